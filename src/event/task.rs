@@ -1,0 +1,25 @@
+//! The work an event asks for: look at a file, or at everything under a folder.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fastio::{NodeId, Profile};
+
+/// What a job holds. Every source of change makes these and nothing else, so there is one path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "lowercase")]
+pub enum Task {
+    /// Bring OpenAI in line with what this file is now.
+    File { profile: Profile, node: NodeId },
+    /// Look at every file under this folder: Fastio sends no event for each of them.
+    Folder { profile: Profile, node: NodeId },
+}
+
+impl Task {
+    /// Equal for two tasks that must never run at once.
+    pub fn key(&self) -> String {
+        match self {
+            Task::File { profile, node } => format!("file:{profile}:{}", node.canonical()),
+            Task::Folder { profile, node } => format!("folder:{profile}:{}", node.canonical()),
+        }
+    }
+}

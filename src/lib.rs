@@ -1,0 +1,22 @@
+//! Docket keeps an OpenAI vector store in line with the files in Fastio.
+//!
+//! Fastio posts a webhook; [`receive`] checks its signature and puts its bytes in the inbox before it answers.
+//! The drain turns inbox rows into [`event`]s and each event into a job in the [`queue`]. A worker claims the job,
+//! and [`sync`] asks [`fastio`] what the file is *now*, plans what differs from what [`openai`] holds, and applies
+//! the plan one idempotent step at a time. A webhook is a hint, never the truth.
+
+// In reading order.
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod database;
+pub mod event;
+pub mod fastio;
+pub mod http;
+pub mod openai;
+pub mod queue;
+pub mod receive;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod sync;

@@ -1,0 +1,1 @@
+//! The job table: due, held, dead. It knows nothing of the work.
