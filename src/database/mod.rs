@@ -1,1 +1,161 @@
+//! The one database: its connections, its schema, and what differs between dialects. Each module keeps the statements
+//! on its own tables in its `store.rs`; no statement lives here but those that open the database.
 //!
+//! SQLite allows one writer at a time, and waiting for its lock means polling it. So all writes of a process go through
+//! one connection, handed out in the order it was asked for, and readers have connections of their own.
+
+mod error;
+mod lock;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+pub use error::OpenError;
+pub use lock::ServerLock;
+
+/// What a statement runs on. PostgreSQL joins here, as the other side of one type.
+pub type Connection = sqlx::SqliteConnection;
+/// A write transaction: it holds the one writer until it is committed or dropped.
+pub type Transaction = sqlx::Transaction<'static, sqlx::Sqlite>;
+pub type Error = sqlx::Error;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Earlier versions can corrupt a WAL that several connections write and checkpoint (fixed in SQLite 3.51.3).
+const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
+
+/// How long a statement waits for a lock that another *process* holds, such as `docket jobs retry` beside a server.
+/// Longer than any transaction here takes, shorter than the webhook sender's patience.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a writer waits for its turn. Every transaction is a few milliseconds, so this is a disk that hangs.
+const WRITER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Readers are commands, health checks and look-ups beside the work; they never hold a connection for long.
+const READERS: u32 = 4;
+
+/// Pages that may gather in the WAL before a commit pays for a checkpoint: 32 MB. Measured: the default of 1,000 costs
+/// a fifth of the inbox's rate, more than 8,000 only lengthens the longest commit.
+const CHECKPOINT_PAGES: &str = "8000";
+
+/// The page cache of each connection, in KiB (SQLite takes a negative number as a size).
+const CACHE_KIB: &str = "-16384";
+
+/// The database of one Docket. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Database {
+    write: SqlitePool,
+    read: SqlitePool,
+}
+
+impl Database {
+    /// Opens the database at `url`, makes it when it is missing, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// A `url` that is not `sqlite://PATH`, a file that cannot be opened, or a schema newer than this program.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let database = Self::connect(options(url)?.create_if_missing(true)).await?;
+        MIGRATIONS.run(&database.write).await?;
+        Ok(database)
+    }
+
+    /// Opens a database that a server has made, for a command that looks at it or changes a row.
+    ///
+    /// # Errors
+    /// As [`Database::open`], and when there is none.
+    pub async fn open_existing(url: &str) -> Result<Self, OpenError> {
+        let options = options(url)?;
+        let path = options.get_filename().to_owned();
+        if !path.exists() {
+            return Err(OpenError::Missing(path));
+        }
+        let database = Self::connect(options).await?;
+        MIGRATIONS.run(&database.write).await?;
+        Ok(database)
+    }
+
+    async fn connect(options: SqliteConnectOptions) -> Result<Self, OpenError> {
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WRITER_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
+        let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&write).await?;
+        if parse_version(&version) < OLDEST_SQLITE {
+            return Err(OpenError::OldSqlite(version));
+        }
+        let read = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(WRITER_TIMEOUT)
+            .connect_lazy_with(options.read_only(true));
+        Ok(Database { write, read })
+    }
+
+    /// Begins a write. It waits for its turn and holds the writer, so nothing slow may happen inside.
+    pub async fn begin(&self) -> Result<Transaction, Error> {
+        // A deferred transaction that reads first can fail to become a writer; an immediate one is a writer at once.
+        self.write.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Connections that only read.
+    pub fn read(&self) -> &SqlitePool {
+        &self.read
+    }
+
+    /// Waits for statements under way and closes the file, which also folds the WAL back into it.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
+
+fn options(url: &str) -> Result<SqliteConnectOptions, OpenError> {
+    if !url.starts_with("sqlite:") {
+        return Err(OpenError::NotSqlite(url.split("://").next().unwrap_or_default().to_owned()));
+    }
+    Ok(SqliteConnectOptions::from_str(url)?
+        .journal_mode(SqliteJournalMode::Wal)
+        // FULL syncs the WAL at each commit. NORMAL would lose acknowledged deliveries with the power.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma("cache_size", CACHE_KIB))
+}
+
+/// Where the file of a `sqlite:` URL is.
+pub fn path(url: &str) -> Result<PathBuf, OpenError> {
+    Ok(options(url)?.get_filename().to_owned())
+}
+
+fn parse_version(version: &str) -> [u32; 3] {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    std::array::from_fn(|_| parts.next().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number_and_not_by_letter() {
+        assert!(parse_version("3.51.3") >= OLDEST_SQLITE);
+        assert!(parse_version("3.6.9") < OLDEST_SQLITE);
+        assert!(parse_version("3.51.10") > OLDEST_SQLITE);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_no_server_made_is_an_error_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/none.db", folder.path().display());
+        let error = Database::open_existing(&url).await.unwrap_err();
+        assert!(error.to_string().contains("no database at"), "{error}");
+    }
+}

@@ -1,1 +1,87 @@
 //! The job table: due, held, dead. It knows nothing of the work.
+//!
+//! ```text
+//!              enqueue                 claim                     Done, nothing new asked
+//!   (no row) ──────────▶ waiting ────────────────▶ running ────────────────────────────▶ (no row)
+//!                         ▲  ▲ ▲                    │ │ │
+//!                         │  │ └── Later, Retry, ───┘ │ └── Dead, or out of attempts ──▶ dead
+//!                         │  │     Hold, release      │                                   │
+//!                         │  └── Done, but asked ─────┘                                   │
+//!                         │      again meanwhile                                          │
+//!                         └────────── enqueue, or `docket jobs retry` ────────────────────┘
+//! ```
+//!
+//! One row per key. Asking again for a key that waits changes nothing but its generation; asking while it runs makes it
+//! run once more. A claim is a lease with a fencing token (`id` and `lease` together): whoever settles with an old token
+//! writes nothing. A lease that runs out makes the row due again, and that costs an attempt, because a job that kills
+//! its worker must not do so for ever.
+//!
+//! A job names the *targets* it needs. A target that refuses everything is paused: its jobs wait without losing an
+//! attempt, and now and then one is let through to find out whether it answers again.
+
+mod backoff;
+pub mod store;
+mod work;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use store::{Claimed, Enqueued, NewJob, Settled, enqueue};
+pub use work::{Handler, Queue};
+
+/// Live changes go before a backfill of what was always there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    Live,
+    Backfill,
+}
+
+impl Priority {
+    fn rank(self) -> i64 {
+        match self {
+            Priority::Live => 0,
+            Priority::Backfill => 10,
+        }
+    }
+}
+
+/// What became of a job that was worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is left to do.
+    Done,
+    /// All is well, and there is nothing to do until `after` has passed. Costs no attempt.
+    Later { after: Duration, reason: String },
+    /// It failed in a way that may pass. `after` is what the remote asked for; without it the wait doubles each time.
+    Retry { after: Option<Duration>, reason: String },
+    /// The target refuses everything, so no other job that needs it has to find out. Costs no attempt.
+    Hold { target: String, reason: String },
+    /// It fails for as long as nobody does something about it.
+    Dead { reason: String },
+}
+
+/// How jobs are worked on (`[queue]`).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Jobs worked on at once. Each holds a few connections and at most two pieces of a file.
+    pub workers: u16,
+    /// How long a claim lasts without a heartbeat; a killed worker's job is taken over after this. Seconds.
+    pub lease_seconds: u16,
+    /// Failures after which a job is dead. With waits that double up to a quarter of an hour, 30 are five hours:
+    /// longer than an outage that nobody could have prevented.
+    pub max_attempts: u16,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { workers: 8, lease_seconds: 15, max_attempts: 30 }
+    }
+}
+
+impl Settings {
+    fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds.into())
+    }
+}

@@ -1,0 +1,25 @@
+//! Why a database could not be opened, each with what to do about it.
+
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(
+        "DATABASE_URL has the scheme `{0}`, but this version keeps its state in SQLite: use sqlite://PATH"
+    )]
+    NotSqlite(String),
+    #[error("there is no database at {0}; `docket serve` makes one, or set DATABASE_URL to where it is")]
+    Missing(PathBuf),
+    #[error("SQLite {0} can corrupt a database that several connections write; build with 3.51.3 or newer")]
+    OldSqlite(String),
+    #[error(
+        "another docket server already works on {0}; stop it first, or give this one its own DATABASE_URL"
+    )]
+    InUse(PathBuf),
+    #[error("cannot lock {path}: {source}")]
+    Lock { path: PathBuf, source: std::io::Error },
+    #[error("cannot open the database: {0}")]
+    Open(#[from] sqlx::Error),
+    #[error("cannot bring the database's schema up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}

@@ -1,0 +1,437 @@
+//! The statements on `job` and `pause`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::{FromRow, Row};
+
+use super::{Priority, Verdict, backoff};
+use crate::database::{Connection, Error};
+
+/// How soon a paused target is tried again, doubled with each try in vain up to [`PROBE_LONGEST`].
+const PROBE_FIRST: Duration = Duration::from_secs(15);
+
+/// An operator who renews a key or fills an account sees work resume within this.
+const PROBE_LONGEST: Duration = Duration::from_secs(5 * 60);
+
+/// How long the job that probes a target keeps others from doing the same.
+const PROBE_LEASE: Duration = Duration::from_secs(60);
+
+/// How long a held job stands back, so that another one is the next to probe.
+const STAND_BACK: Duration = Duration::from_secs(1);
+
+/// A job to be added.
+#[derive(Debug, Clone, Copy)]
+pub struct NewJob<'a> {
+    /// Jobs with one key never run at once.
+    pub key: &'a str,
+    /// What to do, as JSON.
+    pub task: &'a str,
+    /// The targets it cannot do without.
+    pub needs: &'a [&'a str],
+    pub priority: Priority,
+}
+
+/// What adding a job did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// There was none with this key.
+    Added,
+    /// One with this key waits or runs already, and will see this too.
+    Coalesced,
+}
+
+/// Adds `job` unless one with its key already waits; one that runs will run again. Takes the caller's transaction, so
+/// the job exists exactly when the rows that caused it do.
+pub async fn enqueue(connection: &mut Connection, job: &NewJob<'_>, now: i64) -> Result<Enqueued, Error> {
+    let generation: i64 = sqlx::query_scalar(ENQUEUE)
+        .bind(job.key)
+        .bind(job.task)
+        .bind(needs_text(job.needs))
+        .bind(job.priority.rank())
+        .bind(now)
+        .fetch_one(connection)
+        .await?;
+    Ok(if generation == 1 { Enqueued::Added } else { Enqueued::Coalesced })
+}
+
+/// A dead job starts afresh. One that waits after a failure goes on waiting: the remote may have asked for it.
+const ENQUEUE: &str = "
+    INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at)
+    VALUES ($1, $2, $3, 'waiting', $4, $5, $5, $5)
+    ON CONFLICT (key) DO UPDATE SET
+        task       = excluded.task,
+        generation = job.generation + 1,
+        priority   = CASE WHEN excluded.priority < job.priority THEN excluded.priority ELSE job.priority END,
+        due_at     = CASE WHEN job.state = 'dead' OR (job.attempt = 0 AND job.due_at > excluded.due_at)
+                          THEN excluded.due_at ELSE job.due_at END,
+        attempt    = CASE WHEN job.state = 'dead' THEN 0 ELSE job.attempt END,
+        state      = CASE WHEN job.state = 'dead' THEN 'waiting' ELSE job.state END,
+        updated_at = excluded.updated_at
+    RETURNING generation";
+
+fn needs_text(needs: &[&str]) -> String {
+    format!(" {} ", needs.join(" "))
+}
+
+/// A job in hand. Only a claim makes one, and settling consumes it.
+#[must_use = "an unsettled job is retried only when its lease runs out"]
+#[derive(Debug)]
+pub struct Claimed {
+    pub id: i64,
+    pub key: String,
+    pub task: String,
+    /// This claim's number, from 1, among those that failed.
+    pub attempt: u16,
+    lease: i64,
+    needs: String,
+    probes: bool,
+}
+
+/// Takes the most urgent job that is due, for `lease` from `now`.
+pub async fn claim(connection: &mut Connection, now: i64, lease: Duration) -> Result<Option<Claimed>, Error> {
+    let Some(row) =
+        sqlx::query(CLAIM).bind(now).bind(now + millis(lease)).fetch_optional(&mut *connection).await?
+    else {
+        return Ok(None);
+    };
+    let needs: String = row.try_get("needs")?;
+    // What is paused and could be claimed all the same is due for a probe, and this job is it.
+    let probed = sqlx::query(PROBE)
+        .bind(&needs)
+        .bind(now + millis(PROBE_LEASE))
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+    Ok(Some(Claimed {
+        id: row.try_get("id")?,
+        key: row.try_get("key")?,
+        task: row.try_get("task")?,
+        attempt: row.try_get::<i64, _>("attempt")?.try_into().unwrap_or(u16::MAX),
+        lease: row.try_get("lease")?,
+        needs,
+        probes: probed > 0,
+    }))
+}
+
+const CLAIM: &str = "
+    UPDATE job SET state = 'running', lease = lease + 1, lease_until = $2, claimed = generation,
+                   attempt = attempt + 1, updated_at = $1
+    WHERE id = (
+        SELECT id FROM job
+        WHERE state = 'waiting' AND due_at <= $1
+          AND NOT EXISTS (SELECT 1 FROM pause
+                          WHERE job.needs LIKE '% ' || pause.target || ' %' AND pause.probe_at > $1)
+        ORDER BY priority, due_at, id
+        LIMIT 1)
+    RETURNING id, key, task, attempt, lease, needs";
+
+const PROBE: &str = "
+    UPDATE pause SET probe_at = $2, probes = probes + 1 WHERE $1 LIKE '% ' || target || ' %'";
+
+/// Makes jobs due again whose lease has run out: their worker is dead, or hangs and will find its lease lost.
+pub async fn expire(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<u64, Error> {
+    let expired = sqlx::query(EXPIRE).bind(now).bind(i64::from(max_attempts)).execute(connection).await?;
+    Ok(expired.rows_affected())
+}
+
+const EXPIRE: &str = "
+    UPDATE job SET state = CASE WHEN attempt >= $2 THEN 'dead' ELSE 'waiting' END,
+                   lease_until = NULL, due_at = $1, updated_at = $1,
+                   reason = 'its worker stopped without a word, on attempt ' || attempt
+    WHERE state = 'running' AND lease_until <= $1";
+
+/// Makes every claimed job due again. Only for a server that starts and knows that no other one lives. The crash may
+/// have been the job's doing, so the attempt counts.
+pub async fn release_all(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<u64, Error> {
+    sqlx::query("UPDATE job SET lease_until = $1 WHERE state = 'running'")
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+    expire(connection, now, max_attempts).await
+}
+
+/// Whether a claim still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewed {
+    Held,
+    Lost,
+}
+
+/// What settling did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    Recorded,
+    /// The lease ran out and the job moved on without us; nothing was written.
+    LeaseLost,
+}
+
+impl Claimed {
+    /// Lengthens the lease.
+    pub async fn renew(
+        &self,
+        connection: &mut Connection,
+        now: i64,
+        lease: Duration,
+    ) -> Result<Renewed, Error> {
+        let renewed = sqlx::query(RENEW)
+            .bind(self.id)
+            .bind(self.lease)
+            .bind(now + millis(lease))
+            .execute(connection)
+            .await?;
+        Ok(if renewed.rows_affected() == 1 { Renewed::Held } else { Renewed::Lost })
+    }
+
+    /// Gives the job back unharmed, because this process stops.
+    pub async fn release(self, connection: &mut Connection, now: i64) -> Result<Settled, Error> {
+        self.wait_again(connection, now, (now, None, false)).await
+    }
+
+    /// Writes down what became of the job.
+    pub async fn settle(
+        self,
+        connection: &mut Connection,
+        verdict: &Verdict,
+        (now, max_attempts): (i64, u16),
+    ) -> Result<Settled, Error> {
+        self.settle_probe(connection, verdict, now).await?;
+        match verdict {
+            Verdict::Done => self.finish(connection, now).await,
+            Verdict::Later { after, reason } => {
+                self.wait_again(connection, now, (now + millis(*after), Some(reason), false)).await
+            }
+            Verdict::Retry { reason, .. } if self.attempt >= max_attempts => {
+                let reason = format!("gave up after {} attempts: {reason}", self.attempt);
+                self.bury(connection, now, &reason).await
+            }
+            Verdict::Retry { after, reason } => {
+                let wait = backoff::wait(self.attempt, *after, fastrand::f64());
+                self.wait_again(connection, now, (now + millis(wait), Some(reason), true)).await
+            }
+            Verdict::Hold { target, reason } => {
+                pause(connection, target, reason, now).await?;
+                sqlx::query(NEED).bind(self.id).bind(target).execute(&mut *connection).await?;
+                self.wait_again(connection, now, (now + millis(STAND_BACK), Some(reason), false)).await
+            }
+            Verdict::Dead { reason } => self.bury(connection, now, reason).await,
+        }
+    }
+
+    /// A probe that got through resumes its targets; one that failed for a reason of its own proves nothing, so the next
+    /// job may try at once.
+    async fn settle_probe(
+        &self,
+        connection: &mut Connection,
+        verdict: &Verdict,
+        now: i64,
+    ) -> Result<(), Error> {
+        if !self.probes {
+            return Ok(());
+        }
+        match verdict {
+            Verdict::Done | Verdict::Later { .. } => {
+                sqlx::query(RESUME).bind(&self.needs).execute(connection).await?;
+            }
+            Verdict::Retry { .. } | Verdict::Dead { .. } => {
+                sqlx::query(PROBE_AGAIN)
+                    .bind(&self.needs)
+                    .bind(now + millis(STAND_BACK))
+                    .execute(connection)
+                    .await?;
+            }
+            Verdict::Hold { .. } => {}
+        }
+        Ok(())
+    }
+
+    async fn finish(self, connection: &mut Connection, now: i64) -> Result<Settled, Error> {
+        let done = sqlx::query(FINISH)
+            .bind(self.id)
+            .bind(self.lease)
+            .execute(&mut *connection)
+            .await?
+            .rows_affected();
+        if done == 1 {
+            return Ok(Settled::Recorded);
+        }
+        let again = sqlx::query(AGAIN).bind(self.id).bind(self.lease).bind(now).execute(connection).await?;
+        Ok(settled(again.rows_affected()))
+    }
+
+    async fn wait_again(
+        self,
+        connection: &mut Connection,
+        now: i64,
+        (due_at, reason, counts): (i64, Option<&String>, bool),
+    ) -> Result<Settled, Error> {
+        let waits = sqlx::query(WAIT)
+            .bind(self.id)
+            .bind(self.lease)
+            .bind(now)
+            .bind(due_at)
+            .bind(reason)
+            .bind(i64::from(!counts))
+            .execute(connection)
+            .await?;
+        Ok(settled(waits.rows_affected()))
+    }
+
+    async fn bury(self, connection: &mut Connection, now: i64, reason: &str) -> Result<Settled, Error> {
+        let dead = sqlx::query(BURY)
+            .bind(self.id)
+            .bind(self.lease)
+            .bind(now)
+            .bind(reason)
+            .execute(connection)
+            .await?;
+        Ok(settled(dead.rows_affected()))
+    }
+}
+
+fn settled(rows: u64) -> Settled {
+    if rows == 1 { Settled::Recorded } else { Settled::LeaseLost }
+}
+
+const RENEW: &str = "UPDATE job SET lease_until = $3 WHERE id = $1 AND lease = $2 AND state = 'running'";
+
+const FINISH: &str =
+    "DELETE FROM job WHERE id = $1 AND lease = $2 AND state = 'running' AND generation = claimed";
+
+const AGAIN: &str = "
+    UPDATE job SET state = 'waiting', lease_until = NULL, due_at = $3, updated_at = $3, attempt = 0, reason = NULL
+    WHERE id = $1 AND lease = $2 AND state = 'running'";
+
+/// A wait that costs no attempt ends at once when the job was asked for again meanwhile.
+const WAIT: &str = "
+    UPDATE job SET state = 'waiting', lease_until = NULL, updated_at = $3, reason = $5, attempt = attempt - $6,
+                   due_at = CASE WHEN $6 = 1 AND generation <> claimed THEN $3 ELSE $4 END
+    WHERE id = $1 AND lease = $2 AND state = 'running'";
+
+/// What was asked for again while it ran is not dead: the news may be the cure.
+const BURY: &str = "
+    UPDATE job SET lease_until = NULL, due_at = $3, updated_at = $3, reason = $4,
+                   state = CASE WHEN generation = claimed THEN 'dead' ELSE 'waiting' END,
+                   attempt = CASE WHEN generation = claimed THEN attempt ELSE 0 END
+    WHERE id = $1 AND lease = $2 AND state = 'running'";
+
+const NEED: &str = "
+    UPDATE job SET needs = needs || $2 || ' ' WHERE id = $1 AND needs NOT LIKE '% ' || $2 || ' %'";
+
+const RESUME: &str = "DELETE FROM pause WHERE $1 LIKE '% ' || target || ' %'";
+
+const PROBE_AGAIN: &str = "UPDATE pause SET probe_at = $2 WHERE $1 LIKE '% ' || target || ' %'";
+
+async fn pause(connection: &mut Connection, target: &str, reason: &str, now: i64) -> Result<(), Error> {
+    let probes: i64 = sqlx::query_scalar("SELECT probes FROM pause WHERE target = $1")
+        .bind(target)
+        .fetch_optional(&mut *connection)
+        .await?
+        .unwrap_or(0);
+    let doublings = u32::try_from(probes).unwrap_or(u32::MAX).min(10);
+    let wait = PROBE_FIRST.saturating_mul(1 << doublings).min(PROBE_LONGEST);
+    sqlx::query(PAUSE)
+        .bind(target)
+        .bind(reason)
+        .bind(now)
+        .bind(now + millis(wait))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+const PAUSE: &str = "
+    INSERT INTO pause (target, reason, since, probe_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (target) DO UPDATE SET reason = excluded.reason, probe_at = excluded.probe_at";
+
+/// Whether a claim could find something: a job that is due, or a lease that has run out.
+pub async fn something_due(connection: &mut Connection, now: i64) -> Result<bool, Error> {
+    let found: Option<i64> = sqlx::query_scalar(SOMETHING_DUE).bind(now).fetch_optional(connection).await?;
+    Ok(found.is_some())
+}
+
+const SOMETHING_DUE: &str = "
+    SELECT id FROM job
+    WHERE (state = 'waiting' AND due_at <= $1
+           AND NOT EXISTS (SELECT 1 FROM pause
+                           WHERE job.needs LIKE '% ' || pause.target || ' %' AND pause.probe_at > $1))
+       OR (state = 'running' AND lease_until <= $1)
+    LIMIT 1";
+
+/// When the next job that waits is due, in Unix milliseconds.
+pub async fn next_due(connection: &mut Connection) -> Result<Option<i64>, Error> {
+    sqlx::query_scalar("SELECT min(due_at) FROM job WHERE state = 'waiting'").fetch_one(connection).await
+}
+
+/// A job as a person sees it.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct JobRow {
+    pub job_id: i64,
+    pub key: String,
+    pub state: String,
+    pub attempt: i64,
+    pub due_at: i64,
+    pub reason: Option<String>,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub task: String,
+}
+
+/// The jobs in `state` (all of them when `None`), the dead first, then by when they are due.
+pub async fn list(
+    connection: &mut Connection,
+    state: Option<&str>,
+    limit: u32,
+) -> Result<Vec<JobRow>, Error> {
+    sqlx::query_as(LIST).bind(state).bind(i64::from(limit)).fetch_all(connection).await
+}
+
+const LIST: &str = "
+    SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task FROM job
+    WHERE $1 IS NULL OR state = $1
+    ORDER BY CASE state WHEN 'dead' THEN 0 WHEN 'running' THEN 1 ELSE 2 END, due_at, id
+    LIMIT $2";
+
+/// How many jobs are in each state.
+pub async fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
+    sqlx::query_as("SELECT state, count(*) FROM job GROUP BY state ORDER BY state")
+        .fetch_all(connection)
+        .await
+}
+
+/// A paused target as a person sees it.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct PauseRow {
+    pub target: String,
+    pub reason: String,
+    pub since: i64,
+    pub probe_at: i64,
+}
+
+/// The targets that are paused now.
+pub async fn pauses(connection: &mut Connection) -> Result<Vec<PauseRow>, Error> {
+    sqlx::query_as("SELECT target, reason, since, probe_at FROM pause ORDER BY since")
+        .fetch_all(connection)
+        .await
+}
+
+/// Makes a dead or waiting job due now, with all its attempts; every dead one when `id` is `None`. Returns how many.
+pub async fn retry(connection: &mut Connection, id: Option<i64>, now: i64) -> Result<u64, Error> {
+    Ok(sqlx::query(RETRY).bind(id).bind(now).execute(connection).await?.rows_affected())
+}
+
+const RETRY: &str = "
+    UPDATE job SET state = 'waiting', due_at = $2, attempt = 0, updated_at = $2
+    WHERE (id = $1 AND state IN ('dead', 'waiting')) OR ($1 IS NULL AND state = 'dead')";
+
+/// Forgets a job that nobody works on; every dead one when `id` is `None`. Returns how many.
+pub async fn discard(connection: &mut Connection, id: Option<i64>) -> Result<u64, Error> {
+    Ok(sqlx::query(DISCARD).bind(id).execute(connection).await?.rows_affected())
+}
+
+const DISCARD: &str = "
+    DELETE FROM job WHERE (id = $1 AND state IN ('dead', 'waiting')) OR ($1 IS NULL AND state = 'dead')";
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

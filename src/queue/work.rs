@@ -1,0 +1,187 @@
+//! Working on jobs: claim one, hand it to the handler under a heartbeat, settle it. [`Queue::work`] does that for ever,
+//! [`Queue::work_one`] once.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::store::{self, Claimed, Renewed, Settled};
+use super::{Settings, Verdict};
+use crate::clock::Clock;
+use crate::database::{Database, Error};
+
+/// How stale an idle worker may be. A missed wake-up costs this much and no more.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// How long a worker waits after the database refused it, so that a full disk is not also a busy one.
+const TROUBLE: Duration = Duration::from_secs(1);
+
+/// Heartbeats per lease. Two may be missed before a job is taken from a worker that lives.
+const BEATS_PER_LEASE: u32 = 3;
+
+/// The work, as far as the queue knows it. The one seam that keeps an arrow from running from the queue to the work.
+pub trait Handler: Send + Sync + 'static {
+    /// Does the work. It may be dropped at any await, and be called again for the same job later.
+    fn handle(&self, job: &Claimed) -> impl Future<Output = Verdict> + Send;
+}
+
+/// The queue of one process. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    database: Database,
+    clock: Clock,
+    settings: Settings,
+    /// Woken when something may be due.
+    wake: Arc<Notify>,
+}
+
+impl Queue {
+    pub fn new(database: Database, clock: Clock, settings: Settings) -> Self {
+        Queue { database, clock, settings, wake: Arc::new(Notify::new()) }
+    }
+
+    /// What to notify after a commit that added jobs.
+    pub fn wake(&self) -> Arc<Notify> {
+        self.wake.clone()
+    }
+
+    pub fn workers(&self) -> u16 {
+        self.settings.workers
+    }
+
+    /// Makes the jobs of a server that died due at once. Only for a process that knows it is alone.
+    pub async fn recover(&self) -> Result<u64, Error> {
+        let mut transaction = self.database.begin().await?;
+        let recovered =
+            store::release_all(&mut transaction, self.clock.now(), self.settings.max_attempts).await?;
+        transaction.commit().await?;
+        Ok(recovered)
+    }
+
+    /// Works until `stop`, then finishes what is in hand unless `abandon` comes first.
+    pub async fn work<H: Handler>(&self, handler: &H, stop: CancellationToken, abandon: CancellationToken) {
+        while !stop.is_cancelled() {
+            // Before the claim, or a job added between the claim and the wait would be missed.
+            let woken = self.wake.notified();
+            match self.work_one(handler, &abandon).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    let idle = self.idle().await;
+                    tokio::select! { () = stop.cancelled() => {}, () = woken => {}, () = tokio::time::sleep(idle) => {} }
+                }
+                Err(error) => {
+                    tracing::error!(error = %error, "the queue cannot use its database; trying again");
+                    tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(TROUBLE) => {} }
+                }
+            }
+        }
+    }
+
+    /// Does the most urgent job that is due. False when there is none.
+    pub async fn work_one<H: Handler>(
+        &self,
+        handler: &H,
+        abandon: &CancellationToken,
+    ) -> Result<bool, Error> {
+        let Some(claimed) = self.claim().await? else { return Ok(false) };
+        let (id, key, attempt) = (claimed.id, claimed.key.clone(), claimed.attempt);
+        let verdict = tokio::select! {
+            verdict = handler.handle(&claimed) => Some(verdict),
+            () = self.keep(&claimed) => {
+                tracing::warn!(job.id = id, job.key = key, "lost the lease; the job goes on elsewhere");
+                return Ok(true);
+            }
+            () = abandon.cancelled() => None,
+        };
+        let mut transaction = self.database.begin().await?;
+        let now = self.clock.now();
+        let settled = match &verdict {
+            Some(verdict) => {
+                claimed.settle(&mut transaction, verdict, (now, self.settings.max_attempts)).await?
+            }
+            None => claimed.release(&mut transaction, now).await?,
+        };
+        transaction.commit().await?;
+        report(verdict.as_ref(), settled, (id, &key, attempt));
+        Ok(true)
+    }
+
+    /// When the next waiting job is due, in Unix milliseconds.
+    pub async fn next_due(&self) -> Result<Option<i64>, Error> {
+        store::next_due(&mut *self.database.read().acquire().await?).await
+    }
+
+    async fn claim(&self) -> Result<Option<Claimed>, Error> {
+        // Most looks find nothing; those must not take the writer from the inbox.
+        if !self.something_may_be_due().await? {
+            return Ok(None);
+        }
+        let mut transaction = self.database.begin().await?;
+        let now = self.clock.now();
+        store::expire(&mut transaction, now, self.settings.max_attempts).await?;
+        let claimed = store::claim(&mut transaction, now, self.settings.lease()).await?;
+        transaction.commit().await?;
+        Ok(claimed)
+    }
+
+    async fn something_may_be_due(&self) -> Result<bool, Error> {
+        store::something_due(&mut *self.database.read().acquire().await?, self.clock.now()).await
+    }
+
+    /// Renews the lease again and again; returns when it is lost.
+    async fn keep(&self, claimed: &Claimed) {
+        let lease = self.settings.lease();
+        loop {
+            tokio::time::sleep(lease / BEATS_PER_LEASE).await;
+            match self.renew(claimed, lease).await {
+                Ok(Renewed::Held) => {}
+                Ok(Renewed::Lost) => return,
+                // The lease may still hold. Settling tells.
+                Err(error) => tracing::warn!(error = %error, job.id = claimed.id, "missed a heartbeat"),
+            }
+        }
+    }
+
+    async fn renew(&self, claimed: &Claimed, lease: Duration) -> Result<Renewed, Error> {
+        let mut transaction = self.database.begin().await?;
+        let renewed = claimed.renew(&mut transaction, self.clock.now(), lease).await?;
+        transaction.commit().await?;
+        Ok(renewed)
+    }
+
+    async fn idle(&self) -> Duration {
+        let Ok(Some(due)) = self.next_due().await else { return IDLE };
+        match u64::try_from(due - self.clock.now()) {
+            Ok(wait) if wait > 0 => Duration::from_millis(wait).min(IDLE),
+            // Due and yet not claimed: its target is paused.
+            _ => IDLE,
+        }
+    }
+}
+
+/// Says once what became of a job, where it is settled.
+fn report(verdict: Option<&Verdict>, settled: Settled, (id, key, attempt): (i64, &str, u16)) {
+    if settled == Settled::LeaseLost {
+        tracing::warn!(job.id = id, job.key = key, "settled too late; the job goes on elsewhere");
+        return;
+    }
+    match verdict {
+        Some(Verdict::Done) => tracing::debug!(job.id = id, job.key = key, attempt, "job done"),
+        Some(Verdict::Later { reason, .. }) => {
+            tracing::debug!(job.id = id, job.key = key, reason, "job waits");
+        }
+        Some(Verdict::Retry { reason, .. }) => {
+            tracing::warn!(job.id = id, job.key = key, attempt, reason, "job failed, to be retried");
+        }
+        Some(Verdict::Hold { target, reason }) => {
+            tracing::error!(job.id = id, job.key = key, target, reason, "target paused");
+        }
+        Some(Verdict::Dead { reason }) => {
+            tracing::error!(job.id = id, job.key = key, attempt, reason, "job is dead: it needs a person");
+        }
+        None => tracing::info!(job.id = id, job.key = key, "job given back, because this process stops"),
+    }
+}
