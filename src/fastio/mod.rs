@@ -1,5 +1,15 @@
 //! A thin typed client of the Fastio API. It knows HTTP, not us.
+//!
+//! Facts here come from Fastio's API reference and its official command line client, both as stored in October 2026,
+//! and are marked where they are inferred or were not found. Every path ends with a slash, as Fastio's do.
 
+mod client;
+mod envelope;
+mod error;
 mod id;
+mod node;
 
+pub use client::{Client, Download, MAX_NODES_PER_CALL};
+pub use error::{Error, ErrorKind};
 pub use id::{BadProfile, NodeId, Profile, ProfileKind, VersionId};
+pub use node::{Hash, Node, NodeKind, Page};

@@ -1,0 +1,276 @@
+//! The calls we make to Fastio. Each is one attempt; the queue decides about another.
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::http::reply::{self, Reply, exchange};
+use crate::http::value::text;
+use crate::http::{Base, Failure, Phase, SMALL_CALL_LIMIT};
+
+use super::envelope::Envelope;
+use super::node::{self, Missing};
+use super::{Error, ErrorKind, Node, NodeId, Page, Profile, VersionId};
+
+/// How many nodes one call of [`Client::nodes`] may ask for (Fastio's API reference).
+pub const MAX_NODES_PER_CALL: usize = 25;
+
+/// The largest page Fastio offers, for the fewest calls.
+const PAGE_SIZE: &str = "500";
+
+/// Fastio with one key. Cheap to clone; the clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Base,
+    /// `Bearer …`, marked sensitive.
+    authorization: HeaderValue,
+    key: SecretString,
+}
+
+/// A file's content on its way.
+pub struct Download {
+    /// How many bytes Fastio announced, if it did. Compare it with [`Node::size`].
+    pub length: Option<u64>,
+    /// The bytes. Ends with an error when fewer come than announced, the connection breaks, or nothing comes for
+    /// [`crate::http::SILENCE_LIMIT`].
+    pub body: BoxStream<'static, Result<Bytes, Error>>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("fastio::Client").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// `base_url` is `https://api.fast.io/current`, or a stand-in's, with or without a slash at its end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rejected`] for a base URL or key that cannot be used, or when TLS cannot be set up.
+    pub fn new(base_url: &Url, api_key: SecretString) -> Result<Self, Error> {
+        const OPERATION: &str = "setting up";
+        let base = Base::new(base_url).map_err(|error| Error::unusable(OPERATION, error))?;
+        let http = crate::http::client(&base).map_err(|failure| Error::failed(OPERATION, failure))?;
+        let authorization =
+            crate::http::bearer(&api_key).map_err(|failure| Error::failed(OPERATION, failure))?;
+        Ok(Client { http, base, authorization, key: api_key })
+    }
+
+    /// Asks whether the key is good: `GET user/auth/check/`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unauthorized`] when it is not, and those of every call.
+    pub async fn check_auth(&self) -> Result<(), Error> {
+        const OPERATION: &str = "checking the key";
+        self.call(OPERATION, &["user", "auth", "check"], &[]).await?;
+        Ok(())
+    }
+
+    /// One node as it is now: `GET {profile}/storage/{node}/details/`. A trashed one is returned with
+    /// [`Node::trashed`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for a node that is not in this profile, and those of every call.
+    pub async fn node(&self, profile: &Profile, node: &NodeId) -> Result<Node, Error> {
+        const OPERATION: &str = "reading a node";
+        let reply = self.call(OPERATION, &storage(profile, &[node.as_str(), "details"]), &[]).await?;
+        let node = reply.envelope.get("node").and_then(Node::read);
+        node.ok_or_else(|| Error::unreadable(OPERATION, &reply.head, "no node with an id"))
+    }
+
+    /// Up to [`MAX_NODES_PER_CALL`] nodes in one call; those that Fastio does not find are left out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when Fastio fails to say what one of them is: a node is left out only when Fastio
+    /// says that it is not there. Ask for each by itself then. And those of every call.
+    pub async fn nodes(&self, profile: &Profile, nodes: &[NodeId]) -> Result<Vec<Node>, Error> {
+        const OPERATION: &str = "reading several nodes";
+        if nodes.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Fastio wants literal commas, and a comma stays one in a path.
+        let ids = nodes.iter().map(NodeId::as_str).collect::<Vec<_>>().join(",");
+        let reply = self.send(OPERATION, &storage(profile, &[&ids, "details"]), &[]).await?;
+        let (head, envelope) = match accept(OPERATION, &reply, &[self.key.expose_secret()]) {
+            Ok(envelope) => (&reply.head, envelope),
+            // When every one of them fails the whole call is a 404, still with what failed in `errors`.
+            Err(error) if error.is_not_found() => match Envelope::open(&reply) {
+                Some(envelope) if envelope.list("errors").is_some() => (&reply.head, envelope),
+                _ => return Ok(Vec::new()),
+            },
+            Err(error) => return Err(error),
+        };
+        let (found, missing) =
+            node::several(&envelope).map_err(|what| Error::unreadable(OPERATION, head, what))?;
+        for reason in missing {
+            if let Missing::Failed(code) = reason {
+                let message = format!("one of the nodes failed with code {code}");
+                return Err(Error::answered(
+                    OPERATION,
+                    ErrorKind::Unavailable { wait: None },
+                    head,
+                    &message,
+                ));
+            }
+        }
+        Ok(found)
+    }
+
+    /// One page of a folder's children: `GET {profile}/storage/{folder}/list/`. A `cursor` is a page's
+    /// [`Page::next`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`] also when Fastio answers with the same cursor, which would go round for ever; and
+    /// those of every call.
+    pub async fn list(
+        &self,
+        profile: &Profile,
+        folder: &NodeId,
+        cursor: Option<&str>,
+    ) -> Result<Page<Node>, Error> {
+        const OPERATION: &str = "listing a folder";
+        let mut query = vec![("page_size", PAGE_SIZE)];
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let reply = self.call(OPERATION, &storage(profile, &[folder.as_str(), "list"]), &query).await?;
+        let unreadable = |what| Error::unreadable(OPERATION, &reply.head, what);
+        let page = node::page(&reply.envelope).map_err(unreadable)?;
+        if cursor.is_some() && page.next.as_deref() == cursor {
+            return Err(unreadable("the cursor does not move"));
+        }
+        Ok(page)
+    }
+
+    /// The content of a file: of `version`, or of the current one.
+    ///
+    /// The current content comes straight from `read/` with the key. A version is documented only with a token: we ask
+    /// for one (`requestread/`, a GET that acts and is never repeated by itself) and read with it, naming the version
+    /// at both steps because tokens may come to be bound to one. How long a token lasts was not found, so it is used at
+    /// once and never kept.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when file or version are gone, [`ErrorKind::Forbidden`] when Fastio does not hand the
+    /// content out (inferred for restricted, infected or taken-down files), and those of every call.
+    pub async fn download(
+        &self,
+        profile: &Profile,
+        node: &NodeId,
+        version: Option<&VersionId>,
+    ) -> Result<Download, Error> {
+        const OPERATION: &str = "downloading a file";
+        let url = self.url(OPERATION, &storage(profile, &[node.as_str(), "read"]))?;
+        let Some(version) = version else {
+            let request = self.http.get(url).header(AUTHORIZATION, self.authorization.clone());
+            return start(OPERATION, request, self.key.expose_secret()).await;
+        };
+        let version = ("version_id", version.0.as_str());
+        let reply =
+            self.call(OPERATION, &storage(profile, &[node.as_str(), "requestread"]), &[version]).await?;
+        let token = reply.envelope.get("token").and_then(text).filter(|token| !token.is_empty());
+        let token =
+            token.ok_or_else(|| Error::unreadable(OPERATION, &reply.head, "no token to read with"))?;
+        let request = self.http.get(url).query(&[("token", token.as_str()), version]);
+        start(OPERATION, request, &token).await
+    }
+
+    /// A small call that must succeed.
+    async fn call(
+        &self,
+        operation: &'static str,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Opened, Error> {
+        let reply = self.send(operation, path, query).await?;
+        let envelope = accept(operation, &reply, &[self.key.expose_secret()])?;
+        Ok(Opened { head: reply.head, envelope })
+    }
+
+    async fn send(
+        &self,
+        operation: &'static str,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Reply, Error> {
+        let request = self.http.get(self.url(operation, path)?).query(query);
+        let request = request.header(AUTHORIZATION, self.authorization.clone()).timeout(SMALL_CALL_LIMIT);
+        exchange(request).await.map_err(|failure| Error::failed(operation, failure))
+    }
+
+    /// With the slash that every path of Fastio ends with.
+    fn url(&self, operation: &'static str, path: &[&str]) -> Result<Url, Error> {
+        let mut url = self.base.join(path).map_err(|error| Error::unusable(operation, error))?;
+        url.path_segments_mut().expect("an http URL with a host has a path").push("");
+        Ok(url)
+    }
+}
+
+struct Opened {
+    head: reply::Head,
+    envelope: Envelope,
+}
+
+fn storage<'a>(profile: &'a Profile, rest: &[&'a str]) -> Vec<&'a str> {
+    [&[profile.kind.as_str(), profile.id.as_str(), "storage"], rest].concat()
+}
+
+/// The envelope of an answer that is a success by its status and by its own words.
+fn accept(operation: &'static str, reply: &Reply, secrets: &[&str]) -> Result<Envelope, Error> {
+    if !reply.head.status.is_success() {
+        return Err(Error::refused(operation, reply, secrets));
+    }
+    match Envelope::open(reply) {
+        None => Err(Error::unreadable(operation, &reply.head, "not a JSON object")),
+        Some(envelope) if envelope.refusal().is_some() => Err(Error::refused(operation, reply, secrets)),
+        Some(envelope) => Ok(envelope),
+    }
+}
+
+/// Begins a download. `secret` is what the request carries to be let in, kept out of every error.
+async fn start(operation: &'static str, request: RequestBuilder, secret: &str) -> Result<Download, Error> {
+    // Compressed bytes would be uploaded as they are, so we ask for none and refuse them.
+    let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let response = reply::open(request).await.map_err(|failure| Error::failed(operation, failure))?;
+    // A partial answer is not the file; we never ask for one.
+    if response.status() != StatusCode::OK {
+        return Err(refusal(operation, response, secret).await);
+    }
+    let head = reply::head(&response);
+    if head.header(CONTENT_ENCODING.as_str()).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        return Err(Error::unreadable(
+            operation,
+            &head,
+            "the content comes compressed, which we did not ask for",
+        ));
+    }
+    let length = response.content_length();
+    let body =
+        reply::pieces(response).map(move |piece| piece.map_err(|failure| Error::failed(operation, failure)));
+    Ok(Download { length, body: body.boxed() })
+}
+
+async fn refusal(operation: &'static str, response: Response, secret: &str) -> Error {
+    let head = reply::head(&response);
+    if head.status.is_success() {
+        return Error::unreadable(operation, &head, "not the whole content");
+    }
+    match tokio::time::timeout(SMALL_CALL_LIMIT, reply::read(response)).await {
+        Ok(Ok(reply)) => Error::refused(operation, &reply, &[secret]),
+        Ok(Err(failure)) => Error::failed(operation, failure),
+        Err(_) => {
+            let failure =
+                Failure::transport(Phase::ResponseStarted, "the refusal did not end in time".to_owned());
+            Error::failed(operation, Failure { head: Some(Box::new(head)), ..failure })
+        }
+    }
+}

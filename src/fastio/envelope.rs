@@ -1,0 +1,129 @@
+//! Fastio's answers, opened: the one place that knows their oddities.
+//!
+//! A success is documented as `{"result": true, …fields}`, an error as `{"result": false, "error": {"code", "text",
+//! …}}`. Fastio's official client also meets `"yes"` for `true`, the fields under `response`, a code as a string, the
+//! message as `message`, a flat error without an object, and `params` as a list or as an object with a `reason`.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+use serde_json::Value;
+
+use crate::http::Reply;
+use crate::http::value::{Fields, flag, text};
+
+/// A JSON answer. Whether it is a success is for [`Envelope::refusal`] to say.
+#[derive(Debug)]
+pub(super) struct Envelope {
+    value: Value,
+}
+
+/// What an error says. Every part of it may be missing.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// Means something only for the call that was made; Fastio may renumber codes.
+    pub code: Option<String>,
+    /// A stable word such as `credential_policy_scope`; what to branch on besides the status.
+    pub reason: Option<String>,
+    pub message: Option<String>,
+}
+
+impl Envelope {
+    /// None where the body is not a JSON object, such as a proxy's HTML page.
+    pub fn open(reply: &Reply) -> Option<Self> {
+        reply.json().filter(Value::is_object).map(|value| Envelope { value })
+    }
+
+    fn root(&self) -> Fields<'_> {
+        Fields::of(&self.value).expect("`open` keeps only objects")
+    }
+
+    /// A field of the payload, which sits at the root or under `response`.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let nested = self.root().object("response").and_then(|response| response.get(name));
+        nested.or_else(|| self.root().get(name))
+    }
+
+    pub fn object(&self, name: &str) -> Option<Fields<'_>> {
+        Fields::of(self.get(name)?)
+    }
+
+    pub fn list(&self, name: &str) -> Option<&[Value]> {
+        self.get(name)?.as_array().map(Vec::as_slice)
+    }
+
+    /// The error this answer carries. None for a success, which a `result` that is missing does not spoil: the HTTP
+    /// status and the fields that must be there decide then.
+    pub fn refusal(&self) -> Option<Refusal> {
+        let failed = self.root().get("result").and_then(flag) == Some(false);
+        let has_error = self.root().get("error").is_some() || self.root().get("error_message").is_some();
+        let succeeded = self.root().get("result").and_then(flag) == Some(true);
+        (failed || (has_error && !succeeded)).then(|| self.describe())
+    }
+
+    fn describe(&self) -> Refusal {
+        let Some(error) = self.root().get("error") else {
+            let root = self.root();
+            return Refusal {
+                code: root.id("error_id").or_else(|| root.id("error_code")),
+                reason: reason(root.get("params")),
+                message: root.id("error_message").or_else(|| root.id("message")),
+            };
+        };
+        let Some(fields) = Fields::of(error) else {
+            return Refusal { message: text(error), ..Refusal::default() };
+        };
+        let params = fields.get("params").or_else(|| self.root().get("params"));
+        Refusal {
+            code: fields.id("code"),
+            reason: reason(params).or_else(|| fields.id("reason")),
+            message: message(fields, params),
+        }
+    }
+}
+
+/// From `{"reason": …}` or `[{"name", "kind", "message", "code", "reason"?}]`.
+fn reason(params: Option<&Value>) -> Option<String> {
+    match params? {
+        Value::Array(entries) => entries.iter().find_map(|entry| Fields::of(entry)?.id("reason")),
+        object => Fields::of(object)?.id("reason"),
+    }
+}
+
+/// The message, with what is wrong with each parameter: "Invalid input" alone helps nobody.
+fn message(error: Fields<'_>, params: Option<&Value>) -> Option<String> {
+    let mut parts: Vec<String> = error.id("text").or_else(|| error.id("message")).into_iter().collect();
+    for entry in params.and_then(Value::as_array).into_iter().flatten() {
+        let Some(entry) = Fields::of(entry) else { continue };
+        let Some(message) = entry.id("message") else { continue };
+        parts.push(match entry.id("name") {
+            Some(name) if !message.starts_with(&name) => format!("{name}: {message}"),
+            _ => message,
+        });
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// A point in time as Unix milliseconds.
+///
+/// Fastio writes `2026-09-25 21:40:11 UTC` (in its change feed). ISO 8601 with a zone, no zone at all (taken as UTC:
+/// inferred) and Unix seconds, as numbers or text, are read as well, since nobody documents the form in a node.
+pub(super) fn time(value: &Value) -> Option<i64> {
+    /// Seconds reach this in the year 5138; milliseconds reached it in 1973.
+    const FIRST_MILLISECONDS: f64 = 1e11;
+    let text = text(value)?;
+    let text = text.trim();
+    if let Ok(number) = text.parse::<f64>() {
+        let milliseconds = if number.abs() < FIRST_MILLISECONDS { number * 1000.0 } else { number };
+        return Timestamp::from_millisecond(milliseconds as i64).ok().map(Timestamp::as_millisecond);
+    }
+    let bare = text.strip_suffix("UTC").or_else(|| text.strip_suffix("GMT")).unwrap_or(text).trim_end();
+    if let Ok(instant) = bare.parse::<Timestamp>() {
+        return Some(instant.as_millisecond());
+    }
+    let civil = bare.parse::<DateTime>().ok()?;
+    Offset::UTC.to_timestamp(civil).ok().map(Timestamp::as_millisecond)
+}
+
+#[cfg(test)]
+mod tests;

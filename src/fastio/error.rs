@@ -1,0 +1,215 @@
+//! What can go wrong in a call to Fastio, and what it means for a job.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::http::reply::{Cause, excerpt};
+use crate::http::wait::{server_now, until_second};
+use crate::http::{Failure, Head, Phase, Reply, Retry, Unusable, retry_after};
+
+use super::envelope::{Envelope, Refusal};
+
+/// How long to wait after a 429 that does not say. Fastio's official client waits this long.
+const UNSAID_RATE_LIMIT: Duration = Duration::from_secs(60);
+
+/// The router's code for "no such route", which comes as a 404 (Fastio's API reference).
+const NO_SUCH_ROUTE: &str = "9992";
+
+/// A failed call to Fastio. Displays as one sentence for a person, without URL, key, token or body.
+#[derive(Debug, Clone)]
+pub struct Error {
+    pub kind: ErrorKind,
+    /// What we were doing, as in "listing a folder".
+    pub operation: &'static str,
+    /// The HTTP status, if an answer came.
+    pub status: Option<u16>,
+    /// Fastio's name for the request (`x-ve-reqid`), for its support.
+    pub request_id: Option<String>,
+    pub phase: Phase,
+    /// Fastio's error code. Codes belong to one call each and may be renumbered: for people, not for branching.
+    pub code: Option<String>,
+    message: Box<str>,
+}
+
+/// What callers tell apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Fastio says in its own words that there is no such thing. A 404 from anything else is [`ErrorKind::Unreadable`],
+    /// since a wrong base URL must not look like deleted files.
+    NotFound,
+    /// 401: the key is wrong, expired or revoked. Fastio documents its class "denied" as 401 too.
+    Unauthorized,
+    /// 403: not this key, or not this file. `reason` is Fastio's word for it, such as `credential_policy_scope`.
+    Forbidden { reason: Option<String> },
+    /// 429. `wait` comes from `Retry-After` or `x-ve-limit-expires`.
+    RateLimited { wait: Option<Duration> },
+    /// 402: no subscription, or its credits are used up.
+    PaymentRequired,
+    /// 423: somebody holds the file's lock.
+    Locked,
+    /// 409.
+    Conflict,
+    /// A permanent error of input: 400, 406, 412, 422 and other 4xx, an unknown route, an id no path can hold.
+    Rejected,
+    /// 5xx, 408, and everything below HTTP: no connection, a broken one, silence.
+    Unavailable { wait: Option<Duration> },
+    /// An answer that is not what was asked for: no JSON, a field missing, too large, a redirect, a refusal under
+    /// status 200.
+    Unreadable,
+}
+
+impl Error {
+    /// What this failure means for a job.
+    pub fn retry(&self) -> Retry {
+        match &self.kind {
+            ErrorKind::Unauthorized | ErrorKind::PaymentRequired => Retry::Pause,
+            ErrorKind::Forbidden { reason } if reason.as_deref().is_some_and(concerns_every_call) => {
+                Retry::Pause
+            }
+            ErrorKind::RateLimited { wait } => Retry::After(wait.unwrap_or(UNSAID_RATE_LIMIT)),
+            ErrorKind::Unavailable { wait: Some(wait) } => Retry::After(*wait),
+            ErrorKind::Unavailable { wait: None }
+            | ErrorKind::Locked
+            | ErrorKind::Conflict
+            | ErrorKind::Unreadable => Retry::Backoff,
+            ErrorKind::NotFound | ErrorKind::Forbidden { .. } | ErrorKind::Rejected => Retry::Never,
+        }
+    }
+
+    pub fn is_not_found(&self) -> bool {
+        self.kind == ErrorKind::NotFound
+    }
+
+    /// Whether Fastio may have done what was asked in spite of this error.
+    pub fn may_have_happened(&self) -> bool {
+        let refused = self.status.is_some_and(|status| (400..500).contains(&status) && status != 408);
+        self.phase.may_have_happened() && !refused
+    }
+
+    /// An answer that is not a success.
+    pub(super) fn refused(operation: &'static str, reply: &Reply, secrets: &[&str]) -> Self {
+        let refusal = Envelope::open(reply).map(|envelope| envelope.refusal().unwrap_or_default());
+        let kind = kind(&reply.head, refusal.as_ref());
+        let Refusal { code, reason, message } = refusal.unwrap_or_default();
+        let message = [reason, message].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let error = Error::answered(operation, kind, &reply.head, &excerpt(&message, secrets));
+        Error { code: code.map(|code| excerpt(&code, secrets)), ..error }
+    }
+
+    /// A success that does not hold what it must.
+    pub(super) fn unreadable(operation: &'static str, head: &Head, what: &str) -> Self {
+        Error::answered(operation, ErrorKind::Unreadable, head, what)
+    }
+
+    pub(super) fn answered(operation: &'static str, kind: ErrorKind, head: &Head, message: &str) -> Self {
+        Error {
+            kind,
+            operation,
+            status: Some(head.status.as_u16()),
+            request_id: request_id(head),
+            phase: Phase::ResponseStarted,
+            code: None,
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn failed(operation: &'static str, failure: Failure) -> Self {
+        let kind = match failure.cause {
+            Cause::Request | Cause::Content => ErrorKind::Rejected,
+            Cause::Transport => ErrorKind::Unavailable { wait: None },
+            Cause::Oversize => ErrorKind::Unreadable,
+        };
+        Error {
+            kind,
+            operation,
+            status: failure.head.as_ref().map(|head| head.status.as_u16()),
+            request_id: failure.head.as_deref().and_then(request_id),
+            phase: failure.phase,
+            code: None,
+            message: failure.detail.into(),
+        }
+    }
+
+    pub(super) fn unusable(operation: &'static str, error: Unusable) -> Self {
+        Error::failed(operation, error.into())
+    }
+}
+
+/// Which reasons of a 403 are about the key or the account rather than about what was asked for (Fastio's API
+/// reference). A key that lacks a scope is not among them: it may still be good for the next file.
+fn concerns_every_call(reason: &str) -> bool {
+    reason.starts_with("credential_policy_")
+        || matches!(reason, "sso_required" | "geo_restricted" | "mcp_access_denied")
+}
+
+/// The one place that says what a status means. `refusal` is what Fastio says of it; None where something else spoke.
+fn kind(head: &Head, refusal: Option<&Refusal>) -> ErrorKind {
+    let now = server_now(&head.headers);
+    let wait = retry_after(&head.headers, now);
+    match head.status.as_u16() {
+        401 => ErrorKind::Unauthorized,
+        402 => ErrorKind::PaymentRequired,
+        403 => ErrorKind::Forbidden { reason: refusal.and_then(|refusal| refusal.reason.clone()) },
+        404 => match refusal {
+            Some(refusal) if refusal.code.as_deref() == Some(NO_SUCH_ROUTE) => ErrorKind::Rejected,
+            Some(refusal) if *refusal != Refusal::default() => ErrorKind::NotFound,
+            // Copies are deleted on the strength of a 404, so it counts only in Fastio's words.
+            _ => ErrorKind::Unreadable,
+        },
+        408 | 500..=599 => ErrorKind::Unavailable { wait },
+        409 => ErrorKind::Conflict,
+        423 => ErrorKind::Locked,
+        429 => ErrorKind::RateLimited { wait: wait.or_else(|| window_ends(head, now)) },
+        400..=499 => ErrorKind::Rejected,
+        // "Always check `result`": a refusal under 200 does not say whether it lasts, so it is not taken as final.
+        _ => ErrorKind::Unreadable,
+    }
+}
+
+/// The rate limit's end in Unix seconds, under its name and its older one.
+fn window_ends(head: &Head, now: i64) -> Option<Duration> {
+    ["x-ve-limit-expires", "x-rate-limit-expiry"]
+        .into_iter()
+        .find_map(|name| until_second(&head.headers, name, now))
+}
+
+fn request_id(head: &Head) -> Option<String> {
+    head.header("x-ve-reqid").map(|id| excerpt(id, &[])).filter(|id| !id.is_empty())
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            ErrorKind::NotFound => "has no such thing",
+            ErrorKind::Unauthorized => "does not accept the API key",
+            ErrorKind::Forbidden { .. } => "refuses access",
+            ErrorKind::RateLimited { .. } => "asks us to slow down",
+            ErrorKind::PaymentRequired => "wants a subscription or credits",
+            ErrorKind::Locked => "says the file is locked",
+            ErrorKind::Conflict => "reports a conflict",
+            ErrorKind::Rejected => "does not take the request",
+            ErrorKind::Unavailable { .. } => "is not available",
+            ErrorKind::Unreadable => "sent an answer we cannot use",
+        };
+        write!(f, "Fastio {what} ({})", self.operation)?;
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        if let Some(status) = self.status {
+            write!(f, " [status {status}")?;
+            if let Some(code) = &self.code {
+                write!(f, ", code {code}")?;
+            }
+            if let Some(id) = &self.request_id {
+                write!(f, ", request {id}")?;
+            }
+            f.write_str("]")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Fastio's node, page and bulk answer, read tolerantly: only an id must be there.
+
+use serde_json::Value;
+
+use crate::http::value::{Fields, flag};
+
+use super::envelope::{Envelope, time};
+use super::{NodeId, VersionId};
+
+/// A file, folder, note or link as Fastio shows it now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    pub id: NodeId,
+    pub kind: NodeKind,
+    /// Empty where Fastio sends none.
+    pub name: String,
+    /// The folder it lies in; None directly under the top folder, which Fastio calls `root`, and for the top folder
+    /// itself.
+    pub parent: Option<NodeId>,
+    /// Bytes of the current version's content.
+    pub size: Option<u64>,
+    /// The content's hash. Only Fastio's full answer carries it, and not for every node.
+    pub hash: Option<Hash>,
+    pub mimetype: Option<String>,
+    pub version: Option<VersionId>,
+    /// Unix milliseconds.
+    pub modified_at: Option<i64>,
+    /// In the trash: Fastio shows `deleted` only there.
+    pub trashed: bool,
+    pub restricted: bool,
+    pub dmca: bool,
+    /// Fastio's virus scan found something (`virus.status` "infected", or `virus.infected`: its values are inferred).
+    pub infected: bool,
+    pub locked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeKind {
+    File,
+    Folder,
+    /// A Markdown note that lives in Fastio.
+    Note,
+    Link,
+    /// A kind that came after this was written.
+    Other,
+}
+
+/// A content hash, as Fastio sends it but for the letters' case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hash {
+    /// Lower case, such as `md5` or `sha256`.
+    pub algorithm: String,
+    /// Lower case hexadecimal (inferred from the documented CRC-32C form).
+    pub value: String,
+}
+
+/// One page of a listing; `next` is the cursor of the page after it, None on the last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next: Option<String>,
+}
+
+/// What a call for several nodes says of one that it does not return.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// There is no such node here.
+    NotFound,
+    /// Anything else; the code, for a person.
+    Failed(String),
+}
+
+impl Node {
+    /// None where `value` is not an object with an id.
+    pub(super) fn read(value: &Value) -> Option<Self> {
+        let fields = Fields::of(value)?;
+        let parent = fields.id("parent").filter(|id| id != "root").map(NodeId::new);
+        let trashed = ["deleted", "deleted_from"].iter().any(|name| fields.get(name).is_some_and(is_said))
+            || parent.as_ref().is_some_and(|id| id.as_str() == "trash");
+        Some(Node {
+            id: NodeId::new(fields.id("id").or_else(|| fields.id("node_id"))?),
+            kind: kind(&fields.text("type").unwrap_or_default()),
+            name: fields.text("name").unwrap_or_default(),
+            parent,
+            size: fields.unsigned("size"),
+            hash: hash(fields),
+            mimetype: fields.id("mimetype"),
+            version: version(fields),
+            modified_at: fields.get("modified").and_then(time),
+            trashed,
+            restricted: fields.flag("restricted").unwrap_or(false),
+            dmca: fields.flag("dmca").unwrap_or(false),
+            infected: fields.object("virus").is_some_and(infected),
+            locked: fields.flag("locked").unwrap_or(false),
+        })
+    }
+}
+
+fn kind(name: &str) -> NodeKind {
+    match name {
+        "file" => NodeKind::File,
+        "folder" => NodeKind::Folder,
+        "note" => NodeKind::Note,
+        "link" => NodeKind::Link,
+        _ => NodeKind::Other,
+    }
+}
+
+/// A hash whose algorithm is not said cannot be checked against bytes, so it is none.
+fn hash(fields: Fields<'_>) -> Option<Hash> {
+    let algorithm = fields.id("hash_algo")?.to_ascii_lowercase();
+    Some(Hash { algorithm, value: fields.id("hash")?.to_ascii_lowercase() })
+}
+
+/// The version's id, documented only as a field `version`; an object with an id is read too (inferred).
+fn version(fields: Fields<'_>) -> Option<VersionId> {
+    let nested = |version: Fields<'_>| version.id("id").or_else(|| version.id("version_id"));
+    let id = fields.id("version").or_else(|| fields.object("version").and_then(nested));
+    id.or_else(|| fields.id("version_id")).map(VersionId)
+}
+
+fn infected(virus: Fields<'_>) -> bool {
+    virus.flag("infected").unwrap_or(false)
+        || virus.text("status").is_some_and(|status| status.eq_ignore_ascii_case("infected"))
+}
+
+/// Whether a field that stands only where it applies does apply: a time, an id or a flag that is set.
+fn is_said(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Array(entries) => !entries.is_empty(),
+        value => flag(value).unwrap_or(true),
+    }
+}
+
+/// A page of a listing: `nodes: {items: […]}` (seen in the official client's tests), `nodes: […]` or `items: […]`.
+///
+/// # Errors
+/// With what is wrong, when there is no list, a node in it has no id, or more is promised without a cursor: a listing
+/// read in part must never look complete.
+pub(super) fn page(envelope: &Envelope) -> Result<Page<Node>, &'static str> {
+    let nested = envelope.object("nodes").and_then(|nodes| nodes.list("items"));
+    let list = nested.or_else(|| envelope.list("nodes")).or_else(|| envelope.list("items"));
+    let items =
+        list.ok_or("no list of nodes")?.iter().map(|item| Node::read(item).ok_or("a node without an id"));
+    let items = items.collect::<Result<Vec<_>, _>>()?;
+
+    let pagination = envelope.object("pagination");
+    let more = pagination.and_then(|pagination| pagination.flag("has_more"));
+    let cursor = pagination.and_then(|pagination| pagination.id("next_cursor"));
+    match (more, cursor) {
+        (Some(true), None) => Err("more nodes promised, but no cursor"),
+        (Some(false), _) => Ok(Page { items, next: None }),
+        (Some(true) | None, next) => Ok(Page { items, next }),
+    }
+}
+
+/// The nodes of a call for several: `node` where one was asked for, else `nodes`; and what it says of each that it does
+/// not return.
+///
+/// # Errors
+/// With what is wrong.
+pub(super) fn several(envelope: &Envelope) -> Result<(Vec<Node>, Vec<Missing>), &'static str> {
+    let missing: Vec<_> = envelope.list("errors").unwrap_or_default().iter().map(missing).collect();
+    let nodes = match (envelope.get("node"), envelope.list("nodes")) {
+        (Some(node), _) => std::slice::from_ref(node),
+        (None, Some(nodes)) => nodes,
+        (None, None) if missing.is_empty() => return Err("no nodes"),
+        (None, None) => &[],
+    };
+    let nodes = nodes.iter().map(|node| Node::read(node).ok_or("a node without an id"));
+    Ok((nodes.collect::<Result<_, _>>()?, missing))
+}
+
+fn missing(error: &Value) -> Missing {
+    let code = Fields::of(error).and_then(|error| error.id("code")).unwrap_or_default();
+    match code.as_str() {
+        // Not found or in another workspace; not an id at all (codes of this call, from Fastio's API reference).
+        "133123" | "191878" => Missing::NotFound,
+        _ => Missing::Failed(code),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! One request and its answer, read under a limit.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, Stream};
+use reqwest::header::HeaderMap;
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+
+use super::{Phase, SILENCE_LIMIT, Unusable};
+
+/// The largest JSON answer that is read. The largest one asked for is a page of 500 Fastio nodes with all their
+/// details, a few kilobytes each; this leaves 32 KiB for each.
+pub const MAX_REPLY_BYTES: usize = 16 * 1024 * 1024;
+
+/// How much of an error's body is read: an error object is a few hundred bytes, a proxy's HTML page some kilobytes.
+/// What is beyond is left unread.
+pub const MAX_ERROR_BYTES: usize = 64 * 1024;
+
+/// How much of a service's message is kept, in characters: a sentence or two for a person, not a body.
+pub const MAX_EXCERPT_CHARS: usize = 300;
+
+/// An answer's status and headers.
+#[derive(Debug, Clone)]
+pub struct Head {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+}
+
+impl Head {
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// An answer, read whole. The body of an answer that is not a success may be cut.
+#[derive(Debug)]
+pub struct Reply {
+    pub head: Head,
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// The body as JSON, whatever its content type says.
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// Why no complete answer came. It holds no URL, header value or body, so it can be printed.
+#[derive(Debug)]
+pub struct Failure {
+    pub phase: Phase,
+    pub cause: Cause,
+    /// A clause for a person.
+    pub detail: String,
+    /// The answer's head, if one came.
+    pub head: Option<Box<Head>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The request could not even be written down.
+    Request,
+    /// The network, or a time limit.
+    Transport,
+    /// The answer is larger than what is read.
+    Oversize,
+    /// The bytes to upload broke off or were not as many as announced.
+    Content,
+}
+
+impl Failure {
+    /// From an error of sending. Whether the body had left cannot be told, so it is assumed to have.
+    pub fn sending(error: reqwest::Error) -> Self {
+        let (phase, cause) = match () {
+            () if error.is_builder() => (Phase::BeforeBody, Cause::Request),
+            () if error.is_connect() => (Phase::BeforeBody, Cause::Transport),
+            () => (Phase::BodySent, Cause::Transport),
+        };
+        Failure { phase, cause, detail: describe(&error), head: None }
+    }
+
+    /// From an error of reading the answer whose head is `head`.
+    pub fn reading(error: &reqwest::Error, head: Head) -> Self {
+        Failure { head: Some(Box::new(head)), ..Failure::transport(Phase::ResponseStarted, describe(error)) }
+    }
+
+    pub fn transport(phase: Phase, detail: String) -> Self {
+        Failure { phase, cause: Cause::Transport, detail, head: None }
+    }
+}
+
+impl From<Unusable> for Failure {
+    fn from(error: Unusable) -> Self {
+        Failure { phase: Phase::BeforeBody, cause: Cause::Request, detail: error.to_string(), head: None }
+    }
+}
+
+/// A clause for a person: the innermost cause, which names no URL; reqwest's own text would.
+fn describe(error: &reqwest::Error) -> String {
+    let mut innermost = None;
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if !inner.is::<reqwest::Error>() {
+            innermost = Some(inner.to_string());
+        }
+        source = inner.source();
+    }
+    let cause = excerpt(&innermost.unwrap_or_default(), &[]);
+    match () {
+        () if error.is_connect() => format!("no connection ({cause})"),
+        () if error.is_timeout() => "no complete answer in time".to_owned(),
+        () if error.is_builder() => format!("the request cannot be built ({cause})"),
+        () => format!("the connection broke ({cause})"),
+    }
+}
+
+/// Sends `request` and reads its answer. Any status is an answer.
+///
+/// The caller has set a total time limit on `request`.
+///
+/// # Errors
+/// When no complete answer came. A refusal whose body breaks off is still an answer: its status says what matters.
+pub async fn exchange(request: RequestBuilder) -> Result<Reply, Failure> {
+    let response = request.send().await.map_err(Failure::sending)?;
+    read(response).await
+}
+
+/// Reads the answer that has begun.
+///
+/// # Errors
+/// As [`exchange`].
+pub async fn read(mut response: Response) -> Result<Reply, Failure> {
+    let head = head(&response);
+    let success = head.status.is_success();
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(piece)) if success && body.len() + piece.len() > MAX_REPLY_BYTES => {
+                let detail = format!("the answer is larger than {MAX_REPLY_BYTES} bytes");
+                let head = Some(Box::new(head));
+                return Err(Failure { phase: Phase::ResponseStarted, cause: Cause::Oversize, detail, head });
+            }
+            Ok(Some(piece)) => body.extend_from_slice(&piece),
+            Ok(None) => break,
+            Err(error) if success => return Err(Failure::reading(&error, head)),
+            Err(_) => break,
+        }
+        if !success && body.len() >= MAX_ERROR_BYTES {
+            body.truncate(MAX_ERROR_BYTES);
+            break;
+        }
+    }
+    Ok(Reply { head, body: body.freeze() })
+}
+
+/// Sends a request for a long body and returns once the head is there.
+///
+/// # Errors
+/// When no head came within [`SILENCE_LIMIT`].
+pub async fn open(request: RequestBuilder) -> Result<Response, Failure> {
+    match tokio::time::timeout(SILENCE_LIMIT, request.send()).await {
+        Ok(sent) => sent.map_err(Failure::sending),
+        Err(_) => Err(Failure::transport(Phase::BodySent, silence(SILENCE_LIMIT))),
+    }
+}
+
+/// The body of `response` as it comes. It ends with an error when the connection breaks, nothing comes for
+/// [`SILENCE_LIMIT`], or fewer bytes come than `Content-Length` announced (hyper checks that).
+pub fn pieces(response: Response) -> impl Stream<Item = Result<Bytes, Failure>> + Send + 'static {
+    let head = head(&response);
+    stream::try_unfold((response, head), |(mut response, head)| async move {
+        match tokio::time::timeout(SILENCE_LIMIT, response.chunk()).await {
+            Ok(Ok(piece)) => Ok(piece.map(|piece| (piece, (response, head)))),
+            Ok(Err(error)) => Err(Failure::reading(&error, head)),
+            Err(_) => {
+                let failure = Failure::transport(Phase::ResponseStarted, silence(SILENCE_LIMIT));
+                Err(Failure { head: Some(Box::new(head)), ..failure })
+            }
+        }
+    })
+}
+
+pub fn head(response: &Response) -> Head {
+    Head { status: response.status(), headers: response.headers().clone() }
+}
+
+fn silence(limit: Duration) -> String {
+    format!("nothing came for {} s", limit.as_secs())
+}
+
+/// What is kept of a service's message: at most [`MAX_EXCERPT_CHARS`] characters on one line, with the `secrets` we
+/// sent blotted out, because some services repeat in an error what they were given.
+pub fn excerpt(message: &str, secrets: &[&str]) -> String {
+    let mut message = message.to_owned();
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        message = message.replace(secret, "[secret]");
+    }
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let line = message.chars().map(printable).collect::<String>();
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MAX_EXCERPT_CHARS) {
+        Some((end, _)) => line[..end].to_owned(),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_one_short_line_without_secrets() {
+        assert_eq!(excerpt("a\r\n\tb\u{1b}[31m  c", &[]), "a b [31m c");
+        assert_eq!(excerpt("bad token ey.J0 given", &["ey.J0", ""]), "bad token [secret] given");
+        let long = excerpt(&"ü".repeat(1000), &[]);
+        assert_eq!(long.chars().count(), MAX_EXCERPT_CHARS);
+    }
+}

@@ -1,0 +1,344 @@
+//! The calls we make to OpenAI. Each is one attempt; the queue decides about another.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::stream::Stream;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Method, RequestBuilder};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use crate::http::reply::{Failure, Head, Reply, exchange};
+use crate::http::value::Fields;
+use crate::http::wait::milliseconds;
+use crate::http::{Base, SMALL_CALL_LIMIT, Unusable, upload};
+
+use super::{
+    Attributes, Error, File, FileId, Hit, NewFile, Page, Polled, StoreFile, VectorStore, VectorStoreId,
+};
+
+/// What a file is for. `assistants` is what OpenAI's guide on file search and its libraries use with vector stores.
+const PURPOSE: &str = "assistants";
+
+/// Files asked for at once, of at most 10,000 (OpenAI's OpenAPI document): a quarter of a megabyte, and a listing that
+/// looks for one recent file seldom needs a second page.
+const FILES_PER_PAGE: &str = "1000";
+
+/// Vector stores asked for at once: the most the OpenAPI document allows.
+const STORES_PER_PAGE: &str = "100";
+
+/// OpenAI, or a server compatible with it, with one key. Cheap to clone; the clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Base,
+    /// Key, organization and project; the key is marked sensitive.
+    headers: HeaderMap,
+    key: SecretString,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("openai::Client").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// `base_url` is `https://api.openai.com/v1`, a regional host or a stand-in, with or without a slash at its end.
+    /// `organization` and `project` are needed only by keys that belong to several.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::Rejected`] for a base URL, key or name that cannot be used, or when TLS cannot be set up.
+    pub fn new(
+        base_url: &Url,
+        api_key: SecretString,
+        organization: Option<&str>,
+        project: Option<&str>,
+    ) -> Result<Self, Error> {
+        const OPERATION: &str = "setting up";
+        let unusable = |error| Error::unusable(OPERATION, error);
+        let base = Base::new(base_url).map_err(unusable)?;
+        let failed = |failure| Error::failed(OPERATION, failure);
+        let http = crate::http::client(&base).map_err(failed)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, crate::http::bearer(&api_key).map_err(failed)?);
+        for (name, value) in [("openai-organization", organization), ("openai-project", project)] {
+            let Some(value) = value else { continue };
+            let value = HeaderValue::from_str(value).map_err(|_| unusable(Unusable::Header))?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        Ok(Client { http, base, headers, key: api_key })
+    }
+
+    /// Uploads `content` as a new File object with the purpose `assistants`. The bytes are streamed; memory holds one
+    /// piece of them.
+    ///
+    /// There is no idempotency key: when [`Error::may_have_happened`] the file may exist, and is found by its name in
+    /// [`Client::files`].
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::Content`] when `content` breaks off or is not as long as announced, with its own words; and
+    /// those of every call.
+    pub async fn upload<S, E>(&self, file: NewFile<'_>, content: S) -> Result<File, Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        const OPERATION: &str = "uploading a file";
+        let (body, progress) = upload::measured(content, file.length);
+        // reqwest would put a line break in a name into the part's header as it is.
+        let filename: String = file.filename.chars().filter(|c| !c.is_control()).collect();
+        let mime_type = Some(file.mime_type).filter(|text| Part::text("").mime_str(text).is_ok());
+        let part = Part::stream_with_length(body, file.length).file_name(filename);
+        let part = part.mime_str(mime_type.unwrap_or(OCTETS));
+        let part = part.map_err(|error| Error::failed(OPERATION, Failure::sending(error)))?;
+        let form = Form::new().text("purpose", PURPOSE).part("file", part);
+
+        let call = self.request(OPERATION, Method::POST, &["files"])?;
+        let request = call.request.multipart(form).timeout(upload::total_limit(file.length));
+        let reply = upload::send(request, &progress).await;
+        let answer = self.accept(OPERATION, reply, call.id)?;
+        answer.required(File::read)
+    }
+
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when there is no such file, and those of every call.
+    pub async fn file(&self, id: &FileId) -> Result<File, Error> {
+        self.call("reading a file", Method::GET, &["files", &id.0], Extra::None).await?.required(File::read)
+    }
+
+    /// Our kind of files (purpose `assistants`) of the whole project, newest first. `after` is a page's [`Page::next`].
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::Unreadable`] also when the listing cannot go on; and those of every call.
+    pub async fn files(&self, after: Option<&FileId>) -> Result<Page<File, FileId>, Error> {
+        let mut query = vec![("purpose", PURPOSE), ("order", "desc"), ("limit", FILES_PER_PAGE)];
+        query.extend(after.map(|id| ("after", id.0.as_str())));
+        let answer = self.call("listing files", Method::GET, &["files"], Extra::Query(&query)).await?;
+        answer.page(|fields| Page::read(fields, after, File::read, |file| &file.id))
+    }
+
+    /// Deletes the File object. Its attachments must be gone before: against the OpenAPI document, stores were seen to
+    /// keep listing a deleted file.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when it is gone already, [`super::ErrorKind::StillProcessing`] too soon after
+    /// upload, and those of every call.
+    pub async fn delete_file(&self, id: &FileId) -> Result<(), Error> {
+        self.call("deleting a file", Method::DELETE, &["files", &id.0], Extra::None).await?.deleted()
+    }
+
+    /// Creates a vector store that does not expire. There is no idempotency key: put what identifies it into `metadata`
+    /// (at most 16 entries) and look for it in [`Client::vector_stores`] when [`Error::may_have_happened`].
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub async fn create_vector_store(
+        &self,
+        name: &str,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<VectorStore, Error> {
+        let body = json!({"name": name, "metadata": metadata});
+        let path = ["vector_stores"];
+        let answer = self.call("creating a vector store", Method::POST, &path, Extra::Json(&body)).await?;
+        answer.required(VectorStore::read)
+    }
+
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when there is no such store, and those of every call.
+    pub async fn vector_store(&self, id: &VectorStoreId) -> Result<VectorStore, Error> {
+        let path = ["vector_stores", &id.0];
+        self.call("reading a vector store", Method::GET, &path, Extra::None)
+            .await?
+            .required(VectorStore::read)
+    }
+
+    /// The project's vector stores, newest first. `after` is a page's [`Page::next`].
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::Unreadable`] also when the listing cannot go on; and those of every call.
+    pub async fn vector_stores(
+        &self,
+        after: Option<&VectorStoreId>,
+    ) -> Result<Page<VectorStore, VectorStoreId>, Error> {
+        let mut query = vec![("order", "desc"), ("limit", STORES_PER_PAGE)];
+        query.extend(after.map(|id| ("after", id.0.as_str())));
+        let path = ["vector_stores"];
+        let answer = self.call("listing vector stores", Method::GET, &path, Extra::Query(&query)).await?;
+        answer.page(|fields| Page::read(fields, after, VectorStore::read, |store| &store.id))
+    }
+
+    /// Attaches a file to a store, which begins to index it. Store and file together are the key: when
+    /// [`Error::may_have_happened`], [`Client::store_file`] says whether it has. What a second attach of one file does
+    /// was not found.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::Rejected`] with code `unsupported_file` for an extension the store does not take;
+    /// [`super::ErrorKind::NotFound`] also, for a while, for a file just uploaded (seen in issue threads); and those of
+    /// every call.
+    pub async fn attach(
+        &self,
+        store: &VectorStoreId,
+        file: &FileId,
+        attributes: &Attributes,
+    ) -> Result<StoreFile, Error> {
+        let body = json!({"file_id": file, "attributes": attributes});
+        let path = ["vector_stores", &store.0, "files"];
+        self.call("attaching a file", Method::POST, &path, Extra::Json(&body))
+            .await?
+            .required(StoreFile::read)
+    }
+
+    /// How far a file's indexing is, and its attributes.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when the file is not in that store, and for a while after an attach (seen in issue
+    /// threads); and those of every call.
+    pub async fn store_file(&self, store: &VectorStoreId, file: &FileId) -> Result<Polled, Error> {
+        let path = ["vector_stores", &store.0, "files", &file.0];
+        let answer = self.call("reading a file's state", Method::GET, &path, Extra::None).await?;
+        let poll_after = milliseconds(&answer.head.headers, "openai-poll-after-ms");
+        Ok(Polled { file: answer.required(StoreFile::read)?, poll_after })
+    }
+
+    /// Replaces a file's attributes (that it replaces rather than merges is inferred from the OpenAPI document).
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when the file is not in that store, and those of every call.
+    pub async fn relabel(
+        &self,
+        store: &VectorStoreId,
+        file: &FileId,
+        attributes: &Attributes,
+    ) -> Result<StoreFile, Error> {
+        let body = json!({"attributes": attributes});
+        let path = ["vector_stores", &store.0, "files", &file.0];
+        self.call("relabelling a file", Method::POST, &path, Extra::Json(&body))
+            .await?
+            .required(StoreFile::read)
+    }
+
+    /// Takes a file out of a store; the File object stays. Searches may still find it for a short while (OpenAI's guide
+    /// on retrieval).
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when it is not in that store, and those of every call.
+    pub async fn detach(&self, store: &VectorStoreId, file: &FileId) -> Result<(), Error> {
+        let path = ["vector_stores", &store.0, "files", &file.0];
+        self.call("detaching a file", Method::DELETE, &path, Extra::None).await?.deleted()
+    }
+
+    /// The best `max_results` (1 to 50) pieces for `query`.
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub async fn search(
+        &self,
+        store: &VectorStoreId,
+        query: &str,
+        max_results: u8,
+    ) -> Result<Vec<Hit>, Error> {
+        let body = json!({"query": query, "max_num_results": max_results});
+        let path = ["vector_stores", &store.0, "search"];
+        let answer = self.call("searching", Method::POST, &path, Extra::Json(&body)).await?;
+        answer.page(|fields| {
+            let hits = fields.list("data").ok_or("no list")?.iter();
+            hits.map(|hit| Hit::read(hit).ok_or("a result without a file")).collect()
+        })
+    }
+
+    /// A small call that must succeed.
+    async fn call(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &[&str],
+        extra: Extra<'_>,
+    ) -> Result<Answer, Error> {
+        let Call { request, id } = self.request(operation, method, path)?;
+        let request = match extra {
+            Extra::None => request,
+            Extra::Query(query) => request.query(query),
+            Extra::Json(body) => request.json(body),
+        };
+        let reply = exchange(request.timeout(SMALL_CALL_LIMIT)).await;
+        self.accept(operation, reply, id)
+    }
+
+    fn request(&self, operation: &'static str, method: Method, path: &[&str]) -> Result<Call, Error> {
+        let url = self.base.join(path).map_err(|error| Error::unusable(operation, error))?;
+        let id = Uuid::now_v7().to_string();
+        let request = self.http.request(method, url).headers(self.headers.clone());
+        Ok(Call { request: request.header("x-client-request-id", &id), id })
+    }
+
+    fn accept(
+        &self,
+        operation: &'static str,
+        reply: Result<Reply, Failure>,
+        id: String,
+    ) -> Result<Answer, Error> {
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(failure) => return Err(Error::failed(operation, failure).sent_as(id)),
+        };
+        if !reply.head.status.is_success() {
+            return Err(Error::refused(operation, &reply, &[self.key.expose_secret()]).sent_as(id));
+        }
+        match reply.json() {
+            Some(body) => Ok(Answer { operation, head: reply.head, body, id }),
+            None => Err(Error::unreadable(operation, &reply.head, "not JSON").sent_as(id)),
+        }
+    }
+}
+
+const OCTETS: &str = "application/octet-stream";
+
+/// A request begun, and the id we gave it.
+struct Call {
+    request: RequestBuilder,
+    id: String,
+}
+
+/// What a small call carries.
+enum Extra<'a> {
+    None,
+    Query(&'a [(&'a str, &'a str)]),
+    Json(&'a Value),
+}
+
+/// A success, yet to be read.
+struct Answer {
+    operation: &'static str,
+    head: Head,
+    body: Value,
+    id: String,
+}
+
+impl Answer {
+    fn required<T>(self, read: impl Fn(&Value) -> Option<T>) -> Result<T, Error> {
+        read(&self.body).ok_or_else(|| self.unreadable("no object with an id"))
+    }
+
+    fn page<T>(self, read: impl Fn(Fields<'_>) -> Result<T, &'static str>) -> Result<T, Error> {
+        let fields = Fields::of(&self.body).ok_or("not an object");
+        fields.and_then(read).map_err(|what| self.unreadable(what))
+    }
+
+    /// An answer that says nothing of `deleted` is believed by its status.
+    fn deleted(self) -> Result<(), Error> {
+        match Fields::of(&self.body).and_then(|fields| fields.flag("deleted")) {
+            Some(false) => Err(self.unreadable("a success that says it deleted nothing")),
+            Some(true) | None => Ok(()),
+        }
+    }
+
+    fn unreadable(&self, what: &str) -> Error {
+        Error::unreadable(self.operation, &self.head, what).sent_as(self.id.clone())
+    }
+}
