@@ -7,7 +7,7 @@ mod task;
 
 use crate::fastio::{NodeId, Profile};
 
-pub use task::Task;
+pub use task::{FileKey, Task};
 
 /// What is said to have happened. The job looks for itself; this is for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! The work an event asks for: look at a file, or at everything under a folder.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::fastio::{NodeId, Profile};
@@ -21,5 +23,25 @@ impl Task {
             Task::File { profile, node } => format!("file:{profile}:{}", node.canonical()),
             Task::Folder { profile, node } => format!("folder:{profile}:{}", node.canonical()),
         }
+    }
+}
+
+/// One file, for ever: its version, name and place may change. Written `workspace:4829105738291047362:2abcd…`, which is
+/// also the attribute `source_id` of its copies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FileKey {
+    pub profile: Profile,
+    pub node: NodeId,
+}
+
+impl FileKey {
+    pub fn new(profile: Profile, node: NodeId) -> Self {
+        FileKey { profile, node }
+    }
+}
+
+impl fmt::Display for FileKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.profile, self.node.canonical())
     }
 }

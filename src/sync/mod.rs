@@ -1,1 +1,255 @@
+//! Brings OpenAI in line with one file: look at what the file is now, plan what differs, apply it one step at a time.
 //!
+//! A job names a file and nothing else. What the event said is not used: by now it may be old news. So jobs may come
+//! twice, late and out of order, and a job that was killed anywhere is simply done again.
+
+pub mod apply;
+mod attributes;
+pub mod copy;
+mod folder;
+mod form;
+mod look;
+pub mod plan;
+mod relay;
+mod rule;
+pub mod store;
+mod stores;
+mod upload;
+mod utf8;
+mod verdict;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::database::{self, Database};
+use crate::event::{FileKey, Task};
+use crate::queue::{Claimed, Handler, Verdict};
+use crate::{fastio, openai};
+
+use apply::{Progress, Subject};
+use form::{Form, form};
+use look::{Look, Looker, Present};
+use plan::{Place, plan};
+use stores::Stores;
+use verdict::{FASTIO, database_verdict, fastio_verdict, worst};
+
+pub use rule::{Rule, RuleError, RuleSettings, Rules, Target};
+
+/// Steps in one go. A file in ten stores with five stale copies in each takes fewer; more means that the plan and the
+/// world disagree about what a step did.
+const MOST_STEPS: usize = 200;
+
+/// How files are synced (`[sync]`).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How long a vector store may take to index a file. OpenAI's has been seen to hang for ever; after this the file
+    /// is attached once more, and then its job is dead. Seconds.
+    pub index_deadline_seconds: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { index_deadline_seconds: 30 * 60 }
+    }
+}
+
+impl Settings {
+    fn index_deadline(&self) -> Duration {
+        Duration::from_secs(self.index_deadline_seconds.into())
+    }
+}
+
+/// The work on files: what it needs, shared by all workers.
+#[derive(Debug)]
+pub struct Sync {
+    database: Database,
+    clock: Clock,
+    fastio: fastio::Client,
+    openai: openai::Client,
+    looker: Looker,
+    stores: Stores,
+    rules: Rules,
+    settings: Settings,
+    wake: Arc<Notify>,
+}
+
+/// What a [`Sync`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub database: Database,
+    pub clock: Clock,
+    pub fastio: fastio::Client,
+    pub openai: openai::Client,
+    pub rules: Rules,
+    pub settings: Settings,
+    /// What to notify when jobs were added.
+    pub wake: Arc<Notify>,
+}
+
+impl Sync {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { database, clock, fastio, openai, rules, settings, wake } = parts;
+        Sync {
+            looker: Looker::new(fastio.clone()),
+            stores: Stores::new(openai.clone(), database.clone(), clock.clone()),
+            database,
+            clock,
+            fastio,
+            openai,
+            rules,
+            settings,
+            wake,
+        }
+    }
+
+    /// Brings OpenAI in line with what the file is now.
+    pub async fn file(&self, key: &FileKey) -> Verdict {
+        self.try_file(key).await.unwrap_or_else(|verdict| verdict)
+    }
+
+    async fn try_file(&self, key: &FileKey) -> Result<Verdict, Verdict> {
+        let known = self.remembered(key).await.map_err(|error| database_verdict(&error))?;
+        if known.is_none() && !self.rules.concern(&key.profile) {
+            return Ok(Verdict::Done);
+        }
+        let look = match self.looker.look(&key.profile, &key.node).await {
+            Ok(look) => look,
+            Err(error) => return Ok(self.unseen(key, &error).await),
+        };
+        let (present, matched) = match look {
+            Look::Gone(reason) => {
+                self.bury(key, reason).await.map_err(|error| database_verdict(&error))?;
+                (None, Vec::new())
+            }
+            Look::Present(present) => {
+                let matched = self.rules.covering(&key.profile, &present.path);
+                (Some(present), matched)
+            }
+        };
+        if known.is_none() && matched.is_empty() {
+            return Ok(Verdict::Done);
+        }
+        let refused = known.and_then(|known| known.refused);
+        let judged = present.as_deref().map(|present| judge(present, &matched, refused.as_ref()));
+        if let (Some(present), Some(judged)) = (&present, &judged) {
+            self.see(key, present, (&matched, judged.as_ref().err())).await?;
+        }
+        let form = judged.and_then(Result::ok);
+        let wanted = if form.is_some() { matched } else { Vec::new() };
+        let subject = Subject { key, present: present.as_deref().zip(form.as_ref()) };
+        self.converge(&subject, &wanted).await
+    }
+
+    /// Plans and applies until nothing is left to do for now.
+    async fn converge(&self, subject: &Subject<'_>, wanted: &[&Rule]) -> Result<Verdict, Verdict> {
+        let mut stopped: HashMap<openai::VectorStoreId, Verdict> = HashMap::new();
+        let mut unusable: Vec<Verdict> = Vec::new();
+        let mut places: Vec<Place> = Vec::new();
+        for rule in wanted {
+            match self.stores.resolve(&rule.target).await {
+                Ok(store) if places.iter().any(|place| place.store == store) => {}
+                Ok(store) => places.push(Place { store, rule: rule.name.clone() }),
+                Err(verdict) => unusable.push(verdict),
+            }
+        }
+        // A store that cannot be used now keeps what it has; only what is certainly unwanted goes.
+        let keep_all = !unusable.is_empty();
+        let mut present = subject.present;
+        for _ in 0..MOST_STEPS {
+            let copies = self.copies(subject.key).await.map_err(|error| database_verdict(&error))?;
+            let next = plan(subject.key, present.map(|(present, _)| present), &places, &copies)
+                .into_iter()
+                .filter(|(store, _)| !keep_all || places.iter().any(|place| place.store == *store))
+                .find(|(store, _)| !stopped.contains_key(store));
+            let Some((store, step)) = next else {
+                return Ok(worst(stopped.into_values().chain(unusable)));
+            };
+            let seen = Subject { key: subject.key, present };
+            match self.apply(&seen, &step, &copies).await {
+                Ok(Progress::Moved) => {}
+                // OpenAI cannot index what the file is now, so nothing of it, old or new, may answer.
+                Ok(Progress::Refused) => present = None,
+                Err(verdict) => {
+                    stopped.insert(store, verdict);
+                }
+            }
+        }
+        Err(Verdict::Retry { after: None, reason: format!("the work did not end after {MOST_STEPS} steps") })
+    }
+
+    /// Fastio did not tell what the file is. A refusal may concern this file alone or every one.
+    async fn unseen(&self, key: &FileKey, error: &fastio::Error) -> Verdict {
+        let verdict = fastio_verdict(error);
+        if !matches!(error.kind, fastio::ErrorKind::Forbidden { .. }) {
+            return verdict;
+        }
+        match self.fastio.node(&key.profile, &fastio::NodeId::root()).await {
+            Ok(_) => Verdict::Retry { after: None, reason: error.to_string() },
+            Err(_) => Verdict::Hold { target: FASTIO.to_owned(), reason: error.to_string() },
+        }
+    }
+
+    async fn remembered(&self, key: &FileKey) -> Result<Option<store::Remembered>, database::Error> {
+        store::remembered(&mut *self.database.read().acquire().await?, key).await
+    }
+
+    async fn copies(&self, key: &FileKey) -> Result<Vec<copy::Copy>, database::Error> {
+        store::copies(&mut *self.database.read().acquire().await?, key).await
+    }
+
+    async fn bury(&self, key: &FileKey, reason: &str) -> Result<(), database::Error> {
+        let mut transaction = self.database.begin().await?;
+        store::bury(&mut transaction, key, reason, self.clock.now()).await?;
+        transaction.commit().await
+    }
+
+    async fn see(
+        &self,
+        key: &FileKey,
+        present: &Present,
+        (matched, skipped): (&[&Rule], Option<&String>),
+    ) -> Result<(), Verdict> {
+        let rules: Vec<&str> = matched.iter().map(|rule| rule.name.as_str()).collect();
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            let now = self.clock.now();
+            let details = (rules.join(","), skipped.map(String::as_str), now);
+            store::see(&mut transaction, key, present, (&details.0, details.1, details.2)).await?;
+            transaction.commit().await
+        };
+        write.await.map_err(|error: database::Error| database_verdict(&error))
+    }
+}
+
+impl Handler for Sync {
+    async fn handle(&self, job: &Claimed) -> Verdict {
+        match serde_json::from_str(&job.task) {
+            Ok(Task::File { profile, node }) => self.file(&FileKey::new(profile, node)).await,
+            Ok(Task::Folder { profile, node }) => self.folder(&profile, &node).await,
+            Err(error) => {
+                Verdict::Dead { reason: format!("this version cannot read the job's task: {error}") }
+            }
+        }
+    }
+}
+
+/// The form in which the file goes to OpenAI, or why it does not, in words.
+fn judge(present: &Present, matched: &[&Rule], refused: Option<&(String, String)>) -> Result<Form, String> {
+    if matched.is_empty() {
+        return Err("no rule covers it".to_owned());
+    }
+    if let Some(reason) = present.withheld {
+        return Err(reason.to_owned());
+    }
+    if let Some((_, reason)) = refused.filter(|(content, _)| *content == store::fingerprint(&present.source))
+    {
+        return Err(reason.clone());
+    }
+    form(&present.name, present.mime_type.as_deref(), present.source.size)
+}

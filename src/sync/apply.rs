@@ -1,0 +1,396 @@
+//! Applies one step of a plan. What is about to be done is on record before it is tried, what was done right after; so
+//! each step can be done again by whoever finds it half done.
+
+use std::time::Duration;
+
+use super::Sync;
+use super::copy::{Copy, CopyId, CopyState};
+use super::form::Form;
+use super::look::Present;
+use super::plan::Step;
+use super::store::{self, Change};
+use super::verdict::{database_verdict, openai_verdict};
+use crate::database;
+use crate::event::FileKey;
+use crate::openai::{Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
+use crate::queue::Verdict;
+
+/// How long after a File object was made, or attached, OpenAI may still say that it does not exist. Seen in the issue
+/// trackers of two of its clients; nothing documents it.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// How long a worker waits for the index before it takes another job. Small files are done within this.
+const IN_HAND: Duration = Duration::from_secs(3);
+
+/// Between looks at the index, when OpenAI does not say. Its own client looks each second.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The least and the most of what OpenAI may say.
+const LOOK_LIMITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(15));
+
+/// How often a file is attached before its store is given up. Once more after it hung, twice after an error of the
+/// index, which has come in outages of minutes.
+const ATTACHES_WHEN_STUCK: u16 = 2;
+const ATTACHES_WHEN_FAILED: u16 = 3;
+
+/// How long something that was deleted may still be shown. OpenAI's guide: removal is eventually consistent.
+const FORGETS_WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// How far OpenAI's clock may be from ours when we look for a File object by its time.
+const CLOCKS_APART: Duration = Duration::from_secs(120);
+
+/// Pages of File objects that are searched for one whose upload was not answered. They come newest first and end at
+/// its time, so this is reached only by a project that adds files by the hundred thousand in minutes.
+const PAGES: usize = 50;
+
+/// The file that a step is about. `present` is `None` when nothing of it should remain.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    pub key: &'a FileKey,
+    pub present: Option<(&'a Present, &'a Form)>,
+}
+
+/// A step that did not stop the work on its store.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// On record. Plan anew.
+    Moved,
+    /// OpenAI cannot hold this content; that is on record too.
+    Refused,
+}
+
+impl Sync {
+    /// Does `step`.
+    ///
+    /// # Errors
+    /// What it means for the job when the step could not be done, or not yet.
+    pub(super) async fn apply(
+        &self,
+        subject: &Subject<'_>,
+        step: &Step,
+        copies: &[Copy],
+    ) -> Result<Progress, Verdict> {
+        let find = |id: CopyId| {
+            copies.iter().find(|copy| copy.id == id).expect("a plan names only copies that it was made from")
+        };
+        match step {
+            Step::Settle(id) => self.settle(find(*id)).await,
+            Step::Upload(place) => self.upload(subject, place).await,
+            Step::Attach(id, attributes) => self.attach(subject, find(*id), attributes).await,
+            Step::Await(id) => self.await_index(subject, find(*id)).await,
+            Step::Relabel(id, attributes) => self.relabel(subject, find(*id), attributes).await,
+            Step::Retire(id) => self.retire(find(*id)).await,
+        }
+    }
+
+    /// Finds out what an upload made whose end nobody saw.
+    async fn settle(&self, copy: &Copy) -> Result<Progress, Verdict> {
+        // The last piece of a body goes out only after the hash is on record.
+        if copy.content_hash.is_none() {
+            return self.forget(copy.id).await;
+        }
+        let mut found = self.find_uploads(copy).await?;
+        match (found.pop(), found.is_empty()) {
+            (None, _) => self.forget(copy.id).await,
+            (Some(file_id), true) => {
+                tracing::info!(file_id = %file_id, "adopted a File object whose upload was not answered");
+                self.record(&[Change::Uploaded(copy.id, &file_id)]).await
+            }
+            (Some(_), false) => Err(Verdict::Dead {
+                reason: format!(
+                    "several File objects named {} with {} bytes appeared at OpenAI while an upload was not answered; \
+                     delete those that nobody needs, then retry this job",
+                    copy.filename, copy.bytes
+                ),
+            }),
+        }
+    }
+
+    /// File objects that the upload of `copy` may have made: its name, its size, not older than it, not ours yet.
+    async fn find_uploads(&self, copy: &Copy) -> Result<Vec<FileId>, Verdict> {
+        let earliest = copy.since / 1000 - i64::try_from(CLOCKS_APART.as_secs()).expect("two minutes fit");
+        let mut found = Vec::new();
+        let mut after: Option<FileId> = None;
+        for _ in 0..PAGES {
+            let page = self.openai.files(after.as_ref()).await.map_err(|error| openai_verdict(&error))?;
+            let recent = |created_at: Option<i64>| created_at.is_none_or(|at| at >= earliest);
+            for file in page.items.iter().filter(|file| recent(file.created_at)) {
+                if file.filename == copy.filename
+                    && file.bytes == Some(copy.bytes)
+                    && !self.is_ours(&file.id).await?
+                {
+                    found.push(file.id.clone());
+                }
+            }
+            let older = page.items.last().is_some_and(|file| !recent(file.created_at));
+            match page.next {
+                Some(next) if !older => after = Some(next),
+                _ => return Ok(found),
+            }
+        }
+        Err(Verdict::Retry {
+            after: None,
+            reason: "too many new files at OpenAI to find one among them".to_owned(),
+        })
+    }
+
+    async fn attach(
+        &self,
+        subject: &Subject<'_>,
+        copy: &Copy,
+        attributes: &Attributes,
+    ) -> Result<Progress, Verdict> {
+        let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
+        self.record(&[Change::Attaching(copy.id)]).await?;
+        let attached = match self.attached_before(copy, file_id).await? {
+            // It may carry older attributes; the plan will see.
+            Some(there) => Ok(there.attributes),
+            None => self.openai.attach(&copy.store, file_id, attributes).await.map(|_| attributes.clone()),
+        };
+        match attached {
+            Ok(known) => self.record(&[Change::Attached(copy.id, &known)]).await,
+            Err(error) if error.is_not_found() => self.attach_lost(copy, file_id).await,
+            Err(error) if refuses_content(&error.kind) => {
+                self.refuse(subject, copy, &error.to_string()).await
+            }
+            Err(error) if matches!(error.kind, ErrorKind::Rejected { .. }) => {
+                self.stores.check(&copy.store).await?;
+                Err(openai_verdict(&error))
+            }
+            Err(error) => Err(openai_verdict(&error)),
+        }
+    }
+
+    /// The attachment that an earlier try made without our hearing of it.
+    async fn attached_before(&self, copy: &Copy, file_id: &FileId) -> Result<Option<StoreFile>, Verdict> {
+        if copy.attaches == 0 {
+            return Ok(None);
+        }
+        match self.openai.store_file(&copy.store, file_id).await {
+            Ok(found) => match found.file.status {
+                IndexStatus::Completed | IndexStatus::InProgress => Ok(Some(found.file)),
+                _ => {
+                    self.detach(copy, file_id).await?;
+                    Ok(None)
+                }
+            },
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(openai_verdict(&error)),
+        }
+    }
+
+    /// The store or the File object does not exist, or not yet.
+    async fn attach_lost(&self, copy: &Copy, file_id: &FileId) -> Result<Progress, Verdict> {
+        self.stores.check(&copy.store).await?;
+        if self.age(copy) < FRESH {
+            return Err(later(LOOK_AGAIN, "OpenAI does not know the new file yet"));
+        }
+        match self.openai.file(file_id).await {
+            Err(error) if error.is_not_found() => {
+                tracing::warn!(file_id = %file_id, "somebody deleted a File object of ours; uploading the file again");
+                self.forget(copy.id).await
+            }
+            Err(error) => Err(openai_verdict(&error)),
+            Ok(_) => Err(Verdict::Retry {
+                after: None,
+                reason: format!("OpenAI has file {file_id} and store {}, and will not join them", copy.store),
+            }),
+        }
+    }
+
+    /// Waits a little for the index, then hands the file back to the queue.
+    async fn await_index(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
+        let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
+        let mut waited = Duration::ZERO;
+        loop {
+            let polled = match self.openai.store_file(&copy.store, file_id).await {
+                Ok(polled) => polled,
+                Err(error) if error.is_not_found() => return self.index_lost(copy).await,
+                Err(error) => return Err(openai_verdict(&error)),
+            };
+            match polled.file.status {
+                IndexStatus::Completed => return self.set_state(copy.id, CopyState::Indexed).await,
+                IndexStatus::Failed | IndexStatus::Cancelled => {
+                    return self.index_failed(subject, copy, &polled.file).await;
+                }
+                IndexStatus::InProgress | IndexStatus::Unknown(_) => {}
+            }
+            if self.age(copy) >= self.settings.index_deadline() {
+                return self.index_stuck(copy, file_id).await;
+            }
+            let pause = polled.poll_after.unwrap_or(LOOK_AGAIN).clamp(LOOK_LIMITS.0, LOOK_LIMITS.1);
+            if waited + pause > IN_HAND {
+                return Err(later(pause, "OpenAI is indexing it"));
+            }
+            tokio::time::sleep(pause).await;
+            waited += pause;
+        }
+    }
+
+    /// The store does not have it, or not yet.
+    async fn index_lost(&self, copy: &Copy) -> Result<Progress, Verdict> {
+        if self.age(copy) < FRESH {
+            return Err(later(LOOK_AGAIN, "the vector store does not show the new file yet"));
+        }
+        self.stores.check(&copy.store).await?;
+        tracing::warn!(vector_store = %copy.store, "somebody detached a file of ours; attaching it again");
+        self.set_state(copy.id, CopyState::Uploaded).await
+    }
+
+    async fn index_failed(
+        &self,
+        subject: &Subject<'_>,
+        copy: &Copy,
+        found: &StoreFile,
+    ) -> Result<Progress, Verdict> {
+        let (code, message) = match &found.last_error {
+            Some(error) => (error.code.as_str(), error.message.as_str()),
+            None => ("", "OpenAI does not say why"),
+        };
+        let reason = format!("OpenAI could not index it: {message}");
+        if matches!(code, "unsupported_file" | "invalid_file") {
+            return self.refuse(subject, copy, &reason).await;
+        }
+        self.attach_again(copy, &found.id, (ATTACHES_WHEN_FAILED, reason)).await
+    }
+
+    async fn index_stuck(&self, copy: &Copy, file_id: &FileId) -> Result<Progress, Verdict> {
+        let reason = format!(
+            "OpenAI was still indexing it after {} s, each time of {}",
+            self.settings.index_deadline_seconds,
+            copy.attaches.max(1)
+        );
+        self.attach_again(copy, file_id, (ATTACHES_WHEN_STUCK, reason)).await
+    }
+
+    /// Detaches, to attach once more; gives up after `most` times, in a state from which a person's retry starts afresh.
+    async fn attach_again(
+        &self,
+        copy: &Copy,
+        file_id: &FileId,
+        (most, reason): (u16, String),
+    ) -> Result<Progress, Verdict> {
+        self.detach(copy, file_id).await?;
+        let unattached = Change::State(copy.id, CopyState::Uploaded);
+        if copy.attaches < most {
+            return self.record(&[unattached]).await;
+        }
+        self.record(&[unattached, Change::AttachesAnew(copy.id)]).await?;
+        Err(Verdict::Dead { reason })
+    }
+
+    async fn relabel(
+        &self,
+        subject: &Subject<'_>,
+        copy: &Copy,
+        attributes: &Attributes,
+    ) -> Result<Progress, Verdict> {
+        let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
+        let Some((present, _)) = subject.present else { return Ok(Progress::Moved) };
+        match self.openai.relabel(&copy.store, file_id, attributes).await {
+            Ok(_) => self.record(&[Change::Relabelled(copy.id, attributes, &present.source)]).await,
+            Err(error) if error.is_not_found() => {
+                self.stores.check(&copy.store).await?;
+                tracing::warn!(vector_store = %copy.store, "somebody detached a file of ours; attaching it again");
+                self.set_state(copy.id, CopyState::Uploaded).await
+            }
+            Err(error) => Err(openai_verdict(&error)),
+        }
+    }
+
+    /// Detach, then delete, then verify. OpenAI documents that deleting a File object detaches it everywhere, and was
+    /// seen to go on listing it; the other order is the one that works.
+    async fn retire(&self, copy: &Copy) -> Result<Progress, Verdict> {
+        let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
+        if copy.state != CopyState::Retiring {
+            self.set_state(copy.id, CopyState::Retiring).await?;
+        }
+        self.detach(copy, file_id).await?;
+        match self.openai.delete_file(file_id).await {
+            Ok(()) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(openai_verdict(&error)),
+        }
+        let shown = match self.openai.store_file(&copy.store, file_id).await {
+            Ok(_) => true,
+            Err(error) if error.is_not_found() => self.file_remains(file_id).await?,
+            Err(error) => return Err(openai_verdict(&error)),
+        };
+        if !shown {
+            return self.forget(copy.id).await;
+        }
+        if copy.state == CopyState::Retiring && self.age(copy) >= FORGETS_WITHIN {
+            return Err(Verdict::Dead {
+                reason: format!(
+                    "OpenAI still shows file {file_id} a quarter of an hour after it was deleted"
+                ),
+            });
+        }
+        Err(later(LOOK_AGAIN, "OpenAI still shows what was deleted"))
+    }
+
+    async fn file_remains(&self, file_id: &FileId) -> Result<bool, Verdict> {
+        match self.openai.file(file_id).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(openai_verdict(&error)),
+        }
+    }
+
+    async fn detach(&self, copy: &Copy, file_id: &FileId) -> Result<(), Verdict> {
+        match self.openai.detach(&copy.store, file_id).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(openai_verdict(&error)),
+        }
+    }
+
+    /// Writes down that OpenAI cannot hold this content, and begins to clear away what it has of it.
+    async fn refuse(&self, subject: &Subject<'_>, copy: &Copy, reason: &str) -> Result<Progress, Verdict> {
+        self.record(&[
+            Change::State(copy.id, CopyState::Retiring),
+            Change::Refused(subject.key, &copy.source, reason),
+        ])
+        .await?;
+        Ok(Progress::Refused)
+    }
+
+    fn age(&self, copy: &Copy) -> Duration {
+        Duration::from_millis(u64::try_from(self.clock.now() - copy.since).unwrap_or(0))
+    }
+
+    async fn is_ours(&self, file_id: &FileId) -> Result<bool, Verdict> {
+        let read = async { store::is_ours(&mut *self.database.read().acquire().await?, file_id).await };
+        read.await.map_err(|error: database::Error| database_verdict(&error))
+    }
+
+    async fn set_state(&self, copy: CopyId, state: CopyState) -> Result<Progress, Verdict> {
+        self.record(&[Change::State(copy, state)]).await
+    }
+
+    pub(super) async fn forget(&self, copy: CopyId) -> Result<Progress, Verdict> {
+        self.record(&[Change::Forgotten(copy)]).await
+    }
+
+    /// Writes `changes` down, all or none.
+    pub(super) async fn record(&self, changes: &[Change<'_>]) -> Result<Progress, Verdict> {
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            for change in changes {
+                change.write(&mut transaction, self.clock.now()).await?;
+            }
+            transaction.commit().await
+        };
+        write.await.map_err(|error| database_verdict(&error))?;
+        Ok(Progress::Moved)
+    }
+}
+
+/// Whether an attach failed for what the file is. Other rejections are ours or the store's.
+fn refuses_content(kind: &ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Rejected { code: Some(code) } if code == "unsupported_file" || code == "invalid_file")
+}
+
+fn later(after: Duration, reason: &str) -> Verdict {
+    Verdict::Later { after, reason: reason.to_owned() }
+}

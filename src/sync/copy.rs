@@ -1,0 +1,141 @@
+//! A copy: OpenAI's holding of one version of one file in one vector store, as we recorded it.
+
+use super::look::Present;
+use crate::fastio::{Hash, VersionId};
+use crate::openai::{Attributes, FileId, VectorStoreId};
+
+/// Our number for a copy. It exists before OpenAI has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CopyId(pub i64);
+
+/// How far a copy has come. In this order: the further one is the better one.
+///
+/// ```text
+/// uploading ──▶ uploaded ──▶ attached ──▶ indexed
+///     │            │            │            │
+///     │            └────────────┴────────────┴──▶ retiring ──▶ (forgotten)
+///     └── the upload made nothing ──────────────────────────▶ (forgotten)
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CopyState {
+    /// On its way out. Not to be brought forward again.
+    Retiring,
+    /// Written down before the upload began. Whether OpenAI has it, nobody knows.
+    Uploading,
+    /// A File object exists, in no vector store that we know of.
+    Uploaded,
+    /// The vector store was told, and may still be reading it.
+    Attached,
+    /// Searchable.
+    Indexed,
+}
+
+impl CopyState {
+    pub const ALL: [CopyState; 5] = [
+        CopyState::Retiring,
+        CopyState::Uploading,
+        CopyState::Uploaded,
+        CopyState::Attached,
+        CopyState::Indexed,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CopyState::Retiring => "retiring",
+            CopyState::Uploading => "uploading",
+            CopyState::Uploaded => "uploaded",
+            CopyState::Attached => "attached",
+            CopyState::Indexed => "indexed",
+        }
+    }
+}
+
+/// What the bytes of a copy were, by Fastio's account when they were read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    pub version: Option<VersionId>,
+    pub hash: Option<Hash>,
+    /// Bytes at Fastio. What was uploaded may be longer, when it was turned into UTF-8.
+    pub size: u64,
+    pub modified_at: Option<i64>,
+}
+
+impl Source {
+    /// Whether both are the same bytes, by the best evidence that both have.
+    pub fn same_content(&self, other: &Source) -> bool {
+        match (&self.hash, &other.hash) {
+            (Some(one), Some(two)) if one.algorithm == two.algorithm => {
+                return self.size == other.size && one.value == two.value;
+            }
+            _ => {}
+        }
+        match (&self.version, &other.version) {
+            (Some(one), Some(two)) => one == two,
+            _ => self.size == other.size && self.modified_at == other.modified_at,
+        }
+    }
+}
+
+/// One row of `copy`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Copy {
+    pub id: CopyId,
+    pub store: VectorStoreId,
+    pub state: CopyState,
+    pub source: Source,
+    /// SHA-256 of the file's bytes at Fastio, in hex. Known once they were read to the end.
+    pub content_hash: Option<String>,
+    /// The name and size of the File object: how an upload whose reply was lost is found again.
+    pub filename: String,
+    pub bytes: u64,
+    /// Known from `uploaded` on.
+    pub file_id: Option<FileId>,
+    /// As the vector store was last told.
+    pub attributes: Option<Attributes>,
+    /// How often it was attached; a store that does not get it indexed is not asked for ever.
+    pub attaches: u16,
+    /// When it came into its state. Unix milliseconds.
+    pub since: i64,
+}
+
+impl Copy {
+    /// Whether this copy's content is the file's content now.
+    pub fn holds(&self, present: &Present) -> bool {
+        self.source.same_content(&present.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(version: &str, hash: Option<(&str, &str)>) -> Source {
+        Source {
+            version: Some(VersionId(version.to_owned())),
+            hash: hash
+                .map(|(algorithm, value)| Hash { algorithm: algorithm.to_owned(), value: value.to_owned() }),
+            size: 3,
+            modified_at: Some(1),
+        }
+    }
+
+    #[test]
+    fn a_touched_file_has_a_new_version_and_the_same_content() {
+        let old = source("v1", Some(("md5", "aa")));
+        assert!(old.same_content(&source("v2", Some(("md5", "aa")))));
+        assert!(!old.same_content(&source("v2", Some(("md5", "bb")))));
+    }
+
+    #[test]
+    fn without_a_common_hash_the_version_decides() {
+        assert!(source("v1", None).same_content(&source("v1", Some(("md5", "aa")))));
+        assert!(!source("v1", Some(("sha1", "aa"))).same_content(&source("v2", Some(("md5", "aa")))));
+    }
+
+    #[test]
+    fn without_a_version_either_size_and_time_decide() {
+        let bare = Source { version: None, hash: None, size: 3, modified_at: Some(1) };
+        assert!(bare.same_content(&bare.clone()));
+        assert!(!bare.same_content(&Source { modified_at: Some(2), ..bare.clone() }));
+    }
+}

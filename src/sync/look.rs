@@ -1,0 +1,183 @@
+//! Looking at a file: what is it now, and where? One answer, asked of Fastio when the job runs.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use super::copy::Source;
+use crate::fastio::{Client, Error, Node, NodeId, NodeKind, Profile};
+
+/// Folders above a file. Deeper than anybody nests, and an end for a tree that Fastio reports as a circle.
+const DEEPEST: usize = 64;
+
+/// Ids that Fastio takes in one request for details (its API reference).
+const AT_ONCE: usize = 25;
+
+/// Folders whose parents are remembered, to guess the next file's. About 10 MB when full; then it starts anew.
+const GUESSES: usize = 50_000;
+
+/// A file that is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Present {
+    pub name: String,
+    /// From the root of its workspace or share: `/Contracts/nda.pdf`.
+    pub path: String,
+    /// The ids of the folders above it, from its parent upwards, without the root.
+    pub ancestors: Vec<NodeId>,
+    pub mime_type: Option<String>,
+    pub source: Source,
+    /// Why Fastio would not hand it out, in words.
+    pub withheld: Option<&'static str>,
+}
+
+/// What a look found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Look {
+    /// Deleted, in the trash, inside a deleted folder, or not a file at all.
+    Gone(&'static str),
+    Present(Box<Present>),
+}
+
+/// A folder that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// From the root, without a slash at the end; empty for the root itself.
+    pub path: String,
+}
+
+/// Looks at files through one client.
+#[derive(Debug)]
+pub struct Looker {
+    fastio: Client,
+    /// Folder → parent as last seen. Only ever a guess: it saves requests, never decides anything.
+    guesses: Mutex<HashMap<(Profile, NodeId), NodeId>>,
+}
+
+impl Looker {
+    pub fn new(fastio: Client) -> Self {
+        Looker { fastio, guesses: Mutex::default() }
+    }
+
+    /// What `node` is now.
+    ///
+    /// # Errors
+    /// Fastio's, except that a node it does not have is [`Look::Gone`].
+    pub async fn look(&self, profile: &Profile, node: &NodeId) -> Result<Look, Error> {
+        let node = match self.fastio.node(profile, node).await {
+            Ok(node) => node,
+            Err(error) if error.is_not_found() => return Ok(Look::Gone("it is no longer in Fastio")),
+            Err(error) => return Err(error),
+        };
+        match node.kind {
+            NodeKind::File => {}
+            NodeKind::Note => return Ok(Look::Gone("it is a note, and notes are not synced")),
+            NodeKind::Folder | NodeKind::Link | NodeKind::Other => {
+                return Ok(Look::Gone("it is not a file"));
+            }
+        }
+        if node.trashed {
+            return Ok(Look::Gone("it is in the trash"));
+        }
+        let Some(folders) = self.folders_above(profile, &node).await? else {
+            return Ok(Look::Gone("a folder above it is deleted"));
+        };
+        Ok(Look::Present(Box::new(present(node, &folders))))
+    }
+
+    /// Where a folder is; `None` when it, or a folder above it, is gone.
+    ///
+    /// # Errors
+    /// Fastio's.
+    pub async fn locate(&self, profile: &Profile, folder: &NodeId) -> Result<Option<Located>, Error> {
+        if folder.is_root() {
+            return Ok(Some(Located { path: String::new() }));
+        }
+        let node = match self.fastio.node(profile, folder).await {
+            Ok(node) => node,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if node.trashed {
+            return Ok(None);
+        }
+        let above = self.folders_above(profile, &node).await?;
+        Ok(above.map(|folders| Located { path: path(&node.name, &folders) }))
+    }
+
+    /// The folders above `node`, from its parent upwards; `None` when one of them is gone.
+    async fn folders_above(&self, profile: &Profile, node: &Node) -> Result<Option<Vec<Node>>, Error> {
+        let mut folders: Vec<Node> = Vec::new();
+        let mut fetched: Vec<Node> = Vec::new();
+        let mut next = node.parent.clone();
+        while let Some(id) = next.filter(|id| !id.is_root()) {
+            if !fetched.iter().any(|folder| folder.id == id) {
+                fetched = self.fastio.nodes(profile, &self.guess(profile, &id)).await?;
+            }
+            let Some(position) = fetched.iter().position(|folder| folder.id == id) else { return Ok(None) };
+            let folder = fetched.swap_remove(position);
+            if folder.trashed || folders.len() == DEEPEST {
+                return Ok(None);
+            }
+            next = folder.parent.clone();
+            folders.push(folder);
+        }
+        self.remember(profile, &folders);
+        Ok(Some(folders))
+    }
+
+    /// `id` and the folders that were above it when last seen, to fetch them all in one request.
+    fn guess(&self, profile: &Profile, id: &NodeId) -> Vec<NodeId> {
+        let guesses = self.guesses.lock().expect("nothing panics while it holds the guesses");
+        let mut ids = vec![id.clone()];
+        while ids.len() < AT_ONCE {
+            let last = ids.last().expect("it begins with one").clone();
+            let Some(parent) = guesses.get(&(profile.clone(), last)).filter(|id| !ids.contains(id)) else {
+                break;
+            };
+            ids.push(parent.clone());
+        }
+        ids
+    }
+
+    fn remember(&self, profile: &Profile, folders: &[Node]) {
+        let mut guesses = self.guesses.lock().expect("nothing panics while it holds the guesses");
+        if guesses.len() >= GUESSES {
+            guesses.clear();
+        }
+        for folder in folders {
+            if let Some(parent) = folder.parent.clone().filter(|id| !id.is_root()) {
+                guesses.insert((profile.clone(), folder.id.clone()), parent);
+            }
+        }
+    }
+}
+
+fn path(name: &str, folders: &[Node]) -> String {
+    let above = folders.iter().rev().map(|folder| folder.name.as_str());
+    above.chain([name]).flat_map(|part| ["/", part]).collect()
+}
+
+fn present(node: Node, folders: &[Node]) -> Present {
+    let path = path(&node.name, folders);
+    let withheld = if node.infected {
+        Some("Fastio's virus scan found something in it")
+    } else if node.dmca {
+        Some("it is blocked at Fastio by a copyright complaint")
+    } else if node.restricted {
+        Some("it is restricted at Fastio")
+    } else {
+        None
+    };
+    Present {
+        name: node.name,
+        path,
+        ancestors: folders.iter().map(|folder| folder.id.clone()).collect(),
+        mime_type: node.mimetype,
+        source: Source {
+            version: node.version,
+            hash: node.hash,
+            size: node.size.unwrap_or(0),
+            modified_at: node.modified_at,
+        },
+        withheld,
+    }
+}

@@ -1,0 +1,175 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fastio::{NodeId, Profile, VersionId};
+use crate::openai::FileId;
+use crate::sync::copy::Source;
+
+fn key() -> FileKey {
+    FileKey::new(Profile::workspace("1"), NodeId::new("2a"))
+}
+
+fn source(version: u8) -> Source {
+    Source { version: Some(VersionId(format!("v{version}"))), hash: None, size: 3, modified_at: Some(1000) }
+}
+
+fn present(version: u8, path: &str) -> Present {
+    Present {
+        name: "a.txt".to_owned(),
+        path: path.to_owned(),
+        ancestors: vec![],
+        mime_type: None,
+        source: source(version),
+        withheld: None,
+    }
+}
+
+fn place(store: u8) -> Place {
+    Place { store: VectorStoreId(format!("vs_{store}")), rule: "rule".to_owned() }
+}
+
+fn copy(id: i64, store: u8, version: u8, state: CopyState) -> Copy {
+    Copy {
+        id: CopyId(id),
+        store: place(store).store,
+        state,
+        source: source(version),
+        content_hash: Some(format!("hash of v{version}")),
+        filename: "a.txt".to_owned(),
+        bytes: 3,
+        file_id: (state != CopyState::Uploading).then(|| FileId(format!("file-{id}"))),
+        attributes: None,
+        attaches: 0,
+        since: 0,
+    }
+}
+
+fn labelled(copy: Copy, present: &Present) -> Copy {
+    let attributes = attributes(&key(), present, "rule", copy.content_hash.as_deref());
+    Copy { attributes: Some(attributes), ..copy }
+}
+
+fn steps(present: Option<&Present>, places: &[Place], copies: &[Copy]) -> Vec<Step> {
+    plan(&key(), present, places, copies).into_iter().map(|(_, step)| step).collect()
+}
+
+#[test]
+fn a_new_file_is_uploaded_to_each_of_its_stores() {
+    let found = steps(Some(&present(1, "/a.txt")), &[place(1), place(2)], &[]);
+    assert_eq!(found, [Step::Upload(place(1)), Step::Upload(place(2))]);
+}
+
+#[test]
+fn an_edited_file_keeps_its_old_copy_until_the_new_one_answers() {
+    let now = present(2, "/a.txt");
+    let old = labelled(copy(1, 1, 1, CopyState::Indexed), &present(1, "/a.txt"));
+    let new = |state| labelled(copy(2, 1, 2, state), &now);
+    let with = |state| steps(Some(&now), &[place(1)], &[old.clone(), new(state)]);
+    assert!(matches!(with(CopyState::Uploaded)[..], [Step::Attach(CopyId(2), _)]));
+    assert_eq!(with(CopyState::Attached), [Step::Await(CopyId(2))]);
+    assert_eq!(with(CopyState::Indexed), [Step::Retire(CopyId(1))]);
+}
+
+#[test]
+fn a_touched_or_moved_file_is_relabelled_and_not_uploaded() {
+    let before = present(1, "/a.txt");
+    let held = labelled(copy(1, 1, 1, CopyState::Indexed), &before);
+    let found = steps(Some(&present(1, "/b/a.txt")), &[place(1)], std::slice::from_ref(&held));
+    assert!(matches!(&found[..], [Step::Relabel(CopyId(1), _)]), "{found:?}");
+    assert_eq!(steps(Some(&before), &[place(1)], &[held]), []);
+}
+
+#[test]
+fn a_file_that_is_gone_or_left_a_rule_loses_its_copies() {
+    let copies = [copy(1, 1, 1, CopyState::Indexed), copy(2, 2, 1, CopyState::Uploading)];
+    assert_eq!(steps(None, &[], &copies), [Step::Retire(CopyId(1)), Step::Settle(CopyId(2))]);
+    let kept = present(1, "/a.txt");
+    let found = steps(Some(&kept), &[place(2)], &copies[..1]);
+    assert_eq!(found, [Step::Retire(CopyId(1)), Step::Upload(place(2))]);
+}
+
+#[test]
+fn an_edit_in_flight_drops_the_copy_that_never_answered() {
+    let copies = [copy(1, 1, 1, CopyState::Indexed), copy(2, 1, 2, CopyState::Attached)];
+    let found = steps(Some(&present(3, "/a.txt")), &[place(1)], &copies);
+    assert_eq!(found, [Step::Retire(CopyId(2)), Step::Upload(place(1))]);
+}
+
+/// What a store would hold if each step did what it says.
+fn carry_out(step: &Step, copies: &mut Vec<Copy>, (present, next_id): (&Present, &mut i64)) {
+    let state = |copies: &mut Vec<Copy>, id: CopyId, state: CopyState| {
+        for copy in copies.iter_mut().filter(|copy| copy.id == id) {
+            copy.state = state;
+        }
+    };
+    let label = |copies: &mut Vec<Copy>, id: CopyId, attributes: &Attributes| {
+        for copy in copies.iter_mut().filter(|copy| copy.id == id) {
+            copy.attributes = Some(attributes.clone());
+            copy.source = present.source.clone();
+        }
+    };
+    match step {
+        // Both ends of an unsettled upload, by turns.
+        Step::Settle(id) if id.0 % 2 == 0 => state(copies, *id, CopyState::Uploaded),
+        Step::Settle(id) | Step::Retire(id) => copies.retain(|copy| copy.id != *id),
+        Step::Upload(place) => {
+            *next_id += 1;
+            let mut made = copy(*next_id, 0, 0, CopyState::Uploaded);
+            made.store = place.store.clone();
+            made.source = present.source.clone();
+            copies.push(made);
+        }
+        Step::Attach(id, attributes) => {
+            label(copies, *id, attributes);
+            state(copies, *id, CopyState::Attached);
+        }
+        Step::Await(id) => state(copies, *id, CopyState::Indexed),
+        Step::Relabel(id, attributes) => label(copies, *id, attributes),
+    }
+}
+
+fn any_copy() -> impl Strategy<Value = (u8, u8, CopyState)> {
+    (0..3u8, 0..3u8, prop::sample::select(CopyState::ALL.to_vec()))
+}
+
+proptest! {
+    /// From any state of the records: the plan ends, with one indexed copy of the present content in each store that
+    /// should have it and nothing elsewhere, and no store that answered stops answering on the way.
+    #[test]
+    fn every_plan_converges_without_a_gap(
+        held in prop::collection::vec(any_copy(), 0..8),
+        version in 0..3u8,
+        is_there in any::<bool>(),
+        stores in prop::collection::btree_set(0..3u8, 0..3),
+    ) {
+        let now = present(version, "/a.txt");
+        let places: Vec<Place> = if is_there { stores.iter().map(|store| place(*store)).collect() } else { vec![] };
+        let mut copies: Vec<Copy> = held
+            .iter()
+            .enumerate()
+            .map(|(id, (store, version, state))| copy(i64::try_from(id).unwrap(), *store, *version, *state))
+            .collect();
+        let mut next_id = 100;
+        let answering = |copies: &[Copy]| -> BTreeSet<VectorStoreId> {
+            copies.iter().filter(|copy| copy.state == CopyState::Indexed).map(|copy| copy.store.clone()).collect()
+        };
+        let wanted: BTreeSet<VectorStoreId> = places.iter().map(|place| place.store.clone()).collect();
+        let mut left = 200;
+        while let Some((_, step)) = plan(&key(), is_there.then_some(&now), &places, &copies).into_iter().next() {
+            let before = answering(&copies);
+            carry_out(&step, &mut copies, (&now, &mut next_id));
+            let after = answering(&copies);
+            for store in before.intersection(&wanted) {
+                prop_assert!(after.contains(store), "{step:?} left a gap in {store}");
+            }
+            left -= 1;
+            prop_assert!(left > 0, "the plan does not end");
+        }
+        let found: Vec<&VectorStoreId> = copies.iter().map(|copy| &copy.store).collect();
+        prop_assert_eq!(found.len(), wanted.len());
+        prop_assert_eq!(answering(&copies), wanted);
+        prop_assert!(copies.iter().all(|copy| copy.holds(&now)));
+    }
+}

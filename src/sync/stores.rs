@@ -1,0 +1,149 @@
+//! The vector stores that the rules name: created once where a rule says so, and refused while they would lose what we
+//! put there.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::rule::Target;
+use super::store;
+use super::verdict::{OPENAI, database_verdict, openai_verdict, store_target};
+use crate::clock::Clock;
+use crate::database::{self, Database};
+use crate::openai::{Client, VectorStore, VectorStoreId};
+use crate::queue::Verdict;
+
+/// How long a store that was found sound is taken to be. An expiry that somebody sets is noticed within this.
+const SOUND_FOR: Duration = Duration::from_secs(10 * 60);
+
+/// The key in a store's metadata that says which of our rows it was made for.
+const INTENT: &str = "docket_intent";
+
+/// Pages of vector stores that are searched for one whose creation was not answered: 10,000 stores.
+const PAGES: usize = 100;
+
+#[derive(Debug)]
+pub struct Stores {
+    openai: Client,
+    database: Database,
+    clock: Clock,
+    /// When each was last found sound, in Unix milliseconds. The lock is held while one is created, so that it is
+    /// created once.
+    sound: Mutex<HashMap<Target, (VectorStoreId, i64)>>,
+}
+
+impl Stores {
+    pub fn new(openai: Client, database: Database, clock: Clock) -> Self {
+        Stores { openai, database, clock, sound: Mutex::default() }
+    }
+
+    /// The id of the store that `target` names, created if it has to be, checked if it was not lately.
+    ///
+    /// # Errors
+    /// The verdict on any job that needs this store.
+    pub async fn resolve(&self, target: &Target) -> Result<VectorStoreId, Verdict> {
+        let now = self.clock.now();
+        let mut sound = self.sound.lock().await;
+        if let Some((id, checked)) = sound.get(target) {
+            // A clock that stepped back makes an entry look young: then it counts as old.
+            if (0..SOUND_FOR.as_millis()).contains(&u128::try_from(now - checked).unwrap_or(u128::MAX)) {
+                return Ok(id.clone());
+            }
+        }
+        let id = match target {
+            Target::Id(id) => id.clone(),
+            Target::Create { create } => self.made(create).await?,
+        };
+        self.check(&id).await?;
+        sound.insert(target.clone(), (id.clone(), now));
+        Ok(id)
+    }
+
+    /// Looks at the store at once: a call that needs it went wrong.
+    ///
+    /// # Errors
+    /// As [`Stores::resolve`].
+    pub async fn check(&self, id: &VectorStoreId) -> Result<(), Verdict> {
+        let hold = |reason: String| Verdict::Hold { target: store_target(id), reason };
+        match self.openai.vector_store(id).await {
+            Ok(store) => match fault(&store) {
+                None => Ok(()),
+                Some(fault) => Err(hold(format!("vector store {id} {fault}"))),
+            },
+            Err(error) if error.is_not_found() => Err(hold(format!(
+                "OpenAI has no vector store {id}: put the right id into the rule, or use another key"
+            ))),
+            Err(error) => Err(openai_verdict(&error)),
+        }
+    }
+
+    async fn made(&self, name: &str) -> Result<VectorStoreId, Verdict> {
+        let fresh = uuid::Uuid::now_v7().to_string();
+        let row = self.row(name, &fresh).await.map_err(|error| database_verdict(&error))?;
+        if let Some(id) = row.id {
+            return Ok(id);
+        }
+        // An intent of an earlier try may have been carried out without our hearing of it.
+        let found = if row.intent == fresh { None } else { self.find(&row.intent).await? };
+        let id = match found {
+            Some(id) => id,
+            None => {
+                let metadata = BTreeMap::from([(INTENT.to_owned(), row.intent)]);
+                let made = self.openai.create_vector_store(name, &metadata).await;
+                made.map_err(|error| openai_verdict(&error))?.id
+            }
+        };
+        self.record(name, &id).await.map_err(|error| database_verdict(&error))?;
+        tracing::info!(vector_store = %id, name, "vector store ready");
+        Ok(id)
+    }
+
+    async fn find(&self, intent: &str) -> Result<Option<VectorStoreId>, Verdict> {
+        let mut after: Option<VectorStoreId> = None;
+        for _ in 0..PAGES {
+            let page =
+                self.openai.vector_stores(after.as_ref()).await.map_err(|error| openai_verdict(&error))?;
+            let ours = page
+                .items
+                .iter()
+                .find(|store| store.metadata.get(INTENT).is_some_and(|value| value == intent));
+            if let Some(store) = ours {
+                return Ok(Some(store.id.clone()));
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(None),
+            }
+        }
+        Err(Verdict::Hold {
+            target: OPENAI.to_owned(),
+            reason: "there are more vector stores than Docket searches for its own: name one by its id"
+                .to_owned(),
+        })
+    }
+
+    async fn row(&self, name: &str, intent: &str) -> Result<store::MadeStore, database::Error> {
+        let mut transaction = self.database.begin().await?;
+        let row = store::made_store(&mut transaction, (name, intent), self.clock.now()).await?;
+        transaction.commit().await?;
+        Ok(row)
+    }
+
+    async fn record(&self, name: &str, id: &VectorStoreId) -> Result<(), database::Error> {
+        let mut transaction = self.database.begin().await?;
+        store::store_made(&mut transaction, name, id).await?;
+        transaction.commit().await
+    }
+}
+
+/// Why nothing should be put into `store`.
+fn fault(store: &VectorStore) -> Option<&'static str> {
+    if store.status.as_deref() == Some("expired") {
+        return Some("has expired: it answers nothing and takes nothing. Name another one in the rule");
+    }
+    // OpenAI's guide: when a store expires, what was attached to it is gone.
+    store.expires_after.is_some().then_some(
+        "has an expiry policy (expires_after), after which all it holds is gone. Remove the policy, or name another store",
+    )
+}
