@@ -3,11 +3,17 @@
 //! Every source of change records its events here and nowhere else. Recording is one transaction of the caller's: an
 //! event that is already known makes nothing, a new one is kept and makes its job.
 
+pub mod store;
 mod task;
 
 use crate::fastio::{NodeId, Profile};
+use crate::queue::Priority;
 
+pub use store::{Recorded, Row, record};
 pub use task::{FileKey, Task};
+
+/// How an id begins that was made from the hash of the bytes, because the payload had none.
+pub const MADE_ID: &str = "sha256:";
 
 /// What is said to have happened. The job looks for itself; this is for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +25,32 @@ pub enum Kind {
     Ignored,
 }
 
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Added => "added",
+            Kind::Modified => "modified",
+            Kind::Moved => "moved",
+            Kind::Deleted => "deleted",
+            Kind::Ignored => "ignored",
+        }
+    }
+}
+
 /// What the event's node is, as far as the event's name tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     File,
     Folder,
+}
+
+impl Subject {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Subject::File => "file",
+            Subject::Folder => "folder",
+        }
+    }
 }
 
 /// Who said so.
@@ -33,6 +60,25 @@ pub enum Source {
     Feed,
     Sweep,
     Operator,
+}
+
+impl Source {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Source::Webhook => "webhook",
+            Source::Feed => "feed",
+            Source::Sweep => "sweep",
+            Source::Operator => "operator",
+        }
+    }
+
+    /// A sweep looks at what was there all along; everything else is somebody waiting for a change to arrive.
+    pub fn priority(self) -> Priority {
+        match self {
+            Source::Webhook | Source::Feed | Source::Operator => Priority::Live,
+            Source::Sweep => Priority::Backfill,
+        }
+    }
 }
 
 /// One event, whatever shape it arrived in.
@@ -50,4 +96,56 @@ pub struct Event {
     pub occurred_at: Option<i64>,
     /// Why it asks for no work, in words; only for [`Kind::Ignored`].
     pub ignored_because: Option<String>,
+}
+
+impl Event {
+    /// The work this event asks for; none when it is ignored.
+    pub fn task(&self) -> Option<Task> {
+        if self.kind == Kind::Ignored {
+            return None;
+        }
+        let (profile, node) = (self.profile.clone()?, self.node.clone()?);
+        Some(match self.subject {
+            Subject::File => Task::File { profile, node },
+            Subject::Folder => Task::Folder { profile, node },
+        })
+    }
+
+    /// The same event, as one that asks for no work.
+    pub fn ignored(self, because: impl Into<String>) -> Event {
+        Event { kind: Kind::Ignored, ignored_because: Some(because.into()), ..self }
+    }
+
+    /// Whether the id says nothing but "the same bytes". Such an id cannot tell a repeat from a second change that
+    /// reads the same, so a repeat of it still makes its job: that costs a look, a lost change would cost the change.
+    pub fn has_made_id(&self) -> bool {
+        self.id.starts_with(MADE_ID)
+    }
+}
+
+/// An event and where it came from: what [`record`] takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    pub event: Event,
+    pub source: Source,
+    /// Unix milliseconds, by our clock.
+    pub received_at: i64,
+    /// Which signature scheme and secret let it in; only for a webhook.
+    pub proof: Option<Proof>,
+    /// The event's own JSON, already cut to a size worth keeping.
+    pub payload: Option<String>,
+}
+
+impl Report {
+    pub fn new(event: Event, source: Source, received_at: i64) -> Self {
+        Report { event, source, received_at, proof: None, payload: None }
+    }
+}
+
+/// How a webhook proved where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    pub scheme: String,
+    /// Counted from 0, in the order of the configuration.
+    pub secret_index: u32,
 }

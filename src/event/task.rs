@@ -24,6 +24,14 @@ impl Task {
             Task::Folder { profile, node } => format!("folder:{profile}:{}", node.canonical()),
         }
     }
+
+    /// The targets that a job for this cannot do without.
+    pub fn needs(&self) -> &'static [&'static str] {
+        match self {
+            Task::File { .. } => &["fastio", "openai"],
+            Task::Folder { .. } => &["fastio"],
+        }
+    }
 }
 
 /// One file, for ever: its version, name and place may change. Written `workspace:4829105738291047362:2abcd…`, which is

@@ -1,1 +1,109 @@
+//! HTTP in: a webhook's signature is checked, its bytes are put in the inbox, and only then it is acknowledged. The
+//! drain turns the inbox into events and jobs afterwards.
 //!
+//! ```text
+//!   listener ──▶ handler ──▶ signature ──▶ payload ──▶ inbox ──▶ 202
+//!                                                        │
+//!                                                        └──▶ drain ──▶ events and jobs
+//! ```
+//!
+//! It owns the tables `inbox` and `receive_count`. It never asks Fastio or OpenAI anything, and never believes a webhook
+//! about anything but which file to look at.
+
+mod body;
+mod count;
+pub mod drain;
+mod handler;
+pub mod inbox;
+mod listener;
+pub mod payload;
+mod problem;
+mod settings;
+pub mod signature;
+mod store;
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::database::{self, Database};
+use count::{Counters, Gate};
+use drain::Drain;
+use handler::Door;
+use inbox::{Level, Limits, Writer};
+use signature::{NoSecret, Verifier};
+
+pub use settings::{BadSetting, Settings};
+pub use store::counts;
+
+/// Why deliveries cannot be received at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    NoSecret(#[from] NoSecret),
+    #[error(transparent)]
+    BadSetting(#[from] BadSetting),
+    #[error("the inbox cannot be read: {0}")]
+    Database(#[from] database::Error),
+}
+
+/// What receiving is built on.
+pub struct Parts {
+    pub database: Database,
+    pub clock: Clock,
+    /// Notified when jobs were added.
+    pub workers: Arc<Notify>,
+}
+
+/// The three things that run. [`Public`] must be dropped, or have returned, before [`Writer::run`] ends.
+pub struct Receive {
+    pub public: Public,
+    pub writer: Writer,
+    pub drain: Drain,
+}
+
+/// The public listener's side.
+pub struct Public {
+    door: Arc<Door>,
+}
+
+/// Checks the settings and opens the inbox.
+///
+/// # Errors
+/// No secret to check signatures with, a setting that cannot work, or a database that cannot be read.
+pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) -> Result<Receive, Error> {
+    let Parts { database, clock, workers } = parts;
+    let verifier = Verifier::new(secrets, settings.check()?)?;
+    let limits = Limits { rows: settings.inbox_max_rows, ack_timeout: settings.ack_timeout() };
+    let (wake, counters) = (Arc::new(Notify::new()), Arc::new(Counters::default()));
+    let (inbox, writer) = inbox::open(database.clone(), limits, wake.clone()).await?;
+    let drain = Drain {
+        database,
+        clock: clock.clone(),
+        level: inbox.level(),
+        counters: counters.clone(),
+        wake,
+        workers,
+        event_keep_ms: settings.event_keep_ms(),
+    };
+    let memory = Arc::new(Semaphore::new(body::MEMORY_BYTES));
+    let door = Door { verifier, inbox, counters, clock, settings, memory, gate: Gate::default() };
+    Ok(Receive { public: Public { door: Arc::new(door) }, writer, drain })
+}
+
+impl Public {
+    /// Serves the public listener until `stop`, and what is in hand then.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        let router = handler::router(self.door.clone());
+        listener::serve(listener, router, &self.door.settings, stop).await;
+    }
+
+    /// Numbers about the inbox.
+    pub fn level(&self) -> Arc<Level> {
+        self.door.inbox.level()
+    }
+}

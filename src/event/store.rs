@@ -1,0 +1,127 @@
+//! The statements on `event`. Recording an event and making its job are one step, in the caller's transaction.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::{Kind, Report, Source, Task};
+use crate::database::{Connection, Error};
+use crate::queue::{self, NewJob};
+
+/// What recording some reports did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Events that were not known.
+    pub new: usize,
+    /// Events that were.
+    pub duplicate: usize,
+    /// Distinct jobs asked for. One that waited already counts too.
+    pub jobs: usize,
+}
+
+/// Keeps the events that are new and asks for their jobs. Reports about one file make one job.
+pub async fn record(connection: &mut Connection, reports: &[Report], now: i64) -> Result<Recorded, Error> {
+    let mut recorded = Recorded::default();
+    let mut wanted: BTreeMap<String, (Task, Source)> = BTreeMap::new();
+    for report in reports {
+        let is_new = insert(connection, report).await?;
+        if is_new {
+            recorded.new += 1;
+        } else {
+            recorded.duplicate += 1;
+        }
+        if (is_new || report.event.has_made_id())
+            && let Some(task) = report.event.task()
+        {
+            wanted.entry(task.key()).or_insert((task, report.source));
+        }
+    }
+    for (key, (task, source)) in &wanted {
+        let task_json = serde_json::to_string(task).expect("a task is strings only");
+        let job = NewJob { key, task: &task_json, needs: task.needs(), priority: source.priority() };
+        queue::enqueue(connection, &job, now).await?;
+    }
+    recorded.jobs = wanted.len();
+    Ok(recorded)
+}
+
+/// Whether the event was new.
+async fn insert(connection: &mut Connection, report: &Report) -> Result<bool, Error> {
+    let event = &report.event;
+    // An event that names no place cannot ask for work, whatever its kind says. Refusing it here would stop the drain.
+    let (kind, because) = match (event.kind, event.task()) {
+        (Kind::Ignored, _) => {
+            (Kind::Ignored, event.ignored_because.as_deref().or(Some("no reason was given")))
+        }
+        (_, None) => (Kind::Ignored, Some("it names no place to look at")),
+        (kind, Some(_)) => (kind, None),
+    };
+    let result = sqlx::query(INSERT)
+        .bind(&event.id)
+        .bind(report.source.as_str())
+        .bind(kind.as_str())
+        .bind(event.subject.as_str())
+        .bind(&event.name)
+        .bind(event.profile.as_ref().map(ToString::to_string))
+        .bind(event.node.as_ref().map(ToString::to_string))
+        .bind(event.occurred_at)
+        .bind(report.received_at)
+        .bind(because)
+        .bind(report.proof.as_ref().map(|proof| proof.scheme.as_str()))
+        .bind(report.proof.as_ref().map(|proof| i64::from(proof.secret_index)))
+        .bind(&report.payload)
+        .execute(connection)
+        .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+const INSERT: &str = "
+    INSERT INTO event (event_id, source, kind, subject, name, profile, node, occurred_at, received_at,
+                       ignored_because, scheme, secret_index, payload)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    ON CONFLICT (event_id) DO NOTHING";
+
+/// One event, as `docket events` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub struct Row {
+    pub event_id: String,
+    pub kind: String,
+    pub subject: String,
+    pub name: String,
+    pub profile: Option<String>,
+    pub node: Option<String>,
+    /// Unix milliseconds, by Fastio's clock.
+    pub occurred_at: Option<i64>,
+    /// Unix milliseconds, by ours.
+    pub received_at: i64,
+    pub source: String,
+    pub ignored_because: Option<String>,
+}
+
+/// The newest events first.
+pub async fn newest(connection: &mut Connection, limit: u32) -> Result<Vec<Row>, Error> {
+    sqlx::query_as(NEWEST).bind(i64::from(limit)).fetch_all(connection).await
+}
+
+const NEWEST: &str = "
+    SELECT event_id, kind, subject, name, profile, node, occurred_at, received_at, source, ignored_because
+    FROM event ORDER BY received_at DESC, event_id DESC LIMIT $1";
+
+/// How many events there are of each kind.
+pub async fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
+    sqlx::query_as(COUNTS).fetch_all(connection).await
+}
+
+const COUNTS: &str = "SELECT kind, count(*) FROM event GROUP BY kind ORDER BY kind";
+
+/// Forgets at most `limit` events that arrived before `before`, and says how many. An event told again after that is
+/// new again, which costs a look.
+pub async fn prune(connection: &mut Connection, before: i64, limit: u32) -> Result<u64, Error> {
+    let result = sqlx::query(PRUNE).bind(before).bind(i64::from(limit)).execute(connection).await?;
+    Ok(result.rows_affected())
+}
+
+const PRUNE: &str = "
+    DELETE FROM event WHERE event_id IN
+        (SELECT event_id FROM event WHERE received_at < $1 ORDER BY received_at LIMIT $2)";

@@ -1,0 +1,154 @@
+//! Counts what the public listener answers, and lets through only so many log lines about it. Both live in memory: a
+//! request that is refused must cost neither a database write nor disk space.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::signature::Verified;
+
+/// What is counted. The labels are words of ours, so that no sender can make the table grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Count {
+    /// Deliveries answered with 202.
+    Accepted,
+    /// Events that were known already, by the drain.
+    Duplicate,
+    /// Events that were not.
+    New,
+    /// The sender's fault: a 4xx, by reason.
+    Rejected(&'static str),
+    /// Our failure: a 503, by reason.
+    Unavailable(&'static str),
+    /// The scheme, secret and form of key that let a delivery in.
+    Matched(Verified),
+}
+
+impl Count {
+    fn row(self) -> (&'static str, String) {
+        match self {
+            Count::Accepted => ("accepted", String::new()),
+            Count::Duplicate => ("duplicate", String::new()),
+            Count::New => ("new", String::new()),
+            Count::Rejected(reason) => ("rejected", reason.to_owned()),
+            Count::Unavailable(reason) => ("unavailable", reason.to_owned()),
+            Count::Matched(Verified { scheme, secret_index, key_form }) => {
+                ("matched", format!("{} secret {secret_index} {}", scheme.as_str(), key_form.as_str()))
+            }
+        }
+    }
+}
+
+/// Counts since the last flush.
+#[derive(Debug, Default)]
+pub struct Counters {
+    counts: Mutex<BTreeMap<Count, u64>>,
+}
+
+impl Counters {
+    pub fn add(&self, count: Count, by: u64) {
+        if by > 0 {
+            *self.lock().entry(count).or_default() += by;
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Takes what was counted, as rows of `receive_count`.
+    pub fn take(&self) -> Taken {
+        Taken(std::mem::take(&mut *self.lock()))
+    }
+
+    /// Puts back what could not be written.
+    pub fn put_back(&self, taken: Taken) {
+        for (count, by) in taken.0 {
+            self.add(count, by);
+        }
+    }
+
+    /// A thread that panicked while it counted left at worst one count too few.
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Count, u64>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts on their way to the database.
+#[derive(Debug)]
+pub struct Taken(BTreeMap<Count, u64>);
+
+impl Taken {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = (&'static str, String, i64)> + '_ {
+        self.0.iter().map(|(count, by)| {
+            let (name, label) = count.row();
+            (name, label, i64::try_from(*by).unwrap_or(i64::MAX))
+        })
+    }
+}
+
+/// Lets one log line through per [`GATE_INTERVAL`] and counts the others, so that whoever can make us log cannot fill
+/// the disk with it.
+#[derive(Debug)]
+pub struct Gate {
+    start: Instant,
+    /// Milliseconds after `start` from which the next line may pass.
+    next: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+/// A line a second is enough to see what goes on, and 10 MB a day at most.
+const GATE_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Gate { start: Instant::now(), next: AtomicU64::new(0), suppressed: AtomicU64::new(0) }
+    }
+}
+
+impl Gate {
+    /// `Some` when a line may be written: how many were not since the last one.
+    pub fn pass(&self) -> Option<u64> {
+        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let now = milliseconds(self.start.elapsed());
+        let next = self.next.load(Ordering::Relaxed);
+        let later = now.saturating_add(milliseconds(GATE_INTERVAL));
+        let is_first =
+            || self.next.compare_exchange(next, later, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if now >= next && is_first() {
+            return Some(self.suppressed.swap(0, Ordering::Relaxed));
+        }
+        self.suppressed.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_could_not_be_written_are_added_to_those_that_came_meanwhile() {
+        let counters = Counters::default();
+        counters.add(Count::Rejected("not_json"), 2);
+        let taken = counters.take();
+        counters.add(Count::Rejected("not_json"), 1);
+        counters.put_back(taken);
+        let rows: Vec<_> = counters.take().rows().collect();
+        assert_eq!(rows, [("rejected", "not_json".to_owned(), 3)]);
+        assert!(counters.take().is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_log_lines_is_one_line_and_a_number() {
+        let gate = Gate::default();
+        assert_eq!(gate.pass(), Some(0));
+        assert!((0..1000).all(|_| gate.pass().is_none()));
+        assert_eq!(gate.suppressed.load(Ordering::Relaxed), 1000);
+    }
+}

@@ -1,0 +1,175 @@
+//! Turns inbox rows into events and jobs. Events, jobs and the rows' removal are one transaction, so that a crash
+//! anywhere repeats or finishes it and never drops it.
+//!
+//! Repeated deliveries fall here: an event that is known makes nothing new. A row that cannot be read becomes an
+//! ignored event that says so, because a row that stays would stop all that come after it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::count::{Count, Counters, Gate};
+use super::inbox::Level;
+use super::payload;
+use super::store::{self, InboxRow, Portion};
+use crate::clock::Clock;
+use crate::database::{Database, Error};
+use crate::event::{self, Proof, Report, Source};
+
+/// What one transaction takes. It holds the writer for some 20 milliseconds then, which acknowledgements wait for.
+const PORTION: Portion = Portion { rows: 256, bytes: 4 * 1024 * 1024 };
+
+/// How long a missed wake-up may leave a delivery lying.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// How long to wait after the database refused a pass, so that a full disk is not also a busy one.
+const TROUBLE: Duration = Duration::from_secs(1);
+
+/// How many seconds of counts a crash may forget.
+const FLUSH: Duration = Duration::from_secs(3);
+
+/// Old events are forgotten in small bites, so that they never hold the writer for long.
+const PRUNE: Duration = Duration::from_secs(60);
+const PRUNE_ROWS: u32 = 1_000;
+
+/// How long the last flush of the counts may hold up a stop.
+const LAST_FLUSH: Duration = Duration::from_secs(2);
+
+/// What one pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Inbox rows that are gone.
+    pub rows: usize,
+    pub new: usize,
+    pub duplicate: usize,
+    pub jobs: usize,
+}
+
+/// One pass over the oldest rows: at most a portion of them. No rows means that the inbox is empty.
+pub async fn drain_once(database: &Database, now: i64) -> Result<Drained, Error> {
+    // Most looks find nothing; those must not take the writer.
+    if store::is_empty(&mut *database.read().acquire().await?).await? {
+        return Ok(Drained::default());
+    }
+    let mut transaction = database.begin().await?;
+    let rows = store::oldest(&mut transaction, PORTION).await?;
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Drained::default()) };
+    let reports: Vec<Report> = rows.iter().flat_map(reports).collect();
+    let recorded = event::record(&mut transaction, &reports, now).await?;
+    let deleted = store::delete(&mut transaction, first.inbox_id, last.inbox_id).await?;
+    if deleted != rows.len() as u64 {
+        // A row appeared between those read. Where ids are given out before the commit that can happen; next time then.
+        return Err(Error::Protocol("the inbox changed while it was being drained".to_owned()));
+    }
+    transaction.commit().await?;
+    let event::Recorded { new, duplicate, jobs } = recorded;
+    Ok(Drained { rows: rows.len(), new, duplicate, jobs })
+}
+
+fn reports(row: &InboxRow) -> Vec<Report> {
+    let report = |event, payload| Report {
+        event,
+        source: Source::Webhook,
+        received_at: row.received_at,
+        proof: Some(Proof {
+            scheme: row.scheme.clone(),
+            secret_index: u32::try_from(row.secret_index).unwrap_or_default(),
+        }),
+        payload,
+    };
+    match payload::parse(&row.body) {
+        Ok(parsed) => parsed.into_iter().map(|parsed| report(parsed.event, Some(parsed.payload))).collect(),
+        Err(why) => vec![report(payload::unreadable(&row.body, why), None)],
+    }
+}
+
+/// The drain of a running server.
+pub struct Drain {
+    pub(super) database: Database,
+    pub(super) clock: Clock,
+    pub(super) level: Arc<Level>,
+    pub(super) counters: Arc<Counters>,
+    /// Notified after each commit to the inbox.
+    pub(super) wake: Arc<Notify>,
+    /// To be notified after a commit that added jobs.
+    pub(super) workers: Arc<Notify>,
+    pub(super) event_keep_ms: i64,
+}
+
+impl Drain {
+    /// Drains until `stop`. What is left then is on disk, and the next start goes on with it.
+    pub async fn run(self, stop: CancellationToken) {
+        let gate = Gate::default();
+        let (mut flushed, mut pruned) = (Instant::now(), None);
+        while !stop.is_cancelled() {
+            let wait = match self.pass(&mut flushed, &mut pruned).await {
+                Ok(rows) if rows > 0 => continue,
+                Ok(_) => self.idle(),
+                Err(error) => {
+                    if let Some(suppressed) = gate.pass() {
+                        tracing::error!(error = %error, suppressed, "the inbox cannot be drained; trying again");
+                    }
+                    tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(TROUBLE) => {} }
+                    continue;
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        let _ = tokio::time::timeout(LAST_FLUSH, self.flush()).await;
+    }
+
+    /// Counts that wait are written within seconds, also when nothing else happens.
+    fn idle(&self) -> Duration {
+        if self.counters.is_empty() { IDLE } else { FLUSH }
+    }
+
+    async fn pass(&self, flushed: &mut Instant, pruned: &mut Option<Instant>) -> Result<usize, Error> {
+        let drained = drain_once(&self.database, self.clock.now()).await?;
+        self.level.drained(drained.rows);
+        self.counters.add(Count::New, drained.new as u64);
+        self.counters.add(Count::Duplicate, drained.duplicate as u64);
+        if drained.jobs > 0 {
+            self.workers.notify_waiters();
+        }
+        if flushed.elapsed() >= FLUSH {
+            *flushed = Instant::now();
+            self.flush().await?;
+        }
+        if pruned.is_none_or(|at| at.elapsed() >= PRUNE) {
+            let full = self.prune().await? == u64::from(PRUNE_ROWS);
+            *pruned = (!full).then(Instant::now);
+        }
+        Ok(drained.rows)
+    }
+
+    async fn flush(&self) -> Result<(), Error> {
+        let taken = self.counters.take();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let result = async {
+            let mut transaction = self.database.begin().await?;
+            store::add_counts(&mut transaction, &taken).await?;
+            transaction.commit().await
+        }
+        .await;
+        if result.is_err() {
+            self.counters.put_back(taken);
+        }
+        result
+    }
+
+    async fn prune(&self) -> Result<u64, Error> {
+        let before = self.clock.now() - self.event_keep_ms;
+        let mut transaction = self.database.begin().await?;
+        let pruned = event::store::prune(&mut transaction, before, PRUNE_ROWS).await?;
+        transaction.commit().await?;
+        Ok(pruned)
+    }
+}

@@ -1,0 +1,281 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::event::Task;
+
+fn one_of(value: &Value) -> Event {
+    let mut parsed = parse(value.to_string().as_bytes()).unwrap();
+    assert_eq!(parsed.len(), 1);
+    parsed.remove(0).event
+}
+
+const CREATED_MS: i64 = 1_790_372_411_000;
+
+fn expected() -> Event {
+    Event {
+        id: "evt_1".into(),
+        kind: Kind::Added,
+        subject: Subject::File,
+        name: "workspace_storage_file_added".into(),
+        profile: Some(Profile::workspace("4829105738291047362")),
+        node: Some(NodeId::new("2abcd-efghj")),
+        occurred_at: Some(CREATED_MS),
+        ignored_because: None,
+    }
+}
+
+fn flat() -> Value {
+    json!({"event_id": "evt_1", "event": "workspace_storage_file_added", "created": "2026-09-25 21:40:11 UTC",
+           "workspace_id": "4829105738291047362", "object_id": "2abcd-efghj"})
+}
+
+#[test]
+fn a_flat_event_is_read() {
+    assert_eq!(one_of(&flat()), expected());
+}
+
+#[test]
+fn an_event_wrapped_in_event_is_the_same() {
+    assert_eq!(one_of(&json!({"event": flat()})), expected());
+    assert_eq!(one_of(&json!({"type": "delivery", "id": "dlv_1", "event": flat()})), expected());
+}
+
+#[test]
+fn a_row_as_the_change_feed_has_it_is_the_same() {
+    let row = json!({"event_id": "evt_1", "event": "workspace_storage_file_added", "profile_type": "workspace",
+                     "profile_id": "4829105738291047362", "object_id": "2abcd-efghj",
+                     "created": "2026-09-25 21:40:11 UTC"});
+    assert_eq!(one_of(&row), expected());
+}
+
+#[test]
+fn a_dotted_event_with_data_is_read() {
+    for (name_key, id_key, node_key) in
+        [("event", "id", "file_id"), ("type", "event_id", "node_id"), ("type", "id", "object_id")]
+    {
+        let event = one_of(&json!({name_key: "file.uploaded", id_key: "evt_1", "timestamp": 1_790_372_411,
+            "data": {node_key: "2abcd-efghj", "workspace_id": 4_829_105_738_291_047_362_u64, "version": "3x"}}));
+        assert_eq!(event, Event { name: "file.uploaded".into(), ..expected() });
+    }
+    let nested = json!({"event": "file.uploaded", "id": "evt_1", "timestamp": "2026-09-25T21:40:11Z",
+        "data": {"id": "other", "type": "file", "file": {"id": "2abcd-efghj"}, "workspace": {"id": "4829105738291047362"}}});
+    assert_eq!(one_of(&nested), Event { name: "file.uploaded".into(), ..expected() });
+}
+
+#[test]
+fn a_batch_is_one_event_each() {
+    let second = json!({"event_id": "evt_2", "event": "share_storage_file_deleted", "share_id": "55", "object_id": "2b"});
+    for batch in [json!([flat(), second]), json!({"events": [flat(), second]})] {
+        let parsed = parse(batch.to_string().as_bytes()).unwrap();
+        assert_eq!(parsed[0].event, expected());
+        let event = &parsed[1].event;
+        assert_eq!((event.id.as_str(), event.kind), ("evt_2", Kind::Deleted));
+        assert_eq!(event.task(), Some(Task::File { profile: Profile::share("55"), node: NodeId::new("2b") }));
+        assert_eq!(serde_json::from_str::<Value>(&parsed[1].payload).unwrap(), second);
+    }
+}
+
+#[test]
+fn a_batch_may_name_the_workspace_once() {
+    let batch = json!({"id": "dlv", "workspace_id": "77", "events": [
+        {"event": "file.modified", "file_id": "2a"}, {"event": "file.modified", "file_id": "2b"}]});
+    let parsed = parse(batch.to_string().as_bytes()).unwrap();
+    assert_eq!(parsed[0].event.profile, Some(Profile::workspace("77")));
+    assert_ne!(parsed[0].event.id, parsed[1].event.id);
+    assert!(parsed[1].event.has_made_id());
+}
+
+#[test]
+fn two_events_under_one_id_stay_two_and_a_repeat_stays_one() {
+    let event =
+        |node: &str| json!({"id": "dlv", "event": "file.modified", "workspace_id": "7", "file_id": node});
+    let ids = |batch: Value| -> Vec<String> {
+        parse(batch.to_string().as_bytes()).unwrap().into_iter().map(|parsed| parsed.event.id).collect()
+    };
+    assert_eq!(ids(json!([event("2a"), event("2b")])), ["dlv", "dlv#1"]);
+    assert_eq!(ids(json!([event("2a"), event("2a")])), ["dlv", "dlv"]);
+}
+
+#[test]
+fn an_id_that_is_the_files_own_is_not_the_events() {
+    let body = json!({"event": "file.modified", "id": "2a", "file_id": "2a", "workspace_id": "7"});
+    assert!(one_of(&body).has_made_id());
+}
+
+#[test]
+fn every_documented_name_has_its_meaning() {
+    use Kind::{Added, Deleted, Modified, Moved};
+    let file = |kind| Some(Meaning::Happened(kind, Subject::File));
+    let folder = |kind| Some(Meaning::Happened(kind, Subject::Folder));
+    for tree in ["workspace", "share"] {
+        for (suffix, meaning) in [
+            ("file_added", file(Added)),
+            ("file_copied", file(Added)),
+            ("file_restored", file(Added)),
+            ("file_sync_added", file(Added)),
+            ("file_updated", file(Modified)),
+            ("file_version_restored", file(Modified)),
+            ("file_sync_updated", file(Modified)),
+            ("file_moved", file(Moved)),
+            ("file_deleted", file(Deleted)),
+            ("folder_created", folder(Added)),
+            ("folder_updated", folder(Modified)),
+            ("folder_moved", folder(Moved)),
+            ("folder_deleted", folder(Deleted)),
+            ("folder_anything_else", folder(Modified)),
+        ] {
+            assert_eq!(names::meaning(&format!("{tree}_storage_{suffix}")), meaning, "{suffix}");
+        }
+        for suffix in ["link_added", "lock_overridden", "download_token_created", "zip_downloaded"] {
+            let meaning = names::meaning(&format!("{tree}_storage_{suffix}"));
+            assert!(matches!(meaning, Some(Meaning::NoFile(_))), "{suffix}");
+        }
+    }
+    for (name, meaning) in [
+        ("file.uploaded", file(Added)),
+        ("file.added", file(Added)),
+        ("file.modified", file(Modified)),
+        ("file.updated", file(Modified)),
+        ("file.deleted", file(Deleted)),
+        ("folder.moved", folder(Moved)),
+        ("share_imported_to_workspace", Some(Meaning::WorkspaceChanged)),
+        ("workspace_storage_file_purged_for_good", None),
+        ("", None),
+    ] {
+        assert_eq!(names::meaning(name), meaning, "{name}");
+    }
+    for name in ["file.accessed", "workspace.member_added", "comment_created", "import_source_sync_failed"] {
+        assert!(matches!(names::meaning(name), Some(Meaning::NoFile(_))), "{name}");
+    }
+}
+
+#[test]
+fn an_imported_share_is_a_look_at_the_whole_workspace() {
+    let event = one_of(&json!({"event_id": "e", "event": "share_imported_to_workspace", "share_id": "55",
+        "workspace_id": "77", "object_id": "2a"}));
+    assert_eq!(event.task(), Some(Task::Folder { profile: Profile::workspace("77"), node: NodeId::root() }));
+}
+
+#[test]
+fn an_event_that_asks_for_no_work_says_why() {
+    let reason = |value: Value| one_of(&value).ignored_because.unwrap();
+    insta::assert_snapshot!(reason(json!({})), @"it has no event name");
+    insta::assert_snapshot!(reason(json!({"event": "moon_landed", "workspace_id": "7"})), @"Docket does not know this event name");
+    insta::assert_snapshot!(reason(json!({"event": "file.accessed"})), @"reading changes no file");
+    insta::assert_snapshot!(reason(json!({"event": "file.added", "workspace_id": "7"})), @"it names no file");
+    insta::assert_snapshot!(reason(json!({"event": "folder.moved", "workspace_id": "7"})), @"it names no folder");
+    insta::assert_snapshot!(reason(json!({"event": "file.added", "file_id": "2a"})), @"it names no workspace or share");
+    insta::assert_snapshot!(reason(json!({"event": "file.added", "file_id": "../../user", "workspace_id": "7"})), @"its file id has characters that no Fastio id has");
+    insta::assert_snapshot!(reason(json!([])), @"it is an empty list of events");
+    insta::assert_snapshot!(reason(json!(["x"])), @"it is not a JSON object");
+}
+
+#[test]
+fn what_is_no_delivery_is_refused() {
+    assert_eq!(parse(b""), Err(Unreadable::NotJson));
+    assert_eq!(parse(b"{\"event\":"), Err(Unreadable::NotJson));
+    assert_eq!(parse(b"\xff\xfe"), Err(Unreadable::NotJson));
+    assert_eq!(parse(b"42"), Err(Unreadable::NotAnObject));
+    assert_eq!(parse("[".repeat(100_000).as_bytes()), Err(Unreadable::NotJson));
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(200), "]".repeat(200));
+    assert_eq!(parse(deep.as_bytes()), Err(Unreadable::NotJson));
+    let many = Value::Array(vec![json!({}); MAX_EVENTS + 1]).to_string();
+    assert_eq!(parse(many.as_bytes()), Err(Unreadable::TooManyEvents));
+}
+
+#[test]
+fn times_are_read_in_every_form() {
+    let at = |time: Value| one_of(&json!({"event": "file.added", "created": time})).occurred_at;
+    for time in [
+        json!("2026-09-25 21:40:11 UTC"),
+        json!("2026-09-25 21:40:11"),
+        json!("2026-09-25T21:40:11Z"),
+        json!("2026-09-25T23:40:11+02:00"),
+        json!("1790372411"),
+        json!(1_790_372_411),
+        json!(1_790_372_411_000_i64),
+        json!(1_790_372_411.0),
+    ] {
+        assert_eq!(at(time.clone()), Some(CREATED_MS), "{time}");
+    }
+    for time in [json!("yesterday"), json!(1e300), json!(null), json!({}), json!("NaN")] {
+        assert_eq!(at(time.clone()), None, "{time}");
+    }
+}
+
+#[test]
+fn what_is_kept_is_bounded() {
+    let long = "x".repeat(100_000);
+    let parsed =
+        parse(json!({"event_id": long, "event": long, "object_id": long}).to_string().as_bytes()).unwrap();
+    assert!(parsed[0].payload.len() < 100 && parsed[0].payload.contains("too long to keep"));
+    let event = &parsed[0].event;
+    assert!(event.id.starts_with("long-sha256:") && event.name.len() == 100 && event.node.is_none());
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let keys = prop::sample::select(vec![
+        "event",
+        "events",
+        "data",
+        "id",
+        "event_id",
+        "type",
+        "object_id",
+        "file_id",
+        "file",
+        "workspace_id",
+        "share_id",
+        "profile_id",
+        "profile_type",
+        "created",
+        "timestamp",
+        "x",
+    ]);
+    let texts = prop::sample::select(vec![
+        "workspace_storage_file_added",
+        "share_storage_file_moved",
+        "file.deleted",
+        "folder.moved",
+        "workspace",
+        "2026-09-25 21:40:11 UTC",
+        "root",
+        "share_imported_to_workspace",
+        "",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        texts.prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 48, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::hash_map(keys.clone().prop_map(str::to_owned), inner, 0..8)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_events_or_a_reason(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = parse(&body);
+    }
+
+    #[test]
+    fn any_json_object_gives_events_that_can_be_recorded(value in any_json()) {
+        let body = value.to_string();
+        let parsed = parse(body.as_bytes());
+        prop_assert_eq!(&parsed, &parse(body.as_bytes()));
+        for Parsed { event, .. } in parsed.into_iter().flatten() {
+            prop_assert!(!event.id.is_empty());
+            prop_assert_eq!(event.kind == Kind::Ignored, event.ignored_because.is_some());
+            prop_assert_eq!(event.kind == Kind::Ignored, event.task().is_none());
+        }
+    }
+}
