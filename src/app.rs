@@ -1,1 +1,155 @@
-//!
+//! Builds the parts, wires them, runs them until the process is told to stop, and stops them in order.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::{Database, ServerLock};
+use crate::queue::Queue;
+use crate::receive::{self, Receive};
+use crate::sync::{self, Sync};
+use crate::{fastio, openai};
+
+/// How long parts that were told to let go may take to write that down.
+const LET_GO: Duration = Duration::from_secs(3);
+
+/// Everything a server is made of, wired and not yet running. Tests drive these parts one step at a time.
+pub struct Parts {
+    pub database: Database,
+    pub queue: Queue,
+    pub sync: Arc<Sync>,
+    pub receive: Receive,
+}
+
+impl Parts {
+    /// Opens the database and builds the parts on it.
+    ///
+    /// # Errors
+    /// What stands in the way of starting, and what to do about it.
+    pub async fn build(config: &Config, clock: Clock) -> anyhow::Result<Parts> {
+        let rules = config.rules()?;
+        let fastio = fastio::Client::new(&config.fastio.base_url, config.secrets.fastio_api_key()?)?;
+        let openai = openai::Client::new(
+            &config.openai.base_url,
+            config.secrets.openai_api_key()?,
+            config.openai.organization.as_deref(),
+            config.openai.project.as_deref(),
+        )?;
+        let database = Database::open(&config.database.url).await?;
+        let queue = Queue::new(database.clone(), clock.clone(), config.queue.clone());
+        let sync = Arc::new(Sync::new(sync::Parts {
+            database: database.clone(),
+            clock: clock.clone(),
+            fastio,
+            openai,
+            rules,
+            settings: config.sync.clone(),
+            wake: queue.wake(),
+        }));
+        let parts = receive::Parts { database: database.clone(), clock, workers: queue.wake() };
+        let receive = receive::open(config.receive.clone(), &config.secrets.fastio_webhook, parts).await?;
+        Ok(Parts { database, queue, sync, receive })
+    }
+}
+
+/// A running server.
+pub struct App {
+    parts: JoinSet<&'static str>,
+    /// No new requests, no new claims.
+    stop: CancellationToken,
+    /// Let go of what is in hand.
+    abandon: CancellationToken,
+    stop_limit: Duration,
+    address: SocketAddr,
+    database: Database,
+    _lock: ServerLock,
+}
+
+impl App {
+    /// Starts a server.
+    ///
+    /// # Errors
+    /// What stands in the way of starting, and what to do about it.
+    pub async fn start(config: &Config, clock: Clock) -> anyhow::Result<App> {
+        let lock = ServerLock::take(&config.database.url)?;
+        let Parts { database, queue, sync, receive } = Parts::build(config, clock).await?;
+        let recovered = queue.recover().await.context("taking over the last server's jobs")?;
+        let listener = TcpListener::bind(config.receive.listen)
+            .await
+            .with_context(|| format!("listening on {}", config.receive.listen))?;
+        let address = listener.local_addr().context("listening")?;
+
+        let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
+        let mut parts = JoinSet::new();
+        let Receive { public, writer, drain } = receive;
+        // The inbox is written for as long as a delivery may still come in.
+        let last_delivery = CancellationToken::new();
+        let (until, after) = (stop.clone(), last_delivery.clone());
+        parts.spawn(async move {
+            public.serve(listener, until).await;
+            after.cancel();
+            "public listener"
+        });
+        parts.spawn(async move {
+            writer.run(last_delivery).await;
+            "inbox"
+        });
+        let until = stop.clone();
+        parts.spawn(async move {
+            drain.run(until).await;
+            "drain"
+        });
+        for _ in 0..queue.workers() {
+            let (queue, sync, stop, abandon) = (queue.clone(), sync.clone(), stop.clone(), abandon.clone());
+            parts.spawn(async move {
+                queue.work(&*sync, stop, abandon).await;
+                "worker"
+            });
+        }
+        tracing::info!(listen = %address, recovered, workers = queue.workers(), "docket is ready");
+        let stop_limit = config.queue.stop_limit();
+        Ok(App { parts, stop, abandon, stop_limit, address, database, _lock: lock })
+    }
+
+    /// Where the public listener listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Runs until `signal`, then stops: no new requests and claims, what is in hand is finished within the limit, what
+    /// is not is given back.
+    ///
+    /// # Errors
+    /// A part that ended on its own. That is a bug: the process fails, to be started whole again.
+    pub async fn run_until(mut self, signal: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let broken = tokio::select! {
+            () = signal => None,
+            Some(part) = self.parts.join_next() => Some(part),
+        };
+        tracing::info!("stopping");
+        self.stop.cancel();
+        if tokio::time::timeout(self.stop_limit, join_all(&mut self.parts)).await.is_err() {
+            tracing::warn!("giving back the jobs that are still in hand");
+            self.abandon.cancel();
+            let _ = tokio::time::timeout(LET_GO, join_all(&mut self.parts)).await;
+        }
+        self.database.close().await;
+        match broken {
+            None => Ok(()),
+            Some(Ok(part)) => anyhow::bail!("the {part} ended on its own"),
+            Some(Err(error)) => Err(error).context("a part of the server failed"),
+        }
+    }
+}
+
+async fn join_all(parts: &mut JoinSet<&'static str>) {
+    while parts.join_next().await.is_some() {}
+}

@@ -72,16 +72,23 @@ pub struct Settings {
     /// Failures after which a job is dead. With waits that double up to a quarter of an hour, 30 are five hours:
     /// longer than an outage that nobody could have prevented.
     pub max_attempts: u16,
+    /// How long jobs in hand may take to finish at a stop; what is not done then is given back. Below the half minute
+    /// that container engines wait before they kill. Seconds.
+    pub stop_seconds: u16,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { workers: 8, lease_seconds: 15, max_attempts: 30 }
+        Settings { workers: 8, lease_seconds: 15, max_attempts: 30, stop_seconds: 20 }
     }
 }
 
 impl Settings {
     fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds.into())
+    }
+
+    pub fn stop_limit(&self) -> Duration {
+        Duration::from_secs(self.stop_seconds.into())
     }
 }

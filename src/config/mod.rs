@@ -1,0 +1,207 @@
+//! `docket.toml`, then the environment, then flags: one checked value. Secrets come from the environment or from files
+//! and never print.
+
+mod overlay;
+mod secrets;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::sync::{RuleError, RuleSettings, Rules};
+use crate::{queue, receive, sync};
+
+pub use secrets::Secrets;
+
+/// Where the settings are when nobody says otherwise.
+const DEFAULT_PATH: &str = "docket.toml";
+
+/// What Docket works by.
+#[derive(Debug)]
+pub struct Config {
+    pub database: DatabaseSettings,
+    pub fastio: FastioSettings,
+    pub openai: OpenaiSettings,
+    pub receive: receive::Settings,
+    pub queue: queue::Settings,
+    pub sync: sync::Settings,
+    pub log: LogSettings,
+    pub rules: Vec<RuleSettings>,
+    pub secrets: Secrets,
+}
+
+/// Where the settings come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// `--config`. Without it `DOCKET_CONFIG`, then `docket.toml` if there is one.
+    pub path: Option<PathBuf>,
+    /// `--set KEY=VALUE`, in their order.
+    pub set: Vec<String>,
+    /// The process's environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the settings in {path}: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{path}: {message}")]
+    File { path: PathBuf, message: String },
+    #[error("{place}: {message}")]
+    Override { place: String, message: String },
+    #[error("cannot read the secret {variable} in {path}: {source}")]
+    SecretFile { variable: String, path: PathBuf, source: std::io::Error },
+    #[error("both {0} and {0}_FILE are set: keep one of them")]
+    TwoSecrets(String),
+    #[error("{variable} is not set: {why}")]
+    NoSecret { variable: &'static str, why: &'static str },
+    #[error("{0}")]
+    Rule(#[from] RuleError),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    database: DatabaseSettings,
+    fastio: FastioSettings,
+    openai: OpenaiSettings,
+    receive: receive::Settings,
+    queue: queue::Settings,
+    sync: sync::Settings,
+    log: LogSettings,
+    rule: Vec<RuleSettings>,
+}
+
+/// `[database]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseSettings {
+    /// Where the state is kept.
+    pub url: String,
+}
+
+impl Default for DatabaseSettings {
+    fn default() -> Self {
+        DatabaseSettings { url: "sqlite://docket.db".to_owned() }
+    }
+}
+
+/// `[fastio]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FastioSettings {
+    /// Fastio's API.
+    pub base_url: Url,
+}
+
+impl Default for FastioSettings {
+    fn default() -> Self {
+        FastioSettings { base_url: Url::parse("https://api.fast.io/current").expect("it is a URL") }
+    }
+}
+
+/// `[openai]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenaiSettings {
+    /// OpenAI's API, or a compatible one.
+    pub base_url: Url,
+    /// Sent as `OpenAI-Organization`.
+    pub organization: Option<String>,
+    /// Sent as `OpenAI-Project`.
+    pub project: Option<String>,
+}
+
+impl Default for OpenaiSettings {
+    fn default() -> Self {
+        OpenaiSettings {
+            base_url: Url::parse("https://api.openai.com/v1").expect("it is a URL"),
+            organization: None,
+            project: None,
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// What is logged, such as `info` or `docket::sync=debug,info`.
+    pub filter: String,
+    /// `text`, `json`, or `auto`: text on a terminal, JSON elsewhere.
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Auto,
+    Text,
+    Json,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        LogSettings { filter: "info".to_owned(), format: LogFormat::Auto }
+    }
+}
+
+impl Sources {
+    /// The environment of this process.
+    pub fn from_process(path: Option<PathBuf>, set: Vec<String>) -> Self {
+        // What is not UTF-8 cannot be one of ours.
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Sources { path, set, environment: std::env::vars_os().filter_map(text).collect() }
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        let named = self.path.clone().or_else(|| self.environment.get("DOCKET_CONFIG").map(PathBuf::from));
+        named.or_else(|| Some(PathBuf::from(DEFAULT_PATH)).filter(|path| path.exists()))
+    }
+}
+
+impl Config {
+    /// Reads and checks all sources.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, and where it stands.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let path = sources.path();
+        let text = path.as_deref().map_or(Ok(String::new()), read)?;
+        let file_error = |message: String| ConfigError::File {
+            path: path.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PATH)),
+            message,
+        };
+        // The file alone first: only then does an error tell its line.
+        let file: File = toml::from_str(&text).map_err(|error| file_error(error.to_string()))?;
+        let overrides = overlay::overrides(sources)?;
+        let file = if overrides.is_empty() {
+            file
+        } else {
+            let table = text.parse().map_err(|error: toml::de::Error| file_error(error.to_string()))?;
+            overlay::apply(table, overrides)?
+        };
+        let File { database, fastio, openai, receive, queue, sync, log, rule } = file;
+        let secrets = Secrets::read(&sources.environment)?;
+        Ok(Config { database, fastio, openai, receive, queue, sync, log, rules: rule, secrets })
+    }
+
+    /// The rules, checked together.
+    ///
+    /// # Errors
+    /// The first rule that cannot work.
+    pub fn rules(&self) -> Result<Rules, RuleError> {
+        Rules::new(self.rules.clone())
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests;

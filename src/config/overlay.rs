@@ -1,0 +1,102 @@
+//! What stands above the file: `DOCKET_SECTION__NAME` in the environment, and `--set section.name=value` above that.
+
+use serde::Deserialize as _;
+use toml::{Table, Value};
+
+use super::{ConfigError, File, Sources};
+
+/// Variables that have names of their own.
+const NAMED: [(&str, &str); 3] = [
+    ("DATABASE_URL", "database.url"),
+    ("FASTIO_BASE_URL", "fastio.base_url"),
+    ("OPENAI_BASE_URL", "openai.base_url"),
+];
+
+/// Variables that begin like a setting and are none.
+const OTHERS: [&str; 3] = ["DOCKET_CONFIG", "DOCKET_ADMIN_TOKEN", "DOCKET_ADMIN_TOKEN_FILE"];
+
+/// One setting from outside the file.
+pub struct Override {
+    /// For an error: the variable or flag as the person wrote it.
+    place: String,
+    /// `section.name`.
+    key: String,
+    value: Value,
+}
+
+/// Every override, the strongest last.
+pub fn overrides(sources: &Sources) -> Result<Vec<Override>, ConfigError> {
+    let mut found = Vec::new();
+    for (name, value) in &sources.environment {
+        if let Some(key) = key(name)? {
+            found.push(Override { place: name.clone(), key, value: parse(value) });
+        }
+    }
+    for set in &sources.set {
+        let (key, value) = set.split_once('=').ok_or_else(|| ConfigError::Override {
+            place: format!("--set {set}"),
+            message: "write it as section.name=value".to_owned(),
+        })?;
+        found.push(Override {
+            place: format!("--set {key}"),
+            key: key.trim().to_owned(),
+            value: parse(value),
+        });
+    }
+    Ok(found)
+}
+
+/// The setting that a variable names, if it names one.
+fn key(variable: &str) -> Result<Option<String>, ConfigError> {
+    if let Some((_, key)) = NAMED.iter().find(|(name, _)| *name == variable) {
+        return Ok(Some((*key).to_owned()));
+    }
+    let Some(name) = variable.strip_prefix("DOCKET_").filter(|_| !OTHERS.contains(&variable)) else {
+        return Ok(None);
+    };
+    // Kubernetes sets these for a service that is called docket.
+    if name.starts_with("SERVICE_") || name.starts_with("PORT") {
+        return Ok(None);
+    }
+    match name.split_once("__") {
+        Some((section, name)) => {
+            Ok(Some(format!("{}.{}", section.to_ascii_lowercase(), name.to_ascii_lowercase())))
+        }
+        None => Err(ConfigError::Override {
+            place: variable.to_owned(),
+            message: "this is no setting; one is written DOCKET_SECTION__NAME, as in DOCKET_RECEIVE__LISTEN"
+                .to_owned(),
+        }),
+    }
+}
+
+/// A value as TOML would read it, else as text: `8`, `true`, `["a"]`, `0.0.0.0:8080`.
+fn parse(text: &str) -> Value {
+    let document = format!("value = {text}");
+    let parsed = document.parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    // A date is no setting's type, and an address may look like one.
+    parsed
+        .filter(|value| !matches!(value, Value::Datetime(_)))
+        .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// The settings with `overrides` put in one after the other, so that an error names the one that caused it.
+pub fn apply(mut table: Table, overrides: Vec<Override>) -> Result<File, ConfigError> {
+    let mut file = None;
+    for Override { place, key, value } in overrides {
+        put(&mut table, &key, value)
+            .map_err(|message| ConfigError::Override { place: place.clone(), message })?;
+        let read = File::deserialize(table.clone())
+            .map_err(|error| ConfigError::Override { place, message: error.message().to_owned() })?;
+        file = Some(read);
+    }
+    Ok(file.unwrap_or_default())
+}
+
+fn put(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
+    let (section, name) = key.split_once('.').ok_or("write the section too, as in receive.listen")?;
+    let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+    let Value::Table(section) = section else { return Err(format!("`{key}` is not a setting of a section")) };
+    section.insert(name.to_owned(), value);
+    Ok(())
+}
