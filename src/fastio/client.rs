@@ -8,6 +8,7 @@ use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderVa
 use reqwest::{RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
+use url::form_urlencoded::byte_serialize;
 
 use crate::http::reply::{self, Reply, exchange};
 use crate::http::value::text;
@@ -172,7 +173,7 @@ impl Client {
         let url = self.url(OPERATION, &storage(profile, &[node.as_str(), "read"]))?;
         let Some(version) = version else {
             let request = self.http.get(url).header(AUTHORIZATION, self.authorization.clone());
-            return start(OPERATION, request, self.key.expose_secret()).await;
+            return start(OPERATION, request, &[self.key.expose_secret()]).await;
         };
         let version = ("version_id", version.0.as_str());
         let reply =
@@ -181,7 +182,9 @@ impl Client {
         let token =
             token.ok_or_else(|| Error::unreadable(OPERATION, &reply.head, "no token to read with"))?;
         let request = self.http.get(url).query(&[("token", token.as_str()), version]);
-        start(OPERATION, request, &token).await
+        // As it stands in the URL, too, should Fastio quote that.
+        let encoded: String = byte_serialize(token.as_bytes()).collect();
+        start(OPERATION, request, &[&token, &encoded]).await
     }
 
     /// A small call that must succeed.
@@ -236,14 +239,18 @@ fn accept(operation: &'static str, reply: &Reply, secrets: &[&str]) -> Result<En
     }
 }
 
-/// Begins a download. `secret` is what the request carries to be let in, kept out of every error.
-async fn start(operation: &'static str, request: RequestBuilder, secret: &str) -> Result<Download, Error> {
+/// Begins a download. `secrets` are what lets the request in; they are kept out of every error.
+async fn start(
+    operation: &'static str,
+    request: RequestBuilder,
+    secrets: &[&str],
+) -> Result<Download, Error> {
     // Compressed bytes would be uploaded as they are, so we ask for none and refuse them.
     let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let response = reply::open(request).await.map_err(|failure| Error::failed(operation, failure))?;
     // A partial answer is not the file; we never ask for one.
     if response.status() != StatusCode::OK {
-        return Err(refusal(operation, response, secret).await);
+        return Err(refusal(operation, response, secrets).await);
     }
     let head = reply::head(&response);
     if head.header(CONTENT_ENCODING.as_str()).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
@@ -259,13 +266,13 @@ async fn start(operation: &'static str, request: RequestBuilder, secret: &str) -
     Ok(Download { length, body: body.boxed() })
 }
 
-async fn refusal(operation: &'static str, response: Response, secret: &str) -> Error {
+async fn refusal(operation: &'static str, response: Response, secrets: &[&str]) -> Error {
     let head = reply::head(&response);
     if head.status.is_success() {
         return Error::unreadable(operation, &head, "not the whole content");
     }
     match tokio::time::timeout(SMALL_CALL_LIMIT, reply::read(response)).await {
-        Ok(Ok(reply)) => Error::refused(operation, &reply, &[secret]),
+        Ok(Ok(reply)) => Error::refused(operation, &reply, secrets),
         Ok(Err(failure)) => Error::failed(operation, failure),
         Err(_) => {
             let failure =

@@ -26,7 +26,12 @@ pub(super) struct Refusal {
     /// A stable word such as `credential_policy_scope`; what to branch on besides the status.
     pub reason: Option<String>,
     pub message: Option<String>,
+    /// It says that it may pass, whatever the status: a call for nodes is a 404 also when all of them failed so.
+    pub passing: bool,
 }
+
+/// "Transient", said of a node (Fastio's API reference).
+const PASSING: &str = "146256";
 
 impl Envelope {
     /// None where the body is not a JSON object, such as a proxy's HTML page.
@@ -62,23 +67,37 @@ impl Envelope {
     }
 
     fn describe(&self) -> Refusal {
-        let Some(error) = self.root().get("error") else {
-            let root = self.root();
-            return Refusal {
+        let root = self.root();
+        let each = self.list("errors").unwrap_or_default();
+        let code = |error: &Value| Fields::of(error)?.id("code");
+        let mut refusal = match root.get("error") {
+            Some(error) => describe_error(error, root.get("params")),
+            None => Refusal {
                 code: root.id("error_id").or_else(|| root.id("error_code")),
                 reason: reason(root.get("params")),
                 message: root.id("error_message").or_else(|| root.id("message")),
-            };
+                passing: false,
+            },
         };
-        let Some(fields) = Fields::of(error) else {
-            return Refusal { message: text(error), ..Refusal::default() };
-        };
-        let params = fields.get("params").or_else(|| self.root().get("params"));
-        Refusal {
-            code: fields.id("code"),
-            reason: reason(params).or_else(|| fields.id("reason")),
-            message: message(fields, params),
-        }
+        refusal.code = refusal.code.or_else(|| each.iter().find_map(code));
+        refusal.message =
+            refusal.message.or_else(|| each.iter().find_map(|error| Fields::of(error)?.id("message")));
+        refusal.passing =
+            each.iter().filter_map(code).chain(refusal.code.clone()).any(|code| code == PASSING);
+        refusal
+    }
+}
+
+fn describe_error(error: &Value, outer_params: Option<&Value>) -> Refusal {
+    let Some(fields) = Fields::of(error) else {
+        return Refusal { message: text(error), ..Refusal::default() };
+    };
+    let params = fields.get("params").or(outer_params);
+    Refusal {
+        code: fields.id("code"),
+        reason: reason(params).or_else(|| fields.id("reason")),
+        message: message(fields, params),
+        passing: false,
     }
 }
 
@@ -101,6 +120,7 @@ fn message(error: Fields<'_>, params: Option<&Value>) -> Option<String> {
             _ => message,
         });
     }
+    let parts: Vec<_> = parts.iter().map(|part| part.trim_end_matches('.')).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 

@@ -90,7 +90,7 @@ impl Error {
     pub(super) fn refused(operation: &'static str, reply: &Reply, secrets: &[&str]) -> Self {
         let refusal = Envelope::open(reply).map(|envelope| envelope.refusal().unwrap_or_default());
         let kind = kind(&reply.head, refusal.as_ref());
-        let Refusal { code, reason, message } = refusal.unwrap_or_default();
+        let Refusal { code, reason, message, .. } = refusal.unwrap_or_default();
         let message = [reason, message].into_iter().flatten().collect::<Vec<_>>().join(": ");
         let error = Error::answered(operation, kind, &reply.head, &excerpt(&message, secrets));
         Error { code: code.map(|code| excerpt(&code, secrets)), ..error }
@@ -151,6 +151,7 @@ fn kind(head: &Head, refusal: Option<&Refusal>) -> ErrorKind {
         402 => ErrorKind::PaymentRequired,
         403 => ErrorKind::Forbidden { reason: refusal.and_then(|refusal| refusal.reason.clone()) },
         404 => match refusal {
+            Some(refusal) if refusal.passing => ErrorKind::Unavailable { wait },
             Some(refusal) if refusal.code.as_deref() == Some(NO_SUCH_ROUTE) => ErrorKind::Rejected,
             Some(refusal) if *refusal != Refusal::default() => ErrorKind::NotFound,
             // Copies are deleted on the strength of a 404, so it counts only in Fastio's words.

@@ -33,13 +33,13 @@ fn the_documented_error_is_read() {
     let error = refusal(json!({"result": false, "error": {"code": 195654, "text": "Human-readable message",
         "documentation_url": "https://api.fast.io/llms.txt", "resource": "POST /current/user/"}}));
     let message = Some("Human-readable message".to_owned());
-    assert_eq!(error, Some(Refusal { code: Some("195654".into()), reason: None, message }));
+    assert_eq!(error, Some(Refusal { code: Some("195654".into()), message, ..Refusal::default() }));
 }
 
 #[test]
 fn every_dress_of_an_error_is_read() {
     let plain = |code: &str, message: &str| {
-        Some(Refusal { code: Some(code.into()), reason: None, message: Some(message.into()) })
+        Some(Refusal { code: Some(code.into()), message: Some(message.into()), ..Refusal::default() })
     };
     assert_eq!(
         refusal(json!({"result": "no", "error": {"code": "9992", "message": "x"}})),
@@ -68,8 +68,19 @@ fn the_message_names_the_parameter_that_is_wrong() {
         refusal(json!({"result": false, "error": {"code": 205516, "text": "Invalid input.", "params": [
         {"name": "lock_token", "kind": "missing", "message": "lock_token: This field is missing.", "code": 1},
         {"name": "page_size", "message": "must be 100, 250 or 500"}]}}));
-    let expected = "Invalid input.; lock_token: This field is missing.; page_size: must be 100, 250 or 500";
+    let expected = "Invalid input; lock_token: This field is missing; page_size: must be 100, 250 or 500";
     assert_eq!(error.unwrap().message.as_deref(), Some(expected));
+}
+
+#[test]
+fn what_failed_of_several_is_heard() {
+    let errors = json!([{"node_id": "2a", "code": 133123, "message": "Not found."},
+        {"node_id": "2b", "code": "146256", "message": "Try again."}]);
+    let error = refusal(json!({"result": false, "errors": errors})).unwrap();
+    assert_eq!((error.code.as_deref(), error.message.as_deref()), (Some("133123"), Some("Not found.")));
+    assert!(error.passing);
+    let error = refusal(json!({"result": false, "error": {"code": 146256, "text": "Try again."}})).unwrap();
+    assert!(error.passing);
 }
 
 #[test]

@@ -1,1 +1,113 @@
+use std::time::Duration;
 
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use super::{Error, ErrorKind, Retry};
+use crate::http::{Head, Reply};
+
+fn refused(status: u16, body: &str, headers: &[(&'static str, &str)]) -> Error {
+    let pair = |(name, value): &(&'static str, &str)| {
+        (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+    };
+    let headers: HeaderMap = headers.iter().map(pair).collect();
+    let head = Head { status: StatusCode::from_u16(status).unwrap(), headers };
+    Error::refused("attaching a file", &Reply { head, body: body.to_owned().into() }, &["sk-secret"])
+}
+
+fn said(status: u16, message: &str, code: Value) -> Error {
+    let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": code});
+    refused(status, &json!({ "error": error }).to_string(), &[])
+}
+
+#[test]
+fn every_status_means_one_thing() {
+    let cases = [
+        (400, ErrorKind::Rejected { code: None }, Retry::Never),
+        (401, ErrorKind::Unauthorized, Retry::Pause),
+        (402, ErrorKind::QuotaExhausted, Retry::Pause),
+        (403, ErrorKind::Forbidden, Retry::Pause),
+        (404, ErrorKind::NotFound, Retry::Never),
+        (408, ErrorKind::Unavailable { wait: None }, Retry::Backoff),
+        (409, ErrorKind::StillProcessing, Retry::Backoff),
+        (413, ErrorKind::TooLarge, Retry::Never),
+        (415, ErrorKind::Rejected { code: None }, Retry::Never),
+        (422, ErrorKind::Rejected { code: None }, Retry::Never),
+        (429, ErrorKind::RateLimited { wait: None }, Retry::Backoff),
+        (500, ErrorKind::Unavailable { wait: None }, Retry::Backoff),
+        (503, ErrorKind::Unavailable { wait: None }, Retry::Backoff),
+        (302, ErrorKind::Unreadable, Retry::Backoff),
+    ];
+    for (status, kind, retry) in cases {
+        let error = said(status, "x", Value::Null);
+        assert_eq!((&error.kind, error.retry()), (&kind, retry), "{status}");
+    }
+}
+
+#[test]
+fn errors_seen_in_the_field_are_told_apart() {
+    let unsupported =
+        "Files with extensions [.csv] are not supported for retrieval. Supported file types include: [.c]";
+    let rejected = |code: &str| ErrorKind::Rejected { code: Some(code.into()) };
+    assert_eq!(said(400, unsupported, json!("unsupported_file")).kind, rejected("unsupported_file"));
+    assert_eq!(said(400, "x", json!(17)).kind, rejected("17"));
+    assert_eq!(
+        said(401, "Incorrect API key provided", json!("invalid_api_key")).kind,
+        ErrorKind::Unauthorized
+    );
+    assert_eq!(said(404, "No such File object: file-1", Value::Null).kind, ErrorKind::NotFound);
+    assert_eq!(
+        said(404, "No file found with id 'file-1' in vector store 'vs_1'.", Value::Null).kind,
+        ErrorKind::NotFound
+    );
+    let busy = said(409, "File is still processing. Check back later.", Value::Null);
+    assert_eq!((busy.kind.clone(), busy.may_have_happened()), (ErrorKind::StillProcessing, false));
+    let full = "You have exceeded your file storage quota. Projects are limited to 2.5 TB of files.";
+    for status in [400, 403, 413, 429] {
+        assert_eq!(said(status, full, Value::Null).kind, ErrorKind::StorageFull, "{status}");
+    }
+    assert_eq!(said(400, full, Value::Null).retry(), Retry::Pause);
+}
+
+#[test]
+fn an_empty_account_is_no_rate_limit() {
+    let by_code = r#"{"error": {"message": "You exceeded your current quota.", "type": "x", "code": "insufficient_quota"}}"#;
+    let by_type = r#"{"error": {"message": "You exceeded your current quota.", "type": "insufficient_quota", "code": null}}"#;
+    for body in [by_code, by_type] {
+        let error = refused(429, body, &[("retry-after", "1")]);
+        assert_eq!((error.kind.clone(), error.retry()), (ErrorKind::QuotaExhausted, Retry::Pause));
+    }
+    let limited = refused(429, "", &[("retry-after", "1"), ("retry-after-ms", "700")]);
+    assert_eq!(limited.retry(), Retry::After(Duration::from_millis(700)));
+}
+
+#[test]
+fn wrapped_and_bare_errors_are_read_and_pages_of_html_are_not_quoted() {
+    let bare =
+        refused(404, r#"{"message": "Response not found.", "type": "x", "param": null, "code": null}"#, &[]);
+    assert!(bare.is_not_found());
+    let html = refused(502, "<html><h1>Bad Gateway</h1></html>", &[("retry-after", "3")]);
+    assert_eq!(html.retry(), Retry::After(Duration::from_secs(3)));
+    assert!(!html.to_string().contains("html"));
+}
+
+#[test]
+fn only_openai_itself_can_say_that_something_is_not_there() {
+    for body in ["<html>404</html>", "", "{}", r#"{"detail": "Not Found"}"#, r#"{"error": {}}"#] {
+        assert_eq!(refused(404, body, &[]).kind, ErrorKind::Unreadable, "{body}");
+    }
+    let no_path = said(404, "Invalid URL (POST /files)", Value::Null);
+    assert_eq!(no_path.kind, ErrorKind::Rejected { code: None });
+    assert!(!said(404, "x", json!("unknown_url")).is_not_found());
+}
+
+#[test]
+fn an_error_reads_as_one_sentence_without_secrets() {
+    let body = r#"{"error": {"message": "Incorrect API key\r\nprovided: sk-secret.", "type": "x", "code": "invalid_api_key"}}"#;
+    let error = refused(401, body, &[("x-request-id", "req_1")]);
+    insta::assert_snapshot!(error, @"OpenAI does not accept the API key (attaching a file): Incorrect API key provided: [secret]. [status 401, request req_1]");
+    assert!(!format!("{error:?}").contains("sk-secret"));
+    assert_eq!(error.sent_as("ours".into()).request_id.as_deref(), Some("req_1"));
+    assert!(refused(500, "", &[]).sent_as("ours".into()).to_string().ends_with("[status 500, request ours]"));
+}

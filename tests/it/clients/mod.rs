@@ -1,0 +1,5 @@
+//! The clients against small servers that answer, hang up and lie as told.
+
+mod fastio;
+mod openai;
+mod server;
