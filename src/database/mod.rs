@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -85,6 +86,7 @@ impl Database {
             .acquire_timeout(WRITER_TIMEOUT)
             .idle_timeout(None)
             .max_lifetime(None)
+            .after_release(|connection, _| Box::pin(is_usable(connection)))
             .connect_with(options.clone())
             .await?;
         let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&write).await?;
@@ -114,6 +116,16 @@ impl Database {
         self.read.close().await;
         self.write.close().await;
     }
+}
+
+/// Whether a writer that is given back has no transaction open.
+///
+/// On a full disk SQLite rolls a transaction back by itself. The driver's own rollback then fails and leaves it counting
+/// a transaction that is no more, and every later one on that connection would be refused. A new connection is not.
+async fn is_usable(connection: &mut Connection) -> Result<bool, Error> {
+    // A rollback may still be on its way to the connection; this comes back after it.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 fn options(url: &str) -> Result<SqliteConnectOptions, OpenError> {

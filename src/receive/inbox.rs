@@ -189,7 +189,10 @@ impl Inbox {
         match tokio::time::timeout(self.limits.ack_timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(Refused::Stopping),
-            Err(_) => Err(Refused::TooSlow),
+            Err(_) => {
+                self.health.record(false);
+                Err(Refused::TooSlow)
+            }
         }
     }
 }

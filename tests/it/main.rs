@@ -2,3 +2,5 @@
 
 mod clients;
 mod queue;
+
+mod receive;

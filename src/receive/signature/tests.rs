@@ -176,24 +176,24 @@ proptest! {
         scheme in scheme(),
         mut body in prop::collection::vec(any::<u8>(), 1..200),
         place in any::<prop::sample::Index>(),
-        bit in 0..8,
+        bit in 0..8_u32,
     ) {
         let signed = headers(&sign(scheme, &SECRET.into(), NOW / 1000, &body));
         let verifier = verifier(&[SECRET], Accept::Auto);
         prop_assert!(verifier.verify(&signed, &body, NOW).is_ok());
         let place = place.index(body.len());
-        body[place] ^= 1 << bit;
+        body[place] ^= 1_u8 << bit;
         prop_assert_eq!(verifier.verify(&signed, &body, NOW), Err(Rejected::Mismatch));
     }
 
     #[test]
     fn one_changed_bit_of_the_signature_or_a_changed_time_is_refused(
         byte in 0..32_usize,
-        bit in 0..8,
+        bit in 0..8_u32,
         seconds in 1..300_i64,
     ) {
         let mut signature = hex::decode(WHOLE_HEX).unwrap();
-        signature[byte] ^= 1 << bit;
+        signature[byte] ^= 1_u8 << bit;
         let changed = [
             ("x-fastio-signature", format!("sha256={}", hex::encode(signature))),
             ("x-fastio-timestamp", AT.to_owned()),
