@@ -1,0 +1,98 @@
+//! The paths under `/_sandbox/` that both stand-ins have: faults, journal and clock.
+//!
+//! They go through no fault and stand in no journal, so that a test can always look and always undo.
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Core;
+
+/// `/_sandbox/faults`, `/_sandbox/requests` and `/_sandbox/clock` of the stand-in with this core.
+pub fn router(core: &Core) -> Router {
+    Router::new()
+        .route("/_sandbox/faults", get(list_faults).post(add_faults).delete(clear_faults))
+        .route("/_sandbox/faults/{id}", delete(remove_fault))
+        .route("/_sandbox/requests", get(requests).delete(clear_requests))
+        .route("/_sandbox/clock", get(clock).post(advance_clock))
+        .with_state(core.clone())
+        .fallback(unknown)
+}
+
+/// A refusal of the control API, in one member.
+pub fn refuse(status: StatusCode, message: impl Into<String>) -> Response {
+    (status, Json(json!({ "error": message.into() }))).into_response()
+}
+
+async fn unknown() -> Response {
+    refuse(StatusCode::NOT_FOUND, "the sandbox has no such control path or method")
+}
+
+async fn list_faults(State(core): State<Core>) -> Json<Value> {
+    Json(json!({ "faults": core.faults.list() }))
+}
+
+async fn add_faults(State(core): State<Core>, body: Bytes) -> Response {
+    let value = match serde_json::from_slice(&body) {
+        Ok(value) => value,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")),
+    };
+    match core.faults.add_json(value) {
+        Ok(faults) => (StatusCode::CREATED, Json(json!({ "faults": faults }))).into_response(),
+        Err(refused) => refuse(StatusCode::BAD_REQUEST, refused.to_string()),
+    }
+}
+
+async fn clear_faults(State(core): State<Core>) -> Json<Value> {
+    Json(json!({ "removed": core.faults.clear() }))
+}
+
+async fn remove_fault(State(core): State<Core>, Path(id): Path<String>) -> Response {
+    if core.faults.remove(&id) {
+        Json(json!({ "removed": 1 })).into_response()
+    } else {
+        refuse(StatusCode::NOT_FOUND, format!("no fault {id} is set"))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    since: Option<u64>,
+}
+
+async fn requests(State(core): State<Core>, Query(Since { since }): Query<Since>) -> Response {
+    Json(core.journal.since(since.unwrap_or(0))).into_response()
+}
+
+async fn clear_requests(State(core): State<Core>) -> StatusCode {
+    core.journal.clear();
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    advance_ms: i64,
+}
+
+async fn clock(State(core): State<Core>) -> Json<Value> {
+    Json(json!({ "now_ms": core.clock.now() }))
+}
+
+async fn advance_clock(State(core): State<Core>, body: Bytes) -> Response {
+    match serde_json::from_slice::<Advance>(&body) {
+        Ok(Advance { advance_ms }) => {
+            core.clock.shift(advance_ms);
+            clock(State(core)).await.into_response()
+        }
+        Err(error) => {
+            refuse(StatusCode::BAD_REQUEST, format!("expected {{\"advance_ms\": number}}: {error}"))
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The kinds of fault there are, which stand-in knows each, and what each may be told. The list is closed so that a
+//! misspelt fault is refused instead of silently testing nothing.
+
+use serde::{Deserialize, Serialize};
+
+/// Which stand-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Which {
+    Fastio,
+    OpenAi,
+}
+
+/// One way to misbehave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    // At the door, for any request.
+    /// Waits `delay_ms` first; other faults and the handler follow.
+    Latency,
+    /// 429 with `Retry-After`.
+    RateLimit,
+    /// A 5xx (`status`), as HTML when `html`.
+    ServerError,
+    /// 401, as for a wrong key.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// OpenAI's permanent 429.
+    InsufficientQuota,
+    /// The connection is reset when the headers are in; nothing is read of the body and nothing happens.
+    ResetBeforeBody,
+    /// The connection is reset in the middle of the body (after `after_bytes`, else half); nothing happens.
+    ResetDuringBody,
+    /// The whole body is read, then the connection is reset; nothing happens.
+    ResetAfterBody,
+    /// The request takes effect, then the connection is reset without a reply.
+    LostReply,
+    /// The request takes effect; the connection is reset in the middle of the reply's body.
+    ResetDuringReply,
+    // At the door, for contents being downloaded.
+    /// The connection closes in the middle of a download that announced its length.
+    TruncatedDownload,
+    /// A download announces no length and ends early in good order: only the file's known size or hash can tell.
+    WrongLength,
+    // In the handlers, where they mean something.
+    /// What was created less than `window_ms` ago is answered with 404.
+    NotFoundAfterCreate,
+    /// The project's or plan's storage is full: uploads are refused.
+    StorageFull,
+    /// A file attached now stays `in_progress` for good, or for `delay_ms`.
+    StuckInProgress,
+    /// A response created now takes `delay_ms` longer.
+    SlowRun,
+    /// A response created now ends badly: `code` is `refusal`, `max_output_tokens`, `content_filter`, or the code of an
+    /// error such as `server_error` (the default).
+    BadRun,
+    /// Deleting a file is answered with 409.
+    DeleteConflict,
+    /// A file attached now ends `failed` with `code` and `message`.
+    IndexFailure,
+    /// What is deleted now is still listed and served for `delay_ms`.
+    SlowDelete,
+    // In the webhook sender.
+    WebhookDropped,
+    WebhookDuplicated,
+    /// The webhook is sent after the one that follows it.
+    WebhookReordered,
+    /// The webhook is sent `delay_ms` late.
+    WebhookDelayed,
+}
+
+impl Kind {
+    /// Decided for every request before a handler sees it.
+    pub fn at_the_door(self) -> bool {
+        matches!(
+            self,
+            Kind::Latency
+                | Kind::RateLimit
+                | Kind::ServerError
+                | Kind::Unauthorized
+                | Kind::Forbidden
+                | Kind::InsufficientQuota
+                | Kind::ResetBeforeBody
+                | Kind::ResetDuringBody
+                | Kind::ResetAfterBody
+                | Kind::LostReply
+                | Kind::ResetDuringReply
+        )
+    }
+
+    /// Whether the stand-in `which` can do this at all.
+    pub fn known_to(self, which: Which) -> bool {
+        match self {
+            Kind::InsufficientQuota
+            | Kind::StuckInProgress
+            | Kind::IndexFailure
+            | Kind::SlowRun
+            | Kind::BadRun
+            | Kind::DeleteConflict => which == Which::OpenAi,
+            Kind::WebhookDropped
+            | Kind::WebhookDuplicated
+            | Kind::WebhookReordered
+            | Kind::WebhookDelayed => which == Which::Fastio,
+            _ => true,
+        }
+    }
+
+    /// The fields it understands besides those of every fault.
+    pub fn takes(self) -> &'static [&'static str] {
+        match self {
+            Kind::Latency
+            | Kind::StuckInProgress
+            | Kind::SlowDelete
+            | Kind::SlowRun
+            | Kind::WebhookDelayed => &["delay_ms"],
+            Kind::RateLimit => &["retry_after_seconds", "message"],
+            Kind::ServerError => &["status", "html", "retry_after_seconds", "message"],
+            Kind::Unauthorized | Kind::Forbidden | Kind::InsufficientQuota | Kind::StorageFull => {
+                &["message"]
+            }
+            Kind::ResetDuringBody | Kind::ResetDuringReply | Kind::TruncatedDownload | Kind::WrongLength => {
+                &["after_bytes"]
+            }
+            Kind::NotFoundAfterCreate => &["window_ms"],
+            Kind::IndexFailure | Kind::BadRun => &["code", "message"],
+            _ => &[],
+        }
+    }
+
+    /// Its name as the control API writes it.
+    pub fn name(self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(name)) => name,
+            _ => unreachable!("a unit variant serialises as its name"),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! OpenAI's error envelope, and the refusals that several endpoints share.
+//!
+//! Messages are those that OpenAI's documents or people's reports of the real service show; the rest is worded alike and
+//! inferred. Clients should not match on any of them.
+
+use axum::Json;
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use axum::response::IntoResponse;
+use serde_json::json;
+
+use super::super::faults::Kind;
+use super::super::server::Refusal;
+
+/// A refusal, `{"error": {message, type, param, code}}`.
+#[derive(Debug)]
+pub struct ApiError {
+    pub status: StatusCode,
+    pub message: String,
+    /// OpenAI's `type`.
+    pub family: &'static str,
+    pub param: Option<String>,
+    pub code: Option<String>,
+}
+
+impl ApiError {
+    /// The request is wrong: 400.
+    pub fn invalid(param: &str, message: impl Into<String>) -> ApiError {
+        ApiError {
+            status: StatusCode::BAD_REQUEST,
+            message: message.into(),
+            family: "invalid_request_error",
+            param: Some(param.to_owned()),
+            code: None,
+        }
+    }
+
+    /// What the request names is not there: 404.
+    pub fn missing(param: &str, message: impl Into<String>) -> ApiError {
+        ApiError { status: StatusCode::NOT_FOUND, ..ApiError::invalid(param, message) }
+    }
+
+    pub fn code(self, code: &str) -> ApiError {
+        ApiError { code: Some(code.to_owned()), ..self }
+    }
+
+    pub fn status(self, status: StatusCode) -> ApiError {
+        ApiError { status, ..self }
+    }
+
+    /// As projects' test fixtures and matchers quote it.
+    pub fn no_file(id: &str) -> ApiError {
+        ApiError::missing("id", format!("No such File object: {id}"))
+    }
+
+    /// As projects' test fixtures and matchers quote it.
+    pub fn no_store(id: &str) -> ApiError {
+        ApiError::missing("vector_store_id", format!("No vector store found with id '{id}'."))
+    }
+
+    /// As users of the SDKs report it.
+    pub fn no_store_file(store: &str, file: &str) -> ApiError {
+        ApiError::missing("file_id", format!("No file found with id '{file}' in vector store '{store}'."))
+    }
+
+    /// OpenAI refuses ids of the wrong kind before it looks for them, as client libraries' matchers show.
+    pub fn check_id(param: &str, id: &str, prefix: &str) -> Result<(), ApiError> {
+        if id.starts_with(prefix) {
+            return Ok(());
+        }
+        let message = format!("Invalid '{param}': '{id}'. Expected an ID that begins with '{prefix}'.");
+        Err(ApiError::invalid(param, message).code("invalid_value"))
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response<Body> {
+        let error = json!({
+            "message": self.message, "type": self.family, "param": self.param, "code": self.code,
+        });
+        (self.status, Json(json!({ "error": error }))).into_response()
+    }
+}
+
+/// A fault's refusal, worded as OpenAI words it.
+pub fn refuse(refusal: &Refusal) -> Response<Body> {
+    let (family, code, message) = match refusal.kind {
+        Kind::RateLimit => (
+            "requests",
+            Some("rate_limit_exceeded"),
+            "Rate limit reached for requests. Please try again later. (sandbox fault)",
+        ),
+        Kind::InsufficientQuota => (
+            "insufficient_quota",
+            Some("insufficient_quota"),
+            "You exceeded your current quota, please check your plan and billing details. (sandbox fault)",
+        ),
+        Kind::Unauthorized => (
+            "invalid_request_error",
+            Some("invalid_api_key"),
+            "Incorrect API key provided. You can find your API key at \
+             https://platform.openai.com/account/api-keys. (sandbox fault)",
+        ),
+        Kind::Forbidden => (
+            "invalid_request_error",
+            None,
+            "You have insufficient permissions for this operation. (sandbox fault)",
+        ),
+        _ => (
+            "server_error",
+            None,
+            "The server had an error while processing your request. Sorry about that! (sandbox fault)",
+        ),
+    };
+    let error = ApiError {
+        status: refusal.status,
+        message: refusal.message.clone().unwrap_or_else(|| message.to_owned()),
+        family,
+        param: None,
+        code: code.map(str::to_owned),
+    };
+    error.into_response()
+}

@@ -1,0 +1,114 @@
+//! The OpenAI stand-in: files, uploads, vector stores with their files, batches, content and search, conversations,
+//! responses and models, under `/v1/`, after OpenAI's OpenAPI document 2.3.0 and people's reports of the real service.
+//!
+//! It is a stand-in: its search matches words, its model follows plain rules, it understands no document format and holds
+//! no content beyond small texts. Where the documents are silent the code says "inferred". It has no assistants and no
+//! threads: OpenAI shut them down on 2026-08-26, and unknown paths are answered with 404 as there.
+
+mod ask;
+mod batch;
+mod catalog;
+mod conversation;
+mod error;
+mod file;
+mod filter;
+mod history;
+mod id;
+mod item;
+mod kinds;
+mod model;
+mod read;
+mod response;
+mod search;
+mod shelf;
+mod state;
+mod store;
+mod store_file;
+mod text;
+mod upload;
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State as Shared};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use http_body_util::BodyExt;
+use serde_json::Value;
+
+use super::Core;
+use super::server::{Service, Stamp};
+use error::{ApiError, refuse};
+
+pub use state::State;
+
+/// The largest JSON body: a batch of 2,000 files with all the attributes they may have is below it.
+const MAX_JSON_BYTES: usize = 32 * 1024 * 1024;
+
+/// The stand-in as the door serves it: real paths under `/v1/`, control paths under `/_sandbox/`.
+pub fn service(state: &State, core: &Core) -> Service {
+    let api = Router::new()
+        .merge(file::routes())
+        .merge(upload::routes())
+        .merge(store::routes())
+        .merge(store_file::routes())
+        .merge(batch::routes())
+        .merge(search::routes())
+        .merge(conversation::routes())
+        .merge(response::routes())
+        .merge(catalog::routes())
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(authenticated))
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .with_state(state.clone());
+    let control = Router::new()
+        .route("/_sandbox/state", get(snapshot))
+        .route("/_sandbox/searchable", get(searchable))
+        .with_state(state.clone());
+    Service { core: core.clone(), api, control, refuse, stamp }
+}
+
+async fn snapshot(Shared(state): Shared<State>) -> Json<Value> {
+    Json(state.snapshot())
+}
+
+async fn searchable(Shared(state): Shared<State>) -> Json<Value> {
+    Json(state.searchable())
+}
+
+/// Any key is accepted, but there must be one.
+async fn authenticated(request: Request, next: Next) -> Response<Body> {
+    let key = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let key = key.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    if key.is_some_and(|key| !key.is_empty()) {
+        return next.run(request).await;
+    }
+    // A real service's front end takes the body in before it refuses.
+    let mut body = request.into_body();
+    while let Some(Ok(_)) = body.frame().await {}
+    let message = "You didn't provide an API key. You need to provide your API key in an Authorization header using \
+                   Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
+    let error = ApiError { param: None, ..ApiError::invalid("", message) };
+    error.code("invalid_api_key").status(StatusCode::UNAUTHORIZED).into_response()
+}
+
+async fn unknown_path(method: Method, uri: Uri) -> ApiError {
+    ApiError { param: None, ..ApiError::missing("", format!("Invalid URL ({method} {})", uri.path())) }
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> ApiError {
+    let message = format!("Not allowed to {method} on {}.", uri.path());
+    let error = ApiError { param: None, ..ApiError::invalid("", message) };
+    error.status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// The headers of every reply.
+fn stamp(stamp: &Stamp, headers: &mut HeaderMap) {
+    let request_id = format!("req_{:032x}", stamp.seq);
+    headers.insert("x-request-id", HeaderValue::from_str(&request_id).expect("hex digits are a header"));
+    headers.insert("openai-processing-ms", HeaderValue::from(stamp.elapsed_ms));
+    headers.insert("openai-version", HeaderValue::from_static("2020-10-01"));
+    headers.insert("openai-organization", HeaderValue::from_static("sandbox"));
+}

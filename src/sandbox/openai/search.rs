@@ -1,0 +1,222 @@
+//! `/vector_stores/{id}/search`: by words that query and text share. A stand-in for embeddings: the order it gives is
+//! sensible and repeatable, its scores are not OpenAI's, and what shares no word is not found at all.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State as Shared};
+use axum::routing::post;
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::filter::Filter;
+use super::read::{Fields, wrong_type};
+use super::state::State;
+use super::store::{Store, live};
+use super::store_file::StoreFile;
+
+/// Words that say nothing about what is sought.
+const IDLE_WORDS: [&str; 24] = [
+    "a", "an", "and", "any", "are", "as", "at", "be", "by", "for", "from", "in", "is", "it", "of", "on",
+    "or", "that", "the", "to", "what", "which", "who", "with",
+];
+
+/// OpenAI's OpenAPI document.
+const MAX_RESULTS: i64 = 50;
+const DEFAULT_RESULTS: i64 = 10;
+
+/// What is sought.
+#[derive(Debug)]
+pub struct Search {
+    terms: BTreeSet<String>,
+    filter: Option<Filter>,
+    most: usize,
+    threshold: f64,
+}
+
+/// One chunk that was found.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    pub file_id: String,
+    pub filename: String,
+    pub score: f64,
+    pub attributes: Value,
+    pub text: String,
+}
+
+impl Search {
+    pub fn new(queries: &[String], filter: Option<Filter>, most: usize) -> Search {
+        let all: BTreeSet<String> = queries.iter().flat_map(|query| words(query)).collect();
+        let telling: BTreeSet<String> =
+            all.iter().filter(|word| !IDLE_WORDS.contains(&word.as_str())).cloned().collect();
+        Search { terms: if telling.is_empty() { all } else { telling }, filter, most, threshold: 0.0 }
+    }
+
+    /// The best chunks of the completed files, best first; equals in the order the files were attached.
+    pub fn run<'a>(&self, stores: impl Iterator<Item = &'a Store>, now: i64) -> Vec<Hit> {
+        let mut hits: Vec<Hit> = stores
+            .flat_map(|store| store.files.iter())
+            .filter(|entry| entry.status(now) == "completed")
+            .filter(|entry| {
+                let attributes = entry.attributes.clone().unwrap_or_default();
+                self.filter.as_ref().is_none_or(|filter| filter.admits(&attributes))
+            })
+            .flat_map(|entry| self.chunks_of(entry))
+            .filter(|hit| hit.score >= self.threshold)
+            .collect();
+        hits.sort_by(|one, other| other.score.total_cmp(&one.score));
+        hits.truncate(self.most);
+        hits
+    }
+
+    fn chunks_of(&self, entry: &StoreFile) -> Vec<Hit> {
+        let name: Vec<String> = words(&entry.filename).collect();
+        let hit = |text: &str| {
+            let score = self.score(text, &name);
+            (score > 0.0).then(|| Hit {
+                file_id: entry.file_id.clone(),
+                filename: entry.filename.clone(),
+                score,
+                attributes: json!(entry.attributes.clone().unwrap_or_default()),
+                text: text.to_owned(),
+            })
+        };
+        let text = entry.text();
+        chunks(&text, entry.chunking).into_iter().filter_map(hit).collect()
+    }
+
+    /// Between 0 and 1: each term counts alike, more often counts more, and the file's name counts as one mention.
+    fn score(&self, text: &str, name: &[String]) -> f64 {
+        if self.terms.is_empty() {
+            return 0.0;
+        }
+        let mut mentions = vec![0_u32; self.terms.len()];
+        let mut mention = |word: &str| {
+            if let Some(place) = self.terms.iter().position(|term| term == word) {
+                mentions[place] += 1;
+            }
+        };
+        words(text).for_each(|word| mention(&word));
+        name.iter().for_each(|word| mention(word));
+        let sum: f64 =
+            mentions.iter().map(|count| f64::from(*count)).map(|count| count / (count + 1.0)).sum();
+        sum / f64::from(u32::try_from(self.terms.len()).unwrap_or(u32::MAX))
+    }
+}
+
+/// Lower-case words; a plural's `s` is dropped so that it finds its singular.
+pub fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).map(|word| {
+        let word = word.to_lowercase();
+        match word.strip_suffix('s') {
+            Some(singular) if singular.len() > 2 => singular.to_owned(),
+            _ => word,
+        }
+    })
+}
+
+/// Cuts a text into overlapping chunks. Four tokens are taken as three words, which is about right for English. An empty
+/// text is one empty chunk: the file's name can still be found.
+fn chunks(text: &str, (tokens, overlap): (i64, i64)) -> Vec<&str> {
+    let in_words = |tokens: i64| usize::try_from(tokens * 3 / 4).unwrap_or(0);
+    let (size, step) = (in_words(tokens).max(1), in_words(tokens - overlap).max(1));
+    let starts: Vec<usize> =
+        text.split_whitespace().map(|word| word.as_ptr().addr() - text.as_ptr().addr()).collect();
+    let mut cut = Vec::new();
+    let mut first = 0;
+    loop {
+        let begin = starts.get(first).copied().unwrap_or(0);
+        let end = starts.get(first + size).copied().unwrap_or(text.len());
+        cut.push(text[begin..end].trim_end());
+        if first + size >= starts.len() {
+            return cut;
+        }
+        first += step;
+    }
+}
+
+pub fn chunk_count(entry: &StoreFile) -> usize {
+    chunks(&entry.text(), entry.chunking).len()
+}
+
+pub fn routes() -> Router<State> {
+    Router::new().route("/v1/vector_stores/{store}/search", post(search))
+}
+
+async fn search(
+    Shared(state): Shared<State>,
+    Path(store): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, ApiError> {
+    let known = ["query", "rewrite_query", "max_num_results", "filters", "ranking_options"];
+    let fields = Fields::parse(&body, &known)?;
+    let queries = match fields.required("query")? {
+        Value::String(query) => vec![query.clone()],
+        Value::Array(_) => fields.texts("query")?.unwrap_or_default(),
+        other => return Err(wrong_type("query", "a string or an array of strings", other)),
+    };
+    fields.flag("rewrite_query")?;
+    let most = fields.integer("max_num_results", 1, MAX_RESULTS)?.unwrap_or(DEFAULT_RESULTS);
+    let filter = fields.value("filters").map(Filter::read).transpose()?;
+    let mut search = Search::new(&queries, filter, usize::try_from(most).expect("checked to be positive"));
+    if let Some(options) = fields.value("ranking_options") {
+        let options =
+            Fields::of(options.clone(), "ranking_options.".to_owned(), &["ranker", "score_threshold"])?;
+        let threshold = options.value("score_threshold").and_then(Value::as_f64).unwrap_or(0.0);
+        if !(0.0..=1.0).contains(&threshold) {
+            let message = "Invalid 'ranking_options.score_threshold': expected a value between 0 and 1.";
+            return Err(ApiError::invalid("ranking_options.score_threshold", message).code("invalid_value"));
+        }
+        search.threshold = threshold;
+    }
+    let (mut world, now) = state.world();
+    let store = live(&mut world, now, &store)?;
+    store.last_active_ms = now;
+    let data: Vec<Value> = search
+        .run(std::iter::once(&*store), now)
+        .into_iter()
+        .map(|hit| {
+            json!({
+                "file_id": hit.file_id, "filename": hit.filename, "score": hit.score,
+                "attributes": hit.attributes, "content": [{"type": "text", "text": hit.text}],
+            })
+        })
+        .collect();
+    Ok(Json(json!({
+        "object": "vector_store.search_results.page", "search_query": queries, "data": data,
+        "has_more": false, "next_page": null,
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Search, chunks, words};
+
+    #[test]
+    fn words_are_compared_without_case_and_plural() {
+        let found: Vec<String> = words("The Supplier's liabilities, clauses").collect();
+        assert_eq!(found, ["the", "supplier", "s", "liabilitie", "clause"]);
+    }
+
+    #[test]
+    fn chunks_overlap_and_cover_the_text() {
+        let text = (0..1_000).map(|number| number.to_string()).collect::<Vec<_>>().join(" ");
+        let cut = chunks(&text, (400, 200));
+        assert!(cut[0].starts_with("0 1") && cut[0].ends_with(" 299"));
+        assert!(cut[1].starts_with("150 "));
+        assert!(cut.last().unwrap().ends_with(" 999"));
+        assert_eq!(chunks("", (800, 400)), [""]);
+    }
+
+    #[test]
+    fn more_shared_words_score_higher() {
+        let search = Search::new(&["liability of the supplier".to_owned()], None, 10);
+        let score = |text: &str| search.score(text, &[]);
+        assert!(score("The supplier bears liability") > score("The supplier pays"));
+        assert!(score("liability liability supplier") > score("liability supplier"));
+        assert!((0.0..1.0).contains(&score("supplier liability ".repeat(50).as_str())));
+        assert!(score("Nothing of the kind") == 0.0);
+    }
+}

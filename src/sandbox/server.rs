@@ -1,0 +1,346 @@
+//! The door of a stand-in: takes connections, writes the journal, applies the faults that concern any request, and can
+//! reset the connection at any point of a request or a reply, which no handler of a web framework can.
+//!
+//! A cut is an `Err` from the service: hyper then drops the connection, and the door closes the socket with a reset
+//! instead of an orderly end. It knows nothing of Fastio or OpenAI.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use futures_util::StreamExt;
+use http_body_util::BodyExt;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::Core;
+use super::faults::{Hit, Kind};
+use super::journal::{Outcome, Trace};
+
+/// How long connections may finish what they are answering after the stop; the tests' and the demo's patience.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Latency that is not told how long.
+const LATENCY: Duration = Duration::from_secs(1);
+
+/// `Retry-After` of a 429 that is not told how long: the least a whole number of seconds can say.
+const RETRY_AFTER_SECONDS: u64 = 1;
+
+/// Where a body of unknown length is cut when the fault does not say.
+const CUT_AFTER_BYTES: u64 = 1;
+
+/// hyper writes what it has gathered once the body has nothing more for the moment. Without this pause the cut would take
+/// the first half of the reply with it.
+const FLUSH: Duration = Duration::from_millis(10);
+
+/// How long the listener rests after it could not accept, for instance for lack of descriptors.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// One stand-in, ready to be served.
+#[derive(Debug, Clone)]
+pub struct Service {
+    pub core: Core,
+    /// The real paths.
+    pub api: Router,
+    /// The paths under `/_sandbox/`, besides those of [`super::control`].
+    pub control: Router,
+    /// How this service words a refusal.
+    pub refuse: fn(&Refusal) -> Response<Body>,
+    /// Adds the headers that this service sends with every reply.
+    pub stamp: fn(&Stamp, &mut HeaderMap),
+}
+
+/// A fault's refusal, to be put in the service's own words.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    pub kind: Kind,
+    pub status: StatusCode,
+    pub message: Option<String>,
+}
+
+/// What [`Service::stamp`] may want to know.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamp {
+    pub seq: u64,
+    pub elapsed_ms: u64,
+}
+
+/// Put into a response's extensions by a handler whose body is a file's content: truncated and wrong-length faults are
+/// for these alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Download;
+
+/// The connection is to be reset.
+#[derive(Debug, thiserror::Error)]
+#[error("a fault cuts this connection")]
+struct Cut;
+
+/// Serves until `stop`, then lets connections finish for a moment.
+pub async fn serve(listener: TcpListener, service: Service, stop: CancellationToken) {
+    let control = super::control::router(&service.core).merge(service.control.clone());
+    let door = Arc::new(Door { service, control });
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                connections.spawn(connection(Arc::clone(&door), stream, stop.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the sandbox could not accept a connection");
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+    drop(listener);
+    // What is unfinished by then is dropped with the set.
+    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+async fn connection(door: Arc<Door>, stream: TcpStream, stop: CancellationToken) {
+    // Small replies at once: a stand-in that waits to fill packets makes every client look slow.
+    let _ = stream.set_nodelay(true);
+    let reset = Arc::new(AtomicBool::new(false));
+    let answer = service_fn(|request: Request<hyper::body::Incoming>| {
+        let (door, reset) = (Arc::clone(&door), Arc::clone(&reset));
+        Box::pin(async move { door.answer(request.map(Body::new), reset).await })
+    });
+    let mut connection =
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer);
+    {
+        let mut stopping = pin!(stop.cancelled());
+        let mut asked = false;
+        let _ = poll_fn(|context| {
+            if !asked && stopping.as_mut().poll(context).is_ready() {
+                asked = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            connection.poll_without_shutdown(context)
+        })
+        .await;
+    }
+    let mut stream = connection.into_parts().io.into_inner();
+    if reset.load(Ordering::Relaxed) {
+        let _ = stream.set_zero_linger();
+    } else {
+        let _ = tokio::io::AsyncWriteExt::shutdown(&mut stream).await;
+    }
+}
+
+struct Door {
+    service: Service,
+    control: Router,
+}
+
+impl Door {
+    async fn answer(&self, request: Request<Body>, reset: Arc<AtomicBool>) -> Result<Response<Body>, Cut> {
+        if request.uri().path().starts_with("/_sandbox/") {
+            return Ok(call(&self.control, request).await);
+        }
+        let (head, body) = request.into_parts();
+        let trace = Trace::begin(&self.service.core, &head);
+        let answered = self.pass(Request::from_parts(head, body), &trace, &reset).await;
+        match answered {
+            Ok(mut response) => {
+                let stamp = Stamp { seq: trace.seq(), elapsed_ms: trace.elapsed_ms() };
+                (self.service.stamp)(&stamp, response.headers_mut());
+                trace.end(Outcome::Status(response.status().as_u16()));
+                Ok(response)
+            }
+            Err(Cut) => {
+                reset.store(true, Ordering::Relaxed);
+                trace.end(Outcome::Reset);
+                Err(Cut)
+            }
+        }
+    }
+
+    async fn pass(
+        &self,
+        request: Request<Body>,
+        trace: &Trace,
+        reset: &Arc<AtomicBool>,
+    ) -> Result<Response<Body>, Cut> {
+        let mut request = recorded(request, trace);
+        let mut after = None;
+        for hit in self.service.core.faults.at_the_door(trace.method(), trace.path()) {
+            trace.struck(&hit);
+            match hit.kind {
+                Kind::Latency => tokio::time::sleep(hit.delay_or(LATENCY)).await,
+                Kind::LostReply | Kind::ResetDuringReply => after = Some(hit),
+                Kind::ResetBeforeBody => return Err(Cut),
+                Kind::ResetDuringBody => {
+                    let half = content_length(request.headers()).map(|length| length / 2);
+                    let limit = hit.details.after_bytes.or(half).unwrap_or(CUT_AFTER_BYTES);
+                    read_up_to(request.body_mut(), limit).await;
+                    return Err(Cut);
+                }
+                Kind::ResetAfterBody => {
+                    read_up_to(request.body_mut(), u64::MAX).await;
+                    return Err(Cut);
+                }
+                _ => {
+                    // A real service's front end takes the body in before it refuses.
+                    read_up_to(request.body_mut(), u64::MAX).await;
+                    return Ok(self.refusal(&hit));
+                }
+            }
+        }
+        request.extensions_mut().insert(trace.clone());
+        let response = call(&self.service.api, request).await;
+        match after {
+            Some(hit) if hit.kind == Kind::LostReply => Err(Cut),
+            Some(hit) => Ok(cut_short(response, &hit, Some(Arc::clone(reset)))),
+            None => Ok(spoil_download(response, trace)),
+        }
+    }
+
+    fn refusal(&self, hit: &Hit) -> Response<Body> {
+        let status = match hit.kind {
+            Kind::RateLimit | Kind::InsufficientQuota => StatusCode::TOO_MANY_REQUESTS,
+            Kind::Unauthorized => StatusCode::UNAUTHORIZED,
+            Kind::Forbidden => StatusCode::FORBIDDEN,
+            _ => hit
+                .details
+                .status
+                .and_then(|status| StatusCode::from_u16(status).ok())
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        let mut response = if hit.details.html == Some(true) {
+            html(status)
+        } else {
+            (self.service.refuse)(&Refusal { kind: hit.kind, status, message: hit.details.message.clone() })
+        };
+        let wait = hit
+            .details
+            .retry_after_seconds
+            .or_else(|| (hit.kind == Kind::RateLimit).then_some(RETRY_AFTER_SECONDS));
+        if let Some(seconds) = wait {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// What a proxy in front of a service answers when the service does not.
+fn html(status: StatusCode) -> Response<Body> {
+    let reason = status.canonical_reason().unwrap_or("Error");
+    let page = format!(
+        "<html>\r\n<head><title>{0} {reason}</title></head>\r\n<body>\r\n<center><h1>{0} {reason}</h1></center>\r\n\
+         <hr><center>sandbox</center>\r\n</body>\r\n</html>\r\n",
+        status.as_u16()
+    );
+    let mut response = Response::new(Body::from(page));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    response
+}
+
+async fn call(router: &Router, request: Request<Body>) -> Response<Body> {
+    match router.clone().oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => {
+            let never: Infallible = never;
+            match never {}
+        }
+    }
+}
+
+/// The request with a body that tells the journal what passes.
+fn recorded(request: Request<Body>, trace: &Trace) -> Request<Body> {
+    let trace = trace.clone();
+    request.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            frame.data_ref().into_iter().for_each(|data| trace.body_arrived(data));
+            frame
+        }))
+    })
+}
+
+async fn read_up_to(body: &mut Body, limit: u64) {
+    let mut read = 0;
+    while read < limit {
+        match body.frame().await {
+            Some(Ok(frame)) => read += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Err(_)) | None => return,
+        }
+    }
+}
+
+fn spoil_download(response: Response<Body>, trace: &Trace) -> Response<Body> {
+    if response.extensions().get::<Download>().is_none() || !response.status().is_success() {
+        return response;
+    }
+    if let Some(hit) = trace.hit(Kind::TruncatedDownload) {
+        return cut_short(response, &hit, None);
+    }
+    match trace.hit(Kind::WrongLength) {
+        Some(hit) => end_early(response, &hit),
+        None => response,
+    }
+}
+
+/// Ends the connection in the middle of the body, with a reset when `reset` is given.
+fn cut_short(response: Response<Body>, hit: &Hit, reset: Option<Arc<AtomicBool>>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    let limit = limit(&head.headers, &body, hit);
+    // The length stays announced: that is how the client can tell.
+    let unannounced =
+        !head.headers.contains_key(CONTENT_LENGTH) && !head.headers.contains_key(TRANSFER_ENCODING);
+    if let (Some(length), true) = (hyper::body::Body::size_hint(&body).exact(), unannounced) {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let cut = futures_util::stream::once(async move {
+        tokio::time::sleep(FLUSH).await;
+        if let Some(reset) = reset {
+            reset.store(true, Ordering::Relaxed);
+        }
+        Err::<Bytes, axum::Error>(axum::Error::new(Cut))
+    });
+    Response::from_parts(head, Body::from_stream(first_bytes(body, limit).chain(cut)))
+}
+
+/// Ends the body early as if it were whole.
+fn end_early(response: Response<Body>, hit: &Hit) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    let limit = limit(&head.headers, &body, hit);
+    head.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(head, Body::from_stream(first_bytes(body, limit)))
+}
+
+fn limit(headers: &HeaderMap, body: &Body, hit: &Hit) -> u64 {
+    let length = content_length(headers).or_else(|| hyper::body::Body::size_hint(body).exact());
+    hit.details.after_bytes.or(length.map(|length| length / 2)).unwrap_or(CUT_AFTER_BYTES)
+}
+
+fn first_bytes(body: Body, limit: u64) -> impl futures_util::Stream<Item = Result<Bytes, axum::Error>> {
+    body.into_data_stream().scan(limit, |left, chunk| {
+        let piece = chunk.map(|mut bytes| {
+            bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= bytes.len() as u64;
+            bytes
+        });
+        let ended = matches!(&piece, Ok(bytes) if bytes.is_empty());
+        futures_util::future::ready((!ended).then_some(piece))
+    })
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
