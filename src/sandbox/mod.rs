@@ -77,6 +77,8 @@ pub enum Scheme {
     FastioHex,
     /// `X-Fastio-Signature: sha256=<hex>`
     XFastioSha256,
+    /// All of these in turn, with every documented key and payload shape: what a tolerant receiver must take.
+    Mixed,
 }
 
 /// What one stand-in is built from. Clones share everything.

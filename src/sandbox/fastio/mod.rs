@@ -1,44 +1,126 @@
-//! The Fastio stand-in: not written yet; it answers every path with 404.
+//! The Fastio stand-in: storage of workspaces and shares, locks, uploads, events, the change feed, and the webhooks.
 //!
-//! It is built from a [`Core`] and served through [`service`].
+//! [`world`] is what Fastio knows and how each change alters it, pure and tested alone. [`api`] serves the real paths
+//! over it, [`control`] the paths under `/_sandbox/`, and [`webhook`] tells a subscriber what happened. A change through
+//! control is a change like a user's: the same method of the world, the same events, the same webhooks.
+//!
+//! A workspace or share exists once something was written to it or control has made it; until then it is 404. One
+//! organisation ([`ORG_ID`]) holds all of them. Any non-empty bearer token is a key, and each key is another user.
 
-use axum::Router;
+mod api;
+mod content;
+mod control;
+mod event;
+mod id;
+mod lock;
+mod refusal;
+mod render;
+mod time;
+mod token;
+mod tree;
+mod upload;
+mod webhook;
+mod world;
+
+use std::sync::{Arc, Mutex};
+
+use axum::Json;
 use axum::body::Body;
-use axum::http::{HeaderMap, Response};
+use axum::http::{HeaderMap, HeaderValue, Response};
+use axum::response::IntoResponse;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::server::{Refusal, Service, Stamp};
-use super::{Core, Options};
+use super::server::{Service, Stamp};
+use super::{Core, Options, server};
+
+use refusal::Refusal;
+use webhook::Sender;
+use world::{By, World};
+
+/// The organisation that holds every workspace and share; its number means nothing.
+pub const ORG_ID: &str = "3141592653589793238";
+
+/// What the rate-limit headers say: a budget that never runs short. Faults make 429s.
+const RATE_LIMIT: u32 = 120;
 
 /// Everything Fastio is told. Clones are the same state.
 #[derive(Debug, Clone)]
-pub struct State {}
+pub struct State {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    core: Core,
+    world: Mutex<World>,
+    /// The newest event's place, for whoever waits for news.
+    head: watch::Sender<u64>,
+    sender: Sender,
+}
 
 impl State {
-    pub fn new(_options: &Options, _core: Core) -> State {
-        State {}
+    pub fn new(options: &Options, core: Core) -> State {
+        let sender = Sender::new(options.webhook.clone(), Arc::clone(&core.faults));
+        let world = Mutex::new(World::new(core.seed));
+        State { inner: Arc::new(Inner { core, world, head: watch::Sender::new(0), sender }) }
     }
 
     /// Sends the webhooks that changes cause, until `stop`.
     pub async fn send_webhooks(self, stop: CancellationToken) {
-        stop.cancelled().await;
+        self.inner.sender.run(&self, stop).await;
     }
 
-    /// Resolves when no webhook waits to be sent and none is in flight.
-    pub async fn flush_webhooks(&self) {}
+    /// Resolves when no webhook waits to be sent (a failed one waits for its retry) and none is in flight.
+    pub async fn flush_webhooks(&self) {
+        self.inner.sender.idle(self).await;
+    }
+
+    fn now(&self) -> i64 {
+        self.inner.core.clock.now()
+    }
+
+    fn look<T>(&self, read: impl FnOnce(&World) -> T) -> T {
+        read(&self.inner.world.lock().expect("nothing panics while it holds the world"))
+    }
+
+    fn change<T>(&self, write: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.inner.world.lock().expect("nothing panics while it holds the world");
+        let result = write(&mut world);
+        // While the world is held, so that the head never steps back.
+        let head = world.log.head();
+        self.inner.head.send_if_modified(|known| std::mem::replace(known, head) != head);
+        result
+    }
+
+    fn news(&self) -> watch::Receiver<u64> {
+        self.inner.head.subscribe()
+    }
 }
 
 /// The stand-in as the door serves it: real paths under `/current/`, control paths under `/_sandbox/`.
-pub fn service(_state: &State, core: &Core) -> Service {
-    Service { core: core.clone(), api: Router::new(), control: Router::new(), refuse, stamp }
+pub fn service(state: &State, core: &Core) -> Service {
+    Service { core: core.clone(), api: api::router(state), control: control::router(state), refuse, stamp }
 }
 
 /// A fault's refusal in Fastio's words.
-fn refuse(refusal: &Refusal) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = refusal.status;
-    response
+fn refuse(refusal: &server::Refusal) -> Response<Body> {
+    let mut ours = Refusal::of_status(refusal.status);
+    if let Some(message) = &refusal.message {
+        ours.text.clone_from(message);
+    }
+    (ours.status, Json(ours.envelope(""))).into_response()
 }
 
 /// The headers of every reply.
-fn stamp(_stamp: &Stamp, _headers: &mut HeaderMap) {}
+fn stamp(stamp: &Stamp, headers: &mut HeaderMap) {
+    let mut put = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    };
+    put("x-ve-reqid", format!("sandbox-{:08}", stamp.seq));
+    put("x-ve-limit-max", RATE_LIMIT.to_string());
+    put("x-ve-limit-avail", RATE_LIMIT.to_string());
+    put("x-ve-limit-expires", (jiff::Timestamp::now().as_second() + 60).to_string());
+}

@@ -97,7 +97,8 @@ impl Kind {
             | Kind::IndexFailure
             | Kind::SlowRun
             | Kind::BadRun
-            | Kind::DeleteConflict => which == Which::OpenAi,
+            | Kind::DeleteConflict
+            | Kind::SlowDelete => which == Which::OpenAi,
             Kind::WebhookDropped
             | Kind::WebhookDuplicated
             | Kind::WebhookReordered
