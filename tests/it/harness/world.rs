@@ -1,0 +1,193 @@
+//! The world around Docket: what a user changes in Fastio, what OpenAI then holds, and what may go wrong between them.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Harness, WORKSPACE};
+
+/// A file that is in Fastio now.
+#[derive(Debug, Clone)]
+pub struct File {
+    pub path: String,
+    pub node: String,
+    pub sha256: String,
+}
+
+/// A File object in a vector store.
+#[derive(Debug, Clone)]
+pub struct Copy {
+    pub store: String,
+    pub file_id: String,
+    pub status: String,
+    /// By its attributes.
+    pub path: String,
+    pub filename: String,
+    /// Of the bytes that OpenAI got.
+    pub sha256: String,
+    pub attributes: Value,
+}
+
+impl Harness {
+    /// Creates or overwrites a file, as a user would. Answers its node id.
+    pub async fn put(&self, path: &str, content: &str) -> String {
+        self.put_in(WORKSPACE, path, content).await
+    }
+
+    pub async fn put_in(&self, workspace: &str, path: &str, content: &str) -> String {
+        self.put_bytes(workspace, path, content.as_bytes().to_vec()).await
+    }
+
+    pub async fn put_bytes(&self, workspace: &str, path: &str, content: Vec<u8>) -> String {
+        let url = self.fastio_control(&format!("files/{workspace}{path}"));
+        let answer = self.client.put(url).body(content).send().await.unwrap();
+        let answer = answer.error_for_status().unwrap().json::<Value>().await.unwrap();
+        answer["node_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Puts a file or folder into the trash.
+    pub async fn trash(&self, path: &str) {
+        self.control(Method::DELETE, &format!("files/{WORKSPACE}{path}"), Value::Null).await;
+    }
+
+    /// Removes a file for good, of which Fastio says nothing.
+    pub async fn purge(&self, path: &str) {
+        self.control(Method::DELETE, &format!("files/{WORKSPACE}{path}?purge=true"), Value::Null).await;
+    }
+
+    /// Moves or renames a file or folder.
+    pub async fn rename(&self, from: &str, to: &str) {
+        let body = json!({ "workspace": WORKSPACE, "from": from, "to": to });
+        self.control(Method::POST, "move", body).await;
+    }
+
+    pub async fn copy(&self, from: &str, to_folder: &str) {
+        let body = json!({ "workspace": WORKSPACE, "from": from, "to": to_folder });
+        self.control(Method::POST, "copy", body).await;
+    }
+
+    pub async fn restore(&self, path: &str) {
+        self.control(Method::POST, "restore", json!({ "workspace": WORKSPACE, "path": path })).await;
+    }
+
+    async fn control(&self, method: Method, path: &str, body: Value) -> Value {
+        let request = self.client.request(method, self.fastio_control(path));
+        let request = if body.is_null() { request } else { request.json(&body) };
+        let answer = request.send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn fastio_control(&self, path: &str) -> String {
+        self.sandbox.fastio_url().join("/_sandbox/").unwrap().join(path).unwrap().to_string()
+    }
+
+    fn openai_control(&self, path: &str) -> String {
+        self.sandbox.openai_url().join("/_sandbox/").unwrap().join(path).unwrap().to_string()
+    }
+
+    /// Sets a fault (or several, in an array) at the OpenAI stand-in.
+    pub async fn openai_fails(&self, faults: Value) {
+        self.set_faults(self.openai_control("faults"), faults).await;
+    }
+
+    /// Sets a fault (or several, in an array) at the Fastio stand-in.
+    pub async fn fastio_fails(&self, faults: Value) {
+        self.set_faults(self.fastio_control("faults"), faults).await;
+    }
+
+    async fn set_faults(&self, url: String, faults: Value) {
+        let answer = self.client.post(url).json(&faults).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{faults}: {status} {text}");
+    }
+
+    /// All is well again, on both sides.
+    pub async fn no_faults(&self) {
+        for url in [self.fastio_control("faults"), self.openai_control("faults")] {
+            self.client.delete(url).send().await.unwrap().error_for_status().unwrap();
+        }
+    }
+
+    /// The requests that Docket made to OpenAI, in their order.
+    pub async fn openai_requests(&self) -> Vec<Value> {
+        self.journal(self.openai_control("requests")).await
+    }
+
+    pub async fn fastio_requests(&self) -> Vec<Value> {
+        self.journal(self.fastio_control("requests")).await
+    }
+
+    async fn journal(&self, url: String) -> Vec<Value> {
+        let journal = self.client.get(url).send().await.unwrap().json::<Value>().await.unwrap();
+        journal["requests"].as_array().unwrap().clone()
+    }
+
+    /// How many uploads OpenAI answered with success.
+    pub async fn uploads(&self) -> usize {
+        let requests = self.openai_requests().await;
+        requests
+            .iter()
+            .filter(|request| request["method"] == "POST" && request["path"] == "/v1/files")
+            .count()
+    }
+
+    pub async fn openai_state(&self) -> Value {
+        self.client.get(self.openai_control("state")).send().await.unwrap().json().await.unwrap()
+    }
+
+    pub async fn fastio_state(&self) -> Value {
+        self.client.get(self.fastio_control("state?events=0")).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// The files that are in Fastio and not in its trash.
+    pub async fn files(&self) -> Vec<File> {
+        let state = self.fastio_state().await;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let files = state["files"].as_array().unwrap();
+        files
+            .iter()
+            .filter(|file| file["trashed"] == false)
+            .map(|file| File {
+                path: text(&file["path"]),
+                node: text(&file["node_id"]),
+                sha256: text(&file["sha256"]),
+            })
+            .collect()
+    }
+
+    /// What the vector stores hold.
+    pub async fn copies(&self) -> Vec<Copy> {
+        let state = self.openai_state().await;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut copies = Vec::new();
+        for store in state["vector_stores"].as_array().unwrap() {
+            for held in store["files"].as_array().unwrap() {
+                let object = state["files"].as_array().unwrap().iter().find(|file| file["id"] == held["id"]);
+                let object = object.unwrap_or(&Value::Null);
+                copies.push(Copy {
+                    store: text(&store["name"]),
+                    file_id: text(&held["id"]),
+                    status: text(&held["status"]),
+                    path: text(&held["attributes"]["path"]),
+                    filename: text(&object["filename"]),
+                    sha256: text(&object["sha256"]),
+                    attributes: held["attributes"].clone(),
+                });
+            }
+        }
+        copies
+    }
+
+    /// How many File objects OpenAI keeps.
+    pub async fn file_objects(&self) -> usize {
+        self.openai_state().await["files"].as_array().unwrap().len()
+    }
+
+    /// The paths of the copies, sorted.
+    pub async fn held(&self) -> Vec<String> {
+        let mut paths: Vec<String> = self.copies().await.into_iter().map(|copy| copy.path).collect();
+        paths.sort();
+        paths
+    }
+}
