@@ -262,8 +262,7 @@ impl Writer {
             }
             Err(error) => {
                 if let Some(suppressed) = self.gate.pass() {
-                    let message = "deliveries are refused: the inbox cannot be written";
-                    tracing::error!(error = %error, deliveries = rows, suppressed, message);
+                    tracing::error!(error = %error, deliveries = rows, suppressed, "the inbox cannot be written");
                 }
                 Err(Refused::Storage)
             }

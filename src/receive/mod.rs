@@ -38,7 +38,7 @@ use inbox::{Level, Limits, Writer};
 use signature::{NoSecret, Verifier};
 
 pub use settings::{BadSetting, Settings};
-pub use store::counts;
+pub use store::{counts, waiting};
 
 /// Why deliveries cannot be received at all.
 #[derive(Debug, thiserror::Error)]

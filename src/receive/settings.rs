@@ -134,3 +134,29 @@ impl Settings {
         i64::from(self.event_keep_days) * 24 * 60 * 60 * 1000
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_left_out_have_their_defaults_and_an_unknown_one_is_an_error() {
+        let settings: Settings =
+            toml::from_str("signature_scheme = 'fastio_v1_base64'\nlisten = '127.0.0.1:9000'").unwrap();
+        assert_eq!(settings.signature_scheme, Accept::FastioV1Base64);
+        assert_eq!(settings.tolerance_seconds, 300);
+        assert!(settings.check().is_ok());
+        assert!(toml::from_str::<Settings>("tolerance = 5").is_err());
+    }
+
+    #[test]
+    fn a_setting_that_cannot_work_is_named() {
+        let refused = |settings: Settings| settings.check().unwrap_err().to_string();
+        let zero = refused(Settings { inbox_max_rows: 0, ..Settings::default() });
+        insta::assert_snapshot!(zero, @"receive.inbox_max_rows = 0: it must be more than 0");
+        let slow = refused(Settings { ack_timeout_milliseconds: 5000, ..Settings::default() });
+        insta::assert_snapshot!(slow, @"receive.ack_timeout_milliseconds = 5000: Fastio gives up after 3 seconds, so it must be at most 2900");
+        let header = refused(Settings { timestamp_header: "a b".into(), ..Settings::default() });
+        insta::assert_snapshot!(header, @"receive.timestamp_header = a b: it is not a header's name");
+    }
+}

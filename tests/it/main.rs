@@ -4,4 +4,5 @@ mod clients;
 mod harness;
 mod queue;
 mod receive;
+mod receive_kill;
 mod sync;

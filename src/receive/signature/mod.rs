@@ -8,7 +8,7 @@
 //! Both sign the time, a dot and the raw body with HMAC-SHA256. Other services sign the body alone; no page documents that
 //! for Fastio, and without a signed time a captured delivery could be replayed for ever, so it is not supported. Everything else is tolerated: either header name, either encoding, several `v1=`.
 //!
-//! How the secret becomes a key is not documented either, so each documented reading of it is tried (see [`keys`]).
+//! How the secret becomes a key is not documented either, so each reading that a guide allows is tried ([`KeyForm`]).
 //! Trying more keys and encodings does not weaken the check: each is still 32 bytes that only the secret's holder can make.
 
 mod header;
