@@ -19,6 +19,8 @@ pub mod form;
 pub mod journal;
 pub mod openai;
 pub mod server;
+mod trace;
+
 #[cfg(test)]
 mod tests;
 

@@ -166,3 +166,16 @@ async fn a_client_that_leaves_is_noted() {
     }
     panic!("{:?}", server.last().outcome);
 }
+
+#[tokio::test]
+async fn stopping_ends_idle_connections_and_frees_the_ports() {
+    let stop = CancellationToken::new();
+    let sandbox = super::start(super::Options::default(), stop.clone()).await.unwrap();
+    let client = reqwest::Client::new();
+    client.get(sandbox.openai_url().join("models").unwrap()).bearer_auth("k").send().await.unwrap();
+    let address = sandbox.openai_url().socket_addrs(|| None).unwrap()[0];
+    stop.cancel();
+    let ended = tokio::time::timeout(std::time::Duration::from_millis(500), sandbox.run_until_stopped());
+    assert!(ended.await.is_ok());
+    assert!(TcpListener::bind(address).await.is_ok());
+}

@@ -5,4 +5,5 @@ mod harness;
 mod queue;
 mod receive;
 mod receive_kill;
+mod sandbox_openai;
 mod sync;

@@ -23,7 +23,7 @@ pub struct NewFault {
     pub kind: Kind,
     /// Only requests with this method.
     pub method: Option<String>,
-    /// Only requests whose path matches (see [`pattern`]).
+    /// Only requests whose path matches: a glob (`*` within a segment, `**` across), else a prefix.
     pub path: Option<String>,
     /// How likely each matching request is hit; 1 when absent.
     pub probability: Option<f64>,

@@ -50,7 +50,6 @@ impl File {
         let mut file = json!({
             "object": "file", "id": self.id, "purpose": self.purpose, "filename": self.filename,
             "bytes": self.content.size, "created_at": seconds(self.created_ms), "status": "processed",
-            "status_details": null,
         });
         if let Some(at) = self.expires_at_ms {
             file["expires_at"] = seconds(at).into();

@@ -72,9 +72,8 @@ impl Search {
     }
 
     fn chunks_of(&self, entry: &StoreFile) -> Vec<Hit> {
-        let name: Vec<String> = words(&entry.filename).collect();
         let hit = |text: &str| {
-            let score = self.score(text, &name);
+            let score = self.score(text, &entry.filename);
             (score > 0.0).then(|| Hit {
                 file_id: entry.file_id.clone(),
                 filename: entry.filename.clone(),
@@ -88,33 +87,41 @@ impl Search {
     }
 
     /// Between 0 and 1: each term counts alike, more often counts more, and the file's name counts as one mention.
-    fn score(&self, text: &str, name: &[String]) -> f64 {
+    fn score(&self, text: &str, filename: &str) -> f64 {
         if self.terms.is_empty() {
             return 0.0;
         }
         let mut mentions = vec![0_u32; self.terms.len()];
-        let mut mention = |word: &str| {
-            if let Some(place) = self.terms.iter().position(|term| term == word) {
+        for word in stems(text).chain(stems(filename)) {
+            if let Some(place) = self.terms.iter().position(|term| is(word, term)) {
                 mentions[place] += 1;
             }
-        };
-        words(text).for_each(|word| mention(&word));
-        name.iter().for_each(|word| mention(word));
+        }
         let sum: f64 =
             mentions.iter().map(|count| f64::from(*count)).map(|count| count / (count + 1.0)).sum();
         sum / f64::from(u32::try_from(self.terms.len()).unwrap_or(u32::MAX))
     }
 }
 
-/// Lower-case words; a plural's `s` is dropped so that it finds its singular.
-pub fn words(text: &str) -> impl Iterator<Item = String> {
+/// Words without the `s` of a plural, so that it finds its singular.
+fn stems(text: &str) -> impl Iterator<Item = &str> {
     text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).map(|word| {
-        let word = word.to_lowercase();
-        match word.strip_suffix('s') {
-            Some(singular) if singular.len() > 2 => singular.to_owned(),
+        match word.strip_suffix(['s', 'S']) {
+            Some(singular) if singular.len() > 2 => singular,
             _ => word,
         }
     })
+}
+
+/// Whether a word of a text is this term, which is in lower case. Nothing is allocated for plain words: a search reads
+/// everything there is.
+fn is(word: &str, term: &str) -> bool {
+    if word.is_ascii() { word.eq_ignore_ascii_case(term) } else { word.to_lowercase() == term }
+}
+
+/// Lower-case stems.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    stems(text).map(str::to_lowercase)
 }
 
 /// Cuts a text into overlapping chunks. Four tokens are taken as three words, which is about right for English. An empty
@@ -213,7 +220,7 @@ mod tests {
     #[test]
     fn more_shared_words_score_higher() {
         let search = Search::new(&["liability of the supplier".to_owned()], None, 10);
-        let score = |text: &str| search.score(text, &[]);
+        let score = |text: &str| search.score(text, "");
         assert!(score("The supplier bears liability") > score("The supplier pays"));
         assert!(score("liability liability supplier") > score("liability supplier"));
         assert!((0.0..1.0).contains(&score("supplier liability ".repeat(50).as_str())));
