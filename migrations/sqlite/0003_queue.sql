@@ -22,6 +22,7 @@ CREATE TABLE job (
 );
 
 CREATE INDEX job_due ON job (priority, due_at, id) WHERE state = 'waiting';
+CREATE INDEX job_next ON job (due_at) WHERE state = 'waiting';
 CREATE INDEX job_lease ON job (lease_until) WHERE state = 'running';
 
 -- Services that refuse everything for now (a bad key, an empty account). Jobs that need one wait without losing an

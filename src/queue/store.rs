@@ -358,10 +358,20 @@ const SOMETHING_DUE: &str = "
        OR (state = 'running' AND lease_until <= $1)
     LIMIT 1";
 
-/// When the next job that waits is due, in Unix milliseconds.
+/// When the next job that waits can be claimed, in Unix milliseconds: when it is due, or when its paused target is
+/// probed.
 pub async fn next_due(connection: &mut Connection) -> Result<Option<i64>, Error> {
-    sqlx::query_scalar("SELECT min(due_at) FROM job WHERE state = 'waiting'").fetch_one(connection).await
+    let paused: i64 = sqlx::query_scalar("SELECT count(*) FROM pause").fetch_one(&mut *connection).await?;
+    let statement = if paused == 0 { NEXT_DUE } else { NEXT_DUE_PAUSED };
+    sqlx::query_scalar(statement).fetch_one(connection).await
 }
+
+const NEXT_DUE: &str = "SELECT min(due_at) FROM job WHERE state = 'waiting'";
+
+const NEXT_DUE_PAUSED: &str = "
+    SELECT min(CASE WHEN probe_at > due_at THEN probe_at ELSE due_at END)
+    FROM (SELECT due_at, (SELECT max(probe_at) FROM pause WHERE job.needs LIKE '% ' || target || ' %') AS probe_at
+          FROM job WHERE state = 'waiting') AS waiting";
 
 /// A job as a person sees it.
 #[derive(Debug, Clone, Serialize, FromRow)]

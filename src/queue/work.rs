@@ -16,6 +16,9 @@ use crate::database::{Database, Error};
 /// How stale an idle worker may be. A missed wake-up costs this much and no more.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// How soon to look again when something became due since the last look.
+const SOON: Duration = Duration::from_millis(10);
+
 /// How long a worker waits after the database refused it, so that a full disk is not also a busy one.
 const TROUBLE: Duration = Duration::from_secs(1);
 
@@ -109,7 +112,7 @@ impl Queue {
         Ok(true)
     }
 
-    /// When the next waiting job is due, in Unix milliseconds.
+    /// When the next waiting job can be claimed, in Unix milliseconds.
     pub async fn next_due(&self) -> Result<Option<i64>, Error> {
         store::next_due(&mut *self.database.read().acquire().await?).await
     }
@@ -156,8 +159,8 @@ impl Queue {
         let Ok(Some(due)) = self.next_due().await else { return IDLE };
         match u64::try_from(due - self.clock.now()) {
             Ok(wait) if wait > 0 => Duration::from_millis(wait).min(IDLE),
-            // Due and yet not claimed: its target is paused.
-            _ => IDLE,
+            // Due since the claim, or taken by another worker.
+            _ => SOON,
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Present {
 /// What a look found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Look {
+    /// Fastio knows no such node: it was purged, or Fastio does not show us this workspace any more.
+    Unknown,
     /// Deleted, in the trash, inside a deleted folder, or not a file at all.
     Gone(&'static str),
     Present(Box<Present>),
@@ -64,7 +66,7 @@ impl Looker {
     pub async fn look(&self, profile: &Profile, node: &NodeId) -> Result<Look, Error> {
         let node = match self.fastio.node(profile, node).await {
             Ok(node) => node,
-            Err(error) if error.is_not_found() => return Ok(Look::Gone("it is no longer in Fastio")),
+            Err(error) if error.is_not_found() => return Ok(Look::Unknown),
             Err(error) => return Err(error),
         };
         match node.kind {

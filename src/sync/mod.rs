@@ -28,6 +28,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::database::{self, Database};
 use crate::event::{FileKey, Task};
+use crate::fastio::{NodeId, Profile};
 use crate::queue::{Claimed, Handler, Verdict};
 use crate::{fastio, openai};
 
@@ -36,7 +37,7 @@ use form::{Form, form};
 use look::{Look, Looker, Present};
 use plan::{Place, plan};
 use stores::Stores;
-use verdict::{FASTIO, database_verdict, fastio_verdict, worst};
+use verdict::{FASTIO, database_verdict, fastio_verdict, profile_target, worst};
 
 pub use rule::{Rule, RuleError, RuleSettings, Rules, Target};
 
@@ -122,11 +123,19 @@ impl Sync {
             Ok(look) => look,
             Err(error) => return Ok(self.unseen(key, &error).await),
         };
-        let (present, matched) = match look {
-            Look::Gone(reason) => {
-                self.bury(key, reason).await.map_err(|error| database_verdict(&error))?;
-                (None, Vec::new())
+        let gone = match look {
+            Look::Unknown => {
+                self.prove_profile(&key.profile).await?;
+                Some("it is no longer in Fastio")
             }
+            Look::Gone(reason) => Some(reason),
+            Look::Present(_) => None,
+        };
+        if let Some(reason) = gone {
+            self.bury(key, reason).await.map_err(|error| database_verdict(&error))?;
+        }
+        let (present, matched) = match look {
+            Look::Unknown | Look::Gone(_) => (None, Vec::new()),
             Look::Present(present) => {
                 let matched = self.rules.covering(&key.profile, &present.path);
                 (Some(present), matched)
@@ -183,13 +192,28 @@ impl Sync {
         Err(Verdict::Retry { after: None, reason: format!("the work did not end after {MOST_STEPS} steps") })
     }
 
+    /// Makes sure that the workspace or share is still shown to us. A lost membership and a mistyped id answer "not
+    /// found" for every file, which must not look as if all of them were deleted.
+    async fn prove_profile(&self, profile: &Profile) -> Result<(), Verdict> {
+        match self.fastio.node(profile, &NodeId::root()).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Err(Verdict::Hold {
+                target: profile_target(profile),
+                reason: format!(
+                    "Fastio shows this key no {profile}: give the key access to it, or change the rule"
+                ),
+            }),
+            Err(error) => Err(fastio_verdict(&error)),
+        }
+    }
+
     /// Fastio did not tell what the file is. A refusal may concern this file alone or every one.
     async fn unseen(&self, key: &FileKey, error: &fastio::Error) -> Verdict {
         let verdict = fastio_verdict(error);
         if !matches!(error.kind, fastio::ErrorKind::Forbidden { .. }) {
             return verdict;
         }
-        match self.fastio.node(&key.profile, &fastio::NodeId::root()).await {
+        match self.fastio.node(&key.profile, &NodeId::root()).await {
             Ok(_) => Verdict::Retry { after: None, reason: error.to_string() },
             Err(_) => Verdict::Hold { target: FASTIO.to_owned(), reason: error.to_string() },
         }

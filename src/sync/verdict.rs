@@ -1,5 +1,6 @@
 //! What a failure of Fastio, OpenAI or the database means for the job that met it.
 
+use crate::fastio::Profile;
 use crate::http::Retry;
 use crate::openai::VectorStoreId;
 use crate::queue::Verdict;
@@ -12,6 +13,11 @@ pub const OPENAI: &str = "openai";
 /// The target for one vector store, such as `openai/vs_abc123`.
 pub fn store_target(id: &VectorStoreId) -> String {
     format!("{OPENAI}/{id}")
+}
+
+/// The target for one workspace or share, such as `fastio/workspace:4829105738291047362`.
+pub fn profile_target(profile: &Profile) -> String {
+    format!("{FASTIO}/{profile}")
 }
 
 pub fn fastio_verdict(error: &fastio::Error) -> Verdict {

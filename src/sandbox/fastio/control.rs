@@ -3,7 +3,8 @@
 //! | request | does |
 //! |---|---|
 //! | `GET /_sandbox/state` | everything, as JSON; `?events=N` for the last N events instead of 1000 |
-//! | `PUT /_sandbox/profiles/{workspace}` | makes an empty workspace or share exist |
+//! | `PUT /_sandbox/profiles/{workspace}` | makes an empty workspace or share exist, or a hidden one be seen again |
+//! | `DELETE /_sandbox/profiles/{workspace}` | hides it, as from a key that lost its access |
 //! | `PUT /_sandbox/files/{workspace}/{path}` | the body, or `?generate=BYTES&seed=N`, becomes the file's content |
 //! | `DELETE /_sandbox/files/{workspace}/{path}` | trashes a file or folder; `?purge=true` removes it without a word |
 //! | `PUT /_sandbox/folders/{workspace}/{path}` | makes a folder and those above it |
@@ -49,7 +50,7 @@ const MAX_GENERATED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 pub fn router(state: &State) -> Router {
     Router::new()
         .route("/_sandbox/state", get(show))
-        .route("/_sandbox/profiles/{profile}", put(make_profile))
+        .route("/_sandbox/profiles/{profile}", put(make_profile).delete(hide_profile))
         .route("/_sandbox/files/{profile}/{*path}", put(put_file).delete(delete))
         .route("/_sandbox/folders/{profile}/{*path}", put(make_folder))
         .route("/_sandbox/move", post(move_node))
@@ -128,6 +129,12 @@ async fn make_profile(Shared(state): Shared<State>, Path(id): Path<String>) -> A
     let profile = profile(&id)?;
     state.change(|world| world.ensure(&profile))?;
     Ok(Json(json!({"workspace": named(&profile)})))
+}
+
+async fn hide_profile(Shared(state): Shared<State>, Path(id): Path<String>) -> Answer {
+    let profile = profile(&id)?;
+    state.change(|world| world.hide(&profile))?;
+    Ok(Json(json!({"workspace": named(&profile), "hidden": true})))
 }
 
 #[derive(Deserialize)]

@@ -41,6 +41,8 @@ pub struct World {
     pub uploads: Uploads,
     pub tokens: Tokens,
     trees: BTreeMap<Profile, Tree>,
+    /// Those that nobody may see for now.
+    hidden: BTreeMap<Profile, Tree>,
 }
 
 impl World {
@@ -51,6 +53,7 @@ impl World {
             uploads: Uploads::default(),
             tokens: Tokens::default(),
             trees: BTreeMap::new(),
+            hidden: BTreeMap::new(),
         }
     }
 
@@ -71,11 +74,22 @@ impl World {
         if self.trees.contains_key(profile) {
             return Ok(());
         }
+        if let Some(tree) = self.hidden.remove(profile) {
+            self.trees.insert(profile.clone(), tree);
+            return Ok(());
+        }
         let plausible = profile.id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         if !plausible || profile.id.is_empty() || self.trees.len() >= MAX_PROFILES {
             return Err(no_profile(profile));
         }
         self.trees.insert(profile.clone(), Tree::new(profile.clone()));
+        Ok(())
+    }
+
+    /// Takes the workspace or share away from whoever asks, until [`World::ensure`] brings it back.
+    pub fn hide(&mut self, profile: &Profile) -> Result<(), Refusal> {
+        let tree = self.trees.remove(profile).ok_or_else(|| no_profile(profile))?;
+        self.hidden.insert(profile.clone(), tree);
         Ok(())
     }
 

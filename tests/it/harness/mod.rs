@@ -22,8 +22,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-pub use world::{Copy, File};
-
 pub const WORKSPACE: &str = "4829105738291047362";
 const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 

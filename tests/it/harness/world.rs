@@ -1,9 +1,13 @@
 //! The world around Docket: what a user changes in Fastio, what OpenAI then holds, and what may go wrong between them.
 
+use docket::queue;
+use docket::queue::store::PauseRow;
+use docket::receive::signature::{Scheme, sign};
 use reqwest::Method;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{Harness, WORKSPACE};
+use super::{Harness, SECRET, WORKSPACE};
 
 /// A file that is in Fastio now.
 #[derive(Debug, Clone)]
@@ -67,6 +71,36 @@ impl Harness {
 
     pub async fn restore(&self, path: &str) {
         self.control(Method::POST, "restore", json!({ "workspace": WORKSPACE, "path": path })).await;
+    }
+
+    /// Fastio does not show the workspace to our key any more.
+    pub async fn hide_workspace(&self) {
+        self.control(Method::DELETE, &format!("profiles/{WORKSPACE}"), Value::Null).await;
+    }
+
+    pub async fn show_workspace(&self) {
+        self.control(Method::PUT, &format!("profiles/{WORKSPACE}"), Value::Null).await;
+    }
+
+    /// Changes a vector store, as its owner would. Answers the status.
+    pub async fn change_store(&self, store: &str, change: Value) {
+        let url = self.sandbox.openai_url().join(&format!("vector_stores/{store}")).unwrap();
+        let request = self.client.post(url).bearer_auth("its owner").json(&change);
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// Posts a webhook about a node of the workspace, in a delivery of its own. Answers the status.
+    pub async fn webhook(&self, event: &str, node: &str) -> u16 {
+        let id = uuid::Uuid::now_v7().to_string();
+        let body = json!({"event_id": id, "event": event, "workspace_id": WORKSPACE, "object_id": node});
+        let body = serde_json::to_vec(&body).unwrap();
+        let now = self.clock.now() / 1000;
+        let signed = sign(Scheme::FastioV1Base64, &SecretString::from(SECRET), now, &body);
+        let mut request = self.client.post(self.webhook_url.clone()).body(body);
+        for (name, value) in signed {
+            request = request.header(name, value);
+        }
+        request.header("content-type", "application/json").send().await.unwrap().status().as_u16()
     }
 
     async fn control(&self, method: Method, path: &str, body: Value) -> Value {
@@ -182,6 +216,56 @@ impl Harness {
     /// How many File objects OpenAI keeps.
     pub async fn file_objects(&self) -> usize {
         self.openai_state().await["files"].as_array().unwrap().len()
+    }
+
+    /// `store: path` of the copies, sorted.
+    pub async fn placed(&self) -> Vec<String> {
+        let copies = self.copies().await;
+        let mut placed: Vec<String> =
+            copies.into_iter().map(|copy| format!("{}: {}", copy.store, copy.path)).collect();
+        placed.sort();
+        placed
+    }
+
+    /// `path: reason` of the files that are not synced, sorted.
+    pub async fn skipped(&self) -> Vec<String> {
+        let mut connection = self.database.read().acquire().await.unwrap();
+        let rows = docket::sync::store::list(&mut connection, 1000).await.unwrap();
+        let mut skipped: Vec<String> = rows
+            .into_iter()
+            .filter(|row| row.state == "skipped")
+            .map(|row| format!("{}: {}", row.path, row.reason.unwrap_or_default()))
+            .collect();
+        skipped.sort();
+        skipped
+    }
+
+    /// The targets that are paused.
+    pub async fn pauses(&self) -> Vec<PauseRow> {
+        queue::store::pauses(&mut self.database.read().acquire().await.unwrap()).await.unwrap()
+    }
+
+    /// From when it was first indexed until now, some copy of the file at `path` answered at every moment.
+    pub async fn never_unsearchable(&self, path: &str) {
+        let url = self.openai_control("searchable");
+        let history = self.client.get(url).send().await.unwrap().json::<Value>().await.unwrap();
+        let mut spans: Vec<(i64, i64)> = history["intervals"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|span| span["attributes"]["path"] == path)
+            .filter_map(|span| {
+                Some((span["from_ms"].as_i64()?, span["until_ms"].as_i64().unwrap_or(i64::MAX)))
+            })
+            .collect();
+        spans.sort_unstable();
+        assert!(!spans.is_empty(), "{path} was never indexed");
+        let mut until = spans[0].0;
+        for (from, to) in &spans {
+            assert!(*from <= until, "{path} did not answer for {} ms: {spans:?}", from - until);
+            until = until.max(*to);
+        }
+        assert_eq!(until, i64::MAX, "{path} does not answer now");
     }
 
     /// The paths of the copies, sorted.
