@@ -5,5 +5,6 @@ mod harness;
 mod queue;
 mod receive;
 mod receive_kill;
+mod sandbox_fastio;
 mod sandbox_openai;
 mod sync;

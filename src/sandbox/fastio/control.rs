@@ -16,6 +16,8 @@
 //!
 //! `{workspace}` is a workspace's id, or `workspace:ID`, or `share:ID`.
 
+mod show;
+
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -28,28 +30,26 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::content::{MAX_KEPT_BYTES, Stored};
-use super::id::shown;
-use super::lock::held;
 use super::refusal::Refusal;
-use super::tree::{Key, Kind, ROOT, Tree};
+use super::tree::{Key, ROOT, Tree};
 use super::world::World;
-use super::{By, ORG_ID, State, render};
+use super::{By, State};
 use crate::fastio::Profile;
 use crate::sandbox::content::Generated;
 use crate::sandbox::control::refuse;
+use show::{named, summary};
+
+pub use show::{EVENTS_SHOWN, snapshot};
 
 /// Who makes changes through control: a user of its own, not the holder of any key.
 const CONTROL_USER: &str = "1000000000000000000";
-
-/// Events shown unless asked otherwise; the journal of a long run would be megabytes.
-const EVENTS_SHOWN: usize = 1_000;
 
 /// The largest content that is generated: four times what OpenAI takes for one file.
 const MAX_GENERATED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 pub fn router(state: &State) -> Router {
     Router::new()
-        .route("/_sandbox/state", get(show))
+        .route("/_sandbox/state", get(show::state))
         .route("/_sandbox/profiles/{profile}", put(make_profile).delete(hide_profile))
         .route("/_sandbox/files/{profile}/{*path}", put(put_file).delete(delete))
         .route("/_sandbox/folders/{profile}/{*path}", put(make_folder))
@@ -99,30 +99,6 @@ fn missing(path: &str) -> Failed {
 fn parted(path: &str) -> (&str, &str) {
     let path = path.trim_matches('/');
     path.rsplit_once('/').unwrap_or(("", path))
-}
-
-/// What control says of a node.
-fn summary(tree: &Tree, key: Key) -> Value {
-    let Some(node) = tree.node(key) else { return Value::Null };
-    json!({
-        "workspace": named(&tree.profile),
-        "path": tree.path(key),
-        "node_id": shown(&node.id),
-        "type": node.kind.as_str(),
-        "version": node.version().map(|version| shown(&version.id)),
-        "size": node.version().map(|version| version.content.size()),
-        "md5": node.version().map(|version| version.content.md5().to_owned()),
-        "sha256": node.version().map(|version| version.content.sha256().to_owned()),
-        "trashed": tree.trashed_at(key).is_some(),
-    })
-}
-
-/// A profile as control's paths take it.
-fn named(profile: &Profile) -> String {
-    match profile.kind {
-        crate::fastio::ProfileKind::Workspace => profile.id.clone(),
-        crate::fastio::ProfileKind::Share => profile.to_string(),
-    }
 }
 
 async fn make_profile(Shared(state): Shared<State>, Path(id): Path<String>) -> Answer {
@@ -321,49 +297,4 @@ async fn unlock(Shared(state): Shared<State>, body: Bytes) -> Answer {
 async fn idle(Shared(state): Shared<State>) -> Json<Value> {
     state.flush_webhooks().await;
     Json(json!({"idle": true}))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Shown {
-    events: Option<usize>,
-}
-
-async fn show(Shared(state): Shared<State>, Query(asked): Query<Shown>) -> Json<Value> {
-    let now = state.now();
-    let mut shown = state.look(|world| {
-        let (mut files, mut folders, mut locks) = (Vec::new(), Vec::new(), Vec::new());
-        for tree in world.trees() {
-            for (key, node) in tree.all() {
-                let mut row = summary(tree, key);
-                if node.kind == Kind::Folder {
-                    folders.push(row);
-                    continue;
-                }
-                row["versions"] = node.versions.len().into();
-                if let Some(lock) = held(&node.lock, now) {
-                    let mut info = lock.info();
-                    info["workspace"] = named(&tree.profile).into();
-                    info["path"] = tree.path(key).into();
-                    info["node_id"] = super::id::shown(&node.id).into();
-                    locks.push(info);
-                }
-                files.push(row);
-            }
-        }
-        let newest = asked.events.unwrap_or(EVENTS_SHOWN) as u64;
-        let first = world.log.head().saturating_sub(newest);
-        json!({
-            "org_id": ORG_ID,
-            "profiles": world.trees().map(|tree| named(&tree.profile)).collect::<Vec<String>>(),
-            "files": files,
-            "folders": folders,
-            "locks": locks,
-            "uploads": world.uploads.all().map(super::upload::Session::shown).collect::<Vec<Value>>(),
-            "events": world.log.after(first).map(render::event).collect::<Vec<Value>>(),
-            "events_total": world.log.head(),
-        })
-    });
-    shown["webhooks"] = state.inner.sender.shown(&state);
-    Json(shown)
 }

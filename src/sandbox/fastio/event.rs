@@ -37,6 +37,7 @@ pub struct Event {
     pub user: String,
     /// The version that is current after it, for a file.
     pub version: Option<String>,
+    pub acknowledged: bool,
 }
 
 impl Event {
@@ -129,6 +130,18 @@ impl Log {
 
     pub fn find(&self, id: &str) -> Option<&Event> {
         self.get(*self.by_id.get(id)?)
+    }
+
+    /// Marks an event as seen; false when there is none of that id.
+    pub fn acknowledge(&mut self, id: &str) -> bool {
+        let place = self.by_id.get(id).and_then(|seq| usize::try_from(seq - self.tail()).ok());
+        match place.and_then(|place| self.events.get_mut(place)) {
+            Some(event) => {
+                event.acknowledged = true;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Those after `seq`, oldest first.

@@ -1,13 +1,14 @@
 //! The Fastio stand-in: storage of workspaces and shares, locks, uploads, events, the change feed, and the webhooks.
 //!
-//! [`world`] is what Fastio knows and how each change alters it, pure and tested alone. [`api`] serves the real paths
-//! over it, [`control`] the paths under `/_sandbox/`, and [`webhook`] tells a subscriber what happened. A change through
+//! `world` is what Fastio knows and how each change alters it, pure and tested alone. `api` serves the real paths
+//! over it, `control` the paths under `/_sandbox/`, and `webhook` tells a subscriber what happened. A change through
 //! control is a change like a user's: the same method of the world, the same events, the same webhooks.
 //!
 //! A workspace or share exists once something was written to it or control has made it; until then it is 404. One
 //! organisation ([`ORG_ID`]) holds all of them. Any non-empty bearer token is a key, and each key is another user.
 
 mod api;
+mod change;
 mod content;
 mod control;
 mod event;
@@ -26,6 +27,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Json;
 use axum::body::Body;
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, Response};
 use axum::response::IntoResponse;
 use tokio::sync::watch;
@@ -43,6 +45,9 @@ pub const ORG_ID: &str = "3141592653589793238";
 
 /// What the rate-limit headers say: a budget that never runs short. Faults make 429s.
 const RATE_LIMIT: u32 = 120;
+
+/// When that budget is said to be full again.
+const RATE_WINDOW_SECONDS: i64 = 60;
 
 /// Everything Fastio is told. Clones are the same state.
 #[derive(Debug, Clone)]
@@ -64,6 +69,11 @@ impl State {
         let sender = Sender::new(options.webhook.clone(), Arc::clone(&core.faults));
         let world = Mutex::new(World::new(core.seed));
         State { inner: Arc::new(Inner { core, world, head: watch::Sender::new(0), sender }) }
+    }
+
+    /// Everything, as `GET /_sandbox/state` answers it.
+    pub fn snapshot(&self) -> serde_json::Value {
+        control::snapshot(self, control::EVENTS_SHOWN)
     }
 
     /// Sends the webhooks that changes cause, until `stop`.
@@ -114,6 +124,8 @@ fn refuse(refusal: &server::Refusal) -> Response<Body> {
 
 /// The headers of every reply.
 fn stamp(stamp: &Stamp, headers: &mut HeaderMap) {
+    // A refusal that says when to come back says it in Fastio's own headers too.
+    let wait = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
     let mut put = |name: &'static str, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
@@ -121,6 +133,7 @@ fn stamp(stamp: &Stamp, headers: &mut HeaderMap) {
     };
     put("x-ve-reqid", format!("sandbox-{:08}", stamp.seq));
     put("x-ve-limit-max", RATE_LIMIT.to_string());
-    put("x-ve-limit-avail", RATE_LIMIT.to_string());
-    put("x-ve-limit-expires", (jiff::Timestamp::now().as_second() + 60).to_string());
+    put("x-ve-limit-avail", if wait.is_some() { 0 } else { RATE_LIMIT }.to_string());
+    let window = wait.unwrap_or(RATE_WINDOW_SECONDS);
+    put("x-ve-limit-expires", (jiff::Timestamp::now().as_second() + window).to_string());
 }

@@ -50,6 +50,10 @@ impl Refusal {
         Refusal::new(StatusCode::NOT_FOUND, 1609, format!("{what} was not found."))
     }
 
+    pub fn no_upload() -> Refusal {
+        Refusal::new(StatusCode::NOT_FOUND, 10_508, "The upload session does not exist.")
+    }
+
     pub fn no_route() -> Refusal {
         Refusal::new(StatusCode::NOT_FOUND, 9992, "There is no such route.")
     }

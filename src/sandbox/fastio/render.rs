@@ -116,7 +116,7 @@ pub fn event(event: &Event) -> Value {
     value["subcategory"] = event.subcategory().into();
     value["calling_user_id"] = event.user.as_str().into();
     value["visibility"] = "external".into();
-    value["acknowledged"] = false.into();
+    value["acknowledged"] = event.acknowledged.into();
     value
 }
 

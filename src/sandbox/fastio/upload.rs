@@ -123,11 +123,11 @@ impl Uploads {
     }
 
     pub fn get(&self, id: &str) -> Result<&Session, Refusal> {
-        self.sessions.get(&canonical(id)).ok_or_else(|| Refusal::not_found("The upload session"))
+        self.sessions.get(&canonical(id)).ok_or_else(Refusal::no_upload)
     }
 
     fn get_mut(&mut self, id: &str) -> Result<&mut Session, Refusal> {
-        self.sessions.get_mut(&canonical(id)).ok_or_else(|| Refusal::not_found("The upload session"))
+        self.sessions.get_mut(&canonical(id)).ok_or_else(Refusal::no_upload)
     }
 
     pub fn remove(&mut self, id: &str) -> Result<(), Refusal> {
@@ -135,6 +135,20 @@ impl Uploads {
         self.sessions.remove(&id);
         self.order.retain(|other| *other != id);
         Ok(())
+    }
+
+    /// Ends every session that is still open, and says how many there were.
+    pub fn cancel_open(&mut self) -> usize {
+        let before = self.sessions.len();
+        self.sessions.retain(|_, session| !session.status.is_open());
+        self.order.retain(|id| self.sessions.contains_key(id));
+        before - self.sessions.len()
+    }
+
+    /// Takes a chunk back.
+    pub fn remove_chunk(&mut self, id: &str, order: u32) -> Result<(), Refusal> {
+        let removed = self.get_mut(id)?.chunks.remove(&order);
+        removed.map(|_| ()).ok_or_else(|| Refusal::not_found("The chunk"))
     }
 
     /// Hands out the content of a finished session that has no target of its own.

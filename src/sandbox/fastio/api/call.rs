@@ -151,9 +151,7 @@ impl Call {
     pub async fn read_multipart(&mut self, limit: usize) -> Result<(Fields, Option<Bytes>), Refusal> {
         let read_already = || Refusal::input("The body was read already.");
         let trace = self.trace.clone().ok_or_else(read_already)?;
-        let mut request = self.take_request().ok_or_else(read_already)?;
-        // The form's own limits are tighter than the framework's, and argued.
-        request.extensions_mut().insert(axum::extract::DefaultBodyLimit::disable());
+        let request = self.take_request().ok_or_else(read_already)?;
         let multipart =
             Multipart::from_request(request, &()).await.map_err(|error| Refusal::input(error.to_string()))?;
         let mut bytes = Vec::new();

@@ -47,6 +47,11 @@ pub fn details(call: &Call, id: &str) -> Answer {
     ok(json!({"event": event.ok_or_else(|| Refusal::not_found("The event"))?}))
 }
 
+pub fn acknowledge(call: &Call, id: &str) -> Answer {
+    let known = call.state.change(|world| world.log.acknowledge(&canonical(id)));
+    if known { ok(json!({"event_id": canonical(id)})) } else { Err(Refusal::not_found("The event")) }
+}
+
 /// Newest first. Pages are cut from everything that happened in the profile, and only then lose the rows that do not
 /// match: short and empty pages in the middle are normal, as with Fastio, where rows one may not see go the same way.
 pub fn search(call: &Call) -> Answer {
@@ -101,6 +106,7 @@ fn in_scope(call: &Call, event: &Event) -> bool {
 struct Wanted<'a> {
     call: &'a Call,
     object: Option<String>,
+    acknowledged: Option<bool>,
     from: Option<i64>,
     to: Option<i64>,
 }
@@ -112,7 +118,8 @@ impl Wanted<'_> {
             call.query.get(name).map(|text| time::read(text).ok_or_else(wrong)).transpose()
         };
         let object = call.query.get("object_id").map(canonical);
-        Ok(Wanted { call, object, from: moment("created-min")?, to: moment("created-max")? })
+        let acknowledged = call.query.get("acknowledged").map(|_| call.query.flag("acknowledged"));
+        Ok(Wanted { call, object, acknowledged, from: moment("created-min")?, to: moment("created-max")? })
     }
 
     fn matches(&self, event: &Event) -> bool {
@@ -123,6 +130,7 @@ impl Wanted<'_> {
             && is("category", event.category())
             && is("subcategory", event.subcategory())
             && is("calling_user_id", &event.user)
+            && self.acknowledged.is_none_or(|wanted| wanted == event.acknowledged)
             && self.object.as_ref().is_none_or(|object| *object == event.object)
             && self.from.is_none_or(|from| at >= from)
             && self.to.is_none_or(|to| at <= to)

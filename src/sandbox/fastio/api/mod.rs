@@ -3,6 +3,7 @@
 //! Paths are matched by their segments, so that a trailing slash, which Fastio writes and clients forget, does not matter.
 
 mod call;
+mod change;
 mod events;
 mod locks;
 mod nodes;
@@ -12,7 +13,7 @@ mod search;
 mod uploads;
 
 use axum::body::Body;
-use axum::extract::{Request, State as Shared};
+use axum::extract::{DefaultBodyLimit, Request, State as Shared};
 use axum::http::Response;
 use axum::response::IntoResponse;
 use axum::{Json, Router};
@@ -39,7 +40,8 @@ fn ok(fields: Value) -> Answer {
 }
 
 pub fn router(state: &State) -> Router {
-    Router::new().fallback(answer).with_state(state.clone())
+    // Each request has a limit of its own, refused in Fastio's words.
+    Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(state.clone())
 }
 
 async fn answer(Shared(state): Shared<State>, request: Request) -> Response<Body> {
@@ -87,6 +89,12 @@ async fn dispatch(mut call: Call, segments: Vec<String>) -> Answer {
         }
         ("GET", [kind @ ("workspace" | "share"), id, "details"]) => events::profile(&call, kind, id),
         ("GET", ["upload", "limits"]) => uploads::limits(),
+        ("GET", ["upload", "algos"]) => uploads::algos(),
+        ("GET", ["upload", "details"]) => uploads::open(&call),
+        ("DELETE", ["upload"]) => uploads::cancel_all(&call),
+        ("GET", ["upload", id, "chunk"]) => uploads::chunks(&call, id),
+        ("DELETE", ["upload", id, "chunk"]) => uploads::delete_chunk(&call, id),
+        ("POST", ["event", id, "ack"]) => events::acknowledge(&call, id),
         ("POST", ["upload"]) => uploads::create(&mut call).await,
         ("POST", ["upload", id, "stream"]) => uploads::stream(&mut call, id).await,
         ("POST", ["upload", id, "chunk"]) => uploads::chunk(&mut call, id).await,
@@ -114,27 +122,27 @@ async fn storage(mut call: Call, method: &str, profile: Profile, path: &[&str]) 
         ("GET", [node, "readnote"]) => notes::read(&call, &profile, node),
         ("GET", [node, "lock"]) => locks::status(&call, &profile, node),
         ("DELETE", [node, "lock"]) => locks::release(&call, &profile, node),
-        ("DELETE", [node, "delete"]) => nodes::delete(&call, &profile, node),
-        ("DELETE", [node, "purge"]) => nodes::purge(&call, &profile, node),
+        ("DELETE", [node, "delete"]) => change::delete(&call, &profile, node),
+        ("DELETE", [node, "purge"]) => change::purge(&call, &profile, node),
         ("POST", path) => {
             call.read_form().await?;
-            change(&call, &profile, path)
+            post(&call, &profile, path)
         }
         _ => Err(Refusal::no_route()),
     }
 }
 
-fn change(call: &Call, profile: &Profile, path: &[&str]) -> Answer {
+fn post(call: &Call, profile: &Profile, path: &[&str]) -> Answer {
     match path {
-        [parent, "createfolder"] => nodes::create_folder(call, profile, parent),
-        [parent, "addfile"] => nodes::add_file(call, profile, parent),
+        [parent, "createfolder"] => change::create_folder(call, profile, parent),
+        [parent, "addfile"] => change::add_file(call, profile, parent),
         [parent, "createnote"] => notes::create(call, profile, parent),
         [node, "updatenote"] => notes::update(call, profile, node),
-        [node, "update"] => nodes::update(call, profile, node),
-        [node, "move"] => nodes::move_node(call, profile, node),
-        [node, "copy"] => nodes::copy(call, profile, node),
-        [node, "restore"] => nodes::restore(call, profile, node),
-        [node, "restore-version"] => nodes::restore_version(call, profile, node),
+        [node, "update"] => change::update(call, profile, node),
+        [node, "move"] => change::move_node(call, profile, node),
+        [node, "copy"] => change::copy(call, profile, node),
+        [node, "restore"] => change::restore(call, profile, node),
+        [node, "restore-version"] => change::restore_version(call, profile, node),
         [node, "lock"] => locks::acquire(call, profile, node),
         [node, "lock", "heartbeat"] => locks::heartbeat(call, profile, node),
         _ => Err(Refusal::no_route()),

@@ -13,6 +13,10 @@ use crate::sandbox::fastio::tree::{Key, Node, ROOT};
 
 const SEARCH_MAX: usize = 500;
 const SEARCH_DEFAULT: usize = 100;
+
+/// The documented limit of every way to match a name but `auto`.
+const MAX_PATTERN_CHARS: usize = 256;
+
 const RECENT_MAX: usize = 500;
 const RECENT_DEFAULT: usize = 100;
 
@@ -33,6 +37,10 @@ pub fn search(call: &Call, profile: &Profile) -> Answer {
     let mode = call.query.get("name_match").unwrap_or("auto");
     if !["auto", "exact", "prefix", "contains", "glob"].contains(&mode) {
         return Err(Refusal::input("name_match: This must be auto, exact, prefix, contains or glob."));
+    }
+    if mode != "auto" && wanted.chars().count() > MAX_PATTERN_CHARS {
+        let text = "The search pattern may not exceed 256 characters when name_match is not auto.";
+        return Err(Refusal::input_code(144_711, text));
     }
     let (files, total) = call.state.look(|world| {
         let tree = world.tree(profile)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::call::Call;
 use super::{Answer, Reply, ok};
@@ -12,7 +12,7 @@ use crate::sandbox::fastio::content::MAX_KEPT_BYTES;
 use crate::sandbox::fastio::id::shown;
 use crate::sandbox::fastio::refusal::Refusal;
 use crate::sandbox::fastio::upload::{
-    MAX_SINGLE_BYTES, MIN_CHUNK_BYTES, Request, Target, check_hash, size_mismatch,
+    MAX_SINGLE_BYTES, MIN_CHUNK_BYTES, Request, Session, Target, check_hash, size_mismatch,
 };
 use crate::sandbox::fastio::world::World;
 use crate::sandbox::faults::Kind as Fault;
@@ -26,6 +26,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What a chunk may weigh at most here; a plan's real limit is up to 100 MB.
 const MAX_CHUNK_BYTES: usize = MAX_KEPT_BYTES;
 
+const HASHES: [&str; 5] = ["crc32c", "md5", "sha1", "sha256", "sha384"];
+
 /// The names of the limits are inferred.
 pub fn limits() -> Answer {
     ok(json!({"limits": {
@@ -35,15 +37,19 @@ pub fn limits() -> Answer {
         "min_chunk_size": MIN_CHUNK_BYTES,
         "max_chunk_size": MAX_CHUNK_BYTES,
         "parallel_chunks": 3,
-        "hash_algos": ["crc32c", "md5", "sha1", "sha256", "sha384"],
+        "hash_algos": HASHES,
     }}))
+}
+
+pub fn algos() -> Answer {
+    ok(json!({"algos": HASHES}))
 }
 
 fn storage_full(call: &Call) -> Result<(), Refusal> {
     match call.trace().and_then(|trace| trace.hit(Fault::StorageFull)) {
         Some(_) => {
             let refusal = Refusal::of_status(axum::http::StatusCode::PAYMENT_REQUIRED);
-            Err(refusal.with_params(json!({"reason": "storage_limit_reached"})))
+            Err(refusal.with_params(json!({"reason": "credits_exhausted"})))
         }
         None => Ok(()),
     }
@@ -167,4 +173,28 @@ pub async fn details(call: &Call, id: &str) -> Answer {
 pub fn delete(call: &Call, id: &str) -> Answer {
     call.state.change(|world| world.uploads.remove(id))?;
     ok(json!({}))
+}
+
+/// The sessions that are still open.
+pub fn open(call: &Call) -> Answer {
+    let open = call.state.look(|world| {
+        let open = world.uploads.all().filter(|session| session.status.is_open());
+        open.map(Session::shown).collect::<Vec<Value>>()
+    });
+    ok(json!({"count": open.len(), "sessions": open}))
+}
+
+pub fn cancel_all(call: &Call) -> Answer {
+    ok(json!({"cancelled": call.state.change(|world| world.uploads.cancel_open())}))
+}
+
+pub fn chunks(call: &Call, id: &str) -> Answer {
+    let session = call.state.look(|world| world.uploads.get(id).map(Session::shown))?;
+    ok(json!({"chunks": session["chunks"]}))
+}
+
+pub fn delete_chunk(call: &Call, id: &str) -> Answer {
+    let order = call.query.number("order")?.ok_or_else(|| Refusal::missing_field("order"))?;
+    call.state.change(|world| world.uploads.remove_chunk(id, order))?;
+    chunks(call, id)
 }
