@@ -25,8 +25,11 @@ const IN_HAND: Duration = Duration::from_secs(3);
 /// Between looks at the index, when OpenAI does not say. Its own client looks each second.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// The least and the most of what OpenAI may say.
+/// The least and the most between two looks.
 const LOOK_LIMITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(15));
+
+/// Looks get rarer as the wait gets longer: the next comes after this part of the time waited so far.
+const LOOK_PART: u32 = 4;
 
 /// How often a file is attached before its store is given up. Once more after it hung, twice after an error of the
 /// index, which has come in outages of minutes.
@@ -201,7 +204,6 @@ impl Sync {
     /// Waits a little for the index, then hands the file back to the queue.
     async fn await_index(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
-        let mut waited = Duration::ZERO;
         loop {
             let polled = match self.openai.store_file(&copy.store, file_id).await {
                 Ok(polled) => polled,
@@ -215,15 +217,16 @@ impl Sync {
                 }
                 IndexStatus::InProgress | IndexStatus::Unknown(_) => {}
             }
-            if self.age(copy) >= self.settings.index_deadline() {
+            let waited = self.age(copy);
+            if waited >= self.settings.index_deadline() {
                 return self.index_stuck(copy, file_id).await;
             }
-            let pause = polled.poll_after.unwrap_or(LOOK_AGAIN).clamp(LOOK_LIMITS.0, LOOK_LIMITS.1);
+            let asked = polled.poll_after.unwrap_or(LOOK_AGAIN);
+            let pause = asked.max(waited / LOOK_PART).clamp(LOOK_LIMITS.0, LOOK_LIMITS.1);
             if waited + pause > IN_HAND {
                 return Err(later(pause, "OpenAI is indexing it"));
             }
             tokio::time::sleep(pause).await;
-            waited += pause;
         }
     }
 

@@ -3,6 +3,7 @@
 mod clients;
 mod harness;
 mod queue;
+mod quirks;
 mod receive;
 mod receive_kill;
 mod sandbox_fastio;

@@ -66,7 +66,7 @@ struct Inner {
 
 impl State {
     pub fn new(options: &Options, core: Core) -> State {
-        let sender = Sender::new(options.webhook.clone(), Arc::clone(&core.faults));
+        let sender = Sender::new(options.webhook.clone(), Arc::clone(&core.faults), core.clock.clone());
         let world = Mutex::new(World::new(core.seed));
         State { inner: Arc::new(Inner { core, world, head: watch::Sender::new(0), sender }) }
     }

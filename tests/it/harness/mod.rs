@@ -15,7 +15,6 @@ use docket::receive::drain::drain_once;
 use docket::sandbox::{self, Sandbox, Scheme, Webhook};
 use docket::{queue, receive};
 use secrecy::SecretString;
-use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -27,6 +26,9 @@ const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 
 /// Steps of one settling. A test of a thousand changes with faults takes fewer.
 const MOST_STEPS: usize = 60_000;
+
+/// How long the stand-in may take to get its webhooks taken, retries included. A test that waits longer is broken.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The rules of most tests: everything in one workspace goes to one store.
 pub const ONE_STORE: &str = "
@@ -46,7 +48,7 @@ pub struct Harness {
     client: reqwest::Client,
     stop: CancellationToken,
     _tasks: JoinSet<()>,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Harness {
@@ -81,7 +83,18 @@ impl Harness {
         let until = stop.clone();
         tasks.spawn(async move { writer.run(until).await });
         let client = reqwest::Client::new();
-        Harness { sandbox, database, queue, sync, clock, webhook_url, client, stop, _tasks: tasks, folder }
+        Harness {
+            sandbox,
+            database,
+            queue,
+            sync,
+            clock,
+            webhook_url,
+            client,
+            stop,
+            _tasks: tasks,
+            _folder: folder,
+        }
     }
 
     /// Drains the inbox and does jobs until nothing is left, moving time to when the next one is due. Returns how many
@@ -100,9 +113,23 @@ impl Harness {
         panic!("the work does not end: {:#?}", self.jobs().await);
     }
 
+    /// Settles what can be settled; jobs that need a person are left.
+    pub async fn settle_to_dead(&self) {
+        self.settle().await;
+        assert!(!self.dead().await.is_empty(), "nothing died: {:#?}", self.jobs().await);
+    }
+
+    /// What `docket jobs retry --all` does.
+    pub async fn retry_dead(&self) {
+        let mut transaction = self.database.begin().await.unwrap();
+        queue::store::retry(&mut transaction, None, self.clock.now()).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
     /// Takes in the webhooks that are under way, as events and jobs.
     pub async fn take_in(&self) {
-        self.sandbox.flush_webhooks().await;
+        let flushed = tokio::time::timeout(PATIENCE, self.sandbox.flush_webhooks()).await;
+        assert!(flushed.is_ok(), "webhooks are not taken: {:#}", self.fastio_state().await["webhooks"]);
         while drain_once(&self.database, self.clock.now()).await.unwrap().rows > 0 {}
     }
 
@@ -128,10 +155,6 @@ impl Harness {
             self.clock.shift(ms);
             self.sandbox.fastio_core().clock.shift(ms);
         }
-    }
-
-    pub fn pass_for(&self, duration: Duration) {
-        self.pass(i64::try_from(duration.as_millis()).unwrap());
     }
 
     pub async fn jobs(&self) -> Vec<JobRow> {
@@ -190,9 +213,4 @@ fn config(folder: &TempDir, sandbox: &Sandbox, settings: &str) -> Config {
         .map(|(name, value)| (name.to_owned(), value)),
     );
     Config::load(&Sources { path: Some(path), set: vec![], environment }).unwrap()
-}
-
-/// One fault, as the control API takes it.
-pub fn fault(kind: &str) -> Value {
-    json!({ "kind": kind })
 }

@@ -89,6 +89,34 @@ impl Harness {
         request.send().await.unwrap().error_for_status().unwrap();
     }
 
+    /// Somebody deletes every File object and its attachments.
+    pub async fn delete_at_openai(&self) {
+        for copy in self.copies().await {
+            let store = self.openai_state().await["vector_stores"][0]["id"].as_str().unwrap().to_owned();
+            self.openai(Method::DELETE, &format!("vector_stores/{store}/files/{}", copy.file_id)).await;
+            self.remove_file_object(&copy.file_id).await;
+        }
+    }
+
+    pub async fn remove_file_object(&self, file_id: &str) {
+        self.openai(Method::DELETE, &format!("files/{file_id}")).await;
+    }
+
+    async fn openai(&self, method: Method, path: &str) {
+        let url = self.sandbox.openai_url().join(path).unwrap();
+        let request = self.client.request(method, url).bearer_auth("somebody else");
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// Uploads a file that is none of ours. Answers its id.
+    pub async fn upload_as_stranger(&self, name: &str, content: &str) -> String {
+        let part = reqwest::multipart::Part::text(content.to_owned()).file_name(name.to_owned());
+        let form = reqwest::multipart::Form::new().text("purpose", "assistants").part("file", part);
+        let url = self.sandbox.openai_url().join("files").unwrap();
+        let answer = self.client.post(url).bearer_auth("somebody else").multipart(form).send().await.unwrap();
+        answer.error_for_status().unwrap().json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned()
+    }
+
     /// Posts a webhook about a node of the workspace, in a delivery of its own. Answers the status.
     pub async fn webhook(&self, event: &str, node: &str) -> u16 {
         let id = uuid::Uuid::now_v7().to_string();

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::Event;
 use super::{State, time};
+use crate::clock::Clock;
 use crate::sandbox::Webhook;
 use crate::sandbox::faults::{Faults, Kind};
 
@@ -74,6 +75,7 @@ pub struct Sender {
 struct Target {
     webhook: Webhook,
     http: reqwest::Client,
+    clock: Clock,
 }
 
 #[derive(Debug, Default)]
@@ -103,12 +105,13 @@ struct Delivery {
 }
 
 impl Sender {
-    pub fn new(webhook: Option<Webhook>, faults: Arc<Faults>) -> Sender {
+    pub fn new(webhook: Option<Webhook>, faults: Arc<Faults>, clock: Clock) -> Sender {
         let target = webhook.map(|webhook| {
             // To one receiver on a network of our own: no proxy, no redirects, no connection kept without end.
             let http =
                 reqwest::Client::builder().timeout(TIMEOUT).redirect(Policy::none()).no_proxy().build();
-            Target { webhook, http: http.expect("a client without certificates of its own can be built") }
+            let http = http.expect("a client without certificates of its own can be built");
+            Target { webhook, http, clock }
         });
         Sender { target, faults, queue: Mutex::default(), steps: watch::Sender::new(0) }
     }
@@ -302,7 +305,7 @@ impl Queue {
 
 /// One attempt: the status in words when the subscriber took it, else why not.
 async fn post(target: &Target, event: &Event) -> Result<String, String> {
-    let now = jiff::Timestamp::now().as_second();
+    let now = target.clock.now() / 1000;
     let body = payload::body(event, target.webhook.scheme);
     let headers = sign::headers(&target.webhook, event.seq, now, &body);
     let request = target.http.post(target.webhook.url.clone()).headers(headers).body(body);
