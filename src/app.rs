@@ -79,12 +79,27 @@ impl App {
     /// # Errors
     /// What stands in the way of starting, and what to do about it.
     pub async fn start(config: &Config, clock: Clock) -> anyhow::Result<App> {
+        Self::start_on(config, clock, None).await
+    }
+
+    /// Starts a server on a listener that is there already: somebody had to know its address beforehand.
+    ///
+    /// # Errors
+    /// As [`App::start`].
+    pub async fn start_on(
+        config: &Config,
+        clock: Clock,
+        listener: Option<TcpListener>,
+    ) -> anyhow::Result<App> {
         let lock = ServerLock::take(&config.database.url)?;
         let Parts { database, queue, sync, receive } = Parts::build(config, clock).await?;
         let recovered = queue.recover().await.context("taking over the last server's jobs")?;
-        let listener = TcpListener::bind(config.receive.listen)
-            .await
-            .with_context(|| format!("listening on {}", config.receive.listen))?;
+        let listener = match listener {
+            Some(listener) => listener,
+            None => TcpListener::bind(config.receive.listen)
+                .await
+                .with_context(|| format!("cannot listen on receive.listen = {}", config.receive.listen))?,
+        };
         let address = listener.local_addr().context("listening")?;
 
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
@@ -122,6 +137,11 @@ impl App {
     /// Where the public listener listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The server's database.
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Runs until `signal`, then stops: no new requests and claims, what is in hand is finished within the limit, what

@@ -1,1 +1,135 @@
+//! The commands: one file each. They read the settings, call the parts, and print. What a command knows beyond that is
+//! how it looks to a person.
 //!
+//! Exit codes: 0 done, 1 failed, 2 usage (which includes settings that are wrong).
+
+mod check;
+#[cfg(feature = "sandbox")]
+mod demo;
+mod events;
+mod failure;
+mod files;
+mod jobs;
+mod log;
+mod output;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+mod send;
+mod serve;
+mod signals;
+mod status;
+mod table;
+mod text;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Sources};
+use crate::database::Database;
+
+use failure::{Failure, Outcome};
+
+/// Keeps an OpenAI vector store in line with the files in Fastio.
+#[derive(Debug, Parser)]
+#[command(name = "docket", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the settings come from.
+#[derive(Debug, Args)]
+struct SettingsArgs {
+    /// The settings file; without it $DOCKET_CONFIG, then docket.toml if there is one
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Settings")]
+    config: Option<PathBuf>,
+    /// One setting, above file and environment, such as queue.workers=4; may be given again
+    #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = "Settings")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server: take webhooks in, keep the vector stores in line
+    Serve,
+    /// Watch Docket work on this machine, without keys or services
+    #[cfg(feature = "sandbox")]
+    Demo(demo::Arguments),
+    /// Run stand-ins for Fastio and OpenAI, and nothing else
+    #[cfg(feature = "sandbox")]
+    Sandbox(sandbox::Arguments),
+    /// Check settings, database, Fastio and OpenAI, and say what to fix; changes nothing there
+    Check(check::Arguments),
+    /// Post a signed test event to a running server
+    Send(send::Arguments),
+    /// Show what waits, what is held and what came in
+    Status(status::Arguments),
+    /// List the files, each with its copies at OpenAI
+    Files(files::Arguments),
+    /// List the events that were received
+    Events(events::Arguments),
+    /// List the work that is left, and retry or discard it
+    Jobs(jobs::Arguments),
+}
+
+/// What every command that lists rows takes.
+#[derive(Debug, Args)]
+struct ListArguments {
+    /// How many at most
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+struct Form {
+    /// Print one JSON array of rows; times are Unix milliseconds
+    #[arg(long)]
+    json: bool,
+}
+
+impl Cli {
+    /// Does what was asked for, and says what went wrong on standard error.
+    pub async fn run(self) -> ExitCode {
+        match self.command.run(&self.settings).await {
+            Ok(Outcome::Done) => ExitCode::SUCCESS,
+            Ok(Outcome::Bad) => ExitCode::from(failure::FAILED),
+            Err(failure) => failure.report(),
+        }
+    }
+}
+
+impl Command {
+    async fn run(self, settings: &SettingsArgs) -> Result<Outcome, Failure> {
+        match self {
+            Command::Serve => serve::run(&settings.load()?).await,
+            #[cfg(feature = "sandbox")]
+            Command::Demo(arguments) => demo::run(arguments, settings).await,
+            #[cfg(feature = "sandbox")]
+            Command::Sandbox(arguments) => sandbox::run(arguments, &settings.load()?).await,
+            Command::Check(arguments) => check::run(arguments, &settings.load()?).await,
+            Command::Send(arguments) => send::run(arguments, &settings.load()?).await,
+            Command::Status(arguments) => status::run(arguments, &settings.load()?).await,
+            Command::Files(arguments) => files::run(arguments, &settings.load()?).await,
+            Command::Events(arguments) => events::run(arguments, &settings.load()?).await,
+            Command::Jobs(arguments) => jobs::run(arguments, &settings.load()?).await,
+        }
+    }
+}
+
+impl SettingsArgs {
+    fn load(&self) -> Result<Config, Failure> {
+        let sources = Sources::from_process(self.config.clone(), self.set.clone());
+        Config::load(&sources).map_err(Failure::usage)
+    }
+}
+
+/// The database that a server has made.
+async fn open(config: &Config) -> Result<Database, Failure> {
+    Database::open_existing(&config.database.url).await.map_err(Failure::from_error)
+}

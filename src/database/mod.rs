@@ -80,6 +80,30 @@ impl Database {
         Ok(database)
     }
 
+    /// Looks at the database at `url` and changes nothing, not even an older schema: a server may be using it.
+    ///
+    /// # Errors
+    /// As [`Database::open_existing`], and when it cannot be written.
+    pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
+        let options = options(url)?;
+        let path = options.get_filename().to_owned();
+        if !path.exists() {
+            return Err(OpenError::Missing(path));
+        }
+        let database = Self::connect(options).await?;
+        database.begin().await?.rollback().await?;
+        let sqlite = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&database.write).await?;
+        let found: Option<i64> = sqlx::query_scalar(HAS_MIGRATIONS).fetch_optional(&database.write).await?;
+        let applied: Vec<i64> = match found {
+            Some(_) => sqlx::query_scalar(APPLIED).fetch_all(&database.write).await?,
+            None => Vec::new(),
+        };
+        database.close().await;
+        let missing = MIGRATIONS.iter().filter(|ours| !applied.contains(&ours.version)).count();
+        let unknown = applied.iter().filter(|theirs| !MIGRATIONS.version_exists(**theirs)).count();
+        Ok(Inspection { sqlite, missing, unknown })
+    }
+
     async fn connect(options: SqliteConnectOptions) -> Result<Self, OpenError> {
         let write = SqlitePoolOptions::new()
             .max_connections(1)
@@ -117,6 +141,21 @@ impl Database {
         self.write.close().await;
     }
 }
+
+/// What [`Database::inspect`] saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// SQLite's version.
+    pub sqlite: String,
+    /// Migrations that the next server will apply.
+    pub missing: usize,
+    /// Migrations of a newer version of this program.
+    pub unknown: usize,
+}
+
+const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
+
+const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
 
 /// Whether a writer that is given back has no transaction open.
 ///
@@ -169,5 +208,21 @@ mod tests {
         let url = format!("sqlite://{}/none.db", folder.path().display());
         let error = Database::open_existing(&url).await.unwrap_err();
         assert!(error.to_string().contains("no database at"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_look_tells_the_schema_s_age_and_leaves_it_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/docket.db", folder.path().display());
+        let database = Database::open(&url).await.unwrap();
+        let seen = Database::inspect(&url).await.unwrap();
+        assert_eq!((seen.missing, seen.unknown), (0, 0));
+        for sql in
+            ["DELETE FROM _sqlx_migrations", "INSERT INTO _sqlx_migrations VALUES (9999, 'x', 0, 1, x'', 0)"]
+        {
+            sqlx::query(sql).execute(&database.write).await.unwrap();
+        }
+        let seen = Database::inspect(&url).await.unwrap();
+        assert_eq!((seen.missing, seen.unknown), (MIGRATIONS.iter().count(), 1));
     }
 }

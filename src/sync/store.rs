@@ -344,6 +344,14 @@ const LIST: &str = "
     LEFT JOIN copy AS c ON c.source_id = f.source_id
     ORDER BY f.seen_at DESC, f.source_id, c.id";
 
+/// Where a file was when a job last looked at it.
+pub async fn path(connection: &mut Connection, source_id: &str) -> Result<Option<String>, Error> {
+    sqlx::query_scalar("SELECT path FROM file WHERE source_id = $1")
+        .bind(source_id)
+        .fetch_optional(connection)
+        .await
+}
+
 /// How many files are in each state.
 pub async fn file_counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
     sqlx::query_as("SELECT state, count(*) FROM file GROUP BY state ORDER BY state")

@@ -138,7 +138,7 @@ impl Stores {
 }
 
 /// Why nothing should be put into `store`.
-fn fault(store: &VectorStore) -> Option<&'static str> {
+pub fn fault(store: &VectorStore) -> Option<&'static str> {
     if store.status.as_deref() == Some("expired") {
         return Some("has expired: it answers nothing and takes nothing. Name another one in the rule");
     }

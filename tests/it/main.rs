@@ -1,5 +1,6 @@
 //! Docket's story, told against the real program: real HTTP, a real database, stand-ins with faults switched on.
 
+mod cli;
 mod clients;
 mod harness;
 mod queue;

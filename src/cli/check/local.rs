@@ -1,0 +1,90 @@
+//! What this machine has to offer: a database, a secret, a port.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+use super::Report;
+use crate::config::Config;
+use crate::database::{Database, Inspection, OpenError, ServerLock};
+use crate::receive::signature::{Policy, Verifier};
+
+/// Whether a server works on it, if that could be found out.
+pub async fn database(report: &mut Report, config: &Config) -> io::Result<bool> {
+    const CHECK: &str = "database";
+    let url = &config.database.url;
+    let lock = ServerLock::take(url);
+    let in_use = matches!(lock, Err(OpenError::InUse(_)));
+    if let (Err(error), false) = (&lock, in_use) {
+        report.fail(CHECK, format!("{error}; put database.url (now {url}) where this user can write"))?;
+        return Ok(false);
+    }
+    match Database::inspect(url).await {
+        Ok(seen) => judge(report, &seen, in_use)?,
+        Err(OpenError::Missing(path)) => match Database::open(url).await {
+            Ok(database) => {
+                database.close().await;
+                report.ok(CHECK, format!("made {}", path.display()))?;
+            }
+            Err(error) => report.fail(CHECK, error.to_string())?,
+        },
+        Err(error) => report.fail(CHECK, format!("{error}; database.url is {url}"))?,
+    }
+    Ok(in_use)
+}
+
+fn judge(report: &mut Report, seen: &Inspection, in_use: bool) -> io::Result<()> {
+    const CHECK: &str = "database";
+    let Inspection { sqlite, missing, unknown } = seen;
+    let writable = format!("writable, SQLite {sqlite}");
+    match (missing, unknown, in_use) {
+        (_, 1.., _) => report.fail(
+            CHECK,
+            format!("a newer docket has changed its schema ({unknown} unknown migrations): run that version"),
+        ),
+        (0, _, false) => report.ok(CHECK, writable),
+        (0, _, true) => report.ok(CHECK, format!("{writable}, in use by a running server")),
+        (_, _, false) => report.ok(CHECK, format!("{writable}; the next start brings its schema up to date")),
+        (_, _, true) => {
+            report.ok(CHECK, format!("{writable}, in use by an older docket, whose schema is left as it is"))
+        }
+    }
+}
+
+pub fn secret(report: &mut Report, config: &Config) -> io::Result<()> {
+    const CHECK: &str = "webhook secret";
+    let policy: Policy = match config.receive.check() {
+        Ok(policy) => policy,
+        Err(error) => return report.fail(CHECK, error.to_string()),
+    };
+    let secrets = &config.secrets.fastio_webhook;
+    match Verifier::new(secrets, policy) {
+        Ok(_) if secrets.len() == 1 => report.ok(CHECK, "one is set"),
+        Ok(_) => {
+            report.ok(CHECK, format!("{} are set; the first signs what `docket send` posts", secrets.len()))
+        }
+        Err(error) => report.fail(CHECK, error.to_string()),
+    }
+}
+
+pub async fn listener(report: &mut Report, config: &Config, in_use: bool) -> io::Result<()> {
+    const CHECK: &str = "public listener";
+    let address: SocketAddr = config.receive.listen;
+    match TcpListener::bind(address).await {
+        Ok(_) => report.ok(CHECK, format!("{address} is free")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse && in_use => {
+            report.ok(CHECK, format!("{address} is taken, by the running server as it seems"))
+        }
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            let words = format!(
+                "another program listens on {address}: stop it, or set receive.listen to a free port"
+            );
+            report.fail(CHECK, words)
+        }
+        Err(error) => report.fail(
+            CHECK,
+            format!("cannot listen on {address}: {error}; set receive.listen to an address of this machine"),
+        ),
+    }
+}

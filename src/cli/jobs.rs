@@ -1,0 +1,200 @@
+//! `docket jobs`: the work that is left. A person retries or discards what the queue has given up.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::failure::{Failure, Outcome};
+use super::table::{Column, Cut, Table, plain, state};
+use super::text::{Paint, count, when};
+use super::{Form, ListArguments, open, output};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::{self, Database};
+use crate::event::{FileKey, Task};
+use crate::queue::store::{self, JobRow};
+use crate::sync;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the jobs: the dead first, then by when they are due
+    List {
+        /// Only those in this state
+        #[arg(long, value_enum)]
+        state: Option<State>,
+        #[command(flatten)]
+        list: ListArguments,
+    },
+    /// Make dead or waiting jobs due now, with all their attempts
+    Retry(Which),
+    /// Forget jobs that nobody works on; the file is looked at again with its next event
+    Discard(Which),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum State {
+    Waiting,
+    Running,
+    Dead,
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// Their numbers, as `docket jobs list` shows them
+    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    ids: Vec<i64>,
+    /// Every dead job
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
+    let database = open(config).await?;
+    let outcome = match arguments.command {
+        Command::List { state, list } => self::list(&database, state, &list).await,
+        Command::Retry(which) => change(&database, &which, Change::Retry).await,
+        Command::Discard(which) => change(&database, &which, Change::Discard).await,
+    };
+    database.close().await;
+    outcome
+}
+
+/// A job and the file or folder it is about.
+#[derive(Debug)]
+struct Row {
+    job: JobRow,
+    /// The task as JSON: the job holds it as text.
+    task: Value,
+    source_id: Option<String>,
+    /// Where the file was when a job last looked.
+    path: Option<String>,
+}
+
+impl Row {
+    fn json(&self) -> Value {
+        let mut row = serde_json::to_value(&self.job).expect("a row is numbers and texts");
+        row["task"] = self.task.clone();
+        row["source_id"] = self.source_id.clone().into();
+        row["path"] = self.path.clone().into();
+        row
+    }
+}
+
+async fn list(database: &Database, state: Option<State>, list: &ListArguments) -> Result<Outcome, Failure> {
+    let word = state.and_then(|state| state.to_possible_value()).map(|value| value.get_name().to_owned());
+    let rows = read(database, word.as_deref(), list.limit).await?;
+    if list.form.json {
+        output::json(&rows.iter().map(Row::json).collect::<Vec<_>>())?;
+    } else if rows.is_empty() {
+        let which = word.map(|word| format!("{word} ")).unwrap_or_default();
+        output::line(format!(
+            "No {which}job: nothing is left to do{}.",
+            if which.is_empty() { "" } else { " there" }
+        ))?;
+    } else {
+        output::print(&table(&rows, Clock::default().now()).render(Paint::stdout()))?;
+    }
+    Ok(Outcome::Done)
+}
+
+async fn read(database: &Database, state: Option<&str>, limit: u32) -> Result<Vec<Row>, database::Error> {
+    let mut connection = database.read().begin().await?;
+    let mut rows = Vec::new();
+    for job in store::list(&mut connection, state, limit).await? {
+        let task: Value = serde_json::from_str(&job.task).unwrap_or_default();
+        let source_id = match serde_json::from_value(task.clone()) {
+            Ok(Task::File { profile, node } | Task::Folder { profile, node }) => {
+                Some(FileKey::new(profile, node).to_string())
+            }
+            Err(_) => None,
+        };
+        let path = match &source_id {
+            Some(source_id) => sync::store::path(&mut connection, source_id).await?,
+            None => None,
+        };
+        rows.push(Row { job, task, source_id, path });
+    }
+    Ok(rows)
+}
+
+fn table(rows: &[Row], now: i64) -> Table {
+    let mut table = Table::new(&[
+        Column::new("job", Cut::Nowhere).right(),
+        Column::new("state", Cut::Nowhere),
+        Column::new("tries", Cut::Nowhere).right(),
+        Column::new("due", Cut::Nowhere),
+        Column::new("about", Cut::Start).widest(40),
+        Column::new("reason", Cut::End),
+    ]);
+    for Row { job, path, .. } in rows {
+        let due = if job.state == "waiting" { when(job.due_at, now) } else { "–".to_owned() };
+        table.row([
+            plain(job.job_id.to_string()),
+            state(&job.state),
+            plain(job.attempt.to_string()),
+            plain(due),
+            plain(path.as_deref().unwrap_or(&job.key)),
+            plain(job.reason.as_deref().unwrap_or_default()),
+        ]);
+    }
+    table
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Retry,
+    Discard,
+}
+
+#[derive(Debug, Serialize)]
+struct Changed {
+    /// None for `--all`.
+    job_id: Option<i64>,
+    changed: u64,
+}
+
+async fn change(database: &Database, which: &Which, change: Change) -> Result<Outcome, Failure> {
+    let ids: Vec<Option<i64>> =
+        if which.all { vec![None] } else { which.ids.iter().copied().map(Some).collect() };
+    let now = Clock::default().now();
+    let mut transaction = database.begin().await?;
+    let mut changed = Vec::new();
+    for job_id in ids {
+        let rows = match change {
+            Change::Retry => store::retry(&mut transaction, job_id, now).await?,
+            Change::Discard => store::discard(&mut transaction, job_id).await?,
+        };
+        changed.push(Changed { job_id, changed: rows });
+    }
+    transaction.commit().await?;
+    let missing: Vec<String> = changed
+        .iter()
+        .filter(|one| one.changed == 0)
+        .filter_map(|one| one.job_id)
+        .map(|id| id.to_string())
+        .collect();
+    if which.form.json {
+        output::json(&changed)?;
+    } else {
+        let total = count(changed.iter().map(|one| one.changed).sum(), "job");
+        output::line(match change {
+            Change::Retry => format!("{total} made due now."),
+            Change::Discard => format!("{total} discarded."),
+        })?;
+    }
+    if missing.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    Err(Failure::Failed(format!(
+        "no dead or waiting job has the number {}; `docket jobs list` shows those there are",
+        missing.join(", ")
+    )))
+}

@@ -1,0 +1,225 @@
+//! `docket status`: what waits, what is held, and what came in.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::failure::{Failure, Outcome};
+use super::table::{Column, Cut, Mood, Table, plain};
+use super::text::{Paint, count, head, when};
+use super::{Form, open, output};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::Database;
+use crate::queue::store::PauseRow;
+use crate::{event, queue, receive, sync};
+
+/// States that are shown even when nothing is in them, so that a script finds its number.
+const JOB_STATES: [&str; 3] = ["waiting", "running", "dead"];
+const FILE_STATES: [&str; 3] = ["present", "skipped", "gone"];
+const COPY_STATES: [&str; 5] = ["uploading", "uploaded", "attached", "indexed", "retiring"];
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    form: Form,
+}
+
+/// One number.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: &'static str,
+    label: String,
+    value: i64,
+    /// Only of a paused target.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pause: Option<PauseRow>,
+}
+
+pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
+    let database = open(config).await?;
+    let seen = Seen::read(&database).await;
+    database.close().await;
+    let seen = seen?;
+    if arguments.form.json {
+        output::json(&seen.rows())?;
+    } else {
+        output::print(&seen.words(Clock::default().now(), Paint::stdout()))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Everything there is a number for.
+struct Seen {
+    inbox: i64,
+    jobs: Vec<(String, i64)>,
+    pauses: Vec<PauseRow>,
+    files: Vec<(String, i64)>,
+    copies: Vec<(String, i64)>,
+    events: Vec<(String, i64)>,
+    received: Vec<(String, String, i64)>,
+}
+
+impl Seen {
+    async fn read(database: &Database) -> Result<Self, crate::database::Error> {
+        // One transaction, so that the numbers are of one moment.
+        let mut connection = database.read().begin().await?;
+        Ok(Seen {
+            inbox: receive::waiting(&mut connection).await?,
+            jobs: queue::store::counts(&mut connection).await?,
+            pauses: queue::store::pauses(&mut connection).await?,
+            files: sync::store::file_counts(&mut connection).await?,
+            copies: sync::store::copy_counts(&mut connection).await?,
+            events: event::store::counts(&mut connection).await?,
+            received: receive::counts(&mut connection).await?,
+        })
+    }
+
+    fn rows(self) -> Vec<Row> {
+        let row = |name, label: &str, value| Row { name, label: label.to_owned(), value, pause: None };
+        let mut rows = vec![row("inbox", "waiting", self.inbox)];
+        let mut add = |name, states: &[&str], counts: &[(String, i64)]| {
+            rows.extend(states.iter().map(|state| row(name, state, of(counts, state))));
+        };
+        add("job", &JOB_STATES, &self.jobs);
+        add("file", &FILE_STATES, &self.files);
+        add("copy", &COPY_STATES, &self.copies);
+        rows.extend(self.events.iter().map(|(kind, value)| row("event", kind, *value)));
+        for (name, label, value) in &self.received {
+            // As they stand in `receive_count`, whose events are those the drain has seen.
+            let (name, label) = match name.as_str() {
+                "accepted" => ("delivery", "accepted"),
+                "rejected" => ("delivery_rejected", label.as_str()),
+                "unavailable" => ("delivery_unavailable", label.as_str()),
+                "matched" => ("signature", label.as_str()),
+                "new" => ("event_told", "new"),
+                "duplicate" => ("event_told", "duplicate"),
+                _ => ("other", label.as_str()),
+            };
+            rows.push(row(name, label, *value));
+        }
+        rows.extend(self.pauses.into_iter().map(|pause| Row {
+            name: "pause",
+            label: pause.target.clone(),
+            value: 1,
+            pause: Some(pause),
+        }));
+        rows
+    }
+
+    fn words(&self, now: i64, paint: Paint) -> String {
+        let mut text = String::new();
+        let mut section = |title: &str, lines: Vec<(String, String)>| {
+            text.push_str(&format!("{}\n", paint.bold(title)));
+            for (name, value) in lines {
+                text.push_str(&format!("  {name:<WORD$}{value}\n"));
+            }
+        };
+        let states = |states: &[&str], counts: &[(String, i64)]| in_words(states, counts, paint);
+        section(
+            "Left to do",
+            vec![
+                ("inbox".to_owned(), count(self.inbox.unsigned_abs(), "delivery")),
+                ("jobs".to_owned(), states(&JOB_STATES, &self.jobs)),
+            ],
+        );
+        section(
+            "Held",
+            vec![
+                ("files".to_owned(), states(&FILE_STATES, &self.files)),
+                ("copies".to_owned(), states(&COPY_STATES, &self.copies)),
+            ],
+        );
+        section("Received", self.received_words(paint));
+        if !self.pauses.is_empty() {
+            text.push_str(&format!("{}\n", paint.bad("Paused, and tried again by itself")));
+            text.push_str(&pauses(&self.pauses, now).render(paint));
+        }
+        if of(&self.jobs, "dead") > 0 {
+            text.push_str(
+                "\nDead jobs wait for a person: docket jobs list --state dead, then jobs retry or discard.\n",
+            );
+        }
+        text
+    }
+
+    fn received_words(&self, paint: Paint) -> Vec<(String, String)> {
+        let of_name = |wanted: &str| {
+            let rows = self.received.iter().filter(move |(name, ..)| name == wanted);
+            rows.map(|(_, label, value)| (label.replace('_', " "), *value)).collect::<Vec<_>>()
+        };
+        let total = |name: &str| of_name(name).iter().map(|(_, value)| value).sum::<i64>();
+        let each = |rows: Vec<(String, i64)>| {
+            rows.into_iter().map(|(label, value)| format!("{value} {label}")).collect::<Vec<_>>().join(" · ")
+        };
+        let duplicates = match total("duplicate") {
+            0 => String::new(),
+            known => format!(" ({known} told again)"),
+        };
+        let events = self.events.iter().map(|(kind, value)| (kind.clone(), *value)).collect();
+        let events =
+            Some(each(events)).filter(|text| !text.is_empty()).unwrap_or_else(|| "none yet".to_owned());
+        let mut lines = vec![
+            (
+                "deliveries".to_owned(),
+                format!("{} accepted{}", total("accepted"), paint.dim("  (a few seconds behind)")),
+            ),
+            ("events".to_owned(), format!("{events}{duplicates}")),
+        ];
+        for (name, word) in [("rejected", "rejected"), ("unavailable", "put off")] {
+            let rows = of_name(name);
+            if !rows.is_empty() {
+                lines.push((word.to_owned(), paint.bad(&each(rows))));
+            }
+        }
+        for (place, (label, value)) in of_name("matched").into_iter().enumerate() {
+            let name = if place == 0 { "signatures" } else { "" };
+            lines.push((name.to_owned(), format!("{value} by {label}")));
+        }
+        lines
+    }
+}
+
+/// The names' column.
+const WORD: usize = 12;
+
+fn of(counts: &[(String, i64)], state: &str) -> i64 {
+    counts.iter().find(|(name, _)| name == state).map_or(0, |(_, value)| *value)
+}
+
+/// The states that anything is in, in their order; the last resort is the first one at 0.
+fn in_words(states: &[&str], counts: &[(String, i64)], paint: Paint) -> String {
+    let there: Vec<String> = states
+        .iter()
+        .map(|state| (*state, of(counts, state)))
+        .filter(|(_, value)| *value > 0)
+        .map(|(state, value)| {
+            let text = format!("{value} {state}");
+            match super::table::mood(state) {
+                Mood::Bad => paint.bad(&text),
+                Mood::Good => paint.good(&text),
+                _ => text,
+            }
+        })
+        .collect();
+    if there.is_empty() { "none".to_owned() } else { there.join(" · ") }
+}
+
+fn pauses(rows: &[PauseRow], now: i64) -> Table {
+    let columns = [
+        Column::new("target", Cut::Middle).widest(30),
+        Column::new("since", Cut::Nowhere),
+        Column::new("next try", Cut::Nowhere),
+        Column::new("reason", Cut::End),
+    ];
+    let mut table = Table::new(&columns).indented(2);
+    for row in rows {
+        let reason = head(&row.reason, row.reason.len());
+        table.row([
+            plain(&row.target),
+            plain(when(row.since, now)),
+            plain(when(row.probe_at, now)),
+            plain(reason),
+        ]);
+    }
+    table
+}

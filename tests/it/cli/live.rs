@@ -1,0 +1,130 @@
+//! A server and stand-ins as processes of their own, and the commands beside them.
+
+use docket::sandbox::{Options, Scheme, Webhook, start};
+use secrecy::SecretString;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::program::{Place, Program, SECRET, WORKSPACE};
+
+const ENVIRONMENT: [(&str, &str); 3] =
+    [("FASTIO_API_KEY", "fk"), ("OPENAI_API_KEY", "sk"), ("FASTIO_WEBHOOK_SECRET", SECRET)];
+
+/// The address a server says that it listens on.
+fn address(server: &mut Program) -> String {
+    let line = server.err.find(|line| line.contains("docket is ready"));
+    let line: Value = serde_json::from_str(&line).expect("where there is no terminal the log is JSON");
+    line["listen"].as_str().unwrap().to_owned()
+}
+
+/// The stand-ins as a process, and its first line.
+fn sandbox(place: &Place, arguments: &[&str]) -> (Program, Value) {
+    let ports = ["sandbox", "--json", "--fastio", "127.0.0.1:0", "--openai", "127.0.0.1:0"];
+    let mut sandbox = place.with(&[]).start(&[&ports, arguments].concat());
+    let line = sandbox.out.find(|_| true);
+    (sandbox, serde_json::from_str(&line).unwrap())
+}
+
+#[test]
+fn the_sandbox_says_where_it_is_and_stops_when_told() {
+    let place = Place::new();
+    let (mut sandbox, said) = sandbox(&place, &["--scheme", "mixed", "--index-delay", "10ms", "--seed", "7"]);
+    assert!(said["fastio_base_url"].as_str().unwrap().ends_with("/current"), "{said}");
+    assert!(said["openai_base_url"].as_str().unwrap().ends_with("/v1"), "{said}");
+    assert!(said["fastio_webhook_secret"].as_str().unwrap().starts_with("whsec_"), "{said}");
+    assert_eq!(sandbox.stop(), 0);
+}
+
+#[test]
+fn a_secret_that_somebody_set_is_not_printed() {
+    let place = Place::new();
+    let arguments = ["sandbox", "--fastio", "127.0.0.1:0", "--openai", "127.0.0.1:0"];
+    let mut sandbox = place.with(&[("FASTIO_WEBHOOK_SECRET", SECRET)]).start(&arguments);
+    sandbox.out.find(|line| line.contains("_sandbox/requests"));
+    assert_eq!(sandbox.stop(), 0);
+    assert!(!sandbox.out.rest().contains(SECRET), "the secret stands in the output");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sent_event_is_taken_once_and_a_wrong_secret_is_refused() {
+    let place = Place::new();
+    let (_sandbox, said) = sandbox(&place, &[]);
+    let url = |name: &str| said[name].as_str().unwrap().to_owned();
+    place.write("docket.toml", &place.settings(&url("fastio_base_url"), &url("openai_base_url")));
+    let at = place.with(&ENVIRONMENT);
+    let mut server = at.start(&["serve"]);
+    let to = format!("http://{}/webhooks/fastio", address(&mut server));
+
+    for scheme in ["fastio", "x-fastio"] {
+        let sent = at.docket(&["send", "--url", &to, "--scheme", scheme, "--id", "evt_test", "--json"]);
+        assert_eq!(sent.code, 0, "{sent:?}");
+        let rows: Vec<Value> = serde_json::from_str(&sent.out).unwrap();
+        assert_eq!((&rows[0]["status"], &rows[0]["event_id"]), (&202.into(), &"evt_test".into()));
+    }
+    let other =
+        [ENVIRONMENT[0], ENVIRONMENT[1], ("FASTIO_WEBHOOK_SECRET", "another-secret-than-the-server-has")];
+    let refused = place.with(&other).docket(&["send", "--url", &to]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.out.contains("refused") && refused.out.contains("401"), "{refused:?}");
+
+    let second = at.docket(&["serve"]);
+    assert_eq!(second.code, 1, "{second:?}");
+    assert!(second.err.contains("another docket server already works on"), "{second:?}");
+
+    assert_eq!(server.stop(), 0);
+    let events: Vec<Value> = serde_json::from_str(&at.docket(&["events", "--json"]).out).unwrap();
+    assert_eq!(events.len(), 1, "the same id twice is one event: {events:?}");
+    let status: Vec<Value> = serde_json::from_str(&at.docket(&["status", "--json"]).out).unwrap();
+    let of = |name: &str| status.iter().filter(|row| row["name"] == name).cloned().collect::<Vec<_>>();
+    assert_eq!(of("delivery_rejected")[0]["label"], "signature_mismatch", "{status:?}");
+    assert_eq!(of("signature").len(), 2, "{status:?}");
+    let nobody = at.docket(&["send", "--url", &to]);
+    assert_eq!(nobody.code, 1);
+    assert!(nobody.err.contains("nothing listens there"), "{nobody:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_in_fastio_becomes_a_row_with_its_copy() {
+    let place = Place::new();
+    // The server's address must be known before the stand-ins start, and theirs before the server does.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let webhook = Webhook {
+        url: format!("http://{free}/webhooks/fastio").parse().unwrap(),
+        secret: SecretString::from(SECRET),
+        scheme: Scheme::FastioBase64,
+    };
+    let stop = CancellationToken::new();
+    let _stop = stop.clone().drop_guard();
+    let sandbox = start(Options { webhook: Some(webhook), ..Options::default() }, stop).await.unwrap();
+    place.write("docket.toml", &place.settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));
+    let at = place.with(&ENVIRONMENT);
+    let mut server = at.start(&["serve", "--set", &format!("receive.listen={free}")]);
+    address(&mut server);
+
+    for path in ["Contracts/nda.txt", "Contracts/picture.xyz"] {
+        let url = sandbox.fastio_url().join(&format!("/_sandbox/files/{WORKSPACE}/{path}")).unwrap();
+        let put = reqwest::Client::new().put(url).body("limitation of liability").send().await.unwrap();
+        assert!(put.status().is_success());
+    }
+    sandbox.flush_webhooks().await;
+    // Each look is a whole run of the program, which is wait enough.
+    let is_done = |rows: &[Value]| {
+        rows.len() == 2 && rows.iter().all(|row| row["copy"] == "indexed" || row["state"] == "skipped")
+    };
+    let mut rows: Vec<Value> = Vec::new();
+    for _ in 0..200 {
+        rows = serde_json::from_str(&at.docket(&["files", "--json"]).out).unwrap();
+        if is_done(&rows) {
+            break;
+        }
+    }
+    assert!(is_done(&rows), "{rows:#?}");
+    let nda = rows.iter().find(|row| row["path"] == "/Contracts/nda.txt").unwrap();
+    assert!(nda["source_id"].as_str().unwrap().starts_with(&format!("workspace:{WORKSPACE}:")), "{nda}");
+    assert!(nda["file_id"].as_str().unwrap().starts_with("file-"), "{nda}");
+    assert!(nda["seen_at"].is_i64(), "{nda}");
+    let words = at.docket(&["files"]);
+    assert!(words.out.contains("/Contracts/nda.txt") && words.out.contains("indexed"), "{words:?}");
+    assert!(words.out.lines().all(|line| line.chars().count() <= 100), "{words:?}");
+    assert_eq!(server.stop(), 0);
+}

@@ -1,0 +1,188 @@
+//! Runs the binary: in a directory of its own, with an environment of its own, and killed when a test is done with it.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Two cores shared with other tests and builds: a minute is a hang.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
+pub const WORKSPACE: &str = "4829105738291047362";
+
+/// Where a command runs.
+pub struct Place {
+    folder: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Place {
+    pub fn new() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("tmp")).unwrap();
+        Place { folder, environment: Vec::new() }
+    }
+
+    /// The same place with these variables and no others.
+    pub fn with(&self, environment: &[(&str, &str)]) -> At<'_> {
+        let own = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        At { place: self, environment: own.collect() }
+    }
+
+    pub fn docket(&self, arguments: &[&str]) -> Run {
+        At { place: self, environment: self.environment.clone() }.docket(arguments)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn database_url(&self) -> String {
+        format!("sqlite://{}", self.path("docket.db").display())
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// A settings file with one rule.
+    pub fn settings(&self, fastio: &str, openai: &str) -> String {
+        format!(
+            "[database]\nurl = '{}'\n[receive]\nlisten = '127.0.0.1:0'\n[fastio]\nbase_url = '{fastio}'\n\
+             [openai]\nbase_url = '{openai}'\n[[rule]]\nname = 'contracts'\nworkspace = '{WORKSPACE}'\n\
+             vector_store = {{ create = 'contracts' }}\n",
+            self.database_url()
+        )
+    }
+
+    pub fn left_in_tmp(&self) -> usize {
+        std::fs::read_dir(self.path("tmp")).unwrap().count()
+    }
+}
+
+/// A place with an environment.
+pub struct At<'a> {
+    place: &'a Place,
+    environment: Vec<(String, String)>,
+}
+
+impl At<'_> {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_docket"));
+        command.args(arguments).current_dir(self.place.folder.path()).env_clear();
+        command.env("TMPDIR", self.place.path("tmp")).envs(self.environment.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn docket(&self, arguments: &[&str]) -> Run {
+        let mut program = self.start(arguments);
+        let code = program.wait();
+        Run { code, out: program.out.rest(), err: program.err.rest() }
+    }
+
+    /// Starts a command that goes on.
+    pub fn start(&self, arguments: &[&str]) -> Program {
+        let mut child = self.command(arguments).spawn().unwrap();
+        let out = Lines::of(child.stdout.take().unwrap());
+        let err = Lines::of(child.stderr.take().unwrap());
+        Program { child, out, err }
+    }
+}
+
+/// A running command. It is killed when this is dropped.
+pub struct Program {
+    child: Child,
+    pub out: Lines,
+    pub err: Lines,
+}
+
+impl Program {
+    /// Asks it to stop, as a container engine does, and waits for its exit code.
+    pub fn stop(&mut self) -> i32 {
+        let id = self.child.id().to_string();
+        assert!(Command::new("/bin/kill").args(["-TERM", &id]).status().unwrap().success());
+        self.wait()
+    }
+
+    /// Waits for its exit code. Its output ends when it does.
+    fn wait(&mut self) -> i32 {
+        self.out.until_end();
+        self.err.until_end();
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a command prints, line by line as it comes.
+pub struct Lines {
+    coming: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Lines {
+    fn of(stream: impl std::io::Read + Send + 'static) -> Lines {
+        let (lines, coming) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stream).lines() {
+                let Ok(line) = line else { return };
+                if lines.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Lines { coming, seen: Vec::new() }
+    }
+
+    /// The next line that `is` it.
+    pub fn find(&mut self, is: impl Fn(&str) -> bool) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.coming.recv_timeout(left) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if is(&line) {
+                        return line;
+                    }
+                }
+                Err(why) => panic!("the line did not come ({why}); what came: {:#?}", self.seen),
+            }
+        }
+    }
+
+    fn until_end(&mut self) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.coming.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.seen.push(line),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end; what came: {:#?}", self.seen),
+            }
+        }
+    }
+
+    /// Everything that came so far.
+    pub fn rest(&self) -> String {
+        self.seen.iter().map(|line| format!("{line}\n")).collect()
+    }
+}
