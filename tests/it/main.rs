@@ -2,6 +2,7 @@
 
 mod cli;
 mod clients;
+mod documents;
 mod harness;
 mod queue;
 mod quirks;

@@ -1,0 +1,203 @@
+//! What the documents say about the program is true: the settings and their defaults, the files and tests they name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use docket::config::{Config, ConfigError, Sources};
+
+const EXAMPLE: &str = include_str!("../../docket.example.toml");
+const README: &str = include_str!("../../README.md");
+const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
+
+const RULE: &str = "[[rule]]\nname = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\n";
+
+/// Settings that are off unless somebody sets them.
+const WITHOUT_DEFAULT: [&str; 2] = ["openai.organization", "openai.project"];
+
+/// The members of a rule that the example leaves out, because they exclude one that it has.
+const NOT_IN_THE_EXAMPLE_RULE: [&str; 1] = ["rule.share"];
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    Config::load(&Sources { path: Some(file.path().to_owned()), ..Sources::default() })
+}
+
+/// The names that an error about an unknown one offers: what the program itself knows.
+fn offered(text: &str) -> BTreeSet<String> {
+    let error = load(text).unwrap_err().to_string();
+    let (_, offers) = error.split_once("expected").unwrap_or_else(|| panic!("{error}"));
+    offers.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Every setting there is, as `section.name`.
+fn settings() -> BTreeSet<String> {
+    let sections = offered("no_such_section = 1");
+    assert!(sections.contains("receive") && sections.contains("rule"), "{sections:?}");
+    let names = |section: &String| match section.as_str() {
+        "rule" => offered("[[rule]]\nno_such_setting = 1"),
+        _ => offered(&format!("[{section}]\nno_such_setting = 1")),
+    };
+    sections
+        .iter()
+        .flat_map(|section| names(section).into_iter().map(move |name| format!("{section}.{name}")))
+        .collect()
+}
+
+/// The settings of the example with the text of their values, commented out or not.
+fn shown() -> BTreeMap<String, String> {
+    let mut section = String::new();
+    let mut shown = BTreeMap::new();
+    for line in EXAMPLE.lines() {
+        let line = line.strip_prefix("# ").unwrap_or(line);
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_matches(['[', ']']).to_owned();
+        }
+        if let Some((name, value)) = assignment(line) {
+            let twice = shown.insert(format!("{section}.{name}"), value.to_owned());
+            assert!(twice.is_none(), "{section}.{name} is there twice");
+        }
+    }
+    shown
+}
+
+fn assignment(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once(" = ")?;
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    is_name.then_some((name, value))
+}
+
+/// The cells of the table rows in `text` whose first cell is one word in backticks, by that word.
+fn rows(text: &str) -> BTreeMap<String, Vec<String>> {
+    let row = |line: &str| {
+        let cells = line.strip_prefix("| `")?.strip_suffix(" |")?;
+        let (name, rest) = cells.split_once("` | ")?;
+        Some((name.to_owned(), rest.split(" | ").map(str::to_owned).collect()))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = text.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    rest.split("\n## ").next().unwrap()
+}
+
+#[test]
+fn the_example_shows_every_setting_and_works_as_it_stands() {
+    assert_eq!(shown().into_keys().collect::<BTreeSet<_>>(), settings());
+    let config = load(EXAMPLE).unwrap();
+    assert_eq!(config.rules().unwrap().iter().count(), 1);
+    let active: BTreeSet<String> =
+        EXAMPLE.lines().filter_map(assignment).map(|(name, _)| name.to_owned()).collect();
+    let expected = settings().into_iter().filter(|name| name.starts_with("rule."));
+    let expected = expected.filter(|name| !NOT_IN_THE_EXAMPLE_RULE.contains(&name.as_str()));
+    assert_eq!(active, expected.map(|name| name["rule.".len()..].to_owned()).collect());
+}
+
+#[test]
+fn every_default_in_the_example_is_the_default() {
+    let default = format!("{:?}", load(RULE).unwrap());
+    for (setting, value) in shown() {
+        let (section, name) = setting.split_once('.').unwrap();
+        if section != "rule" && !WITHOUT_DEFAULT.contains(&setting.as_str()) {
+            let set = load(&format!("{RULE}[{section}]\n{name} = {value}\n")).unwrap();
+            assert_eq!(format!("{set:?}"), default, "{setting}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_has_a_row_for_every_setting_with_its_default() {
+    let rows = rows(section(README, "Settings"));
+    let listed: BTreeSet<String> = rows.keys().filter(|name| name.contains('.')).cloned().collect();
+    assert_eq!(listed, settings());
+    for (setting, value) in shown() {
+        let default = &rows[&setting][0];
+        if setting.starts_with("rule.") || WITHOUT_DEFAULT.contains(&setting.as_str()) {
+            continue;
+        }
+        assert_eq!(default.trim_matches('`'), value.trim_matches('"'), "{setting}");
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files_under(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_under(&path, extension));
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The documents a reader is sent to, by their path from the root.
+fn documents() -> Vec<PathBuf> {
+    let mut documents = files_under(&root().join("docs"), "md");
+    documents.extend(files_under(&root().join("deploy"), "md"));
+    documents.extend([root().join("README.md"), root().join("ARCHITECTURE.md")]);
+    documents
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for target in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            let path = target.split('#').next().unwrap();
+            if !path.is_empty() && !path.contains("://") {
+                let linked = document.parent().unwrap().join(path);
+                assert!(linked.exists(), "{} links to {target}", document.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_code_map_names_what_is_there_and_nothing_else() {
+    let map = section(ARCHITECTURE, "Code map");
+    let named: BTreeSet<String> = rows(map).into_keys().collect();
+    let mut there = BTreeSet::new();
+    for entry in std::fs::read_dir(root().join("src")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        // `http.rs` and `http/` are one module.
+        let is_inner = entry.path().is_dir() && root().join(format!("src/{name}.rs")).exists();
+        if !is_inner {
+            there.insert(if entry.path().is_dir() { format!("src/{name}/") } else { format!("src/{name}") });
+        }
+    }
+    let in_src: BTreeSet<String> = named.iter().filter(|name| name.starts_with("src/")).cloned().collect();
+    assert_eq!(in_src, there);
+    for name in named {
+        assert!(root().join(&name).exists(), "{name}");
+    }
+    assert!(ARCHITECTURE.lines().count() < 200);
+}
+
+#[test]
+fn every_test_that_the_documents_name_is_a_test() {
+    let mut code = String::new();
+    for file in
+        files_under(&root().join("src"), "rs").into_iter().chain(files_under(&root().join("tests"), "rs"))
+    {
+        code.push_str(&std::fs::read_to_string(file).unwrap());
+    }
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        // Test names are sentences: nothing else in the documents has so many underscores.
+        let words = text.split('`').skip(1).step_by(2).filter(|word| word.matches('_').count() >= 4);
+        for word in words
+            .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
+        {
+            assert!(code.contains(&format!("fn {word}(")), "{} names {word}", document.display());
+        }
+    }
+}
