@@ -111,9 +111,11 @@ async fn read(database: &Database, state: Option<&str>, limit: u32) -> Result<Ve
     for job in store::list(&mut connection, state, limit).await? {
         let task: Value = serde_json::from_str(&job.task).unwrap_or_default();
         let source_id = match serde_json::from_value(task.clone()) {
-            Ok(Task::File { profile, node } | Task::Folder { profile, node }) => {
-                Some(FileKey::new(profile, node).to_string())
-            }
+            Ok(
+                Task::File { profile, node }
+                | Task::Folder { profile, node }
+                | Task::Listing { profile, node },
+            ) => Some(FileKey::new(profile, node).to_string()),
             Err(_) => None,
         };
         let path = match &source_id {

@@ -12,8 +12,10 @@ use crate::fastio::{NodeId, Profile};
 pub enum Task {
     /// Bring OpenAI in line with what this file is now.
     File { profile: Profile, node: NodeId },
-    /// Look at every file under this folder: Fastio sends no event for each of them.
+    /// Look at every file that is, or was, under this folder: Fastio sends no event for each of them.
     Folder { profile: Profile, node: NodeId },
+    /// Look at what this one folder lists, and list the folders in it: a part of the former.
+    Listing { profile: Profile, node: NodeId },
 }
 
 impl Task {
@@ -22,6 +24,7 @@ impl Task {
         match self {
             Task::File { profile, node } => format!("file:{profile}:{}", node.canonical()),
             Task::Folder { profile, node } => format!("folder:{profile}:{}", node.canonical()),
+            Task::Listing { profile, node } => format!("listing:{profile}:{}", node.canonical()),
         }
     }
 
@@ -29,7 +32,7 @@ impl Task {
     pub fn needs(&self) -> &'static [&'static str] {
         match self {
             Task::File { .. } => &["fastio", "openai"],
-            Task::Folder { .. } => &["fastio"],
+            Task::Folder { .. } | Task::Listing { .. } => &["fastio"],
         }
     }
 }

@@ -46,6 +46,10 @@ pub use stores::fault as vector_store_fault;
 /// world disagree about what a step did.
 const MOST_STEPS: usize = 200;
 
+/// How often a file that was told of and is not shown is looked for again, with growing waits of seconds, before it
+/// counts as one that came and went. Whether Fastio shows a new file at once everywhere is not documented.
+const LOOKS_FOR_NEW: u16 = 4;
+
 /// How files are synced (`[sync]`).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -110,23 +114,27 @@ impl Sync {
         }
     }
 
-    /// Brings OpenAI in line with what the file is now.
-    pub async fn file(&self, key: &FileKey) -> Verdict {
-        self.try_file(key).await.unwrap_or_else(|verdict| verdict)
+    /// Brings OpenAI in line with what the file is now. `attempt` counts from 1.
+    pub async fn file(&self, key: &FileKey, attempt: u16) -> Verdict {
+        self.try_file(key, attempt).await.unwrap_or_else(|verdict| verdict)
     }
 
-    async fn try_file(&self, key: &FileKey) -> Result<Verdict, Verdict> {
+    async fn try_file(&self, key: &FileKey, attempt: u16) -> Result<Verdict, Verdict> {
         let known = self.remembered(key).await.map_err(|error| database_verdict(&error))?;
         if known.is_none() && !self.rules.concern(&key.profile) {
             return Ok(Verdict::Done);
         }
         let look = match self.looker.look(&key.profile, &key.node).await {
             Ok(look) => look,
-            Err(error) => return Ok(self.unseen(key, &error).await),
+            Err(error) => return Ok(self.unseen(&key.profile, &error).await),
         };
         let gone = match look {
             Look::Unknown => {
                 self.prove_profile(&key.profile).await?;
+                if known.is_none() && attempt <= LOOKS_FOR_NEW {
+                    let reason = "Fastio told of a file that it does not show yet".to_owned();
+                    return Err(Verdict::Retry { after: None, reason });
+                }
                 Some("it is no longer in Fastio")
             }
             Look::Gone(reason) => Some(reason),
@@ -208,13 +216,13 @@ impl Sync {
         }
     }
 
-    /// Fastio did not tell what the file is. A refusal may concern this file alone or every one.
-    async fn unseen(&self, key: &FileKey, error: &fastio::Error) -> Verdict {
+    /// Fastio did not tell what a file is. A refusal may concern this file alone or every one.
+    async fn unseen(&self, profile: &Profile, error: &fastio::Error) -> Verdict {
         let verdict = fastio_verdict(error);
         if !matches!(error.kind, fastio::ErrorKind::Forbidden { .. }) {
             return verdict;
         }
-        match self.fastio.node(&key.profile, &NodeId::root()).await {
+        match self.fastio.node(profile, &NodeId::root()).await {
             Ok(_) => Verdict::Retry { after: None, reason: error.to_string() },
             Err(_) => Verdict::Hold { target: FASTIO.to_owned(), reason: error.to_string() },
         }
@@ -255,8 +263,9 @@ impl Sync {
 impl Handler for Sync {
     async fn handle(&self, job: &Claimed) -> Verdict {
         match serde_json::from_str(&job.task) {
-            Ok(Task::File { profile, node }) => self.file(&FileKey::new(profile, node)).await,
+            Ok(Task::File { profile, node }) => self.file(&FileKey::new(profile, node), job.attempt).await,
             Ok(Task::Folder { profile, node }) => self.folder(&profile, &node).await,
+            Ok(Task::Listing { profile, node }) => self.listing(&profile, &node).await,
             Err(error) => {
                 Verdict::Dead { reason: format!("this version cannot read the job's task: {error}") }
             }

@@ -119,7 +119,7 @@ impl Sync {
                 after: None,
                 reason: "the file changed while it was fetched".to_owned(),
             }),
-            Err(error) => Err(self.unseen(key, &error).await),
+            Err(error) => Err(self.unseen(&key.profile, &error).await),
         }
     }
 

@@ -4,6 +4,7 @@ mod cli;
 mod clients;
 mod documents;
 mod harness;
+mod mixed;
 mod queue;
 mod quirks;
 mod receive;

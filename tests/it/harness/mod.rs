@@ -5,6 +5,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::task::Poll;
 use std::time::Duration;
 
 use docket::app::Parts;
@@ -138,15 +139,18 @@ impl Harness {
         self.queue.work_one(&*self.sync, &CancellationToken::new()).await.unwrap()
     }
 
-    /// Begins the job that is due now and drops it in the middle, when `until` resolves: what a kill does. The next
-    /// server takes the job over.
-    pub async fn work_until(&self, until: impl Future<Output = ()>) {
+    /// Begins the job that is due now and drops it after this many polls: what a kill does. The job is then held by
+    /// nobody until its lease runs out or the next server takes it over.
+    pub async fn work_for(&self, polls: u32) {
         let never = CancellationToken::new();
-        tokio::select! {
-            _ = self.queue.work_one(&*self.sync, &never) => panic!("the work ended first"),
-            () = until => {}
-        }
-        self.queue.recover().await.unwrap();
+        let mut work = std::pin::pin!(self.queue.work_one(&*self.sync, &never));
+        let mut left = polls;
+        std::future::poll_fn(|cx| {
+            left -= 1;
+            let done = work.as_mut().poll(cx).is_ready();
+            if done || left == 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Lets time pass, here and at the stand-ins.

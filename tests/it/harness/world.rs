@@ -13,7 +13,6 @@ use super::{Harness, SECRET, WORKSPACE};
 #[derive(Debug, Clone)]
 pub struct File {
     pub path: String,
-    pub node: String,
     pub sha256: String,
 }
 
@@ -71,6 +70,20 @@ impl Harness {
 
     pub async fn restore(&self, path: &str) {
         self.control(Method::POST, "restore", json!({ "workspace": WORKSPACE, "path": path })).await;
+    }
+
+    /// Takes something out of the trash, if there is anything.
+    pub async fn restore_any(&self, choice: usize) {
+        let state = self.fastio_state().await;
+        let files = state["files"].as_array().unwrap();
+        let trashed: Vec<&Value> = files.iter().filter(|file| file["trashed"] == true).collect();
+        if trashed.is_empty() {
+            return;
+        }
+        let path = &trashed[choice % trashed.len()]["path"];
+        let body = json!({ "workspace": WORKSPACE, "path": path });
+        // What is inside a trashed folder cannot be taken out alone.
+        self.client.post(self.fastio_control("restore")).json(&body).send().await.unwrap();
     }
 
     /// Fastio does not show the workspace to our key any more.
@@ -176,10 +189,6 @@ impl Harness {
         self.journal(self.openai_control("requests")).await
     }
 
-    pub async fn fastio_requests(&self) -> Vec<Value> {
-        self.journal(self.fastio_control("requests")).await
-    }
-
     async fn journal(&self, url: String) -> Vec<Value> {
         let journal = self.client.get(url).send().await.unwrap().json::<Value>().await.unwrap();
         journal["requests"].as_array().unwrap().clone()
@@ -210,11 +219,7 @@ impl Harness {
         files
             .iter()
             .filter(|file| file["trashed"] == false)
-            .map(|file| File {
-                path: text(&file["path"]),
-                node: text(&file["node_id"]),
-                sha256: text(&file["sha256"]),
-            })
+            .map(|file| File { path: text(&file["path"]), sha256: text(&file["sha256"]) })
             .collect()
     }
 
