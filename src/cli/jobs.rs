@@ -137,7 +137,8 @@ fn table(rows: &[Row], now: i64) -> Table {
         Column::new("reason", Cut::End),
     ]);
     for Row { job, path, .. } in rows {
-        let due = if job.state == "waiting" { when(job.due_at, now) } else { "–".to_owned() };
+        // What was due earlier waits for a worker, or for its target to answer again.
+        let due = if job.state == "waiting" { when(job.due_at.max(now), now) } else { "–".to_owned() };
         table.row([
             plain(job.job_id.to_string()),
             state(&job.state),

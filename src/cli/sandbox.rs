@@ -132,7 +132,7 @@ Stand-ins for Fastio and OpenAI are up. They keep everything in memory until the
 
 export FASTIO_BASE_URL={fastio_bare}
 export OPENAI_BASE_URL={openai_bare}
-export FASTIO_API_KEY=any OPENAI_API_KEY=any
+export FASTIO_API_KEY=any-key OPENAI_API_KEY=any-key
 {secret}
 Put a file into Fastio, and look at what both hold and were asked:
   curl -T contract.txt {control}files/{WORKSPACE}/Contracts/contract.txt

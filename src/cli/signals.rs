@@ -23,6 +23,7 @@ impl Signals {
 
     /// Also the end of the terminal, for a command with something to clear away. A server leaves it alone, so that
     /// `nohup` works.
+    #[cfg(feature = "sandbox")]
     pub fn listen_at_terminal() -> io::Result<Self> {
         Ok(Signals { hangup: Some(signal(SignalKind::hangup())?), ..Signals::listen()? })
     }

@@ -31,6 +31,7 @@ impl Paint {
         Paint { on: io::stdout().is_terminal() && colour_wanted() }
     }
 
+    #[cfg(feature = "sandbox")]
     pub fn stderr() -> Self {
         Paint { on: io::stderr().is_terminal() && colour_wanted() }
     }
@@ -60,6 +61,7 @@ impl Paint {
         self.wrap("31", text)
     }
 
+    #[cfg(feature = "sandbox")]
     pub fn mark(self, text: &str) -> String {
         self.wrap("36", text)
     }

@@ -34,10 +34,12 @@ impl Sync {
         let Some((present, form)) = subject.present else { return Ok(Progress::Moved) };
         let bytes = present.source.size;
         let copy = self.intend(subject.key, place, (&present.source, form, bytes)).await?;
-        let download = self.download(subject.key, present).await;
-        let Ok(download) = download else {
-            self.forget(copy).await?;
-            return Err(download.err().expect("just seen"));
+        let download = match self.download(subject.key, present).await {
+            Ok(download) => download,
+            Err(verdict) => {
+                self.forget(copy).await?;
+                return Err(verdict);
+            }
         };
         let (content, outcome) =
             relay(download.body, (&present.source, form.content), self.record_hash(copy));

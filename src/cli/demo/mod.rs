@@ -176,8 +176,8 @@ fn sources(path: &Path, settings: &SettingsArgs) -> Sources {
     let mut environment: BTreeMap<String, String> =
         process.into_iter().filter(|(name, _)| name.starts_with("DOCKET_LOG__")).collect();
     for (name, value) in [
-        ("FASTIO_API_KEY", "demo"),
-        ("OPENAI_API_KEY", "demo"),
+        ("FASTIO_API_KEY", "demo-key"),
+        ("OPENAI_API_KEY", "demo-key"),
         ("FASTIO_WEBHOOK_SECRET", SecretString::from(PUBLIC_SECRET).expose_secret()),
     ] {
         environment.insert(name.to_owned(), value.to_owned());
@@ -233,7 +233,7 @@ Everything stays up until Ctrl-C. In another terminal:
 
   Ask the vector store
     STORE={store}
-    curl -H 'Authorization: Bearer demo' -H 'Content-Type: application/json' \\
+    curl -H 'Authorization: Bearer any' -H 'Content-Type: application/json' \\
     -d '{{\"query\": \"limitation of liability\"}}' \\
     {openai_bare}/vector_stores/$STORE/search
 
