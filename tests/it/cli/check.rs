@@ -6,7 +6,7 @@ use docket::sandbox::{Options, Sandbox, start};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::program::{Place, Run, SECRET, WORKSPACE};
+use crate::harness::program::{Place, Run, SECRET, WORKSPACE};
 
 /// Everything set up rightly.
 struct Right {

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::program::{Place, Program, SECRET, WORKSPACE};
+use crate::harness::program::{Place, Program, SECRET, WORKSPACE};
 
 const ENVIRONMENT: [(&str, &str); 3] =
     [("FASTIO_API_KEY", "fk"), ("OPENAI_API_KEY", "sk"), ("FASTIO_WEBHOOK_SECRET", SECRET)];

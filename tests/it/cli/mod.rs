@@ -2,10 +2,9 @@
 
 mod check;
 mod live;
-mod program;
 mod rows;
 
-use program::Place;
+use crate::harness::program::Place;
 
 #[test]
 fn help_lists_the_commands() {

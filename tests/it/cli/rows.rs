@@ -9,7 +9,7 @@ use docket::queue::Verdict;
 use docket::queue::store::claim;
 use serde_json::Value;
 
-use super::program::{Place, Run, WORKSPACE};
+use crate::harness::program::{Place, Run, WORKSPACE};
 
 const NOW: i64 = 1_790_000_000_000;
 

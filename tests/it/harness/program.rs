@@ -111,6 +111,10 @@ pub struct Program {
 }
 
 impl Program {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to stop, as a container engine does, and waits for its exit code.
     pub fn stop(&mut self) -> i32 {
         let id = self.child.id().to_string();

@@ -1,0 +1,75 @@
+//! Memory does not grow with the size of files: eight of 512 MB flow through the server at once.
+
+use std::time::{Duration, Instant};
+
+use docket::sandbox;
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::program::{Place, SECRET, WORKSPACE};
+
+const FILES: usize = 8;
+const BYTES: u64 = 512_000_000;
+
+/// What Docket promises.
+const MOST_MEMORY_KB: u64 = 100 * 1000;
+
+/// Four gigabytes through a debug build on two shared cores.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Between two looks at how far it is. Another process does the work, so there is nothing to wait on.
+const LOOK: Duration = Duration::from_millis(200);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_files_of_512_mb_at_once_stay_under_100_mb() {
+    let stop = CancellationToken::new();
+    let _stop = stop.clone().drop_guard();
+    let place = Place::new();
+    let sandbox = sandbox::start(sandbox::Options::default(), stop).await.unwrap();
+    place.write("docket.toml", &place.settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));
+    let at = place.with(&[
+        ("FASTIO_API_KEY", "a-key-of-fastio"),
+        ("OPENAI_API_KEY", "a-key-of-openai"),
+        ("FASTIO_WEBHOOK_SECRET", SECRET),
+    ]);
+    let mut server = at.start(&["serve", "--config", "docket.toml"]);
+    let line = server.err.find(|line| line.contains("docket is ready"));
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let webhook = format!("http://{}/webhooks/fastio", ready["listen"].as_str().unwrap());
+
+    let client = reqwest::Client::new();
+    let mut puts = JoinSet::new();
+    for seed in 0..FILES {
+        let path = format!("/_sandbox/files/{WORKSPACE}/{seed}.txt?generate={BYTES}&seed={seed}");
+        let put = client.put(sandbox.fastio_url().join(&path).unwrap());
+        puts.spawn(async move { put.send().await.unwrap().json::<Value>().await.unwrap() });
+    }
+    for file in puts.join_all().await {
+        let sent = at.docket(&["send", "--url", &webhook, "--node", file["node_id"].as_str().unwrap()]);
+        assert_eq!(sent.code, 0, "{sent:?}");
+    }
+
+    let begun = Instant::now();
+    while completed(&sandbox.openai().snapshot()) < FILES {
+        assert!(begun.elapsed() < PATIENCE, "only {} are done", completed(&sandbox.openai().snapshot()));
+        tokio::time::sleep(LOOK).await;
+    }
+    let peak = peak_memory_kb(server.id());
+    println!("peak memory of the server: {peak} kB");
+    assert!(peak < MOST_MEMORY_KB, "{peak} kB");
+    assert_eq!(server.stop(), 0);
+}
+
+fn completed(state: &Value) -> usize {
+    let stores = state["vector_stores"].as_array().into_iter().flatten();
+    let files = stores.flat_map(|store| store["files"].as_array().into_iter().flatten());
+    files.filter(|file| file["status"] == "completed").count()
+}
+
+/// The most memory that the process ever had resident.
+fn peak_memory_kb(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse().unwrap()
+}
