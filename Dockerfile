@@ -20,5 +20,7 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8080
 STOPSIGNAL SIGTERM
+# Ready means that a webhook sent now would be kept. There is no curl in here, so the program asks itself.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["/usr/local/bin/docket", "check", "--ready"]
 ENTRYPOINT ["/usr/local/bin/docket"]
 CMD ["serve"]

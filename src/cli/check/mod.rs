@@ -3,6 +3,7 @@
 //! It changes nothing at Fastio and OpenAI. It makes a database that is missing and leaves one that is there as it is.
 
 mod local;
+mod ready;
 mod remote;
 
 use std::io;
@@ -19,6 +20,9 @@ use crate::sync::Rules;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
+    /// Only ask the running server whether it is ready, for a health check
+    #[arg(long)]
+    ready: bool,
     #[command(flatten)]
     form: Form,
 }
@@ -33,6 +37,13 @@ struct Row {
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
     let mut report = Report { rows: Vec::new(), live: (!arguments.form.json).then(Paint::stdout) };
+    if arguments.ready {
+        ready::ask(&mut report, config).await?;
+        if report.live.is_none() {
+            output::json(&report.rows)?;
+        }
+        return Ok(report.outcome());
+    }
     let rules = report.rules(config)?;
     let in_use = local::database(&mut report, config).await?;
     local::secret(&mut report, config)?;
@@ -97,6 +108,10 @@ impl Report {
             Some(paint) if failed == 0 => output::line(paint.good("\nAll is well: docket serve."))?,
             Some(paint) => output::line(paint.bad(&format!("\n{failed} of {} failed.", self.rows.len())))?,
         }
-        Ok(if failed == 0 { Outcome::Done } else { Outcome::Bad })
+        Ok(self.outcome())
+    }
+
+    fn outcome(&self) -> Outcome {
+        if self.rows.iter().all(|row| row.ok) { Outcome::Done } else { Outcome::Bad }
     }
 }
