@@ -10,6 +10,10 @@ pub enum OpenError {
     NotSqlite(String),
     #[error("there is no database at {0}; `docket serve` makes one, or set DATABASE_URL to where it is")]
     Missing(PathBuf),
+    #[error("the database at {0} was made by an older docket; start this version's server on it first")]
+    OldSchema(PathBuf),
+    #[error("the database at {0} was made by a newer docket; use that version")]
+    NewSchema(PathBuf),
     #[error("SQLite {0} can corrupt a database that several connections write; build with 3.51.3 or newer")]
     OldSqlite(String),
     #[error(

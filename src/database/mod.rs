@@ -68,7 +68,7 @@ impl Database {
     /// Opens a database that a server has made, for a command that looks at it or changes a row.
     ///
     /// # Errors
-    /// As [`Database::open`], and when there is none.
+    /// As [`Database::open`], when there is none, and when it has the schema of another version.
     pub async fn open_existing(url: &str) -> Result<Self, OpenError> {
         let options = options(url)?;
         let path = options.get_filename().to_owned();
@@ -76,8 +76,12 @@ impl Database {
             return Err(OpenError::Missing(path));
         }
         let database = Self::connect(options).await?;
-        MIGRATIONS.run(&database.write).await?;
-        Ok(database)
+        // A server of another version may be using it, and only a server changes the schema.
+        match database.schema().await? {
+            (0, 0) => Ok(database),
+            (0, _) => Err(OpenError::NewSchema(path)),
+            (_, _) => Err(OpenError::OldSchema(path)),
+        }
     }
 
     /// Looks at the database at `url` and changes nothing, not even an older schema: a server may be using it.
@@ -93,15 +97,21 @@ impl Database {
         let database = Self::connect(options).await?;
         database.begin().await?.rollback().await?;
         let sqlite = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&database.write).await?;
-        let found: Option<i64> = sqlx::query_scalar(HAS_MIGRATIONS).fetch_optional(&database.write).await?;
+        let (missing, unknown) = database.schema().await?;
+        database.close().await;
+        Ok(Inspection { sqlite, missing, unknown })
+    }
+
+    /// How many of our migrations the database lacks, and how many it has that we do not know.
+    async fn schema(&self) -> Result<(usize, usize), OpenError> {
+        let found: Option<i64> = sqlx::query_scalar(HAS_MIGRATIONS).fetch_optional(&self.write).await?;
         let applied: Vec<i64> = match found {
-            Some(_) => sqlx::query_scalar(APPLIED).fetch_all(&database.write).await?,
+            Some(_) => sqlx::query_scalar(APPLIED).fetch_all(&self.write).await?,
             None => Vec::new(),
         };
-        database.close().await;
         let missing = MIGRATIONS.iter().filter(|ours| !applied.contains(&ours.version)).count();
         let unknown = applied.iter().filter(|theirs| !MIGRATIONS.version_exists(**theirs)).count();
-        Ok(Inspection { sqlite, missing, unknown })
+        Ok((missing, unknown))
     }
 
     async fn connect(options: SqliteConnectOptions) -> Result<Self, OpenError> {
@@ -200,6 +210,16 @@ mod tests {
         assert!(parse_version("3.51.3") >= OLDEST_SQLITE);
         assert!(parse_version("3.6.9") < OLDEST_SQLITE);
         assert!(parse_version("3.51.10") > OLDEST_SQLITE);
+    }
+
+    #[tokio::test]
+    async fn a_command_leaves_the_schema_of_another_version_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/docket.db", folder.path().display());
+        let database = Database::open(&url).await.unwrap();
+        sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 1").execute(&database.write).await.unwrap();
+        let error = Database::open_existing(&url).await.unwrap_err();
+        assert!(matches!(error, OpenError::OldSchema(_)), "{error}");
     }
 
     #[tokio::test]

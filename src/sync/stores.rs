@@ -2,6 +2,7 @@
 //! put there.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -23,19 +24,27 @@ const INTENT: &str = "docket_intent";
 /// Pages of vector stores that are searched for one whose creation was not answered: 10,000 stores.
 const PAGES: usize = 100;
 
+/// A store that may be filled.
+#[derive(Debug)]
+struct Sound {
+    id: VectorStoreId,
+    /// Unix milliseconds.
+    checked_at: i64,
+}
+
 #[derive(Debug)]
 pub struct Stores {
     openai: Client,
     database: Database,
     clock: Clock,
-    /// When each was last found sound, in Unix milliseconds. The lock is held while one is created, so that it is
-    /// created once.
-    sound: Mutex<HashMap<Target, (VectorStoreId, i64)>>,
+    /// When each was last found sound. One target's lock is held while it is created or checked, so that this is done
+    /// once, and the files of other stores do not wait.
+    sound: std::sync::Mutex<HashMap<Target, Arc<Mutex<Option<Sound>>>>>,
 }
 
 impl Stores {
     pub fn new(openai: Client, database: Database, clock: Clock) -> Self {
-        Stores { openai, database, clock, sound: Mutex::default() }
+        Stores { openai, database, clock, sound: std::sync::Mutex::default() }
     }
 
     /// The id of the store that `target` names, created if it has to be, checked if it was not lately.
@@ -44,10 +53,11 @@ impl Stores {
     /// The verdict on any job that needs this store.
     pub async fn resolve(&self, target: &Target) -> Result<VectorStoreId, Verdict> {
         let now = self.clock.now();
-        let mut sound = self.sound.lock().await;
-        if let Some((id, checked)) = sound.get(target) {
+        let entry = self.entry(target);
+        let mut sound = entry.lock().await;
+        if let Some(Sound { id, checked_at }) = sound.as_ref() {
             // A clock that stepped back makes an entry look young: then it counts as old.
-            if (0..SOUND_FOR.as_millis()).contains(&u128::try_from(now - checked).unwrap_or(u128::MAX)) {
+            if (0..SOUND_FOR.as_millis()).contains(&u128::try_from(now - checked_at).unwrap_or(u128::MAX)) {
                 return Ok(id.clone());
             }
         }
@@ -56,8 +66,13 @@ impl Stores {
             Target::Create { create } => self.made(create).await?,
         };
         self.check(&id).await?;
-        sound.insert(target.clone(), (id.clone(), now));
+        *sound = Some(Sound { id: id.clone(), checked_at: now });
         Ok(id)
+    }
+
+    fn entry(&self, target: &Target) -> Arc<Mutex<Option<Sound>>> {
+        let mut sound = self.sound.lock().expect("nothing panics while it holds the stores");
+        sound.entry(target.clone()).or_default().clone()
     }
 
     /// Looks at the store at once: a call that needs it went wrong.
