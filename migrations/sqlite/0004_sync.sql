@@ -15,6 +15,7 @@ CREATE TABLE file (
     size        INTEGER NOT NULL,
     modified_at INTEGER,                -- by Fastio's clock; every time is Unix milliseconds
     refused     TEXT,                   -- the version that OpenAI could not index: not to be uploaded again
+    missing_since INTEGER,              -- since when Fastio does not know it any more, until that is certain
     seen_at     INTEGER NOT NULL,       -- when a job last looked
     CHECK ((state = 'present') = (reason IS NULL))
 );

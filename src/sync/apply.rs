@@ -292,11 +292,7 @@ impl Sync {
         let Some((present, _)) = subject.present else { return Ok(Progress::Moved) };
         match self.openai.relabel(&copy.store, file_id, attributes).await {
             Ok(_) => self.record(&[Change::Relabelled(copy.id, attributes, &present.source)]).await,
-            Err(error) if error.is_not_found() => {
-                self.stores.check(&copy.store).await?;
-                tracing::warn!(vector_store = %copy.store, "somebody detached a file of ours; attaching it again");
-                self.set_state(copy.id, CopyState::Uploaded).await
-            }
+            Err(error) if error.is_not_found() => self.index_lost(copy).await,
             Err(error) => Err(openai_verdict(&error)),
         }
     }

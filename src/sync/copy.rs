@@ -99,6 +99,16 @@ pub struct Copy {
 }
 
 impl Copy {
+    /// Whether a search may find it. The store may have indexed what we last saw unfinished, and may have been told of
+    /// it by a request whose answer was lost.
+    pub fn may_answer(&self) -> bool {
+        match self.state {
+            CopyState::Indexed | CopyState::Attached => true,
+            CopyState::Uploaded => self.attaches > 0,
+            CopyState::Uploading | CopyState::Retiring => false,
+        }
+    }
+
     /// Whether this copy's content is the file's content now.
     pub fn holds(&self, present: &Present) -> bool {
         self.source.same_content(&present.source)

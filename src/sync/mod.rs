@@ -50,6 +50,9 @@ const MOST_STEPS: usize = 200;
 /// counts as one that came and went. Whether Fastio shows a new file at once everywhere is not documented.
 const LOOKS_FOR_NEW: u16 = 4;
 
+/// How long a file that we hold must be unknown to Fastio before its copies go: longer than one server may be behind.
+const MISSING_FOR_CERTAIN: Duration = Duration::from_secs(10);
+
 /// How files are synced (`[sync]`).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -131,10 +134,7 @@ impl Sync {
         let gone = match look {
             Look::Unknown => {
                 self.prove_profile(&key.profile).await?;
-                if known.is_none() && attempt <= LOOKS_FOR_NEW {
-                    let reason = "Fastio told of a file that it does not show yet".to_owned();
-                    return Err(Verdict::Retry { after: None, reason });
-                }
+                self.prove_missing(key, (known.as_ref(), attempt)).await?;
                 Some("it is no longer in Fastio")
             }
             Look::Gone(reason) => Some(reason),
@@ -206,20 +206,49 @@ impl Sync {
     async fn prove_profile(&self, profile: &Profile) -> Result<(), Verdict> {
         match self.fastio.node(profile, &NodeId::root()).await {
             Ok(_) => Ok(()),
-            Err(error) if error.is_not_found() => Err(Verdict::Hold {
-                target: profile_target(profile),
-                reason: format!(
+            Err(error) if error.is_not_found() || is_forbidden(&error) => {
+                let reason = format!(
                     "Fastio shows this key no {profile}: give the key access to it, or change the rule"
-                ),
-            }),
+                );
+                Err(Verdict::Hold { target: profile_target(profile), reason })
+            }
             Err(error) => Err(fastio_verdict(&error)),
+        }
+    }
+
+    /// Makes sure that Fastio's "not found" is its last word. What is deleted goes to the trash, where Fastio still shows
+    /// it; what it does not know at all was purged, or is too new for one of its servers to know.
+    async fn prove_missing(
+        &self,
+        key: &FileKey,
+        (known, attempt): (Option<&store::Remembered>, u16),
+    ) -> Result<(), Verdict> {
+        let now = self.clock.now();
+        match known {
+            None if attempt <= LOOKS_FOR_NEW => {
+                let reason = "Fastio told of a file that it does not show yet".to_owned();
+                Err(Verdict::Retry { after: None, reason })
+            }
+            None => Ok(()),
+            Some(known) => {
+                if known.missing_since.is_none() {
+                    self.miss(key, now).await.map_err(|error| database_verdict(&error))?;
+                }
+                let missing = u64::try_from(now - known.missing_since.unwrap_or(now)).unwrap_or(0);
+                if missing >= MISSING_FOR_CERTAIN.as_millis() as u64 {
+                    return Ok(());
+                }
+                let reason =
+                    "Fastio does not know the file any more; looking once more to be certain".to_owned();
+                Err(Verdict::Later { after: MISSING_FOR_CERTAIN, reason })
+            }
         }
     }
 
     /// Fastio did not tell what a file is. A refusal may concern this file alone or every one.
     async fn unseen(&self, profile: &Profile, error: &fastio::Error) -> Verdict {
         let verdict = fastio_verdict(error);
-        if !matches!(error.kind, fastio::ErrorKind::Forbidden { .. }) {
+        if !is_forbidden(error) {
             return verdict;
         }
         match self.fastio.node(profile, &NodeId::root()).await {
@@ -234,6 +263,12 @@ impl Sync {
 
     async fn copies(&self, key: &FileKey) -> Result<Vec<copy::Copy>, database::Error> {
         store::copies(&mut *self.database.read().acquire().await?, key).await
+    }
+
+    async fn miss(&self, key: &FileKey, now: i64) -> Result<(), database::Error> {
+        let mut transaction = self.database.begin().await?;
+        store::miss(&mut transaction, key, now).await?;
+        transaction.commit().await
     }
 
     async fn bury(&self, key: &FileKey, reason: &str) -> Result<(), database::Error> {
@@ -271,6 +306,10 @@ impl Handler for Sync {
             }
         }
     }
+}
+
+fn is_forbidden(error: &fastio::Error) -> bool {
+    matches!(error.kind, fastio::ErrorKind::Forbidden { .. })
 }
 
 /// The form in which the file goes to OpenAI, or why it does not, in words.

@@ -69,13 +69,14 @@ fn plan_store(key: &FileKey, present: &Present, place: &Place, here: &[&Copy]) -
         .filter(|copy| copy.state != CopyState::Retiring && copy.holds(present))
         .max_by_key(|copy| (copy.state, std::cmp::Reverse(copy.id)));
     let others = here.iter().filter(|copy| best.is_none_or(|best| best.id != copy.id));
-    // An old copy that answers goes only when the new one does; one that never answered is in nobody's way.
+    // What answers goes only when the new copy does. Where no old copy is known to be indexed, one that was handed to the
+    // store may be, unseen by us. What never got there is in nobody's way.
     let ready = best.is_some_and(|best| best.state == CopyState::Indexed);
-    let mut steps: Vec<Step> = others
-        .clone()
-        .filter(|copy| ready || copy.state != CopyState::Indexed)
-        .map(|copy| Step::Retire(copy.id))
-        .collect();
+    let known_to_answer = others.clone().any(|copy| copy.state == CopyState::Indexed);
+    let answers =
+        |copy: &Copy| if known_to_answer { copy.state == CopyState::Indexed } else { copy.may_answer() };
+    let mut steps: Vec<Step> =
+        others.filter(|copy| ready || !answers(copy)).map(|copy| Step::Retire(copy.id)).collect();
     let Some(best) = best else {
         steps.push(Step::Upload(place.clone()));
         return steps;

@@ -97,6 +97,20 @@ fn an_edit_in_flight_drops_the_copy_that_never_answered() {
     assert_eq!(found, [Step::Retire(CopyId(2)), Step::Upload(place(1))]);
 }
 
+#[test]
+fn a_copy_that_may_answer_unseen_stays_while_nothing_else_answers() {
+    let now = present(2, "/a.txt");
+    let found = steps(Some(&now), &[place(1)], &[copy(1, 1, 1, CopyState::Attached)]);
+    assert_eq!(found, [Step::Upload(place(1))]);
+    let told = Copy { attaches: 1, ..copy(1, 1, 1, CopyState::Uploaded) };
+    assert_eq!(steps(Some(&now), &[place(1)], &[told]), [Step::Upload(place(1))]);
+    let never_told = copy(1, 1, 1, CopyState::Uploaded);
+    assert_eq!(
+        steps(Some(&now), &[place(1)], &[never_told]),
+        [Step::Retire(CopyId(1)), Step::Upload(place(1))]
+    );
+}
+
 /// What a store would hold if each step did what it says.
 fn carry_out(step: &Step, copies: &mut Vec<Copy>, (present, next_id): (&Present, &mut i64)) {
     let state = |copies: &mut Vec<Copy>, id: CopyId, state: CopyState| {
@@ -153,7 +167,7 @@ proptest! {
             .collect();
         let mut next_id = 100;
         let answering = |copies: &[Copy]| -> BTreeSet<VectorStoreId> {
-            copies.iter().filter(|copy| copy.state == CopyState::Indexed).map(|copy| copy.store.clone()).collect()
+            copies.iter().filter(|copy| copy.may_answer()).map(|copy| copy.store.clone()).collect()
         };
         let wanted: BTreeSet<VectorStoreId> = places.iter().map(|place| place.store.clone()).collect();
         let mut left = 200;

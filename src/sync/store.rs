@@ -16,18 +16,20 @@ use crate::openai::{Attributes, FileId, VectorStoreId};
 pub struct Remembered {
     /// The content that OpenAI could not index, and why.
     pub refused: Option<(String, String)>,
+    /// Since when Fastio does not know it any more. Unix milliseconds.
+    pub missing_since: Option<i64>,
 }
 
 /// What we remember of `key`; `None` when no rule ever covered it.
 pub async fn remembered(connection: &mut Connection, key: &FileKey) -> Result<Option<Remembered>, Error> {
-    let row = sqlx::query("SELECT refused, reason FROM file WHERE source_id = $1")
+    let row = sqlx::query("SELECT refused, reason, missing_since FROM file WHERE source_id = $1")
         .bind(key.to_string())
         .fetch_optional(connection)
         .await?;
     row.map(|row| {
         let refused: Option<String> = row.try_get("refused")?;
         let reason: Option<String> = row.try_get("reason")?;
-        Ok(Remembered { refused: refused.zip(reason) })
+        Ok(Remembered { refused: refused.zip(reason), missing_since: row.try_get("missing_since")? })
     })
     .transpose()
 }
@@ -66,8 +68,18 @@ const SEE: &str = "
     ON CONFLICT (source_id) DO UPDATE SET
         state = excluded.state, reason = excluded.reason, path = excluded.path, ancestors = excluded.ancestors,
         rules = excluded.rules, version = excluded.version, hash = excluded.hash, size = excluded.size,
-        modified_at = excluded.modified_at, seen_at = excluded.seen_at,
+        modified_at = excluded.modified_at, missing_since = NULL, seen_at = excluded.seen_at,
         refused = CASE WHEN excluded.state = 'skipped' THEN file.refused ELSE NULL END";
+
+/// Writes down that Fastio does not know the file any more, as it says for the first time.
+pub async fn miss(connection: &mut Connection, key: &FileKey, now: i64) -> Result<(), Error> {
+    sqlx::query("UPDATE file SET missing_since = $2 WHERE source_id = $1")
+        .bind(key.to_string())
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
 
 /// Writes down that the file is gone, if we ever knew it: its tombstone.
 pub async fn bury(connection: &mut Connection, key: &FileKey, reason: &str, now: i64) -> Result<(), Error> {

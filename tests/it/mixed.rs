@@ -1,5 +1,6 @@
 //! Random changes under every fault, in turn and mixed, with the worker killed in the middle now and then: at the end
-//! OpenAI holds what Fastio holds, and nothing is left over. The seed makes the changes and the faults repeatable.
+//! OpenAI holds what Fastio holds, and nothing is left over. The seed makes the changes and the faults repeatable;
+//! `DOCKET_TEST_SEED` sets another one for the long test.
 
 use docket::queue::store::release_all;
 use serde_json::{Value, json};
@@ -193,7 +194,8 @@ async fn every_fault_in_turn() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_changes_under_all_faults_at_once() {
-    let mut chaos = Chaos::start(7).await;
+    let seed = std::env::var("DOCKET_TEST_SEED").map_or(7, |seed| seed.parse().unwrap());
+    let mut chaos = Chaos::start(seed).await;
     chaos.h.openai_fails(openai_faults().iter().map(|fault| rarer(fault, 6.0)).collect()).await;
     chaos.h.fastio_fails(fastio_faults().iter().map(|fault| rarer(fault, 6.0)).collect()).await;
     chaos.run(1000).await;

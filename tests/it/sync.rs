@@ -93,6 +93,28 @@ async fn a_deleted_file_is_gone_and_a_restored_one_is_back() {
 }
 
 #[tokio::test]
+async fn a_file_that_one_of_fastios_servers_does_not_know_yet_keeps_its_copy() {
+    let h = Harness::start().await;
+    let node = h.put("/nda.txt", NDA).await;
+    h.converges().await;
+    h.fastio_fails(json!({"kind": "not_found_after_create", "window_ms": 60_000, "count": 1})).await;
+    h.webhook("workspace_storage_file_updated", &node).await;
+    h.converges().await;
+    h.never_unsearchable("/nda.txt").await;
+}
+
+#[tokio::test]
+async fn a_purged_file_is_gone_when_somebody_asks_for_a_look() {
+    let h = Harness::start().await;
+    h.put("/nda.txt", NDA).await;
+    h.converges().await;
+    h.purge("/nda.txt").await;
+    h.webhook("share_imported_to_workspace", "root").await;
+    h.converges().await;
+    assert!(h.held().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_copied_file_is_a_file_of_its_own() {
     let h = Harness::start().await;
     h.put("/nda.txt", NDA).await;
