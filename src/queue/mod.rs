@@ -69,7 +69,7 @@ pub struct Settings {
     pub workers: u16,
     /// How long a claim lasts without a heartbeat; a killed worker's job is taken over after this. Seconds.
     pub lease_seconds: u16,
-    /// Failures after which a job is dead. With waits that double up to a quarter of an hour, 30 are five hours:
+    /// Failures after which a job is dead. With waits that double up to a quarter of an hour, 30 are about four hours:
     /// longer than an outage that nobody could have prevented.
     pub max_attempts: u16,
     /// How long jobs in hand may take to finish at a stop; what is not done then is given back. Below the half minute
