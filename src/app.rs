@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Database, ServerLock};
+use crate::feed::{self, Feed};
 use crate::queue::Queue;
 use crate::receive::{self, Receive};
 use crate::sync::{self, Sync};
@@ -27,6 +28,7 @@ pub struct Parts {
     pub queue: Queue,
     pub sync: Arc<Sync>,
     pub receive: Receive,
+    pub feed: Feed,
 }
 
 impl Parts {
@@ -48,16 +50,51 @@ impl Parts {
         let sync = Arc::new(Sync::new(sync::Parts {
             database: database.clone(),
             clock: clock.clone(),
-            fastio,
-            openai,
-            rules,
+            fastio: fastio.clone(),
+            openai: openai.clone(),
+            rules: rules.clone(),
             settings: config.sync.clone(),
             wake: queue.wake(),
         }));
-        let parts = receive::Parts { database: database.clone(), clock, workers: queue.wake() };
+        let heard = Arc::new(tokio::sync::Notify::new());
+        let feed = Feed::new(feed::Parts {
+            database: database.clone(),
+            clock: clock.clone(),
+            fastio,
+            openai,
+            rules,
+            settings: config.feed.clone(),
+            sweeps: config.sweep.clone(),
+            wake: queue.wake(),
+            heard: heard.clone(),
+        });
+        let parts = receive::Parts { database: database.clone(), clock, workers: queue.wake(), heard };
         let receive = receive::open(config.receive.clone(), &config.secrets.fastio_webhook, parts).await?;
-        Ok(Parts { database, queue, sync, receive })
+        Ok(Parts { database, queue, sync, receive, feed })
     }
+}
+
+/// What compares and lists, for a command beside a server.
+///
+/// # Errors
+/// Settings or keys that cannot work.
+pub fn feed(config: &Config, database: Database) -> anyhow::Result<Feed> {
+    Ok(Feed::new(feed::Parts {
+        database,
+        clock: Clock::default(),
+        fastio: fastio::Client::new(&config.fastio.base_url, config.secrets.fastio_api_key()?)?,
+        openai: openai::Client::new(
+            &config.openai.base_url,
+            config.secrets.openai_api_key()?,
+            config.openai.organization.as_deref(),
+            config.openai.project.as_deref(),
+        )?,
+        rules: config.rules()?,
+        settings: config.feed.clone(),
+        sweeps: config.sweep.clone(),
+        wake: Arc::default(),
+        heard: Arc::default(),
+    }))
 }
 
 /// A running server.
@@ -92,7 +129,7 @@ impl App {
         listener: Option<TcpListener>,
     ) -> anyhow::Result<App> {
         let lock = ServerLock::take(&config.database.url)?;
-        let Parts { database, queue, sync, receive } = Parts::build(config, clock).await?;
+        let Parts { database, queue, sync, receive, feed } = Parts::build(config, clock).await?;
         let recovered = queue.recover().await.context("taking over the last server's jobs")?;
         let listener = match listener {
             Some(listener) => listener,
@@ -121,6 +158,16 @@ impl App {
         parts.spawn(async move {
             drain.run(until).await;
             "drain"
+        });
+        let (follower, until) = (feed.clone(), stop.clone());
+        parts.spawn(async move {
+            follower.follow(until).await;
+            "change feed"
+        });
+        let until = stop.clone();
+        parts.spawn(async move {
+            feed.sweep_for_ever(until).await;
+            "sweep"
         });
         for _ in 0..queue.workers() {
             let (queue, sync, stop, abandon) = (queue.clone(), sync.clone(), stop.clone(), abandon.clone());

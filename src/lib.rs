@@ -13,6 +13,7 @@ pub mod config;
 pub mod database;
 pub mod event;
 pub mod fastio;
+pub mod feed;
 pub mod http;
 pub mod openai;
 pub mod queue;

@@ -3,6 +3,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage (which includes settings that are wrong).
 
+mod backfill;
 mod check;
 #[cfg(feature = "sandbox")]
 mod demo;
@@ -12,12 +13,15 @@ mod files;
 mod jobs;
 mod log;
 mod output;
+mod progress;
+mod rebuild;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod send;
 mod serve;
 mod signals;
 mod status;
+mod sweep;
 mod table;
 mod text;
 
@@ -26,8 +30,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::app;
 use crate::config::{Config, Sources};
-use crate::database::Database;
+use crate::database::{Database, OpenError};
+use crate::feed::Feed;
 
 use failure::{Failure, Outcome};
 
@@ -72,6 +78,12 @@ enum Command {
     Files(files::Arguments),
     /// List the events that were received
     Events(events::Arguments),
+    /// Queue what was in Fastio before Docket, behind live traffic
+    Backfill(backfill::Arguments),
+    /// Compare Fastio, the database and OpenAI now, and repair what differs
+    Sweep(sweep::Arguments),
+    /// Restore a lost database from what the vector stores say of themselves
+    Rebuild(rebuild::Arguments),
     /// List the work that is left, and retry or discard it
     Jobs(jobs::Arguments),
 }
@@ -117,6 +129,9 @@ impl Command {
             Command::Status(arguments) => status::run(arguments, &settings.load()?).await,
             Command::Files(arguments) => files::run(arguments, &settings.load()?).await,
             Command::Events(arguments) => events::run(arguments, &settings.load()?).await,
+            Command::Backfill(arguments) => backfill::run(arguments, &settings.load()?).await,
+            Command::Sweep(arguments) => sweep::run(arguments, &settings.load()?).await,
+            Command::Rebuild(arguments) => rebuild::run(arguments, &settings.load()?).await,
             Command::Jobs(arguments) => jobs::run(arguments, &settings.load()?).await,
         }
     }
@@ -127,6 +142,28 @@ impl SettingsArgs {
         let sources = Sources::from_process(self.config.clone(), self.set.clone());
         Config::load(&sources).map_err(Failure::usage)
     }
+}
+
+/// What compares and lists, on `database`.
+fn feed(config: &Config, database: &Database) -> Result<Feed, Failure> {
+    app::feed(config, database.clone()).map_err(Failure::from_error)
+}
+
+/// A name that is none of the rules' is the person's to correct.
+fn feed_failure(error: crate::feed::Error) -> Failure {
+    match error {
+        crate::feed::Error::NoRule(_) => Failure::usage(error),
+        error => Failure::from_error(error),
+    }
+}
+
+/// The database, made when no server ever ran: listing what there is may well be the first thing one does.
+async fn open_or_make(config: &Config) -> Result<Database, Failure> {
+    match Database::open_existing(&config.database.url).await {
+        Err(OpenError::Missing(_)) => Database::open(&config.database.url).await,
+        opened => opened,
+    }
+    .map_err(Failure::from_error)
 }
 
 /// The database that a server has made.

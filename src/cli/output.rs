@@ -11,6 +11,13 @@ pub fn json<T: Serialize>(rows: &[T]) -> io::Result<()> {
     print(&text)
 }
 
+/// One JSON object.
+pub fn one<T: Serialize>(object: &T) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(object)?;
+    text.push('\n');
+    print(&text)
+}
+
 /// Text to standard output, to its last byte.
 pub fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();

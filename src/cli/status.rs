@@ -10,8 +10,9 @@ use super::{Form, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
+use crate::feed::store::Way;
 use crate::queue::store::PauseRow;
-use crate::{event, queue, receive, sync};
+use crate::{event, feed, queue, receive, sync};
 
 /// States that are shown even when nothing is in them, so that a script finds its number.
 const JOB_STATES: [&str; 3] = ["waiting", "running", "dead"];
@@ -57,6 +58,8 @@ struct Seen {
     copies: Vec<(String, i64)>,
     events: Vec<(String, i64)>,
     received: Vec<(String, String, i64)>,
+    feed: Option<feed::store::State>,
+    sweep: Option<feed::store::SweepRow>,
 }
 
 impl Seen {
@@ -71,6 +74,8 @@ impl Seen {
             copies: sync::store::copy_counts(&mut connection).await?,
             events: event::store::counts(&mut connection).await?,
             received: receive::counts(&mut connection).await?,
+            feed: feed::store::state(&mut connection).await?,
+            sweep: feed::store::last_sweep(&mut connection).await?,
         })
     }
 
@@ -97,6 +102,9 @@ impl Seen {
             };
             rows.push(row(name, label, *value));
         }
+        // The value of these is when, in Unix milliseconds.
+        rows.extend(self.feed.iter().map(|feed| row("feed", &feed.way, feed.since)));
+        rows.extend(self.sweep.iter().map(|sweep| row("sweep", &sweep.outcome, sweep.ended_at)));
         rows.extend(self.pauses.into_iter().map(|pause| Row {
             name: "pause",
             label: pause.target.clone(),
@@ -130,6 +138,10 @@ impl Seen {
             ],
         );
         section("Received", self.received_words(paint));
+        let learnt = self.learnt_words(now, paint);
+        if !learnt.is_empty() {
+            section("Besides webhooks", learnt);
+        }
         if !self.pauses.is_empty() {
             text.push_str(&format!("{}\n", paint.bad("Paused, and tried again by itself")));
             text.push_str(&pauses(&self.pauses, now).render(paint));
@@ -140,6 +152,31 @@ impl Seen {
             );
         }
         text
+    }
+
+    /// How else changes are learnt.
+    fn learnt_words(&self, now: i64, paint: Paint) -> Vec<(String, String)> {
+        let mut lines = Vec::new();
+        if let Some(feed) = &self.feed {
+            let words = match (&feed.reason, feed.way()) {
+                (None, _) => format!("followed since {}", when(feed.since, now)),
+                (Some(reason), Way::Search) => {
+                    paint.bad(&format!("refused, so events are searched: {reason}"))
+                }
+                (Some(reason), _) => paint.bad(&format!("refused, and event search too: {reason}")),
+            };
+            lines.push(("change feed".to_owned(), words));
+        }
+        if let Some(sweep) = &self.sweep {
+            let ended = when(sweep.ended_at, now);
+            let words = match sweep.outcome.as_str() {
+                "done" => format!("ended {ended}"),
+                "stopped" => paint.bad(&format!("stopped {ended}, needs a person: docket sweep --dry-run")),
+                _ => paint.bad(&format!("ended {ended} with an incomplete list")),
+            };
+            lines.push(("last sweep".to_owned(), words));
+        }
+        lines
     }
 
     fn received_words(&self, paint: Paint) -> Vec<(String, String)> {

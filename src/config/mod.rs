@@ -11,7 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::sync::{RuleError, RuleSettings, Rules};
-use crate::{queue, receive, sync};
+use crate::{feed, queue, receive, sync};
 
 pub use secrets::Secrets;
 
@@ -27,6 +27,8 @@ pub struct Config {
     pub receive: receive::Settings,
     pub queue: queue::Settings,
     pub sync: sync::Settings,
+    pub feed: feed::Settings,
+    pub sweep: feed::SweepSettings,
     pub log: LogSettings,
     pub rules: Vec<RuleSettings>,
     pub secrets: Secrets,
@@ -70,6 +72,8 @@ struct File {
     receive: receive::Settings,
     queue: queue::Settings,
     sync: sync::Settings,
+    feed: feed::Settings,
+    sweep: feed::SweepSettings,
     log: LogSettings,
     rule: Vec<RuleSettings>,
 }
@@ -185,9 +189,10 @@ impl Config {
             let table = text.parse().map_err(|error: toml::de::Error| file_error(error.to_string()))?;
             overlay::apply(table, overrides)?
         };
-        let File { database, fastio, openai, receive, queue, sync, log, rule } = file;
+        let File { database, fastio, openai, receive, queue, sync, feed, sweep, log, rule } = file;
         let secrets = Secrets::read(&sources.environment)?;
-        Ok(Config { database, fastio, openai, receive, queue, sync, log, rules: rule, secrets })
+        let rules = rule;
+        Ok(Config { database, fastio, openai, receive, queue, sync, feed, sweep, log, rules, secrets })
     }
 
     /// The rules, checked together.

@@ -31,7 +31,7 @@ pub struct Client {
     base: Base,
     /// `Bearer …`, marked sensitive.
     authorization: HeaderValue,
-    key: SecretString,
+    pub(super) key: SecretString,
 }
 
 /// A file's content on its way.
@@ -188,7 +188,7 @@ impl Client {
     }
 
     /// A small call that must succeed.
-    async fn call(
+    pub(super) async fn call(
         &self,
         operation: &'static str,
         path: &[&str],
@@ -199,7 +199,7 @@ impl Client {
         Ok(Opened { head: reply.head, envelope })
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         operation: &'static str,
         path: &[&str],
@@ -218,17 +218,18 @@ impl Client {
     }
 }
 
-struct Opened {
-    head: reply::Head,
-    envelope: Envelope,
+/// An answer that is a success.
+pub(super) struct Opened {
+    pub(super) head: reply::Head,
+    pub(super) envelope: Envelope,
 }
 
-fn storage<'a>(profile: &'a Profile, rest: &[&'a str]) -> Vec<&'a str> {
+pub(super) fn storage<'a>(profile: &'a Profile, rest: &[&'a str]) -> Vec<&'a str> {
     [&[profile.kind.as_str(), profile.id.as_str(), "storage"], rest].concat()
 }
 
 /// The envelope of an answer that is a success by its status and by its own words.
-fn accept(operation: &'static str, reply: &Reply, secrets: &[&str]) -> Result<Envelope, Error> {
+pub(super) fn accept(operation: &'static str, reply: &Reply, secrets: &[&str]) -> Result<Envelope, Error> {
     if !reply.head.status.is_success() {
         return Err(Error::refused(operation, reply, secrets));
     }

@@ -6,10 +6,12 @@
 mod client;
 mod envelope;
 mod error;
+mod feed;
 mod id;
 mod node;
 
 pub use client::{Client, Download, MAX_NODES_PER_CALL};
 pub use error::{Error, ErrorKind};
+pub use feed::{Category, ChangePage, Changes, Found, Inventoried};
 pub use id::{BadProfile, NodeId, Profile, ProfileKind, VersionId};
 pub use node::{Hash, Node, NodeKind, Page};

@@ -139,10 +139,20 @@ fn is_said(value: &Value) -> bool {
 /// With what is wrong, when there is no list, a node in it has no id, or more is promised without a cursor: a listing
 /// read in part must never look complete.
 pub(super) fn page(envelope: &Envelope) -> Result<Page<Node>, &'static str> {
+    page_of(envelope, Node::read)
+}
+
+/// The same of rows that are read as something else.
+///
+/// # Errors
+/// As [`page`].
+pub(super) fn page_of<T>(
+    envelope: &Envelope,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Page<T>, &'static str> {
     let nested = envelope.object("nodes").and_then(|nodes| nodes.list("items"));
     let list = nested.or_else(|| envelope.list("nodes")).or_else(|| envelope.list("items"));
-    let items =
-        list.ok_or("no list of nodes")?.iter().map(|item| Node::read(item).ok_or("a node without an id"));
+    let items = list.ok_or("no list of nodes")?.iter().map(|item| read(item).ok_or("a node without an id"));
     let items = items.collect::<Result<Vec<_>, _>>()?;
 
     let pagination = envelope.object("pagination");

@@ -253,7 +253,7 @@ impl Client {
     }
 
     /// A small call that must succeed.
-    async fn call(
+    pub(super) async fn call(
         &self,
         operation: &'static str,
         method: Method,
@@ -306,14 +306,14 @@ struct Call {
 }
 
 /// What a small call carries.
-enum Extra<'a> {
+pub(super) enum Extra<'a> {
     None,
     Query(&'a [(&'a str, &'a str)]),
     Json(&'a Value),
 }
 
 /// A success, yet to be read.
-struct Answer {
+pub(super) struct Answer {
     operation: &'static str,
     head: Head,
     body: Value,
@@ -325,7 +325,7 @@ impl Answer {
         read(&self.body).ok_or_else(|| self.unreadable("no object with an id"))
     }
 
-    fn page<T>(self, read: impl Fn(Fields<'_>) -> Result<T, &'static str>) -> Result<T, Error> {
+    pub(super) fn page<T>(self, read: impl Fn(Fields<'_>) -> Result<T, &'static str>) -> Result<T, Error> {
         let fields = Fields::of(&self.body).ok_or("not an object");
         fields.and_then(read).map_err(|what| self.unreadable(what))
     }

@@ -8,6 +8,7 @@ mod attributes;
 mod client;
 mod error;
 mod file;
+mod listing;
 mod store;
 
 pub use attributes::{AttributeValue, Attributes};

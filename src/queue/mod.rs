@@ -20,6 +20,7 @@
 //! attempt, and now and then one is let through to find out whether it answers again.
 
 mod backoff;
+pub mod presence;
 pub mod store;
 mod work;
 

@@ -95,6 +95,8 @@ pub struct Drain {
     pub(super) wake: Arc<Notify>,
     /// To be notified after a commit that added jobs.
     pub(super) workers: Arc<Notify>,
+    /// To be notified when something new was told.
+    pub(super) heard: Arc<Notify>,
     pub(super) event_keep_ms: i64,
 }
 
@@ -134,6 +136,9 @@ impl Drain {
         self.level.drained(drained.rows);
         self.counters.add(Count::New, drained.new as u64);
         self.counters.add(Count::Duplicate, drained.duplicate as u64);
+        if drained.new > 0 {
+            self.heard.notify_one();
+        }
         if drained.jobs > 0 {
             self.workers.notify_waiters();
         }

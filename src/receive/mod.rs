@@ -57,6 +57,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Notified when jobs were added.
     pub workers: Arc<Notify>,
+    /// Notified when a delivery told something: the change feed may tell more.
+    pub heard: Arc<Notify>,
 }
 
 /// The three things that run. [`Public`] must be dropped, or have returned, before [`Writer::run`] ends.
@@ -76,7 +78,7 @@ pub struct Public {
 /// # Errors
 /// No secret to check signatures with, a setting that cannot work, or a database that cannot be read.
 pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) -> Result<Receive, Error> {
-    let Parts { database, clock, workers } = parts;
+    let Parts { database, clock, workers, heard } = parts;
     let verifier = Verifier::new(secrets, settings.check()?)?;
     let limits = Limits { rows: settings.inbox_max_rows, ack_timeout: settings.ack_timeout() };
     let (wake, counters) = (Arc::new(Notify::new()), Arc::new(Counters::default()));
@@ -88,6 +90,7 @@ pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) ->
         counters: counters.clone(),
         wake,
         workers,
+        heard,
         event_keep_ms: settings.event_keep_ms(),
     };
     let memory = Arc::new(Semaphore::new(body::MEMORY_BYTES));

@@ -94,7 +94,8 @@ impl Sync {
         }
         let mut found = self.find_uploads(copy).await?;
         match (found.pop(), found.is_empty()) {
-            (None, _) => self.forget(copy.id).await,
+            // It may land yet. What would prove that it is ours then is kept for the sweeps.
+            (None, _) => self.record(&[Change::Lost(copy.id)]).await,
             (Some(file_id), true) => {
                 tracing::info!(file_id = %file_id, "adopted a File object whose upload was not answered");
                 self.record(&[Change::Uploaded(copy.id, &file_id)]).await

@@ -62,7 +62,7 @@ impl Looker {
     /// What `node` is now.
     ///
     /// # Errors
-    /// Fastio's, except that a node it does not have is [`Look::Gone`].
+    /// Fastio's, except that a node it does not have is [`Look::Unknown`].
     pub async fn look(&self, profile: &Profile, node: &NodeId) -> Result<Look, Error> {
         let node = match self.fastio.node(profile, node).await {
             Ok(node) => node,
@@ -158,9 +158,9 @@ fn path(name: &str, folders: &[Node]) -> String {
     above.chain([name]).flat_map(|part| ["/", part]).collect()
 }
 
-fn present(node: Node, folders: &[Node]) -> Present {
-    let path = path(&node.name, folders);
-    let withheld = if node.infected {
+/// Why Fastio would not hand `node` out, in words.
+pub(super) fn withheld(node: &Node) -> Option<&'static str> {
+    if node.infected {
         Some("Fastio's virus scan found something in it")
     } else if node.dmca {
         Some("it is blocked at Fastio by a copyright complaint")
@@ -168,7 +168,12 @@ fn present(node: Node, folders: &[Node]) -> Present {
         Some("it is restricted at Fastio")
     } else {
         None
-    };
+    }
+}
+
+fn present(node: Node, folders: &[Node]) -> Present {
+    let path = path(&node.name, folders);
+    let withheld = withheld(&node);
     Present {
         name: node.name,
         path,

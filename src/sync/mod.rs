@@ -14,6 +14,7 @@ mod relay;
 mod rule;
 pub mod store;
 mod stores;
+pub mod survey;
 mod upload;
 mod utf8;
 mod verdict;
@@ -40,7 +41,7 @@ use stores::Stores;
 use verdict::{FASTIO, database_verdict, fastio_verdict, profile_target, worst};
 
 pub use rule::{Rule, RuleError, RuleSettings, Rules, Target};
-pub use stores::fault as vector_store_fault;
+pub use stores::{INTENT, fault as vector_store_fault};
 
 /// Steps in one go. A file in ten stores with five stale copies in each takes fewer; more means that the plan and the
 /// world disagree about what a step did.

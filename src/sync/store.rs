@@ -132,7 +132,7 @@ pub async fn copies(connection: &mut Connection, key: &FileKey) -> Result<Vec<Co
     rows.iter().map(copy).collect()
 }
 
-fn copy(row: &SqliteRow) -> Result<Copy, Error> {
+pub(super) fn copy(row: &SqliteRow) -> Result<Copy, Error> {
     let state: &str = row.try_get("state")?;
     let state = CopyState::ALL
         .into_iter()
@@ -223,6 +223,8 @@ pub enum Change<'a> {
     State(CopyId, CopyState),
     /// OpenAI holds nothing of it any more.
     Forgotten(CopyId),
+    /// OpenAI shows nothing of an upload that it did not answer.
+    Lost(CopyId),
     /// OpenAI cannot index this content of the file, so it is not to be uploaded again and again.
     Refused(&'a FileKey, &'a Source, &'a str),
 }
@@ -258,6 +260,10 @@ impl Change<'_> {
                 .bind(copy.0)
                 .bind(state.as_str())
                 .bind(now),
+            Change::Lost(copy) => {
+                sqlx::query(LOST).bind(copy.0).bind(now).execute(&mut *connection).await?;
+                sqlx::query("DELETE FROM copy WHERE id = $1").bind(copy.0)
+            }
             Change::Forgotten(copy) => sqlx::query("DELETE FROM copy WHERE id = $1").bind(copy.0),
             Change::Refused(key, source, reason) => {
                 sqlx::query(REFUSED).bind(key.to_string()).bind(*reason).bind(fingerprint(source)).bind(now)
@@ -267,6 +273,12 @@ impl Change<'_> {
         Ok(())
     }
 }
+
+const LOST: &str = "
+    INSERT INTO lost_upload (source_id, vector_store, version, hash, size, modified_at, content_hash, filename, bytes,
+                             begun_at, lost_at)
+    SELECT source_id, vector_store, version, hash, size, modified_at, content_hash, filename, bytes, since, $2
+    FROM copy WHERE id = $1 AND content_hash IS NOT NULL";
 
 const GOT_FILE: &str = "UPDATE copy SET state = $2, file_id = $3, since = $4 WHERE id = $1";
 
@@ -378,19 +390,19 @@ pub async fn copy_counts(connection: &mut Connection) -> Result<Vec<(String, i64
         .await
 }
 
-fn json(attributes: &Attributes) -> Result<String, Error> {
+pub(super) fn json(attributes: &Attributes) -> Result<String, Error> {
     serde_json::to_string(attributes).map_err(|error| Error::Encode(error.into()))
 }
 
-fn hash_text(hash: &Hash) -> String {
+pub(super) fn hash_text(hash: &Hash) -> String {
     format!("{}:{}", hash.algorithm, hash.value)
 }
 
-fn parse_hash(text: &str) -> Option<Hash> {
+pub(super) fn parse_hash(text: &str) -> Option<Hash> {
     let (algorithm, value) = text.split_once(':')?;
     Some(Hash { algorithm: algorithm.to_owned(), value: value.to_owned() })
 }
 
-fn size(bytes: u64) -> i64 {
+pub(super) fn size(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }

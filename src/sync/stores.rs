@@ -19,7 +19,7 @@ use crate::queue::Verdict;
 const SOUND_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// The key in a store's metadata that says which of our rows it was made for.
-const INTENT: &str = "docket_intent";
+pub const INTENT: &str = "docket_intent";
 
 /// Pages of vector stores that are searched for one whose creation was not answered: 10,000 stores.
 const PAGES: usize = 100;

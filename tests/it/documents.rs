@@ -13,7 +13,7 @@ const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 const RULE: &str = "[[rule]]\nname = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\n";
 
 /// Settings that are off unless somebody sets them.
-const WITHOUT_DEFAULT: [&str; 2] = ["openai.organization", "openai.project"];
+const WITHOUT_DEFAULT: [&str; 3] = ["openai.organization", "openai.project", "feed.org_id"];
 
 /// The members of a rule that the example leaves out, because they exclude one that it has.
 const NOT_IN_THE_EXAMPLE_RULE: [&str; 1] = ["rule.share"];

@@ -3,6 +3,7 @@
 mod cli;
 mod clients;
 mod documents;
+mod feed;
 mod harness;
 mod memory;
 mod mixed;
@@ -13,4 +14,5 @@ mod receive;
 mod receive_kill;
 mod sandbox_fastio;
 mod sandbox_openai;
+mod sweep;
 mod sync;

@@ -58,7 +58,12 @@ impl World {
     async fn on(folder: Arc<TempDir>, settings: Settings, write: bool) -> World {
         let database = Database::open(&url(&folder)).await.unwrap();
         let (clock, workers) = (Clock::default(), Arc::new(Notify::new()));
-        let parts = Parts { database: database.clone(), clock: clock.clone(), workers: workers.clone() };
+        let parts = Parts {
+            database: database.clone(),
+            clock: clock.clone(),
+            workers: workers.clone(),
+            heard: Arc::default(),
+        };
         let secrets = [SecretString::from("the-secret-before-the-rotation"), SecretString::from(SECRET)];
         let receive = receive::open(settings, &secrets, parts).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -532,7 +537,8 @@ async fn an_inbox_row_that_cannot_be_read_does_not_stop_the_others() {
 async fn without_a_secret_nothing_starts() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&url(&folder)).await.unwrap();
-    let parts = Parts { database, clock: Clock::default(), workers: Arc::new(Notify::new()) };
+    let parts =
+        Parts { database, clock: Clock::default(), workers: Arc::new(Notify::new()), heard: Arc::default() };
     let error = receive::open(settings(), &[], parts).await.err().unwrap().to_string();
     assert!(error.contains("FASTIO_WEBHOOK_SECRET"), "{error}");
 }

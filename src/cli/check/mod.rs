@@ -5,6 +5,7 @@
 mod local;
 mod ready;
 mod remote;
+mod ways;
 
 use std::io;
 

@@ -42,7 +42,7 @@ pub async fn fastio(report: &mut Report, config: &Config, rules: &Option<Rules>)
             Err(error) => report.fail(check, format!("{id}: {}", fastio_advice(&error, base)))?,
         }
     }
-    Ok(())
+    super::ways::learn(report, &client, rules, &config.feed).await
 }
 
 fn fastio_advice(error: &fastio::Error, base: &url::Url) -> String {

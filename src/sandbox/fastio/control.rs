@@ -12,6 +12,7 @@
 //! | `POST /_sandbox/copy` | `{workspace, from, to}`, where `to` is the folder to copy into |
 //! | `POST /_sandbox/restore` | `{workspace, path}`: takes what was last trashed at that path out of the trash |
 //! | `POST /_sandbox/unlock` | `{workspace, path}`: takes a lock away from its holder |
+//! | `POST /_sandbox/generate` | `{workspace, count, seed}`: that many small files by formula, which take no memory |
 //! | `GET /_sandbox/webhooks/idle` | answers when no webhook waits or is in flight |
 //!
 //! `{workspace}` is a workspace's id, or `workspace:ID`, or `share:ID`.
@@ -30,6 +31,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::content::{MAX_KEPT_BYTES, Stored};
+use super::many::{self, Many};
 use super::refusal::Refusal;
 use super::tree::{Key, ROOT, Tree};
 use super::world::World;
@@ -57,6 +59,7 @@ pub fn router(state: &State) -> Router {
         .route("/_sandbox/copy", post(copy))
         .route("/_sandbox/restore", post(restore))
         .route("/_sandbox/unlock", post(unlock))
+        .route("/_sandbox/generate", post(generate))
         .route("/_sandbox/webhooks/idle", get(idle))
         // The limit of a content is checked where it can be explained.
         .layer(DefaultBodyLimit::disable())
@@ -282,6 +285,26 @@ fn last_trashed(tree: &Tree, path: &str) -> Option<Key> {
     let path = format!("/{}", path.trim_matches('/'));
     let there = tree.in_trash().filter(|key| tree.path(*key) == path);
     there.max_by_key(|key| tree.node(*key).and_then(|node| node.trashed))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Amount {
+    workspace: String,
+    count: u64,
+    #[serde(default)]
+    seed: u64,
+}
+
+async fn generate(Shared(state): Shared<State>, body: Bytes) -> Answer {
+    let Amount { workspace, count, seed } = parse(&body)?;
+    if count > many::MOST {
+        let words = format!("at most {} files are made by formula", many::MOST);
+        return Err(Failed(StatusCode::PAYLOAD_TOO_LARGE, words));
+    }
+    let (profile, at) = (profile(&workspace)?, state.now());
+    state.change(|world| world.generate(&profile, Many { count, seed, at }))?;
+    Ok(Json(json!({"workspace": workspace, "count": count})))
 }
 
 async fn unlock(Shared(state): Shared<State>, body: Bytes) -> Answer {

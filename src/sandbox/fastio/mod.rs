@@ -14,6 +14,7 @@ mod control;
 mod event;
 mod id;
 mod lock;
+mod many;
 mod refusal;
 mod render;
 mod time;

@@ -8,6 +8,7 @@ use crate::fastio::Profile;
 
 use super::event::{Event, Log, What};
 use super::id::{Ids, Of, is_well_formed};
+use super::many::Many;
 use super::refusal::Refusal;
 use super::token::Tokens;
 use super::tree::{Key, ROOT, Tree};
@@ -30,6 +31,7 @@ pub struct World {
     pub uploads: Uploads,
     pub tokens: Tokens,
     trees: BTreeMap<Profile, Tree>,
+    many: BTreeMap<Profile, Many>,
     /// Those that nobody may see for now.
     hidden: BTreeMap<Profile, Tree>,
 }
@@ -42,8 +44,26 @@ impl World {
             uploads: Uploads::default(),
             tokens: Tokens::default(),
             trees: BTreeMap::new(),
+            many: BTreeMap::new(),
             hidden: BTreeMap::new(),
         }
+    }
+
+    /// Fills a workspace or share with files that follow by formula.
+    pub fn generate(&mut self, profile: &Profile, many: Many) -> Result<(), Refusal> {
+        self.ensure(profile)?;
+        self.many.insert(profile.clone(), many);
+        Ok(())
+    }
+
+    pub fn many(&self, profile: &Profile) -> Option<&Many> {
+        self.many.get(profile)
+    }
+
+    /// The file made by formula that `id` means.
+    pub fn one_of_many(&self, profile: &Profile, id: &str) -> Option<(&Many, u64)> {
+        let many = self.many(profile)?;
+        many.find(id).map(|number| (many, number))
     }
 
     pub fn trees(&self) -> impl Iterator<Item = &Tree> {

@@ -1,6 +1,7 @@
 //! A whole Docket between stateful stand-ins of Fastio and OpenAI, driven one step at a time: a test says when the inbox
 //! is drained and when jobs are done, and moves time instead of waiting for it.
 
+mod outside;
 pub mod program;
 mod world;
 
@@ -45,12 +46,13 @@ pub struct Harness {
     pub database: docket::database::Database,
     pub queue: queue::Queue,
     pub sync: std::sync::Arc<docket::sync::Sync>,
+    pub feed: docket::feed::Feed,
     pub clock: Clock,
     pub webhook_url: Url,
     client: reqwest::Client,
     stop: CancellationToken,
     _tasks: JoinSet<()>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Harness {
@@ -76,7 +78,8 @@ impl Harness {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder, &sandbox, settings);
         let clock = Clock::default();
-        let Parts { database, queue, sync, receive } = Parts::build(&config, clock.clone()).await.unwrap();
+        let Parts { database, queue, sync, receive, feed } =
+            Parts::build(&config, clock.clone()).await.unwrap();
         let receive::Receive { public, writer, drain } = receive;
         // The test drains, one pass at a time.
         drop(drain);
@@ -90,12 +93,13 @@ impl Harness {
             database,
             queue,
             sync,
+            feed,
             clock,
             webhook_url,
             client,
             stop,
             _tasks: tasks,
-            _folder: folder,
+            folder,
         }
     }
 

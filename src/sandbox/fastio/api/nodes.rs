@@ -49,6 +49,9 @@ pub fn details(call: &Call, profile: &Profile, ids: &str) -> Answer {
         return bulk(call, profile, ids, output);
     }
     let node = call.state.look(|world| {
+        if let Some((many, number)) = world.one_of_many(profile, ids) {
+            return Ok(many.node(number));
+        }
         let key = look(call, world, profile, ids)?;
         Ok::<Value, Refusal>(render::node(world.tree(profile)?, key, output, call.now()))
     })?;
@@ -178,9 +181,14 @@ pub fn inventory(call: &Call, profile: &Profile) -> Answer {
         return Err(Refusal::input("page_size: This must be between 1 and 500."));
     }
     let after = call.query.get("cursor").map(read_cursor).transpose()?;
-    let after: Key = match after {
-        Some(text) => text.parse().map_err(|_| Refusal::input("cursor: Invalid cursor."))?,
-        None => ROOT,
+    let wrong = || Refusal::input("cursor: Invalid cursor.");
+    // Those made by formula come after all others.
+    let (after, begun): (Key, Option<u64>) = match &after {
+        Some(text) => match text.strip_prefix('n') {
+            Some(number) => (Key::MAX, Some(number.parse().map_err(|_| wrong())?)),
+            None => (text.parse().map_err(|_| wrong())?, None),
+        },
+        None => (ROOT, None),
     };
     let kind = call.query.get("type");
     let with_path = call.query.get("include").is_some_and(|list| list.split(',').any(|one| one == "path"));
@@ -190,8 +198,15 @@ pub fn inventory(call: &Call, profile: &Profile) -> Answer {
         let wanted = |node: &Node| kind.is_none_or(|kind| kind == node.kind.as_str());
         let mut rows = tree.live_after(after).filter(|(_, node)| wanted(node)).map(|(key, _)| key);
         let page: Vec<Key> = rows.by_ref().take(size).collect();
-        let next = rows.next().and(page.last()).map(Key::to_string);
-        let items: Vec<Value> = page.iter().map(|key| render::row(tree, *key, with_path, now)).collect();
+        let mut next = rows.next().and(page.last()).map(Key::to_string);
+        let mut items: Vec<Value> = page.iter().map(|key| render::row(tree, *key, with_path, now)).collect();
+        let many = world.many(profile).filter(|_| next.is_none() && kind.is_none_or(|kind| kind == "file"));
+        if let Some(many) = many {
+            let from = begun.unwrap_or(0);
+            let until = many.count.min(from + (size - items.len()) as u64);
+            items.extend((from..until).map(|number| many.row(number, with_path)));
+            next = (until < many.count).then(|| format!("n{until}"));
+        }
         Ok::<_, Refusal>((items, next))
     })?;
     ok(json!({"nodes": {"count": items.len(), "items": items}, "pagination": pagination(size, next)}))

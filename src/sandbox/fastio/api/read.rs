@@ -10,12 +10,16 @@ use sha2::{Digest, Sha256};
 use super::call::Call;
 use super::{Answer, Reply, nodes, ok};
 use crate::fastio::Profile;
+use crate::sandbox::fastio::content::Stored;
 use crate::sandbox::fastio::id::{Of, canonical, shown};
 use crate::sandbox::fastio::refusal::Refusal;
 use crate::sandbox::fastio::render::mimetype;
-use crate::sandbox::fastio::tree::{Key, Node, Version};
+use crate::sandbox::fastio::tree::{Key, Kind, Node, Version};
 use crate::sandbox::fastio::world::World;
 use crate::sandbox::server::Download;
+
+/// What a download token for a file made by formula begins with; its node's id follows.
+const MANY_TOKEN: &str = "many.";
 
 /// How many characters an extracted chunk has at most.
 const CHUNK_CHARS: usize = 2_000;
@@ -43,6 +47,9 @@ fn readable(call: &Call, world: &World, profile: &Profile, id: &str) -> Result<K
 
 /// Makes a download token. It acts, although it is a GET: it leaves an event.
 pub fn request(call: &Call, profile: Profile, node: &str) -> Answer {
+    if call.state.look(|world| world.one_of_many(&profile, node).is_some()) {
+        return ok(json!({"token": format!("{MANY_TOKEN}{}", canonical(node))}));
+    }
     let wanted = call.query.get("version_id");
     let token = call.state.change(|world| {
         let key = readable(call, world, &profile, node)?;
@@ -58,6 +65,15 @@ pub fn request(call: &Call, profile: Profile, node: &str) -> Answer {
 
 /// The bytes. A token reads without a key, but only the file, and the version, that it was made for.
 pub fn read(call: &Call, profile: Profile, node: &str) -> Answer {
+    let many = call.state.look(|world| {
+        let (many, number) = world.one_of_many(&profile, node)?;
+        let token = call.query.get("token").and_then(|token| token.strip_prefix(MANY_TOKEN));
+        (token.is_some_and(|id| id == canonical(node)) || call.bearer().is_some())
+            .then(|| (std::sync::Arc::new(many.content(number)), many.name(number)))
+    });
+    if let Some((content, name)) = many {
+        return Ok(whole(&content, &name, Kind::File));
+    }
     let wanted = call.query.get("version_id").map(canonical);
     let (content, name, kind) = call.state.look(|world| {
         let (key, wanted) = match call.query.get("token") {
@@ -76,17 +92,22 @@ pub fn read(call: &Call, profile: Profile, node: &str) -> Answer {
         let version = version(node, wanted.as_deref())?;
         Ok((std::sync::Arc::clone(&version.content), node.name.clone(), node.kind))
     })?;
+    Ok(whole(&content, &name, kind))
+}
+
+/// A content as it is downloaded.
+fn whole(content: &Stored, name: &str, kind: Kind) -> Reply {
     let chunks = content.chunks().map(Ok::<_, std::convert::Infallible>);
     let mut response = Response::new(Body::from_stream(stream::iter(chunks)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, HeaderValue::from(content.size()));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(mimetype(&name, kind)));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(mimetype(name, kind)));
     let encoded: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
     let disposition = format!("attachment; filename*=UTF-8''{}", encoded.replace('+', "%20"));
     headers
         .insert(CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).expect("encoded names are ASCII"));
     response.extensions_mut().insert(Download);
-    Ok(Reply::Whole(response))
+    Reply::Whole(response)
 }
 
 /// Extracted text, in chunks. Only texts have any here; of a generated content nothing is extracted.

@@ -1,0 +1,85 @@
+//! How far long work is: a bar on a terminal, a plain line now and then elsewhere. On standard error, so that what a
+//! command prints can be piped.
+
+use std::io::{self, IsTerminal, Write as _};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Between plain lines. A log of an hour's work stays readable.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Work of which the end may not be known.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    what: String,
+    begun: Instant,
+    /// What was done before this process, and does not count for the rate.
+    before: u64,
+    said: Instant,
+}
+
+impl Progress {
+    /// Begins to show `what`, of which `before` are done already, of `total` if that is known.
+    pub fn new(what: &str, before: u64, total: Option<u64>) -> Self {
+        let bar = io::stderr().is_terminal().then(|| bar(what, before, total));
+        let now = Instant::now();
+        Progress { bar, what: what.to_owned(), begun: now, before, said: now }
+    }
+
+    pub fn at(&mut self, done: u64, note: &str) {
+        match &self.bar {
+            Some(bar) => {
+                // What was expected was less than there is.
+                if bar.length().is_some_and(|length| length < done) {
+                    bar.set_length(done);
+                }
+                bar.set_position(done);
+                bar.set_message(note.to_owned());
+            }
+            None if self.said.elapsed() >= LINE_EVERY => {
+                self.said = Instant::now();
+                let _ = writeln!(
+                    io::stderr(),
+                    "{}: {done} ({} a second){}",
+                    self.what,
+                    self.rate(done),
+                    comma(note)
+                );
+            }
+            None => {}
+        }
+    }
+
+    pub fn end(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn rate(&self, done: u64) -> u64 {
+        let seconds = self.begun.elapsed().as_secs_f64().max(0.001);
+        (done.saturating_sub(self.before) as f64 / seconds).round() as u64
+    }
+}
+
+fn comma(note: &str) -> String {
+    if note.is_empty() { String::new() } else { format!(", {note}") }
+}
+
+fn bar(what: &str, before: u64, total: Option<u64>) -> ProgressBar {
+    let target = ProgressDrawTarget::stderr_with_hz(5);
+    let bar = match total {
+        Some(total) => ProgressBar::with_draw_target(Some(total.max(before)), target),
+        None => ProgressBar::with_draw_target(None, target),
+    };
+    let style = match total {
+        Some(_) => "{prefix} [{bar:30}] {pos} of {len} · {per_sec} · {eta} left {msg}",
+        None => "{prefix} {spinner} {pos} · {per_sec} {msg}",
+    };
+    bar.set_style(ProgressStyle::with_template(style).expect("the templates are right"));
+    bar.set_prefix(what.to_owned());
+    bar.set_position(before);
+    bar.reset_eta();
+    bar
+}

@@ -1,0 +1,43 @@
+//! `docket rebuild`: restores the tables from the vector stores when the database was lost.
+
+use clap::Args;
+
+use super::failure::{Failure, Outcome};
+use super::progress::Progress;
+use super::{feed, output};
+use crate::config::Config;
+use crate::database::{Database, ServerLock};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Print one JSON object at the end
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
+    // A server would upload what it does not know of while we are still learning of it.
+    let _lock = ServerLock::take(&config.database.url).map_err(Failure::from_error)?;
+    let database = Database::open(&config.database.url).await.map_err(Failure::from_error)?;
+    let feed = feed(config, &database)?;
+    let mut progress = Progress::new("entries read", 0, None);
+    let rebuilt = feed.rebuild(&mut |read| progress.at(read, "")).await;
+    progress.end();
+    let rebuilt = rebuilt.map_err(super::feed_failure)?;
+    database.close().await;
+    if arguments.json {
+        output::one(&rebuilt)?;
+        return Ok(Outcome::Done);
+    }
+    for (name, id) in &rebuilt.stores {
+        output::line(format!("The vector store \"{name}\" is {id}."))?;
+    }
+    output::line(format!(
+        "{} copies restored from {} entries; {} cannot be proved to be ours, and are left alone.",
+        rebuilt.copies, rebuilt.listed, rebuilt.strangers
+    ))?;
+    output::line(
+        "Start the server, then: docket backfill. It looks at every file, and uploads only what differs.",
+    )?;
+    Ok(Outcome::Done)
+}

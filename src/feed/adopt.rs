@@ -1,0 +1,110 @@
+//! What proves that something at OpenAI is ours, and what we can know of it from there alone.
+//!
+//! A file in a vector store is ours when its attributes are those that we write, and name a rule of ours that sends that
+//! workspace to that very store. Anything less may be somebody else's (another Docket's, too), and is left alone.
+
+use crate::event::FileKey;
+use crate::fastio::{NodeId, Profile, ProfileKind, VersionId};
+use crate::openai::{AttributeValue, Attributes, File, IndexStatus, StoreFile, VectorStoreId};
+use crate::sync::Rules;
+use crate::sync::copy::Source;
+use crate::sync::survey::Adopted;
+
+/// Hexadecimal digits of a SHA-256.
+const HASH_DIGITS: usize = 64;
+
+/// The file that `source_id` names.
+pub fn file_key(source_id: &str) -> Option<FileKey> {
+    let (profile, node) = source_id.rsplit_once(':')?;
+    let profile: Profile = profile.parse().ok()?;
+    (!node.is_empty()).then(|| FileKey::new(profile, NodeId::new(node)))
+}
+
+/// The file that a file in `store` is a copy of, if the copy is ours. `place` says where a rule's target is.
+pub fn owner(
+    attributes: &Attributes,
+    rules: &Rules,
+    sends: impl Fn(&crate::sync::Rule) -> bool,
+) -> Option<FileKey> {
+    let key = file_key(text(attributes, "source_id")?)?;
+    let profile = match key.profile.kind {
+        ProfileKind::Workspace => "workspace_id",
+        ProfileKind::Share => "share_id",
+    };
+    let hash = text(attributes, "content_hash")?;
+    let written_by_us = text(attributes, profile)? == key.profile.id
+        && text(attributes, "path").is_some()
+        && hash.len() == HASH_DIGITS
+        && hash.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let rule = text(attributes, "rule")?;
+    let sent_by_us =
+        rules.iter().any(|known| known.name == rule && known.profile == key.profile && sends(known));
+    (written_by_us && sent_by_us).then_some(key)
+}
+
+/// The rows for a copy of ours that is in `store`. `object` is its File object; none when that is gone or not yet known.
+pub fn adopted(key: &FileKey, store: &VectorStoreId, held: &StoreFile, object: Option<&File>) -> Adopted {
+    let attributes = &held.attributes;
+    let own = |name: &str| text(attributes, name).unwrap_or_default().to_owned();
+    let modified_at = match attributes.get("modified_at") {
+        Some(AttributeValue::Number(seconds)) => Some((*seconds as i64).saturating_mul(1000)),
+        _ => None,
+    };
+    let bytes = object.and_then(|object| object.bytes).unwrap_or(0);
+    Adopted {
+        source_id: key.to_string(),
+        profile: key.profile.to_string(),
+        node: key.node.to_string(),
+        path: own("path"),
+        rule: own("rule"),
+        store: store.clone(),
+        state: if held.status == IndexStatus::Completed { "indexed" } else { "attached" },
+        // The hash is of our own making and Fastio's may be of another kind, so the version decides.
+        source: Source {
+            version: text(attributes, "version").map(|version| VersionId(version.to_owned())),
+            hash: None,
+            size: bytes,
+            modified_at,
+        },
+        content_hash: own("content_hash"),
+        filename: object.map(|object| object.filename.clone()).unwrap_or_default(),
+        bytes,
+        file_id: held.id.clone(),
+        attributes: Some(attributes.clone()),
+    }
+}
+
+pub fn text<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
+    match attributes.get(name)? {
+        AttributeValue::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> Rules {
+        let settings = "name = 'all'\nworkspace = '1'\nvector_store = 'vs_1'";
+        Rules::new(vec![toml::from_str(settings).unwrap()]).unwrap()
+    }
+
+    fn owned(change: impl FnOnce(&mut serde_json::Value)) -> Option<String> {
+        let mut attributes = serde_json::json!({"source_id": "workspace:1:2ab", "workspace_id": "1", "path": "/a.txt",
+            "rule": "all", "version": "3v", "content_hash": "ab".repeat(32), "modified_at": 1_790_000_000});
+        change(&mut attributes);
+        let attributes: Attributes = serde_json::from_value(attributes).unwrap();
+        owner(&attributes, &rules(), |_| true).map(|key| key.to_string())
+    }
+
+    #[test]
+    fn only_what_carries_all_our_marks_is_ours() {
+        assert_eq!(owned(|_| {}).as_deref(), Some("workspace:1:2ab"));
+        assert_eq!(owned(|all| all["rule"] = "theirs".into()), None);
+        assert_eq!(owned(|all| all["workspace_id"] = "2".into()), None);
+        assert_eq!(owned(|all| all["source_id"] = "2ab".into()), None);
+        assert_eq!(owned(|all| all["content_hash"] = "x".into()), None);
+        assert_eq!(owned(|all| all["source_id"] = 7.into()), None);
+    }
+}

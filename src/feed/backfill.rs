@@ -1,0 +1,161 @@
+//! Lists what was there before Docket and asks for a job for each file that OpenAI lacks or holds otherwise, behind live
+//! traffic. How far it came stands in the database with the jobs, so it goes on where it was stopped.
+//!
+//! It removes nothing: what is not listed is the sweep's business.
+
+use super::store::{self, Progress};
+use super::sweep::task;
+use super::walk::{Incomplete, Walk};
+use super::{Error, Feed};
+use crate::event::FileKey;
+use crate::fastio::{ErrorKind, Inventoried, Profile};
+use crate::queue::{self, NewJob, Priority};
+use crate::sync::{Rule, Target, survey};
+
+/// What a backfill did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Backfilled {
+    /// Files that Fastio listed, with those of an earlier try that was stopped.
+    pub listed: u64,
+    /// Jobs that were asked for.
+    pub queued: u64,
+    /// Listings that could not be read to their end, with the reason. Run it again to go on there.
+    pub incomplete: Vec<String>,
+}
+
+/// What is told while it goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// A workspace or share begins, or is taken up again after `listed` files. `expected` is what it came to last time.
+    Begun { profile: String, listed: u64, expected: Option<u64> },
+    /// One more page.
+    Page { listed: u64, queued: u64 },
+}
+
+impl Feed {
+    /// Lists the workspaces of all rules, or of one.
+    ///
+    /// # Errors
+    /// Our database's, or a rule that there is not.
+    pub async fn backfill(
+        &self,
+        rule: Option<&str>,
+        tell: &mut (dyn FnMut(Told) + Send + Sync),
+    ) -> Result<Backfilled, Error> {
+        let mut sum = Backfilled::default();
+        for profile in self.profiles(rule)? {
+            let name = match rule {
+                Some(rule) => format!("{profile} {rule}"),
+                None => profile.to_string(),
+            };
+            let known = store::backfill(&mut *self.database.read().acquire().await?, &name).await?;
+            let known = known.unwrap_or_default();
+            let mut progress = Progress { total: known.total, ..Progress::default() };
+            if known.ended_at.is_none() {
+                progress = known;
+            }
+            let expected = progress.total.and_then(|total| u64::try_from(total).ok());
+            tell(Told::Begun { profile: profile.to_string(), listed: positive(progress.listed), expected });
+            let subject = Subject { profile: &profile, rule, name: &name };
+            if let Err(error) = self.fill(&subject, &mut progress, tell).await? {
+                sum.incomplete.push(format!("{profile}: {error}"));
+            }
+            sum.listed += positive(progress.listed);
+            sum.queued += positive(progress.queued);
+        }
+        Ok(sum)
+    }
+
+    async fn fill(
+        &self,
+        subject: &Subject<'_>,
+        progress: &mut Progress,
+        tell: &mut (dyn FnMut(Told) + Send + Sync),
+    ) -> Result<Result<(), Incomplete>, Error> {
+        let tries = self.sweeps.page_tries;
+        let mut walk = Walk::new(&self.fastio, subject.profile, tries, progress.cursor.clone());
+        let mut page = walk.next().await;
+        if progress.cursor.is_some()
+            && matches!(&page, Err(Incomplete::Fastio(error)) if error.kind == ErrorKind::Rejected)
+        {
+            // The place is no longer known: from the beginning, where most has its job by now.
+            *progress = Progress { total: progress.total, ..Progress::default() };
+            walk = Walk::new(&self.fastio, subject.profile, tries, None);
+            page = walk.next().await;
+        }
+        loop {
+            let rows = match page {
+                Ok(Some(rows)) => rows,
+                Ok(None) => break,
+                Err(error) => return Ok(Err(error)),
+            };
+            progress.cursor = walk.cursor().map(str::to_owned);
+            let (next, done) = tokio::join!(walk.next(), self.fill_page(subject, &rows, progress));
+            done?;
+            tell(Told::Page { listed: positive(progress.listed), queued: positive(progress.queued) });
+            page = next;
+        }
+        progress.cursor = None;
+        progress.ended_at = Some(self.clock.now());
+        progress.total = Some(progress.listed);
+        let mut transaction = self.database.begin().await?;
+        store::set_backfill(&mut transaction, subject.name, progress).await?;
+        transaction.commit().await?;
+        Ok(Ok(()))
+    }
+
+    async fn fill_page(
+        &self,
+        subject: &Subject<'_>,
+        rows: &[Inventoried],
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let mut made = std::collections::HashMap::new();
+        let mut connection = self.database.read().acquire().await?;
+        for one in self.rules.iter() {
+            if let Target::Create { create } = &one.target {
+                made.insert(create.clone(), survey::store::made(&mut connection, create).await?);
+            }
+        }
+        drop(connection);
+        let place = |rule: &Rule| match &rule.target {
+            Target::Id(id) => Some(id.clone()),
+            Target::Create { create } => made.get(create).cloned().flatten(),
+        };
+        let found = self.differences(subject.profile, rows, place).await?;
+        let covers = |path: &str| {
+            let mut rules = self.rules.iter().filter(|one| subject.rule.is_none_or(|rule| one.name == rule));
+            rules.any(|one| one.covers(subject.profile, path))
+        };
+        let wanted =
+            found.repairs.into_iter().filter(|repair| subject.rule.is_none() || covers(&repair.finding.path));
+        let keys: Vec<FileKey> = wanted.map(|repair| repair.key).collect();
+        let mut transaction = self.database.begin().await?;
+        let now = self.clock.now();
+        let names: Vec<String> = keys.iter().map(|key| task(key).key()).collect();
+        let asked: Vec<&str> = names.iter().map(String::as_str).collect();
+        let there = queue::presence::states(&mut transaction, &asked).await?;
+        progress.listed += i64::try_from(rows.len()).unwrap_or(0);
+        for (key, name) in keys.iter().zip(&names).filter(|(_, name)| !there.contains_key(*name)) {
+            let task = task(key);
+            let text = serde_json::to_string(&task).expect("a task is strings only");
+            let job = NewJob { key: name, task: &text, needs: task.needs(), priority: Priority::Backfill };
+            queue::enqueue(&mut transaction, &job, now).await?;
+            progress.queued += 1;
+        }
+        store::set_backfill(&mut transaction, subject.name, progress).await?;
+        transaction.commit().await?;
+        self.wake.notify_waiters();
+        Ok(())
+    }
+}
+
+struct Subject<'a> {
+    profile: &'a Profile,
+    rule: Option<&'a str>,
+    name: &'a str,
+}
+
+fn positive(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

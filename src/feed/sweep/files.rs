@@ -1,0 +1,149 @@
+//! The second list: Fastio's files, each page against what we know of its files.
+
+use std::collections::HashMap;
+
+use super::repair::Repair;
+use super::{Finding, Sweeper, Tell};
+use crate::event::FileKey;
+use crate::fastio::{Inventoried, NodeKind, Profile};
+use crate::feed::compare::{Kind, Listed, compare};
+use crate::feed::walk::Walk;
+use crate::feed::{Error, Feed};
+use crate::openai::VectorStoreId;
+use crate::sync::copy::{Copy, Source};
+use crate::sync::survey::{self, FileRow};
+
+/// What our tables say of one page's files.
+pub struct Known {
+    pub rows: HashMap<String, FileRow>,
+    pub copies: HashMap<String, Vec<Copy>>,
+}
+
+impl Feed {
+    pub async fn known(&self, source_ids: &[&str]) -> Result<Known, Error> {
+        let mut connection = self.database.read().acquire().await?;
+        Ok(Known {
+            rows: survey::store::files(&mut connection, source_ids).await?,
+            copies: survey::store::copies(&mut connection, source_ids).await?,
+        })
+    }
+}
+
+impl Sweeper<'_> {
+    /// Walks through all files of `profile`. The next page is fetched while one is compared.
+    pub async fn files(&mut self, profile: &Profile) -> Result<(), Error> {
+        let feed = self.feed;
+        let mut walk = Walk::new(&feed.fastio, profile, feed.sweeps.page_tries, None);
+        let mut page = walk.next().await;
+        loop {
+            match page {
+                Ok(Some(rows)) => {
+                    let (next, compared) = tokio::join!(walk.next(), self.files_page(profile, rows));
+                    compared?;
+                    page = next;
+                }
+                Ok(None) => {
+                    self.profiles.insert(profile.clone());
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.incomplete(profile.to_string(), &error);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn files_page(&mut self, profile: &Profile, rows: Vec<Inventoried>) -> Result<(), Error> {
+        self.report.files_listed += rows.len() as u64;
+        let found = self.feed.differences(profile, &rows, |rule| self.place(rule)).await?;
+        for key in &found.covered {
+            self.files.add(key);
+        }
+        let repairs = found.repairs;
+        self.repair(repairs).await?;
+        let read = self.report.read();
+        (self.tell)(Tell::Read(read));
+        Ok(())
+    }
+}
+
+/// What a page of the inventory comes to.
+pub struct Found {
+    /// The files that a rule covers, or may cover.
+    pub covered: Vec<String>,
+    pub repairs: Vec<Repair>,
+}
+
+impl Feed {
+    /// The differences between a page of the inventory and our tables.
+    pub async fn differences(
+        &self,
+        profile: &Profile,
+        rows: &[Inventoried],
+        place: impl Fn(&crate::sync::Rule) -> Option<VectorStoreId>,
+    ) -> Result<Found, Error> {
+        let mut covered: Vec<(FileKey, String, &Inventoried, Vec<&crate::sync::Rule>)> = Vec::new();
+        for row in rows.iter().filter(|row| row.node.kind == NodeKind::File && !row.node.trashed) {
+            let rules = match &row.path {
+                Some(path) => self.rules.covering(profile, path),
+                // Where it is, only its job can find out.
+                None => Vec::new(),
+            };
+            if rules.is_empty() && row.path.is_some() {
+                continue;
+            }
+            let key = FileKey::new(profile.clone(), row.node.id.clone());
+            covered.push((key.clone(), key.to_string(), row, rules));
+        }
+        let ids: Vec<&str> = covered.iter().map(|(_, id, ..)| id.as_str()).collect();
+        let known = self.known(&ids).await?;
+        let mut repairs = Vec::new();
+        for (key, id, row, rules) in &covered {
+            let file = known.rows.get(id);
+            let copies = known.copies.get(id).map_or(&[][..], Vec::as_slice);
+            let Some(path) = &row.path else {
+                if file.is_none_or(|file| !file.source().same_content(&source(row))) {
+                    let why = "Fastio does not say where it is";
+                    repairs.push(repair(key, Kind::Unseen, why, &row.node.name));
+                }
+                continue;
+            };
+            let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+            let places: Vec<Option<VectorStoreId>> = rules.iter().map(|rule| place(rule)).collect();
+            let skipped = survey::skipped(&row.node);
+            let listed = Listed {
+                source: &source(row),
+                path,
+                rules: &names.join(","),
+                places: &places,
+                skipped: skipped.as_deref(),
+            };
+            if let Some((kind, why)) = compare(&listed, file, copies) {
+                repairs.push(repair(key, kind, why, path));
+            }
+        }
+        Ok(Found { covered: covered.into_iter().map(|(_, id, ..)| id).collect(), repairs })
+    }
+}
+
+fn source(row: &Inventoried) -> Source {
+    Source {
+        version: row.node.version.clone(),
+        hash: row.node.hash.clone(),
+        size: row.node.size.unwrap_or(0),
+        modified_at: row.node.modified_at,
+    }
+}
+
+fn repair(key: &FileKey, kind: Kind, why: &str, path: &str) -> Repair {
+    let finding = Finding {
+        kind,
+        why: why.to_owned(),
+        source_id: key.to_string(),
+        path: path.to_owned(),
+        vector_store: None,
+        file_id: None,
+    };
+    Repair { finding, key: key.clone(), correction: None, job: true }
+}

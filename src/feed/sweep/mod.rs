@@ -1,0 +1,195 @@
+//! A sweep: Fastio's inventory, our tables, the vector stores and OpenAI's File objects, compared with each other.
+//!
+//! ```text
+//!   stores     each page of a vector store ──▶ our copies with those ids ──▶ unknown, drift, missing
+//!   files      each page of the inventory ──▶ our rows of those files ──▶ missing, stale, duplicate, drift, unseen
+//!   objects    each page of File objects ──▶ the uploads we gave up ──▶ orphan
+//!   tables     our rows in their order ──▶ what was on no list ──▶ ghost, missing
+//! ```
+//!
+//! Pages stream; what is kept of each entry is eight bytes, to know afterwards what was on no list. What differs gets a
+//! file's job, the same that a webhook makes, and the job looks for itself. So whatever changes while a sweep runs costs
+//! a look. What no job could see is first taken into our tables ([`super::adopt`]).
+//!
+//! Nothing is concluded from a list that is not complete. And when more of a rule's files would lose their copies than
+//! its limit allows, none does, and a person is asked.
+
+mod files;
+mod objects;
+pub mod periodic;
+mod repair;
+mod report;
+mod seen;
+mod stores;
+mod tables;
+
+use std::collections::{HashMap, HashSet};
+
+use super::store::{self, Outcome};
+use super::{Error, Feed};
+use crate::fastio::Profile;
+use crate::openai::VectorStoreId;
+use crate::sync::{Rule, Target, survey};
+
+use repair::Repair;
+pub(super) use repair::task;
+pub use report::{Finding, Report, Stopped, Tell};
+use seen::Seen;
+
+/// What a sweep looks at, and what it may do.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// One rule's workspace and vector store only.
+    pub rule: Option<String>,
+    /// One workspace or share only.
+    pub profile: Option<Profile>,
+    /// Only what Fastio and our tables say; OpenAI is not asked.
+    pub fastio_only: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// A person has seen that the limit stops it, and wants it all the same.
+    pub beyond_limit: bool,
+}
+
+/// A sweep under way.
+struct Sweeper<'a> {
+    feed: &'a Feed,
+    scope: Scope,
+    id: String,
+    started_at: i64,
+    /// Events of this sweep so far; part of their ids.
+    told: u64,
+    /// Where each rule's target is.
+    places: Vec<(Target, Option<VectorStoreId>)>,
+    /// What Fastio lists and a rule covers, what vector stores list, and what OpenAI lists of File objects.
+    files: Seen,
+    held: Seen,
+    objects: Seen,
+    /// Whose lists are complete.
+    profiles: HashSet<Profile>,
+    stores: HashSet<VectorStoreId>,
+    has_objects: bool,
+    /// Found before it was known what Fastio lists.
+    deferred: Vec<Repair>,
+    report: Report,
+    tell: &'a mut (dyn FnMut(Tell<'_>) + Send + Sync),
+}
+
+impl Feed {
+    /// Compares everything in `scope` and repairs what differs. A listing that fails makes the sweep incomplete, not
+    /// fail.
+    ///
+    /// # Errors
+    /// When our own database fails, or the scope names no rule of ours.
+    pub async fn sweep(
+        &self,
+        scope: Scope,
+        tell: &mut (dyn FnMut(Tell<'_>) + Send + Sync),
+    ) -> Result<Report, Error> {
+        let profiles = match &scope.profile {
+            Some(profile) => vec![profile.clone()],
+            None => self.profiles(scope.rule.as_deref())?,
+        };
+        let (id, started_at) = (uuid::Uuid::now_v7().to_string(), self.clock.now());
+        let report = Report::new(&id, scope.dry_run, started_at);
+        let mut sweeper = Sweeper {
+            feed: self,
+            places: self.places().await?,
+            scope,
+            id,
+            started_at,
+            told: 0,
+            files: Seen::default(),
+            held: Seen::default(),
+            objects: Seen::default(),
+            profiles: HashSet::new(),
+            stores: HashSet::new(),
+            has_objects: false,
+            deferred: Vec::new(),
+            report,
+            tell,
+        };
+        // The stores first: a copy that is only missing in our tables is taken in, and needs no upload then.
+        if !sweeper.scope.fastio_only {
+            sweeper.all_stores().await?;
+            sweeper.held.close();
+        }
+        for profile in &profiles {
+            sweeper.files(profile).await?;
+        }
+        sweeper.files.close();
+        sweeper.repair_deferred().await?;
+        if !sweeper.scope.fastio_only {
+            sweeper.all_objects().await?;
+        }
+        sweeper.tables().await?;
+        sweeper.finish().await
+    }
+
+    /// Where each rule's target is, without making one that is yet to be made.
+    pub(super) async fn places(&self) -> Result<Vec<(Target, Option<VectorStoreId>)>, Error> {
+        let mut connection = self.database.read().acquire().await?;
+        let mut places: HashMap<Target, Option<VectorStoreId>> = HashMap::new();
+        for rule in self.rules.iter() {
+            if places.contains_key(&rule.target) {
+                continue;
+            }
+            let id = match &rule.target {
+                Target::Id(id) => Some(id.clone()),
+                Target::Create { create } => survey::store::made(&mut connection, create).await?,
+            };
+            places.insert(rule.target.clone(), id);
+        }
+        Ok(places.into_iter().collect())
+    }
+}
+
+impl Sweeper<'_> {
+    fn place(&self, rule: &Rule) -> Option<VectorStoreId> {
+        self.places.iter().find(|(target, _)| *target == rule.target).and_then(|(_, id)| id.clone())
+    }
+
+    /// What the stores' lists told, of files that Fastio lists. The others may be ghosts, and those are counted first.
+    async fn repair_deferred(&mut self) -> Result<(), Error> {
+        let mut deferred = std::mem::take(&mut self.deferred);
+        deferred.retain(|repair| self.files.has(&repair.finding.source_id));
+        self.repair(deferred).await
+    }
+
+    /// A list that could not be read to its end: nothing is concluded from it.
+    fn incomplete(&mut self, what: String, error: &dyn std::fmt::Display) {
+        tracing::warn!(what, error = %error, "a listing of the sweep is not complete; nothing is removed for it");
+        self.report.incomplete.push(report::Gap { what, error: error.to_string() });
+    }
+
+    async fn finish(mut self) -> Result<Report, Error> {
+        let now = self.feed.clock.now();
+        self.report.ended_at = now;
+        if self.scope.dry_run {
+            return Ok(self.report);
+        }
+        let mut transaction = self.feed.database.begin().await?;
+        let before = now - self.feed.sweeps.keep_lost_ms();
+        survey::store::forget_lost(&mut transaction, None, before).await?;
+        // What looked at a part says nothing of the whole.
+        if self.scope.rule.is_none() && self.scope.profile.is_none() && !self.scope.fastio_only {
+            store::record_sweep(&mut transaction, &self.report).await?;
+        }
+        transaction.commit().await?;
+        self.report.log();
+        Ok(self.report)
+    }
+}
+
+impl Report {
+    /// How it ended, in one word.
+    pub fn outcome(&self) -> Outcome {
+        if !self.stopped.is_empty() {
+            Outcome::Stopped
+        } else if !self.incomplete.is_empty() {
+            Outcome::Incomplete
+        } else {
+            Outcome::Done
+        }
+    }
+}

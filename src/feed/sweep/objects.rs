@@ -1,0 +1,141 @@
+//! The third list: the project's File objects. Those that belong to a copy are only noted; among the others are the
+//! uploads that we gave up and that landed all the same.
+//!
+//! A File object carries nothing of ours but its name, so it is ours only when an upload of ours is on record that was
+//! not answered, with that name, that size and that time, and when there are not more such objects than such uploads.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::repair::{Correction, Repair};
+use super::{Finding, Sweeper, Tell};
+use crate::feed::Error;
+use crate::feed::adopt::file_key;
+use crate::feed::compare::Kind;
+use crate::feed::patience::patiently;
+use crate::openai::{self, File, FileId, VectorStoreId};
+use crate::sync::survey::{self, Adopted, LostUpload};
+
+/// Lost uploads that are looked for at once; the newest. More would mean that nothing has got through for days.
+const MOST_LOST: u32 = 10_000;
+
+/// How far OpenAI's clock may be from ours.
+const CLOCKS_APART: Duration = Duration::from_secs(120);
+
+/// How long after we gave an upload up its File object may appear. Nothing documents it; a proxy's longest patience.
+const LANDS_WITHIN: Duration = Duration::from_secs(60 * 60);
+
+type Name = (String, i64);
+
+impl Sweeper<'_> {
+    pub async fn all_objects(&mut self) -> Result<(), Error> {
+        if self.scope.rule.is_some() || self.scope.profile.is_some() {
+            // They belong to no rule.
+            return Ok(());
+        }
+        let mut connection = self.feed.database.read().acquire().await?;
+        let rows = survey::store::lost_uploads(&mut connection, MOST_LOST).await?;
+        drop(connection);
+        let mut lost: HashMap<Name, Vec<LostUpload>> = HashMap::new();
+        for row in rows {
+            lost.entry((row.filename.clone(), row.bytes)).or_default().push(row);
+        }
+        let mut candidates: HashMap<Name, Vec<FileId>> = HashMap::new();
+        let mut after: Option<FileId> = None;
+        loop {
+            let call = || self.feed.openai.files(after.as_ref());
+            let page = match patiently(self.feed.sweeps.page_tries, openai::Error::retry, call).await {
+                Ok(page) => page,
+                Err(error) => {
+                    self.incomplete("OpenAI's File objects".to_owned(), &error);
+                    return Ok(());
+                }
+            };
+            self.report.objects_listed += page.items.len() as u64;
+            for file in &page.items {
+                self.objects.add(&file.id.0);
+                if let Some(name) = looks_lost(file, &lost) {
+                    candidates.entry(name).or_default().push(file.id.clone());
+                }
+            }
+            let read = self.report.read();
+            (self.tell)(Tell::Read(read));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        self.objects.close();
+        self.has_objects = true;
+        for (name, files) in candidates {
+            let uploads = lost.remove(&name).unwrap_or_default();
+            self.orphans(&name, files, uploads).await?;
+        }
+        Ok(())
+    }
+
+    async fn orphans(
+        &mut self,
+        (filename, bytes): &Name,
+        files: Vec<FileId>,
+        uploads: Vec<LostUpload>,
+    ) -> Result<(), Error> {
+        let mut connection = self.feed.database.read().acquire().await?;
+        let ids: Vec<&str> = files.iter().map(|id| id.0.as_str()).collect();
+        let ours = survey::store::copies_by_object(&mut connection, &ids).await?;
+        // An upload under way may have made it, and will say so itself.
+        let busy = survey::store::is_uploading(&mut connection, filename, *bytes).await?;
+        drop(connection);
+        let free: Vec<FileId> = files.into_iter().filter(|id| !ours.contains_key(id)).collect();
+        if busy || free.is_empty() {
+            return Ok(());
+        }
+        if free.len() > uploads.len() {
+            self.report.ambiguous += free.len() as u64;
+            return Ok(());
+        }
+        let repairs = free.into_iter().zip(&uploads).filter_map(|(id, upload)| orphan(id, upload)).collect();
+        self.repair(repairs).await
+    }
+}
+
+/// The name under which `file` may be one of the lost uploads.
+fn looks_lost(file: &File, lost: &HashMap<Name, Vec<LostUpload>>) -> Option<Name> {
+    let name = (file.filename.clone(), i64::try_from(file.bytes?).ok()?);
+    let made_at = file.created_at?.saturating_mul(1000);
+    let millis = |span: Duration| i64::try_from(span.as_millis()).expect("hours fit");
+    let fits = |upload: &LostUpload| {
+        (upload.begun_at - millis(CLOCKS_APART)..=upload.lost_at + millis(LANDS_WITHIN)).contains(&made_at)
+    };
+    lost.get(&name)?.iter().any(fits).then_some(name)
+}
+
+fn orphan(id: FileId, upload: &LostUpload) -> Option<Repair> {
+    let key = file_key(&upload.source_id)?;
+    let finding = Finding {
+        kind: Kind::Orphan,
+        why: "an upload that was given up landed after all".to_owned(),
+        source_id: upload.source_id.clone(),
+        path: upload.filename.clone(),
+        vector_store: None,
+        file_id: Some(id.to_string()),
+    };
+    let adopted = Adopted {
+        source_id: upload.source_id.clone(),
+        profile: key.profile.to_string(),
+        node: key.node.to_string(),
+        path: String::new(),
+        rule: String::new(),
+        store: VectorStoreId(upload.vector_store.clone()),
+        // The job attaches it when the file still is what was uploaded, and deletes it otherwise.
+        state: "uploaded",
+        source: upload.source(),
+        content_hash: upload.content_hash.clone(),
+        filename: upload.filename.clone(),
+        bytes: u64::try_from(upload.bytes).unwrap_or(0),
+        file_id: id,
+        attributes: None,
+    };
+    let correction = Some(Correction::Adopt(Box::new(adopted), Some(upload.id)));
+    Some(Repair { finding, key, correction, job: true })
+}

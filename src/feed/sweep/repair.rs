@@ -1,0 +1,152 @@
+//! What is done about a difference: a belief of ours is corrected where it is wrong, and the file gets its job. Both are
+//! one transaction, with the event that tells a person why.
+
+use super::{Finding, Sweeper, Tell};
+use crate::event::{self, Event, FileKey, Kind as EventKind, Report, Source, Subject, Task};
+use crate::feed::Error;
+use crate::feed::compare::Kind;
+use crate::openai::Attributes;
+use crate::queue;
+use crate::sync::copy::CopyId;
+use crate::sync::survey::{self, Adopted};
+
+/// Jobs added in one transaction, so that the inbox gets its turn in between.
+const AT_ONCE: usize = 500;
+
+/// A difference and what to do about it.
+#[derive(Debug)]
+pub struct Repair {
+    pub finding: Finding,
+    pub key: FileKey,
+    pub correction: Option<Correction>,
+    /// Whether the file gets its job at once. What may be a ghost waits until it is known how many there are.
+    pub job: bool,
+}
+
+/// A belief that is wrong.
+#[derive(Debug)]
+pub enum Correction {
+    /// The vector store has these attributes.
+    Attributes(CopyId, Attributes),
+    /// The vector store does not hold it.
+    Attachment(CopyId),
+    /// The vector store holds it and does not find it.
+    Index(CopyId),
+    /// The File object is gone.
+    Object(CopyId),
+    /// This is ours. With the number of the lost upload that proves it, if that is what does.
+    Adopt(Box<Adopted>, Option<i64>),
+}
+
+impl Sweeper<'_> {
+    /// Does what there is to do about `repairs`, except what a job has in hand.
+    pub async fn repair(&mut self, repairs: Vec<Repair>) -> Result<(), Error> {
+        let repairs = self.not_in_hand(repairs).await?;
+        for repair in &repairs {
+            self.report.count(repair.finding.kind);
+            self.report.queued += u64::from(repair.job);
+            (self.tell)(Tell::Found(&repair.finding));
+        }
+        if self.scope.dry_run {
+            return Ok(());
+        }
+        for repairs in repairs.chunks(AT_ONCE) {
+            self.write(repairs).await?;
+        }
+        Ok(())
+    }
+
+    /// Those whose file has no job. One that waits or runs sees for itself; a dead one waits for a person, and asking
+    /// again with every sweep would only make the same failure again.
+    pub async fn not_in_hand(&mut self, repairs: Vec<Repair>) -> Result<Vec<Repair>, Error> {
+        if repairs.is_empty() {
+            return Ok(repairs);
+        }
+        let keys: Vec<String> = repairs.iter().map(|repair| task(&repair.key).key()).collect();
+        let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut connection = self.feed.database.read().acquire().await?;
+        let states = queue::presence::states(&mut connection, &asked).await?;
+        let mut left = Vec::with_capacity(repairs.len());
+        for (repair, key) in repairs.into_iter().zip(&keys) {
+            match states.get(key).map(String::as_str) {
+                None => left.push(repair),
+                Some("dead") => self.report.dead += 1,
+                Some(_) => self.report.in_hand += 1,
+            }
+        }
+        Ok(left)
+    }
+
+    async fn write(&mut self, repairs: &[Repair]) -> Result<(), Error> {
+        let now = self.feed.clock.now();
+        let reports: Vec<Report> =
+            repairs.iter().filter(|repair| repair.job).map(|repair| self.tell_event(repair, now)).collect();
+        let mut transaction = self.feed.database.begin().await?;
+        for correction in repairs.iter().filter_map(|repair| repair.correction.as_ref()) {
+            correct(&mut transaction, correction, (self.started_at, now)).await?;
+        }
+        event::record(&mut transaction, &reports, now).await?;
+        transaction.commit().await?;
+        self.feed.wake.notify_waiters();
+        Ok(())
+    }
+
+    fn tell_event(&mut self, repair: &Repair, now: i64) -> Report {
+        self.told += 1;
+        let event = Event {
+            // In the order of their making, so that their index grows at its end.
+            id: format!("sweep:{}:{:08}", self.id, self.told),
+            kind: kind(repair.finding.kind),
+            subject: Subject::File,
+            name: format!("sweep_{}", repair.finding.kind.as_str()),
+            profile: Some(repair.key.profile.clone()),
+            node: Some(repair.key.node.clone()),
+            occurred_at: None,
+            ignored_because: None,
+        };
+        let payload = serde_json::to_string(&repair.finding).ok();
+        Report { payload, ..Report::new(event, Source::Sweep, now) }
+    }
+}
+
+async fn correct(
+    transaction: &mut crate::database::Connection,
+    correction: &Correction,
+    (started_at, now): (i64, i64),
+) -> Result<(), Error> {
+    match correction {
+        Correction::Attributes(copy, attributes) => {
+            survey::store::doubt_attributes(transaction, *copy, attributes).await?;
+        }
+        Correction::Attachment(copy) => {
+            survey::store::doubt_attachment(transaction, *copy, (started_at, now)).await?;
+        }
+        Correction::Index(copy) => {
+            survey::store::doubt_index(transaction, *copy, now).await?;
+        }
+        Correction::Object(copy) => {
+            survey::store::doubt_object(transaction, *copy, now).await?;
+        }
+        Correction::Adopt(adopted, lost) => {
+            survey::store::adopt(transaction, adopted, now).await?;
+            if lost.is_some() {
+                survey::store::forget_lost(transaction, *lost, now).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub fn task(key: &FileKey) -> Task {
+    Task::File { profile: key.profile.clone(), node: key.node.clone() }
+}
+
+/// What a sweep's finding would have been called had Fastio told it.
+fn kind(kind: Kind) -> EventKind {
+    match kind {
+        Kind::Missing | Kind::Unseen => EventKind::Added,
+        Kind::Stale | Kind::Duplicate | Kind::Unknown => EventKind::Modified,
+        Kind::Drift => EventKind::Moved,
+        Kind::Ghost | Kind::Orphan => EventKind::Deleted,
+    }
+}

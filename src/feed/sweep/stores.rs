@@ -1,0 +1,165 @@
+//! The first list: what each vector store holds, each page against our copies.
+
+use super::repair::{Correction, Repair};
+use super::{Finding, Sweeper, Tell};
+use crate::event::FileKey;
+use crate::feed::Error;
+use crate::feed::adopt::{adopted, file_key, owner};
+use crate::feed::compare::Kind;
+use crate::feed::patience::patiently;
+use crate::openai::{self, FileId, IndexStatus, StoreFile, VectorStoreId};
+use crate::sync::copy::{Copy, CopyState};
+use crate::sync::survey;
+
+/// Copies that a store says something else of, put right in one sweep. Each is held until Fastio's list is known, some
+/// 400 bytes; what is more waits for the next sweep.
+const MOST_DEFERRED: usize = 10_000;
+
+impl Sweeper<'_> {
+    /// Lists the vector stores in scope: those of the rules and, in a full sweep, those that only old copies are in.
+    pub async fn all_stores(&mut self) -> Result<(), Error> {
+        let rules = self.feed.rules.iter().filter(|rule| {
+            self.scope.rule.as_ref().is_none_or(|name| rule.name == *name)
+                && self.scope.profile.as_ref().is_none_or(|profile| rule.profile == *profile)
+        });
+        let mut stores: Vec<VectorStoreId> = rules.filter_map(|rule| self.place(rule)).collect();
+        if self.scope.rule.is_none() && self.scope.profile.is_none() {
+            stores.extend(survey::store::stores(&mut *self.feed.database.read().acquire().await?).await?);
+        }
+        stores.sort();
+        stores.dedup();
+        for store in stores {
+            self.store(&store).await?;
+        }
+        Ok(())
+    }
+
+    async fn store(&mut self, store: &VectorStoreId) -> Result<(), Error> {
+        let feed = self.feed;
+        let list = async |after: Option<FileId>| {
+            let call = || feed.openai.store_files(store, after.as_ref());
+            patiently(feed.sweeps.page_tries, openai::Error::retry, call).await
+        };
+        let mut page = list(None).await;
+        loop {
+            let (items, next) = match page {
+                Ok(page) => (page.items, page.next),
+                Err(error) => {
+                    self.incomplete(format!("vector store {store}"), &error);
+                    return Ok(());
+                }
+            };
+            let Some(next) = next else {
+                self.store_page(store, items).await?;
+                self.stores.insert(store.clone());
+                return Ok(());
+            };
+            let (following, compared) = tokio::join!(list(Some(next)), self.store_page(store, items));
+            compared?;
+            page = following;
+        }
+    }
+
+    async fn store_page(&mut self, store: &VectorStoreId, items: Vec<StoreFile>) -> Result<(), Error> {
+        self.report.held_listed += items.len() as u64;
+        let ids: Vec<&str> = items.iter().map(|held| held.id.0.as_str()).collect();
+        let mut connection = self.feed.database.read().acquire().await?;
+        let copies = survey::store::copies_by_object(&mut connection, &ids).await?;
+        drop(connection);
+        let mut repairs = Vec::new();
+        for held in &items {
+            self.held.add(&place(store, &held.id));
+            match copies.get(&held.id) {
+                Some((source_id, copy)) if copy.store == *store => {
+                    let repair = known(source_id, copy, held);
+                    let room = MOST_DEFERRED.saturating_sub(self.deferred.len());
+                    self.deferred.extend(repair.into_iter().take(room));
+                }
+                // Somebody put a File object of ours into another store. It is in nobody's way.
+                Some(_) => {}
+                None => repairs.extend(self.unknown(store, held).await?),
+            }
+        }
+        self.repair(repairs).await?;
+        let read = self.report.read();
+        (self.tell)(Tell::Read(read));
+        Ok(())
+    }
+
+    /// A file in the store that is in no table of ours.
+    async fn unknown(&mut self, store: &VectorStoreId, held: &StoreFile) -> Result<Option<Repair>, Error> {
+        let sends = |rule: &crate::sync::Rule| self.place(rule).as_ref() == Some(store);
+        let Some(key) = owner(&held.attributes, &self.feed.rules, sends) else {
+            self.report.strangers += 1;
+            return Ok(None);
+        };
+        let mut adopted = adopted(&key, store, held, None);
+        let mut finding = Finding {
+            kind: Kind::Unknown,
+            why: "it is ours by its attributes, and in none of our tables".to_owned(),
+            source_id: key.to_string(),
+            path: adopted.path.clone(),
+            vector_store: Some(store.to_string()),
+            file_id: Some(held.id.to_string()),
+        };
+        if !self.scope.dry_run {
+            let call = || self.feed.openai.file(&held.id);
+            match patiently(self.feed.sweeps.page_tries, openai::Error::retry, call).await {
+                Ok(object) => {
+                    adopted.filename = object.filename;
+                    adopted.bytes = object.bytes.unwrap_or(0);
+                    adopted.source.size = adopted.bytes;
+                }
+                Err(error) if error.is_not_found() => {
+                    adopted.state = "retiring";
+                    finding.why = "it is ours by its attributes, and its File object is gone".to_owned();
+                }
+                Err(error) => {
+                    self.incomplete(format!("File object {}", held.id), &error);
+                    return Ok(None);
+                }
+            }
+        }
+        // Its job, if it needs one, comes when Fastio's list is compared with our tables, or the ghosts are counted.
+        let correction = Some(Correction::Adopt(Box::new(adopted), None));
+        Ok(Some(Repair { finding, key, correction, job: false }))
+    }
+}
+
+/// A copy that we know: does the store say of it what we believe?
+fn known(source_id: &str, copy: &Copy, held: &StoreFile) -> Option<Repair> {
+    if copy.state != CopyState::Indexed {
+        return None;
+    }
+    let key = file_key(source_id)?;
+    let repair = |kind, why: &str, correction| {
+        let finding = finding(kind, why, (&key, copy));
+        Some(Repair { finding, key: key.clone(), correction: Some(correction), job: true })
+    };
+    if held.status != IndexStatus::Completed {
+        let why = "the vector store does not find it any more";
+        return repair(Kind::Missing, why, Correction::Index(copy.id));
+    }
+    if copy.attributes.as_ref() != Some(&held.attributes) {
+        let why = "its attributes in the vector store are not ours";
+        return repair(Kind::Drift, why, Correction::Attributes(copy.id, held.attributes.clone()));
+    }
+    None
+}
+
+/// An entry of a store's list, for [`super::Seen`].
+pub fn place(store: &VectorStoreId, file: &FileId) -> String {
+    format!("{store}/{file}")
+}
+
+pub fn finding(kind: Kind, why: &str, (key, copy): (&FileKey, &Copy)) -> Finding {
+    let path = copy.attributes.as_ref().and_then(|all| crate::feed::adopt::text(all, "path"));
+    Finding {
+        kind,
+        why: why.to_owned(),
+        source_id: key.to_string(),
+        path: path.unwrap_or_default().to_owned(),
+        vector_store: Some(copy.store.to_string()),
+        file_id: copy.file_id.as_ref().map(ToString::to_string),
+    }
+}

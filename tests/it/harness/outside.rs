@@ -1,0 +1,101 @@
+//! What others do at OpenAI, and what happens to Docket's own database.
+
+use docket::app::Parts;
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+use sqlx::Row;
+
+use super::{Harness, config};
+
+impl Harness {
+    /// No webhook arrives from now on.
+    pub async fn without_webhooks(&self) {
+        self.fastio_fails(json!({ "kind": "webhook_dropped" })).await;
+    }
+
+    /// Fastio refuses what is asked at `path`.
+    pub async fn fastio_refuses(&self, path: &str) {
+        self.fastio_fails(json!({ "kind": "forbidden", "path": path })).await;
+    }
+
+    /// The id of the vector store called `name`.
+    pub async fn store_id(&self, name: &str) -> String {
+        let state = self.openai_state().await;
+        let stores = state["vector_stores"].as_array().unwrap();
+        let store = stores.iter().find(|store| store["name"] == name).unwrap();
+        store["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Everything OpenAI holds, without the time.
+    pub async fn held_state(&self) -> Value {
+        let state = self.openai_state().await;
+        json!([state["files"], state["vector_stores"]])
+    }
+
+    /// A request to OpenAI by somebody else who has a key of the same project.
+    pub async fn somebody(&self, method: Method, path: &str, body: Value) -> Value {
+        let url = self.sandbox.openai_url().join(path).unwrap();
+        let request = self.client.request(method, url).bearer_auth("somebody else");
+        let request = if body.is_null() { request } else { request.json(&body) };
+        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// Somebody else's file. Answers its id.
+    pub async fn somebody_uploads(&self, name: &str, content: &str) -> String {
+        let part = Part::text(content.to_owned()).file_name(name.to_owned());
+        let form = Form::new().text("purpose", "assistants").part("file", part);
+        let url = self.sandbox.openai_url().join("files").unwrap();
+        let request = self.client.post(url).bearer_auth("somebody else").multipart(form);
+        let answer: Value = request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks our database one number.
+    pub async fn number(&self, sql: &'static str) -> i64 {
+        let mut connection = self.database.read().acquire().await.unwrap();
+        sqlx::query(sql).fetch_one(&mut *connection).await.unwrap().get(0)
+    }
+
+    /// Changes our database behind Docket's back.
+    pub async fn meddle(&self, sql: &'static str) {
+        let mut transaction = self.database.begin().await.unwrap();
+        sqlx::query(sql).execute(&mut *transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    /// Starts anew with an empty database. Webhooks still go to the old one.
+    pub async fn lose_database(&mut self, settings: &str) {
+        self.folder = tempfile::tempdir().unwrap();
+        let config = config(&self.folder, &self.sandbox, settings);
+        let parts = Parts::build(&config, self.clock.clone()).await.unwrap();
+        let Parts { database, queue, sync, feed, .. } = parts;
+        (self.database, self.queue, self.sync, self.feed) = (database, queue, sync, feed);
+    }
+}
+
+impl Harness {
+    /// Fills the workspace with files by formula.
+    pub async fn generate(&self, count: u64) {
+        let url = self.sandbox.fastio_url().join("/_sandbox/generate").unwrap();
+        let body = json!({ "workspace": super::WORKSPACE, "count": count, "seed": 1 });
+        self.client.post(url).json(&body).send().await.unwrap().error_for_status().unwrap();
+    }
+}
+
+impl Harness {
+    /// The requests that Docket made to Fastio, in their order.
+    pub async fn fastio_requests(&self) -> Vec<Value> {
+        let url = self.sandbox.fastio_url().join("/_sandbox/requests").unwrap();
+        let journal: Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
+        journal["requests"].as_array().unwrap().clone()
+    }
+
+    /// The id of the file that is at `path` now.
+    pub async fn node(&self, path: &str) -> String {
+        let state = self.fastio_state().await;
+        let files = state["files"].as_array().unwrap();
+        let file = files.iter().find(|file| file["path"] == path).unwrap();
+        file["node_id"].as_str().unwrap().to_owned()
+    }
+}
