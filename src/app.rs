@@ -13,9 +13,11 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Database, ServerLock};
+use crate::event::{FileKey, Task};
 use crate::feed::{self, Feed};
-use crate::queue::Queue;
+use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive};
+use crate::run::{self, Runs};
 use crate::sync::{self, Sync};
 use crate::{fastio, openai};
 
@@ -26,9 +28,36 @@ const LET_GO: Duration = Duration::from_secs(3);
 pub struct Parts {
     pub database: Database,
     pub queue: Queue,
-    pub sync: Arc<Sync>,
+    pub work: Arc<Work>,
     pub receive: Receive,
     pub feed: Feed,
+}
+
+/// What a job's task says, done by the part that knows how.
+#[derive(Debug)]
+pub struct Work {
+    pub sync: Sync,
+    pub runs: Runs,
+}
+
+impl Handler for Work {
+    async fn handle(&self, job: &Claimed) -> Verdict {
+        match serde_json::from_str(&job.task) {
+            Ok(Task::File { profile, node }) => {
+                self.sync.file(&FileKey::new(profile, node), job.attempt).await
+            }
+            Ok(Task::Folder { profile, node }) => self.sync.folder(&profile, &node).await,
+            Ok(Task::Listing { profile, node }) => self.sync.listing(&profile, &node).await,
+            Ok(Task::Run { profile, node, rule }) => {
+                self.runs.file(&FileKey::new(profile, node), &rule, job.attempt).await
+            }
+            Ok(Task::Response { response }) => self.runs.hinted(&response).await,
+            Ok(Task::Digest { rule }) => self.runs.digest(&rule).await,
+            Err(error) => {
+                Verdict::Dead { reason: format!("this version cannot read the job's task: {error}") }
+            }
+        }
+    }
 }
 
 impl Parts {
@@ -47,7 +76,16 @@ impl Parts {
         )?;
         let database = Database::open(&config.database.url).await?;
         let queue = Queue::new(database.clone(), clock.clone(), config.queue.clone());
-        let sync = Arc::new(Sync::new(sync::Parts {
+        let runs = Runs::new(run::Parts {
+            database: database.clone(),
+            clock: clock.clone(),
+            fastio: fastio.clone(),
+            openai: openai.clone(),
+            definitions: definitions(config, &rules)?,
+            max_attempts: config.queue.max_attempts,
+            wake: queue.wake(),
+        });
+        let sync = Sync::new(sync::Parts {
             database: database.clone(),
             clock: clock.clone(),
             fastio: fastio.clone(),
@@ -55,7 +93,8 @@ impl Parts {
             rules: rules.clone(),
             settings: config.sync.clone(),
             wake: queue.wake(),
-        }));
+        });
+        let work = Arc::new(Work { sync, runs });
         let heard = Arc::new(tokio::sync::Notify::new());
         let feed = Feed::new(feed::Parts {
             database: database.clone(),
@@ -69,8 +108,10 @@ impl Parts {
             heard: heard.clone(),
         });
         let parts = receive::Parts { database: database.clone(), clock, workers: queue.wake(), heard };
-        let receive = receive::open(config.receive.clone(), &config.secrets.fastio_webhook, parts).await?;
-        Ok(Parts { database, queue, sync, receive, feed })
+        let mut receive =
+            receive::open(config.receive.clone(), &config.secrets.fastio_webhook, parts).await?;
+        receive.public.take_openai(&config.secrets.openai_webhook).context("OPENAI_WEBHOOK_SECRET")?;
+        Ok(Parts { database, queue, work, receive, feed })
     }
 }
 
@@ -95,6 +136,15 @@ pub fn feed(config: &Config, database: Database) -> anyhow::Result<Feed> {
         wake: Arc::default(),
         heard: Arc::default(),
     }))
+}
+
+/// What is run over the rules' files; says once what a person should know about it.
+fn definitions(config: &Config, rules: &sync::Rules) -> anyhow::Result<Vec<run::Definition>> {
+    let definitions = config.runs(rules)?;
+    for warning in definitions.iter().filter_map(run::Definition::warning) {
+        tracing::warn!("{warning}");
+    }
+    Ok(definitions)
 }
 
 /// A running server.
@@ -129,7 +179,7 @@ impl App {
         listener: Option<TcpListener>,
     ) -> anyhow::Result<App> {
         let lock = ServerLock::take(&config.database.url)?;
-        let Parts { database, queue, sync, receive, feed } = Parts::build(config, clock).await?;
+        let Parts { database, queue, work, receive, feed } = Parts::build(config, clock).await?;
         let recovered = queue.recover().await.context("taking over the last server's jobs")?;
         let listener = match listener {
             Some(listener) => listener,
@@ -170,9 +220,9 @@ impl App {
             "sweep"
         });
         for _ in 0..queue.workers() {
-            let (queue, sync, stop, abandon) = (queue.clone(), sync.clone(), stop.clone(), abandon.clone());
+            let (queue, work, stop, abandon) = (queue.clone(), work.clone(), stop.clone(), abandon.clone());
             parts.spawn(async move {
-                queue.work(&*sync, stop, abandon).await;
+                queue.work(&*work, stop, abandon).await;
                 "worker"
             });
         }

@@ -16,8 +16,10 @@ pub mod fastio;
 pub mod feed;
 pub mod http;
 pub mod openai;
+pub mod own;
 pub mod queue;
 pub mod receive;
+pub mod run;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod sync;

@@ -8,7 +8,7 @@ use crate::config::ConfigError;
 use crate::database::OpenError;
 use crate::http::Phase;
 use crate::sync::RuleError;
-use crate::{fastio, openai, receive};
+use crate::{fastio, openai, receive, run};
 
 pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
@@ -81,6 +81,8 @@ fn is_usage(error: &(dyn Error + 'static)) -> bool {
     let receive = error.downcast_ref::<receive::Error>();
     error.is::<ConfigError>()
         || error.is::<RuleError>()
+        || error.is::<run::SettingsError>()
+        || error.is::<receive::signature::standard::BadSecret>()
         || error.is::<receive::BadSetting>()
         || error.is::<receive::signature::NoSecret>()
         || matches!(receive, Some(receive::Error::NoSecret(_) | receive::Error::BadSetting(_)))

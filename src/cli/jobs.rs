@@ -114,9 +114,10 @@ async fn read(database: &Database, state: Option<&str>, limit: u32) -> Result<Ve
             Ok(
                 Task::File { profile, node }
                 | Task::Folder { profile, node }
-                | Task::Listing { profile, node },
+                | Task::Listing { profile, node }
+                | Task::Run { profile, node, .. },
             ) => Some(FileKey::new(profile, node).to_string()),
-            Err(_) => None,
+            Ok(Task::Response { .. } | Task::Digest { .. }) | Err(_) => None,
         };
         let path = match &source_id {
             Some(source_id) => sync::store::path(&mut connection, source_id).await?,

@@ -15,6 +15,7 @@ mod log;
 mod output;
 mod progress;
 mod rebuild;
+mod runs;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod send;
@@ -86,6 +87,8 @@ enum Command {
     Rebuild(rebuild::Arguments),
     /// List the work that is left, and retry or discard it
     Jobs(jobs::Arguments),
+    /// List what was run over the files, show a result, run a rule again, stop a run
+    Runs(runs::Arguments),
 }
 
 /// What every command that lists rows takes.
@@ -133,6 +136,7 @@ impl Command {
             Command::Sweep(arguments) => sweep::run(arguments, &settings.load()?).await,
             Command::Rebuild(arguments) => rebuild::run(arguments, &settings.load()?).await,
             Command::Jobs(arguments) => jobs::run(arguments, &settings.load()?).await,
+            Command::Runs(arguments) => runs::run(arguments, &settings.load()?).await,
         }
     }
 }

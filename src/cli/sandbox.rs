@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Ids, faults and generated contents follow from it
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Serve the Assistants API too, as compatible servers do and OpenAI no longer does
+    #[arg(long)]
+    assistants: bool,
     /// Print the addresses as one line of JSON
     #[arg(long)]
     json: bool,
@@ -74,13 +77,13 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     log::start(&config.log)?;
     let mut signals = Signals::listen()?;
     let stop = CancellationToken::new();
-    let Arguments { fastio, openai, webhook, scheme, index_delay, seed, json } = arguments;
+    let Arguments { fastio, openai, webhook, scheme, index_delay, seed, assistants, json } = arguments;
     let configured = config.secrets.fastio_webhook.first().cloned();
     let is_public = configured.is_none();
     let secret = configured.unwrap_or_else(|| SecretString::from(PUBLIC_SECRET));
     let webhook = webhook.map(|url| Webhook { url, secret: secret.clone(), scheme: scheme.into() });
     let to = webhook.as_ref().map(|webhook| webhook.url.clone());
-    let sandbox = start(Options { fastio, openai, webhook, index_delay, seed }, stop.clone());
+    let sandbox = start(Options { fastio, openai, webhook, index_delay, seed, assistants }, stop.clone());
     let sandbox = sandbox.await.map_err(|error| {
         Failure::Failed(format!(
             "cannot listen on {fastio} and {openai}: {error}; choose others with --fastio and --openai"

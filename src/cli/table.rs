@@ -65,9 +65,10 @@ pub enum Mood {
 pub fn mood(state: &str) -> Mood {
     match state {
         "indexed" | "completed" | "present" | "ok" | "yes" => Mood::Good,
-        "dead" | "FAIL" | "failed" | "no" => Mood::Bad,
-        "gone" | "ignored" | "skipped" => Mood::Faint,
-        "waiting" | "running" | "uploading" | "uploaded" | "attached" | "retiring" => Mood::Waiting,
+        "dead" | "FAIL" | "failed" | "no" | "refused" | "needs_review" => Mood::Bad,
+        "gone" | "ignored" | "skipped" | "superseded" | "cancelled" => Mood::Faint,
+        "wanted" | "starting" | "answered" | "ending" | "held" | "waiting" | "running" | "uploading"
+        | "uploaded" | "attached" | "retiring" => Mood::Waiting,
         _ => Mood::Plain,
     }
 }

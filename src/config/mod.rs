@@ -11,7 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::sync::{RuleError, RuleSettings, Rules};
-use crate::{feed, queue, receive, sync};
+use crate::{feed, queue, receive, run, sync};
 
 pub use secrets::Secrets;
 
@@ -32,6 +32,8 @@ pub struct Config {
     pub log: LogSettings,
     pub rules: Vec<RuleSettings>,
     pub secrets: Secrets,
+    /// Where the settings file is: what it names is relative to it.
+    folder: PathBuf,
 }
 
 /// Where the settings come from.
@@ -61,6 +63,8 @@ pub enum ConfigError {
     NoSecret { variable: &'static str, why: &'static str },
     #[error("{0}")]
     Rule(#[from] RuleError),
+    #[error("{0}")]
+    Run(#[from] run::SettingsError),
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -191,8 +195,22 @@ impl Config {
         };
         let File { database, fastio, openai, receive, queue, sync, feed, sweep, log, rule } = file;
         let secrets = Secrets::read(&sources.environment)?;
+        let folder = path.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
         let rules = rule;
-        Ok(Config { database, fastio, openai, receive, queue, sync, feed, sweep, log, rules, secrets })
+        Ok(Config {
+            database,
+            fastio,
+            openai,
+            receive,
+            queue,
+            sync,
+            feed,
+            sweep,
+            log,
+            rules,
+            secrets,
+            folder,
+        })
     }
 
     /// The rules, checked together.
@@ -201,6 +219,14 @@ impl Config {
     /// The first rule that cannot work.
     pub fn rules(&self) -> Result<Rules, RuleError> {
         Rules::new(self.rules.clone())
+    }
+
+    /// What is run over the files of `rules`, checked, with the schemas it names.
+    ///
+    /// # Errors
+    /// The first `[rule.run]` that cannot work.
+    pub fn runs(&self, rules: &Rules) -> Result<Vec<run::Definition>, run::SettingsError> {
+        run::definitions(&self.rules, rules, (&self.folder, &self.openai.base_url))
     }
 }
 

@@ -15,16 +15,17 @@ pub struct Secrets {
     openai_api_key: Option<SecretString>,
     /// The present one first, then the one that is being rotated out.
     pub fastio_webhook: Vec<SecretString>,
+    /// As those. Without one OpenAI's webhooks are not taken in.
+    pub openai_webhook: Vec<SecretString>,
 }
 
 impl Secrets {
     pub(super) fn read(environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
-        let webhook = value(environment, "FASTIO_WEBHOOK_SECRET")?.unwrap_or_default();
-        let each = webhook.split(',').map(str::trim).filter(|secret| !secret.is_empty());
         Ok(Secrets {
             fastio_api_key: value(environment, "FASTIO_API_KEY")?.map(SecretString::from),
             openai_api_key: value(environment, "OPENAI_API_KEY")?.map(SecretString::from),
-            fastio_webhook: each.map(SecretString::from).collect(),
+            fastio_webhook: several(environment, "FASTIO_WEBHOOK_SECRET")?,
+            openai_webhook: several(environment, "OPENAI_WEBHOOK_SECRET")?,
         })
     }
 
@@ -45,6 +46,13 @@ impl Secrets {
             why: "make a project key at platform.openai.com that may write files and vector stores",
         })
     }
+}
+
+/// The secrets in a variable, separated by commas.
+fn several(environment: &BTreeMap<String, String>, name: &str) -> Result<Vec<SecretString>, ConfigError> {
+    let text = value(environment, name)?.unwrap_or_default();
+    let each = text.split(',').map(str::trim).filter(|secret| !secret.is_empty());
+    Ok(each.map(SecretString::from).collect())
 }
 
 /// The variable, or what the file holds that `NAME_FILE` names. Empty counts as not set: compose files pass on what is

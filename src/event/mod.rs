@@ -9,7 +9,7 @@ mod task;
 use crate::fastio::{NodeId, Profile};
 use crate::queue::Priority;
 
-pub use store::{Recorded, Row, record};
+pub use store::{Recorded, Row, ask, record};
 pub use task::{FileKey, Task};
 
 /// How an id begins that was made from the hash of the bytes, because the payload had none.

@@ -7,7 +7,7 @@ use sqlx::FromRow;
 
 use super::{Kind, Report, Source, Task};
 use crate::database::{Connection, Error};
-use crate::queue::{self, NewJob};
+use crate::queue::{self, Enqueued, NewJob, Priority};
 
 /// What recording some reports did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,12 +38,22 @@ pub async fn record(connection: &mut Connection, reports: &[Report], now: i64) -
         }
     }
     for (key, (task, source)) in &wanted {
-        let task_json = serde_json::to_string(task).expect("a task is strings only");
-        let job = NewJob { key, task: &task_json, needs: task.needs(), priority: source.priority() };
-        queue::enqueue(connection, &job, now).await?;
+        debug_assert_eq!(*key, task.key());
+        ask(connection, task, (source.priority(), now)).await?;
     }
     recorded.jobs = wanted.len();
     Ok(recorded)
+}
+
+/// Adds the job for `task`, in the caller's transaction.
+pub async fn ask(
+    connection: &mut Connection,
+    task: &Task,
+    (priority, now): (Priority, i64),
+) -> Result<Enqueued, Error> {
+    let text = serde_json::to_string(task).expect("a task is strings only");
+    let job = NewJob { key: &task.key(), task: &text, needs: task.needs(), priority };
+    queue::enqueue(connection, &job, now).await
 }
 
 /// Whether the event was new.

@@ -1,4 +1,4 @@
-//! The work an event asks for: look at a file, or at everything under a folder.
+//! The work there is: look at a file or at everything under a folder, follow a run, write a rule's table.
 
 use std::fmt;
 
@@ -16,6 +16,12 @@ pub enum Task {
     Folder { profile: Profile, node: NodeId },
     /// Look at what this one folder lists, and list the folders in it: a part of the former.
     Listing { profile: Profile, node: NodeId },
+    /// Bring the rule's run over this file a step further, or start it.
+    Run { profile: Profile, node: NodeId, rule: String },
+    /// OpenAI says that this response has ended: find the run that it belongs to.
+    Response { response: String },
+    /// Write the table over the rule's results, once its files have been quiet for a while.
+    Digest { rule: String },
 }
 
 impl Task {
@@ -24,6 +30,9 @@ impl Task {
         match self {
             Task::File { profile, node } => format!("file:{profile}:{}", node.canonical()),
             Task::Folder { profile, node } => format!("folder:{profile}:{}", node.canonical()),
+            Task::Run { profile, node, rule } => format!("run:{profile}:{}:{rule}", node.canonical()),
+            Task::Response { response } => format!("response:{response}"),
+            Task::Digest { rule } => format!("digest:{rule}"),
             Task::Listing { profile, node } => format!("listing:{profile}:{}", node.canonical()),
         }
     }
@@ -31,8 +40,9 @@ impl Task {
     /// The targets that a job for this cannot do without.
     pub fn needs(&self) -> &'static [&'static str] {
         match self {
-            Task::File { .. } => &["fastio", "openai"],
-            Task::Folder { .. } | Task::Listing { .. } => &["fastio"],
+            Task::File { .. } | Task::Run { .. } => &["fastio", "openai"],
+            Task::Folder { .. } | Task::Listing { .. } | Task::Digest { .. } => &["fastio"],
+            Task::Response { .. } => &["openai"],
         }
     }
 }

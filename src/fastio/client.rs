@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use url::form_urlencoded::byte_serialize;
@@ -185,6 +185,40 @@ impl Client {
         // As it stands in the URL, too, should Fastio quote that.
         let encoded: String = byte_serialize(token.as_bytes()).collect();
         start(OPERATION, request, &[&token, &encoded]).await
+    }
+
+    /// Sends a request made by [`Client::request`]. `secrets` are kept out of every error besides the key.
+    pub(super) async fn submit(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+        secrets: &[&str],
+    ) -> Result<Opened, Error> {
+        let reply = exchange(request).await.map_err(|failure| Error::failed(operation, failure))?;
+        self.open(operation, reply, secrets)
+    }
+
+    /// The answer to a request with the key that must be a success.
+    pub(super) fn open(
+        &self,
+        operation: &'static str,
+        reply: Reply,
+        secrets: &[&str],
+    ) -> Result<Opened, Error> {
+        let secrets = [&[self.key.expose_secret()], secrets].concat();
+        let envelope = accept(operation, &reply, &secrets)?;
+        Ok(Opened { head: reply.head, envelope })
+    }
+
+    /// A request with the key, yet without a time limit.
+    pub(super) fn request(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &[&str],
+    ) -> Result<RequestBuilder, Error> {
+        let request = self.http.request(method, self.url(operation, path)?);
+        Ok(request.header(AUTHORIZATION, self.authorization.clone()))
     }
 
     /// A small call that must succeed.

@@ -26,6 +26,8 @@ pub(super) struct Refusal {
     /// A stable word such as `credential_policy_scope`; what to branch on besides the status.
     pub reason: Option<String>,
     pub message: Option<String>,
+    /// The version a file is at, said when another was expected.
+    pub current_version: Option<String>,
     /// It says that it may pass, whatever the status: a call for nodes is a 404 also when all of them failed so.
     pub passing: bool,
 }
@@ -39,7 +41,7 @@ impl Envelope {
         reply.json().filter(Value::is_object).map(|value| Envelope { value })
     }
 
-    fn root(&self) -> Fields<'_> {
+    pub fn root(&self) -> Fields<'_> {
         Fields::of(&self.value).expect("`open` keeps only objects")
     }
 
@@ -47,6 +49,11 @@ impl Envelope {
     pub fn get(&self, name: &str) -> Option<&Value> {
         let nested = self.root().object("response").and_then(|response| response.get(name));
         nested.or_else(|| self.root().get(name))
+    }
+
+    /// The payload itself, where it is one thing.
+    pub fn whole(&self) -> Option<&Value> {
+        self.root().get("response").or(Some(&self.value))
     }
 
     pub fn object(&self, name: &str) -> Option<Fields<'_>> {
@@ -74,8 +81,9 @@ impl Envelope {
             Some(error) => describe_error(error, root.get("params")),
             None => Refusal {
                 code: root.id("error_id").or_else(|| root.id("error_code")),
-                reason: reason(root.get("params")),
+                reason: param(root.get("params"), "reason"),
                 message: root.id("error_message").or_else(|| root.id("message")),
+                current_version: param(root.get("params"), "current_version_id"),
                 passing: false,
             },
         };
@@ -95,17 +103,18 @@ fn describe_error(error: &Value, outer_params: Option<&Value>) -> Refusal {
     let params = fields.get("params").or(outer_params);
     Refusal {
         code: fields.id("code"),
-        reason: reason(params).or_else(|| fields.id("reason")),
+        reason: param(params, "reason").or_else(|| fields.id("reason")),
         message: message(fields, params),
+        current_version: param(params, "current_version_id"),
         passing: false,
     }
 }
 
-/// From `{"reason": …}` or `[{"name", "kind", "message", "code", "reason"?}]`.
-fn reason(params: Option<&Value>) -> Option<String> {
+/// A field from `{"reason": …}` or `[{"name", "kind", "message", "code", "reason"?}]`.
+fn param(params: Option<&Value>, name: &str) -> Option<String> {
     match params? {
-        Value::Array(entries) => entries.iter().find_map(|entry| Fields::of(entry)?.id("reason")),
-        object => Fields::of(object)?.id("reason"),
+        Value::Array(entries) => entries.iter().find_map(|entry| Fields::of(entry)?.id(name)),
+        object => Fields::of(object)?.id(name),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::http::reply::{Cause, excerpt};
 use crate::http::wait::{server_now, until_second};
 use crate::http::{Failure, Head, Phase, Reply, Retry, Unusable, retry_after};
 
+use super::VersionId;
 use super::envelope::{Envelope, Refusal};
 
 /// How long to wait after a 429 that does not say. Fastio's official client waits this long.
@@ -14,6 +15,9 @@ const UNSAID_RATE_LIMIT: Duration = Duration::from_secs(60);
 
 /// The router's code for "no such route", which comes as a 404 (Fastio's API reference).
 const NO_SUCH_ROUTE: &str = "9992";
+
+/// The reason of a 409 to a write that named a version which is not the current one (Fastio's API reference).
+const VERSION_MISMATCH: &str = "conflict_version_mismatch";
 
 /// A failed call to Fastio. Displays as one sentence for a person, without URL, key, token or body.
 #[derive(Debug, Clone)]
@@ -49,6 +53,8 @@ pub enum ErrorKind {
     Locked,
     /// 409.
     Conflict,
+    /// 409 because the file is not at the version that was named. `current` is the one it is at, where Fastio says.
+    Stale { current: Option<VersionId> },
     /// A permanent error of input: 400, 406, 412, 422 and other 4xx, an unknown route, an id no path can hold.
     Rejected,
     /// 5xx, 408, and everything below HTTP: no connection, a broken one, silence.
@@ -72,7 +78,10 @@ impl Error {
             | ErrorKind::Locked
             | ErrorKind::Conflict
             | ErrorKind::Unreadable => Retry::Backoff,
-            ErrorKind::NotFound | ErrorKind::Forbidden { .. } | ErrorKind::Rejected => Retry::Never,
+            ErrorKind::NotFound
+            | ErrorKind::Forbidden { .. }
+            | ErrorKind::Rejected
+            | ErrorKind::Stale { .. } => Retry::Never,
         }
     }
 
@@ -84,6 +93,11 @@ impl Error {
     pub fn may_have_happened(&self) -> bool {
         let refused = self.status.is_some_and(|status| (400..500).contains(&status) && status != 408);
         self.phase.may_have_happened() && !refused
+    }
+
+    /// Whether Fastio's own message holds `word`, in any case.
+    pub(super) fn mentions(&self, word: &str) -> bool {
+        self.message.to_ascii_lowercase().contains(word)
     }
 
     /// An answer that is not a success.
@@ -130,6 +144,19 @@ impl Error {
         }
     }
 
+    /// We stopped asking.
+    pub(super) fn gave_up(operation: &'static str, why: &str) -> Self {
+        Error {
+            kind: ErrorKind::Unreadable,
+            operation,
+            status: None,
+            request_id: None,
+            phase: Phase::ResponseStarted,
+            code: None,
+            message: why.into(),
+        }
+    }
+
     pub(super) fn unusable(operation: &'static str, error: Unusable) -> Self {
         Error::failed(operation, error.into())
     }
@@ -158,7 +185,12 @@ fn kind(head: &Head, refusal: Option<&Refusal>) -> ErrorKind {
             _ => ErrorKind::Unreadable,
         },
         408 | 500..=599 => ErrorKind::Unavailable { wait },
-        409 => ErrorKind::Conflict,
+        409 => match refusal {
+            Some(refusal) if refusal.reason.as_deref() == Some(VERSION_MISMATCH) => {
+                ErrorKind::Stale { current: refusal.current_version.clone().map(VersionId) }
+            }
+            _ => ErrorKind::Conflict,
+        },
         423 => ErrorKind::Locked,
         429 => ErrorKind::RateLimited { wait: wait.or_else(|| window_ends(head, now)) },
         400..=499 => ErrorKind::Rejected,
@@ -188,6 +220,7 @@ impl fmt::Display for Error {
             ErrorKind::PaymentRequired => "wants a subscription or credits",
             ErrorKind::Locked => "says the file is locked",
             ErrorKind::Conflict => "reports a conflict",
+            ErrorKind::Stale { .. } => "has another version of the file than the one named",
             ErrorKind::Rejected => "does not take the request",
             ErrorKind::Unavailable { .. } => "is not available",
             ErrorKind::Unreadable => "sent an answer we cannot use",

@@ -8,10 +8,16 @@ mod envelope;
 mod error;
 mod feed;
 mod id;
+mod lock;
 mod node;
+mod text;
+mod write;
 
 pub use client::{Client, Download, MAX_NODES_PER_CALL};
 pub use error::{Error, ErrorKind};
 pub use feed::{Category, ChangePage, Changes, Found, Inventoried};
 pub use id::{BadProfile, NodeId, Profile, ProfileKind, VersionId};
+pub use lock::{LOCK_SECONDS, Lock, LockState};
 pub use node::{Hash, Node, NodeKind, Page};
+pub use text::{Extract, Piece};
+pub use write::{SINGLE_CALL_BYTES, UploadId, UploadState};

@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use futures_util::stream::Stream;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
@@ -252,6 +252,11 @@ impl Client {
         })
     }
 
+    /// What must never be printed.
+    pub(super) fn key(&self) -> &SecretString {
+        &self.key
+    }
+
     /// A small call that must succeed.
     pub(super) async fn call(
         &self,
@@ -261,23 +266,23 @@ impl Client {
         extra: Extra<'_>,
     ) -> Result<Answer, Error> {
         let Call { request, id } = self.request(operation, method, path)?;
-        let request = match extra {
-            Extra::None => request,
-            Extra::Query(query) => request.query(query),
-            Extra::Json(body) => request.json(body),
-        };
-        let reply = exchange(request.timeout(SMALL_CALL_LIMIT)).await;
+        let reply = exchange(extra.put_on(request).timeout(SMALL_CALL_LIMIT)).await;
         self.accept(operation, reply, id)
     }
 
-    fn request(&self, operation: &'static str, method: Method, path: &[&str]) -> Result<Call, Error> {
+    pub(super) fn request(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &[&str],
+    ) -> Result<Call, Error> {
         let url = self.base.join(path).map_err(|error| Error::unusable(operation, error))?;
         let id = Uuid::now_v7().to_string();
         let request = self.http.request(method, url).headers(self.headers.clone());
         Ok(Call { request: request.header("x-client-request-id", &id), id })
     }
 
-    fn accept(
+    pub(super) fn accept(
         &self,
         operation: &'static str,
         reply: Result<Reply, Failure>,
@@ -300,9 +305,9 @@ impl Client {
 const OCTETS: &str = "application/octet-stream";
 
 /// A request begun, and the id we gave it.
-struct Call {
-    request: RequestBuilder,
-    id: String,
+pub(super) struct Call {
+    pub request: RequestBuilder,
+    pub id: String,
 }
 
 /// What a small call carries.
@@ -310,6 +315,19 @@ pub(super) enum Extra<'a> {
     None,
     Query(&'a [(&'a str, &'a str)]),
     Json(&'a Value),
+    /// JSON already written down.
+    Text(String),
+}
+
+impl Extra<'_> {
+    pub fn put_on(self, request: RequestBuilder) -> RequestBuilder {
+        match self {
+            Extra::None => request,
+            Extra::Query(query) => request.query(query),
+            Extra::Json(body) => request.json(body),
+            Extra::Text(body) => request.header(CONTENT_TYPE, "application/json").body(body),
+        }
+    }
 }
 
 /// A success, yet to be read.
@@ -321,7 +339,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    fn required<T>(self, read: impl Fn(&Value) -> Option<T>) -> Result<T, Error> {
+    pub fn required<T>(self, read: impl Fn(&Value) -> Option<T>) -> Result<T, Error> {
         read(&self.body).ok_or_else(|| self.unreadable("no object with an id"))
     }
 

@@ -105,7 +105,7 @@ impl Error {
         Error::answered(operation, ErrorKind::Unreadable, head, what)
     }
 
-    fn answered(operation: &'static str, kind: ErrorKind, head: &Head, message: &str) -> Self {
+    pub(super) fn answered(operation: &'static str, kind: ErrorKind, head: &Head, message: &str) -> Self {
         Error {
             kind,
             operation,

@@ -4,15 +4,30 @@
 //! are seen only in issue threads, inferred, or were not found. Nothing is closed: unknown fields are ignored and unknown
 //! values kept, because OpenAI and the servers compatible with it add both without notice.
 
+mod assistants;
 mod attributes;
 mod client;
+mod container;
+mod content;
+mod conversation;
 mod error;
 mod file;
 mod listing;
+mod ordered;
+mod output;
+mod response;
 mod store;
 
+pub use assistants::{
+    AssistantId, Attachment, LEAST_TOKENS, NewRun, NewThread, Run, RunId, RunStatus, ThreadId, Threads,
+};
 pub use attributes::{AttributeValue, Attributes};
 pub use client::Client;
+pub use container::{ContainerFile, ContainerId, Download};
+pub use content::StoreText;
+pub use conversation::{ConversationId, Item, Order};
 pub use error::{Error, ErrorKind};
 pub use file::{File, FileId, NewFile, Page};
+pub use output::{Citation, MadeFile, Output};
+pub use response::{Failure, Format, NewResponse, Response, ResponseId, Status, Tool, Usage};
 pub use store::{FileCounts, Hit, IndexStatus, LastError, Polled, StoreFile, VectorStore, VectorStoreId};

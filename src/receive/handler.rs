@@ -7,15 +7,17 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::{self, Unread};
 use super::count::{Count, Counters, Gate};
+use super::hint::{self, Hints};
 use super::inbox::Inbox;
 use super::payload;
 use super::problem::Problem;
@@ -39,14 +41,19 @@ pub(super) struct Door {
     pub gate: Gate,
 }
 
-pub(super) fn router(door: Arc<Door>) -> Router {
+pub(super) fn router(door: Arc<Door>, hints: Option<Arc<Hints>>) -> Router {
     let health = Router::new()
         .route("/livez", get(|| async { Json(json!({"status": "alive"})) }))
         .route("/readyz", get(ready))
         .with_state(door.inbox.clone());
+    let openai = match hints {
+        Some(hints) => Router::new().route("/webhooks/openai", post(hint::openai)).with_state(hints),
+        None => Router::new(),
+    };
     Router::new()
         .route("/webhooks/fastio", post(fastio))
         .with_state(door)
+        .merge(openai)
         .merge(health)
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
@@ -75,19 +82,12 @@ async fn fastio(State(door): State<Arc<Door>>, request: Request) -> Response {
             door.counters.add(Count::Accepted, 1);
             (StatusCode::ACCEPTED, Json(json!({"events": events}))).into_response()
         }
-        Err(refusal) => {
-            door.report(refusal.count);
-            let mut response = refusal.problem.into_response();
-            if refusal.hang_up {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            response
-        }
+        Err(refusal) => door.refuse(refusal),
     }
 }
 
 /// Why a delivery was not taken.
-struct Refusal {
+pub(super) struct Refusal {
     count: Count,
     problem: Problem,
     /// The rest of the request has not been read, and nobody should have to.
@@ -100,7 +100,11 @@ impl Refusal {
         Refusal { count, problem, hang_up: true }
     }
 
-    fn rejected(reason: &'static str, status: StatusCode, detail: &str) -> Refusal {
+    pub fn unavailable(reason: &'static str, problem: Problem) -> Refusal {
+        Refusal { count: Count::Unavailable(reason), problem, hang_up: false }
+    }
+
+    pub fn rejected(reason: &'static str, status: StatusCode, detail: &str) -> Refusal {
         Refusal { count: Count::Rejected(reason), problem: Problem::new(status, detail), hang_up: false }
     }
 }
@@ -108,14 +112,7 @@ impl Refusal {
 impl Door {
     /// How many events are in the delivery that is now on disk.
     async fn take(&self, request: Request) -> Result<usize, Refusal> {
-        let (parts, body) = request.into_parts();
-        check_media_type(&parts.headers)?;
-        let bytes = self.settings.max_body_bytes as usize;
-        if promised(&parts.headers).is_some_and(|length| length > bytes as u64) {
-            return Err(Refusal::unread(body::too_large(bytes)));
-        }
-        let limits = body::Limits { bytes, time: self.settings.body_timeout(), memory: &self.memory };
-        let (body, memory) = body::read(body, &limits).await.map_err(Refusal::unread)?;
+        let (parts, body, memory) = self.read(request).await?;
         let received_at = self.clock.now();
         let verified = self.verifier.verify(&parts.headers, &body, received_at).map_err(|why| {
             Refusal::rejected(why.as_str(), StatusCode::UNAUTHORIZED, "the signature is missing or wrong")
@@ -136,6 +133,29 @@ impl Door {
             hang_up: false,
         })?;
         Ok(parsed.len())
+    }
+
+    /// The request's head, and its body with the share of memory that it holds.
+    pub async fn read(&self, request: Request) -> Result<(Parts, Vec<u8>, OwnedSemaphorePermit), Refusal> {
+        let (parts, body) = request.into_parts();
+        check_media_type(&parts.headers)?;
+        let bytes = self.settings.max_body_bytes as usize;
+        if promised(&parts.headers).is_some_and(|length| length > bytes as u64) {
+            return Err(Refusal::unread(body::too_large(bytes)));
+        }
+        let limits = body::Limits { bytes, time: self.settings.body_timeout(), memory: &self.memory };
+        let (body, memory) = body::read(body, &limits).await.map_err(Refusal::unread)?;
+        Ok((parts, body, memory))
+    }
+
+    /// The answer to a delivery that is not taken.
+    pub fn refuse(&self, refusal: Refusal) -> Response {
+        self.report(refusal.count);
+        let mut response = refusal.problem.into_response();
+        if refusal.hang_up {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     fn report(&self, count: Count) {

@@ -7,13 +7,14 @@
 //!                                                        └──▶ drain ──▶ events and jobs
 //! ```
 //!
-//! It owns the tables `inbox` and `receive_count`. It never asks Fastio or OpenAI anything, and never believes a webhook
+//! It owns the tables `inbox`, `receive_count` and `openai_webhook`. It never asks Fastio or OpenAI anything, and never believes a webhook
 //! about anything but which file to look at.
 
 mod body;
 mod count;
 pub mod drain;
 mod handler;
+mod hint;
 pub mod inbox;
 mod listener;
 pub mod payload;
@@ -34,8 +35,9 @@ use crate::database::{self, Database};
 use count::{Counters, Gate};
 use drain::Drain;
 use handler::Door;
+use hint::Hints;
 use inbox::{Level, Limits, Writer};
-use signature::{NoSecret, Verifier};
+use signature::{NoSecret, Verifier, standard};
 
 pub use settings::{BadSetting, Settings};
 pub use store::{counts, waiting};
@@ -71,6 +73,9 @@ pub struct Receive {
 /// The public listener's side.
 pub struct Public {
     door: Arc<Door>,
+    hints: Option<Arc<Hints>>,
+    database: Database,
+    workers: Arc<Notify>,
 }
 
 /// Checks the settings and opens the inbox.
@@ -82,6 +87,7 @@ pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) ->
     let verifier = Verifier::new(secrets, settings.check()?)?;
     let limits = Limits { rows: settings.inbox_max_rows, ack_timeout: settings.ack_timeout() };
     let (wake, counters) = (Arc::new(Notify::new()), Arc::new(Counters::default()));
+    let public = (database.clone(), workers.clone());
     let (inbox, writer) = inbox::open(database.clone(), limits, wake.clone()).await?;
     let drain = Drain {
         database,
@@ -95,13 +101,29 @@ pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) ->
     };
     let memory = Arc::new(Semaphore::new(body::MEMORY_BYTES));
     let door = Door { verifier, inbox, counters, clock, settings, memory, gate: Gate::default() };
-    Ok(Receive { public: Public { door: Arc::new(door) }, writer, drain })
+    let (database, workers) = public;
+    let public = Public { door: Arc::new(door), hints: None, database, workers };
+    Ok(Receive { public, writer, drain })
 }
 
 impl Public {
+    /// Takes OpenAI's webhooks too, signed with one of `secrets`. Without any it does not, and that path is not found.
+    ///
+    /// # Errors
+    /// A secret that cannot be used.
+    pub fn take_openai(&mut self, secrets: &[SecretString]) -> Result<(), standard::BadSecret> {
+        if secrets.is_empty() {
+            return Ok(());
+        }
+        let verifier = standard::Verifier::new(secrets, standard::TOLERANCE_SECONDS)?;
+        let (door, database, workers) = (self.door.clone(), self.database.clone(), self.workers.clone());
+        self.hints = Some(Arc::new(Hints { door, verifier, database, workers }));
+        Ok(())
+    }
+
     /// Serves the public listener until `stop`, and what is in hand then.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let router = handler::router(self.door.clone());
+        let router = handler::router(self.door.clone(), self.hints.clone());
         listener::serve(listener, router, &self.door.settings, stop).await;
     }
 

@@ -152,3 +152,21 @@ pub async fn counts(connection: &mut Connection) -> Result<Vec<(String, String, 
 }
 
 const COUNTS: &str = "SELECT name, label, count FROM receive_count ORDER BY name, label";
+
+/// Remembers a webhook of OpenAI by its id. False when it is remembered already.
+pub async fn remember_webhook(connection: &mut Connection, id: &str, now: i64) -> Result<bool, Error> {
+    let added = sqlx::query(
+        "INSERT INTO openai_webhook (webhook_id, received_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    )
+    .bind(id)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(added.rows_affected() == 1)
+}
+
+/// Forgets the webhooks of OpenAI that came before `before`.
+pub async fn forget_webhooks(connection: &mut Connection, before: i64) -> Result<(), Error> {
+    sqlx::query("DELETE FROM openai_webhook WHERE received_at < $1").bind(before).execute(connection).await?;
+    Ok(())
+}

@@ -52,12 +52,21 @@ pub struct Options {
     pub index_delay: Duration,
     /// Ids, faults and generated contents follow from it: the same seed and the same requests give the same run.
     pub seed: u64,
+    /// Serve the Assistants API, version 2, as compatible servers do and OpenAI no longer does.
+    pub assistants: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        Options { fastio: any, openai: any, webhook: None, index_delay: Duration::ZERO, seed: 0 }
+        Options {
+            fastio: any,
+            openai: any,
+            webhook: None,
+            index_delay: Duration::ZERO,
+            seed: 0,
+            assistants: false,
+        }
     }
 }
 

@@ -35,6 +35,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Latency that is not told how long.
 const LATENCY: Duration = Duration::from_secs(1);
 
+/// A held reply that is not told how long: longer than any client waits.
+const HELD: Duration = Duration::from_secs(3_600);
+
 /// `Retry-After` of a 429 that is not told how long: the least a whole number of seconds can say.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
@@ -183,7 +186,7 @@ impl Door {
             trace.struck(&hit);
             match hit.kind {
                 Kind::Latency => tokio::time::sleep(hit.delay_or(LATENCY)).await,
-                Kind::LostReply | Kind::ResetDuringReply => after = Some(hit),
+                Kind::LostReply | Kind::HeldReply | Kind::ResetDuringReply => after = Some(hit),
                 Kind::ResetBeforeBody => return Err(Cut),
                 Kind::ResetDuringBody => {
                     let half = content_length(request.headers()).map(|length| length / 2);
@@ -206,6 +209,11 @@ impl Door {
         let response = call(&self.service.api, request).await;
         match after {
             Some(hit) if hit.kind == Kind::LostReply => Err(Cut),
+            Some(hit) if hit.kind == Kind::HeldReply => {
+                trace.end(Outcome::Status(response.status().as_u16()));
+                tokio::time::sleep(hit.delay_or(HELD)).await;
+                Ok(response)
+            }
             Some(hit) => Ok(cut_short(response, &hit, Some(Arc::clone(reset)))),
             None => Ok(spoil_download(response, trace)),
         }

@@ -11,7 +11,7 @@ use super::plan::Step;
 use super::store::{self, Change};
 use super::verdict::{database_verdict, openai_verdict};
 use crate::database;
-use crate::event::FileKey;
+use crate::event::{FileKey, Task};
 use crate::openai::{Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
 use crate::queue::Verdict;
 
@@ -212,7 +212,7 @@ impl Sync {
                 Err(error) => return Err(openai_verdict(&error)),
             };
             match polled.file.status {
-                IndexStatus::Completed => return self.set_state(copy.id, CopyState::Indexed).await,
+                IndexStatus::Completed => return self.indexed(subject, copy).await,
                 IndexStatus::Failed | IndexStatus::Cancelled => {
                     return self.index_failed(subject, copy, &polled.file).await;
                 }
@@ -229,6 +229,29 @@ impl Sync {
             }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// It can be found. What runs over it is asked for in the same transaction.
+    async fn indexed(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
+        let runs = self.runs_over(subject, copy).await?;
+        self.record(&[Change::State(copy.id, CopyState::Indexed), Change::Runs(&runs)]).await?;
+        self.wake.notify_waiters();
+        Ok(Progress::Moved)
+    }
+
+    /// The runs of the rules that cover the file and fill the copy's store. A run that was there for this content
+    /// already makes nothing new, so asking once too often costs a look.
+    async fn runs_over(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Vec<Task>, Verdict> {
+        let mut runs = Vec::new();
+        let Some((present, _)) = subject.present else { return Ok(runs) };
+        let FileKey { profile, node } = subject.key;
+        for rule in self.rules.running(profile, &present.path) {
+            if self.stores.resolve(&rule.target).await? == copy.store {
+                let (profile, node) = (profile.clone(), node.clone());
+                runs.push(Task::Run { profile, node, rule: rule.name.clone() });
+            }
+        }
+        Ok(runs)
     }
 
     /// The store does not have it, or not yet.
@@ -292,7 +315,12 @@ impl Sync {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
         let Some((present, _)) = subject.present else { return Ok(Progress::Moved) };
         match self.openai.relabel(&copy.store, file_id, attributes).await {
-            Ok(_) => self.record(&[Change::Relabelled(copy.id, attributes, &present.source)]).await,
+            Ok(_) => {
+                // It may have been moved to where a rule runs something over it.
+                let runs = self.runs_over(subject, copy).await?;
+                let relabelled = Change::Relabelled(copy.id, attributes, &present.source);
+                self.record(&[relabelled, Change::Runs(&runs)]).await
+            }
             Err(error) if error.is_not_found() => self.index_lost(copy).await,
             Err(error) => Err(openai_verdict(&error)),
         }

@@ -2,6 +2,9 @@
 //!
 //! A job names a file and nothing else. What the event said is not used: by now it may be old news. So jobs may come
 //! twice, late and out of order, and a job that was killed anywhere is simply done again.
+//!
+//! When a file is indexed in its present content, the runs of the rules that cover it are asked for, as jobs. What a run
+//! is, nothing here knows. What Docket itself wrote is no rule's file.
 
 pub mod apply;
 mod attributes;
@@ -17,7 +20,7 @@ mod stores;
 pub mod survey;
 mod upload;
 mod utf8;
-mod verdict;
+pub mod verdict;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,9 +31,10 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::database::{self, Database};
-use crate::event::{FileKey, Task};
+use crate::event::FileKey;
 use crate::fastio::{NodeId, Profile};
-use crate::queue::{Claimed, Handler, Verdict};
+use crate::own::{self, Whose};
+use crate::queue::Verdict;
 use crate::{fastio, openai};
 
 use apply::{Progress, Subject};
@@ -47,6 +51,8 @@ pub use stores::{INTENT, fault as vector_store_fault};
 /// world disagree about what a step did.
 const MOST_STEPS: usize = 200;
 
+/// Between looks at a file that may be a write of our own under way. Writes take about as long.
+const OWN_WRITE: Duration = Duration::from_secs(2);
 /// How often a file that was told of and is not shown is looked for again, with growing waits of seconds, before it
 /// counts as one that came and went. Whether Fastio shows a new file at once everywhere is not documented.
 const LOOKS_FOR_NEW: u16 = 4;
@@ -147,7 +153,11 @@ impl Sync {
         let (present, matched) = match look {
             Look::Unknown | Look::Gone(_) => (None, Vec::new()),
             Look::Present(present) => {
-                let matched = self.rules.covering(&key.profile, &present.path);
+                let matched = match self.whose(key, &present).await? {
+                    Whose::Theirs => self.rules.covering(&key.profile, &present.path),
+                    Whose::Ours => Vec::new(),
+                    Whose::Unsettled => return Ok(unsettled()),
+                };
                 (Some(present), matched)
             }
         };
@@ -258,6 +268,22 @@ impl Sync {
         }
     }
 
+    /// Whose the file is: what we wrote ourselves belongs to no rule.
+    async fn whose(&self, key: &FileKey, present: &Present) -> Result<Whose, Verdict> {
+        let root = fastio::NodeId::root();
+        let seen = own::Seen {
+            profile: &key.profile,
+            folder: present.ancestors.first().unwrap_or(&root),
+            name: &present.name,
+            node: &key.node,
+            version: present.source.version.as_ref(),
+        };
+        let read = async {
+            own::recognise(&mut *self.database.read().acquire().await?, &seen, self.clock.now()).await
+        };
+        read.await.map_err(|error| database_verdict(&error))
+    }
+
     async fn remembered(&self, key: &FileKey) -> Result<Option<store::Remembered>, database::Error> {
         store::remembered(&mut *self.database.read().acquire().await?, key).await
     }
@@ -296,17 +322,8 @@ impl Sync {
     }
 }
 
-impl Handler for Sync {
-    async fn handle(&self, job: &Claimed) -> Verdict {
-        match serde_json::from_str(&job.task) {
-            Ok(Task::File { profile, node }) => self.file(&FileKey::new(profile, node), job.attempt).await,
-            Ok(Task::Folder { profile, node }) => self.folder(&profile, &node).await,
-            Ok(Task::Listing { profile, node }) => self.listing(&profile, &node).await,
-            Err(error) => {
-                Verdict::Dead { reason: format!("this version cannot read the job's task: {error}") }
-            }
-        }
-    }
+fn unsettled() -> Verdict {
+    Verdict::Later { after: OWN_WRITE, reason: "Docket itself may just be writing it".to_owned() }
 }
 
 fn is_forbidden(error: &fastio::Error) -> bool {

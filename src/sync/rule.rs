@@ -24,6 +24,8 @@ pub struct RuleSettings {
     pub exclude: Vec<String>,
     /// `"vs_…"`, or `{ create = "name" }`: made once, then remembered.
     pub vector_store: Target,
+    /// `[rule.run]`: what is run over each new version once it is indexed. Without it nothing is.
+    pub run: Option<toml::Table>,
 }
 
 /// The vector store a rule fills.
@@ -40,6 +42,8 @@ pub struct Rule {
     pub name: String,
     pub profile: Profile,
     pub target: Target,
+    /// Whether something is run over its files.
+    pub runs: bool,
     include: Option<Gitignore>,
     exclude: Gitignore,
 }
@@ -63,7 +67,7 @@ pub enum RuleError {
 impl Rule {
     /// Checks what the settings say.
     pub fn new(settings: RuleSettings) -> Result<Self, RuleError> {
-        let RuleSettings { name, workspace, share, include, exclude, vector_store } = settings;
+        let RuleSettings { name, workspace, share, include, exclude, vector_store, run } = settings;
         if name.trim().is_empty() {
             return Err(RuleError::NoName);
         }
@@ -81,7 +85,7 @@ impl Rule {
         }
         let include = if include.is_empty() { None } else { Some(globs(&name, &include)?) };
         let exclude = globs(&name, &exclude)?;
-        Ok(Rule { name, profile, target: vector_store, include, exclude })
+        Ok(Rule { name, profile, target: vector_store, runs: run.is_some(), include, exclude })
     }
 
     /// Whether the rule covers the file at `path` (from the root of its workspace or share, such as `/a/b.pdf`).
@@ -129,6 +133,11 @@ impl Rules {
     /// Whether any rule could cover a file of `profile`.
     pub fn concern(&self, profile: &Profile) -> bool {
         self.0.iter().any(|rule| rule.profile == *profile)
+    }
+
+    /// The rules that run something over a file.
+    pub fn running(&self, profile: &Profile, path: &str) -> impl Iterator<Item = &Rule> {
+        self.0.iter().filter(move |rule| rule.runs && rule.covers(profile, path))
     }
 
     /// The rules that cover a file, at most one for each vector store.

@@ -7,9 +7,10 @@ use sqlx::{FromRow, Row};
 use super::copy::{Copy, CopyId, CopyState, Source};
 use super::look::Present;
 use crate::database::{Connection, Error};
-use crate::event::FileKey;
+use crate::event::{self, FileKey, Task};
 use crate::fastio::{Hash, NodeId, Profile, VersionId};
 use crate::openai::{Attributes, FileId, VectorStoreId};
+use crate::queue::Priority;
 
 /// What we remember of a file between looks.
 #[derive(Debug, Clone)]
@@ -225,6 +226,8 @@ pub enum Change<'a> {
     Forgotten(CopyId),
     /// OpenAI shows nothing of an upload that it did not answer.
     Lost(CopyId),
+    /// These runs are to be looked at.
+    Runs(&'a [Task]),
     /// OpenAI cannot index this content of the file, so it is not to be uploaded again and again.
     Refused(&'a FileKey, &'a Source, &'a str),
 }
@@ -232,6 +235,12 @@ pub enum Change<'a> {
 impl Change<'_> {
     pub async fn write(&self, connection: &mut Connection, now: i64) -> Result<(), Error> {
         let statement = match self {
+            Change::Runs(tasks) => {
+                for task in *tasks {
+                    event::ask(connection, task, (Priority::Live, now)).await?;
+                }
+                return Ok(());
+            }
             Change::Hashed(copy, hash) => {
                 sqlx::query("UPDATE copy SET content_hash = $2 WHERE id = $1").bind(copy.0).bind(*hash)
             }
@@ -336,6 +345,116 @@ pub async fn store_made(connection: &mut Connection, name: &str, id: &VectorStor
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// The id of the store called `name`, once it has been made.
+pub async fn store_named(connection: &mut Connection, name: &str) -> Result<Option<VectorStoreId>, Error> {
+    let id: Option<Option<String>> =
+        sqlx::query_scalar("SELECT vector_store_id FROM vector_store WHERE name = $1")
+            .bind(name)
+            .fetch_optional(connection)
+            .await?;
+    Ok(id.flatten().map(VectorStoreId))
+}
+
+/// A file as it was last seen, and the copy of it that can be searched, for what is run over it.
+#[derive(Debug, Clone)]
+pub struct Indexed {
+    pub key: FileKey,
+    pub path: String,
+    /// The folders above it, from its parent upwards, without the root.
+    pub ancestors: Vec<NodeId>,
+    /// What the file is now.
+    pub source: Source,
+    /// What can be searched: the same content, or that of an earlier version while a newer one is on its way.
+    pub copy: Copy,
+}
+
+impl Indexed {
+    /// Whether what can be searched is what the file is now.
+    pub fn is_present(&self) -> bool {
+        self.copy.source.same_content(&self.source)
+    }
+}
+
+/// A file as it was last seen.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// It is there, and OpenAI can hold it.
+    pub present: bool,
+    pub path: String,
+}
+
+/// What was last seen of a file; `None` when no rule ever covered it.
+pub async fn seen(connection: &mut Connection, key: &FileKey) -> Result<Option<Seen>, Error> {
+    let row = sqlx::query("SELECT state, path FROM file WHERE source_id = $1")
+        .bind(key.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| {
+        let state: String = row.try_get("state")?;
+        Ok(Seen { present: state == "present", path: row.try_get("path")? })
+    })
+    .transpose()
+}
+
+/// The file of `key` with its newest searchable copy in `store`; `None` when it is gone, skipped or not indexed.
+pub async fn indexed(
+    connection: &mut Connection,
+    key: &FileKey,
+    store: &VectorStoreId,
+) -> Result<Option<Indexed>, Error> {
+    let row = sqlx::query(INDEXED).bind(key.to_string()).bind(&store.0).fetch_optional(connection).await?;
+    row.as_ref().map(|row| indexed_row(row, key.clone())).transpose()
+}
+
+/// Every file of `profile` with its newest searchable copy in `store`, by path.
+pub async fn all_indexed(
+    connection: &mut Connection,
+    profile: &Profile,
+    store: &VectorStoreId,
+) -> Result<Vec<Indexed>, Error> {
+    let rows =
+        sqlx::query(ALL_INDEXED).bind(profile.to_string()).bind(&store.0).fetch_all(connection).await?;
+    rows.iter()
+        .map(|row| {
+            let node: String = row.try_get("file_node")?;
+            indexed_row(row, FileKey::new(profile.clone(), NodeId::new(node)))
+        })
+        .collect()
+}
+
+const INDEXED: &str = "
+    SELECT c.*, f.node AS file_node, f.path AS file_path, f.ancestors AS file_ancestors, f.version AS file_version,
+           f.hash AS file_hash, f.size AS file_size, f.modified_at AS file_modified_at
+    FROM file AS f JOIN copy AS c ON c.source_id = f.source_id
+    WHERE f.source_id = $1 AND f.state = 'present' AND c.vector_store = $2 AND c.state = 'indexed'
+    ORDER BY c.id DESC LIMIT 1";
+
+const ALL_INDEXED: &str = "
+    SELECT c.*, f.node AS file_node, f.path AS file_path, f.ancestors AS file_ancestors, f.version AS file_version,
+           f.hash AS file_hash, f.size AS file_size, f.modified_at AS file_modified_at
+    FROM file AS f JOIN copy AS c ON c.id = (
+        SELECT max(id) FROM copy WHERE source_id = f.source_id AND vector_store = $2 AND state = 'indexed')
+    WHERE f.profile = $1 AND f.state = 'present'
+    ORDER BY f.path";
+
+fn indexed_row(row: &SqliteRow, key: FileKey) -> Result<Indexed, Error> {
+    let ancestors: String = row.try_get("file_ancestors")?;
+    let hash: Option<String> = row.try_get("file_hash")?;
+    let version: Option<String> = row.try_get("file_version")?;
+    Ok(Indexed {
+        key,
+        path: row.try_get("file_path")?,
+        ancestors: ancestors.split_whitespace().map(NodeId::new).collect(),
+        source: Source {
+            version: version.map(VersionId),
+            hash: hash.as_deref().and_then(parse_hash),
+            size: row.try_get::<i64, _>("file_size")?.try_into().unwrap_or(0),
+            modified_at: row.try_get("file_modified_at")?,
+        },
+        copy: copy(row)?,
+    })
 }
 
 /// A file and one of its copies, as a person sees them.

@@ -9,8 +9,25 @@ use crate::harness::Harness;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openai-openapi.json");
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    let mut document = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    any_of(&mut document);
+    document
 });
+
+/// Reads `oneOf` as `anyOf`: the document's choices overlap (a message with a role and a content fits three of them), and
+/// are told apart by a discriminator, which JSON Schema does not know.
+fn any_of(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if let Some(choices) = members.remove("oneOf") {
+                members.insert("anyOf".to_owned(), choices);
+            }
+            members.values_mut().for_each(any_of);
+        }
+        Value::Array(items) => items.iter_mut().for_each(any_of),
+        _ => {}
+    }
+}
 
 /// What is wrong with a request of the journal, by the document.
 pub fn faults(request: &Value) -> Vec<String> {
@@ -29,7 +46,10 @@ pub fn faults(request: &Value) -> Vec<String> {
     if let Some(schema) = content.get("application/json").map(|content| &content["schema"]) {
         faults.extend(schema_faults(schema, &request["json"]));
     } else if let Some(schema) = content.get("multipart/form-data").map(|content| &content["schema"]) {
-        faults.extend(schema_faults(schema, &multipart(&request["parts"])));
+        // Of a form that a fault refused at the door nobody read the parts.
+        if request["outcome"] == 200 || request["faults"].is_null() {
+            faults.extend(schema_faults(schema, &multipart(&request["parts"])));
+        }
     }
     faults
 }

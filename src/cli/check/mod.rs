@@ -93,6 +93,7 @@ impl Report {
             Ok(rules) => {
                 let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
                 self.ok("rules", names.join(", "))?;
+                self.runs(config, &rules)?;
                 Ok(Some(rules))
             }
             Err(error) => {
@@ -100,6 +101,21 @@ impl Report {
                 Ok(None)
             }
         }
+    }
+
+    /// What is run over the rules' files; nothing is said where nothing is.
+    fn runs(&mut self, config: &Config, rules: &Rules) -> io::Result<()> {
+        let definitions = match config.runs(rules) {
+            Ok(definitions) => definitions,
+            Err(error) => return self.fail("runs", error.to_string()),
+        };
+        for definition in &definitions {
+            match definition.warning() {
+                Some(warning) => self.ok("runs", format!("{}; note: {warning}", definition.rule.name))?,
+                None => self.ok("runs", definition.rule.name.clone())?,
+            }
+        }
+        Ok(())
     }
 
     fn end(self) -> Result<Outcome, Failure> {

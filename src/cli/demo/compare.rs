@@ -8,14 +8,17 @@ use super::super::table::{Column, Cut, Table, plain, state};
 use super::super::text::{bytes, count};
 use super::tell::{INDENT, Teller, WIDTH};
 use super::world::World;
+use crate::fastio::NodeId;
 
-/// Where the story takes place. Left out of the table, for which it is too long.
-const FOLDER: &str = "/Contracts/";
+/// Every path begins with it, and the table has no room for it.
+const FOLDER: &str = "/";
 
 /// Both sides as they are, and what should not be.
 pub struct Comparison {
+    /// Without what Docket wrote itself, which is not synced.
     files: Vec<File>,
     copies: Vec<Copy>,
+    runs: Vec<Value>,
     locks_held: usize,
     /// File objects in no vector store.
     orphans: usize,
@@ -44,10 +47,18 @@ impl Comparison {
     pub async fn read(world: &World<'_>) -> Result<Self, Failure> {
         let (fastio, openai) = (world.fastio_state().await?, world.openai_state().await?);
         let (left, dead) = world.work().await?;
+        let own = world.own().await?;
         let mut files: Vec<File> = rows(&fastio["files"])
             .filter(|file| file["workspace"] == WORKSPACE && file["trashed"] == false)
             .map(File::read)
+            .filter(|file| !own.contains(&NodeId::new(&file.node)))
             .collect();
+        let runs = world.runs().await?.into_iter().map(|(row, result)| {
+            json!({"run_id": row.run_id, "rule": row.rule, "path": row.path, "state": row.state,
+                   "outcome": row.outcome, "quotes": result["quotes"], "unverified": result["unverified"],
+                   "written": result["written"]})
+        });
+        let runs: Vec<Value> = runs.collect();
         files.sort_by(|one, other| one.path.cmp(&other.path));
         let copies: Vec<Copy> = rows(&openai["vector_stores"])
             .flat_map(|store| rows(&store["files"]).map(|file| Copy::read(&store["id"], file)))
@@ -60,12 +71,14 @@ impl Comparison {
             jobs_left: left + dead,
             files,
             copies,
+            runs,
         })
     }
 
     pub fn agree(&self) -> bool {
         let matched = self.files.iter().all(|file| self.copy_of(file).is_some_and(|copy| copy.is_of(file)));
         matched
+            && self.runs.iter().all(|run| run["state"] == "ended")
             && self.copies.len() == self.files.len()
             && self.orphans == 0
             && self.locks_held == 0
@@ -89,7 +102,7 @@ impl Comparison {
         });
         json!({
             "agree": self.agree(), "files": files.collect::<Vec<_>>(), "copies": copies.collect::<Vec<_>>(),
-            "runs": [], "locks_held": self.locks_held, "orphans": self.orphans, "jobs_left": self.jobs_left,
+            "runs": self.runs, "locks_held": self.locks_held, "orphans": self.orphans, "jobs_left": self.jobs_left,
         })
     }
 

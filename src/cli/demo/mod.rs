@@ -39,6 +39,10 @@ use world::World;
 /// Long enough to see that indexing takes time, short enough not to bore.
 const INDEX_DELAY: Duration = Duration::from_millis(250);
 
+/// What the analysis must look like: the legal example's.
+const SCHEMA: &str = include_str!("../../../examples/legal/liability.schema.json");
+const SCHEMA_FILE: &str = "liability.schema.json";
+
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// End after the story: with 0 if Fastio and the vector store agree, with 1 if not
@@ -86,6 +90,7 @@ async fn demo(
     let path = folder.path().join("docket.toml");
     let addresses = Addresses { listen, fastio: sandbox.fastio_url(), openai: sandbox.openai_url() };
     std::fs::write(&path, addresses.settings(folder.path())).context("writing the demo's settings")?;
+    std::fs::write(folder.path().join(SCHEMA_FILE), SCHEMA).context("writing the demo's schema")?;
     let config = Config::load(&sources(&path, settings)).map_err(Failure::usage)?;
     log::start(&config.log)?;
 
@@ -122,6 +127,7 @@ async fn start_sandbox(
         webhook: Some(webhook),
         index_delay: INDEX_DELAY,
         seed: 1,
+        assistants: false,
     };
     let sandbox = crate::sandbox::start(options, stop).await;
     sandbox.with_context(|| format!("listening on {} and {}", arguments.fastio, arguments.openai))
@@ -160,6 +166,21 @@ name = \"contracts\"
 workspace = \"{WORKSPACE}\"
 include = [\"/Contracts/**\"]
 vector_store = {{ create = \"demo\" }}
+
+[[rule]]
+name = \"liability\"
+workspace = \"{WORKSPACE}\"
+include = [\"/Review/**\"]
+vector_store = {{ create = \"demo\" }}
+
+[rule.run]
+model = \"sandbox-rules\"
+prompt = \"Extract every clause about liability, with its section and the exact quote.\"
+schema = \"{SCHEMA_FILE}\"
+write_back = \"{{stem}}.analysis.md\"
+lock = true
+digest = \"liability overview.csv\"
+digest_quiet_seconds = 1
 ",
             text(format!("sqlite://{}/docket.db", folder.display())),
             text(self.listen.to_string()),

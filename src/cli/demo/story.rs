@@ -1,4 +1,4 @@
-//! What happens to three contracts. Each step changes something at Fastio, waits until Docket has nothing left to do,
+//! What happens to three contracts, and what is made of three more. Each step changes something at Fastio, waits until Docket has nothing left to do,
 //! and tells what the vector store says now.
 
 use std::time::Instant;
@@ -16,6 +16,17 @@ const NDA_RENAMED: &str = "/Contracts/harrow-lindqvist-nda.txt";
 const SERVICES: &str = "/Contracts/services-agreement.txt";
 const SERVICES_MOVED: &str = "/Contracts/Signed/services-agreement.txt";
 const ORDER: &str = "/Contracts/saas-order-form.txt";
+
+/// The legal example's contracts, where the second rule covers them.
+const REVIEWED: [(&str, &str); 3] = [
+    ("/Review/equipment-supply.txt", include_str!("../../../examples/legal/contracts/equipment-supply.txt")),
+    ("/Review/mutual-nda.txt", include_str!("../../../examples/legal/contracts/mutual-nda.txt")),
+    (
+        "/Review/software-services.txt",
+        include_str!("../../../examples/legal/contracts/software-services.txt"),
+    ),
+];
+const OVERVIEW: &str = "/Review/liability overview.csv";
 
 const NDA_TEXT: &str = include_str!("mutual-nda.txt");
 const SERVICES_TEXT: &str = include_str!("services-agreement.txt");
@@ -35,6 +46,7 @@ pub async fn tell(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
     rename(world, teller).await?;
     relocate(world, teller).await?;
     delete(world, teller).await?;
+    analyse(world, teller).await?;
     Ok(())
 }
 
@@ -101,6 +113,44 @@ async fn relocate(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
     let (begin, uploads) = (Instant::now(), world.uploads());
     world.rename(SERVICES, SERVICES_MOVED).await?;
     relabelled(world, teller, SERVICES_MOVED, (begin, uploads)).await
+}
+
+async fn analyse(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
+    teller.step(7, "Three contracts are dropped into Review, where a rule analyses each")?;
+    for (path, text) in REVIEWED {
+        world.put(path, text.to_owned()).await?;
+    }
+    world.settle().await?;
+    let runs = world.runs().await?;
+    for (run, result) in &runs {
+        result["written"][0]["name"].as_str().context("a result was not written back")?;
+        let took = run.ended_at.unwrap_or(run.created_at) - run.created_at;
+        let outcome = run.outcome.as_deref().unwrap_or(&run.state);
+        let quotes = result["quotes"].as_u64().unwrap_or(0);
+        let proven = quotes - result["unverified"].as_u64().unwrap_or(0);
+        let said = format!("{outcome}, {proven} of {} proven", count(quotes, "quote"));
+        teller.file(&run.path, &format!("{took} ms"), &said)?;
+    }
+    ensure_told(world.was_locked(), "the contracts were not locked while they were analysed")?;
+    teller.result(
+        "Each was locked while the model was at it, and its analysis stands beside it. The model is a stand-in too: it \
+         follows plain rules.",
+    )?;
+    let table = world.content(OVERVIEW).await?;
+    let clauses: u64 = runs.iter().filter_map(|(_, result)| result["quotes"].as_u64()).sum();
+    teller.result(&format!(
+        "{OVERVIEW}, {}, has all {clauses} clauses. Some of them:",
+        bytes(table.len() as u64)
+    ))?;
+    for (run, result) in &runs {
+        if let Some(clause) = result["data"]["clauses"].as_array().and_then(|clauses| clauses.last()) {
+            let word = |name: &str| clause[name].as_str().unwrap_or_default().to_owned();
+            let source =
+                format!("{}, {}: {}, {} risk", run.path, word("section"), word("category"), word("risk"));
+            teller.quote(&source, &squeezed(&word("quote")))?;
+        }
+    }
+    Ok(())
 }
 
 /// The same bytes under another path cost no upload.

@@ -12,9 +12,12 @@ use url::Url;
 use super::super::sandbox::{WORKSPACE, control};
 use crate::clock::Clock;
 use crate::database::Database;
+use crate::fastio::NodeId;
 use crate::openai::{self, Hit, VectorStoreId};
+use crate::run::RunId;
+use crate::run::store::RunRow;
 use crate::sandbox::Sandbox;
-use crate::{queue, receive, sync};
+use crate::{own, queue, receive, run, sync};
 
 /// A step takes well below a second. Ten times the slowest machine's guess, and still no one's patience is lost.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,7 +32,7 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 const HITS: u8 = 10;
 
 /// More files than the story has.
-const FILES: u32 = 10;
+const FILES: u32 = 20;
 
 pub struct World<'a> {
     sandbox: &'a Sandbox,
@@ -152,6 +155,45 @@ impl<'a> World<'a> {
     pub fn uploads(&self) -> usize {
         let requests = self.sandbox.openai_core().journal.requests();
         requests.iter().filter(|request| request.method == "POST" && request.path == "/v1/files").count()
+    }
+
+    /// What was run over the files, each with its result, by path.
+    pub async fn runs(&self) -> anyhow::Result<Vec<(RunRow, Value)>> {
+        let mut connection = self.database.read().begin().await?;
+        let mut runs = Vec::new();
+        for row in run::store::list(&mut connection, None, FILES).await? {
+            let found = run::store::get(&mut connection, RunId(row.run_id)).await?;
+            runs.push((row, found.and_then(|run| run.result).unwrap_or_default()));
+        }
+        runs.sort_by(|(one, _), (other, _)| one.path.cmp(&other.path));
+        Ok(runs)
+    }
+
+    /// The nodes of the files that Docket wrote, as the stand-in shows ids, without hyphens.
+    pub async fn own(&self) -> anyhow::Result<Vec<NodeId>> {
+        let own = own::store::list(&mut *self.database.read().acquire().await?).await?;
+        Ok(own.into_iter().filter_map(|file| file.node).collect())
+    }
+
+    /// Whether a lock was asked for and released as often.
+    pub fn was_locked(&self) -> bool {
+        let requests = self.sandbox.fastio_core().journal.requests();
+        let made = |method: &str| {
+            requests.iter().filter(|one| one.method == method && one.path.ends_with("/lock/")).count()
+        };
+        made("POST") > 0 && made("POST") == made("DELETE")
+    }
+
+    /// The text of a file in Fastio.
+    pub async fn content(&self, path: &str) -> anyhow::Result<String> {
+        let state = self.fastio_state().await?;
+        let mut files = state["files"].as_array().into_iter().flatten();
+        let file = files.find(|file| file["path"] == path && file["trashed"] == false);
+        let node =
+            file.and_then(|file| file["node_id"].as_str()).with_context(|| format!("there is no {path}"))?;
+        let url = self.sandbox.fastio_url().join(&format!("workspace/{WORKSPACE}/storage/{node}/read/"))?;
+        let answer = self.http.get(url).bearer_auth("demo-key").send().await?.error_for_status()?;
+        Ok(answer.text().await?)
     }
 
     /// Asks the vector store as an application would.

@@ -5,13 +5,11 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::mac::SIGNATURE_BYTES;
 use super::{Rejected, Scheme};
 
 /// Either may carry either scheme: the guides disagree about the names, and a wrong guess would refuse every delivery.
 const SIGNATURE_HEADERS: [&str; 2] = ["fastio-signature", "x-fastio-signature"];
-
-/// The length of an HMAC-SHA256.
-const SIGNATURE_BYTES: usize = 32;
 
 /// One signature that a header presents, and the time it says it was made, exactly as written: that text is signed.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,11 +5,10 @@
 //! `hex:…` or `base64:…` in the configuration is tried decoded too. Nothing is decoded on a guess alone: a short text
 //! that happens to be valid base64 would make a weak key.
 
-use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
 
 use super::header::decode_base64;
+use super::mac::State;
 
 /// A decoded key shorter than this could be guessed.
 const MIN_DECODED_BYTES: usize = 16;
@@ -50,18 +49,7 @@ pub struct NoSecret;
 pub struct Key {
     pub secret_index: usize,
     pub form: KeyForm,
-    state: Hmac<Sha256>,
-}
-
-impl Key {
-    /// The state after the signed text: the time as it was written, a dot, the body.
-    pub fn mac_over(&self, timestamp: &str, body: &[u8]) -> Hmac<Sha256> {
-        let mut mac = self.state.clone();
-        mac.update(timestamp.as_bytes());
-        mac.update(b".");
-        mac.update(body);
-        mac
-    }
+    pub state: State,
 }
 
 /// The keys of all secrets. An empty secret is a mistake in the configuration and counts as none at all, because anyone
@@ -74,8 +62,7 @@ pub fn all(secrets: &[SecretString]) -> Result<Vec<Key>, NoSecret> {
             return Err(NoSecret);
         }
         for (form, bytes) in readings(secret) {
-            let state = Hmac::new_from_slice(&bytes).expect("HMAC takes a key of any length");
-            keys.push(Key { secret_index, form, state });
+            keys.push(Key { secret_index, form, state: State::new(&bytes) });
         }
     }
     if keys.is_empty() { Err(NoSecret) } else { Ok(keys) }

@@ -36,6 +36,9 @@ pub enum Kind {
     ResetAfterBody,
     /// The request takes effect, then the connection is reset without a reply.
     LostReply,
+    /// The request takes effect, and its reply is held back for `delay_ms`, or for as long as the client waits: the place
+    /// to kill a client that has done something and does not know it.
+    HeldReply,
     /// The request takes effect; the connection is reset in the middle of the reply's body.
     ResetDuringReply,
     // At the door, for contents being downloaded.
@@ -52,7 +55,8 @@ pub enum Kind {
     StuckInProgress,
     /// A response created now takes `delay_ms` longer.
     SlowRun,
-    /// A response created now ends badly: `code` is `refusal`, `max_output_tokens`, `content_filter`, or the code of an
+    /// A response created now ends badly: `code` is `refusal`, `max_output_tokens`, `content_filter`, `invented_quote` (the
+    /// answer quotes what no document says), `unknown_items` (it comes among items that nobody knows), or the code of an
     /// error such as `server_error` (the default).
     BadRun,
     /// Deleting a file is answered with 409.
@@ -85,6 +89,7 @@ impl Kind {
                 | Kind::ResetDuringBody
                 | Kind::ResetAfterBody
                 | Kind::LostReply
+                | Kind::HeldReply
                 | Kind::ResetDuringReply
         )
     }
@@ -111,6 +116,7 @@ impl Kind {
     pub fn takes(self) -> &'static [&'static str] {
         match self {
             Kind::Latency
+            | Kind::HeldReply
             | Kind::StuckInProgress
             | Kind::SlowDelete
             | Kind::SlowRun

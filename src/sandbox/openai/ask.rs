@@ -67,6 +67,11 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Whether code may be run.
+    pub fn runs_code(&self) -> bool {
+        self.tools.iter().any(|tool| tool["type"] == "code_interpreter")
+    }
+
     /// The members of a response that repeat its request.
     pub fn echo(&self) -> Map<String, Value> {
         self.echo.clone()
@@ -105,19 +110,31 @@ pub fn read(body: &[u8], world: &mut World, now: i64) -> Result<Asked, ApiError>
     prompt.texts.extend(fields.text("instructions")?.map(str::to_owned));
     prompt.texts.extend(item::texts(&input).map(str::to_owned));
     for id in item::file_ids(&input) {
-        let file = world.file(id, now).ok_or_else(|| {
-            ApiError::invalid("input", format!("No such File object: {id}")).code("invalid_value")
-        })?;
-        let text = super::text::read(&file.filename, &file.content).unwrap_or_default();
-        prompt.documents.push(Document { file_id: id.to_owned(), filename: file.filename.clone(), text });
+        prompt.documents.push(document(world, id, now)?);
     }
     let tools = fields.array("tools")?.cloned().unwrap_or_default();
     for tool in &tools {
         check_tool(tool, world, now)?;
+        let mounted =
+            tool["container"]["file_ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for id in mounted {
+            if !prompt.documents.iter().any(|document| document.file_id == id) {
+                prompt.documents.push(document(world, id, now)?);
+            }
+        }
     }
     let echo = echo(&fields, &conversation)?;
     let include = fields.texts("include")?.unwrap_or_default();
     Ok(Asked { background, store, conversation, input, prompt, include, tools, echo })
+}
+
+/// A File object, as the model sees it.
+pub fn document(world: &World, id: &str, now: i64) -> Result<Document, ApiError> {
+    let file = world.file(id, now).ok_or_else(|| {
+        ApiError::invalid("input", format!("No such File object: {id}")).code("invalid_value")
+    })?;
+    let text = super::text::read(&file.filename, &file.content).unwrap_or_default();
+    Ok(Document { file_id: id.to_owned(), filename: file.filename.clone(), text })
 }
 
 fn conversation_id(fields: &Fields) -> Result<Option<String>, ApiError> {

@@ -2,12 +2,14 @@
 //! responses and models, under `/v1/`, after OpenAI's OpenAPI document 2.3.0 and people's reports of the real service.
 //!
 //! It is a stand-in: its search matches words, its model follows plain rules, it understands no document format and holds
-//! no content beyond small texts. Where the documents are silent the code says "inferred". It has no assistants and no
-//! threads: OpenAI shut them down on 2026-08-26, and unknown paths are answered with 404 as there.
+//! no content beyond small texts. Where the documents are silent the code says "inferred". It has threads only when it is
+//! told to play a compatible server: OpenAI shut them down on 2026-08-26, and unknown paths are answered with 404 as
+//! there.
 
 mod ask;
 mod batch;
 mod catalog;
+mod container;
 mod conversation;
 mod error;
 mod file;
@@ -25,6 +27,7 @@ mod state;
 mod store;
 mod store_file;
 mod text;
+mod thread;
 mod upload;
 
 use axum::body::Body;
@@ -48,7 +51,9 @@ const MAX_JSON_BYTES: usize = 32 * 1024 * 1024;
 
 /// The stand-in as the door serves it: real paths under `/v1/`, control paths under `/_sandbox/`.
 pub fn service(state: &State, core: &Core) -> Service {
+    let threads = if state.assistants { thread::routes() } else { Router::new() };
     let api = Router::new()
+        .merge(threads)
         .merge(file::routes())
         .merge(upload::routes())
         .merge(store::routes())
@@ -57,6 +62,7 @@ pub fn service(state: &State, core: &Core) -> Service {
         .merge(search::routes())
         .merge(conversation::routes())
         .merge(response::routes())
+        .merge(container::routes())
         .merge(catalog::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)

@@ -55,20 +55,128 @@ pub fn answer(prompt: &Prompt) -> Ending {
     Ending::Completed { text, cited: prompt.documents.clone() }
 }
 
+/// What an invented quote says. No document does.
+pub const INVENTED: &str =
+    "The Supplier accepts unlimited liability for every loss of whatever kind, without exception.";
+
+/// The same answer with its first quote made up.
+pub fn invent(ending: Ending) -> Ending {
+    let Ending::Completed { text, cited } = ending else { return ending };
+    let text = match serde_json::from_str::<Value>(&text) {
+        Ok(mut answer) => {
+            invent_in(&mut answer, "");
+            answer.to_string()
+        }
+        Err(_) => format!("{text}\n> {INVENTED}"),
+    };
+    Ending::Completed { text, cited }
+}
+
+/// Whether a quote was found and made up.
+fn invent_in(value: &mut Value, name: &str) -> bool {
+    match value {
+        Value::String(text) if is_quote(name) => {
+            INVENTED.clone_into(text);
+            true
+        }
+        Value::Array(items) => items.iter_mut().any(|item| invent_in(item, name)),
+        Value::Object(members) => members.iter_mut().any(|(name, member)| invent_in(member, name)),
+        _ => false,
+    }
+}
+
 /// A sentence worth quoting, exactly as the document has it.
 #[derive(Debug, Clone, Copy)]
 struct Finding<'a> {
     quote: &'a str,
     filename: &'a str,
+    /// The number or heading that it stands under.
+    section: &'a str,
 }
 
 fn findings(document: &Document) -> impl Iterator<Item = Finding<'_>> {
-    sentences(&document.text)
-        .filter(|sentence| {
-            let lower = sentence.to_lowercase();
-            TELLING.iter().any(|word| lower.contains(word))
-        })
-        .map(|quote| Finding { quote, filename: &document.filename })
+    let mut section = "";
+    sentences(&document.text).filter_map(move |sentence| {
+        section = heading(sentence).unwrap_or(section);
+        // A number, or a heading on the line above, belongs to no sentence.
+        let quote = sentence.strip_prefix(section).map_or(sentence, str::trim_start);
+        let lower = quote.to_lowercase();
+        let telling = quote.split_whitespace().count() > 3 && TELLING.iter().any(|word| lower.contains(word));
+        telling.then_some(Finding { quote, filename: &document.filename, section })
+    })
+}
+
+/// What a text says of where it stands: a line such as `# Title` or `7. Liability`, or a number such as `7.2` before a
+/// sentence.
+fn heading(text: &str) -> Option<&str> {
+    let first = text.lines().next()?.trim();
+    if first.starts_with('#') {
+        return Some(first.trim_start_matches('#').trim());
+    }
+    let number = first.split_whitespace().next()?;
+    let numbered = number.starts_with(|c: char| c.is_ascii_digit())
+        && number.chars().all(|c| c.is_ascii_digit() || c == '.')
+        && (number.contains('.') || first.split_whitespace().count() < 8);
+    if !numbered {
+        return None;
+    }
+    if first.split_whitespace().count() < 8 && !first.ends_with(['.', ';', ',']) {
+        Some(first)
+    } else {
+        Some(number)
+    }
+}
+
+/// What a word of an answer is chosen by: the first that the quote holds any mark of.
+const MARKS: [(&str, &[&str]); 16] = [
+    ("indemni", &["indemn", "hold harmless"]),
+    ("cap", &["cap", "limited to", "shall not exceed", "exceed"]),
+    ("limit", &["limited", "shall not exceed", "cap"]),
+    ("exclu", &["shall not be liable", "exclude", "no liability", "in no event"]),
+    ("unlimited", &["unlimited", "without limit", "nothing in this"]),
+    ("warrant", &["warrant"]),
+    ("damages", &["damages"]),
+    ("insurance", &["insurance"]),
+    ("high", &["unlimited", "without limit", "indemn", "any and all"]),
+    ("medium", &["exclude", "shall not be liable", "no liability", "in no event", "consequential"]),
+    ("low", &["limited to", "shall not exceed", "cap", "warrant"]),
+    ("supplier", &["supplier", "provider", "vendor", "contractor"]),
+    ("customer", &["customer", "client", "buyer"]),
+    ("disclos", &["disclosing"]),
+    ("recipient", &["receiving party", "recipient"]),
+    ("both", &["each party", "either party", "neither party", "the parties"]),
+];
+
+/// Who says or owes something, by the first word in the quote that names a party.
+const PARTIES: [&str; 14] = [
+    "Supplier",
+    "Customer",
+    "Provider",
+    "Client",
+    "Contractor",
+    "Vendor",
+    "Buyer",
+    "Receiving Party",
+    "Disclosing Party",
+    "Recipient",
+    "Licensor",
+    "Licensee",
+    "Landlord",
+    "Tenant",
+];
+
+fn party<'a>(quote: &str) -> &'a str {
+    let first = PARTIES.iter().filter_map(|party| Some((quote.find(party)?, *party))).min();
+    first.map_or("both parties", |(_, party)| party)
+}
+
+/// The first of `values` that suits the quote.
+fn suiting<'a>(values: &'a [Value], quote: &str) -> Option<&'a Value> {
+    let quote = quote.to_lowercase();
+    values.iter().find(|value| {
+        let word = value.as_str().unwrap_or_default().to_lowercase();
+        MARKS.iter().any(|(part, marks)| word.contains(part) && marks.iter().any(|mark| quote.contains(mark)))
+    })
 }
 
 /// Sentences end with a full stop before white space, or with an empty line.
@@ -128,8 +236,9 @@ impl<'a> Instance<'a> {
         if let Some(value) = schema.get("const") {
             return value.clone();
         }
-        if let Some(first) = schema["enum"].as_array().and_then(|values| values.first()) {
-            return first.clone();
+        if let Some(values) = schema["enum"].as_array() {
+            let suiting = place.finding.and_then(|finding| suiting(values, finding.quote));
+            return suiting.or(values.first()).cloned().unwrap_or_default();
         }
         for choice in ["anyOf", "oneOf", "allOf"] {
             if let Some(first) = schema[choice].as_array().and_then(|schemas| schemas.first()) {
@@ -192,6 +301,8 @@ fn text(place: Place<'_>, findings: &[Finding<'_>]) -> String {
     let name = place.name.to_lowercase();
     match finding {
         Some(finding) if is_quote(&name) => finding.quote.to_owned(),
+        Some(finding) if name.contains("section") => finding.section.to_owned(),
+        Some(finding) if name.contains("party") => party(finding.quote).to_owned(),
         Some(finding) if name.contains("file") || name.contains("document") => finding.filename.to_owned(),
         _ if is_quote(&name) => String::new(),
         _ => format!("stand-in for {}", if name.is_empty() { "a text" } else { place.name }),

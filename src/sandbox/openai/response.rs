@@ -14,15 +14,16 @@ use serde_json::{Map, Value, json};
 use super::super::faults::{Hit, Kind};
 use super::super::journal::Trace;
 use super::ask::{self, Asked};
+use super::container::Container;
 use super::error::ApiError;
 use super::item;
-use super::model::{self, Document, Ending};
+use super::model::{self, Document, Ending, Prompt};
 use super::read::Query;
 use super::shelf::{Ask, Shelf};
 use super::state::{State, World, seconds};
 
 /// How much longer a slowed run takes when the fault does not say: longer than any deadline a test sets.
-const SLOW_RUN: Duration = Duration::from_secs(3_600);
+pub const SLOW_RUN: Duration = Duration::from_secs(3_600);
 
 /// One response.
 #[derive(Debug)]
@@ -149,16 +150,30 @@ async fn create(
     let slow = trace
         .hit(Kind::SlowRun)
         .map_or(0, |hit| i64::try_from(hit.delay_or(SLOW_RUN).as_millis()).unwrap_or(i64::MAX));
-    let ending = match trace.hit(Kind::BadRun) {
-        Some(hit) => bad_ending(&hit),
-        None => model::answer(&asked.prompt),
-    };
+    let bad = trace.hit(Kind::BadRun);
+    let ending =
+        bad.as_ref().map_or_else(|| model::answer(&asked.prompt), |hit| bad_ending(hit, &asked.prompt));
     let mut output = Vec::new();
+    if bad.is_some_and(|hit| hit.details.code.as_deref() == Some(UNKNOWN_ITEMS)) {
+        output.push(json!({"type": "hologram", "id": world.ids.hex("holo_"), "beams": [1, 2, 3]}));
+    }
     for mut shown in shown_items {
         shown["id"] = world.ids.hex("fs_").into();
         output.push(shown);
     }
-    output.extend(message(&ending, &hits, world.ids.hex("msg_")));
+    let mut said = message(&ending, &hits, world.ids.hex("msg_"));
+    if asked.runs_code() {
+        let container = Container::run(&mut world, &asked.prompt.documents, now);
+        output.push(container.call(world.ids.hex("ci_")));
+        if let Some(annotations) =
+            said.as_mut().and_then(|said| said["content"][0]["annotations"].as_array_mut())
+        {
+            annotations.push(container.citation());
+        }
+        let id = container.id().to_owned();
+        world.containers.put(&id, container);
+    }
+    output.extend(said);
     let mut input = Shelf::default();
     asked.input.iter().for_each(|given| input.put(&item::id(given), given.clone()));
     // A run in the background takes as long as indexing does; one in the foreground answers at once.
@@ -187,10 +202,16 @@ async fn create(
     Ok(Json(shown))
 }
 
-/// How a run ends that a fault spoils: `code` is `refusal`, a reason to be incomplete, or the code of an error.
-fn bad_ending(hit: &Hit) -> Ending {
+/// The code of a spoiled run whose answer comes among items of a type that nobody knows.
+const UNKNOWN_ITEMS: &str = "unknown_items";
+
+/// How a run ends that a fault spoils: `code` is `refusal`, a reason to be incomplete, what is wrong with the answer, or
+/// the code of an error.
+pub fn bad_ending(hit: &Hit, prompt: &Prompt) -> Ending {
     let message = |default: &str| hit.details.message.clone().unwrap_or_else(|| default.to_owned());
     match hit.details.code.as_deref().unwrap_or("server_error") {
+        UNKNOWN_ITEMS => model::answer(prompt),
+        "invented_quote" => model::invent(model::answer(prompt)),
         "refusal" => Ending::Refused { refusal: message("I'm sorry, but I can't help with that.") },
         reason @ ("max_output_tokens" | "content_filter") => Ending::Incomplete {
             text: message("This is the sandbox's stand-in for"),

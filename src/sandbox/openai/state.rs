@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::{Value, json};
 
 use super::super::{Core, Options};
+use super::container::Container;
 use super::conversation::Conversation;
 use super::file::File;
 use super::history::History;
@@ -16,6 +17,7 @@ use super::id::Ids;
 use super::response::Run;
 use super::shelf::Shelf;
 use super::store::Store;
+use super::thread::Thread;
 use super::upload::Upload;
 
 /// The OpenAI stand-in. Clones are the same one.
@@ -23,6 +25,8 @@ use super::upload::Upload;
 pub struct State {
     pub core: Core,
     pub index_delay_ms: i64,
+    /// Whether it plays a compatible server that still serves assistants.
+    pub assistants: bool,
     world: Arc<Mutex<World>>,
 }
 
@@ -35,6 +39,8 @@ pub struct World {
     pub stores: Shelf<Store>,
     pub conversations: Shelf<Conversation>,
     pub runs: Shelf<Run>,
+    pub containers: Shelf<Container>,
+    pub threads: Shelf<Thread>,
     pub history: History,
     /// What will be gone later, although its deletion was answered.
     doomed: Vec<(i64, Doomed)>,
@@ -56,11 +62,13 @@ impl State {
             stores: Shelf::default(),
             conversations: Shelf::default(),
             runs: Shelf::default(),
+            containers: Shelf::default(),
+            threads: Shelf::default(),
             history: History::default(),
             doomed: Vec::new(),
         };
         let index_delay_ms = i64::try_from(options.index_delay.as_millis()).unwrap_or(i64::MAX);
-        State { core, index_delay_ms, world: Arc::new(Mutex::new(world)) }
+        State { core, index_delay_ms, assistants: options.assistants, world: Arc::new(Mutex::new(world)) }
     }
 
     /// The world as it is now, and now.
@@ -83,7 +91,9 @@ impl State {
             .collect();
         let conversations: Vec<Value> = world.conversations.iter().map(Conversation::inspect).collect();
         let responses: Vec<Value> = world.runs.iter().map(|run| run.show(now)).collect();
+        let threads: Vec<Value> = world.threads.iter().map(|thread| thread.inspect(now)).collect();
         json!({
+            "threads": threads,
             "now_ms": now, "files": files, "uploads": uploads, "vector_stores": stores,
             "conversations": conversations, "responses": responses,
         })

@@ -2,4 +2,4 @@
 
 mod fastio;
 mod openai;
-mod server;
+pub mod server;

@@ -3,6 +3,7 @@
 
 mod outside;
 pub mod program;
+mod runs;
 mod world;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+
+pub use runs::{Dies, INVENTED, Kill, contract, legal};
 
 pub const WORKSPACE: &str = "4829105738291047362";
 const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
@@ -45,7 +48,7 @@ pub struct Harness {
     pub sandbox: Sandbox,
     pub database: docket::database::Database,
     pub queue: queue::Queue,
-    pub sync: std::sync::Arc<docket::sync::Sync>,
+    pub work: std::sync::Arc<docket::app::Work>,
     pub feed: docket::feed::Feed,
     pub clock: Clock,
     pub webhook_url: Url,
@@ -66,19 +69,24 @@ impl Harness {
     }
 
     pub async fn with_seed(settings: &str, seed: u64) -> Harness {
+        Harness::between(settings, sandbox::Options { seed, ..sandbox::Options::default() }).await
+    }
+
+    /// Starts with this `docket.toml` between stand-ins that are started like this.
+    pub async fn between(settings: &str, options: sandbox::Options) -> Harness {
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let webhook_url: Url =
             format!("http://{}/webhooks/fastio", listener.local_addr().unwrap()).parse().unwrap();
         let webhook =
             Webhook { url: webhook_url.clone(), secret: SecretString::from(SECRET), scheme: Scheme::Mixed };
-        let options = sandbox::Options { webhook: Some(webhook), seed, ..sandbox::Options::default() };
+        let options = sandbox::Options { webhook: Some(webhook), ..options };
         let sandbox = sandbox::start(options, stop.clone()).await.unwrap();
 
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder, &sandbox, settings);
         let clock = Clock::default();
-        let Parts { database, queue, sync, receive, feed } =
+        let Parts { database, queue, work, receive, feed } =
             Parts::build(&config, clock.clone()).await.unwrap();
         let receive::Receive { public, writer, drain } = receive;
         // The test drains, one pass at a time.
@@ -92,7 +100,7 @@ impl Harness {
             sandbox,
             database,
             queue,
-            sync,
+            work,
             feed,
             clock,
             webhook_url,
@@ -141,14 +149,14 @@ impl Harness {
 
     /// Does the job that is due now, if there is one.
     pub async fn work_one(&self) -> bool {
-        self.queue.work_one(&*self.sync, &CancellationToken::new()).await.unwrap()
+        self.queue.work_one(&*self.work, &CancellationToken::new()).await.unwrap()
     }
 
     /// Begins the job that is due now and drops it after this many polls: what a kill does. The job is then held by
     /// nobody until its lease runs out or the next server takes it over.
     pub async fn work_for(&self, polls: u32) {
         let never = CancellationToken::new();
-        let mut work = std::pin::pin!(self.queue.work_one(&*self.sync, &never));
+        let mut work = std::pin::pin!(self.queue.work_one(&*self.work, &never));
         let mut left = polls;
         std::future::poll_fn(|cx| {
             left -= 1;
@@ -218,6 +226,7 @@ fn config(folder: &TempDir, sandbox: &Sandbox, settings: &str) -> Config {
             ("FASTIO_API_KEY", "fastio-key".to_owned()),
             ("OPENAI_API_KEY", "openai-key".to_owned()),
             ("FASTIO_WEBHOOK_SECRET", SECRET.to_owned()),
+            ("OPENAI_WEBHOOK_SECRET", SECRET.to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );

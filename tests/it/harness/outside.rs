@@ -69,8 +69,8 @@ impl Harness {
         self.folder = tempfile::tempdir().unwrap();
         let config = config(&self.folder, &self.sandbox, settings);
         let parts = Parts::build(&config, self.clock.clone()).await.unwrap();
-        let Parts { database, queue, sync, feed, .. } = parts;
-        (self.database, self.queue, self.sync, self.feed) = (database, queue, sync, feed);
+        let Parts { database, queue, work, feed, .. } = parts;
+        (self.database, self.queue, self.work, self.feed) = (database, queue, work, feed);
     }
 }
 

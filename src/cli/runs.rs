@@ -1,0 +1,252 @@
+//! `docket runs`: what was run over which file and what became of it. A person stops a run, or has a rule's runs made again.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::failure::{Failure, Outcome};
+use super::table::{Column, Cut, Table, plain, state};
+use super::text::{Paint, count, when};
+use super::{Form, ListArguments, open, output};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::Database;
+use crate::run::store::{self, RunRow};
+use crate::run::{self, Estimate, RunId};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the runs, those that changed last first
+    List {
+        /// Only those of this rule
+        #[arg(long, value_name = "NAME")]
+        rule: Option<String>,
+        #[command(flatten)]
+        list: ListArguments,
+    },
+    /// Show one run with its result
+    Show(One),
+    /// Run a rule over its files that have no result under its present definition: say what that takes, or do it
+    Again {
+        /// The rule
+        #[arg(long, value_name = "NAME")]
+        rule: String,
+        /// Do it; without this only the count and the estimate are shown
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Stop a run that goes on
+    Cancel(One),
+}
+
+#[derive(Debug, Args)]
+struct One {
+    /// Its number, as `docket runs list` shows it
+    #[arg(value_name = "ID")]
+    id: i64,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
+    let database = open(config).await?;
+    let outcome = match arguments.command {
+        Command::List { rule, list } => self::list(&database, rule.as_deref(), &list).await,
+        Command::Show(one) => show(&database, &one).await,
+        Command::Again { rule, yes, form } => again(&database, config, (&rule, yes, form)).await,
+        Command::Cancel(one) => cancel(&database, &one).await,
+    };
+    database.close().await;
+    outcome
+}
+
+async fn list(database: &Database, rule: Option<&str>, list: &ListArguments) -> Result<Outcome, Failure> {
+    let rows = store::list(&mut *database.read().acquire().await?, rule, list.limit).await?;
+    if list.form.json {
+        output::json(&rows)?;
+    } else if rows.is_empty() {
+        output::line("No run yet. One begins when a file of a rule with [rule.run] is indexed.")?;
+    } else {
+        output::print(&table(&rows, Clock::default().now()).render(Paint::stdout()))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn table(rows: &[RunRow], now: i64) -> Table {
+    let mut table = Table::new(&[
+        Column::new("run", Cut::Nowhere).right(),
+        Column::new("rule", Cut::End).widest(16),
+        Column::new("path", Cut::Start).widest(40),
+        Column::new("state", Cut::Nowhere),
+        Column::new("tokens", Cut::Nowhere).right(),
+        Column::new("since", Cut::Nowhere),
+        Column::new("reason", Cut::End),
+    ]);
+    for row in rows {
+        let tokens = row.input_tokens.map(|input| (input + row.output_tokens.unwrap_or(0)).to_string());
+        let since = row.ended_at.or(row.answered_at).or(row.begun_at).unwrap_or(row.created_at);
+        table.row([
+            plain(row.run_id.to_string()),
+            plain(&row.rule),
+            plain(&row.path),
+            state(word(row)),
+            plain(tokens.as_deref().unwrap_or("–")),
+            plain(when(since, now)),
+            plain(row.reason.as_deref().unwrap_or_default()),
+        ]);
+    }
+    table
+}
+
+/// One word for how a run stands.
+fn word(row: &RunRow) -> &str {
+    match row.outcome.as_deref() {
+        Some(outcome) if row.state == "ended" => outcome,
+        // What a limit keeps from beginning has a reason to wait.
+        _ if row.state == "wanted" && row.reason.is_some() => "held",
+        _ => &row.state,
+    }
+}
+
+async fn show(database: &Database, one: &One) -> Result<Outcome, Failure> {
+    let mut connection = database.read().acquire().await?;
+    let row = store::row(&mut connection, RunId(one.id)).await?;
+    let Some(row) = row else { return Err(no_run(one.id)) };
+    let result = store::get(&mut connection, RunId(one.id)).await?.and_then(|run| run.result);
+    if one.form.json {
+        let mut shown = serde_json::to_value(&row).expect("a row is numbers and texts");
+        shown["result"] = result.unwrap_or_default();
+        output::json(&[shown])?;
+        return Ok(Outcome::Done);
+    }
+    let now = Clock::default().now();
+    let at = |at: Option<i64>| at.map_or_else(|| "–".to_owned(), |at| when(at, now));
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
+    let lines = [
+        ("run", row.run_id.to_string()),
+        ("rule", row.rule.clone()),
+        ("file", row.path.clone()),
+        ("version", or_none(&row.version)),
+        ("state", word(&row).to_owned()),
+        ("reason", or_none(&row.reason)),
+        ("engine", row.engine.clone()),
+        ("model", or_none(&row.model)),
+        ("definition", row.definition.clone()),
+        ("conversation", or_none(&row.conversation)),
+        ("response", or_none(&row.response)),
+        ("tries", row.tries.to_string()),
+        ("begun", at(row.begun_at)),
+        ("answered", at(row.answered_at)),
+        ("ended", at(row.ended_at)),
+    ];
+    for (name, value) in lines {
+        output::line(format!("{name:<13} {value}"))?;
+    }
+    if let Some(result) = result {
+        output::line(format!("\n{}", answer(&result)))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// What a person wants to see of a result: the data where there is some, else the text.
+fn answer(result: &Value) -> String {
+    match (&result["data"], result["text"].as_str()) {
+        (Value::Null, Some(text)) => text.to_owned(),
+        (Value::Null, None) => format!("{result:#}"),
+        (data, _) => format!("{data:#}"),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Begun<'a> {
+    rule: &'a str,
+    #[serde(flatten)]
+    estimate: Estimate,
+    /// Runs that were asked for; 0 without `--yes`.
+    begun: usize,
+}
+
+async fn again(
+    database: &Database,
+    config: &Config,
+    (rule, yes, form): (&str, bool, Form),
+) -> Result<Outcome, Failure> {
+    let rules = config.rules().map_err(Failure::usage)?;
+    let definitions = config.runs(&rules).map_err(Failure::usage)?;
+    let Some(definition) = definitions.iter().find(|definition| definition.rule.name == rule) else {
+        let names: Vec<&str> = definitions.iter().map(|definition| definition.rule.name.as_str()).collect();
+        return Err(Failure::Usage(format!(
+            "no rule with [rule.run] is called `{rule}`; those there are: {}",
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        )));
+    };
+    let estimate = run::estimate(&mut *database.read().acquire().await?, definition).await?;
+    if !form.json {
+        output::line(words(rule, &estimate))?;
+    }
+    let mut begun = 0;
+    if yes && estimate.runs > 0 {
+        let mut transaction = database.begin().await?;
+        begun = run::want_all(&mut transaction, definition, Clock::default().now()).await?;
+        transaction.commit().await?;
+    }
+    if form.json {
+        output::json(&[Begun { rule, estimate, begun }])?;
+    } else if begun > 0 {
+        output::line(format!(
+            "{} asked for. `docket runs list --rule {rule}` shows how they go.",
+            count(begun as u64, "run")
+        ))?;
+    } else if estimate.runs > 0 {
+        output::line("Nothing was begun. Add --yes to begin them.")?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn words(rule: &str, estimate: &Estimate) -> String {
+    let files = count(estimate.files as u64, "file");
+    if estimate.runs == 0 {
+        return format!(
+            "Rule {rule} covers {files}, and each has a result under its present definition or is being run over."
+        );
+    }
+    let source = match estimate.based_on_runs {
+        0 => "guessed from the files' sizes".to_owned(),
+        runs => format!("from {} of this rule", count(runs.unsigned_abs(), "earlier run")),
+    };
+    format!(
+        "Rule {rule} covers {files}; {} would be begun: about {} input and {} output tokens ({source}).",
+        count(estimate.runs as u64, "run"),
+        estimate.input_tokens,
+        estimate.output_tokens
+    )
+}
+
+async fn cancel(database: &Database, one: &One) -> Result<Outcome, Failure> {
+    if store::row(&mut *database.read().acquire().await?, RunId(one.id)).await?.is_none() {
+        return Err(no_run(one.id));
+    }
+    let mut transaction = database.begin().await?;
+    if !run::cancel(&mut transaction, RunId(one.id), Clock::default().now()).await? {
+        return Err(Failure::Failed(format!("run {} has ended; there is nothing to stop", one.id)));
+    }
+    transaction.commit().await?;
+    if one.form.json {
+        output::json(&[json!({"run_id": one.id, "cancelled": true})])?;
+    } else {
+        output::line(format!("Run {} is told to stop; the server does so with its next look.", one.id))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn no_run(id: i64) -> Failure {
+    Failure::Failed(format!("there is no run {id}; `docket runs list` shows those there are"))
+}

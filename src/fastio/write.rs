@@ -1,0 +1,213 @@
+//! Writing a small file into Fastio: its bytes go into an upload first, and then the upload becomes a file or a version.
+//!
+//! The two steps are what keeps a person's edit safe. An upload that names its target overwrites whatever is there in
+//! silence; one without a target is placed afterwards, and over a file only if that is still at the version we read.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+use reqwest::Method;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::multipart::{Form, Part};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::http::value::text;
+use crate::http::{Failure, SMALL_CALL_LIMIT, upload};
+
+use super::client::{Client, Opened, storage};
+use super::{Error, Node, NodeId, Profile, VersionId};
+
+/// What one call may carry (Fastio's API reference); more is streamed.
+pub const SINGLE_CALL_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How long Fastio is asked to hold its answer while an upload is not done. The newest reference allows 60 s, which is
+/// also our limit for a small call.
+const LONGEST_WAIT: Duration = Duration::from_secs(45);
+
+/// Pages of a folder looked through for a name: 100,000 nodes.
+const MAX_PAGES: usize = 200;
+
+/// The id of an upload. Opaque.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UploadId(pub String);
+
+impl fmt::Display for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How far an upload is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UploadState {
+    /// Ask again.
+    Underway,
+    /// It can be placed.
+    Stored,
+    /// It never will be; Fastio's words, for a person. Upload again.
+    Failed(String),
+}
+
+impl Client {
+    /// Uploads `content` without a target: in one call up to [`SINGLE_CALL_BYTES`], else as a stream. The upload is worth
+    /// nothing until it is placed, so one whose reply was lost is simply made again.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::PaymentRequired`] also when the storage is full (inferred), and those of every call.
+    pub async fn upload(&self, name: &str, content: Bytes) -> Result<UploadId, Error> {
+        const OPERATION: &str = "uploading a file";
+        let length = content.len() as u64;
+        if length > SINGLE_CALL_BYTES {
+            return self.upload_stream(name, length, stream::iter([Ok::<_, Error>(content)])).await;
+        }
+        // reqwest would put a line break in a name into the part's header as it is.
+        let filename: String = name.chars().filter(|c| !c.is_control()).collect();
+        let part = Part::stream_with_length(content, length).file_name(filename.clone());
+        let form = Form::new().text("name", filename).text("size", length.to_string()).part("chunk", part);
+        let request = self.request(OPERATION, Method::POST, &["upload"])?;
+        let opened =
+            self.submit(OPERATION, request.multipart(form).timeout(upload::total_limit(length)), &[]).await?;
+        id(OPERATION, &opened)
+    }
+
+    /// Uploads exactly `length` bytes as they come, without a target.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::Rejected`] when `content` breaks off or is not as long as announced, with its own words; and as
+    /// [`Client::upload`].
+    pub async fn upload_stream<S, E>(&self, name: &str, length: u64, content: S) -> Result<UploadId, Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        const OPERATION: &str = "uploading a file";
+        let length_text = length.to_string();
+        let form = [("name", name), ("stream", "true"), ("max_size", &length_text)];
+        let request = self.request(OPERATION, Method::POST, &["upload"])?.form(&form);
+        let opened = self.submit(OPERATION, request.timeout(SMALL_CALL_LIMIT), &[]).await?;
+        let upload = id(OPERATION, &opened)?;
+        let (body, progress) = upload::measured(content, length);
+        let request = self
+            .request(OPERATION, Method::POST, &["upload", &upload.0, "stream"])?
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .header(CONTENT_LENGTH, length)
+            .body(body)
+            .timeout(upload::total_limit(length));
+        let failed = |failure: Failure| Error::failed(OPERATION, failure);
+        let reply = upload::send(request, &progress).await.map_err(failed)?;
+        self.open(OPERATION, reply, &[])?;
+        Ok(upload)
+    }
+
+    /// How far an upload without a target is. Fastio holds its answer up to `wait`, so this may be called in a loop.
+    ///
+    /// Old documents call `complete` put together but not stored, newer ones the end; `stored` is the end in both. Since
+    /// there is no target, no new file's id can tell, and placing it is what shows: both are taken as the end, and
+    /// [`Client::add_file`] or [`Client::add_version`] refuse an upload that is not there yet.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when Fastio has forgotten it, and those of every call.
+    pub async fn upload_state(&self, upload: &UploadId, wait: Duration) -> Result<UploadState, Error> {
+        const OPERATION: &str = "looking at an upload";
+        let wait = wait.min(LONGEST_WAIT).as_secs().to_string();
+        let path = ["upload", &upload.0, "details"];
+        let Opened { head, envelope } = self.call(OPERATION, &path, &[("wait", &wait)]).await?;
+        let session = envelope.object("session").unwrap_or(envelope.root());
+        let status = session.id("status").ok_or_else(|| Error::unreadable(OPERATION, &head, "no status"))?;
+        Ok(match status.as_str() {
+            "complete" | "stored" => UploadState::Stored,
+            failed if failed.ends_with("_failed") || failed == "failed" => {
+                let why = session.id("status_message").unwrap_or_default();
+                UploadState::Failed(crate::http::reply::excerpt(&format!("{failed}: {why}"), &[]))
+            }
+            // A word that came after this was written counts as not done; the caller's patience ends it.
+            _ => UploadState::Underway,
+        })
+    }
+
+    /// Makes an upload a file called `name` in `folder`.
+    ///
+    /// Fastio overwrites a file of that name in silence, so look with [`Client::child`] before. A folder or link of that
+    /// name makes it `name (2)`: the answer tells the name it got.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when the folder or the upload is gone; [`super::ErrorKind::Conflict`] when the upload was placed
+    /// already (inferred); and those of every call. When [`Error::may_have_happened`], [`Client::child`] tells.
+    pub async fn add_file(
+        &self,
+        profile: &Profile,
+        folder: &NodeId,
+        name: &str,
+        upload: &UploadId,
+    ) -> Result<Node, Error> {
+        const OPERATION: &str = "adding a file";
+        let path = storage(profile, &[folder.as_str(), "addfile"]);
+        self.place(OPERATION, &path, &[("name", name), ("from", &from(upload))]).await
+    }
+
+    /// Makes an upload the new version of a file, if that is still at `read`, the version the caller last read.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::Stale`] when it is at another version; [`super::ErrorKind::NotFound`] when the file or the upload is gone;
+    /// and those of every call. When [`Error::may_have_happened`], the node's version tells.
+    pub async fn add_version(
+        &self,
+        profile: &Profile,
+        node: &NodeId,
+        read: &VersionId,
+        upload: &UploadId,
+    ) -> Result<Node, Error> {
+        const OPERATION: &str = "writing a new version";
+        let path = storage(profile, &[node.as_str(), "update"]);
+        self.place(OPERATION, &path, &[("from", &from(upload)), ("if_version_id", &read.0)]).await
+    }
+
+    async fn place(
+        &self,
+        operation: &'static str,
+        path: &[&str],
+        form: &[(&str, &str)],
+    ) -> Result<Node, Error> {
+        let request = self.request(operation, Method::POST, path)?.form(form).timeout(SMALL_CALL_LIMIT);
+        let Opened { head, envelope } = self.submit(operation, request, &[]).await?;
+        let node = ["node", "file"].into_iter().find_map(|name| Node::read(envelope.get(name)?));
+        node.or_else(|| envelope.whole().and_then(Node::read))
+            .ok_or_else(|| Error::unreadable(operation, &head, "no node with an id"))
+    }
+
+    /// What is called `name` in `folder`, if anything is: exactly so, in this case, and not in the trash.
+    ///
+    /// The folder is listed rather than searched: a search may lag behind, and a name missed here is a file overwritten.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when the folder is gone; [`super::ErrorKind::Unreadable`] also when the folder is larger than is
+    /// looked through (100,000 nodes); and those of every call.
+    pub async fn child(&self, profile: &Profile, folder: &NodeId, name: &str) -> Result<Option<Node>, Error> {
+        const OPERATION: &str = "looking for a name";
+        let mut cursor = None::<String>;
+        for _ in 0..MAX_PAGES {
+            let page = self.list(profile, folder, cursor.as_deref()).await?;
+            let found = page.items.into_iter().find(|node| node.name == name && !node.trashed);
+            if found.is_some() || page.next.is_none() {
+                return Ok(found);
+            }
+            cursor = page.next;
+        }
+        Err(Error::gave_up(OPERATION, "the folder is too large to look through"))
+    }
+}
+
+fn id(operation: &'static str, opened: &Opened) -> Result<UploadId, Error> {
+    let nested = |name| opened.envelope.object(name).and_then(|fields| fields.id("id"));
+    let plain = opened.envelope.get("id").and_then(text).filter(|id| !id.is_empty());
+    let id = plain.or_else(|| nested("upload")).or_else(|| nested("session"));
+    id.map(UploadId).ok_or_else(|| Error::unreadable(operation, &opened.head, "no id of the upload"))
+}
+
+fn from(upload: &UploadId) -> String {
+    json!({"type": "upload", "upload": {"id": upload}}).to_string()
+}

@@ -1,0 +1,139 @@
+//! Files that code made in a container. They must be fetched at once: a container dies 20 minutes after it was last used.
+//!
+//! The calls are in OpenAI's API reference and official libraries.
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt};
+use reqwest::Method;
+use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::http::reply;
+use crate::http::value::Fields;
+use crate::http::{Failure, Phase, SMALL_CALL_LIMIT};
+
+use super::client::{Call, Client, Extra};
+use super::file::Page;
+use super::{Error, ErrorKind};
+
+/// Files asked for at once: the most the API reference allows.
+const FILES_PER_PAGE: &str = "100";
+
+/// The id of a container, such as `cntr_abc123`. Opaque.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContainerId(pub String);
+
+impl fmt::Display for ContainerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A file in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerFile {
+    pub id: String,
+    /// Such as `/mnt/data/chart.csv`; empty where none is sent.
+    pub path: String,
+    pub bytes: Option<u64>,
+    /// `assistant` for what code made, `user` for what was put in.
+    pub source: Option<String>,
+}
+
+impl ContainerFile {
+    fn read(value: &Value) -> Option<Self> {
+        let fields = Fields::of(value)?;
+        Some(ContainerFile {
+            id: fields.id("id")?,
+            path: fields.text("path").unwrap_or_default(),
+            bytes: fields.unsigned("bytes"),
+            source: fields.id("source"),
+        })
+    }
+
+    /// The last part of its path.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+/// A file's content on its way.
+pub struct Download {
+    /// How many bytes OpenAI announced, if it did.
+    pub length: Option<u64>,
+    /// The bytes. Ends with an error when more come than were allowed, fewer than announced, or nothing for
+    /// [`crate::http::SILENCE_LIMIT`].
+    pub body: BoxStream<'static, Result<Bytes, Error>>,
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// The files in a container. `after` is a page's [`Page::next`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the container is gone, and those of every call.
+    pub async fn container_files(
+        &self,
+        container: &ContainerId,
+        after: Option<&str>,
+    ) -> Result<Page<ContainerFile, String>, Error> {
+        let mut query = vec![("order", "asc"), ("limit", FILES_PER_PAGE)];
+        query.extend(after.map(|id| ("after", id)));
+        let path = ["containers", &container.0, "files"];
+        let answer = self.call("listing a container", Method::GET, &path, Extra::Query(&query)).await?;
+        let after = after.map(str::to_owned);
+        answer.page(|fields| Page::read(fields, after.as_ref(), ContainerFile::read, |file| &file.id))
+    }
+
+    /// The content of a file in a container, of at most `max_bytes`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when file or container are gone, [`ErrorKind::TooLarge`] when it is larger, here or in the
+    /// stream; and those of every call.
+    pub async fn container_file(
+        &self,
+        container: &ContainerId,
+        file: &str,
+        max_bytes: u64,
+    ) -> Result<Download, Error> {
+        const OPERATION: &str = "downloading a file from a container";
+        let path = ["containers", &container.0, "files", file, "content"];
+        let Call { request, id } = self.request(OPERATION, Method::GET, &path)?;
+        let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let failed = |failure| Error::failed(OPERATION, failure).sent_as(id.clone());
+        let response = reply::open(request).await.map_err(failed)?;
+        let head = reply::head(&response);
+        if !head.status.is_success() {
+            let read = tokio::time::timeout(SMALL_CALL_LIMIT, reply::read(response)).await;
+            let late =
+                || Failure::transport(Phase::ResponseStarted, "the refusal did not end in time".into());
+            let refusal = read.map_err(|_| failed(late()))?.map_err(failed)?;
+            return Err(Error::refused(OPERATION, &refusal, &[self.key().expose_secret()]).sent_as(id));
+        }
+        let length = response.content_length();
+        let too_large = move || {
+            let what = format!("the file is larger than the {max_bytes} bytes that are taken");
+            Error::answered(OPERATION, ErrorKind::TooLarge, &head, &what).sent_as(id.clone())
+        };
+        if length.is_some_and(|length| length > max_bytes) {
+            return Err(too_large());
+        }
+        let mut taken = 0_u64;
+        let body = reply::pieces(response).map(move |piece| {
+            let piece = piece.map_err(|failure| Error::failed(OPERATION, failure))?;
+            taken = taken.saturating_add(piece.len() as u64);
+            if taken > max_bytes { Err(too_large()) } else { Ok(piece) }
+        });
+        Ok(Download { length, body: body.boxed() })
+    }
+}

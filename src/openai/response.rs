@@ -1,0 +1,452 @@
+//! A run as OpenAI's Responses API makes it: created in the background, looked at until it ends, cancelled when late.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::http::value::{Fields, text};
+
+use super::Error;
+use super::attributes::Attributes;
+use super::client::{Client, Extra};
+use super::conversation::ConversationId;
+use super::file::FileId;
+use super::ordered::{Ordered, With};
+use super::output::Output;
+use super::store::VectorStoreId;
+
+/// The id of a response, such as `resp_abc123`. Opaque.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ResponseId(pub String);
+
+impl fmt::Display for ResponseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is asked of the model.
+#[derive(Debug, Clone, Default)]
+pub struct NewResponse<'a> {
+    pub model: &'a str,
+    pub instructions: Option<&'a str>,
+    /// What the run is made in. Without it a lost reply cannot be found again.
+    pub conversation: Option<&'a ConversationId>,
+    /// The user's message.
+    pub text: &'a str,
+    /// Whole documents beside the text; the guide on files allows 50 MB for all of them together.
+    pub files: &'a [FileId],
+    pub tools: &'a [Tool],
+    pub format: Option<Format<'a>>,
+    /// Counts the tokens of reasoning too.
+    pub max_output_tokens: Option<u64>,
+    pub max_tool_calls: Option<u64>,
+    /// At most 16 entries, keys of 64 and values of 512 characters; comes back on each look.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// What the model may use.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tool {
+    /// Search in one store, among the files that have all of `matching`; with none, among all.
+    FileSearch { store: VectorStoreId, matching: Attributes, max_results: u8 },
+    /// Run code in a new container with these files (at most 50), without a network.
+    CodeInterpreter { files: Vec<FileId> },
+}
+
+/// A JSON schema that the answer must fit.
+#[derive(Debug, Clone, Copy)]
+pub struct Format<'a> {
+    /// Letters, digits, `_` and `-`, at most 64.
+    pub name: &'a str,
+    pub schema: &'a Value,
+}
+
+/// A run as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Response {
+    pub id: ResponseId,
+    pub status: Status,
+    /// Why it failed.
+    pub error: Option<Failure>,
+    /// Why it is incomplete: `max_output_tokens`, `content_filter`, or a word that came later.
+    pub incomplete: Option<String>,
+    /// What it has answered. Of an incomplete one, in part.
+    pub output: Output,
+    pub usage: Option<Usage>,
+    /// The model that answered, which may be a dated name of the one asked for.
+    pub model: Option<String>,
+    pub conversation: Option<ConversationId>,
+    pub metadata: BTreeMap<String, String>,
+    /// Unix seconds.
+    pub created_at: Option<i64>,
+    /// Unix seconds.
+    pub completed_at: Option<i64>,
+}
+
+/// Where a run is in its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Queued,
+    InProgress,
+    Completed,
+    Failed,
+    Incomplete,
+    Cancelled,
+    /// A word that came after this was written. Taken as not ended: a deadline ends it.
+    Unknown(String),
+}
+
+impl Status {
+    pub fn is_terminal(&self) -> bool {
+        match self {
+            Status::Completed | Status::Failed | Status::Incomplete | Status::Cancelled => true,
+            Status::Queued | Status::InProgress | Status::Unknown(_) => false,
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        match self {
+            Status::Queued => "queued",
+            Status::InProgress => "in_progress",
+            Status::Completed => "completed",
+            Status::Failed => "failed",
+            Status::Incomplete => "incomplete",
+            Status::Cancelled => "cancelled",
+            Status::Unknown(word) => word,
+        }
+    }
+}
+
+impl From<String> for Status {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "queued" => Status::Queued,
+            "in_progress" => Status::InProgress,
+            "completed" => Status::Completed,
+            "failed" => Status::Failed,
+            "incomplete" => Status::Incomplete,
+            "cancelled" => Status::Cancelled,
+            _ => Status::Unknown(word),
+        }
+    }
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Such as `server_error`; codes have been added before.
+    pub code: String,
+    pub message: String,
+}
+
+impl Failure {
+    pub(super) fn read(fields: Fields<'_>) -> Self {
+        Failure {
+            code: fields.text("code").unwrap_or_default(),
+            message: fields.text("message").unwrap_or_default(),
+        }
+    }
+
+    /// Whether the same run may succeed another time. Of the codes in OpenAI's OpenAPI document these three are about the
+    /// service; all others are about what was asked.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.code.as_str(), "server_error" | "rate_limit_exceeded" | "vector_store_timeout")
+    }
+}
+
+/// Tokens, as far as the service says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    pub input_tokens: u64,
+    /// Part of the input.
+    pub cached_tokens: u64,
+    pub output_tokens: u64,
+    /// Part of the output.
+    pub reasoning_tokens: u64,
+    pub total_tokens: u64,
+}
+
+impl Usage {
+    /// Under the names of the Responses API or those of the assistants.
+    pub(super) fn read(fields: Fields<'_>) -> Self {
+        let count = |names: [&str; 2]| names.into_iter().find_map(|name| fields.unsigned(name)).unwrap_or(0);
+        let part = |of: [&str; 2], name| {
+            of.into_iter().find_map(|of| fields.object(of)?.unsigned(name)).unwrap_or(0)
+        };
+        let input_tokens = count(["input_tokens", "prompt_tokens"]);
+        let output_tokens = count(["output_tokens", "completion_tokens"]);
+        Usage {
+            input_tokens,
+            cached_tokens: part(["input_tokens_details", "prompt_token_details"], "cached_tokens"),
+            output_tokens,
+            reasoning_tokens: part(
+                ["output_tokens_details", "completion_tokens_details"],
+                "reasoning_tokens",
+            ),
+            total_tokens: fields.unsigned("total_tokens").unwrap_or(input_tokens + output_tokens),
+        }
+    }
+}
+
+impl NewResponse<'_> {
+    fn body(&self) -> String {
+        let mut content = vec![json!({"type": "input_text", "text": self.text})];
+        content.extend(self.files.iter().map(|id| json!({"type": "input_file", "file_id": id})));
+        let mut body = json!({
+            "model": self.model,
+            "background": true,
+            // Said in full: with some retention settings a background response is kept only then.
+            "store": true,
+            "input": [{"role": "user", "content": content}],
+            "metadata": self.metadata,
+        });
+        let fields = body.as_object_mut().expect("an object was just made");
+        let mut put = |name: &str, value: Option<Value>| {
+            fields.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        put("instructions", self.instructions.map(Value::from));
+        put("conversation", self.conversation.map(|id| json!(id)));
+        put("max_output_tokens", self.max_output_tokens.map(Value::from));
+        put("max_tool_calls", self.max_tool_calls.map(Value::from));
+        let tools: Vec<Value> = self.tools.iter().map(Tool::body).collect();
+        put("tools", (!tools.is_empty()).then(|| Value::from(tools)));
+        let shown: Vec<&str> = self.tools.iter().map(Tool::shown).collect();
+        put("include", (!shown.is_empty()).then(|| Value::from(shown)));
+        let text = self.format.map(|format| Text { format: JsonSchema::of(format) });
+        With { object: &body, name: "text", value: text }.text()
+    }
+}
+
+/// `text` of a request.
+#[derive(Serialize)]
+struct Text<'a> {
+    format: JsonSchema<'a>,
+}
+
+/// A schema to answer in.
+#[derive(Serialize)]
+struct JsonSchema<'a> {
+    r#type: &'static str,
+    name: &'a str,
+    strict: bool,
+    schema: Ordered<'a>,
+}
+
+impl<'a> JsonSchema<'a> {
+    fn of(format: Format<'a>) -> Self {
+        JsonSchema { r#type: "json_schema", name: format.name, strict: true, schema: Ordered(format.schema) }
+    }
+}
+
+impl Tool {
+    fn body(&self) -> Value {
+        match self {
+            Tool::FileSearch { store, matching, max_results } => {
+                let mut tool = json!({"type": "file_search", "vector_store_ids": [store], "max_num_results": max_results});
+                if let Some(filter) = filter(matching) {
+                    tool["filters"] = filter;
+                }
+                tool
+            }
+            Tool::CodeInterpreter { files } => json!({
+                "type": "code_interpreter",
+                "container": {"type": "auto", "file_ids": files, "network_policy": {"type": "disabled"}},
+            }),
+        }
+    }
+
+    /// What must be asked for to see what the tool did.
+    fn shown(&self) -> &'static str {
+        match self {
+            Tool::FileSearch { .. } => "file_search_call.results",
+            Tool::CodeInterpreter { .. } => "code_interpreter_call.outputs",
+        }
+    }
+}
+
+/// A filter for files that have all of `attributes`; none for none.
+fn filter(attributes: &Attributes) -> Option<Value> {
+    let mut equal: Vec<Value> =
+        attributes.iter().map(|(key, value)| json!({"type": "eq", "key": key, "value": value})).collect();
+    match equal.len() {
+        0 => None,
+        1 => equal.pop(),
+        _ => Some(json!({"type": "and", "filters": equal})),
+    }
+}
+
+impl Response {
+    /// None where `value` is not an object with an id.
+    fn read(value: &Value) -> Option<Self> {
+        let fields = Fields::of(value)?;
+        // An id alone in newer answers, an object in the OpenAPI document.
+        let conversation = fields.id("conversation").or_else(|| fields.object("conversation")?.id("id"));
+        let metadata = fields.object("metadata").into_iter().flat_map(Fields::entries);
+        Some(Response {
+            id: ResponseId(fields.id("id")?),
+            status: Status::from(fields.text("status").unwrap_or_default()),
+            error: fields.object("error").map(Failure::read),
+            incomplete: fields.object("incomplete_details").and_then(|details| details.id("reason")),
+            output: Output::read(fields.list("output").unwrap_or_default()),
+            usage: fields.object("usage").map(Usage::read),
+            model: fields.id("model"),
+            conversation: conversation.map(ConversationId),
+            metadata: metadata.filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect(),
+            created_at: fields.signed("created_at"),
+            completed_at: fields.signed("completed_at"),
+        })
+    }
+}
+
+impl Client {
+    /// Creates a response in the background. There is no idempotency key and no list of responses: when
+    /// [`Error::may_have_happened`], the conversation tells later whether it ran.
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub async fn create_response(&self, new: &NewResponse<'_>) -> Result<Response, Error> {
+        let answer =
+            self.call("starting a run", Method::POST, &["responses"], Extra::Text(new.body())).await?;
+        answer.required(Response::read)
+    }
+
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when there is no such response: of one that was created it means that it has
+    /// expired, for good. And those of every call.
+    pub async fn response(&self, id: &ResponseId) -> Result<Response, Error> {
+        let path = ["responses", &id.0];
+        self.call("looking at a run", Method::GET, &path, Extra::None).await?.required(Response::read)
+    }
+
+    /// Cancels a response that was made in the background; one that has ended stays as it ended. Cancelling twice is
+    /// cancelling once.
+    ///
+    /// # Errors
+    /// As [`Client::response`].
+    pub async fn cancel_response(&self, id: &ResponseId) -> Result<Response, Error> {
+        let path = ["responses", &id.0, "cancel"];
+        self.call("cancelling a run", Method::POST, &path, Extra::None).await?.required(Response::read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::attributes::AttributeValue;
+    use super::*;
+
+    #[test]
+    fn a_whole_request_reads_as_documented() {
+        let (conversation, schema) = (ConversationId("conv_1".into()), json!({"type": "object"}));
+        let node = ("node".to_owned(), AttributeValue::Text("2abc".into()));
+        let version = ("n".to_owned(), AttributeValue::Number(3.0));
+        let store = VectorStoreId("vs_1".into());
+        let new = NewResponse {
+            model: "m",
+            instructions: Some("Be exact."),
+            conversation: Some(&conversation),
+            text: "Read it.",
+            files: &[FileId("file-1".into())],
+            tools: &[
+                Tool::FileSearch { store, matching: [node, version].into(), max_results: 10 },
+                Tool::CodeInterpreter { files: vec![FileId("file-1".into())] },
+            ],
+            format: Some(Format { name: "liability", schema: &schema }),
+            max_output_tokens: Some(4000),
+            max_tool_calls: Some(20),
+            metadata: [("docket".to_owned(), "1".to_owned())].into(),
+        };
+        let expected = json!({
+            "model": "m", "background": true, "store": true, "instructions": "Be exact.",
+            "conversation": "conv_1", "max_output_tokens": 4000, "max_tool_calls": 20,
+            "metadata": {"docket": "1"},
+            "input": [{"role": "user", "content": [
+                {"type": "input_text", "text": "Read it."}, {"type": "input_file", "file_id": "file-1"}]}],
+            "tools": [
+                {"type": "file_search", "vector_store_ids": ["vs_1"], "max_num_results": 10,
+                 "filters": {"type": "and", "filters": [
+                    {"type": "eq", "key": "n", "value": 3}, {"type": "eq", "key": "node", "value": "2abc"}]}},
+                {"type": "code_interpreter", "container": {
+                    "type": "auto", "file_ids": ["file-1"], "network_policy": {"type": "disabled"}}},
+            ],
+            "include": ["file_search_call.results", "code_interpreter_call.outputs"],
+            "text": {"format": {"type": "json_schema", "name": "liability", "schema": {"type": "object"}, "strict": true}},
+        });
+        assert_eq!(serde_json::from_str::<Value>(&new.body()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_bare_request_says_nothing_it_need_not() {
+        let body = NewResponse { model: "m", text: "Hi", ..NewResponse::default() }.body();
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let mut names: Vec<&String> = body.as_object().unwrap().keys().collect();
+        names.sort();
+        assert_eq!(names, ["background", "input", "metadata", "model", "store"]);
+    }
+
+    #[test]
+    fn one_attribute_is_one_comparison() {
+        let one: Attributes = [("a".to_owned(), AttributeValue::Flag(true))].into();
+        assert_eq!(filter(&one), Some(json!({"type": "eq", "key": "a", "value": true})));
+        assert_eq!(filter(&Attributes::new()), None);
+    }
+
+    #[test]
+    fn an_unknown_status_is_not_an_end() {
+        let read = |status: &str| Response::read(&json!({"id": "resp_1", "status": status})).unwrap().status;
+        for end in ["completed", "failed", "incomplete", "cancelled"] {
+            assert!(read(end).is_terminal(), "{end}");
+            assert_eq!(read(end).as_str(), end);
+        }
+        for going_on in ["queued", "in_progress", "steering", ""] {
+            assert!(!read(going_on).is_terminal(), "{going_on}");
+        }
+    }
+
+    #[test]
+    fn an_end_carries_its_reason_and_its_cost() {
+        let value = json!({
+            "id": "resp_1", "object": "response", "status": "incomplete", "error": null, "model": "m-2026",
+            "incomplete_details": {"reason": "max_output_tokens"}, "conversation": {"id": "conv_1"},
+            "metadata": {"docket": "1"}, "output": [{"type": "message", "role": "assistant",
+                "content": [{"type": "output_text", "text": "In pa"}]}],
+            "usage": {"input_tokens": 10, "input_tokens_details": {"cached_tokens": 4}, "output_tokens": 5,
+                "output_tokens_details": {"reasoning_tokens": 2}, "total_tokens": 15},
+        });
+        let response = Response::read(&value).unwrap();
+        assert_eq!(response.incomplete.as_deref(), Some("max_output_tokens"));
+        assert_eq!(response.output.text, "In pa");
+        assert_eq!(response.conversation, Some(ConversationId("conv_1".into())));
+        let usage = Usage {
+            input_tokens: 10,
+            cached_tokens: 4,
+            output_tokens: 5,
+            reasoning_tokens: 2,
+            total_tokens: 15,
+        };
+        assert_eq!(response.usage, Some(usage));
+        assert_eq!(Response::read(&json!({"status": "completed"})), None);
+    }
+
+    #[test]
+    fn only_failures_of_the_service_may_pass() {
+        let failure = |code: &str| Failure { code: code.into(), message: String::new() };
+        assert!(
+            ["server_error", "rate_limit_exceeded", "vector_store_timeout"]
+                .map(failure)
+                .iter()
+                .all(Failure::may_pass)
+        );
+        assert!(
+            !["invalid_prompt", "bio_policy", "misalignment_policy_violation", ""]
+                .map(failure)
+                .iter()
+                .any(Failure::may_pass)
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! The statements on `own_file`.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::{SETTLES_WITHIN_MS, Seen, Whose};
+use crate::database::{Connection, Error};
+use crate::fastio::{NodeId, Profile, VersionId};
+
+/// One file of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnFile {
+    pub owner: String,
+    pub folder: NodeId,
+    pub name: String,
+    /// Whether a write is under way.
+    pub writing: bool,
+    pub upload: Option<String>,
+    pub node: Option<NodeId>,
+    /// The version that our last write on record made.
+    pub version: Option<VersionId>,
+    pub sha256: String,
+    pub size: i64,
+    pub since: i64,
+}
+
+/// Whose the file is that was seen.
+pub async fn recognise(connection: &mut Connection, seen: &Seen<'_>, now: i64) -> Result<Whose, Error> {
+    let rows = sqlx::query(RECOGNISE)
+        .bind(seen.profile.to_string())
+        .bind(seen.node.canonical())
+        .bind(seen.folder.canonical())
+        .bind(seen.name)
+        .bind(now - SETTLES_WITHIN_MS)
+        .fetch_all(connection)
+        .await?;
+    let mut whose = Whose::Theirs;
+    for row in &rows {
+        let own = own_file(row)?;
+        let is_it = own.node.as_ref() == Some(seen.node);
+        match (
+            is_it && own.version.as_ref() == seen.version,
+            own.writing && own.since > now - SETTLES_WITHIN_MS,
+        ) {
+            (true, _) => return Ok(Whose::Ours),
+            (false, true) => whose = Whose::Unsettled,
+            (false, false) => {}
+        }
+    }
+    Ok(whose)
+}
+
+const RECOGNISE: &str = "
+    SELECT * FROM own_file
+    WHERE profile = $1 AND (node = $2 OR (folder = $3 AND name = $4 AND state = 'writing' AND since > $5))";
+
+/// What `owner` writes, or wrote last.
+pub async fn of(connection: &mut Connection, owner: &str) -> Result<Option<OwnFile>, Error> {
+    let row =
+        sqlx::query("SELECT * FROM own_file WHERE owner = $1").bind(owner).fetch_optional(connection).await?;
+    row.as_ref().map(own_file).transpose()
+}
+
+/// Every file of ours.
+pub async fn list(connection: &mut Connection) -> Result<Vec<OwnFile>, Error> {
+    let rows = sqlx::query("SELECT * FROM own_file ORDER BY owner").fetch_all(connection).await?;
+    rows.iter().map(own_file).collect()
+}
+
+fn own_file(row: &SqliteRow) -> Result<OwnFile, Error> {
+    let node: Option<String> = row.try_get("node")?;
+    let version: Option<String> = row.try_get("version")?;
+    let state: String = row.try_get("state")?;
+    Ok(OwnFile {
+        owner: row.try_get("owner")?,
+        folder: NodeId::new(row.try_get::<String, _>("folder")?),
+        name: row.try_get("name")?,
+        writing: state == "writing",
+        upload: row.try_get("upload")?,
+        node: node.map(NodeId::new),
+        version: version.map(VersionId),
+        sha256: row.try_get("sha256")?,
+        size: row.try_get("size")?,
+        since: row.try_get("since")?,
+    })
+}
+
+/// A write that is about to begin.
+#[derive(Debug)]
+pub struct Intent<'a> {
+    pub owner: &'a str,
+    pub profile: &'a Profile,
+    pub folder: &'a NodeId,
+    pub name: &'a str,
+    pub sha256: &'a str,
+    pub size: i64,
+    /// The earlier result that it goes over; without it a new file is made.
+    pub over: Option<(&'a NodeId, Option<&'a VersionId>)>,
+}
+
+/// Writes a write down before it begins. False while another result of that name is being made in that folder: Fastio
+/// would put one over the other.
+pub async fn intend(connection: &mut Connection, intent: &Intent<'_>, now: i64) -> Result<bool, Error> {
+    let twin: Option<String> = sqlx::query_scalar(TWIN)
+        .bind(intent.profile.to_string())
+        .bind(intent.folder.canonical())
+        .bind(intent.name)
+        .bind(intent.owner)
+        .bind(now - SETTLES_WITHIN_MS)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if twin.is_some() {
+        return Ok(false);
+    }
+    sqlx::query(INTEND)
+        .bind(intent.owner)
+        .bind(intent.profile.to_string())
+        .bind(intent.folder.canonical())
+        .bind(intent.name)
+        .bind(intent.over.map(|(node, _)| node.canonical()))
+        .bind(intent.over.and_then(|(_, version)| version).map(|version| &version.0))
+        .bind(intent.sha256)
+        .bind(intent.size)
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(true)
+}
+
+const TWIN: &str = "
+    SELECT owner FROM own_file
+    WHERE profile = $1 AND folder = $2 AND name = $3 AND owner <> $4 AND state = 'writing' AND since > $5";
+
+const INTEND: &str = "
+    INSERT INTO own_file (owner, profile, folder, name, state, node, version, sha256, size, since)
+    VALUES ($1, $2, $3, $4, 'writing', $5, $6, $7, $8, $9)
+    ON CONFLICT (owner) DO UPDATE SET
+        profile = excluded.profile, folder = excluded.folder, name = excluded.name, state = 'writing', upload = NULL,
+        node = excluded.node, version = excluded.version, sha256 = excluded.sha256, size = excluded.size,
+        since = excluded.since";
+
+/// The bytes are at Fastio, in this upload session, and in no file yet.
+pub async fn uploaded(connection: &mut Connection, owner: &str, upload: Option<&str>) -> Result<(), Error> {
+    sqlx::query("UPDATE own_file SET upload = $2 WHERE owner = $1")
+        .bind(owner)
+        .bind(upload)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The write made this version of this file.
+pub async fn written(
+    connection: &mut Connection,
+    owner: &str,
+    (node, version): (&NodeId, Option<&VersionId>),
+    now: i64,
+) -> Result<(), Error> {
+    sqlx::query(WRITTEN)
+        .bind(owner)
+        .bind(node.canonical())
+        .bind(version.map(|version| &version.0))
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+const WRITTEN: &str = "UPDATE own_file SET state = 'written', upload = NULL, node = $2, version = $3, since = $4 WHERE owner = $1";

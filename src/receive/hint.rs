@@ -1,0 +1,96 @@
+//! OpenAI's webhooks: `POST /webhooks/openai`. One says that a response has ended, and nothing more. It is a hint: what is
+//! kept of it is a job that looks at the response, made in the transaction that remembers the webhook's id, so that one
+//! sent twice is worked on once.
+//!
+//! They come a few an hour, so unlike Fastio's each is a transaction of its own and needs no inbox.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Notify;
+
+use super::count::Count;
+use super::handler::{Door, Refusal};
+use super::problem::Problem;
+use super::signature::standard::{Signed, Verifier};
+use super::store;
+use crate::database::{self, Database};
+use crate::event::{self, Task};
+use crate::queue::Priority;
+
+/// How long an id is remembered. OpenAI sends again for up to 72 hours (its guide on webhooks).
+const REMEMBERED_MS: i64 = 4 * 24 * 60 * 60 * 1000;
+
+/// Ids are opaque; one that is longer is none of OpenAI's.
+const LONGEST_ID: usize = 256;
+
+/// What taking hints needs.
+pub(super) struct Hints {
+    pub door: Arc<Door>,
+    pub verifier: Verifier,
+    pub database: Database,
+    pub workers: Arc<Notify>,
+}
+
+/// The part of a webhook that we read.
+#[derive(Deserialize)]
+struct Webhook {
+    r#type: String,
+    #[serde(default)]
+    data: Option<Data>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    id: Option<String>,
+}
+
+pub(super) async fn openai(State(hints): State<Arc<Hints>>, request: Request) -> Response {
+    match hints.take(request).await {
+        Ok(jobs) => {
+            hints.door.counters.add(Count::Accepted, 1);
+            (StatusCode::ACCEPTED, Json(json!({"jobs": jobs}))).into_response()
+        }
+        Err(refusal) => hints.door.refuse(refusal),
+    }
+}
+
+impl Hints {
+    /// How many jobs it made: none for a repeat, or for an event about something else.
+    async fn take(&self, request: Request) -> Result<u32, Refusal> {
+        let (parts, body, _memory) = self.door.read(request).await?;
+        let now = self.door.clock.now();
+        let signed = self.verifier.verify(&parts.headers, &body, now).map_err(|why| {
+            Refusal::rejected(why.as_str(), StatusCode::UNAUTHORIZED, "the signature is missing or wrong")
+        })?;
+        let webhook: Webhook = serde_json::from_slice(&body).map_err(|_| {
+            Refusal::rejected("not_json", StatusCode::BAD_REQUEST, "the body is not an event in JSON")
+        })?;
+        let id = webhook.data.and_then(|data| data.id).filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
+        let Some(response) = id.filter(|_| webhook.r#type.starts_with("response.")) else { return Ok(0) };
+        let kept = self.keep(&signed, response, now).await;
+        kept.map_err(|error| {
+            tracing::error!(error = %error, "a webhook of OpenAI could not be kept");
+            let retry_after = super::inbox::Refused::Busy.retry_after();
+            let problem = Problem::unavailable("the database cannot be written", retry_after);
+            Refusal::unavailable("database", problem)
+        })
+    }
+
+    async fn keep(&self, signed: &Signed, response: String, now: i64) -> Result<u32, database::Error> {
+        let mut transaction = self.database.begin().await?;
+        store::forget_webhooks(&mut transaction, now - REMEMBERED_MS).await?;
+        if !store::remember_webhook(&mut transaction, &signed.id, now).await? {
+            return Ok(0);
+        }
+        event::ask(&mut transaction, &Task::Response { response }, (Priority::Live, now)).await?;
+        transaction.commit().await?;
+        self.workers.notify_waiters();
+        Ok(1)
+    }
+}

@@ -1,0 +1,339 @@
+//! Which runs there should be: one over what a file is now, and none over what it was.
+
+use serde::Serialize;
+
+use super::row::{Outcome, Run, RunId, State};
+use super::settings::Definition;
+use super::store::{self, Change, NewRun};
+use super::{Runs, failed};
+use crate::database::{Connection, Error};
+use crate::event::{self, FileKey, Task};
+use crate::openai::VectorStoreId;
+use crate::queue::{Priority, Verdict};
+use crate::sync::Target;
+use crate::sync::store::{self as files, Indexed};
+
+/// What a file is to a rule now.
+#[derive(Debug)]
+pub(super) enum Standing {
+    /// Nothing is to be run over it, and why.
+    Unwanted(Outcome, &'static str),
+    /// It is there, and OpenAI does not have it in its present content at this moment.
+    Unindexed,
+    Present(Box<Indexed>),
+}
+
+impl Standing {
+    /// Why a run over `content_hash` has lost its object, if it has.
+    pub(super) fn objection(&self, content_hash: &str) -> Option<(Outcome, &'static str)> {
+        match self {
+            Standing::Unwanted(outcome, reason) => Some((*outcome, reason)),
+            Standing::Unindexed => None,
+            Standing::Present(indexed) => {
+                let same = indexed.is_present() && indexed.copy.content_hash.as_deref() == Some(content_hash);
+                (!same).then_some((Outcome::Superseded, "the file has a newer version"))
+            }
+        }
+    }
+}
+
+impl Runs {
+    /// What the file is to the rule, by what sync has on record.
+    pub(super) async fn standing(
+        &self,
+        key: &FileKey,
+        definition: Option<&Definition>,
+    ) -> Result<Standing, Verdict> {
+        let Some(definition) = definition else {
+            return Ok(Standing::Unwanted(
+                Outcome::Cancelled,
+                "the settings no longer run anything over its rule's files",
+            ));
+        };
+        let mut reader = self.reader().await?;
+        standing(&mut reader, key, definition).await.map_err(failed)
+    }
+
+    /// Sees to it that there is a run over what the file is now.
+    pub(super) async fn admit(
+        &self,
+        key: &FileKey,
+        definition: &Definition,
+        standing: &Standing,
+    ) -> Result<(), Verdict> {
+        let Standing::Present(indexed) = standing else { return Ok(()) };
+        let Some(content_hash) = indexed.copy.content_hash.as_deref().filter(|_| indexed.is_present()) else {
+            return Ok(());
+        };
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            let runs = store::of_file(&mut transaction, key, &definition.rule.name).await?;
+            let now = self.clock.now();
+            match decide(&runs, content_hash, &definition.hash) {
+                Decision::Nothing => return Ok(()),
+                Decision::Add => drop(add(&mut transaction, (definition, indexed), now).await?),
+                Decision::Again(run) => drop(store::want_again(&mut transaction, run, now).await?),
+                Decision::Redeliver(run, outcome) => {
+                    Change::Redeliver(outcome).write(&mut transaction, run.id, now).await?;
+                }
+            }
+            transaction.commit().await
+        };
+        write.await.map_err(failed)
+    }
+}
+
+async fn standing(
+    connection: &mut Connection,
+    key: &FileKey,
+    definition: &Definition,
+) -> Result<Standing, Error> {
+    let gone = Standing::Unwanted(Outcome::Cancelled, "the file is gone, or OpenAI cannot hold it any more");
+    let Some(seen) = files::seen(connection, key).await?.filter(|seen| seen.present) else { return Ok(gone) };
+    if !definition.rule.covers(&key.profile, &seen.path) {
+        return Ok(Standing::Unwanted(
+            Outcome::Cancelled,
+            "the file was moved to where the rule does not cover it",
+        ));
+    }
+    let Some(store) = store_of(connection, definition.target()).await? else {
+        return Ok(Standing::Unindexed);
+    };
+    let indexed = files::indexed(connection, key, &store).await?;
+    Ok(indexed.map_or(Standing::Unindexed, |indexed| Standing::Present(Box::new(indexed))))
+}
+
+pub(super) async fn store_of(
+    connection: &mut Connection,
+    target: &Target,
+) -> Result<Option<VectorStoreId>, Error> {
+    match target {
+        Target::Id(id) => Ok(Some(id.clone())),
+        Target::Create { create } => files::store_named(connection, create).await,
+    }
+}
+
+/// What the runs that there are mean for a file's present content.
+#[derive(Debug)]
+enum Decision<'a> {
+    Nothing,
+    Add,
+    /// It was given up for a newer version, and that is gone.
+    Again(&'a Run),
+    /// Its result stands, and another version's was delivered after it.
+    Redeliver(&'a Run, Outcome),
+}
+
+fn decide<'a>(runs: &'a [Run], content_hash: &str, definition: &str) -> Decision<'a> {
+    let (here, elsewhere): (Vec<&Run>, Vec<&Run>) =
+        runs.iter().partition(|run| run.content_hash == content_hash);
+    if here.iter().any(|run| run.state != State::Ended) {
+        return Decision::Nothing;
+    }
+    let has_result = |run: &&&Run| run.outcome.is_some_and(Outcome::has_result);
+    if let Some(best) = here.iter().rfind(has_result) {
+        let delivered_after = elsewhere.iter().filter(has_result).any(|other| other.ended_at > best.ended_at);
+        let outcome = best.outcome.unwrap_or(Outcome::Completed);
+        return if delivered_after { Decision::Redeliver(best, outcome) } else { Decision::Nothing };
+    }
+    // What a person stopped, or what failed, waits for a person.
+    let given_up = |run: &&&Run| {
+        run.outcome == Some(Outcome::Superseded) || (run.outcome == Some(Outcome::Cancelled) && !run.cancel)
+    };
+    if here.iter().any(|run| !given_up(&run)) {
+        return Decision::Nothing;
+    }
+    here.iter().find(|run| run.definition == definition).map_or(Decision::Add, |run| Decision::Again(run))
+}
+
+async fn add(
+    connection: &mut Connection,
+    (definition, indexed): (&Definition, &Indexed),
+    now: i64,
+) -> Result<bool, Error> {
+    let (Some(content_hash), Some(file_id)) = (&indexed.copy.content_hash, &indexed.copy.file_id) else {
+        return Ok(false);
+    };
+    let run = NewRun {
+        rule: &definition.rule.name,
+        key: &indexed.key,
+        path: &indexed.path,
+        content_hash,
+        version: indexed.source.version.as_ref().map(|version| version.0.as_str()),
+        bytes: indexed.copy.bytes,
+        file_id: &file_id.0,
+        vector_store: &indexed.copy.store.0,
+        definition: &definition.hash,
+        engine: definition.engine.as_str(),
+        model: definition.engine.model(),
+    };
+    Ok(store::add(connection, &run, now).await?.is_some())
+}
+
+/// What running a rule again would take, before it is done.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Files that the rule covers and OpenAI has.
+    pub files: usize,
+    /// Those of them without a result under the rule's present definition.
+    pub runs: usize,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// Earlier runs of the rule that the tokens are guessed from; 0: from the files' sizes, four bytes a token.
+    pub based_on_runs: i64,
+}
+
+/// A file of about this many bytes is one token; a rough rule for English.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// What an answer is taken to have, when nothing is known.
+const GUESSED_OUTPUT_TOKENS: u64 = 1_000;
+
+/// What `docket runs again` would begin.
+pub async fn estimate(connection: &mut Connection, definition: &Definition) -> Result<Estimate, Error> {
+    let (files, wanted) = without_result(connection, definition).await?;
+    let (input, output, based_on_runs) = store::mean_tokens(connection, &definition.rule.name).await?;
+    let runs = wanted.len() as u64;
+    let sizes: u64 = wanted.iter().map(|indexed| indexed.copy.bytes / BYTES_PER_TOKEN).sum();
+    let each = |mean: Option<f64>| mean.map(|mean| mean.round().max(0.0) as u64 * runs);
+    Ok(Estimate {
+        files,
+        runs: wanted.len(),
+        input_tokens: each(input).unwrap_or(sizes),
+        output_tokens: each(output).unwrap_or(runs * GUESSED_OUTPUT_TOKENS),
+        based_on_runs,
+    })
+}
+
+/// Wants a run over each file of the rule that has no result under its present definition. Returns how many.
+pub async fn want_all(
+    connection: &mut Connection,
+    definition: &Definition,
+    now: i64,
+) -> Result<usize, Error> {
+    let (_, wanted) = without_result(connection, definition).await?;
+    for indexed in &wanted {
+        if !add(connection, (definition, indexed), now).await? {
+            let runs = store::of_file(connection, &indexed.key, &definition.rule.name).await?;
+            let same = |run: &&Run| {
+                run.definition == definition.hash
+                    && Some(&run.content_hash) == indexed.copy.content_hash.as_ref()
+            };
+            if let Some(run) = runs.iter().find(same) {
+                store::want_again(connection, run, now).await?;
+            }
+        }
+        let FileKey { profile, node } = indexed.key.clone();
+        let task = Task::Run { profile, node, rule: definition.rule.name.clone() };
+        event::ask(connection, &task, (Priority::Backfill, now)).await?;
+    }
+    Ok(wanted.len())
+}
+
+/// Asks for the end of a run. False when it has ended, or there is none of that number.
+pub async fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, Error> {
+    let Some(run) = store::get(connection, id).await? else { return Ok(false) };
+    if !store::cancel(connection, id, now).await? {
+        return Ok(false);
+    }
+    let FileKey { profile, node } = run.key;
+    event::ask(connection, &Task::Run { profile, node, rule: run.rule }, (Priority::Live, now)).await?;
+    Ok(true)
+}
+
+/// How many files the rule covers, and those without a result, or a run under way, under its present definition.
+async fn without_result(
+    connection: &mut Connection,
+    definition: &Definition,
+) -> Result<(usize, Vec<Indexed>), Error> {
+    let Some(store) = store_of(connection, definition.target()).await? else { return Ok((0, Vec::new())) };
+    let indexed = covered(connection, definition, &store).await?;
+    let files = indexed.len();
+    let mut wanted = Vec::new();
+    for one in indexed {
+        let runs = store::of_file(connection, &one.key, &definition.rule.name).await?;
+        let answered = runs.iter().any(|run| {
+            run.definition == definition.hash
+                && Some(&run.content_hash) == one.copy.content_hash.as_ref()
+                && (run.state != State::Ended || run.outcome.is_some_and(Outcome::has_result))
+        });
+        if !answered {
+            wanted.push(one);
+        }
+    }
+    Ok((files, wanted))
+}
+
+/// The files that the rule covers and OpenAI has as they are now, by path.
+pub(super) async fn covered(
+    connection: &mut Connection,
+    definition: &Definition,
+    store: &VectorStoreId,
+) -> Result<Vec<Indexed>, Error> {
+    let mut indexed = files::all_indexed(connection, definition.profile(), store).await?;
+    indexed.retain(|indexed| {
+        indexed.is_present() && definition.rule.covers(definition.profile(), &indexed.path)
+    });
+    Ok(indexed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fastio::{NodeId, Profile};
+    use crate::run::row::{Hold, Run};
+
+    fn run(id: i64, content: &str, outcome: Option<Outcome>) -> Run {
+        Run {
+            id: RunId(id),
+            rule: "r".to_owned(),
+            key: FileKey::new(Profile::workspace("1"), NodeId::new("2a")),
+            path: "/nda.pdf".to_owned(),
+            content_hash: content.to_owned(),
+            version: None,
+            bytes: 1,
+            file_id: "file-1".to_owned(),
+            vector_store: "vs_1".to_owned(),
+            definition: "d".to_owned(),
+            state: if outcome.is_some() { State::Ended } else { State::Running },
+            outcome,
+            reason: None,
+            cancel: false,
+            conversation: None,
+            response: None,
+            live: false,
+            tries: 0,
+            begun_at: None,
+            lock: Hold::None,
+            result: None,
+            created_at: id,
+            answered_at: None,
+            ended_at: outcome.map(|_| id),
+        }
+    }
+
+    #[test]
+    fn a_content_is_run_over_once() {
+        use Outcome::{Completed, Failed, Superseded};
+        let decided =
+            |runs: &[Run]| format!("{:?}", decide(runs, "a", "d")).split('(').next().unwrap().to_owned();
+        assert_eq!(decided(&[]), "Add");
+        assert_eq!(decided(&[run(1, "b", Some(Completed))]), "Add");
+        assert_eq!(decided(&[run(1, "a", None)]), "Nothing");
+        assert_eq!(decided(&[run(1, "a", Some(Completed))]), "Nothing");
+        assert_eq!(decided(&[run(1, "a", Some(Failed))]), "Nothing", "it waits for a person");
+        assert_eq!(decided(&[run(1, "a", Some(Superseded))]), "Again");
+        let elsewhere = Run { definition: "old".to_owned(), ..run(1, "a", Some(Superseded)) };
+        assert_eq!(decided(&[elsewhere]), "Add");
+    }
+
+    #[test]
+    fn a_result_is_delivered_again_when_another_version_s_was_delivered_after_it() {
+        use Outcome::{Completed, NeedsReview};
+        let (one, two) = (run(1, "a", Some(NeedsReview)), run(2, "b", Some(Completed)));
+        assert!(
+            matches!(decide(&[one.clone(), two.clone()], "a", "d"), Decision::Redeliver(run, NeedsReview) if run.id == one.id)
+        );
+        assert!(matches!(decide(&[one, two], "b", "d"), Decision::Nothing));
+    }
+}

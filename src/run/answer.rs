@@ -1,0 +1,218 @@
+//! From what a response left to a result: read, checked against the document, and put on record in one piece.
+
+use serde_json::{Value, json};
+
+use super::engine::Ended;
+use super::quote::{Check, Proof};
+use super::row::{Outcome, Run};
+use super::settings::Definition;
+use super::store::{self, Change};
+use super::{Runs, failed};
+use crate::openai::{ContainerId, Error, Output};
+use crate::queue::Verdict;
+use crate::sync::verdict::openai_verdict;
+
+/// Files of a code interpreter that are taken; more is not a result but a dump.
+const MOST_FILES: usize = 20;
+
+/// A file that a run made, as it was found.
+struct Made {
+    container: String,
+    file_id: String,
+    filename: String,
+}
+
+/// What is known of an answer once it was checked.
+struct Judged {
+    data: Option<Value>,
+    checks: Vec<Check>,
+    notes: Vec<String>,
+}
+
+impl Runs {
+    /// The response has completed: its answer becomes the run's result.
+    pub(super) async fn answer(
+        &self,
+        run: &Run,
+        definition: &Definition,
+        ended: Ended,
+    ) -> Result<(), Verdict> {
+        let output = &ended.output;
+        if output.text.trim().is_empty() {
+            let (outcome, reason) = match &output.refusal {
+                Some(refusal) => (Outcome::Refused, format!("the model refused: {refusal}")),
+                None => (Outcome::Failed, "the model answered nothing".to_owned()),
+            };
+            return self.end_without(run, (&ended, outcome), &reason).await;
+        }
+        let judged = match self.judge(run, definition, output).await? {
+            Ok(judged) => judged,
+            Err(reason) => return self.end_without(run, (&ended, Outcome::Failed), &reason).await,
+        };
+        let made = self.made(output).await?;
+        let unverified = judged.checks.iter().filter(|check| !check.proof.is_verified()).count();
+        let (outcome, reason) = match (unverified, output.refusal.as_deref()) {
+            (0, None) => (Outcome::Completed, None),
+            (0, Some(refusal)) => {
+                (Outcome::NeedsReview, Some(format!("the model refused a part: {refusal}")))
+            }
+            (count, _) => (
+                Outcome::NeedsReview,
+                Some(format!(
+                    "{count} of {} quotes are not proven to be in the document",
+                    judged.checks.len()
+                )),
+            ),
+        };
+        let mut result = self.result(run, definition, &ended);
+        result["outcome"] = outcome.as_str().into();
+        result["data"] = judged.data.unwrap_or_default();
+        result["quotes"] = judged.checks.len().into();
+        result["unverified"] = unverified.into();
+        result["checks"] = serde_json::to_value(&judged.checks).expect("a check is texts and numbers");
+        result["notes"] = judged.notes.into();
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            let answered = Change::Answered {
+                outcome,
+                reason: reason.as_deref(),
+                result: &result,
+                tokens: tokens(&ended),
+            };
+            answered.write(&mut transaction, run.id, self.clock.now()).await?;
+            for made in &made {
+                let made = (made.container.as_str(), made.file_id.as_str(), made.filename.as_str());
+                store::produced(&mut transaction, run.id, made).await?;
+            }
+            transaction.commit().await
+        };
+        write.await.map_err(failed)?;
+        tracing::info!(
+            run.id = run.id.0,
+            rule = run.rule,
+            path = run.path,
+            outcome = outcome.as_str(),
+            "run answered"
+        );
+        Ok(())
+    }
+
+    /// The run ends without a result; what there is of an answer is kept for people.
+    pub(super) async fn end_without(
+        &self,
+        run: &Run,
+        (ended, outcome): (&Ended, Outcome),
+        reason: &str,
+    ) -> Result<(), Verdict> {
+        let mut result = Value::Null;
+        if let Some(definition) = self.definition(&run.rule) {
+            result = self.result(run, definition, ended);
+            result["refusal"] = ended.output.refusal.clone().into();
+        }
+        tracing::info!(
+            run.id = run.id.0,
+            rule = run.rule,
+            path = run.path,
+            outcome = outcome.as_str(),
+            reason,
+            "run ends"
+        );
+        let kept = Change::Kept { result: &result, tokens: tokens(ended) };
+        self.record(run.id, &[kept, Change::Quiet, Change::Ending { outcome, reason: Some(reason) }]).await
+    }
+
+    /// Reads the answer and looks its quotes up. The inner error says why it cannot be a result.
+    async fn judge(
+        &self,
+        run: &Run,
+        definition: &Definition,
+        output: &Output,
+    ) -> Result<Result<Judged, String>, Verdict> {
+        let mut notes = Vec::new();
+        let Some(schema) = definition.schema.as_deref() else {
+            notes.push(
+                "The rule has no schema, so nothing in the answer is marked as a quote and none was checked."
+                    .to_owned(),
+            );
+            return Ok(Ok(Judged { data: None, checks: Vec::new(), notes }));
+        };
+        let data: Value = match serde_json::from_str(&output.text) {
+            Ok(data) => data,
+            Err(error) => return Ok(Err(format!("the answer is not JSON: {error}"))),
+        };
+        if let Err(problems) = schema.validate(&data) {
+            return Ok(Err(format!("the answer does not fit the schema: {problems}")));
+        }
+        let checks = match self.document(run).await? {
+            Ok(document) => schema.check(&data, &document),
+            Err(why) => {
+                let quotes = schema.quotes(&data);
+                if !quotes.is_empty() {
+                    notes.push(format!("No quote could be checked: {why}."));
+                }
+                let unproven = |(pointer, quote): (String, &str)| Check {
+                    pointer,
+                    quote: quote.to_owned(),
+                    proof: Proof::NotFound,
+                };
+                quotes.into_iter().map(unproven).collect()
+            }
+        };
+        Ok(Ok(Judged { data: Some(data), checks, notes }))
+    }
+
+    /// The files that code made: those that the text names, and those that stand in its containers.
+    async fn made(&self, output: &Output) -> Result<Vec<Made>, Verdict> {
+        let mut made: Vec<Made> = output
+            .files
+            .iter()
+            .map(|file| Made {
+                container: file.container.0.clone(),
+                file_id: file.file_id.clone(),
+                filename: file.filename.clone(),
+            })
+            .collect();
+        for container in &output.containers {
+            for file in self.in_container(container).await.map_err(|error| openai_verdict(&error))? {
+                if !made.iter().any(|known| known.file_id == file.file_id) {
+                    made.push(file);
+                }
+            }
+        }
+        made.truncate(MOST_FILES);
+        Ok(made)
+    }
+
+    async fn in_container(&self, container: &ContainerId) -> Result<Vec<Made>, Error> {
+        let page = match self.openai.container_files(container, None).await {
+            Ok(page) => page,
+            // It died; what was in it is lost, and delivering says so for what the text names.
+            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let by_code = page.items.into_iter().filter(|file| file.source.as_deref() == Some("assistant"));
+        Ok(by_code
+            .map(|file| Made {
+                container: container.0.clone(),
+                filename: file.name().to_owned(),
+                file_id: file.id,
+            })
+            .collect())
+    }
+
+    /// What is kept of every response that ended.
+    fn result(&self, run: &Run, definition: &Definition, ended: &Ended) -> Value {
+        json!({
+            "run_id": run.id, "rule": run.rule, "source_id": run.key.to_string(), "path": run.path,
+            "version": run.version, "content_hash": run.content_hash, "definition": run.definition,
+            "engine": definition.engine.as_str(), "model": ended.model.as_deref().or(definition.engine.model()),
+            "conversation": run.conversation, "response": run.response, "usage": ended.usage,
+            "begun_at": run.begun_at, "answered_at": self.clock.now(),
+            "text": ended.output.text, "citations": ended.output.citations,
+        })
+    }
+}
+
+fn tokens(ended: &Ended) -> (Option<u64>, Option<u64>) {
+    (ended.usage.map(|usage| usage.input_tokens), ended.usage.map(|usage| usage.output_tokens))
+}

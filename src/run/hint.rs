@@ -1,0 +1,65 @@
+//! OpenAI's webhook says that a response has ended. It is a hint: the run it belongs to looks for itself, now.
+
+use super::frame::RUN_KEY;
+use super::row::{Run, RunId, State};
+use super::store::{self, Change};
+use super::{Runs, failed};
+use crate::event::{self, FileKey, Task};
+use crate::openai::{Response, ResponseId};
+use crate::queue::{Priority, Verdict};
+use crate::sync::verdict::openai_verdict;
+
+impl Runs {
+    /// Makes the job of the run that `response` belongs to due now.
+    pub async fn hinted(&self, response: &str) -> Verdict {
+        self.try_hinted(response).await.err().unwrap_or(Verdict::Done)
+    }
+
+    async fn try_hinted(&self, response: &str) -> Result<(), Verdict> {
+        let known = store::of_response(&mut *self.reader().await?, response).await.map_err(failed)?;
+        if let Some(run) = known {
+            return self.wake(&run, None).await;
+        }
+        // The creation whose reply was lost, or has not come yet; or somebody else's response in the same project.
+        let found = match self.openai.response(&ResponseId(response.to_owned())).await {
+            Ok(found) => found,
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(openai_verdict(&error)),
+        };
+        match self.owner(&found).await? {
+            Some(run) => self.wake(&run, Some(response)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The run that begun this response in the conversation it now waits for.
+    async fn owner(&self, found: &Response) -> Result<Option<Run>, Verdict> {
+        let Some(id) = found.metadata.get(RUN_KEY).and_then(|id| id.parse().ok()) else { return Ok(None) };
+        let run = store::get(&mut *self.reader().await?, RunId(id)).await.map_err(failed)?;
+        let conversation = found.conversation.as_ref().map(|id| id.0.as_str());
+        Ok(run.filter(|run| {
+            run.state == State::Starting
+                && run.response.is_none()
+                && run.conversation.as_deref() == conversation
+        }))
+    }
+
+    async fn wake(&self, run: &Run, response: Option<&str>) -> Result<(), Verdict> {
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            let now = self.clock.now();
+            if let Some(response) = response {
+                Change::Response(response).write(&mut transaction, run.id, now).await?;
+            }
+            if run.state != State::Ended {
+                let FileKey { profile, node } = run.key.clone();
+                let task = Task::Run { profile, node, rule: run.rule.clone() };
+                event::ask(&mut transaction, &task, (Priority::Live, now)).await?;
+            }
+            transaction.commit().await
+        };
+        write.await.map_err(failed)?;
+        self.wake.notify_waiters();
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! Runs: one assistant run over one version of one file under one definition of its rule. Started when the file is
+//! indexed, followed, checked against the document, delivered beside it.
+//!
+//! ```text
+//!   wanted ──▶ starting ──▶ running ──▶ answered ──▶ ending ──▶ ended
+//!    │  ▲          │           │            │           ▲
+//!    │  └──────────┴───────────┘            │           │
+//!    │     nothing came of it: again        │           │
+//!    └──────────────┴──────────┴────────────┴───────────┘
+//!       refused, failed, held, cancelled, superseded
+//! ```
+//!
+//! | state | what is on record | what is left |
+//! |---|---|---|
+//! | wanted | file, content, definition | budget, lock, conversation, create |
+//! | starting | the conversation, and that a response was begun in it | find out whether there is one |
+//! | running | the response's id | look until it ends, or cancel it when it is late |
+//! | answered | the result, checked | write it beside the file |
+//! | ending | the outcome | stop what still runs, release the lock |
+//!
+//! Each step writes down what it is about to do and then what came of it, so whoever takes over a run whose server died
+//! finds the response, the file or the lock instead of making a second. A response that is being waited for holds no
+//! worker: its job comes back later, or at once when OpenAI's webhook says that there is something to see.
+//!
+//! It reads what [`crate::sync`] has on record of files and copies, and never writes it. What is run over is decided by
+//! content: a rename or a touch runs nothing.
+
+mod admit;
+mod answer;
+mod deliver;
+mod digest;
+mod document;
+mod engine;
+mod frame;
+mod hint;
+mod lock;
+mod row;
+mod settings;
+mod steps;
+pub mod store;
+mod write;
+
+pub mod quote;
+pub mod render;
+pub mod schema;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::database::{self, Database};
+use crate::queue::Verdict;
+use crate::sync::verdict::database_verdict;
+use crate::{fastio, openai};
+
+pub use admit::{Estimate, cancel, estimate, want_all};
+pub use row::{Outcome, Run, RunId, State};
+pub use settings::{Definition, Engine, SettingsError, definitions};
+
+/// The work on runs: what it needs, shared by all workers.
+#[derive(Debug)]
+pub struct Runs {
+    database: Database,
+    clock: Clock,
+    fastio: fastio::Client,
+    openai: openai::Client,
+    definitions: Vec<Definition>,
+    /// Failures after which the queue gives a job up; a run must let go of its lock before that.
+    max_attempts: u16,
+    wake: Arc<Notify>,
+}
+
+/// What a [`Runs`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub database: Database,
+    pub clock: Clock,
+    pub fastio: fastio::Client,
+    pub openai: openai::Client,
+    pub definitions: Vec<Definition>,
+    pub max_attempts: u16,
+    /// What to notify when jobs were added.
+    pub wake: Arc<Notify>,
+}
+
+impl Runs {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { database, clock, fastio, openai, definitions, max_attempts, wake } = parts;
+        Runs { database, clock, fastio, openai, definitions, max_attempts, wake }
+    }
+
+    /// What is run over the files of `rule`; nothing, when its settings no longer say so.
+    pub fn definition(&self, rule: &str) -> Option<&Definition> {
+        self.definitions.iter().find(|definition| definition.rule.name == rule)
+    }
+
+    /// Writes `changes` about one run down, all or none.
+    async fn record(&self, id: RunId, changes: &[store::Change<'_>]) -> Result<(), Verdict> {
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            for change in changes {
+                change.write(&mut transaction, id, self.clock.now()).await?;
+            }
+            transaction.commit().await
+        };
+        write.await.map_err(|error: database::Error| database_verdict(&error))
+    }
+
+    async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>, Verdict> {
+        self.database.read().acquire().await.map_err(|error| database_verdict(&error))
+    }
+}
+
+/// A failure of our own database, as a verdict.
+fn failed(error: database::Error) -> Verdict {
+    database_verdict(&error)
+}

@@ -1,0 +1,234 @@
+//! Findings as rows: for a spreadsheet or a table in Markdown, of one result or of many.
+
+use serde_json::Value;
+
+use super::super::quote::Check;
+use super::super::schema::{Cell, Column, Row, Schema, Table};
+use super::mark::Marks;
+use super::{Entry, escape, value_text};
+
+/// What opens a CSV file: without it Excel takes UTF-8 for the machine's old code page.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Ends each line (RFC 4180).
+const LINE_END: &str = "\r\n";
+
+/// The findings of one result.
+pub fn csv(schema: &Schema, result: &Value, checks: &[Check]) -> Option<String> {
+    let grid = Grid::of(schema);
+    let marks = Marks::of(schema, result, checks);
+    (!schema.tables().is_empty()).then(|| {
+        let rows = grid.rows(result).into_iter().map(|found| grid.fields(&found, &marks));
+        lines([grid.header()].into_iter().chain(rows))
+    })
+}
+
+/// The findings of many results, one row each; a file without any has one row too, so that none is missing.
+pub fn digest(schema: &Schema, entries: &[Entry<'_>]) -> String {
+    let grid = Grid::of(schema);
+    let header = [vec!["file".into(), "run".into(), "finding".into()], grid.header()].concat();
+    let mut rows = vec![header];
+    for entry in entries {
+        let nothing = Value::Null;
+        let marks = Marks::of(schema, entry.result.unwrap_or(&nothing), entry.checks);
+        let found = entry.result.map(|result| grid.rows(result)).unwrap_or_default();
+        let head = |number: String| vec![entry.file.to_owned(), entry.state.to_owned(), number];
+        if found.is_empty() {
+            let none = if entry.result.is_some() { "none" } else { "" };
+            rows.push(head(none.to_owned()));
+        }
+        for (number, found) in found.iter().enumerate() {
+            rows.push([head((number + 1).to_string()), grid.fields(found, &marks)].concat());
+        }
+    }
+    let width = rows[0].len();
+    lines(rows.into_iter().map(|mut row| {
+        row.resize(width, String::new());
+        row
+    }))
+}
+
+/// The same as a table in Markdown.
+pub fn digest_markdown(schema: &Schema, entries: &[Entry<'_>]) -> String {
+    let grid = Grid::of(schema);
+    let header = ["File", "Run", "Finding"].map(str::to_owned).into_iter().chain(grid.titles());
+    let mut rows = Vec::new();
+    let (mut quotes, mut unverified) = (0, 0);
+    for entry in entries {
+        let nothing = Value::Null;
+        let marks = Marks::of(schema, entry.result.unwrap_or(&nothing), entry.checks);
+        let found = entry.result.map(|result| grid.rows(result)).unwrap_or_default();
+        let head =
+            |number: &str| vec![escape::inline(entry.file), escape::inline(entry.state), number.to_owned()];
+        if found.is_empty() {
+            rows.push(head(if entry.result.is_some() { "none" } else { "" }));
+        }
+        for (number, found) in found.iter().enumerate() {
+            rows.push([head(&(number + 1).to_string()), grid.cells(found, &marks)].concat());
+        }
+        let (all, some) = marks.count();
+        quotes += all;
+        unverified += some;
+    }
+    let verdict = super::verdict(quotes, unverified);
+    format!("# Overview of {} files\n\n{verdict}\n\n{}", entries.len(), table(header.collect(), rows))
+}
+
+/// A table of Markdown; the cells are Markdown.
+pub fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
+    let width = header.len();
+    let line = |mut cells: Vec<String>| {
+        cells.resize(width, String::new());
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let rule = format!("|{}\n", " --- |".repeat(width));
+    let rows: String = rows.into_iter().map(line).collect();
+    format!("{}{rule}{rows}", line(header))
+}
+
+/// The rows of one table of a result in Markdown.
+pub fn section(schema: &Schema, table: &Table, result: &Value, marks: &Marks<'_>) -> String {
+    let grid = Grid { schema, tables: vec![table.clone()], columns: table.columns.clone() };
+    let rows = grid
+        .rows(result)
+        .into_iter()
+        .enumerate()
+        .map(|(number, found)| [vec![(number + 1).to_string()], grid.cells(&found, marks)].concat());
+    let rows: Vec<Vec<String>> = rows.collect();
+    if rows.is_empty() {
+        return "None.\n".to_owned();
+    }
+    self::table(["#".to_owned()].into_iter().chain(grid.titles()).collect(), rows)
+}
+
+/// All tables of a schema as one: its columns are those of all of them, by name.
+struct Grid<'s> {
+    schema: &'s Schema,
+    tables: Vec<Table>,
+    columns: Vec<Column>,
+}
+
+/// A row, and the table it is from.
+struct Found<'v> {
+    table: usize,
+    row: Row<'v>,
+}
+
+impl<'s> Grid<'s> {
+    fn of(schema: &'s Schema) -> Self {
+        let tables = match schema.tables() {
+            [] => vec![schema.whole()],
+            tables => tables.to_vec(),
+        };
+        let mut columns: Vec<Column> = Vec::new();
+        for column in tables.iter().flat_map(|table| &table.columns) {
+            match columns.iter_mut().find(|known| known.name == column.name) {
+                Some(known) => known.quote |= column.quote,
+                None => columns.push(column.clone()),
+            }
+        }
+        Grid { schema, tables, columns }
+    }
+
+    fn rows<'v>(&self, result: &'v Value) -> Vec<Found<'v>> {
+        let tables = self.tables.iter().enumerate();
+        let rows = tables.flat_map(|(place, table)| {
+            self.schema.rows(table, result).into_iter().map(move |row| Found { table: place, row })
+        });
+        rows.collect()
+    }
+
+    /// Where there are several tables, each row says of which it is.
+    fn has_lists(&self) -> bool {
+        self.tables.len() > 1
+    }
+
+    fn list(&self, found: &Found<'_>) -> Option<&str> {
+        self.has_lists().then(|| self.tables[found.table].pointer.trim_start_matches('/'))
+    }
+
+    /// The cell for each column of the grid, where the row's table has it.
+    fn own_cells<'f, 'v>(
+        &'f self,
+        found: &'f Found<'v>,
+    ) -> impl Iterator<Item = (&'f Column, Option<&'f Cell<'v>>)> {
+        let columns = &self.tables[found.table].columns;
+        self.columns.iter().map(move |column| {
+            let place = columns.iter().position(|own| own.name == column.name);
+            (column, place.and_then(|place| found.row.cells.get(place)))
+        })
+    }
+
+    fn header(&self) -> Vec<String> {
+        let mut header: Vec<String> = self.has_lists().then(|| "list".to_owned()).into_iter().collect();
+        for column in &self.columns {
+            header.push(column.name.clone());
+            if column.quote {
+                header.push(format!("{} verified", column.name));
+                header.push(format!("{} place", column.name));
+            }
+        }
+        header
+    }
+
+    /// For CSV: each quote is followed by whether and where it was found.
+    fn fields(&self, found: &Found<'_>, marks: &Marks<'_>) -> Vec<String> {
+        let mut fields: Vec<String> = self.list(found).map(str::to_owned).into_iter().collect();
+        for (column, cell) in self.own_cells(found) {
+            let value = cell.and_then(|cell| cell.value).filter(|value| !value.is_null());
+            fields.push(value.map(value_text).unwrap_or_default());
+            if column.quote {
+                let (verified, place) = match cell {
+                    Some(cell) => proof(cell, marks),
+                    None => Default::default(),
+                };
+                fields.extend([verified, place]);
+            }
+        }
+        fields
+    }
+
+    fn titles(&self) -> Vec<String> {
+        let list = self.has_lists().then(|| "List".to_owned());
+        list.into_iter().chain(self.columns.iter().map(|column| super::title(&column.path))).collect()
+    }
+
+    /// For Markdown: each quote with its mark.
+    fn cells(&self, found: &Found<'_>, marks: &Marks<'_>) -> Vec<String> {
+        let mut cells: Vec<String> = self.list(found).map(escape::inline).into_iter().collect();
+        for (_, cell) in self.own_cells(found) {
+            let value = cell.and_then(|cell| Some((cell, cell.value.filter(|value| !value.is_null())?)));
+            cells.push(match value {
+                None => String::new(),
+                Some((cell, value)) => super::marked(value, &cell.pointer, marks),
+            });
+        }
+        cells
+    }
+}
+
+/// Whether and where a quote was found; of a list of quotes, whether all were, and where each.
+fn proof(cell: &Cell<'_>, marks: &Marks<'_>) -> (String, String) {
+    let pointers: Vec<String> = match cell.value {
+        None | Some(Value::Null) => return Default::default(),
+        Some(Value::Array(list)) => {
+            (0..list.len()).map(|place| format!("{}/{place}", cell.pointer)).collect()
+        }
+        Some(_) => vec![cell.pointer.clone()],
+    };
+    let words = pointers.iter().map(|pointer| marks.word(pointer));
+    let word = words.clone().find(|word| *word != "yes").or(words.clone().next()).unwrap_or_default();
+    let places: Vec<String> =
+        pointers.iter().map(|pointer| marks.place(pointer).unwrap_or_default()).collect();
+    (word.to_owned(), places.join("; "))
+}
+
+fn lines(rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut text = String::from(BYTE_ORDER_MARK);
+    for row in rows {
+        let fields: Vec<String> = row.iter().map(|field| escape::field(field)).collect();
+        text += &fields.join(",");
+        text += LINE_END;
+    }
+    text
+}

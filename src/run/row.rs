@@ -1,0 +1,162 @@
+//! A run, as it stands in the database.
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::event::FileKey;
+
+/// Our number for a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub i64);
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How far a run has come. The diagram stands in [`super`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nothing was begun, or nothing of it remains.
+    Wanted,
+    /// A response was begun. Whether there is one, nobody knows.
+    Starting,
+    /// There is one, and it has not ended.
+    Running,
+    /// Its answer is on record and checked.
+    Answered,
+    /// The outcome is certain; what was taken is given back.
+    Ending,
+    Ended,
+}
+
+impl State {
+    const ALL: [State; 6] =
+        [State::Wanted, State::Starting, State::Running, State::Answered, State::Ending, State::Ended];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Wanted => "wanted",
+            State::Starting => "starting",
+            State::Running => "running",
+            State::Answered => "answered",
+            State::Ending => "ending",
+            State::Ended => "ended",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// What became of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// There is a result, and every quote in it was found.
+    Completed,
+    /// There is a result, and a person must look at what could not be proven.
+    NeedsReview,
+    /// The model refused.
+    Refused,
+    Failed,
+    /// A limit that the rule sets was reached.
+    Held,
+    /// A person stopped it, or the file is gone.
+    Cancelled,
+    /// The file has a newer version.
+    Superseded,
+}
+
+impl Outcome {
+    const ALL: [Outcome; 7] = [
+        Outcome::Completed,
+        Outcome::NeedsReview,
+        Outcome::Refused,
+        Outcome::Failed,
+        Outcome::Held,
+        Outcome::Cancelled,
+        Outcome::Superseded,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Completed => "completed",
+            Outcome::NeedsReview => "needs_review",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "failed",
+            Outcome::Held => "held",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Superseded => "superseded",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+    }
+
+    /// Whether there is a result that answers for its version of the file.
+    pub fn has_result(self) -> bool {
+        matches!(self, Outcome::Completed | Outcome::NeedsReview)
+    }
+}
+
+/// What we have of the lock on the file.
+#[derive(Debug, Clone)]
+pub enum Hold {
+    None,
+    /// Asked for, and no answer came. It may be ours until it runs out.
+    Asking,
+    Held {
+        token: SecretString,
+        since: i64,
+    },
+}
+
+/// One row of `run`.
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub id: RunId,
+    pub rule: String,
+    pub key: FileKey,
+    pub path: String,
+    pub content_hash: String,
+    pub version: Option<String>,
+    pub bytes: u64,
+    pub file_id: String,
+    pub vector_store: String,
+    pub definition: String,
+    pub state: State,
+    pub outcome: Option<Outcome>,
+    pub reason: Option<String>,
+    /// A person asked for its end.
+    pub cancel: bool,
+    pub conversation: Option<String>,
+    pub response: Option<String>,
+    /// OpenAI may still be at it.
+    pub live: bool,
+    pub tries: u16,
+    pub begun_at: Option<i64>,
+    pub lock: Hold,
+    pub result: Option<Value>,
+    pub created_at: i64,
+    pub answered_at: Option<i64>,
+    pub ended_at: Option<i64>,
+}
+
+impl Run {
+    /// What the result on record was judged to be, whatever became of its delivery.
+    pub fn judged(&self) -> Option<Outcome> {
+        let word = self.result.as_ref()?["outcome"].as_str()?;
+        Outcome::parse(word).filter(|outcome| outcome.has_result())
+    }
+
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}

@@ -1,0 +1,289 @@
+//! Writes one file of ours into Fastio: as a new file, or as the next version of what we wrote before, and never over
+//! anything else.
+//!
+//! The intent is on record first, then the bytes go into an upload that has no place yet, then the upload is placed: over
+//! our earlier version only if that is still the current one (compare-and-set), else under a name that is free. What a
+//! lost reply or a crash left is found by the file's content: it names its response and times, so equal bytes are ours.
+//!
+//! Fastio has no way to place a new file only if its name is free. Between our look and our write a person may put a file
+//! of the very same name there, which Fastio would then keep as an earlier version of ours.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use sha2::{Digest, Sha256};
+
+use super::steps::later;
+use super::{Runs, failed};
+use crate::fastio::{Error, ErrorKind, Node, NodeId, Profile, UploadId, UploadState, VersionId};
+use crate::own::store::{self as own, Intent, OwnFile};
+use crate::queue::Verdict;
+use crate::sync::verdict::fastio_verdict;
+
+/// `name (2)` to `name (20)`: a folder with more of them has another problem.
+const MOST_NAMES: usize = 20;
+
+/// Steps of one write in one go.
+const MOST_STEPS: usize = 12;
+
+/// How long Fastio may hold its answer about an upload, and how often it is asked before the job comes back later.
+const STORED_WAIT: Duration = Duration::from_secs(10);
+const STORED_LOOKS: usize = 3;
+
+/// What is written, and where.
+#[derive(Debug)]
+pub(super) struct Output<'a> {
+    /// What it is the result of; one file of ours each.
+    pub owner: &'a str,
+    pub profile: &'a Profile,
+    pub folder: &'a NodeId,
+    pub name: &'a str,
+    pub content: Bytes,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Written {
+    pub node: NodeId,
+    pub version: Option<VersionId>,
+    pub name: String,
+}
+
+/// What the next step of a write is.
+enum Next {
+    Done(Written),
+    /// It is in Fastio already, in this node.
+    Record(Node),
+    /// Write the intent down: over this version of our earlier file, or as a new file of this name.
+    IntendOver(NodeId, VersionId, String),
+    IntendNew(String),
+    Upload,
+    Place(UploadId),
+}
+
+impl Runs {
+    /// Writes `output`. Doing it twice writes once.
+    pub(super) async fn write(&self, output: &Output<'_>) -> Result<Written, Verdict> {
+        let sha256 = hex::encode(Sha256::digest(&output.content));
+        for _ in 0..MOST_STEPS {
+            let known = own::of(&mut *self.reader().await?, output.owner).await.map_err(failed)?;
+            match self.next(output, known.as_ref(), &sha256).await? {
+                Next::Done(written) => return Ok(written),
+                Next::Record(node) => self.written(output, &node).await?,
+                Next::IntendOver(node, version, name) => {
+                    self.intend(output, (&name, Some((&node, Some(&version)))), &sha256).await?;
+                }
+                Next::IntendNew(name) => self.intend(output, (&name, None), &sha256).await?,
+                Next::Upload => self.upload(output, known.as_ref()).await?,
+                Next::Place(upload) => self.place(output, known.as_ref(), &upload).await?,
+            }
+        }
+        Err(Verdict::Retry { after: None, reason: "writing the result did not end".to_owned() })
+    }
+
+    async fn next(
+        &self,
+        output: &Output<'_>,
+        known: Option<&OwnFile>,
+        sha256: &str,
+    ) -> Result<Next, Verdict> {
+        let Some(known) = known else { return Ok(Next::IntendNew(self.free_name(output, None).await?)) };
+        let same = known.sha256 == sha256 && known.size == size(&output.content);
+        let found = match &known.node {
+            Some(node) => self.still_there(output.profile, node).await?,
+            // It is being made: if it was, it has the name on record.
+            None => self
+                .fastio
+                .child(output.profile, &known.folder, &known.name)
+                .await
+                .map_err(|error| fastio_verdict(&error))?,
+        };
+        let Some(found) = found else {
+            // Gone, or not made yet.
+            if known.writing && same && known.node.is_none() {
+                return Ok(self.go_on(known));
+            }
+            return Ok(Next::IntendNew(self.free_name(output, None).await?));
+        };
+        let ours = known.node.is_some() && found.version == known.version;
+        if ours && !known.writing && same {
+            let (node, version, name) = (found.id, found.version, found.name);
+            return Ok(Next::Done(Written { node, version, name }));
+        }
+        if ours {
+            return Ok(match (known.writing && same, found.version) {
+                (true, _) => self.go_on(known),
+                (false, Some(version)) => Next::IntendOver(found.id, version, found.name),
+                // Without versions nobody can tell a person's edit from ours.
+                (false, None) => Next::IntendNew(self.free_name(output, Some(&found.name)).await?),
+            });
+        }
+        if known.writing && self.holds(output.profile, &found, known).await? {
+            return Ok(Next::Record(found));
+        }
+        tracing::info!(
+            path = found.name,
+            "a person has changed a result, or has a file of its name; writing beside it"
+        );
+        Ok(Next::IntendNew(self.free_name(output, Some(&found.name)).await?))
+    }
+
+    fn go_on(&self, known: &OwnFile) -> Next {
+        known.upload.as_ref().map_or(Next::Upload, |upload| Next::Place(UploadId(upload.clone())))
+    }
+
+    /// The node, unless it is gone or in the trash.
+    async fn still_there(&self, profile: &Profile, node: &NodeId) -> Result<Option<Node>, Verdict> {
+        match self.fastio.node(profile, node).await {
+            Ok(node) => Ok(Some(node).filter(|node| !node.trashed)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(fastio_verdict(&error)),
+        }
+    }
+
+    /// The name that is wanted, or the first of `… (2)`, `… (3)` that nobody has. `taken` is known to be.
+    async fn free_name(&self, output: &Output<'_>, taken: Option<&str>) -> Result<String, Verdict> {
+        let (stem, extension) = output.name.rsplit_once('.').unwrap_or((output.name, ""));
+        for number in 1..=MOST_NAMES {
+            let name = match number {
+                1 => output.name.to_owned(),
+                _ => format!("{stem} ({number}).{extension}"),
+            };
+            if taken == Some(name.as_str()) {
+                continue;
+            }
+            let found = self.fastio.child(output.profile, output.folder, &name).await;
+            if found.map_err(|error| fastio_verdict(&error))?.is_none() {
+                return Ok(name);
+            }
+        }
+        Err(Verdict::Dead { reason: format!("{} and {MOST_NAMES} names like it are taken", output.name) })
+    }
+
+    /// Whether the node's content is what the write on record was to make.
+    async fn holds(&self, profile: &Profile, node: &Node, known: &OwnFile) -> Result<bool, Verdict> {
+        if node.size.is_some_and(|size| i64::try_from(size) != Ok(known.size)) {
+            return Ok(false);
+        }
+        if let Some(hash) = node.hash.as_ref().filter(|hash| hash.algorithm.eq_ignore_ascii_case("sha256")) {
+            return Ok(hash.value.eq_ignore_ascii_case(&known.sha256));
+        }
+        match self.hashed(profile, node).await {
+            Ok(sha256) => Ok(sha256 == known.sha256),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(fastio_verdict(&error)),
+        }
+    }
+
+    async fn hashed(&self, profile: &Profile, node: &Node) -> Result<String, Error> {
+        let mut download = self.fastio.download(profile, &node.id, node.version.as_ref()).await?;
+        let mut hash = Sha256::new();
+        while let Some(piece) = download.body.next().await {
+            hash.update(&piece?);
+        }
+        Ok(hex::encode(hash.finalize()))
+    }
+
+    async fn intend(
+        &self,
+        output: &Output<'_>,
+        (name, over): (&str, Option<(&NodeId, Option<&VersionId>)>),
+        sha256: &str,
+    ) -> Result<(), Verdict> {
+        let intent = Intent {
+            owner: output.owner,
+            profile: output.profile,
+            folder: output.folder,
+            name,
+            sha256,
+            size: size(&output.content),
+            over,
+        };
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            let free = own::intend(&mut transaction, &intent, self.clock.now()).await?;
+            transaction.commit().await?;
+            Ok(free)
+        };
+        if write.await.map_err(failed)? {
+            return Ok(());
+        }
+        Err(later(Duration::from_secs(2), "another result of this name is being written"))
+    }
+
+    async fn upload(&self, output: &Output<'_>, known: Option<&OwnFile>) -> Result<(), Verdict> {
+        let name = known.map_or(output.name, |known| known.name.as_str());
+        let upload =
+            self.fastio.upload(name, output.content.clone()).await.map_err(|error| fastio_verdict(&error))?;
+        self.set_upload(output, Some(&upload)).await
+    }
+
+    async fn set_upload(&self, output: &Output<'_>, upload: Option<&UploadId>) -> Result<(), Verdict> {
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            own::uploaded(&mut transaction, output.owner, upload.map(|upload| upload.0.as_str())).await?;
+            transaction.commit().await
+        };
+        write.await.map_err(failed)
+    }
+
+    async fn place(
+        &self,
+        output: &Output<'_>,
+        known: Option<&OwnFile>,
+        upload: &UploadId,
+    ) -> Result<(), Verdict> {
+        let Some(known) = known else { return Ok(()) };
+        if !self.stored(upload).await? {
+            return self.set_upload(output, None).await;
+        }
+        let placed = match (&known.node, &known.version) {
+            (Some(node), Some(version)) => {
+                self.fastio.add_version(output.profile, node, version, upload).await
+            }
+            _ => self.fastio.add_file(output.profile, &known.folder, &known.name, upload).await,
+        };
+        match placed {
+            Ok(node) => self.written(output, &node).await,
+            // A person was faster: the next look sees it.
+            Err(error) if matches!(error.kind, ErrorKind::Stale { .. }) => Ok(()),
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Conflict) => {
+                self.set_upload(output, None).await?;
+                Err(Verdict::Retry { after: None, reason: error.to_string() })
+            }
+            Err(error) => Err(fastio_verdict(&error)),
+        }
+    }
+
+    /// Whether the upload can be placed; false when it is lost and has to be made again.
+    async fn stored(&self, upload: &UploadId) -> Result<bool, Verdict> {
+        for _ in 0..STORED_LOOKS {
+            match self.fastio.upload_state(upload, STORED_WAIT).await {
+                Ok(UploadState::Stored) => return Ok(true),
+                Ok(UploadState::Underway) => {}
+                Ok(UploadState::Failed(why)) => {
+                    tracing::warn!(reason = why, "Fastio failed to store an upload; uploading again");
+                    return Ok(false);
+                }
+                Err(error) if error.is_not_found() => return Ok(false),
+                Err(error) => return Err(fastio_verdict(&error)),
+            }
+        }
+        Err(later(Duration::from_secs(2), "Fastio is storing the result"))
+    }
+
+    async fn written(&self, output: &Output<'_>, node: &Node) -> Result<(), Verdict> {
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            let made = (&node.id, node.version.as_ref());
+            own::written(&mut transaction, output.owner, made, self.clock.now()).await?;
+            transaction.commit().await
+        };
+        write.await.map_err(failed)
+    }
+}
+
+fn size(content: &Bytes) -> i64 {
+    i64::try_from(content.len()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,244 @@
+//! Runs, as the stand-ins and our tables tell of them.
+
+use docket::receive::signature::standard;
+use docket::run::store::{self, RunRow};
+use docket::sandbox::journal::Outcome;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{Harness, WORKSPACE};
+
+/// What the stand-in's model makes up when it is told to.
+pub const INVENTED: &str = "The Supplier accepts unlimited liability";
+
+/// A contract with two clauses that the stand-in's model finds.
+pub fn contract(number: usize) -> String {
+    format!(
+        "SERVICES CONTRACT No. {number}\n\n1. Services\n\n1.1 The Supplier provides the services of Annex {number}.\n\n\
+         2. Liability\n\n2.1 The Supplier's total liability is limited to EUR {number}0,000.\n\n\
+         2.2 The Customer shall indemnify the Supplier against claims of third parties under contract {number}.\n"
+    )
+}
+
+/// A rule that analyses `/Contracts` by the example's schema; `more` is added to `[rule.run]`.
+pub fn legal(more: &str) -> String {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/legal/liability.schema.json");
+    format!(
+        "[[rule]]
+         name = 'liability'
+         workspace = '{WORKSPACE}'
+         include = ['/Contracts/**']
+         exclude = ['**/*.analysis.md', '/Contracts/overview*.csv']
+         vector_store = {{ create = 'contracts' }}
+         [rule.run]
+         model = 'sandbox-rules'
+         instructions = 'You are a contracts analyst.'
+         prompt = 'Extract every liability clause.'
+         schema = '{schema}'
+         write_back = '{{stem}}.analysis.md'
+         lock = true
+         {more}
+        "
+    )
+}
+
+impl Harness {
+    pub async fn runs(&self) -> Vec<RunRow> {
+        let mut connection = self.database.read().acquire().await.unwrap();
+        let mut runs = store::list(&mut connection, None, 1_000).await.unwrap();
+        runs.sort_by_key(|run| run.run_id);
+        runs
+    }
+
+    /// What running a rule again would take; with `yes` it is done.
+    pub async fn again(&self, rule: &str, yes: bool) -> docket::run::Estimate {
+        let definition = self.work.runs.definition(rule).unwrap();
+        let mut transaction = self.database.begin().await.unwrap();
+        let estimate = docket::run::estimate(&mut transaction, definition).await.unwrap();
+        if yes {
+            docket::run::want_all(&mut transaction, definition, self.clock.now()).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        estimate
+    }
+
+    /// Stops a run, as `docket runs cancel` does.
+    pub async fn cancel(&self, run_id: i64) {
+        let mut transaction = self.database.begin().await.unwrap();
+        let asked = docket::run::cancel(&mut transaction, docket::run::RunId(run_id), self.clock.now()).await;
+        assert!(asked.unwrap());
+        transaction.commit().await.unwrap();
+    }
+
+    /// The result on record of the run with this number.
+    pub async fn result(&self, run_id: i64) -> Value {
+        let mut connection = self.database.read().acquire().await.unwrap();
+        let run = store::get(&mut connection, docket::run::RunId(run_id)).await.unwrap().unwrap();
+        run.result.unwrap_or_default()
+    }
+
+    /// The outcomes, or states of those that have none, in the order of the runs.
+    pub async fn outcomes(&self) -> Vec<String> {
+        self.runs().await.into_iter().map(|run| run.outcome.unwrap_or(run.state)).collect()
+    }
+
+    /// Responses that took effect at the stand-in.
+    pub async fn responses(&self) -> Vec<Value> {
+        self.openai_state().await["responses"].as_array().unwrap().clone()
+    }
+
+    /// Files that are locked now.
+    pub async fn locks(&self) -> usize {
+        self.fastio_state().await["locks"].as_array().unwrap().len()
+    }
+
+    /// The paths of all files in Fastio, sorted.
+    pub async fn paths(&self) -> Vec<String> {
+        let mut paths: Vec<String> = self.files().await.into_iter().map(|file| file.path).collect();
+        paths.sort();
+        paths
+    }
+
+    /// The text of a file in Fastio.
+    pub async fn read(&self, path: &str) -> String {
+        let state = self.fastio_state().await;
+        let mut files = state["files"].as_array().unwrap().iter().filter(|file| file["trashed"] == false);
+        let file =
+            files.find(|file| file["path"] == path).unwrap_or_else(|| panic!("no {path} in {state:#}"));
+        let node = file["node_id"].as_str().unwrap();
+        let url =
+            self.sandbox.fastio_url().join(&format!("workspace/{WORKSPACE}/storage/{node}/read/")).unwrap();
+        let answer = self.client.get(url).bearer_auth("somebody").send().await.unwrap();
+        answer.error_for_status().unwrap().text().await.unwrap()
+    }
+
+    /// Everything that must hold when all is done: no lock, no job, no second run, every run ended.
+    pub async fn is_at_rest(&self) {
+        let jobs = self.jobs().await;
+        assert!(jobs.is_empty(), "jobs are left: {jobs:#?}");
+        assert_eq!(self.locks().await, 0, "a lock is left");
+        let runs = self.runs().await;
+        assert!(runs.iter().all(|run| run.state == "ended" && run.lock == "none"), "{runs:#?}");
+    }
+}
+
+/// What OpenAI tells by a webhook.
+impl Harness {
+    /// Posts a signed webhook. Answers the status.
+    pub async fn openai_webhook(&self, id: &str, kind: &str, response: &str) -> u16 {
+        let body = serde_json::json!({
+            "object": "event", "id": format!("evt_{id}"), "type": kind, "created_at": 1, "data": {"id": response},
+        });
+        let body = body.to_string();
+        let secret = super::SECRET.to_owned().into();
+        let signed = standard::sign(&secret, id, self.clock.now() / 1000, body.as_bytes()).unwrap();
+        let url = self.webhook_url.join("/webhooks/openai").unwrap();
+        let mut request = self.client.post(url).header("content-type", "application/json").body(body);
+        for (name, value) in signed {
+            request = request.header(name, value);
+        }
+        request.send().await.unwrap().status().as_u16()
+    }
+}
+
+/// What somebody else does with a lock.
+impl Harness {
+    /// Locks a file with another user's key, for an hour. Answers the lock's token.
+    pub async fn lock_as(&self, user: &str, node: &str) -> String {
+        let url = self.lock_url(node);
+        let answer =
+            self.client.post(url).bearer_auth(user).form(&[("duration", "3600")]).send().await.unwrap();
+        let answer: Value = answer.error_for_status().unwrap().json().await.unwrap();
+        answer["lock_token"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn unlock_as(&self, user: &str, node: &str, token: &str) {
+        let url = self.lock_url(node);
+        let answer =
+            self.client.delete(url).bearer_auth(user).query(&[("lock_token", token)]).send().await.unwrap();
+        answer.error_for_status().unwrap();
+    }
+
+    fn lock_url(&self, node: &str) -> url::Url {
+        self.sandbox.fastio_url().join(&format!("workspace/{WORKSPACE}/storage/{node}/lock/")).unwrap()
+    }
+}
+
+/// When a server dies, seen from the request that it was waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dies {
+    /// Before the request did anything.
+    Before,
+    /// After it took effect, and before its reply came.
+    After,
+}
+
+/// A kill at a request.
+#[derive(Debug, Clone)]
+pub struct Kill {
+    pub dies: Dies,
+    pub openai: bool,
+    pub method: Option<&'static str>,
+    pub path: &'static str,
+    /// Such requests that pass first.
+    pub skip: u64,
+}
+
+impl Harness {
+    /// Does jobs until nothing is left, and kills the server once, at the request that `kill` names. False when there was
+    /// no such request.
+    pub async fn settle_killed(&self, kill: &Kill) -> bool {
+        let kind = if kill.dies == Dies::Before { "latency" } else { "held_reply" };
+        let fault = serde_json::json!({
+            "kind": kind, "delay_ms": 3_600_000, "count": 1, "method": kill.method, "path": kill.path, "skip": kill.skip,
+        });
+        match kill.openai {
+            true => self.openai_fails(fault).await,
+            false => self.fastio_fails(fault).await,
+        }
+        let mut killed = false;
+        for _ in 0..super::MOST_STEPS {
+            self.take_in().await;
+            let never = CancellationToken::new();
+            let worked = tokio::select! {
+                worked = self.queue.work_one(&*self.work, &never) => Some(worked.unwrap()),
+                () = self.hangs(kill), if !killed => None,
+            };
+            match worked {
+                Some(true) => {}
+                None => {
+                    killed = true;
+                    self.queue.recover().await.unwrap();
+                }
+                Some(false) => match self.queue.next_due().await.unwrap() {
+                    Some(due) => self.pass(due - self.clock.now()),
+                    None => {
+                        self.no_faults().await;
+                        return killed;
+                    }
+                },
+            }
+        }
+        panic!("the work does not end: {:#?}", self.jobs().await);
+    }
+
+    /// Resolves when the request hangs that `kill` names.
+    async fn hangs(&self, kill: &Kill) {
+        let core = if kill.openai { self.sandbox.openai_core() } else { self.sandbox.fastio_core() };
+        loop {
+            let requests = core.journal.requests();
+            let struck = match kill.dies {
+                Dies::Before => {
+                    core.faults.list().is_empty() && requests.iter().any(|one| one.outcome == Outcome::Open)
+                }
+                Dies::After => {
+                    requests.iter().any(|one| one.faults.iter().any(|fault| fault == "held_reply"))
+                }
+            };
+            if struck {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
