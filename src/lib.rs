@@ -4,6 +4,9 @@
 //! The drain turns inbox rows into [`event`]s and each event into a job in the [`queue`]. A worker claims the job,
 //! and [`sync`] asks [`fastio`] what the file is *now*, plans what differs from what [`openai`] holds, and applies
 //! the plan one idempotent step at a time. A webhook is a hint, never the truth.
+//!
+//! Where a rule says so, [`run`] has a model look at each new version once it is indexed, checks every quote of the answer
+//! against the document, and writes the result beside it. What Docket writes is recognised as its [`own`].
 
 // In reading order.
 pub mod app;

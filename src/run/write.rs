@@ -245,6 +245,15 @@ impl Runs {
             _ => self.fastio.add_file(output.profile, &known.folder, &known.name, upload).await,
         };
         match placed {
+            Ok(node) if node.version.is_none() => {
+                // Without its version our own file would look like somebody's edit of it.
+                let node = self
+                    .fastio
+                    .node(output.profile, &node.id)
+                    .await
+                    .map_err(|error| fastio_verdict(&error))?;
+                self.written(output, &node).await
+            }
             Ok(node) => self.written(output, &node).await,
             // A person was faster: the next look sees it.
             Err(error) if matches!(error.kind, ErrorKind::Stale { .. }) => Ok(()),

@@ -26,7 +26,10 @@ fn load(text: &str) -> Result<Config, ConfigError> {
 
 /// The names that an error about an unknown one offers: what the program itself knows.
 fn offered(text: &str) -> BTreeSet<String> {
-    let error = load(text).unwrap_err().to_string();
+    offers(&load(text).unwrap_err().to_string())
+}
+
+fn offers(error: &str) -> BTreeSet<String> {
     let (_, offers) = error.split_once("expected").unwrap_or_else(|| panic!("{error}"));
     offers.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
@@ -39,10 +42,16 @@ fn settings() -> BTreeSet<String> {
         "rule" => offered("[[rule]]\nno_such_setting = 1"),
         _ => offered(&format!("[{section}]\nno_such_setting = 1")),
     };
-    sections
+    let mut settings: BTreeSet<String> = sections
         .iter()
         .flat_map(|section| names(section).into_iter().map(move |name| format!("{section}.{name}")))
-        .collect()
+        .collect();
+    // A table of its own.
+    assert!(settings.remove("rule.run"));
+    let config = load(&format!("{RULE}[rule.run]\nno_such_setting = 1\n")).unwrap();
+    let error = config.runs(&config.rules().unwrap()).unwrap_err().to_string();
+    settings.extend(offers(&error).into_iter().map(|name| format!("rule.run.{name}")));
+    settings
 }
 
 /// The settings of the example with the text of their values, commented out or not.
@@ -91,6 +100,7 @@ fn the_example_shows_every_setting_and_works_as_it_stands() {
     let active: BTreeSet<String> =
         EXAMPLE.lines().filter_map(assignment).map(|(name, _)| name.to_owned()).collect();
     let expected = settings().into_iter().filter(|name| name.starts_with("rule."));
+    let expected = expected.filter(|name| !name.starts_with("rule.run."));
     let expected = expected.filter(|name| !NOT_IN_THE_EXAMPLE_RULE.contains(&name.as_str()));
     assert_eq!(active, expected.map(|name| name["rule.".len()..].to_owned()).collect());
 }

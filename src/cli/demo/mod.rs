@@ -171,6 +171,7 @@ vector_store = {{ create = \"demo\" }}
 name = \"liability\"
 workspace = \"{WORKSPACE}\"
 include = [\"/Review/**\"]
+exclude = [\"**/*.analysis.md\", \"/Review/liability overview*.csv\"]
 vector_store = {{ create = \"demo\" }}
 
 [rule.run]

@@ -125,10 +125,9 @@ async fn analyse(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
     for (run, result) in &runs {
         result["written"][0]["name"].as_str().context("a result was not written back")?;
         let took = run.ended_at.unwrap_or(run.created_at) - run.created_at;
-        let outcome = run.outcome.as_deref().unwrap_or(&run.state);
         let quotes = result["quotes"].as_u64().unwrap_or(0);
         let proven = quotes - result["unverified"].as_u64().unwrap_or(0);
-        let said = format!("{outcome}, {proven} of {} proven", count(quotes, "quote"));
+        let said = format!("{proven} of {} proven", count(quotes, "quote"));
         teller.file(&run.path, &format!("{took} ms"), &said)?;
     }
     ensure_told(world.was_locked(), "the contracts were not locked while they were analysed")?;

@@ -301,7 +301,7 @@ fn text(place: Place<'_>, findings: &[Finding<'_>]) -> String {
     let name = place.name.to_lowercase();
     match finding {
         Some(finding) if is_quote(&name) => finding.quote.to_owned(),
-        Some(finding) if name.contains("section") => finding.section.to_owned(),
+        Some(finding) if name.contains("section") => finding.section.trim_end_matches('.').to_owned(),
         Some(finding) if name.contains("party") => party(finding.quote).to_owned(),
         Some(finding) if name.contains("file") || name.contains("document") => finding.filename.to_owned(),
         _ if is_quote(&name) => String::new(),

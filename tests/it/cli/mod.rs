@@ -83,7 +83,10 @@ fn the_demo_agrees_and_leaves_nothing_behind() {
     assert_eq!(end["agree"], true, "{end}");
     assert_eq!((&end["orphans"], &end["jobs_left"], &end["locks_held"]), (&0.into(), &0.into(), &0.into()));
     let (files, copies) = (end["files"].as_array().unwrap(), end["copies"].as_array().unwrap());
-    assert_eq!((files.len(), copies.len()), (2, 2), "{end}");
+    assert_eq!((files.len(), copies.len()), (5, 5), "{end}");
+    let runs = end["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 3, "{end}");
+    assert!(runs.iter().all(|run| run["outcome"] == "completed" && run["unverified"] == 0), "{end}");
     assert!(run.err.contains("The order form is deleted"), "{run:?}");
     assert!(run.err.lines().all(|line| line.chars().count() <= 80), "{run:?}");
     assert!(!run.err.contains('\x1b'), "no colours where there is no terminal");
