@@ -1,5 +1,6 @@
 //! A contract is dropped, and its analysis stands beside it, every quote checked.
 
+use docket::feed::sweep::Scope;
 use docket::sandbox::Options;
 use serde_json::json;
 
@@ -33,6 +34,8 @@ async fn our_own_result_is_neither_synced_nor_run_over() {
     h.is_at_rest().await;
     assert_eq!(h.held().await, ["/Contracts/nda.txt"]);
     assert_eq!(h.responses().await.len(), 1);
+    let report = h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    assert_eq!(report.queued, 0, "a sweep finds nothing amiss: {report:?}");
     // Until a person edits it: then it is that person's file.
     h.put("/Contracts/nda.analysis.md", "I see it differently: the liability is not limited.").await;
     h.settle().await;

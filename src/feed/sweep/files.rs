@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use super::repair::Repair;
 use super::{Finding, Sweeper, Tell};
 use crate::event::FileKey;
-use crate::fastio::{Inventoried, NodeKind, Profile};
+use crate::fastio::{Inventoried, NodeId, NodeKind, Profile};
 use crate::feed::compare::{Kind, Listed, compare};
 use crate::feed::walk::Walk;
 use crate::feed::{Error, Feed};
 use crate::openai::VectorStoreId;
+use crate::own::{self, Seen, Whose};
 use crate::sync::copy::{Copy, Source};
 use crate::sync::survey::{self, FileRow};
 
@@ -119,11 +120,30 @@ impl Feed {
                 places: &places,
                 skipped: skipped.as_deref(),
             };
-            if let Some((kind, why)) = compare(&listed, file, copies) {
+            if let Some((kind, why)) = compare(&listed, file, copies)
+                && !self.is_own(key, row).await?
+            {
                 repairs.push(repair(key, kind, why, path));
             }
         }
         Ok(Found { covered: covered.into_iter().map(|(_, id, ..)| id).collect(), repairs })
+    }
+}
+
+impl Feed {
+    /// Whether Docket wrote it, or is writing it: that is in no vector store, whatever covers it.
+    async fn is_own(&self, key: &FileKey, row: &Inventoried) -> Result<bool, Error> {
+        let root = NodeId::root();
+        let seen = Seen {
+            profile: &key.profile,
+            folder: row.node.parent.as_ref().unwrap_or(&root),
+            name: &row.node.name,
+            node: &key.node,
+            version: row.node.version.as_ref(),
+        };
+        let whose =
+            own::recognise(&mut *self.database.read().acquire().await?, &seen, self.clock.now()).await?;
+        Ok(whose != Whose::Theirs)
     }
 }
 
