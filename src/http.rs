@@ -69,12 +69,13 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Whether the service may have done what was asked, as far as the phase alone can tell. An answer that refuses
-    /// says more; the clients' errors take that into account.
-    pub fn may_have_happened(self) -> bool {
+    /// Whether the service may have done what was asked, when it answered with `status`, if it answered. A 4xx refuses,
+    /// so nothing was done; but for 408, which says only that the service waited too long.
+    pub fn may_have_happened(self, status: Option<u16>) -> bool {
+        let refused = status.is_some_and(|status| (400..500).contains(&status) && status != 408);
         match self {
             Phase::BeforeBody => false,
-            Phase::BodySent | Phase::ResponseStarted => true,
+            Phase::BodySent | Phase::ResponseStarted => !refused,
         }
     }
 }

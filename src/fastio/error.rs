@@ -91,8 +91,7 @@ impl Error {
 
     /// Whether Fastio may have done what was asked in spite of this error.
     pub fn may_have_happened(&self) -> bool {
-        let refused = self.status.is_some_and(|status| (400..500).contains(&status) && status != 408);
-        self.phase.may_have_happened() && !refused
+        self.phase.may_have_happened(self.status)
     }
 
     /// Whether Fastio's own message holds `word`, in any case.

@@ -88,8 +88,7 @@ impl Error {
 
     /// Whether OpenAI may have done what was asked in spite of this error.
     pub fn may_have_happened(&self) -> bool {
-        let refused = self.status.is_some_and(|status| (400..500).contains(&status) && status != 408);
-        self.phase.may_have_happened() && !refused
+        self.phase.may_have_happened(self.status)
     }
 
     /// An answer that is not a success.

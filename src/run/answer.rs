@@ -109,16 +109,8 @@ impl Runs {
             result = self.result(run, definition, ended);
             result["refusal"] = ended.output.refusal.clone().into();
         }
-        tracing::info!(
-            run.id = run.id.0,
-            rule = run.rule,
-            path = run.path,
-            outcome = outcome.as_str(),
-            reason,
-            "run ends"
-        );
         let kept = Change::Kept { result: &result, tokens: tokens(ended) };
-        self.record(run.id, &[kept, Change::Quiet, Change::Ending { outcome, reason: Some(reason) }]).await
+        self.ending_with(run, vec![kept, Change::Quiet], (outcome, reason)).await
     }
 
     /// Reads the answer and looks its quotes up. The inner error says why it cannot be a result.

@@ -132,6 +132,16 @@ impl Runs {
     }
 
     pub(super) async fn ending(&self, run: &Run, outcome: Outcome, reason: &str) -> Result<(), Verdict> {
+        self.ending_with(run, Vec::new(), (outcome, reason)).await
+    }
+
+    /// Writes `changes` down, and with them that the run ends.
+    pub(super) async fn ending_with(
+        &self,
+        run: &Run,
+        mut changes: Vec<Change<'_>>,
+        (outcome, reason): (Outcome, &str),
+    ) -> Result<(), Verdict> {
         tracing::info!(
             run.id = run.id.0,
             rule = run.rule,
@@ -140,7 +150,8 @@ impl Runs {
             reason,
             "run ends"
         );
-        self.record(run.id, &[Change::Ending { outcome, reason: Some(reason) }]).await
+        changes.push(Change::Ending { outcome, reason: Some(reason) });
+        self.record(run.id, &changes).await
     }
 
     /// Takes what the run needs and creates its response.

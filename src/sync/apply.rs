@@ -9,7 +9,7 @@ use super::form::Form;
 use super::look::Present;
 use super::plan::Step;
 use super::store::{self, Change};
-use super::verdict::{database_verdict, openai_verdict};
+use super::verdict::{database_verdict, openai_has, openai_verdict};
 use crate::database;
 use crate::event::{FileKey, Task};
 use crate::openai::{Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
@@ -170,16 +170,15 @@ impl Sync {
         if copy.attaches == 0 {
             return Ok(None);
         }
-        match self.openai.store_file(&copy.store, file_id).await {
-            Ok(found) => match found.file.status {
-                IndexStatus::Completed | IndexStatus::InProgress => Ok(Some(found.file)),
-                _ => {
-                    self.detach(copy, file_id).await?;
-                    Ok(None)
-                }
-            },
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(openai_verdict(&error)),
+        let Some(found) = openai_has(self.openai.store_file(&copy.store, file_id).await)? else {
+            return Ok(None);
+        };
+        match found.file.status {
+            IndexStatus::Completed | IndexStatus::InProgress => Ok(Some(found.file)),
+            _ => {
+                self.detach(copy, file_id).await?;
+                Ok(None)
+            }
         }
     }
 
@@ -189,27 +188,21 @@ impl Sync {
         if self.age(copy) < FRESH {
             return Err(later(LOOK_AGAIN, "OpenAI does not know the new file yet"));
         }
-        match self.openai.file(file_id).await {
-            Err(error) if error.is_not_found() => {
-                tracing::warn!(file_id = %file_id, "somebody deleted a File object of ours; uploading the file again");
-                self.forget(copy.id).await
-            }
-            Err(error) => Err(openai_verdict(&error)),
-            Ok(_) => Err(Verdict::Retry {
-                after: None,
-                reason: format!("OpenAI has file {file_id} and store {}, and will not join them", copy.store),
-            }),
+        if openai_has(self.openai.file(file_id).await)?.is_some() {
+            let reason =
+                format!("OpenAI has file {file_id} and store {}, and will not join them", copy.store);
+            return Err(Verdict::Retry { after: None, reason });
         }
+        tracing::warn!(file_id = %file_id, "somebody deleted a File object of ours; uploading the file again");
+        self.forget(copy.id).await
     }
 
     /// Waits a little for the index, then hands the file back to the queue.
     async fn await_index(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
         loop {
-            let polled = match self.openai.store_file(&copy.store, file_id).await {
-                Ok(polled) => polled,
-                Err(error) if error.is_not_found() => return self.index_lost(copy).await,
-                Err(error) => return Err(openai_verdict(&error)),
+            let Some(polled) = openai_has(self.openai.store_file(&copy.store, file_id).await)? else {
+                return self.index_lost(copy).await;
             };
             match polled.file.status {
                 IndexStatus::Completed => return self.indexed(subject, copy).await,
@@ -314,16 +307,13 @@ impl Sync {
     ) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
         let Some((present, _)) = subject.present else { return Ok(Progress::Moved) };
-        match self.openai.relabel(&copy.store, file_id, attributes).await {
-            Ok(_) => {
-                // It may have been moved to where a rule runs something over it.
-                let runs = self.runs_over(subject, copy).await?;
-                let relabelled = Change::Relabelled(copy.id, attributes, &present.source);
-                self.record(&[relabelled, Change::Runs(&runs)]).await
-            }
-            Err(error) if error.is_not_found() => self.index_lost(copy).await,
-            Err(error) => Err(openai_verdict(&error)),
+        if openai_has(self.openai.relabel(&copy.store, file_id, attributes).await)?.is_none() {
+            return self.index_lost(copy).await;
         }
+        // It may have been moved to where a rule runs something over it.
+        let runs = self.runs_over(subject, copy).await?;
+        let relabelled = Change::Relabelled(copy.id, attributes, &present.source);
+        self.record(&[relabelled, Change::Runs(&runs)]).await
     }
 
     /// Detach, then delete, then verify. OpenAI documents that deleting a File object detaches it everywhere, and was
@@ -334,16 +324,9 @@ impl Sync {
             self.set_state(copy.id, CopyState::Retiring).await?;
         }
         self.detach(copy, file_id).await?;
-        match self.openai.delete_file(file_id).await {
-            Ok(()) => {}
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(openai_verdict(&error)),
-        }
-        let shown = match self.openai.store_file(&copy.store, file_id).await {
-            Ok(_) => true,
-            Err(error) if error.is_not_found() => self.file_remains(file_id).await?,
-            Err(error) => return Err(openai_verdict(&error)),
-        };
+        openai_has(self.openai.delete_file(file_id).await)?;
+        let shown = openai_has(self.openai.store_file(&copy.store, file_id).await)?.is_some()
+            || openai_has(self.openai.file(file_id).await)?.is_some();
         if !shown {
             return self.forget(copy.id).await;
         }
@@ -357,20 +340,9 @@ impl Sync {
         Err(later(LOOK_AGAIN, "OpenAI still shows what was deleted"))
     }
 
-    async fn file_remains(&self, file_id: &FileId) -> Result<bool, Verdict> {
-        match self.openai.file(file_id).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(openai_verdict(&error)),
-        }
-    }
-
+    /// Takes the copy out of its store, if it is there.
     async fn detach(&self, copy: &Copy, file_id: &FileId) -> Result<(), Verdict> {
-        match self.openai.detach(&copy.store, file_id).await {
-            Ok(()) => Ok(()),
-            Err(error) if error.is_not_found() => Ok(()),
-            Err(error) => Err(openai_verdict(&error)),
-        }
+        openai_has(self.openai.detach(&copy.store, file_id).await).map(drop)
     }
 
     /// Writes down that OpenAI cannot hold this content, and begins to clear away what it has of it.

@@ -53,6 +53,7 @@ const MOST_STEPS: usize = 200;
 
 /// Between looks at a file that may be a write of our own under way. Writes take about as long.
 const OWN_WRITE: Duration = Duration::from_secs(2);
+
 /// How often a file that was told of and is not shown is looked for again, with growing waits of seconds, before it
 /// counts as one that came and went. Whether Fastio shows a new file at once everywhere is not documented.
 const LOOKS_FOR_NEW: u16 = 4;
@@ -270,7 +271,7 @@ impl Sync {
 
     /// Whose the file is: what we wrote ourselves belongs to no rule.
     async fn whose(&self, key: &FileKey, present: &Present) -> Result<Whose, Verdict> {
-        let root = fastio::NodeId::root();
+        let root = NodeId::root();
         let seen = own::Seen {
             profile: &key.profile,
             folder: present.ancestors.first().unwrap_or(&root),
@@ -313,9 +314,9 @@ impl Sync {
         let rules: Vec<&str> = matched.iter().map(|rule| rule.name.as_str()).collect();
         let write = async {
             let mut transaction = self.database.begin().await?;
+            let skipped = skipped.map(String::as_str);
             let now = self.clock.now();
-            let details = (rules.join(","), skipped.map(String::as_str), now);
-            store::see(&mut transaction, key, present, (&details.0, details.1, details.2)).await?;
+            store::see(&mut transaction, key, present, (&rules.join(","), skipped, now)).await?;
             transaction.commit().await
         };
         write.await.map_err(|error: database::Error| database_verdict(&error))

@@ -28,6 +28,18 @@ pub fn openai_verdict(error: &openai::Error) -> Verdict {
     verdict(error.retry(), OPENAI, error.to_string())
 }
 
+/// What OpenAI has, or `None` where it says that there is no such thing.
+///
+/// # Errors
+/// What any other failure means for the job.
+pub fn openai_has<T>(result: Result<T, openai::Error>) -> Result<Option<T>, Verdict> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(openai_verdict(&error)),
+    }
+}
+
 /// A database that fails now may work soon: the disk has room again, the lock is free.
 pub fn database_verdict(error: &database::Error) -> Verdict {
     Verdict::Retry { after: None, reason: format!("Docket's own database: {error}") }
