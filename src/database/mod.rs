@@ -47,6 +47,10 @@ const CHECKPOINT_PAGES: &str = "8000";
 /// The page cache of each connection, in KiB (SQLite takes a negative number as a size).
 const CACHE_KIB: &str = "-16384";
 
+/// Rows that may lie ready between SQLite's thread and ours: a page of any list in one piece. Measured: with the driver's
+/// 50, a sweep spends most of its time handing over between the two.
+const ROWS_READY: usize = 1_000;
+
 /// The database of one Docket. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Database {
@@ -187,6 +191,7 @@ fn options(url: &str) -> Result<SqliteConnectOptions, OpenError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
+        .row_buffer_size(ROWS_READY)
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .pragma("cache_size", CACHE_KIB))
 }

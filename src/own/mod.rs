@@ -11,7 +11,7 @@ pub mod store;
 
 use crate::fastio::{NodeId, Profile, VersionId};
 
-pub use store::{OwnFile, recognise};
+pub use store::{OwnFile, recognise, recognise_all};
 
 /// How long an event waits at most for a write of ours to settle. A write that is older is not under way: its run is
 /// dead, and a person's file of that name must not wait with it.

@@ -26,33 +26,46 @@ pub struct OwnFile {
 
 /// Whose the file is that was seen.
 pub async fn recognise(connection: &mut Connection, seen: &Seen<'_>, now: i64) -> Result<Whose, Error> {
+    let whose = recognise_all(connection, seen.profile, std::slice::from_ref(seen), now).await?;
+    Ok(whose.into_iter().next().unwrap_or(Whose::Theirs))
+}
+
+/// Whose each of these files is, all of which were seen in `profile`.
+pub async fn recognise_all(
+    connection: &mut Connection,
+    profile: &Profile,
+    seen: &[Seen<'_>],
+    now: i64,
+) -> Result<Vec<Whose>, Error> {
+    let nodes: Vec<String> = seen.iter().map(|seen| seen.node.canonical()).collect();
     let rows = sqlx::query(RECOGNISE)
-        .bind(seen.profile.to_string())
-        .bind(seen.node.canonical())
-        .bind(seen.folder.canonical())
-        .bind(seen.name)
+        .bind(profile.to_string())
+        .bind(serde_json::to_string(&nodes).expect("a list of texts is JSON"))
         .bind(now - SETTLES_WITHIN_MS)
         .fetch_all(connection)
         .await?;
-    let mut whose = Whose::Theirs;
-    for row in &rows {
-        let own = own_file(row)?;
-        let is_it = own.node.as_ref() == Some(seen.node);
-        match (
-            is_it && own.version.as_ref() == seen.version,
-            own.writing && own.since > now - SETTLES_WITHIN_MS,
-        ) {
-            (true, _) => return Ok(Whose::Ours),
-            (false, true) => whose = Whose::Unsettled,
-            (false, false) => {}
-        }
-    }
-    Ok(whose)
+    let own = rows.iter().map(own_file).collect::<Result<Vec<_>, _>>()?;
+    Ok(seen.iter().map(|seen| whose(seen, &own, now)).collect())
 }
 
+/// By node, or under way: those are few, because each is a run at its end.
 const RECOGNISE: &str = "
-    SELECT * FROM own_file
-    WHERE profile = $1 AND (node = $2 OR (folder = $3 AND name = $4 AND state = 'writing' AND since > $5))";
+    SELECT * FROM own_file WHERE profile = $1 AND node IN (SELECT value FROM json_each($2))
+    UNION
+    SELECT * FROM own_file WHERE profile = $1 AND state = 'writing' AND since > $3";
+
+fn whose(seen: &Seen<'_>, own: &[OwnFile], now: i64) -> Whose {
+    let is_it = |own: &OwnFile| own.node.as_ref() == Some(seen.node);
+    let settles = |own: &OwnFile| own.writing && own.since > now - SETTLES_WITHIN_MS;
+    let is_place = |own: &OwnFile| own.folder == *seen.folder && own.name == seen.name;
+    if own.iter().any(|own| is_it(own) && own.version.as_ref() == seen.version) {
+        Whose::Ours
+    } else if own.iter().any(|own| settles(own) && (is_it(own) || is_place(own))) {
+        Whose::Unsettled
+    } else {
+        Whose::Theirs
+    }
+}
 
 /// What `owner` writes, or wrote last.
 pub async fn of(connection: &mut Connection, owner: &str) -> Result<Option<OwnFile>, Error> {

@@ -106,7 +106,7 @@ impl Feed {
             let Some(path) = &row.path else {
                 if file.is_none_or(|file| !file.source().same_content(&source(row))) {
                     let why = "Fastio does not say where it is";
-                    repairs.push(repair(key, Kind::Unseen, why, &row.node.name));
+                    repairs.push((*row, repair(key, Kind::Unseen, why, &row.node.name)));
                 }
                 continue;
             };
@@ -120,30 +120,39 @@ impl Feed {
                 places: &places,
                 skipped: skipped.as_deref(),
             };
-            if let Some((kind, why)) = compare(&listed, file, copies)
-                && !self.is_own(key, row).await?
-            {
-                repairs.push(repair(key, kind, why, path));
+            if let Some((kind, why)) = compare(&listed, file, copies) {
+                repairs.push((*row, repair(key, kind, why, path)));
             }
         }
+        let repairs = self.without_own(profile, repairs).await?;
         Ok(Found { covered: covered.into_iter().map(|(_, id, ..)| id).collect(), repairs })
+    }
+
+    /// Those of files that Docket neither wrote nor is writing: its own are in no vector store, whatever covers them.
+    async fn without_own(
+        &self,
+        profile: &Profile,
+        repairs: Vec<(&Inventoried, Repair)>,
+    ) -> Result<Vec<Repair>, Error> {
+        if repairs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let root = NodeId::root();
+        let seen: Vec<Seen<'_>> = repairs.iter().map(|(row, _)| seen(profile, row, &root)).collect();
+        let mut connection = self.database.read().acquire().await?;
+        let whose = own::recognise_all(&mut connection, profile, &seen, self.clock.now()).await?;
+        let theirs = repairs.into_iter().zip(whose).filter(|(_, whose)| *whose == Whose::Theirs);
+        Ok(theirs.map(|((_, repair), _)| repair).collect())
     }
 }
 
-impl Feed {
-    /// Whether Docket wrote it, or is writing it: that is in no vector store, whatever covers it.
-    async fn is_own(&self, key: &FileKey, row: &Inventoried) -> Result<bool, Error> {
-        let root = NodeId::root();
-        let seen = Seen {
-            profile: &key.profile,
-            folder: row.node.parent.as_ref().unwrap_or(&root),
-            name: &row.node.name,
-            node: &key.node,
-            version: row.node.version.as_ref(),
-        };
-        let whose =
-            own::recognise(&mut *self.database.read().acquire().await?, &seen, self.clock.now()).await?;
-        Ok(whose != Whose::Theirs)
+fn seen<'a>(profile: &'a Profile, row: &'a Inventoried, root: &'a NodeId) -> Seen<'a> {
+    Seen {
+        profile,
+        folder: row.node.parent.as_ref().unwrap_or(root),
+        name: &row.node.name,
+        node: &row.node.id,
+        version: row.node.version.as_ref(),
     }
 }
 

@@ -14,8 +14,8 @@ use crate::feed::adopt::{file_key, text};
 use crate::feed::compare::Kind;
 use crate::feed::patience::patiently;
 use crate::openai;
-use crate::sync::copy::{Copy, CopyState};
-use crate::sync::survey::{self, FileRow};
+use crate::sync::copy::{Copy, CopyId};
+use crate::sync::survey::{self, FileRow, Indexed};
 
 /// Files looked at at once.
 const PAGE: u32 = 500;
@@ -52,51 +52,60 @@ impl Sweeper<'_> {
                 .collect();
         }
         let mut after = String::new();
-        while let Some((ids, known)) = self.table_page(&mut after).await? {
+        while let Some((ids, known)) = self.unlisted(&mut after).await? {
             let mut repairs = Vec::new();
             for id in &ids {
                 let (row, copies) = known.of(id);
-                if self.files.has(id) {
-                    repairs.extend(self.lost_copy(id, copies).await?);
-                } else if let Some(ghost) = self.ghost(id, row, copies) {
-                    let stopped = self.report.stopped.iter().any(|stopped| stopped.rule == ghost.rule);
-                    if !(stopped && ghost.held) {
-                        repairs.push(ghost.repair());
-                    }
+                let Some(ghost) = self.ghost(id, row, copies) else { continue };
+                let stopped = self.report.stopped.iter().any(|stopped| stopped.rule == ghost.rule);
+                if !(stopped && ghost.held) {
+                    repairs.push(ghost.repair());
                 }
             }
             self.repair(repairs).await?;
         }
-        Ok(())
+        self.lost_copies().await
     }
 
+    /// Of each rule, the files that have copies, and those that would lose them.
     async fn count_ghosts(&self) -> Result<BTreeMap<String, Count>, Error> {
+        let mut connection = self.feed.database.read().acquire().await?;
         let mut counts: BTreeMap<String, Count> = BTreeMap::new();
+        for (rules, all) in survey::store::held_by_rules(&mut connection).await? {
+            counts.entry(first(&rules).to_owned()).or_default().all += all;
+        }
+        drop(connection);
         let mut after = String::new();
-        while let Some((ids, known)) = self.table_page(&mut after).await? {
+        while let Some((ids, known)) = self.unlisted(&mut after).await? {
             for id in &ids {
                 let (row, copies) = known.of(id);
                 if copies.is_empty() {
                     continue;
                 }
                 let count = counts.entry(rule(row, copies)).or_default();
-                count.all += 1;
-                let ghost = !self.files.has(id) && self.ghost(id, row, copies).is_some();
-                count.ghosts += u64::from(ghost);
+                // The statement above counts it for no rule, because no row names one.
+                count.all += u64::from(row.is_none_or(|row| row.rules.is_empty()));
+                count.ghosts += u64::from(self.ghost(id, row, copies).is_some());
             }
         }
         Ok(counts)
     }
 
-    async fn table_page(&self, after: &mut String) -> Result<Option<(Vec<String>, Known)>, Error> {
+    /// The next of our files that are not on Fastio's list.
+    async fn unlisted(&self, after: &mut String) -> Result<Option<(Vec<String>, Known)>, Error> {
         let mut connection = self.feed.database.read().acquire().await?;
-        let ids = survey::store::page(&mut connection, after, PAGE).await?;
-        drop(connection);
-        let Some(last) = ids.last() else { return Ok(None) };
-        last.clone_into(after);
-        let texts: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let known = self.feed.known(&texts).await?;
-        Ok(Some((ids, known)))
+        loop {
+            let mut ids = survey::store::page(&mut connection, after, PAGE).await?;
+            let Some(last) = ids.last() else { return Ok(None) };
+            last.clone_into(after);
+            ids.retain(|id| !self.files.has(id));
+            if !ids.is_empty() {
+                drop(connection);
+                let texts: Vec<&str> = ids.iter().map(String::as_str).collect();
+                let known = self.feed.known(&texts).await?;
+                return Ok(Some((ids, known)));
+            }
+        }
     }
 
     /// Whether a file that Fastio does not list is known to be none that should be held.
@@ -127,39 +136,64 @@ impl Sweeper<'_> {
         Some(Ghost { key, rule: rule(row, copies), path, why, held })
     }
 
-    /// A copy that we take for searchable, and that OpenAI does not list.
-    async fn lost_copy(&mut self, id: &str, copies: &[Copy]) -> Result<Option<Repair>, Error> {
-        let Some(key) = file_key(id) else { return Ok(None) };
-        let started_at = self.started_at;
-        let settled = |copy: &&Copy| copy.state == CopyState::Indexed && copy.since < started_at;
-        for copy in copies.iter().filter(settled) {
-            let Some(file_id) = &copy.file_id else { continue };
-            let gone = self.has_objects && !self.objects.has(&file_id.0);
-            let detached = self.stores.contains(&copy.store) && !self.held.has(&place(&copy.store, file_id));
-            if !gone && !detached {
-                continue;
-            }
-            let (why, correction) = if gone {
-                ("somebody deleted its File object", Correction::Object(copy.id))
-            } else {
-                ("somebody took it out of the vector store", Correction::Attachment(copy.id))
-            };
-            // A list is a moment's view, and this one is some minutes old.
-            if gone && !self.scope.dry_run {
-                let call = || self.feed.openai.file(file_id);
-                match patiently(self.feed.sweeps.page_tries, openai::Error::retry, call).await {
-                    Err(error) if error.is_not_found() => {}
-                    Ok(_) => continue,
-                    Err(error) => {
-                        self.incomplete(format!("File object {file_id}"), &error);
-                        continue;
-                    }
+    /// Copies that we take for searchable and that OpenAI does not list, of files that Fastio does list.
+    async fn lost_copies(&mut self) -> Result<(), Error> {
+        if self.stores.is_empty() && !self.has_objects {
+            return Ok(());
+        }
+        let mut after = CopyId(0);
+        loop {
+            let mut connection = self.feed.database.read().acquire().await?;
+            let page = survey::store::indexed(&mut connection, (after, self.started_at), PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.copy;
+            drop(connection);
+            let mut repairs = Vec::new();
+            for held in &page {
+                if self.is_lost(held) {
+                    repairs.extend(self.lost_copy(held).await?);
                 }
             }
-            let finding = finding(Kind::Missing, why, (&key, copy));
-            return Ok(Some(Repair { finding, key, correction: Some(correction), job: true }));
+            self.repair(repairs).await?;
         }
-        Ok(None)
+    }
+
+    fn is_lost(&self, held: &Indexed) -> bool {
+        self.files.has(&held.source_id) && (self.lost_object(held) || self.lost_attachment(held))
+    }
+
+    fn lost_object(&self, held: &Indexed) -> bool {
+        self.has_objects && !self.objects.has(&held.file_id.0)
+    }
+
+    fn lost_attachment(&self, held: &Indexed) -> bool {
+        self.stores.contains(&held.store) && !self.held.has(&place(&held.store, &held.file_id))
+    }
+
+    async fn lost_copy(&mut self, held: &Indexed) -> Result<Option<Repair>, Error> {
+        let Some(key) = file_key(&held.source_id) else { return Ok(None) };
+        let (why, correction) = if self.lost_object(held) {
+            ("somebody deleted its File object", Correction::Object(held.copy))
+        } else {
+            ("somebody took it out of the vector store", Correction::Attachment(held.copy))
+        };
+        // A list is a moment's view, and this one is some minutes old.
+        if self.lost_object(held) && !self.scope.dry_run {
+            let call = || self.feed.openai.file(&held.file_id);
+            match patiently(self.feed.sweeps.page_tries, openai::Error::retry, call).await {
+                Err(error) if error.is_not_found() => {}
+                Ok(_) => return Ok(None),
+                Err(error) => {
+                    self.incomplete(format!("File object {}", held.file_id), &error);
+                    return Ok(None);
+                }
+            }
+        }
+        let mut connection = self.feed.database.read().acquire().await?;
+        let copies = survey::store::copies_by_object(&mut connection, &[&held.file_id.0]).await?;
+        let Some((_, copy)) = copies.get(&held.file_id) else { return Ok(None) };
+        let finding = finding(Kind::Missing, why, (&key, copy));
+        Ok(Some(Repair { finding, key, correction: Some(correction), job: true }))
     }
 }
 
@@ -185,7 +219,12 @@ impl Ghost {
 
 /// The rule that a file's copies count for: the first one it had.
 fn rule(row: Option<&FileRow>, copies: &[Copy]) -> String {
-    let of_row = row.and_then(|row| row.rules.split(',').next()).filter(|rule| !rule.is_empty());
+    let of_row = row.map(|row| first(&row.rules)).filter(|rule| !rule.is_empty());
     let of_copy = || copies.iter().find_map(|copy| text(copy.attributes.as_ref()?, "rule"));
     of_row.or_else(of_copy).unwrap_or_default().to_owned()
+}
+
+/// The first of comma-separated rules.
+fn first(rules: &str) -> &str {
+    rules.split(',').next().unwrap_or_default()
 }

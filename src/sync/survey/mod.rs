@@ -8,7 +8,7 @@ use super::form::form;
 use super::look::withheld;
 use crate::fastio::Node;
 
-pub use store::{Adopted, FileRow, LostUpload};
+pub use store::{Adopted, FileRow, Indexed, LostUpload};
 
 /// Why OpenAI would hold nothing of the file, in words. What is in the file can still make it refuse.
 pub fn skipped(node: &Node) -> Option<String> {

@@ -106,6 +106,52 @@ const PAGE: &str = "
     SELECT source_id FROM copy WHERE source_id > $1
     ORDER BY source_id LIMIT $2";
 
+/// How many files with copies there are under each set of rules, comma-separated.
+pub async fn held_by_rules(connection: &mut Connection) -> Result<Vec<(String, u64)>, Error> {
+    let counts: Vec<(String, i64)> = sqlx::query_as(HELD_BY_RULES).fetch_all(connection).await?;
+    Ok(counts.into_iter().map(|(rules, count)| (rules, u64::try_from(count).unwrap_or(0))).collect())
+}
+
+const HELD_BY_RULES: &str = "
+    SELECT rules, COUNT(*) FROM file
+    WHERE EXISTS (SELECT 1 FROM copy WHERE copy.source_id = file.source_id)
+    GROUP BY rules";
+
+/// A copy that we take for searchable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Indexed {
+    pub copy: CopyId,
+    pub source_id: String,
+    pub store: VectorStoreId,
+    pub file_id: FileId,
+}
+
+/// The next copies after `after` that have been searchable since before `before`, in the order of their making.
+pub async fn indexed(
+    connection: &mut Connection,
+    (after, before): (CopyId, i64),
+    limit: u32,
+) -> Result<Vec<Indexed>, Error> {
+    let rows: Vec<(i64, String, String, String)> = sqlx::query_as(INDEXED)
+        .bind(after.0)
+        .bind(before)
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    let copy = |(id, source_id, store, file_id)| Indexed {
+        copy: CopyId(id),
+        source_id,
+        store: VectorStoreId(store),
+        file_id: FileId(file_id),
+    };
+    Ok(rows.into_iter().map(copy).collect())
+}
+
+const INDEXED: &str = "
+    SELECT id, source_id, vector_store, file_id FROM copy
+    WHERE id > $1 AND state = 'indexed' AND since < $2
+    ORDER BY id LIMIT $3";
+
 /// The vector stores that copies are in, whether a rule still names them or not.
 pub async fn stores(connection: &mut Connection) -> Result<Vec<VectorStoreId>, Error> {
     let ids: Vec<String> =
