@@ -10,6 +10,7 @@ mod ask;
 mod batch;
 mod catalog;
 mod container;
+mod control;
 mod conversation;
 mod error;
 mod file;
@@ -30,15 +31,13 @@ mod text;
 mod thread;
 mod upload;
 
+use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State as Shared};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
-use axum::routing::get;
-use axum::{Json, Router};
 use http_body_util::BodyExt;
-use serde_json::Value;
 
 use super::Core;
 use super::server::{Service, Stamp};
@@ -69,19 +68,8 @@ pub fn service(state: &State, core: &Core) -> Service {
         .layer(from_fn(authenticated))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .with_state(state.clone());
-    let control = Router::new()
-        .route("/_sandbox/state", get(snapshot))
-        .route("/_sandbox/searchable", get(searchable))
-        .with_state(state.clone());
+    let control = control::routes().with_state(state.clone());
     Service { core: core.clone(), api, control, refuse, stamp }
-}
-
-async fn snapshot(Shared(state): Shared<State>) -> Json<Value> {
-    Json(state.snapshot())
-}
-
-async fn searchable(Shared(state): Shared<State>) -> Json<Value> {
-    Json(state.searchable())
 }
 
 /// Any key is accepted, but there must be one.

@@ -69,6 +69,28 @@ pub struct Attach {
 }
 
 impl StoreFile {
+    /// A file that is indexed.
+    pub fn indexed(
+        (file_id, filename): (&str, &str),
+        attributes: Map<String, Value>,
+        content: Content,
+        now: i64,
+    ) -> StoreFile {
+        StoreFile {
+            file_id: file_id.to_owned(),
+            filename: filename.to_owned(),
+            attributes: Some(attributes),
+            content,
+            chunking: DEFAULT_CHUNKING,
+            attached_ms: now,
+            ready_ms: Some(now),
+            failure: None,
+            cancelled: false,
+            batch: None,
+            deleted: false,
+        }
+    }
+
     pub fn status(&self, now: i64) -> &'static str {
         match (&self.failure, self.ready_ms) {
             _ if self.cancelled => "cancelled",
