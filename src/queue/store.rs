@@ -55,7 +55,8 @@ pub async fn enqueue(connection: &mut Connection, job: &NewJob<'_>, now: i64) ->
     Ok(if generation == 1 { Enqueued::Added } else { Enqueued::Coalesced })
 }
 
-/// A dead job starts afresh. One that waits after a failure goes on waiting: the remote may have asked for it.
+/// A dead job starts afresh. One that waits after a failure goes on waiting: the remote may have asked for it. Any other
+/// wait is for something to happen, and this may be it.
 const ENQUEUE: &str = "
     INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at)
     VALUES ($1, $2, $3, 'waiting', $4, $5, $5, $5)
@@ -63,7 +64,7 @@ const ENQUEUE: &str = "
         task       = excluded.task,
         generation = job.generation + 1,
         priority   = CASE WHEN excluded.priority < job.priority THEN excluded.priority ELSE job.priority END,
-        due_at     = CASE WHEN job.state = 'dead' OR (job.attempt = 0 AND job.due_at > excluded.due_at)
+        due_at     = CASE WHEN job.state = 'dead' OR (job.backs_off = 0 AND job.due_at > excluded.due_at)
                           THEN excluded.due_at ELSE job.due_at END,
         attempt    = CASE WHEN job.state = 'dead' THEN 0 ELSE job.attempt END,
         state      = CASE WHEN job.state = 'dead' THEN 'waiting' ELSE job.state END,
@@ -302,9 +303,10 @@ const AGAIN: &str = "
     UPDATE job SET state = 'waiting', lease_until = NULL, due_at = $3, updated_at = $3, attempt = 0, reason = NULL
     WHERE id = $1 AND lease = $2 AND state = 'running'";
 
-/// A wait that costs no attempt ends at once when the job was asked for again meanwhile.
+/// A wait that costs no attempt ends at once when the job was asked for again meanwhile, or is later.
 const WAIT: &str = "
     UPDATE job SET state = 'waiting', lease_until = NULL, updated_at = $3, reason = $5, attempt = attempt - $6,
+                   backs_off = 1 - $6,
                    due_at = CASE WHEN $6 = 1 AND generation <> claimed THEN $3 ELSE $4 END
     WHERE id = $1 AND lease = $2 AND state = 'running'";
 

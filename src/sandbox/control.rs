@@ -2,6 +2,8 @@
 //!
 //! They go through no fault and stand in no journal, so that a test can always look and always undo.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -13,10 +15,14 @@ use serde_json::{Value, json};
 
 use super::Core;
 
+/// The longest that `faults/held` waits before it answers how things are; who wants to wait longer asks again.
+const HELD_WAIT: Duration = Duration::from_secs(60);
+
 /// `/_sandbox/faults`, `/_sandbox/requests` and `/_sandbox/clock` of the stand-in with this core.
 pub fn router(core: &Core) -> Router {
     Router::new()
         .route("/_sandbox/faults", get(list_faults).post(add_faults).delete(clear_faults))
+        .route("/_sandbox/faults/held", get(held))
         .route("/_sandbox/faults/{id}", delete(remove_fault))
         .route("/_sandbox/requests", get(requests).delete(clear_requests))
         .route("/_sandbox/clock", get(clock).post(advance_clock))
@@ -58,6 +64,21 @@ async fn remove_fault(State(core): State<Core>, Path(id): Path<String>) -> Respo
     } else {
         refuse(StatusCode::NOT_FOUND, format!("no fault {id} is set"))
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MoreThan {
+    more_than: Option<u64>,
+}
+
+/// How many requests faults have held. With `?more_than=N` it answers when there are more.
+async fn held(State(core): State<Core>, Query(MoreThan { more_than }): Query<MoreThan>) -> Json<Value> {
+    if let Some(before) = more_than {
+        // Answers as it is when the wait is over.
+        let _ = tokio::time::timeout(HELD_WAIT, core.faults.held_more_than(before)).await;
+    }
+    Json(json!({ "held": core.faults.held() }))
 }
 
 #[derive(Deserialize)]

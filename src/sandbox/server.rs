@@ -35,7 +35,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Latency that is not told how long.
 const LATENCY: Duration = Duration::from_secs(1);
 
-/// A held reply that is not told how long: longer than any client waits.
+/// A held request or reply that is not told how long: longer than any client waits.
 const HELD: Duration = Duration::from_secs(3_600);
 
 /// `Retry-After` of a 429 that is not told how long: the least a whole number of seconds can say.
@@ -198,6 +198,12 @@ impl Door {
                     read_up_to(request.body_mut(), u64::MAX).await;
                     return Err(Cut);
                 }
+                Kind::HeldRequest => {
+                    read_up_to(request.body_mut(), u64::MAX).await;
+                    self.service.core.faults.hold(&hit);
+                    tokio::time::sleep(hit.delay_or(HELD)).await;
+                    return Err(Cut);
+                }
                 _ => {
                     // A real service's front end takes the body in before it refuses.
                     read_up_to(request.body_mut(), u64::MAX).await;
@@ -211,6 +217,7 @@ impl Door {
             Some(hit) if hit.kind == Kind::LostReply => Err(Cut),
             Some(hit) if hit.kind == Kind::HeldReply => {
                 trace.end(Outcome::Status(response.status().as_u16()));
+                self.service.core.faults.hold(&hit);
                 tokio::time::sleep(hit.delay_or(HELD)).await;
                 Ok(response)
             }

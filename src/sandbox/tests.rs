@@ -129,6 +129,27 @@ async fn a_connection_is_cut_where_the_fault_says() {
 }
 
 #[tokio::test]
+async fn a_request_is_held_before_it_does_anything_and_a_reply_after_it_has() {
+    let server = server().await;
+    for (before, (kind, outcome)) in
+        [("held_request", Outcome::Open), ("held_reply", Outcome::Status(200))].into_iter().enumerate()
+    {
+        server.set(json!({"kind": kind, "count": 1})).await;
+        let held = reqwest::get(format!("{}/_sandbox/faults/held?more_than={before}", server.base));
+        tokio::select! {
+            _ = server.echo() => panic!("{kind} did not hold it"),
+            held = held => assert_eq!(held.unwrap().json::<Value>().await.unwrap(), json!({"held": before + 1})),
+        }
+        assert_eq!(server.last().outcome, outcome);
+    }
+    server.set(json!({"kind": "held_request", "count": 1, "delay_ms": 1})).await;
+    assert!(server.echo().await.is_err());
+    assert_eq!(server.last().outcome, Outcome::Reset);
+    server.set(json!({"kind": "held_reply", "count": 1, "delay_ms": 1})).await;
+    assert_eq!(server.echo().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn a_download_is_truncated_or_silently_short() {
     let server = server().await;
     let get = || async { reqwest::get(format!("{}/download", server.base)).await.unwrap().bytes().await };

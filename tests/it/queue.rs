@@ -157,6 +157,24 @@ async fn retry_after_is_obeyed_even_when_the_file_changes_again() {
 }
 
 #[tokio::test]
+async fn news_ends_a_wait_for_the_remote_though_a_worker_died_before_and_no_wait_after_a_failure() {
+    let bench = Bench::start().await;
+    bench.add("a").await;
+    drop(bench.claim().await.unwrap());
+    bench.later(LEASE);
+    let taken = bench.claim().await.unwrap();
+    let indexing = Verdict::Later { after: Duration::from_secs(900), reason: "being indexed".to_owned() };
+    bench.settle(taken, indexing).await;
+    assert!(bench.claim().await.is_none());
+    bench.add("a").await;
+    let heard = bench.claim().await.expect("there is something to see");
+    assert_eq!(heard.attempt, 2, "the dead worker still counts");
+    bench.settle(heard, failed("OpenAI answered 500")).await;
+    bench.add("a").await;
+    assert!(bench.claim().await.is_none(), "a service that fails is not asked at each change");
+}
+
+#[tokio::test]
 async fn news_revives_a_dead_job_with_all_its_attempts() {
     let bench = Bench::start().await;
     bench.add("a").await;

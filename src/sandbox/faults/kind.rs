@@ -34,6 +34,9 @@ pub enum Kind {
     ResetDuringBody,
     /// The whole body is read, then the connection is reset; nothing happens.
     ResetAfterBody,
+    /// The whole request is taken in and held back for `delay_ms`, or for as long as the client waits; then the connection
+    /// is reset, and nothing ever happens: the place to kill a client that is about to do something.
+    HeldRequest,
     /// The request takes effect, then the connection is reset without a reply.
     LostReply,
     /// The request takes effect, and its reply is held back for `delay_ms`, or for as long as the client waits: the place
@@ -88,6 +91,7 @@ impl Kind {
                 | Kind::ResetBeforeBody
                 | Kind::ResetDuringBody
                 | Kind::ResetAfterBody
+                | Kind::HeldRequest
                 | Kind::LostReply
                 | Kind::HeldReply
                 | Kind::ResetDuringReply
@@ -116,6 +120,7 @@ impl Kind {
     pub fn takes(self) -> &'static [&'static str] {
         match self {
             Kind::Latency
+            | Kind::HeldRequest
             | Kind::HeldReply
             | Kind::StuckInProgress
             | Kind::SlowDelete

@@ -6,11 +6,13 @@
 mod kind;
 mod pattern;
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::watch;
 
 pub use kind::{Kind, Which};
 
@@ -122,6 +124,8 @@ pub struct Faults {
     which: Which,
     seed: u64,
     set: Mutex<Set>,
+    /// How many requests each fault held, as they are or with their replies. Faults that are gone stay in it.
+    held: watch::Sender<BTreeMap<String, u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -133,7 +137,7 @@ struct Set {
 
 impl Faults {
     pub fn new(which: Which, seed: u64) -> Faults {
-        Faults { which, seed, set: Mutex::default() }
+        Faults { which, seed, set: Mutex::default(), held: watch::Sender::default() }
     }
 
     /// Adds one fault (an object) or several (an array); all or none.
@@ -218,6 +222,32 @@ impl Faults {
         let before = set.faults.len();
         set.faults.retain(|fault| fault.id != id);
         set.faults.len() < before
+    }
+
+    /// Notes that a request has come to where `hit` holds it.
+    pub(super) fn hold(&self, hit: &Hit) {
+        self.held.send_modify(|held| *held.entry(hit.id.clone()).or_default() += 1);
+    }
+
+    /// Resolves when the fault `id` holds a request, or has: whoever kills a client there waits for this.
+    pub async fn held_by(&self, id: &str) {
+        self.until(|held| held.contains_key(id)).await;
+    }
+
+    /// Resolves when more than `before` requests have been held, by whichever fault.
+    pub async fn held_more_than(&self, before: u64) {
+        self.until(|held| held.values().sum::<u64>() > before).await;
+    }
+
+    async fn until(&self, enough: impl Fn(&BTreeMap<String, u64>) -> bool) {
+        let mut held = self.held.subscribe();
+        let found = held.wait_for(|held| enough(held)).await;
+        drop(found.expect("the sender is in self, which is borrowed"));
+    }
+
+    /// How many requests have been held so far.
+    pub fn held(&self) -> u64 {
+        self.held.borrow().values().sum()
     }
 
     /// Asks the faults of `kind`, in the order they were set, whether one strikes here. The first that does, does.
