@@ -47,7 +47,7 @@ impl Handler for Work {
                 self.sync.file(&FileKey::new(profile, node), job.attempt).await
             }
             Ok(Task::Folder { profile, node }) => self.sync.folder(&profile, &node).await,
-            Ok(Task::Listing { profile, node }) => self.sync.listing(&profile, &node).await,
+            Ok(Task::Listing { profile, node }) => self.sync.listing(&profile, &node, job.attempt).await,
             Ok(Task::Run { profile, node, rule }) => {
                 self.runs.file(&FileKey::new(profile, node), &rule, job.attempt).await
             }

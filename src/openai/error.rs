@@ -86,6 +86,11 @@ impl Error {
         self.kind == ErrorKind::NotFound
     }
 
+    /// Whether OpenAI names this object in its refusal of a request: it is about the object, and not about the request.
+    pub fn names(&self, id: &str) -> bool {
+        matches!(self.kind, ErrorKind::Rejected { .. } | ErrorKind::NotFound) && self.message.contains(id)
+    }
+
     /// Whether OpenAI may have done what was asked in spite of this error.
     pub fn may_have_happened(&self) -> bool {
         self.phase.may_have_happened(self.status)

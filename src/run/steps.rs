@@ -198,6 +198,10 @@ impl Runs {
             return Err(Verdict::Retry { after: None, reason: error.to_string() });
         }
         self.record(run.id, &[Change::Unbegun]).await?;
+        if error.names(&run.file_id) {
+            // The copy was replaced meanwhile, or somebody deleted it. Its file's job or a sweep brings another.
+            return Err(Verdict::Retry { after: None, reason: error.to_string() });
+        }
         Err(openai_verdict(error))
     }
 

@@ -4,8 +4,9 @@
 //! Each folder in it is listed by a job of its own too. A tree of any size is then done in small parts, of which a
 //! failure repeats one.
 
+use super::look::Located;
 use super::verdict::database_verdict;
-use super::{Sync, store};
+use super::{LOOKS_FOR_NEW, Sync, store};
 use crate::database;
 use crate::event::Task;
 use crate::fastio::{Node, NodeId, NodeKind, Profile};
@@ -30,24 +31,29 @@ impl Sync {
     }
 
     /// Makes a job for each covered file that a folder lists, and for each folder in it.
-    pub async fn listing(&self, profile: &Profile, folder: &NodeId) -> Verdict {
+    /// `attempt` counts from 1.
+    pub async fn listing(&self, profile: &Profile, folder: &NodeId, attempt: u16) -> Verdict {
         if !self.rules.concern(profile) {
             return Verdict::Done;
         }
-        self.try_listing(profile, folder).await.err().unwrap_or(Verdict::Done)
+        self.try_listing(profile, folder, attempt).await.err().unwrap_or(Verdict::Done)
     }
 
-    async fn try_listing(&self, profile: &Profile, folder: &NodeId) -> Result<(), Verdict> {
-        let located = match self.looker.locate(profile, folder).await {
-            Ok(Some(located)) => located,
-            // Gone. What was under it has its jobs already.
-            Ok(None) => return Ok(()),
+    async fn try_listing(&self, profile: &Profile, folder: &NodeId, attempt: u16) -> Result<(), Verdict> {
+        let path = match self.looker.locate(profile, folder).await {
+            Ok(Located::At(path)) => path,
+            // A copy's files have no other event than the folder's, and the folder is as new as they are.
+            Ok(Located::Unknown) if attempt <= LOOKS_FOR_NEW => {
+                let reason = "Fastio told of a folder that it does not show yet".to_owned();
+                return Err(Verdict::Retry { after: None, reason });
+            }
+            // What was under it has its jobs already.
+            Ok(Located::Unknown | Located::Gone) => return Ok(()),
             Err(error) => return Err(self.unseen(profile, &error).await),
         };
         let task = |node: &Node| {
             let (profile, id) = (profile.clone(), node.id.clone());
-            let covered =
-                || !self.rules.covering(&profile, &format!("{}/{}", located.path, node.name)).is_empty();
+            let covered = || !self.rules.covering(&profile, &format!("{path}/{}", node.name)).is_empty();
             match node.kind {
                 NodeKind::File if covered() => Some(Task::File { profile, node: id }),
                 NodeKind::Folder => Some(Task::Listing { profile, node: id }),

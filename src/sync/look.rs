@@ -32,18 +32,31 @@ pub struct Present {
 /// What a look found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Look {
-    /// Fastio knows no such node: it was purged, or Fastio does not show us this workspace any more.
+    /// Fastio knows no such node, or not the folder it is in: it was purged, is too new for one of its servers, or Fastio
+    /// does not show us this workspace any more.
     Unknown,
     /// Deleted, in the trash, inside a deleted folder, or not a file at all.
     Gone(&'static str),
     Present(Box<Present>),
 }
 
-/// A folder that is there.
+/// Where a folder is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located {
-    /// From the root, without a slash at the end; empty for the root itself.
-    pub path: String,
+pub enum Located {
+    /// Fastio does not know it, or one above it.
+    Unknown,
+    /// It, or one above it, is in the trash.
+    Gone,
+    /// Its path from the root, without a slash at the end; empty for the root itself.
+    At(String),
+}
+
+/// The folders above a node.
+enum Above {
+    Unknown,
+    Gone,
+    /// From its parent upwards, without the root.
+    Folders(Vec<Node>),
 }
 
 /// Looks at files through one client.
@@ -79,34 +92,37 @@ impl Looker {
         if node.trashed {
             return Ok(Look::Gone("it is in the trash"));
         }
-        let Some(folders) = self.folders_above(profile, &node).await? else {
-            return Ok(Look::Gone("a folder above it is deleted"));
-        };
-        Ok(Look::Present(Box::new(present(node, &folders))))
+        Ok(match self.folders_above(profile, &node).await? {
+            Above::Unknown => Look::Unknown,
+            Above::Gone => Look::Gone("a folder above it is deleted"),
+            Above::Folders(folders) => Look::Present(Box::new(present(node, &folders))),
+        })
     }
 
-    /// Where a folder is; `None` when it, or a folder above it, is gone.
+    /// Where a folder is.
     ///
     /// # Errors
     /// Fastio's.
-    pub async fn locate(&self, profile: &Profile, folder: &NodeId) -> Result<Option<Located>, Error> {
+    pub async fn locate(&self, profile: &Profile, folder: &NodeId) -> Result<Located, Error> {
         if folder.is_root() {
-            return Ok(Some(Located { path: String::new() }));
+            return Ok(Located::At(String::new()));
         }
         let node = match self.fastio.node(profile, folder).await {
             Ok(node) => node,
-            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) if error.is_not_found() => return Ok(Located::Unknown),
             Err(error) => return Err(error),
         };
         if node.trashed {
-            return Ok(None);
+            return Ok(Located::Gone);
         }
-        let above = self.folders_above(profile, &node).await?;
-        Ok(above.map(|folders| Located { path: path(&node.name, &folders) }))
+        Ok(match self.folders_above(profile, &node).await? {
+            Above::Unknown => Located::Unknown,
+            Above::Gone => Located::Gone,
+            Above::Folders(folders) => Located::At(path(&node.name, &folders)),
+        })
     }
 
-    /// The folders above `node`, from its parent upwards; `None` when one of them is gone.
-    async fn folders_above(&self, profile: &Profile, node: &Node) -> Result<Option<Vec<Node>>, Error> {
+    async fn folders_above(&self, profile: &Profile, node: &Node) -> Result<Above, Error> {
         let mut folders: Vec<Node> = Vec::new();
         let mut fetched: Vec<Node> = Vec::new();
         let mut next = node.parent.clone();
@@ -114,16 +130,19 @@ impl Looker {
             if !fetched.iter().any(|folder| folder.id == id) {
                 fetched = self.fastio.nodes(profile, &self.guess(profile, &id)).await?;
             }
-            let Some(position) = fetched.iter().position(|folder| folder.id == id) else { return Ok(None) };
+            // A folder may be too new for one of Fastio's servers while the file in it is not.
+            let Some(position) = fetched.iter().position(|folder| folder.id == id) else {
+                return Ok(Above::Unknown);
+            };
             let folder = fetched.swap_remove(position);
             if folder.trashed || folders.len() == DEEPEST {
-                return Ok(None);
+                return Ok(Above::Gone);
             }
             next = folder.parent.clone();
             folders.push(folder);
         }
         self.remember(profile, &folders);
-        Ok(Some(folders))
+        Ok(Above::Folders(folders))
     }
 
     /// `id` and the folders that were above it when last seen, to fetch them all in one request.

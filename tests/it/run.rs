@@ -26,6 +26,37 @@ async fn an_analysis_stands_beside_its_contract() {
 }
 
 #[tokio::test]
+async fn a_file_that_openai_does_not_know_yet_is_run_over_when_it_does() {
+    let h = Harness::with(&legal("")).await;
+    let path = "/v1/responses";
+    h.openai_fails(json!({"kind": "not_found_after_create", "path": path, "window_ms": 5_000})).await;
+    h.put("/Contracts/nda.txt", &contract(1)).await;
+    h.settle().await;
+    h.is_at_rest().await;
+    assert_eq!(h.outcomes().await, ["completed"]);
+    assert_eq!(h.responses().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_goes_before_its_run_begins_is_run_over_when_it_is_back() {
+    let h = Harness::with(&legal("")).await;
+    let node = h.put("/Contracts/nda.txt", &contract(1)).await;
+    let token = h.lock_as("ann", &node).await;
+    h.take_in().await;
+    while h.work_one().await {}
+    h.delete_at_openai().await;
+    h.unlock_as("ann", &node, &token).await;
+    h.pass(60_000);
+    while h.work_one().await {}
+    assert_eq!(h.outcomes().await, ["wanted"]);
+    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    h.settle().await;
+    h.is_at_rest().await;
+    assert_eq!(h.outcomes().await, ["completed"]);
+    assert_eq!(h.responses().await.len(), 1);
+}
+
+#[tokio::test]
 async fn our_own_result_is_neither_synced_nor_run_over() {
     // The rule covers its own results: nothing is excluded.
     let h = Harness::with(&legal("").replace("exclude", "# exclude")).await;

@@ -104,6 +104,33 @@ async fn a_file_that_one_of_fastios_servers_does_not_know_yet_keeps_its_copy() {
 }
 
 #[tokio::test]
+async fn a_folder_that_one_of_fastios_servers_does_not_know_yet_costs_no_copy() {
+    let h = Harness::start().await;
+    let node = h.put("/Drafts/nda.txt", NDA).await;
+    h.converges().await;
+    // The file is shown, the folder above it is not.
+    let fault = json!({"kind": "not_found_after_create", "window_ms": 60_000, "skip": 1, "count": 1});
+    h.fastio_fails(fault).await;
+    h.webhook("workspace_storage_file_updated", &node).await;
+    h.converges().await;
+    h.never_unsearchable("/Drafts/nda.txt").await;
+}
+
+#[tokio::test]
+async fn a_copied_folder_is_listed_even_if_fastio_does_not_show_it_at_first() {
+    let h = Harness::start().await;
+    h.put("/Drafts/nda.txt", NDA).await;
+    h.converges().await;
+    // The copy's own event is all there is: nothing tells of the file in it.
+    h.put("/Archive/other.txt", "other").await;
+    h.converges().await;
+    h.copy("/Drafts", "/Archive").await;
+    h.fastio_fails(json!({"kind": "not_found_after_create", "window_ms": 60_000, "count": 1})).await;
+    h.converges().await;
+    assert_eq!(h.held().await, ["/Archive/Drafts/nda.txt", "/Archive/other.txt", "/Drafts/nda.txt"]);
+}
+
+#[tokio::test]
 async fn a_purged_file_is_gone_when_somebody_asks_for_a_look() {
     let h = Harness::start().await;
     h.put("/nda.txt", NDA).await;

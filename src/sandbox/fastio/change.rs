@@ -38,6 +38,7 @@ impl World {
             current: 0,
             creator: by.user.clone(),
             trashed: None,
+            absences: Vec::new(),
             lock: None,
         }
     }
@@ -289,7 +290,9 @@ impl World {
             || (tree.node(node.parent).is_some() && tree.trashed_at(node.parent).is_none());
         let (parent, name) = (if there { node.parent } else { ROOT }, node.name.clone());
         self.clear_place(profile, parent, &name, by)?;
-        self.tree_mut(profile)?.place(key, parent, &name);
+        let tree = self.tree_mut(profile)?;
+        tree.place(key, parent, &name);
+        tree.note_presence(key, by.now);
         self.record(profile, key, What::Restored, by);
         Ok(())
     }

@@ -14,6 +14,7 @@
 //! | `POST /_sandbox/unlock` | `{workspace, path}`: takes a lock away from its holder |
 //! | `POST /_sandbox/generate` | `{workspace, count, seed}`: that many small files by formula, which take no memory |
 //! | `GET /_sandbox/webhooks/idle` | answers when no webhook waits or is in flight |
+//! | `GET /_sandbox/webhooks/acknowledged` | the events whose webhooks were answered with success; `?since=N` without the first N |
 //!
 //! `{workspace}` is a workspace's id, or `workspace:ID`, or `share:ID`.
 
@@ -61,6 +62,7 @@ pub fn router(state: &State) -> Router {
         .route("/_sandbox/unlock", post(unlock))
         .route("/_sandbox/generate", post(generate))
         .route("/_sandbox/webhooks/idle", get(idle))
+        .route("/_sandbox/webhooks/acknowledged", get(acknowledged))
         // The limit of a content is checked where it can be explained.
         .layer(DefaultBodyLimit::disable())
         .with_state(state.clone())
@@ -320,4 +322,14 @@ async fn unlock(Shared(state): Shared<State>, body: Bytes) -> Answer {
 async fn idle(Shared(state): Shared<State>) -> Json<Value> {
     state.flush_webhooks().await;
     Json(json!({"idle": true}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    since: Option<u64>,
+}
+
+async fn acknowledged(Shared(state): Shared<State>, Query(asked): Query<Since>) -> Json<Value> {
+    Json(state.inner.sender.acknowledged(asked.since.unwrap_or(0)))
 }

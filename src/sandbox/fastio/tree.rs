@@ -70,6 +70,8 @@ pub struct Node {
     pub creator: String,
     /// When it was put into the trash itself (not with a folder above it).
     pub trashed: Option<i64>,
+    /// From when until when it was in the trash, itself or with a folder above it; the last may go on.
+    pub absences: Vec<(i64, Option<i64>)>,
     pub lock: Option<Lock>,
 }
 
@@ -177,6 +179,23 @@ impl Tree {
             node.trashed = Some(now);
             node.lock = None;
             self.trash.insert(key, ());
+        }
+        self.note_presence(key, now);
+    }
+
+    /// Writes down for the node and everything under it since when it is there or is not.
+    pub fn note_presence(&mut self, key: Key, now: i64) {
+        let mut left = vec![key];
+        while let Some(key) = left.pop() {
+            left.extend(self.children.get(&key).into_iter().flat_map(BTreeMap::values));
+            let absent = self.trashed_at(key).is_some();
+            let Some(node) = self.nodes.get_mut(&key) else { continue };
+            match node.absences.last_mut() {
+                Some((_, until @ None)) if !absent => *until = Some(now),
+                Some((_, None)) => {}
+                _ if absent => node.absences.push((now, None)),
+                _ => {}
+            }
         }
     }
 

@@ -62,6 +62,7 @@ pub fn snapshot(state: &State, events: usize) -> Value {
                     continue;
                 }
                 row["versions"] = node.versions.len().into();
+                row["absences"] = json!(node.absences);
                 if let Some(lock) = held(&node.lock, now) {
                     let mut info = lock.info();
                     info["workspace"] = named(&tree.profile).into();

@@ -56,6 +56,9 @@ const REORDER_PATIENCE: Duration = Duration::from_millis(250);
 /// A delay that is not told how long.
 const DELAY: Duration = Duration::from_secs(1);
 
+/// How many acknowledged deliveries are remembered by their event. A long crash test makes a few times a hundred thousand.
+const MAX_ACKNOWLEDGED: usize = 1_000_000;
+
 /// How many settled deliveries the state shows.
 const MAX_RECENT: usize = 1_000;
 
@@ -90,6 +93,8 @@ struct Queue {
     in_flight: usize,
     stopped: bool,
     delivered: u64,
+    /// The events of the newest of them, in the order of their acknowledgements.
+    acknowledged: VecDeque<String>,
     attempts: u64,
     dropped: u64,
     given_up: u64,
@@ -227,7 +232,7 @@ impl Sender {
         queue.attempts += 1;
         match outcome {
             Ok(status) => {
-                queue.delivered += 1;
+                queue.acknowledged(&delivery.event);
                 queue.settled(&delivery.event, delivery.attempts, &status);
             }
             Err(reason) if delivery.taken.elapsed() > GIVE_UP => {
@@ -241,6 +246,15 @@ impl Sender {
                 queue.place(Instant::now() + backoff, delivery);
             }
         }
+    }
+
+    /// The events whose deliveries were acknowledged, without the first `since` of them.
+    pub fn acknowledged(&self, since: u64) -> Value {
+        let queue = self.queue();
+        let first = queue.delivered - queue.acknowledged.len() as u64;
+        let skipped = usize::try_from(since.saturating_sub(first)).unwrap_or(usize::MAX);
+        let events: Vec<&String> = queue.acknowledged.iter().skip(skipped).collect();
+        json!({ "newest": queue.delivered, "forgotten": first, "events": events })
     }
 
     /// For `/_sandbox/state`. The secret is not in it.
@@ -286,6 +300,14 @@ impl Queue {
         }
         if reordered {
             self.held = self.waiting.keys().find(|(_, number)| *number == self.placed).copied();
+        }
+    }
+
+    fn acknowledged(&mut self, event: &Event) {
+        self.delivered += 1;
+        self.acknowledged.push_back(event.id.clone());
+        if self.acknowledged.len() > MAX_ACKNOWLEDGED {
+            self.acknowledged.pop_front();
         }
     }
 

@@ -1,0 +1,74 @@
+//! Whether a file that was there was ever not found: from the stand-in's history of what could be found when, and from
+//! Fastio's of which file was there when.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::Value;
+
+/// A time during which no copy of a file could be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    pub source_id: String,
+    pub from_ms: i64,
+    pub until_ms: i64,
+}
+
+/// From when until when; `i64::MAX` for what goes on.
+pub type Span = (i64, i64);
+
+/// When which file was not there.
+pub type Absences = BTreeMap<String, Vec<Span>>;
+
+/// The gaps of files in `there`, each from its first copy on. A gap is allowed when the file was gone at some time while
+/// its last copies could be found: then they went rightly, and coming back takes a moment.
+pub fn gaps(history: &Value, there: &Absences) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    for (source_id, mut spans) in spans(history) {
+        let Some(absences) = there.get(&source_id) else { continue };
+        spans.sort_unstable();
+        let (mut since, mut until) = spans[0];
+        for (from, to) in spans {
+            if from > until {
+                let excused = absences.iter().any(|(gone, back)| *gone <= until && *back >= since);
+                if !excused {
+                    gaps.push(Gap { source_id: source_id.clone(), from_ms: until, until_ms: from });
+                }
+                since = from;
+            }
+            until = until.max(to);
+        }
+    }
+    gaps
+}
+
+/// How many files the history knows, and how many of them of `there` were found at all times without an excuse.
+pub fn unbroken(history: &Value, there: &Absences) -> usize {
+    let broken: HashSet<String> = gaps(history, there).into_iter().map(|gap| gap.source_id).collect();
+    let always = |source_id: &String| there.get(source_id).is_some_and(Vec::is_empty);
+    spans(history).keys().filter(|source_id| always(source_id) && !broken.contains(*source_id)).count()
+}
+
+/// When each file could be found, by any of its copies.
+fn spans(history: &Value) -> BTreeMap<String, Vec<Span>> {
+    let mut spans: BTreeMap<String, Vec<Span>> = BTreeMap::new();
+    for interval in history["intervals"].as_array().into_iter().flatten() {
+        let source = interval["attributes"]["source_id"].as_str();
+        // Without a beginning it never could be found.
+        if let (Some(source), Some(from)) = (source, interval["from_ms"].as_i64()) {
+            let until = interval["until_ms"].as_i64().unwrap_or(i64::MAX);
+            spans.entry(source.to_owned()).or_default().push((from, until));
+        }
+    }
+    spans
+}
+
+/// The absences of each file that is there at the end, without those that `left` their rule at some time.
+pub fn absences(fastio: &Value, left: &HashSet<String>) -> Absences {
+    let files = fastio["files"].as_array().into_iter().flatten();
+    let staying = files.filter(|file| file["trashed"] == false && !left.contains(super::node(file)));
+    let spans = |file: &Value| {
+        let pair = |span: &Value| Some((span[0].as_i64()?, span[1].as_i64().unwrap_or(i64::MAX)));
+        file["absences"].as_array().into_iter().flatten().filter_map(pair).collect()
+    };
+    staying.map(|file| (super::source_id(file), spans(file))).collect()
+}

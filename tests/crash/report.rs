@@ -1,0 +1,132 @@
+//! What a run did and found, for a person or a program.
+
+use serde_json::{Value, json};
+
+use crate::check::Broken;
+use crate::faults::Struck;
+use crate::kill::Recovery;
+use crate::options::Options;
+
+pub struct Report {
+    pub command: String,
+    pub binary: &'static str,
+    pub seconds: f64,
+    pub settle_seconds: f64,
+    pub kills: usize,
+    pub early_kills: usize,
+    pub recoveries: Vec<Recovery>,
+    /// Different events that were acknowledged, by whatever delivery.
+    pub events: usize,
+    /// Answers of 202, repeats included.
+    pub answers: u64,
+    pub tries_in_vain: u64,
+    pub acknowledged_by_stand_in: u64,
+    pub changes: u64,
+    pub files: usize,
+    /// Files that were never gone, and found from their first copy to the end.
+    pub always_found: usize,
+    pub found_by_sweep: Value,
+    pub runs: usize,
+    /// To Fastio and to OpenAI.
+    pub requests: (u64, u64),
+    pub struck: Struck,
+    pub broken: Vec<Broken>,
+}
+
+impl Report {
+    pub fn holds(&self) -> bool {
+        self.broken.is_empty()
+    }
+
+    fn longest(&self, of: impl Fn(&Recovery) -> f64) -> f64 {
+        self.recoveries.iter().map(of).fold(0.0, f64::max)
+    }
+
+    fn median(&self) -> f64 {
+        let mut all: Vec<f64> = self.recoveries.iter().map(Recovery::seconds).collect();
+        all.sort_unstable_by(f64::total_cmp);
+        all.get(all.len() / 2).copied().unwrap_or(0.0)
+    }
+
+    pub fn print(&self, options: &Options) {
+        if options.json {
+            println!("{}", self.json());
+        } else {
+            print!("{}", self.words());
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "holds": self.holds(),
+            "broken": self.broken,
+            "command": self.command,
+            "binary": self.binary,
+            "seconds": round(self.seconds),
+            "settle_seconds": round(self.settle_seconds),
+            "kills": self.kills,
+            "kills_during_start": self.early_kills,
+            "recoveries": self.recoveries.len(),
+            "longest_recovery_seconds": round(self.longest(Recovery::seconds)),
+            "median_recovery_seconds": round(self.median()),
+            "longest_until_acknowledging_seconds": round(self.longest(|one| one.acknowledges)),
+            "longest_until_all_in_hand_seconds": round(self.longest(|one| one.in_hand_again)),
+            "jobs_in_hand_at_kills": self.recoveries.iter().map(|one| one.in_hand).sum::<usize>(),
+            "events": self.events,
+            "acknowledgements": self.answers,
+            "acknowledgements_to_the_stand_in": self.acknowledged_by_stand_in,
+            "deliveries_in_vain": self.tries_in_vain,
+            "changes": self.changes,
+            "files": self.files,
+            "files_never_unsearchable": self.always_found,
+            "found_by_sweep": self.found_by_sweep,
+            "runs": self.runs,
+            "requests_to_fastio": self.requests.0,
+            "requests_to_openai": self.requests.1,
+            "faults": self.struck.values().sum::<u64>(),
+            "faults_by_kind": self.struck,
+        })
+    }
+
+    fn words(&self) -> String {
+        let faults: u64 = self.struck.values().sum();
+        let mut words = format!(
+            "{} kills ({} during a start), {} events acknowledged ({} acknowledgements), {} changes, {} faults, {} runs\n",
+            self.kills, self.early_kills, self.events, self.answers, self.changes, faults, self.runs
+        );
+        words += &format!(
+            "{} recoveries: the longest {:.2} s, half of them within {:.2} s; acknowledging again within {:.2} s, \
+             every job that was in hand taken up again within {:.2} s\n",
+            self.recoveries.len(),
+            self.longest(Recovery::seconds),
+            self.median(),
+            self.longest(|one| one.acknowledges),
+            self.longest(|one| one.in_hand_again),
+        );
+        words += &format!(
+            "{} files at the end, {} of them there all the time and found all the time; {} requests to Fastio, {} to OpenAI\n",
+            self.files, self.always_found, self.requests.0, self.requests.1
+        );
+        words += &format!(
+            "{:.0} s of kills and faults, {:.0} s until all was settled; {} binary\n",
+            self.seconds, self.settle_seconds, self.binary
+        );
+        for (kind, hits) in &self.struck {
+            words += &format!("  {hits:>6} {kind}\n");
+        }
+        for broken in &self.broken {
+            words += &format!("BROKEN: {} ({} times)\n", broken.promise, broken.times);
+            for example in &broken.examples {
+                words += &format!("    {example}\n");
+            }
+        }
+        match self.holds() {
+            true => words + "holds\n",
+            false => format!("{words}DOES NOT HOLD. To run it again: {}\n", self.command),
+        }
+    }
+}
+
+fn round(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}

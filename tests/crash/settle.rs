@@ -1,0 +1,137 @@
+//! The end: faults are off, everything settles, a sweep makes up for what nobody told, and then all is looked at.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::check::{self, Broken, Rows, Seen, files, gaps, node, runs, text};
+use crate::fleet::Fleet;
+use crate::options::{Options, Way};
+use crate::report::Report;
+use crate::stands::Stand;
+use crate::work::{self, Worked};
+
+/// Between looks whether there is something left to do.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long nothing must be left: the change feed is asked every two seconds.
+const QUIET: Duration = Duration::from_millis(2_500);
+
+pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> anyhow::Result<Report> {
+    let began = Instant::now();
+    fleet.stands.idle().await?;
+    let mut since = 0;
+    if options.has(Way::Webhooks) {
+        since = work::take_in(&fleet.stands, &fleet.deliver, 0).await?;
+    }
+    let mut stuck = quiet(options, fleet).await?;
+    let (mut differences, mut found) = (Vec::new(), Value::Null);
+    if stuck.is_empty() {
+        found = sweep(fleet, &[], &mut differences).await?;
+        stuck = quiet(options, fleet).await?;
+        sweep(fleet, &["--dry-run"], &mut differences).await?;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let seen = look(fleet, &worked, differences).await?;
+    let mut broken = check::broken(&seen);
+    broken.extend(Broken::of("everything settles in time", stuck));
+    let slow =
+        worked.killed.recoveries.iter().map(|back| back.seconds()).filter(|back| *back >= options.recovery);
+    let slow = slow.map(|back| format!("a recovery took {back:.2} s")).collect();
+    broken.extend(Broken::of("the server is back in time after a kill", slow));
+    let stopped = fleet.stop_server().await?;
+    let unclean = if stopped { Vec::new() } else { vec!["it ended with an error".to_owned()] };
+    broken.extend(Broken::of("the server stops when it is told to", unclean));
+    if !broken.is_empty() {
+        fleet.leave("fastio.json", &seen.fastio)?;
+        fleet.leave("openai.json", &seen.openai)?;
+        fleet.leave("searchable.json", &seen.searchable)?;
+    }
+    let there = gaps::absences(&seen.fastio, &seen.wanderers);
+    let told = fleet.deliver.told().clone();
+    Ok(Report {
+        command: options.command(),
+        binary: if cfg!(debug_assertions) { "debug" } else { "release" },
+        seconds: worked.seconds,
+        settle_seconds: seconds,
+        kills: worked.killed.kills,
+        early_kills: worked.killed.early,
+        recoveries: worked.killed.recoveries,
+        events: seen.acknowledged.len(),
+        answers: told.answers,
+        tries_in_vain: told.tries_in_vain,
+        acknowledged_by_stand_in: since,
+        changes: worked.changes,
+        files: files(&seen.fastio).filter(|file| file["trashed"] == false).count(),
+        always_found: gaps::unbroken(&seen.searchable, &there),
+        found_by_sweep: found,
+        runs: seen.rows.runs.len(),
+        requests: (fleet.stands.requests(Stand::Fastio).await?, fleet.stands.requests(Stand::Openai).await?),
+        struck: worked.struck,
+        broken,
+    })
+}
+
+/// Waits until nothing is left to do and stays so. Answers what is stuck when that does not come.
+async fn quiet(options: &Options, fleet: &mut Fleet) -> anyhow::Result<Vec<String>> {
+    let (began, mut since) = (Instant::now(), None);
+    let mut tell = Instant::now();
+    loop {
+        fleet.lives()?;
+        let left = fleet.looks.left().await?;
+        if left.inbox == 0 && left.jobs == 0 {
+            let since = *since.get_or_insert_with(Instant::now);
+            if since.elapsed() > QUIET {
+                return Ok(Vec::new());
+            }
+        } else {
+            since = None;
+        }
+        // What is dead stays.
+        if left.dead > 0 && left.dead == left.jobs || began.elapsed().as_secs() > options.patience {
+            let Rows { jobs, .. } = fleet.looks.rows().await?;
+            return Ok(jobs);
+        }
+        if tell.elapsed() > Duration::from_secs(10) {
+            tell = Instant::now();
+            eprintln!("settling: {} jobs are left", left.jobs);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Runs `docket sweep`. Adds what a dry run still finds, and what any leaves undone.
+async fn sweep(fleet: &Fleet, flags: &[&str], wrong: &mut Vec<String>) -> anyhow::Result<Value> {
+    let (code, out) = fleet.docket(&[&["sweep", "--json"], flags].concat()).await?;
+    let answer: Value = serde_json::from_str(&out).unwrap_or_default();
+    if code != 0 {
+        wrong.push(format!("docket sweep {} exits {code}: {out}", flags.join(" ")));
+    }
+    if flags.contains(&"--dry-run") {
+        wrong.extend(answer["differences"].as_array().into_iter().flatten().map(Value::to_string));
+    }
+    Ok(answer["report"]["found"].clone())
+}
+
+async fn look(fleet: &Fleet, worked: &Worked, differences: Vec<String>) -> anyhow::Result<Seen> {
+    let fastio = fleet.stands.state(Stand::Fastio, 0).await?;
+    let mut results = BTreeMap::new();
+    for file in files(&fastio).filter(|file| file["trashed"] == false && runs::is_result(text(&file["path"])))
+    {
+        results.insert(text(&file["path"]).to_owned(), fleet.stands.read(node(file)).await?);
+    }
+    let told = fleet.deliver.told().clone();
+    Ok(Seen {
+        rows: fleet.looks.rows().await?,
+        openai: fleet.stands.state(Stand::Openai, 0).await?,
+        searchable: fleet.stands.searchable().await?,
+        fastio,
+        acknowledged: told.acknowledged,
+        strange: told.strange,
+        wanderers: worked.script.wanderers.clone(),
+        contracts: worked.script.contract_numbers.clone(),
+        results,
+        differences,
+    })
+}

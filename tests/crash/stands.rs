@@ -1,0 +1,142 @@
+//! The stand-ins, as seen by who controls them: changes made as a person makes them, faults, and what they hold.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::fleet::WORKSPACE;
+
+/// How long the control of a stand-in may take, its largest state included.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stand {
+    Fastio,
+    Openai,
+}
+
+#[derive(Debug, Clone)]
+pub struct Stands {
+    client: Client,
+    fastio: String,
+    openai: String,
+    fastio_base: String,
+}
+
+impl Stands {
+    pub fn new(fastio: &str, openai: &str) -> Stands {
+        let client = Client::builder().timeout(PATIENCE).no_proxy().build();
+        let control = |base: &str| format!("{}/_sandbox", origin(base));
+        Stands {
+            client: client.expect("a client without certificates of its own can be built"),
+            fastio: control(fastio),
+            openai: control(openai),
+            fastio_base: fastio.to_owned(),
+        }
+    }
+
+    fn control(&self, stand: Stand) -> &str {
+        if stand == Stand::Fastio { &self.fastio } else { &self.openai }
+    }
+
+    /// A change at Fastio; `None` when it makes no sense there any more, such as a file that is gone.
+    pub async fn change(&self, method: Method, path: &str, body: Body) -> anyhow::Result<Option<Value>> {
+        let request = self.client.request(method, format!("{}/{path}", self.fastio));
+        let request = match body {
+            Body::None => request,
+            Body::Text(text) => request.body(text),
+            Body::Json(value) => request.json(&value),
+        };
+        let answer = request.send().await.context("the sandbox does not answer")?;
+        match answer.status() {
+            status if status.is_success() => Ok(Some(answer.json().await?)),
+            StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST | StatusCode::CONFLICT => Ok(None),
+            StatusCode::NOT_ACCEPTABLE => Ok(None),
+            status => anyhow::bail!("{path}: {status} {}", answer.text().await?),
+        }
+    }
+
+    pub async fn put(&self, path: &str, content: String) -> anyhow::Result<Option<Value>> {
+        self.change(Method::PUT, &format!("files/{WORKSPACE}{path}"), Body::Text(content)).await
+    }
+
+    pub async fn rename(&self, from: &str, to: &str) -> anyhow::Result<Option<Value>> {
+        let body = json!({"workspace": WORKSPACE, "from": from, "to": to});
+        self.change(Method::POST, "move", Body::Json(body)).await
+    }
+
+    async fn get(&self, stand: Stand, path: &str) -> anyhow::Result<Value> {
+        let url = format!("{}/{path}", self.control(stand));
+        Ok(self.client.get(url).send().await?.error_for_status()?.json().await?)
+    }
+
+    pub async fn state(&self, stand: Stand, events: usize) -> anyhow::Result<Value> {
+        let path = match stand {
+            Stand::Fastio => format!("state?events={events}"),
+            Stand::Openai => "state".to_owned(),
+        };
+        self.get(stand, &path).await
+    }
+
+    /// When which file could be found.
+    pub async fn searchable(&self) -> anyhow::Result<Value> {
+        self.get(Stand::Openai, "searchable").await
+    }
+
+    /// The events whose webhooks were acknowledged, but the first `since`.
+    pub async fn acknowledged(&self, since: u64) -> anyhow::Result<Value> {
+        self.get(Stand::Fastio, &format!("webhooks/acknowledged?since={since}")).await
+    }
+
+    /// Resolves when Fastio has told everything.
+    pub async fn idle(&self) -> anyhow::Result<()> {
+        self.get(Stand::Fastio, "webhooks/idle").await.map(drop)
+    }
+
+    /// How many requests the stand-in has received.
+    pub async fn requests(&self, stand: Stand) -> anyhow::Result<u64> {
+        let page = self.get(stand, &format!("requests?since={}", u64::MAX / 2)).await?;
+        Ok(page["newest"].as_u64().unwrap_or(0))
+    }
+
+    /// Sets a fault. Answers its id.
+    pub async fn fail(&self, stand: Stand, fault: &Value) -> anyhow::Result<String> {
+        let url = format!("{}/faults", self.control(stand));
+        let answer = self.client.post(url).json(fault).send().await?;
+        anyhow::ensure!(answer.status() == StatusCode::CREATED, "{fault}: {}", answer.text().await?);
+        let answer: Value = answer.json().await?;
+        Ok(answer["faults"][0]["id"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Takes a fault away. Answers how often it struck.
+    pub async fn heal(&self, stand: Stand, id: &str) -> anyhow::Result<u64> {
+        let faults = self.get(stand, "faults").await?;
+        let listed = faults["faults"].as_array().into_iter().flatten();
+        let hits = listed.filter(|fault| fault["id"] == id).filter_map(|fault| fault["hits"].as_u64()).sum();
+        let url = format!("{}/faults/{id}", self.control(stand));
+        self.client.delete(url).send().await?;
+        Ok(hits)
+    }
+
+    /// The text of a file, read as a user of the API reads it.
+    pub async fn read(&self, node: &str) -> anyhow::Result<String> {
+        let url = format!("{}/workspace/{WORKSPACE}/storage/{node}/read/", self.fastio_base);
+        let answer = self.client.get(url).bearer_auth("somebody").send().await?;
+        Ok(answer.error_for_status()?.text().await?)
+    }
+}
+
+/// What a request carries.
+pub enum Body {
+    None,
+    Text(String),
+    Json(Value),
+}
+
+fn origin(base: &str) -> String {
+    let url: url::Url = base.parse().expect("the sandbox prints a URL");
+    url.origin().ascii_serialization()
+}
