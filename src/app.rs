@@ -18,6 +18,7 @@ use crate::feed::{self, Feed};
 use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive};
 use crate::run::{self, Runs};
+use crate::sync::verdict::{FASTIO, OPENAI};
 use crate::sync::{self, Sync};
 use crate::{fastio, openai};
 
@@ -38,10 +39,41 @@ pub struct Parts {
 pub struct Work {
     pub sync: Sync,
     pub runs: Runs,
+    fastio: fastio::Client,
+    openai: openai::Client,
 }
 
 impl Handler for Work {
     async fn handle(&self, job: &Claimed) -> Verdict {
+        match self.carry_out(job).await {
+            // A probe is one question already.
+            Verdict::Unavailable { target, after, reason, .. } if !job.is_probe() => {
+                let silent = !self.is_up(&target).await;
+                Verdict::Unavailable { target, after, silent, reason }
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn answers(&self, target: &str) -> u64 {
+        match target {
+            FASTIO => self.fastio.answers(),
+            OPENAI => self.openai.answers(),
+            _ => 0,
+        }
+    }
+}
+
+impl Work {
+    async fn is_up(&self, target: &str) -> bool {
+        match target {
+            FASTIO => self.fastio.is_up().await,
+            OPENAI => self.openai.is_up().await,
+            _ => true,
+        }
+    }
+
+    async fn carry_out(&self, job: &Claimed) -> Verdict {
         match serde_json::from_str(&job.task) {
             Ok(Task::File { profile, node }) => {
                 self.sync.file(&FileKey::new(profile, node), job.attempt).await
@@ -94,7 +126,7 @@ impl Parts {
             settings: config.sync.clone(),
             wake: queue.wake(),
         });
-        let work = Arc::new(Work { sync, runs });
+        let work = Arc::new(Work { sync, runs, fastio: fastio.clone(), openai: openai.clone() });
         let heard = Arc::new(tokio::sync::Notify::new());
         let feed = Feed::new(feed::Parts {
             database: database.clone(),

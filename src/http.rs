@@ -12,6 +12,7 @@
 //! | download | [`SILENCE_LIMIT`] until the head and between two pieces; no total, for a slow file is not a broken one |
 //! | upload | [`upload::STALL_LIMIT`] without progress, [`upload::ANSWER_LIMIT`] after the last byte, and a total by size |
 
+pub mod pulse;
 pub mod reply;
 pub mod upload;
 pub mod value;
@@ -23,6 +24,7 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
+pub use pulse::Pulse;
 pub use reply::{Failure, Head, Reply};
 pub use wait::{MAX_WAIT, retry_after};
 
@@ -51,6 +53,9 @@ pub enum Retry {
     Backoff,
     /// Not before this much time has passed: the service said so. Never above [`MAX_WAIT`].
     After(Duration),
+    /// The service did not answer, or only said that it cannot now. It may be this request, or every one; the service may
+    /// have asked for a wait.
+    Unavailable(Option<Duration>),
     /// The same request can only fail the same way.
     Never,
     /// Every other call to this service would fail too, until a person acts.

@@ -250,13 +250,15 @@ fn pauses(rows: &[PauseRow], now: i64) -> Table {
     ];
     let mut table = Table::new(&columns).indented(2);
     for row in rows {
-        let reason = head(&row.reason, row.reason.len());
-        table.row([
-            plain(&row.target),
-            plain(when(row.since, now)),
-            plain(when(row.probe_at, now)),
-            plain(reason),
-        ]);
+        let reason = match row.kind.as_str() {
+            "outage" => format!("down: {}", head(&row.reason, row.reason.len())),
+            _ => head(&row.reason, row.reason.len()).to_owned(),
+        };
+        let (next, reason) = match row.allowed {
+            None => (when(row.probe_at, now), reason),
+            Some(jobs) => ("now".to_owned(), format!("answers again, {jobs} jobs at once for now")),
+        };
+        table.row([plain(&row.target), plain(when(row.since, now)), plain(next), plain(reason)]);
     }
     table
 }

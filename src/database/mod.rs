@@ -181,6 +181,21 @@ async fn is_usable(connection: &mut Connection) -> Result<bool, Error> {
     Ok(!connection.is_in_transaction())
 }
 
+/// Whether `error` is about the database's surroundings, which change by themselves: another process holds its lock, its
+/// disk is full or fails, or the writer has no end of work.
+pub fn will_pass(error: &Error) -> bool {
+    // The low byte of SQLite's extended codes: busy, locked, I/O error, full, cannot open.
+    const PASSING: [u32; 5] = [5, 6, 10, 13, 14];
+    match error {
+        Error::PoolTimedOut | Error::Io(_) => true,
+        Error::Database(error) => error
+            .code()
+            .and_then(|code| code.parse::<u32>().ok())
+            .is_some_and(|code| PASSING.contains(&(code & 0xff))),
+        _ => false,
+    }
+}
+
 fn options(url: &str) -> Result<SqliteConnectOptions, OpenError> {
     if !url.starts_with("sqlite:") {
         return Err(OpenError::NotSqlite(url.split("://").next().unwrap_or_default().to_owned()));

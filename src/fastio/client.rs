@@ -12,7 +12,7 @@ use url::form_urlencoded::byte_serialize;
 
 use crate::http::reply::{self, Reply, exchange};
 use crate::http::value::text;
-use crate::http::{Base, Failure, Phase, SMALL_CALL_LIMIT};
+use crate::http::{Base, Failure, Phase, Pulse, SMALL_CALL_LIMIT};
 
 use super::envelope::Envelope;
 use super::node::{self, Missing};
@@ -32,6 +32,7 @@ pub struct Client {
     /// `Bearer …`, marked sensitive.
     authorization: HeaderValue,
     pub(super) key: SecretString,
+    pulse: Pulse,
 }
 
 /// A file's content on its way.
@@ -66,7 +67,7 @@ impl Client {
         let http = crate::http::client(&base).map_err(|failure| Error::failed(OPERATION, failure))?;
         let authorization =
             crate::http::bearer(&api_key).map_err(|failure| Error::failed(OPERATION, failure))?;
-        Ok(Client { http, base, authorization, key: api_key })
+        Ok(Client { http, base, authorization, key: api_key, pulse: Pulse::default() })
     }
 
     /// Asks whether the key is good: `GET user/auth/check/`.
@@ -77,6 +78,17 @@ impl Client {
         const OPERATION: &str = "checking the key";
         self.call(OPERATION, &["user", "auth", "check"], &[]).await?;
         Ok(())
+    }
+
+    /// How often Fastio has answered this client and its clones so far.
+    pub fn answers(&self) -> u64 {
+        self.pulse.count()
+    }
+
+    /// Whether Fastio answers a plain question, whatever it says.
+    pub async fn is_up(&self) -> bool {
+        let asked = self.check_auth().await;
+        !asked.is_err_and(|error| matches!(error.kind, ErrorKind::Unavailable { .. }))
     }
 
     /// One node as it is now: `GET {profile}/storage/{node}/details/`. A trashed one is returned with
@@ -194,7 +206,8 @@ impl Client {
         request: RequestBuilder,
         secrets: &[&str],
     ) -> Result<Opened, Error> {
-        let reply = exchange(request).await.map_err(|failure| Error::failed(operation, failure))?;
+        let reply =
+            self.pulse.felt(exchange(request).await).map_err(|failure| Error::failed(operation, failure))?;
         self.open(operation, reply, secrets)
     }
 
@@ -241,7 +254,7 @@ impl Client {
     ) -> Result<Reply, Error> {
         let request = self.http.get(self.url(operation, path)?).query(query);
         let request = request.header(AUTHORIZATION, self.authorization.clone()).timeout(SMALL_CALL_LIMIT);
-        exchange(request).await.map_err(|failure| Error::failed(operation, failure))
+        self.pulse.felt(exchange(request).await).map_err(|failure| Error::failed(operation, failure))
     }
 
     /// With the slash that every path of Fastio ends with.

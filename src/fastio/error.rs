@@ -73,11 +73,8 @@ impl Error {
                 Retry::Pause
             }
             ErrorKind::RateLimited { wait } => Retry::After(wait.unwrap_or(UNSAID_RATE_LIMIT)),
-            ErrorKind::Unavailable { wait: Some(wait) } => Retry::After(*wait),
-            ErrorKind::Unavailable { wait: None }
-            | ErrorKind::Locked
-            | ErrorKind::Conflict
-            | ErrorKind::Unreadable => Retry::Backoff,
+            ErrorKind::Unavailable { wait } => Retry::Unavailable(*wait),
+            ErrorKind::Locked | ErrorKind::Conflict | ErrorKind::Unreadable => Retry::Backoff,
             ErrorKind::NotFound
             | ErrorKind::Forbidden { .. }
             | ErrorKind::Rejected

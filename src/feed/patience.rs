@@ -32,8 +32,8 @@ where
             Err(error) => error,
         };
         let asked = match retry(&error) {
-            Retry::Backoff => wait,
-            Retry::After(asked) => asked.min(LONGEST_ASKED),
+            Retry::Backoff | Retry::Unavailable(None) => wait,
+            Retry::After(asked) | Retry::Unavailable(Some(asked)) => asked.min(LONGEST_ASKED),
             Retry::Never | Retry::Pause => return Err(error),
         };
         tokio::time::sleep(asked).await;

@@ -16,10 +16,11 @@ use uuid::Uuid;
 use crate::http::reply::{Failure, Head, Reply, exchange};
 use crate::http::value::Fields;
 use crate::http::wait::milliseconds;
-use crate::http::{Base, SMALL_CALL_LIMIT, Unusable, upload};
+use crate::http::{Base, Pulse, SMALL_CALL_LIMIT, Unusable, upload};
 
 use super::{
-    Attributes, Error, File, FileId, Hit, NewFile, Page, Polled, StoreFile, VectorStore, VectorStoreId,
+    Attributes, Error, ErrorKind, File, FileId, Hit, NewFile, Page, Polled, StoreFile, VectorStore,
+    VectorStoreId,
 };
 
 /// What a file is for. `assistants` is what OpenAI's guide on file search and its libraries use with vector stores.
@@ -40,6 +41,7 @@ pub struct Client {
     /// Key, organization and project; the key is marked sensitive.
     headers: HeaderMap,
     key: SecretString,
+    pulse: Pulse,
 }
 
 impl fmt::Debug for Client {
@@ -72,7 +74,7 @@ impl Client {
             let value = HeaderValue::from_str(value).map_err(|_| unusable(Unusable::Header))?;
             headers.insert(HeaderName::from_static(name), value);
         }
-        Ok(Client { http, base, headers, key: api_key })
+        Ok(Client { http, base, headers, key: api_key, pulse: Pulse::default() })
     }
 
     /// Uploads `content` as a new File object with the purpose `assistants`. The bytes are streamed; memory holds one
@@ -252,6 +254,18 @@ impl Client {
         })
     }
 
+    /// How often OpenAI has answered this client and its clones so far.
+    pub fn answers(&self) -> u64 {
+        self.pulse.count()
+    }
+
+    /// Whether OpenAI answers a plain question, whatever it says.
+    pub async fn is_up(&self) -> bool {
+        let query = [("limit", "1")];
+        let asked = self.call("asking", Method::GET, &["vector_stores"], Extra::Query(&query)).await;
+        !asked.is_err_and(|error| matches!(error.kind, ErrorKind::Unavailable { .. }))
+    }
+
     /// What must never be printed.
     pub(super) fn key(&self) -> &SecretString {
         &self.key
@@ -288,7 +302,7 @@ impl Client {
         reply: Result<Reply, Failure>,
         id: String,
     ) -> Result<Answer, Error> {
-        let reply = match reply {
+        let reply = match self.pulse.felt(reply) {
             Ok(reply) => reply,
             Err(failure) => return Err(Error::failed(operation, failure).sent_as(id)),
         };

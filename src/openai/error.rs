@@ -70,11 +70,9 @@ impl Error {
             | ErrorKind::Forbidden
             | ErrorKind::QuotaExhausted
             | ErrorKind::StorageFull => Retry::Pause,
-            ErrorKind::RateLimited { wait: Some(wait) } | ErrorKind::Unavailable { wait: Some(wait) } => {
-                Retry::After(*wait)
-            }
+            ErrorKind::RateLimited { wait: Some(wait) } => Retry::After(*wait),
+            ErrorKind::Unavailable { wait } => Retry::Unavailable(*wait),
             ErrorKind::RateLimited { wait: None }
-            | ErrorKind::Unavailable { wait: None }
             | ErrorKind::StillProcessing
             | ErrorKind::Content
             | ErrorKind::Unreadable => Retry::Backoff,

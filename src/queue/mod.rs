@@ -16,10 +16,11 @@
 //! writes nothing. A lease that runs out makes the row due again, and that costs an attempt, because a job that kills
 //! its worker must not do so for ever.
 //!
-//! A job names the *targets* it needs. A target that refuses everything is paused: its jobs wait without losing an
-//! attempt, and now and then one is let through to find out whether it answers again.
+//! A job names the *targets* it needs. A target that refuses everything, or is down, is held: its jobs wait without losing
+//! an attempt, and now and then one is let through to find out whether it answers again.
 
 mod backoff;
+mod pause;
 pub mod presence;
 pub mod store;
 mod work;
@@ -28,7 +29,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use store::{Claimed, Enqueued, NewJob, Settled, enqueue};
+pub use pause::{Kind, Turn};
+pub use store::{Claimed, Enqueued, NewJob, Settled, Terms, enqueue};
 pub use work::{Handler, Queue};
 
 /// Live changes go before a backfill of what was always there.
@@ -58,6 +60,11 @@ pub enum Verdict {
     Retry { after: Option<Duration>, reason: String },
     /// The target refuses everything, so no other job that needs it has to find out. Costs no attempt.
     Hold { target: String, reason: String },
+    /// The target did not answer, or said only that it cannot now. Perhaps it answers nobody; `silent` when it did not
+    /// answer a plain question right afterwards either. Otherwise as [`Verdict::Retry`].
+    Unavailable { target: String, after: Option<Duration>, silent: bool, reason: String },
+    /// Our own database is locked, or its disk is full. Costs no attempt and proves nothing.
+    Blocked { reason: String },
     /// It fails for as long as nobody does something about it.
     Dead { reason: String },
 }
@@ -70,8 +77,8 @@ pub struct Settings {
     pub workers: u16,
     /// How long a claim lasts without a heartbeat; a killed worker's job is taken over after this. Seconds.
     pub lease_seconds: u16,
-    /// Failures after which a job is dead. With waits that double up to a quarter of an hour, 30 are about four hours:
-    /// longer than an outage that nobody could have prevented.
+    /// Failures after which a job is dead. With waits that double up to a quarter of an hour, 30 are about four hours. What
+    /// fails because Fastio or OpenAI is down does not count.
     pub max_attempts: u16,
     /// How long jobs in hand may take to finish at a stop; what is not done then is given back. Below the half minute
     /// that container engines wait before they kill. Seconds.

@@ -1,24 +1,18 @@
-//! The statements on `job` and `pause`.
+//! The statements on `job`.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use sqlx::{FromRow, Row};
 
+use super::pause::{self, Cost, PROBE_LEASE, STAND_BACK, Settling, Silence, Turn};
 use super::{Priority, Verdict, backoff};
 use crate::database::{Connection, Error};
 
-/// How soon a paused target is tried again, doubled with each try in vain up to [`PROBE_LONGEST`].
-const PROBE_FIRST: Duration = Duration::from_secs(15);
+pub use super::pause::PauseRow;
 
-/// An operator who renews a key or fills an account sees work resume within this.
-const PROBE_LONGEST: Duration = Duration::from_secs(5 * 60);
-
-/// How long the job that probes a target keeps others from doing the same.
-const PROBE_LEASE: Duration = Duration::from_secs(60);
-
-/// How long a held job stands back, so that another one is the next to probe.
-const STAND_BACK: Duration = Duration::from_secs(1);
+/// How soon a job is tried again that our own database stopped.
+const BLOCKED: Duration = Duration::from_secs(5);
 
 /// A job to be added.
 #[derive(Debug, Clone, Copy)]
@@ -89,21 +83,26 @@ pub struct Claimed {
     probes: bool,
 }
 
+impl Claimed {
+    /// Whether it was let through to find out whether a held target answers.
+    pub fn is_probe(&self) -> bool {
+        self.probes
+    }
+
+    /// The targets it needs.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        self.needs.split_whitespace()
+    }
+}
+
 /// Takes the most urgent job that is due, for `lease` from `now`.
 pub async fn claim(connection: &mut Connection, now: i64, lease: Duration) -> Result<Option<Claimed>, Error> {
-    let Some(row) =
-        sqlx::query(CLAIM).bind(now).bind(now + millis(lease)).fetch_optional(&mut *connection).await?
-    else {
-        return Ok(None);
-    };
+    let statement = if pause::store::is_any(connection).await? { CLAIM_PAUSED } else { CLAIM };
+    let row = sqlx::query(statement).bind(now).bind(now + millis(lease)).fetch_optional(&mut *connection);
+    let Some(row) = row.await? else { return Ok(None) };
     let needs: String = row.try_get("needs")?;
-    // What is paused and could be claimed all the same is due for a probe, and this job is it.
-    let probed = sqlx::query(PROBE)
-        .bind(&needs)
-        .bind(now + millis(PROBE_LEASE))
-        .execute(&mut *connection)
-        .await?
-        .rows_affected();
+    // What is held and could be claimed all the same is due for a probe, and this job is it.
+    let probes = pause::store::begin_probe(connection, &needs, now + millis(PROBE_LEASE)).await?;
     Ok(Some(Claimed {
         id: row.try_get("id")?,
         key: row.try_get("key")?,
@@ -111,7 +110,7 @@ pub async fn claim(connection: &mut Connection, now: i64, lease: Duration) -> Re
         attempt: row.try_get::<i64, _>("attempt")?.try_into().unwrap_or(u16::MAX),
         lease: row.try_get("lease")?,
         needs,
-        probes: probed > 0,
+        probes,
     }))
 }
 
@@ -119,16 +118,29 @@ const CLAIM: &str = "
     UPDATE job SET state = 'running', lease = lease + 1, lease_until = $2, claimed = generation,
                    attempt = attempt + 1, updated_at = $1
     WHERE id = (
-        SELECT id FROM job
-        WHERE state = 'waiting' AND due_at <= $1
-          AND NOT EXISTS (SELECT 1 FROM pause
-                          WHERE job.needs LIKE '% ' || pause.target || ' %' AND pause.probe_at > $1)
+        SELECT id FROM job WHERE state = 'waiting' AND due_at <= $1
         ORDER BY priority, due_at, id
         LIMIT 1)
     RETURNING id, key, task, attempt, lease, needs";
 
-const PROBE: &str = "
-    UPDATE pause SET probe_at = $2, probes = probes + 1 WHERE $1 LIKE '% ' || target || ' %'";
+/// A target that is held is left alone until its probe is due, and one that resumes has only so many jobs at once. Jobs
+/// that struck a target are the last to probe it: another one's failure proves more.
+const CLAIM_PAUSED: &str = "
+    UPDATE job SET state = 'running', lease = lease + 1, lease_until = $2, claimed = generation,
+                   attempt = attempt + 1, updated_at = $1
+    WHERE id = (
+        SELECT id FROM job
+        WHERE state = 'waiting' AND due_at <= $1
+          AND NOT EXISTS (
+              SELECT 1 FROM pause
+              WHERE job.needs LIKE '% ' || pause.target || ' %'
+                AND ((pause.allowed IS NULL AND pause.probe_at > $1)
+                     OR pause.allowed <= (SELECT count(*) FROM job AS other
+                                          WHERE other.state = 'running'
+                                            AND other.needs LIKE '% ' || pause.target || ' %')))
+        ORDER BY id IN (SELECT job_id FROM strike WHERE job_id IS NOT NULL), priority, due_at, id
+        LIMIT 1)
+    RETURNING id, key, task, attempt, lease, needs";
 
 /// Makes jobs due again whose lease has run out: their worker is dead, or hangs and will find its lease lost.
 pub async fn expire(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<u64, Error> {
@@ -150,6 +162,17 @@ pub async fn release_all(connection: &mut Connection, now: i64, max_attempts: u1
         .execute(&mut *connection)
         .await?;
     expire(connection, now, max_attempts).await
+}
+
+/// The terms on which a job is settled.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    pub now: i64,
+    pub max_attempts: u16,
+    /// Jobs that may run at once.
+    pub workers: u16,
+    /// The targets that answered anybody while the job ran.
+    pub heard: &'a [&'a str],
 }
 
 /// Whether a claim still holds.
@@ -189,61 +212,74 @@ impl Claimed {
         self.wait_again(connection, now, (now, None, false)).await
     }
 
-    /// Writes down what became of the job.
+    /// Writes down what became of the job, and what that says about the targets it needs.
     pub async fn settle(
         self,
         connection: &mut Connection,
         verdict: &Verdict,
-        (now, max_attempts): (i64, u16),
-    ) -> Result<Settled, Error> {
-        self.settle_probe(connection, verdict, now).await?;
-        match verdict {
-            Verdict::Done => self.finish(connection, now).await,
+        terms: &Terms<'_>,
+    ) -> Result<(Settled, Vec<Turn>), Error> {
+        let Terms { now, max_attempts, .. } = *terms;
+        let needs = self.needs.clone();
+        let settling = Settling {
+            id: self.id,
+            lease: self.lease,
+            needs: &needs,
+            probes: self.probes,
+            heard: terms.heard,
+            workers: terms.workers,
+            now,
+        };
+        let mut turns = settling.prove(connection, verdict).await?;
+        let settled = match verdict {
+            Verdict::Done => self.finish(connection, now).await?,
             Verdict::Later { after, reason } => {
-                self.wait_again(connection, now, (now + millis(*after), Some(reason), false)).await
+                self.wait_again(connection, now, (now + millis(*after), Some(reason), false)).await?
             }
-            Verdict::Retry { reason, .. } if self.attempt >= max_attempts => {
-                let reason = format!("gave up after {} attempts: {reason}", self.attempt);
-                self.bury(connection, now, &reason).await
+            Verdict::Blocked { reason } => {
+                self.wait_again(connection, now, (now + millis(BLOCKED), Some(reason), false)).await?
             }
             Verdict::Retry { after, reason } => {
-                let wait = backoff::wait(self.attempt, *after, fastrand::f64());
-                self.wait_again(connection, now, (now + millis(wait), Some(reason), true)).await
+                self.fail(connection, (now, max_attempts), (*after, reason)).await?
             }
             Verdict::Hold { target, reason } => {
-                pause(connection, target, reason, now).await?;
+                turns.extend(settling.refused(connection, (target, reason)).await?);
                 sqlx::query(NEED).bind(self.id).bind(target).execute(&mut *connection).await?;
-                self.wait_again(connection, now, (now + millis(STAND_BACK), Some(reason), false)).await
+                self.wait_again(connection, now, (now + millis(STAND_BACK), Some(reason), false)).await?
             }
-            Verdict::Dead { reason } => self.bury(connection, now, reason).await,
-        }
+            Verdict::Unavailable { target, after, silent, reason } => {
+                let silence = Silence { target, reason, asked: *after, silent: *silent };
+                let (cost, turn) = settling.unavailable(connection, &silence).await?;
+                turns.extend(turn);
+                let stand_back = (now + millis(STAND_BACK), Some(reason));
+                match cost {
+                    Cost::Nothing => {
+                        self.wait_again(connection, now, (stand_back.0, stand_back.1, false)).await?
+                    }
+                    Cost::Attempt => {
+                        self.wait_again(connection, now, (stand_back.0, stand_back.1, true)).await?
+                    }
+                    Cost::Own => self.fail(connection, (now, max_attempts), (*after, reason)).await?,
+                }
+            }
+            Verdict::Dead { reason } => self.bury(connection, now, reason).await?,
+        };
+        Ok((settled, turns))
     }
 
-    /// A probe that got through resumes its targets; one that failed for a reason of its own proves nothing, so the next
-    /// job may try at once.
-    async fn settle_probe(
-        &self,
+    /// An attempt failed.
+    async fn fail(
+        self,
         connection: &mut Connection,
-        verdict: &Verdict,
-        now: i64,
-    ) -> Result<(), Error> {
-        if !self.probes {
-            return Ok(());
+        (now, max_attempts): (i64, u16),
+        (asked, reason): (Option<Duration>, &String),
+    ) -> Result<Settled, Error> {
+        if self.attempt >= max_attempts {
+            let reason = format!("gave up after {} attempts: {reason}", self.attempt);
+            return self.bury(connection, now, &reason).await;
         }
-        match verdict {
-            Verdict::Done | Verdict::Later { .. } => {
-                sqlx::query(RESUME).bind(&self.needs).execute(connection).await?;
-            }
-            Verdict::Retry { .. } | Verdict::Dead { .. } => {
-                sqlx::query(PROBE_AGAIN)
-                    .bind(&self.needs)
-                    .bind(now + millis(STAND_BACK))
-                    .execute(connection)
-                    .await?;
-            }
-            Verdict::Hold { .. } => {}
-        }
-        Ok(())
+        let wait = backoff::wait(self.attempt, asked, fastrand::f64());
+        self.wait_again(connection, now, (now + millis(wait), Some(reason), true)).await
     }
 
     async fn finish(self, connection: &mut Connection, now: i64) -> Result<Settled, Error> {
@@ -320,60 +356,33 @@ const BURY: &str = "
 const NEED: &str = "
     UPDATE job SET needs = needs || $2 || ' ' WHERE id = $1 AND needs NOT LIKE '% ' || $2 || ' %'";
 
-const RESUME: &str = "DELETE FROM pause WHERE $1 LIKE '% ' || target || ' %'";
-
-const PROBE_AGAIN: &str = "UPDATE pause SET probe_at = $2 WHERE $1 LIKE '% ' || target || ' %'";
-
-async fn pause(connection: &mut Connection, target: &str, reason: &str, now: i64) -> Result<(), Error> {
-    let probes: i64 = sqlx::query_scalar("SELECT probes FROM pause WHERE target = $1")
-        .bind(target)
-        .fetch_optional(&mut *connection)
-        .await?
-        .unwrap_or(0);
-    let doublings = u32::try_from(probes).unwrap_or(u32::MAX).min(10);
-    let wait = PROBE_FIRST.saturating_mul(1 << doublings).min(PROBE_LONGEST);
-    sqlx::query(PAUSE)
-        .bind(target)
-        .bind(reason)
-        .bind(now)
-        .bind(now + millis(wait))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-const PAUSE: &str = "
-    INSERT INTO pause (target, reason, since, probe_at) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (target) DO UPDATE SET reason = excluded.reason, probe_at = excluded.probe_at";
-
 /// Whether a claim could find something: a job that is due, or a lease that has run out.
 pub async fn something_due(connection: &mut Connection, now: i64) -> Result<bool, Error> {
+    if pause::store::is_any(connection).await? {
+        let due = pause::store::next_due(connection).await?.is_some_and(|due| due <= now);
+        let expired: Option<i64> =
+            sqlx::query_scalar(EXPIRED).bind(now).fetch_optional(&mut *connection).await?;
+        return Ok(due || expired.is_some());
+    }
     let found: Option<i64> = sqlx::query_scalar(SOMETHING_DUE).bind(now).fetch_optional(connection).await?;
     Ok(found.is_some())
 }
 
+const EXPIRED: &str = "SELECT id FROM job WHERE state = 'running' AND lease_until <= $1 LIMIT 1";
+
 const SOMETHING_DUE: &str = "
     SELECT id FROM job
-    WHERE (state = 'waiting' AND due_at <= $1
-           AND NOT EXISTS (SELECT 1 FROM pause
-                           WHERE job.needs LIKE '% ' || pause.target || ' %' AND pause.probe_at > $1))
-       OR (state = 'running' AND lease_until <= $1)
+    WHERE (state = 'waiting' AND due_at <= $1) OR (state = 'running' AND lease_until <= $1)
     LIMIT 1";
 
-/// When the next job that waits can be claimed, in Unix milliseconds: when it is due, or when its paused target is
-/// probed.
+/// When the next job that waits can be claimed, in Unix milliseconds: when it is due, when its held target is probed, or
+/// when a place becomes free at one that resumes.
 pub async fn next_due(connection: &mut Connection) -> Result<Option<i64>, Error> {
-    let paused: i64 = sqlx::query_scalar("SELECT count(*) FROM pause").fetch_one(&mut *connection).await?;
-    let statement = if paused == 0 { NEXT_DUE } else { NEXT_DUE_PAUSED };
-    sqlx::query_scalar(statement).fetch_one(connection).await
+    if pause::store::is_any(connection).await? {
+        return pause::store::next_due(connection).await;
+    }
+    sqlx::query_scalar("SELECT min(due_at) FROM job WHERE state = 'waiting'").fetch_one(connection).await
 }
-
-const NEXT_DUE: &str = "SELECT min(due_at) FROM job WHERE state = 'waiting'";
-
-const NEXT_DUE_PAUSED: &str = "
-    SELECT min(CASE WHEN probe_at > due_at THEN probe_at ELSE due_at END)
-    FROM (SELECT due_at, (SELECT max(probe_at) FROM pause WHERE job.needs LIKE '% ' || target || ' %') AS probe_at
-          FROM job WHERE state = 'waiting') AS waiting";
 
 /// A job as a person sees it.
 #[derive(Debug, Clone, Serialize, FromRow)]
@@ -411,20 +420,14 @@ pub async fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, E
         .await
 }
 
-/// A paused target as a person sees it.
-#[derive(Debug, Clone, Serialize, FromRow)]
-pub struct PauseRow {
-    pub target: String,
-    pub reason: String,
-    pub since: i64,
-    pub probe_at: i64,
+/// Whether any target is paused.
+pub(super) async fn is_paused(connection: &mut Connection) -> Result<bool, Error> {
+    pause::store::is_any(connection).await
 }
 
 /// The targets that are paused now.
 pub async fn pauses(connection: &mut Connection) -> Result<Vec<PauseRow>, Error> {
-    sqlx::query_as("SELECT target, reason, since, probe_at FROM pause ORDER BY since")
-        .fetch_all(connection)
-        .await
+    pause::store::list(connection).await
 }
 
 /// Makes a dead or waiting job due now, with all its attempts; every dead one when `id` is `None`. Returns how many.

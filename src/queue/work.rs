@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::store::{self, Claimed, Renewed, Settled};
-use super::{Settings, Verdict};
+use super::pause::Turn;
+use super::store::{self, Claimed, Renewed, Settled, Terms};
+use super::{Kind, Settings, Verdict};
 use crate::clock::Clock;
 use crate::database::{Database, Error};
 
@@ -29,6 +30,11 @@ const BEATS_PER_LEASE: u32 = 3;
 pub trait Handler: Send + Sync + 'static {
     /// Does the work. It may be dropped at any await, and be called again for the same job later.
     fn handle(&self, job: &Claimed) -> impl Future<Output = Verdict> + Send;
+
+    /// How often `target` has answered anybody so far. A held target resumes only when this has grown.
+    fn answers(&self, _target: &str) -> u64 {
+        0
+    }
 }
 
 /// The queue of one process. Clones share it.
@@ -90,26 +96,53 @@ impl Queue {
         abandon: &CancellationToken,
     ) -> Result<bool, Error> {
         let Some(claimed) = self.claim().await? else { return Ok(false) };
-        let (id, key, attempt) = (claimed.id, claimed.key.clone(), claimed.attempt);
+        let told = Told {
+            id: claimed.id,
+            key: claimed.key.clone(),
+            attempt: claimed.attempt,
+            probe: claimed.is_probe(),
+        };
+        let before: Vec<(String, u64)> =
+            claimed.targets().map(|target| (target.to_owned(), handler.answers(target))).collect();
         let verdict = tokio::select! {
             verdict = handler.handle(&claimed) => Some(verdict),
             () = self.keep(&claimed) => {
-                tracing::warn!(job.id = id, job.key = key, "lost the lease; the job goes on elsewhere");
+                tracing::warn!(job.id = told.id, job.key = told.key, "lost the lease; the job goes on elsewhere");
                 return Ok(true);
             }
             () = abandon.cancelled() => None,
         };
-        let mut transaction = self.database.begin().await?;
-        let now = self.clock.now();
-        let settled = match &verdict {
-            Some(verdict) => {
-                claimed.settle(&mut transaction, verdict, (now, self.settings.max_attempts)).await?
-            }
-            None => claimed.release(&mut transaction, now).await?,
-        };
-        transaction.commit().await?;
-        report(verdict.as_ref(), settled, (id, &key, attempt));
+        let heard: Vec<&str> = before
+            .iter()
+            .filter(|(target, answers)| handler.answers(target) > *answers)
+            .map(|(target, _)| target.as_str())
+            .collect();
+        let (settled, turns) = self.settle(claimed, verdict.as_ref(), &heard).await?;
+        report(verdict.as_ref(), settled, &told);
+        turns.iter().for_each(announce);
         Ok(true)
+    }
+
+    async fn settle(
+        &self,
+        claimed: Claimed,
+        verdict: Option<&Verdict>,
+        heard: &[&str],
+    ) -> Result<(Settled, Vec<Turn>), Error> {
+        let mut transaction = self.database.begin().await?;
+        let Settings { max_attempts, workers, .. } = self.settings;
+        let terms = Terms { now: self.clock.now(), max_attempts, workers, heard };
+        let settled = match verdict {
+            Some(verdict) => claimed.settle(&mut transaction, verdict, &terms).await?,
+            None => (claimed.release(&mut transaction, terms.now).await?, Vec::new()),
+        };
+        let paced = store::is_paused(&mut transaction).await?;
+        transaction.commit().await?;
+        if paced || !settled.1.is_empty() {
+            // A place may have become free at a target that resumes, and nobody else says so.
+            self.wake.notify_waiters();
+        }
+        Ok(settled)
     }
 
     /// When the next waiting job can be claimed, in Unix milliseconds.
@@ -165,8 +198,17 @@ impl Queue {
     }
 }
 
+/// What the log tells of a job.
+struct Told {
+    id: i64,
+    key: String,
+    attempt: u16,
+    probe: bool,
+}
+
 /// Says once what became of a job, where it is settled.
-fn report(verdict: Option<&Verdict>, settled: Settled, (id, key, attempt): (i64, &str, u16)) {
+fn report(verdict: Option<&Verdict>, settled: Settled, told: &Told) {
+    let Told { id, key, attempt, probe } = told;
     if settled == Settled::LeaseLost {
         tracing::warn!(job.id = id, job.key = key, "settled too late; the job goes on elsewhere");
         return;
@@ -179,12 +221,35 @@ fn report(verdict: Option<&Verdict>, settled: Settled, (id, key, attempt): (i64,
         Some(Verdict::Retry { reason, .. }) => {
             tracing::warn!(job.id = id, job.key = key, attempt, reason, "job failed, to be retried");
         }
-        Some(Verdict::Hold { target, reason }) => {
-            tracing::error!(job.id = id, job.key = key, target, reason, "target paused");
+        Some(Verdict::Unavailable { reason, .. }) if !probe => {
+            tracing::warn!(job.id = id, job.key = key, attempt, reason, "job got no answer, to be retried");
+        }
+        // What is held is said once, when it begins and when it ends.
+        Some(Verdict::Hold { reason, .. } | Verdict::Unavailable { reason, .. }) => {
+            tracing::debug!(job.id = id, job.key = key, reason, "job waits for its target");
+        }
+        Some(Verdict::Blocked { reason }) => {
+            tracing::warn!(job.id = id, job.key = key, reason, "job stopped by Docket's own database");
         }
         Some(Verdict::Dead { reason }) => {
             tracing::error!(job.id = id, job.key = key, attempt, reason, "job is dead: it needs a person");
         }
         None => tracing::info!(job.id = id, job.key = key, "job given back, because this process stops"),
+    }
+}
+
+/// Says once that a target came to be held, and once that it answers again.
+fn announce(turn: &Turn) {
+    match turn {
+        Turn::Began { target, kind: Kind::Refusal, reason } => {
+            tracing::error!(target, reason, "target paused: it refuses everything; its jobs wait");
+        }
+        Turn::Began { target, kind: Kind::Outage, reason } => {
+            tracing::error!(target, reason, "target down; its jobs wait and one at a time tries it");
+        }
+        Turn::Ended { target, lasted } => {
+            let seconds = lasted.as_secs();
+            tracing::info!(target, seconds, "target answers again; its jobs resume, a few at first");
+        }
     }
 }

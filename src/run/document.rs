@@ -28,7 +28,9 @@ impl Runs {
             }
             Err(error) => match error.retry() {
                 Retry::Never => format!("the vector store's text of it cannot be had: {error}"),
-                Retry::Backoff | Retry::After(_) | Retry::Pause => return Err(openai_verdict(&error)),
+                Retry::Backoff | Retry::After(_) | Retry::Unavailable(_) | Retry::Pause => {
+                    return Err(openai_verdict(&error));
+                }
             },
         };
         let and = match self.fastio.text(&run.key.profile, &run.key.node, MAX_BYTES).await {
@@ -44,7 +46,9 @@ impl Runs {
             }
             Err(error) => match error.retry() {
                 Retry::Never => "Fastio's text of it cannot be had",
-                Retry::Backoff | Retry::After(_) | Retry::Pause => return Err(fastio_verdict(&error)),
+                Retry::Backoff | Retry::After(_) | Retry::Unavailable(_) | Retry::Pause => {
+                    return Err(fastio_verdict(&error));
+                }
             },
         };
         Ok(Err(format!("{why}; {and}")))

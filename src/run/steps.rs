@@ -93,7 +93,9 @@ impl Runs {
     async fn give_up_or(&self, run: &Run, verdict: Verdict, attempt: u16) -> Result<(), Verdict> {
         let reason = match verdict {
             Verdict::Dead { reason } => reason,
-            Verdict::Retry { reason, .. } if attempt >= self.max_attempts => {
+            Verdict::Retry { reason, .. } | Verdict::Unavailable { reason, .. }
+                if attempt >= self.max_attempts =>
+            {
                 format!("gave up after {attempt} attempts: {reason}")
             }
             other => return Err(other),

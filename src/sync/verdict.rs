@@ -40,15 +40,23 @@ pub fn openai_has<T>(result: Result<T, openai::Error>) -> Result<Option<T>, Verd
     }
 }
 
-/// A database that fails now may work soon: the disk has room again, the lock is free.
+/// A database that fails now may work soon: the disk has room again, the lock is free. That is no fault of the job's.
 pub fn database_verdict(error: &database::Error) -> Verdict {
-    Verdict::Retry { after: None, reason: format!("Docket's own database: {error}") }
+    let reason = format!("Docket's own database: {error}");
+    if database::will_pass(error) {
+        Verdict::Blocked { reason }
+    } else {
+        Verdict::Retry { after: None, reason }
+    }
 }
 
 fn verdict(retry: Retry, target: &str, reason: String) -> Verdict {
     match retry {
         Retry::Backoff => Verdict::Retry { after: None, reason },
         Retry::After(wait) => Verdict::Retry { after: Some(wait), reason },
+        Retry::Unavailable(after) => {
+            Verdict::Unavailable { target: target.to_owned(), after, silent: false, reason }
+        }
         Retry::Never => Verdict::Dead { reason },
         Retry::Pause => Verdict::Hold { target: target.to_owned(), reason },
     }
@@ -61,8 +69,10 @@ pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
         Verdict::Done => 0,
         Verdict::Dead { .. } => 1,
         Verdict::Hold { .. } => 2,
-        Verdict::Retry { .. } => 3,
-        Verdict::Later { .. } => 4,
+        Verdict::Unavailable { .. } => 3,
+        Verdict::Retry { .. } => 4,
+        Verdict::Blocked { .. } => 5,
+        Verdict::Later { .. } => 6,
     };
     verdicts.into_iter().max_by_key(rank).unwrap_or(Verdict::Done)
 }

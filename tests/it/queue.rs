@@ -6,7 +6,7 @@ use std::time::Duration;
 use docket::clock::Clock;
 use docket::database::Database;
 use docket::queue::store::{self, JobRow};
-use docket::queue::{Claimed, Enqueued, Handler, NewJob, Priority, Queue, Settings, Settled, Verdict};
+use docket::queue::{Claimed, Enqueued, Handler, NewJob, Priority, Queue, Settings, Settled, Terms, Verdict};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -51,8 +51,14 @@ impl Bench {
     }
 
     async fn settle(&self, claimed: Claimed, verdict: Verdict) -> Settled {
+        self.settle_hearing(claimed, verdict, &[]).await
+    }
+
+    /// Settles a job during which these targets answered.
+    async fn settle_hearing(&self, claimed: Claimed, verdict: Verdict, heard: &[&str]) -> Settled {
         let mut transaction = self.database.begin().await.unwrap();
-        let settled = claimed.settle(&mut transaction, &verdict, (self.clock.now(), 3)).await.unwrap();
+        let terms = Terms { now: self.clock.now(), max_attempts: 3, workers: 8, heard };
+        let (settled, _) = claimed.settle(&mut transaction, &verdict, &terms).await.unwrap();
         transaction.commit().await.unwrap();
         settled
     }

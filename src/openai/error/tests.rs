@@ -29,14 +29,14 @@ fn every_status_means_one_thing() {
         (402, ErrorKind::QuotaExhausted, Retry::Pause),
         (403, ErrorKind::Forbidden, Retry::Pause),
         (404, ErrorKind::NotFound, Retry::Never),
-        (408, ErrorKind::Unavailable { wait: None }, Retry::Backoff),
+        (408, ErrorKind::Unavailable { wait: None }, Retry::Unavailable(None)),
         (409, ErrorKind::StillProcessing, Retry::Backoff),
         (413, ErrorKind::TooLarge, Retry::Never),
         (415, ErrorKind::Rejected { code: None }, Retry::Never),
         (422, ErrorKind::Rejected { code: None }, Retry::Never),
         (429, ErrorKind::RateLimited { wait: None }, Retry::Backoff),
-        (500, ErrorKind::Unavailable { wait: None }, Retry::Backoff),
-        (503, ErrorKind::Unavailable { wait: None }, Retry::Backoff),
+        (500, ErrorKind::Unavailable { wait: None }, Retry::Unavailable(None)),
+        (503, ErrorKind::Unavailable { wait: None }, Retry::Unavailable(None)),
         (302, ErrorKind::Unreadable, Retry::Backoff),
     ];
     for (status, kind, retry) in cases {

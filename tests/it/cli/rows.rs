@@ -5,13 +5,14 @@ use std::time::Duration;
 use docket::database::Database;
 use docket::event::{Event, Kind, Report, Source, Subject, record};
 use docket::fastio::{NodeId, Profile};
-use docket::queue::Verdict;
 use docket::queue::store::claim;
+use docket::queue::{Terms, Verdict};
 use serde_json::Value;
 
 use crate::harness::program::{Place, Run, WORKSPACE};
 
 const NOW: i64 = 1_790_000_000_000;
+const TERMS: Terms<'_> = Terms { now: NOW, max_attempts: 3, workers: 8, heard: &[] };
 
 fn rows(run: &Run) -> Vec<Value> {
     assert_eq!(run.code, 0, "{run:?}");
@@ -50,7 +51,7 @@ async fn fill(database: &Database) {
     record(&mut transaction, &reports, NOW).await.unwrap();
     let claimed = claim(&mut transaction, NOW, Duration::from_secs(1)).await.unwrap().unwrap();
     let verdict = Verdict::Dead { reason: "OpenAI does not take the file".to_owned() };
-    claimed.settle(&mut transaction, &verdict, (NOW, 3)).await.unwrap();
+    claimed.settle(&mut transaction, &verdict, &TERMS).await.unwrap();
     transaction.commit().await.unwrap();
 }
 
@@ -113,7 +114,7 @@ async fn status_tells_what_waits_and_what_is_paused() {
     let mut transaction = database.begin().await.unwrap();
     let claimed = claim(&mut transaction, NOW, Duration::from_secs(1)).await.unwrap().unwrap();
     let verdict = Verdict::Hold { target: "openai".to_owned(), reason: "the key was refused".to_owned() };
-    claimed.settle(&mut transaction, &verdict, (NOW, 3)).await.unwrap();
+    claimed.settle(&mut transaction, &verdict, &TERMS).await.unwrap();
     transaction.commit().await.unwrap();
     let status = rows(&place.docket(&["status", "--json"]));
     let value = |name: &str, label: &str| {

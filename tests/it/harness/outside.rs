@@ -64,6 +64,15 @@ impl Harness {
         transaction.commit().await.unwrap();
     }
 
+    /// The server is killed, and another one starts on its database. Webhooks still come in where they did.
+    pub async fn restart(&mut self, settings: &str) {
+        let config = config(&self.folder, &self.sandbox, settings);
+        let parts = Parts::build(&config, self.clock.clone()).await.unwrap();
+        let Parts { database, queue, work, feed, .. } = parts;
+        queue.recover().await.unwrap();
+        (self.database, self.queue, self.work, self.feed) = (database, queue, work, feed);
+    }
+
     /// Starts anew with an empty database. Webhooks still go to the old one.
     pub async fn lose_database(&mut self, settings: &str) {
         self.folder = tempfile::tempdir().unwrap();

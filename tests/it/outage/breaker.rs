@@ -1,0 +1,311 @@
+//! When a target counts as down, what that costs the jobs that need it, and how they resume.
+
+use std::time::Duration;
+
+use docket::clock::Clock;
+use docket::database::Database;
+use docket::queue::store::{self, JobRow, PauseRow};
+use docket::queue::{Claimed, Kind, NewJob, Priority, Terms, Turn, Verdict, enqueue};
+use tempfile::TempDir;
+
+const LEASE: Duration = Duration::from_secs(15);
+const MAX_ATTEMPTS: u16 = 5;
+const WORKERS: u16 = 8;
+
+struct Bench {
+    database: Database,
+    clock: Clock,
+    _folder: TempDir,
+}
+
+/// OpenAI did not answer, and Fastio did.
+fn no_answer(silent: bool) -> Verdict {
+    Verdict::Unavailable { target: "openai".to_owned(), after: None, silent, reason: "500".to_owned() }
+}
+
+impl Bench {
+    /// With this many jobs that need both services.
+    async fn with(jobs: u32) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/docket.db", folder.path().display());
+        let database = Database::open(&url).await.unwrap();
+        let bench = Bench { database, clock: Clock::default(), _folder: folder };
+        for number in 0..jobs {
+            bench.add(&format!("file {number}")).await;
+        }
+        bench
+    }
+
+    async fn add(&self, key: &str) {
+        let job = NewJob { key, task: "{}", needs: &["fastio", "openai"], priority: Priority::Live };
+        let mut transaction = self.database.begin().await.unwrap();
+        enqueue(&mut transaction, &job, self.clock.now()).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    async fn claim(&self) -> Option<Claimed> {
+        let mut transaction = self.database.begin().await.unwrap();
+        let due = store::something_due(&mut transaction, self.clock.now()).await.unwrap();
+        let claimed = store::claim(&mut transaction, self.clock.now(), LEASE).await.unwrap();
+        assert!(due || claimed.is_none(), "what can be claimed was not seen to be due");
+        transaction.commit().await.unwrap();
+        claimed
+    }
+
+    /// As many as may run at once.
+    async fn claim_all(&self) -> Vec<Claimed> {
+        let mut all = Vec::new();
+        while let Some(claimed) = self.claim().await {
+            all.push(claimed);
+        }
+        all
+    }
+
+    async fn settle(&self, claimed: Claimed, verdict: Verdict, heard: &[&str]) -> Vec<Turn> {
+        let terms = Terms { now: self.clock.now(), max_attempts: MAX_ATTEMPTS, workers: WORKERS, heard };
+        let mut transaction = self.database.begin().await.unwrap();
+        let (_, turns) = claimed.settle(&mut transaction, &verdict, &terms).await.unwrap();
+        transaction.commit().await.unwrap();
+        turns
+    }
+
+    /// The job fails because OpenAI does not answer.
+    async fn fails(&self, claimed: Claimed) -> Vec<Turn> {
+        self.settle(claimed, no_answer(false), &["fastio"]).await
+    }
+
+    async fn works(&self, claimed: Claimed) -> Vec<Turn> {
+        self.settle(claimed, Verdict::Done, &["fastio", "openai"]).await
+    }
+
+    /// Lets time pass until a probe is due, and claims it.
+    async fn probe(&self) -> Claimed {
+        let mut connection = self.database.read().acquire().await.unwrap();
+        let due = store::next_due(&mut connection).await.unwrap().unwrap();
+        self.clock.shift((due - self.clock.now()).max(0));
+        let probe = self.claim().await.expect("a probe is due");
+        assert!(probe.is_probe());
+        assert!(self.claim().await.is_none(), "one probe at a time");
+        probe
+    }
+
+    async fn rows(&self) -> Vec<JobRow> {
+        store::list(&mut self.database.read().acquire().await.unwrap(), None, 1000).await.unwrap()
+    }
+
+    async fn pauses(&self) -> Vec<PauseRow> {
+        store::pauses(&mut self.database.read().acquire().await.unwrap()).await.unwrap()
+    }
+
+    async fn attempts(&self) -> i64 {
+        self.rows().await.iter().map(|row| row.attempt).sum()
+    }
+
+    fn later(&self, seconds: i64) {
+        self.clock.shift(seconds * 1000);
+    }
+}
+
+#[tokio::test]
+async fn three_jobs_in_a_row_without_an_answer_are_an_outage_which_costs_nobody_an_attempt() {
+    let bench = Bench::with(20).await;
+    let mut hands = Vec::new();
+    for _ in 0..WORKERS {
+        hands.push(bench.claim().await.unwrap());
+    }
+    let mut turns = Vec::new();
+    for claimed in hands {
+        turns.extend(bench.fails(claimed).await);
+    }
+    let began = Turn::Began { target: "openai".into(), kind: Kind::Outage, reason: "500".into() };
+    assert_eq!(turns, [began], "it is said once");
+    assert!(bench.claim().await.is_none(), "nobody else has to find out");
+    let first = bench.probe().await;
+    assert!(bench.fails(first).await.is_empty());
+    assert_eq!(bench.attempts().await, 0, "what the outage cost is given back");
+    // A day.
+    let begun = bench.clock.now();
+    let mut probes = 0;
+    while bench.clock.now() - begun < 24 * 60 * 60 * 1000 {
+        let probe = bench.probe().await;
+        bench.fails(probe).await;
+        probes += 1;
+    }
+    assert!(probes <= 24 * 60 + 5, "{probes} probes");
+    assert_eq!(bench.attempts().await, 0);
+    assert!(bench.rows().await.iter().all(|row| row.state == "waiting"));
+}
+
+#[tokio::test]
+async fn what_waited_resumes_a_few_at_a_time() {
+    let bench = Bench::with(60).await;
+    for _ in 0..3 {
+        let claimed = bench.claim().await.unwrap();
+        bench.fails(claimed).await;
+    }
+    let probe = bench.probe().await;
+    bench.fails(probe).await;
+    let probe = bench.probe().await;
+    let turns = bench.works(probe).await;
+    assert!(matches!(&turns[..], [Turn::Ended { target, .. }] if target == "openai"), "{turns:?}");
+    bench.later(60);
+    let mut sizes = Vec::new();
+    let mut running = bench.claim_all().await;
+    while !bench.pauses().await.is_empty() {
+        sizes.push(running.len());
+        for claimed in running {
+            assert!(bench.works(claimed).await.is_empty(), "it is said once");
+        }
+        // A restart in between keeps the pace: it is in the database.
+        running = Vec::new();
+        for _ in 0..WORKERS {
+            running.extend(bench.claim().await);
+        }
+    }
+    assert_eq!(sizes, [2, 4], "at most {WORKERS} workers");
+    assert_eq!(running.len(), usize::from(WORKERS));
+}
+
+#[tokio::test]
+async fn one_poisonous_job_dies_of_its_attempts_and_holds_nothing() {
+    let bench = Bench::with(0).await;
+    bench.add("poison").await;
+    for attempt in 1..=MAX_ATTEMPTS {
+        bench.later(3600);
+        let poison = bench.claim().await.unwrap();
+        assert_eq!((poison.key.as_str(), poison.attempt), ("poison", attempt));
+        // OpenAI answers the plain question that is asked right after it.
+        assert!(bench.fails(poison).await.is_empty());
+        assert!(bench.pauses().await.is_empty());
+        bench.add("sound").await;
+        let sound = bench.claim().await.unwrap();
+        bench.works(sound).await;
+    }
+    let rows = bench.rows().await;
+    assert_eq!((rows.len(), rows[0].state.as_str()), (1, "dead"));
+    assert_eq!(rows[0].reason.as_deref(), Some("gave up after 5 attempts: 500"));
+}
+
+#[tokio::test]
+async fn several_poisonous_jobs_die_while_others_succeed() {
+    let bench = Bench::with(0).await;
+    for number in 0..4 {
+        bench.add(&format!("poison {number}")).await;
+    }
+    for round in 0..200 {
+        bench.add(&format!("sound {round}")).await;
+        bench.later(1);
+        while let Some(claimed) = bench.claim().await {
+            if claimed.key.starts_with("poison") {
+                bench.fails(claimed).await;
+            } else {
+                bench.works(claimed).await;
+            }
+        }
+    }
+    let rows = bench.rows().await;
+    let dead = rows.iter().filter(|row| row.state == "dead" && row.key.starts_with("poison")).count();
+    assert_eq!(dead, 4, "{rows:#?}");
+    assert!(rows.len() - dead <= 1, "sound jobs are left: {rows:#?}");
+}
+
+#[tokio::test]
+async fn a_single_job_outlives_an_outage_because_a_plain_question_fails_too() {
+    let bench = Bench::with(1).await;
+    for _ in 0..2 {
+        bench.later(2);
+        let claimed = bench.claim().await.unwrap();
+        bench.settle(claimed, no_answer(true), &["fastio"]).await;
+    }
+    assert_eq!(bench.pauses().await[0].kind, "outage");
+    for _ in 0..100 {
+        let probe = bench.probe().await;
+        bench.fails(probe).await;
+    }
+    assert_eq!(bench.attempts().await, 0);
+    let probe = bench.probe().await;
+    bench.works(probe).await;
+    assert!(bench.pauses().await.is_empty() && bench.rows().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_that_never_asked_openai_does_not_prove_that_it_answers() {
+    let bench = Bench::with(3).await;
+    for claimed in bench.claim_all().await {
+        bench.fails(claimed).await;
+    }
+    bench.add("covered by no rule").await;
+    bench.later(10);
+    // A job that has not struck is the first to probe.
+    let probe = bench.claim().await.unwrap();
+    assert_eq!(probe.key, "covered by no rule");
+    bench.settle(probe, Verdict::Done, &["fastio"]).await;
+    assert_eq!(bench.pauses().await.len(), 1);
+    let probe = bench.probe().await;
+    bench.fails(probe).await;
+    assert_eq!(bench.attempts().await, 0);
+}
+
+#[tokio::test]
+async fn a_relapse_while_it_resumes_holds_it_again() {
+    let bench = Bench::with(40).await;
+    for _ in 0..3 {
+        let claimed = bench.claim().await.unwrap();
+        bench.fails(claimed).await;
+    }
+    let probe = bench.probe().await;
+    bench.works(probe).await;
+    let mut failures = 0;
+    while bench.pauses().await[0].allowed.is_some() {
+        let claimed = bench.claim().await.unwrap();
+        bench.fails(claimed).await;
+        failures += 1;
+    }
+    assert_eq!(failures, 3);
+}
+
+#[tokio::test]
+async fn both_down_end_one_after_the_other() {
+    let bench = Bench::with(10).await;
+    let down = |target: &str| Verdict::Unavailable {
+        target: target.to_owned(),
+        after: None,
+        silent: false,
+        reason: "no connection".to_owned(),
+    };
+    for _ in 0..3 {
+        let claimed = bench.claim().await.unwrap();
+        bench.settle(claimed, down("fastio"), &[]).await;
+    }
+    let probe = bench.probe().await;
+    bench.settle(probe, down("fastio"), &[]).await;
+    // Fastio is back. What it says leads to OpenAI, which is not.
+    for _ in 0..3 {
+        let due = store::next_due(&mut bench.database.read().acquire().await.unwrap()).await.unwrap();
+        bench.clock.shift((due.unwrap() - bench.clock.now()).max(0));
+        let claimed = bench.claim().await.unwrap();
+        bench.settle(claimed, down("openai"), &["fastio"]).await;
+    }
+    let pauses = bench.pauses().await;
+    let held: Vec<_> =
+        pauses.iter().filter(|pause| pause.allowed.is_none()).map(|pause| &*pause.target).collect();
+    assert_eq!(held, ["openai"]);
+    let probe = bench.probe().await;
+    bench.settle(probe, down("openai"), &["fastio"]).await;
+    assert_eq!(bench.attempts().await, 0);
+}
+
+#[tokio::test]
+async fn a_service_that_asks_for_time_is_given_it() {
+    let bench = Bench::with(3).await;
+    for claimed in bench.claim_all().await {
+        let after = Some(Duration::from_secs(120));
+        let verdict =
+            Verdict::Unavailable { target: "openai".into(), after, silent: false, reason: "503".into() };
+        bench.settle(claimed, verdict, &["fastio"]).await;
+    }
+    bench.later(119);
+    assert!(bench.claim().await.is_none());
+    bench.later(2);
+    assert!(bench.claim().await.is_some_and(|probe| probe.is_probe()));
+}
