@@ -12,6 +12,7 @@
 //! | download | [`SILENCE_LIMIT`] until the head and between two pieces; no total, for a slow file is not a broken one |
 //! | upload | [`upload::STALL_LIMIT`] without progress, [`upload::ANSWER_LIMIT`] after the last byte, and a total by size |
 
+mod credential;
 pub mod pulse;
 pub mod reply;
 pub mod upload;

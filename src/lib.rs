@@ -18,6 +18,7 @@ pub mod event;
 pub mod fastio;
 pub mod feed;
 pub mod http;
+mod mistake;
 pub mod openai;
 pub mod own;
 pub mod queue;

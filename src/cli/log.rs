@@ -13,7 +13,7 @@ use crate::config::{LogFormat, LogSettings};
 pub fn start(settings: &LogSettings) -> Result<(), Failure> {
     let filter = EnvFilter::builder()
         .parse(&settings.filter)
-        .map_err(|error| Failure::Usage(format!("log.filter = \"{}\": {error}", settings.filter)))?;
+        .map_err(|error| Failure::Usage(format!("log.filter: {error}")))?;
     let terminal = io::stderr().is_terminal();
     let text = match settings.format {
         LogFormat::Auto => terminal,

@@ -69,7 +69,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let now = jiff::Timestamp::now();
     let body = body(&Sent { id: &id, event: &event, profile: &profile, node: &node }, now).to_string();
 
-    let wrong = |error: http::Unusable| Failure::Usage(format!("--url {url}: {error}"));
+    let wrong = |error: http::Unusable| Failure::Usage(format!("--url: {error}"));
     let client = http::client(&Base::new(&url).map_err(wrong)?);
     let client = client.map_err(|failure| Failure::Failed(failure.detail))?;
     let mut request = client.post(url.clone()).header("content-type", "application/json").timeout(LIMIT);

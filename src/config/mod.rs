@@ -11,7 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::sync::{RuleError, RuleSettings, Rules};
-use crate::{feed, queue, receive, run, sync};
+use crate::{feed, mistake, queue, receive, run, sync};
 
 pub use secrets::Secrets;
 
@@ -55,8 +55,9 @@ pub enum ConfigError {
     File { path: PathBuf, message: String },
     #[error("{place}: {message}")]
     Override { place: String, message: String },
-    #[error("cannot read the secret {variable} in {path}: {source}")]
-    SecretFile { variable: String, path: PathBuf, source: std::io::Error },
+    // Not the path: it may be the secret itself, in the wrong variable.
+    #[error("cannot read the file that {variable}_FILE names: {source}")]
+    SecretFile { variable: String, source: std::io::Error },
     #[error("both {0} and {0}_FILE are set: keep one of them")]
     TwoSecrets(String),
     #[error("{variable} is not set: {why}")]
@@ -185,12 +186,13 @@ impl Config {
             message,
         };
         // The file alone first: only then does an error tell its line.
-        let file: File = toml::from_str(&text).map_err(|error| file_error(error.to_string()))?;
+        let told = |error: &toml::de::Error| file_error(mistake::in_text(&text, error));
+        let file: File = toml::from_str(&text).map_err(|error| told(&error))?;
         let overrides = overlay::overrides(sources)?;
         let file = if overrides.is_empty() {
             file
         } else {
-            let table = text.parse().map_err(|error: toml::de::Error| file_error(error.to_string()))?;
+            let table = text.parse().map_err(|error| told(&error))?;
             overlay::apply(table, overrides)?
         };
         let File { database, fastio, openai, receive, queue, sync, feed, sweep, log, rule } = file;
@@ -234,5 +236,7 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::{ConfigError, File, Sources};
+use crate::mistake::{is_name, words};
 
 /// Variables that have names of their own.
 const NAMED: [(&str, &str); 3] = [
@@ -33,13 +34,16 @@ pub fn overrides(sources: &Sources) -> Result<Vec<Override>, ConfigError> {
         }
     }
     for set in &sources.set {
-        let (key, value) = set.split_once('=').ok_or_else(|| ConfigError::Override {
-            place: format!("--set {set}"),
-            message: "write it as section.name=value".to_owned(),
+        let (key, value) = set.split_once('=').map(|(key, value)| (key.trim(), value)).ok_or_else(|| {
+            ConfigError::Override {
+                // Not the text, which may be a secret without a name.
+                place: "--set".to_owned(),
+                message: "write it as section.name=value".to_owned(),
+            }
         })?;
         found.push(Override {
-            place: format!("--set {key}"),
-            key: key.trim().to_owned(),
+            place: if is_name(key) { format!("--set {key}") } else { "--set".to_owned() },
+            key: key.to_owned(),
             value: parse(value),
         });
     }
@@ -87,7 +91,7 @@ pub fn apply(mut table: Table, overrides: Vec<Override>) -> Result<File, ConfigE
         put(&mut table, &key, value)
             .map_err(|message| ConfigError::Override { place: place.clone(), message })?;
         let read = File::deserialize(table.clone())
-            .map_err(|error| ConfigError::Override { place, message: error.message().to_owned() })?;
+            .map_err(|error| ConfigError::Override { place, message: words(error.message()) })?;
         file = Some(read);
     }
     Ok(file.unwrap_or_default())
@@ -96,7 +100,9 @@ pub fn apply(mut table: Table, overrides: Vec<Override>) -> Result<File, ConfigE
 fn put(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
     let (section, name) = key.split_once('.').ok_or("write the section too, as in receive.listen")?;
     let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-    let Value::Table(section) = section else { return Err(format!("`{key}` is not a setting of a section")) };
+    let Value::Table(section) = section else {
+        return Err("this is not a setting of a section; rules stand in the file".to_owned());
+    };
     section.insert(name.to_owned(), value);
     Ok(())
 }

@@ -64,11 +64,8 @@ fn value(environment: &BTreeMap<String, String>, name: &str) -> Result<Option<St
         (Some(value), None) => Ok(Some(value.trim().to_owned())),
         (None, Some(path)) => {
             let path = PathBuf::from(path);
-            let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::SecretFile {
-                variable: name.to_owned(),
-                path: path.clone(),
-                source,
-            })?;
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| ConfigError::SecretFile { variable: name.to_owned(), source })?;
             Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
         }
         (None, None) => Ok(None),

@@ -47,13 +47,16 @@ fn the_variables_with_names_of_their_own_are_settings_too() {
 #[test]
 fn a_mistake_is_named_with_its_place() {
     let in_file = error("[queue]\nworker = 1\n", &[], &[]);
-    assert!(in_file.contains("line 2") && in_file.contains("unknown field `worker`"), "{in_file}");
+    assert!(
+        in_file.contains("line 2") && in_file.contains("unknown key `worker`: did you mean `workers`?"),
+        "{in_file}"
+    );
     let in_environment = error(RULE, &[("DOCKET_QUEUE__WORKER", "1")], &[]);
-    assert!(in_environment.starts_with("DOCKET_QUEUE__WORKER: unknown field `worker`"), "{in_environment}");
+    assert!(in_environment.starts_with("DOCKET_QUEUE__WORKER: unknown key `worker`"), "{in_environment}");
     let one_underscore = error(RULE, &[("DOCKET_QUEUE_WORKERS", "1")], &[]);
     assert!(one_underscore.contains("DOCKET_SECTION__NAME"), "{one_underscore}");
     let in_flag = error(RULE, &[], &["queue.workers=many"]);
-    assert!(in_flag.starts_with("--set queue.workers: invalid type"), "{in_flag}");
+    assert!(in_flag.starts_with("--set queue.workers: this must be a whole number"), "{in_flag}");
     let no_section = error(RULE, &[], &["workers=1"]);
     assert!(no_section.contains("write the section too"), "{no_section}");
 }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error(
-        "DATABASE_URL has the scheme `{0}`, but this version keeps its state in SQLite: use sqlite://PATH"
-    )]
-    NotSqlite(String),
+    // Not the URL: it may hold a password.
+    #[error("DATABASE_URL is not sqlite://PATH: this version keeps its state in SQLite")]
+    NotSqlite,
+    #[error("DATABASE_URL names a user or a host, which SQLite does not have: use sqlite://PATH")]
+    NotPlain,
     #[error("there is no database at {0}; `docket serve` makes one, or set DATABASE_URL to where it is")]
     Missing(PathBuf),
     #[error("the database at {0} was made by an older docket; start this version's server on it first")]

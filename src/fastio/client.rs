@@ -5,12 +5,12 @@ use std::fmt;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
-use crate::http::reply::{self, Reply, exchange};
+use crate::http::reply::{self, Begun, Reply, exchange};
 use crate::http::value::text;
 use crate::http::{Base, Failure, Phase, Pulse, SMALL_CALL_LIMIT};
 
@@ -295,12 +295,12 @@ async fn start(
 ) -> Result<Download, Error> {
     // Compressed bytes would be uploaded as they are, so we ask for none and refuse them.
     let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let response = reply::open(request).await.map_err(|failure| Error::failed(operation, failure))?;
+    let begun = reply::open(request).await.map_err(|failure| Error::failed(operation, failure))?;
     // A partial answer is not the file; we never ask for one.
-    if response.status() != StatusCode::OK {
-        return Err(refusal(operation, response, secrets).await);
+    let head = begun.head();
+    if head.status != StatusCode::OK {
+        return Err(refusal(operation, begun, secrets).await);
     }
-    let head = reply::head(&response);
     if head.header(CONTENT_ENCODING.as_str()).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(Error::unreadable(
             operation,
@@ -308,18 +308,18 @@ async fn start(
             "the content comes compressed, which we did not ask for",
         ));
     }
-    let length = response.content_length();
+    let length = begun.content_length();
     let body =
-        reply::pieces(response).map(move |piece| piece.map_err(|failure| Error::failed(operation, failure)));
+        reply::pieces(begun).map(move |piece| piece.map_err(|failure| Error::failed(operation, failure)));
     Ok(Download { length, body: body.boxed() })
 }
 
-async fn refusal(operation: &'static str, response: Response, secrets: &[&str]) -> Error {
-    let head = reply::head(&response);
+async fn refusal(operation: &'static str, begun: Begun, secrets: &[&str]) -> Error {
+    let head = begun.head();
     if head.status.is_success() {
         return Error::unreadable(operation, &head, "not the whole content");
     }
-    match tokio::time::timeout(SMALL_CALL_LIMIT, reply::read(response)).await {
+    match tokio::time::timeout(SMALL_CALL_LIMIT, reply::read(begun)).await {
         Ok(Ok(reply)) => Error::refused(operation, &reply, secrets),
         Ok(Err(failure)) => Error::failed(operation, failure),
         Err(_) => {

@@ -75,7 +75,7 @@ impl SweepSettings {
 /// An id that somebody wrote without quotes is an id all the same.
 fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
+    #[serde(untagged, expecting = "write the organisation's id, in quotes")]
     enum Written {
         Text(String),
         Number(u64),

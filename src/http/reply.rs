@@ -9,6 +9,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
+use super::credential::Credentials;
 use super::{Phase, SILENCE_LIMIT, Unusable};
 
 /// The largest JSON answer that is read. The largest one asked for is a page of 500 Fastio nodes with all their
@@ -41,6 +42,23 @@ impl Head {
 pub struct Reply {
     pub head: Head,
     pub body: Bytes,
+}
+
+/// An answer of which the head is there.
+pub struct Begun {
+    response: Response,
+    sent: Credentials,
+}
+
+impl Begun {
+    pub fn head(&self) -> Head {
+        Head { status: self.response.status(), headers: self.response.headers().clone() }
+    }
+
+    /// How many bytes are announced, if that is said.
+    pub fn content_length(&self) -> Option<u64> {
+        self.response.content_length()
+    }
 }
 
 impl Reply {
@@ -126,16 +144,26 @@ fn describe(error: &reqwest::Error) -> String {
 /// # Errors
 /// When no complete answer came. A refusal whose body breaks off is still an answer: its status says what matters.
 pub async fn exchange(request: RequestBuilder) -> Result<Reply, Failure> {
-    let response = request.send().await.map_err(Failure::sending)?;
-    read(response).await
+    read(send(request).await?).await
+}
+
+/// Sends `request`, and keeps what lets it in, to blot it out of the answer.
+async fn send(request: RequestBuilder) -> Result<Begun, Failure> {
+    let (client, request) = request.build_split();
+    let request = request.map_err(Failure::sending)?;
+    let sent = Credentials::of(&request);
+    let mut response = client.execute(request).await.map_err(Failure::sending)?;
+    sent.leave_headers(response.headers_mut());
+    Ok(Begun { response, sent })
 }
 
 /// Reads the answer that has begun.
 ///
 /// # Errors
 /// As [`exchange`].
-pub async fn read(mut response: Response) -> Result<Reply, Failure> {
-    let head = head(&response);
+pub async fn read(begun: Begun) -> Result<Reply, Failure> {
+    let head = begun.head();
+    let Begun { mut response, sent } = begun;
     let success = head.status.is_success();
     let mut body = BytesMut::new();
     loop {
@@ -155,25 +183,25 @@ pub async fn read(mut response: Response) -> Result<Reply, Failure> {
             break;
         }
     }
-    Ok(Reply { head, body: body.freeze() })
+    Ok(Reply { head, body: sent.leave_body(body.freeze()) })
 }
 
 /// Sends a request for a long body and returns once the head is there.
 ///
 /// # Errors
 /// When no head came within [`SILENCE_LIMIT`].
-pub async fn open(request: RequestBuilder) -> Result<Response, Failure> {
-    match tokio::time::timeout(SILENCE_LIMIT, request.send()).await {
-        Ok(sent) => sent.map_err(Failure::sending),
+pub async fn open(request: RequestBuilder) -> Result<Begun, Failure> {
+    match tokio::time::timeout(SILENCE_LIMIT, send(request)).await {
+        Ok(begun) => begun,
         Err(_) => Err(Failure::transport(Phase::BodySent, silence(SILENCE_LIMIT))),
     }
 }
 
 /// The body of `response` as it comes. It ends with an error when the connection breaks, nothing comes for
 /// [`SILENCE_LIMIT`], or fewer bytes come than `Content-Length` announced (hyper checks that).
-pub fn pieces(response: Response) -> impl Stream<Item = Result<Bytes, Failure>> + Send + 'static {
-    let head = head(&response);
-    stream::try_unfold((response, head), |(mut response, head)| async move {
+pub fn pieces(begun: Begun) -> impl Stream<Item = Result<Bytes, Failure>> + Send + 'static {
+    let head = begun.head();
+    stream::try_unfold((begun.response, head), |(mut response, head)| async move {
         match tokio::time::timeout(SILENCE_LIMIT, response.chunk()).await {
             Ok(Ok(piece)) => Ok(piece.map(|piece| (piece, (response, head)))),
             Ok(Err(error)) => Err(Failure::reading(&error, head)),
@@ -183,10 +211,6 @@ pub fn pieces(response: Response) -> impl Stream<Item = Result<Bytes, Failure>> 
             }
         }
     })
-}
-
-pub fn head(response: &Response) -> Head {
-    Head { status: response.status(), headers: response.headers().clone() }
 }
 
 fn silence(limit: Duration) -> String {

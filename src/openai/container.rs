@@ -111,16 +111,16 @@ impl Client {
         let Call { request, id } = self.request(OPERATION, Method::GET, &path)?;
         let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let failed = |failure| Error::failed(OPERATION, failure).sent_as(id.clone());
-        let response = reply::open(request).await.map_err(failed)?;
-        let head = reply::head(&response);
+        let begun = reply::open(request).await.map_err(failed)?;
+        let head = begun.head();
         if !head.status.is_success() {
-            let read = tokio::time::timeout(SMALL_CALL_LIMIT, reply::read(response)).await;
+            let read = tokio::time::timeout(SMALL_CALL_LIMIT, reply::read(begun)).await;
             let late =
                 || Failure::transport(Phase::ResponseStarted, "the refusal did not end in time".into());
             let refusal = read.map_err(|_| failed(late()))?.map_err(failed)?;
             return Err(Error::refused(OPERATION, &refusal, &[self.key().expose_secret()]).sent_as(id));
         }
-        let length = response.content_length();
+        let length = begun.content_length();
         let too_large = move || {
             let what = format!("the file is larger than the {max_bytes} bytes that are taken");
             Error::answered(OPERATION, ErrorKind::TooLarge, &head, &what).sent_as(id.clone())
@@ -129,7 +129,7 @@ impl Client {
             return Err(too_large());
         }
         let mut taken = 0_u64;
-        let body = reply::pieces(response).map(move |piece| {
+        let body = reply::pieces(begun).map(move |piece| {
             let piece = piece.map_err(|failure| Error::failed(OPERATION, failure))?;
             taken = taken.saturating_add(piece.len() as u64);
             if taken > max_bytes { Err(too_large()) } else { Ok(piece) }

@@ -10,6 +10,7 @@ use url::Url;
 use super::frame;
 use super::schema::Schema;
 use crate::fastio::Profile;
+use crate::mistake;
 use crate::sync::{Rule, RuleSettings, Rules, Target};
 
 /// The least that OpenAI takes as `max_output_tokens` (its OpenAPI document).
@@ -185,7 +186,7 @@ pub fn definitions(
     for (settings, rule) in settings.iter().zip(rules.iter()) {
         let Some(table) = &settings.run else { continue };
         let run: RunSettings = table.clone().try_into().map_err(|error: toml::de::Error| {
-            SettingsError::Unreadable { rule: rule.name.clone(), message: error.message().to_owned() }
+            SettingsError::Unreadable { rule: rule.name.clone(), message: mistake::words(error.message()) }
         })?;
         let definition = Definition::new(run, (settings, rule), (folder, openai))
             .map_err(|what| SettingsError::Unsound { rule: rule.name.clone(), what })?;

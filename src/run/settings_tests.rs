@@ -31,7 +31,7 @@ fn a_mistake_is_named_with_its_rule() {
     for (run, words) in [
         ("prompt = 'Look.'", "model is missing"),
         ("model = 'm'\nprompt = ' '", "prompt is empty"),
-        ("model = 'm'\nprompt = 'p'\npromt = 'p'", "unknown field `promt`"),
+        ("model = 'm'\nprompt = 'p'\npromt = 'p'", "unknown key `promt`: did you mean `prompt`"),
         ("model = 'm'\nprompt = 'p'\nengine = 'fastio'", "not available yet"),
         ("model = 'm'\nprompt = 'p'\nschema = 'none.json'", "cannot be read"),
         ("model = 'm'\nprompt = 'p'\nschema = 'docket.toml'", "cannot be used"),

@@ -30,7 +30,7 @@ pub struct RuleSettings {
 
 /// The vector store a rule fills.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "write an id such as 'vs_abc123', or { create = 'name' }")]
 pub enum Target {
     Id(VectorStoreId),
     Create { create: String },

@@ -30,17 +30,17 @@ fn offered(text: &str) -> BTreeSet<String> {
 }
 
 fn offers(error: &str) -> BTreeSet<String> {
-    let (_, offers) = error.split_once("expected").unwrap_or_else(|| panic!("{error}"));
-    offers.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    let (_, offers) = error.split_once("write one of ").unwrap_or_else(|| panic!("{error}"));
+    offers.split(", ").map(str::to_owned).collect()
 }
 
 /// Every setting there is, as `section.name`.
 fn settings() -> BTreeSet<String> {
-    let sections = offered("no_such_section = 1");
+    let sections = offered("zzz = 1");
     assert!(sections.contains("receive") && sections.contains("rule"), "{sections:?}");
     let names = |section: &String| match section.as_str() {
-        "rule" => offered("[[rule]]\nno_such_setting = 1"),
-        _ => offered(&format!("[{section}]\nno_such_setting = 1")),
+        "rule" => offered("[[rule]]\nzzz = 1"),
+        _ => offered(&format!("[{section}]\nzzz = 1")),
     };
     let mut settings: BTreeSet<String> = sections
         .iter()
@@ -48,7 +48,7 @@ fn settings() -> BTreeSet<String> {
         .collect();
     // A table of its own.
     assert!(settings.remove("rule.run"));
-    let config = load(&format!("{RULE}[rule.run]\nno_such_setting = 1\n")).unwrap();
+    let config = load(&format!("{RULE}[rule.run]\nzzz = 1\n")).unwrap();
     let error = config.runs(&config.rules().unwrap()).unwrap_err().to_string();
     settings.extend(offers(&error).into_iter().map(|name| format!("rule.run.{name}")));
     settings

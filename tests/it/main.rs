@@ -18,5 +18,6 @@ mod run_clients;
 mod run_kill;
 mod sandbox_fastio;
 mod sandbox_openai;
+mod secrets;
 mod sweep;
 mod sync;

@@ -16,9 +16,17 @@ pub async fn database(report: &mut Report, config: &Config) -> io::Result<bool> 
     let url = &config.database.url;
     let lock = ServerLock::take(url);
     let in_use = matches!(lock, Err(OpenError::InUse(_)));
-    if let (Err(error), false) = (&lock, in_use) {
-        report.fail(CHECK, format!("{error}; put database.url (now {url}) where this user can write"))?;
-        return Ok(false);
+    match &lock {
+        // The error names the path. The URL is not shown: one for another database may hold a password.
+        Err(error @ OpenError::Lock { .. }) => {
+            report.fail(CHECK, format!("{error}; put database.url where this user can write"))?;
+            return Ok(false);
+        }
+        Err(error) if !in_use => {
+            report.fail(CHECK, error.to_string())?;
+            return Ok(false);
+        }
+        _ => {}
     }
     match Database::inspect(url).await {
         Ok(seen) => judge(report, &seen, in_use)?,
@@ -29,7 +37,7 @@ pub async fn database(report: &mut Report, config: &Config) -> io::Result<bool> 
             }
             Err(error) => report.fail(CHECK, error.to_string())?,
         },
-        Err(error) => report.fail(CHECK, format!("{error}; database.url is {url}"))?,
+        Err(error) => report.fail(CHECK, format!("{error}; look at database.url"))?,
     }
     Ok(in_use)
 }

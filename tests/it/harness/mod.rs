@@ -1,6 +1,7 @@
 //! A whole Docket between stateful stand-ins of Fastio and OpenAI, driven one step at a time: a test says when the inbox
 //! is drained and when jobs are done, and moves time instead of waiting for it.
 
+pub mod between;
 mod outside;
 pub mod program;
 mod runs;
