@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue, Error};
 const LONGEST_NAME: usize = 40;
 
 /// How alike two names must be for one to be a slip of the other, from 0 to 1.
-const ALIKE: f64 = 0.75;
+const ALIKE: f64 = 0.6;
 
 /// What `error` says about `text`: the line, the setting's name, and what to write there.
 pub fn in_text(text: &str, error: &Error) -> String {
@@ -78,7 +78,7 @@ fn unknown(name: &str, choices: &[&str]) -> String {
             "{shown}: secrets come from the environment, such as FASTIO_API_KEY or FASTIO_API_KEY_FILE"
         );
     }
-    let likeness = |choice: &&str| strsim::jaro_winkler(name, choice);
+    let likeness = |choice: &&str| strsim::normalized_damerau_levenshtein(name, choice);
     let nearest = choices.iter().copied().max_by(|one, two| likeness(one).total_cmp(&likeness(two)));
     match nearest {
         None => format!("{shown}: remove it"),

@@ -85,7 +85,7 @@ fn a_rate_limit_says_when_it_ends() {
 #[test]
 fn trouble_that_says_how_long_is_waited_out() {
     let error = refused(503, "<html>", &[("retry-after", "7")]);
-    assert_eq!(error.retry(), Retry::After(Duration::from_secs(7)));
+    assert_eq!(error.retry(), Retry::Unavailable(Some(Duration::from_secs(7))));
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn wrapped_and_bare_errors_are_read_and_pages_of_html_are_not_quoted() {
         refused(404, r#"{"message": "Response not found.", "type": "x", "param": null, "code": null}"#, &[]);
     assert!(bare.is_not_found());
     let html = refused(502, "<html><h1>Bad Gateway</h1></html>", &[("retry-after", "3")]);
-    assert_eq!(html.retry(), Retry::After(Duration::from_secs(3)));
+    assert_eq!(html.retry(), Retry::Unavailable(Some(Duration::from_secs(3))));
     assert!(!html.to_string().contains("html"));
 }
 
