@@ -85,6 +85,7 @@ impl Work {
             }
             Ok(Task::Response { response }) => self.runs.hinted(&response).await,
             Ok(Task::Digest { rule }) => self.runs.digest(&rule).await,
+            Ok(Task::Leftover { leftover, .. }) => self.runs.leftover(leftover).await,
             Err(error) => {
                 Verdict::Dead { reason: format!("this version cannot read the job's task: {error}") }
             }

@@ -11,6 +11,7 @@ use super::{Form, ListArguments, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
+use crate::queue::presence;
 use crate::run::store::{self, RunRow};
 use crate::run::{self, Estimate, RunId};
 
@@ -69,18 +70,33 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
 }
 
 async fn list(database: &Database, rule: Option<&str>, list: &ListArguments) -> Result<Outcome, Failure> {
-    let rows = store::list(&mut *database.read().acquire().await?, rule, list.limit).await?;
+    let mut connection = database.read().begin().await?;
+    let rows = store::list(&mut connection, rule, list.limit).await?;
+    let keys: Vec<String> = rows.iter().map(RunRow::job).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let jobs = presence::states(&mut connection, &keys).await?;
+    drop(connection);
+    let is_dead =
+        |row: &RunRow| row.state != "ended" && jobs.get(&row.job()).is_some_and(|job| job == "dead");
     if list.form.json {
-        output::json(&rows)?;
+        let shown = |row: &RunRow| {
+            let mut shown = serde_json::to_value(row).expect("a row is numbers and texts");
+            shown["word"] = (if is_dead(row) { DEAD } else { row.word() }).into();
+            shown
+        };
+        output::json(&rows.iter().map(shown).collect::<Vec<_>>())?;
     } else if rows.is_empty() {
         output::line("No run yet. One begins when a file of a rule with [rule.run] is indexed.")?;
     } else {
-        output::print(&table(&rows, Clock::default().now()).render(Paint::stdout()))?;
+        output::print(&table(&rows, is_dead, Clock::default().now()).render(Paint::stdout()))?;
     }
     Ok(Outcome::Done)
 }
 
-fn table(rows: &[RunRow], now: i64) -> Table {
+/// How a run stands whose job the queue has given up.
+const DEAD: &str = "dead";
+
+fn table(rows: &[RunRow], is_dead: impl Fn(&RunRow) -> bool, now: i64) -> Table {
     let mut table = Table::new(&[
         Column::new("run", Cut::Nowhere).right(),
         Column::new("rule", Cut::End).widest(16),
@@ -93,27 +109,23 @@ fn table(rows: &[RunRow], now: i64) -> Table {
     for row in rows {
         let tokens = row.input_tokens.map(|input| (input + row.output_tokens.unwrap_or(0)).to_string());
         let since = row.ended_at.or(row.answered_at).or(row.begun_at).unwrap_or(row.created_at);
+        let dead = is_dead(row);
+        let reason = match (dead, row.reason.as_deref()) {
+            (true, _) => "its job is dead: docket jobs list --state dead".to_owned(),
+            (false, reason) => reason.unwrap_or_default().to_owned(),
+        };
+        let held = row.held_until.filter(|_| !dead).map(|until| format!(" ({})", when(until.max(now), now)));
         table.row([
             plain(row.run_id.to_string()),
             plain(&row.rule),
             plain(&row.path),
-            state(word(row)),
+            state(if dead { DEAD } else { row.word() }),
             plain(tokens.as_deref().unwrap_or("–")),
             plain(when(since, now)),
-            plain(row.reason.as_deref().unwrap_or_default()),
+            plain(reason + &held.unwrap_or_default()),
         ]);
     }
     table
-}
-
-/// One word for how a run stands.
-fn word(row: &RunRow) -> &str {
-    match row.outcome.as_deref() {
-        Some(outcome) if row.state == "ended" => outcome,
-        // What a limit keeps from beginning has a reason to wait.
-        _ if row.state == "wanted" && row.reason.is_some() => "held",
-        _ => &row.state,
-    }
 }
 
 async fn show(database: &Database, one: &One) -> Result<Outcome, Failure> {
@@ -135,7 +147,7 @@ async fn show(database: &Database, one: &One) -> Result<Outcome, Failure> {
         ("rule", row.rule.clone()),
         ("file", row.path.clone()),
         ("version", or_none(&row.version)),
-        ("state", word(&row).to_owned()),
+        ("state", row.word().to_owned()),
         ("reason", or_none(&row.reason)),
         ("engine", row.engine.clone()),
         ("model", or_none(&row.model)),

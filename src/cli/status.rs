@@ -12,11 +12,28 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::feed::store::Way;
 use crate::queue::store::PauseRow;
-use crate::{event, feed, queue, receive, sync};
+use crate::run::store::HeldRow;
+use crate::{event, feed, queue, receive, run, sync};
 
 /// States that are shown even when nothing is in them, so that a script finds its number.
 const JOB_STATES: [&str; 3] = ["waiting", "running", "dead"];
 const FILE_STATES: [&str; 3] = ["present", "skipped", "gone"];
+/// How runs stand; `dead` is one whose job is.
+const RUN_STATES: [&str; 13] = [
+    "wanted",
+    "starting",
+    "running",
+    "answered",
+    "ending",
+    "held",
+    "needs_review",
+    "failed",
+    "refused",
+    "dead",
+    "completed",
+    "superseded",
+    "cancelled",
+];
 const COPY_STATES: [&str; 5] = ["uploading", "uploaded", "attached", "indexed", "retiring"];
 
 #[derive(Debug, Args)]
@@ -24,6 +41,9 @@ pub struct Arguments {
     #[command(flatten)]
     form: Form,
 }
+
+/// Reasons that are shown for what is held; more are in `docket runs list`.
+const REASONS: u32 = 5;
 
 /// One number.
 #[derive(Debug, Serialize)]
@@ -56,6 +76,10 @@ struct Seen {
     pauses: Vec<PauseRow>,
     files: Vec<(String, i64)>,
     copies: Vec<(String, i64)>,
+    runs: Vec<(String, i64)>,
+    held: Vec<HeldRow>,
+    /// What runs left elsewhere and is to be taken away, and conversations that may exist and cannot be found.
+    leftovers: (i64, i64),
     events: Vec<(String, i64)>,
     received: Vec<(String, String, i64)>,
     feed: Option<feed::store::State>,
@@ -72,6 +96,13 @@ impl Seen {
             pauses: queue::store::pauses(&mut connection).await?,
             files: sync::store::file_counts(&mut connection).await?,
             copies: sync::store::copy_counts(&mut connection).await?,
+            runs: {
+                let mut runs = run::store::counts(&mut connection).await?;
+                runs.push(("dead".to_owned(), queue::presence::dead(&mut connection, "run:").await?));
+                runs
+            },
+            held: run::store::held(&mut connection, REASONS).await?,
+            leftovers: run::leftover::store::counts(&mut connection).await?,
             events: event::store::counts(&mut connection).await?,
             received: receive::counts(&mut connection).await?,
             feed: feed::store::state(&mut connection).await?,
@@ -88,6 +119,9 @@ impl Seen {
         add("job", &JOB_STATES, &self.jobs);
         add("file", &FILE_STATES, &self.files);
         add("copy", &COPY_STATES, &self.copies);
+        add("run", &RUN_STATES, &self.runs);
+        rows.push(row("leftover", "left", self.leftovers.0));
+        rows.push(row("leftover", "unanswered", self.leftovers.1));
         rows.extend(self.events.iter().map(|(kind, value)| row("event", kind, *value)));
         for (name, label, value) in &self.received {
             // As they stand in `receive_count`, whose events are those the drain has seen.
@@ -137,6 +171,10 @@ impl Seen {
                 ("copies".to_owned(), states(&COPY_STATES, &self.copies)),
             ],
         );
+        let runs = self.run_words(now, paint);
+        if !runs.is_empty() {
+            section("Runs", runs);
+        }
         section("Received", self.received_words(paint));
         let learnt = self.learnt_words(now, paint);
         if !learnt.is_empty() {
@@ -152,6 +190,32 @@ impl Seen {
             );
         }
         text
+    }
+
+    /// How the runs stand, and what keeps some of them waiting. Nothing where none ever was.
+    fn run_words(&self, now: i64, paint: Paint) -> Vec<(String, String)> {
+        let mut lines = Vec::new();
+        if self.runs.iter().any(|(_, runs)| *runs > 0) {
+            lines.push(("runs".to_owned(), in_words(&RUN_STATES, &self.runs, paint)));
+        }
+        for held in &self.held {
+            let until =
+                held.until.map(|until| format!(" ({})", when(until.max(now), now))).unwrap_or_default();
+            let words = format!("{} of {}: {}{until}", held.runs, held.rule, held.reason);
+            lines.push(("held".to_owned(), words));
+        }
+        let (left, unanswered) = self.leftovers;
+        if left > 0 {
+            lines.push(("left behind".to_owned(), format!("{left} to be taken away at Fastio or OpenAI")));
+        }
+        if unanswered > 0 {
+            let words = format!(
+                "{} may be at OpenAI that nobody can find",
+                count(unanswered.unsigned_abs(), "empty conversation")
+            );
+            lines.push(("unanswered".to_owned(), words));
+        }
+        lines
     }
 
     /// How else changes are learnt.

@@ -10,7 +10,7 @@ use crate::fastio::{NodeId, Profile};
 use crate::queue::Priority;
 
 pub use store::{Recorded, Row, ask, record};
-pub use task::{FileKey, Task};
+pub use task::{FileKey, Service, Task};
 
 /// How an id begins that was made from the hash of the bytes, because the payload had none.
 pub const MADE_ID: &str = "sha256:";

@@ -1,4 +1,4 @@
-//! The work there is: look at a file or at everything under a folder, follow a run, write a rule's table.
+//! The work there is: look at a file or at everything under a folder, follow a run, write a rule's table, clear up.
 
 use std::fmt;
 
@@ -22,6 +22,16 @@ pub enum Task {
     Response { response: String },
     /// Write the table over the rule's results, once its files have been quiet for a while.
     Digest { rule: String },
+    /// Take away what a run left there.
+    Leftover { leftover: i64, at: Service },
+}
+
+/// Where something was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    Fastio,
+    Openai,
 }
 
 impl Task {
@@ -33,6 +43,7 @@ impl Task {
             Task::Run { profile, node, rule } => format!("run:{profile}:{}:{rule}", node.canonical()),
             Task::Response { response } => format!("response:{response}"),
             Task::Digest { rule } => format!("digest:{rule}"),
+            Task::Leftover { leftover, .. } => format!("leftover:{leftover}"),
             Task::Listing { profile, node } => format!("listing:{profile}:{}", node.canonical()),
         }
     }
@@ -41,8 +52,11 @@ impl Task {
     pub fn needs(&self) -> &'static [&'static str] {
         match self {
             Task::File { .. } | Task::Run { .. } => &["fastio", "openai"],
-            Task::Folder { .. } | Task::Listing { .. } | Task::Digest { .. } => &["fastio"],
-            Task::Response { .. } => &["openai"],
+            Task::Folder { .. }
+            | Task::Listing { .. }
+            | Task::Digest { .. }
+            | Task::Leftover { at: Service::Fastio, .. } => &["fastio"],
+            Task::Response { .. } | Task::Leftover { at: Service::Openai, .. } => &["openai"],
         }
     }
 }

@@ -20,4 +20,4 @@ pub use id::{BadProfile, NodeId, Profile, ProfileKind, VersionId};
 pub use lock::{LOCK_SECONDS, Lock, LockState};
 pub use node::{Hash, Node, NodeKind, Page};
 pub use text::{Extract, Piece};
-pub use write::{SINGLE_CALL_BYTES, UploadId, UploadState};
+pub use write::{OpenUpload, UploadId, UploadState};

@@ -1,27 +1,23 @@
-//! Writing a small file into Fastio: its bytes go into an upload first, and then the upload becomes a file or a version.
+//! Writing a file into Fastio: an upload is opened, gets its bytes, and then becomes a file or a version.
 //!
-//! The two steps are what keeps a person's edit safe. An upload that names its target overwrites whatever is there in
+//! The steps are what keeps a person's edit safe. An upload that names its target overwrites whatever is there in
 //! silence; one without a target is placed afterwards, and over a file only if that is still at the version we read.
 
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::Stream;
 use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use reqwest::multipart::{Form, Part};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::http::value::text;
+use crate::http::value::{Fields, text};
 use crate::http::{Failure, SMALL_CALL_LIMIT, upload};
 
 use super::client::{Client, Opened, storage};
-use super::{Error, Node, NodeId, Profile, VersionId};
-
-/// What one call may carry (Fastio's API reference); more is streamed.
-pub const SINGLE_CALL_BYTES: u64 = 4 * 1024 * 1024;
+use super::{Error, ErrorKind, Node, NodeId, Profile, VersionId};
 
 /// How long Fastio is asked to hold its answer while an upload is not done. The newest reference allows 60 s, which is
 /// also our limit for a small call.
@@ -52,44 +48,44 @@ pub enum UploadState {
     Failed(String),
 }
 
+/// An upload session that is still open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenUpload {
+    pub id: UploadId,
+    pub name: String,
+}
+
 impl Client {
-    /// Uploads `content` without a target: in one call up to [`SINGLE_CALL_BYTES`], else as a stream. The upload is worth
-    /// nothing until it is placed, so one whose reply was lost is simply made again.
+    /// Opens an upload session called `name`, without a target, for `length` bytes. The session is worth nothing until it
+    /// has its bytes and is placed.
+    ///
+    /// It takes its bytes in a second call, however few they are: one call for both would leave a finished session that no
+    /// list shows when its reply is lost.
     ///
     /// # Errors
-    /// [`super::ErrorKind::PaymentRequired`] also when the storage is full (inferred), and those of every call.
-    pub async fn upload(&self, name: &str, content: Bytes) -> Result<UploadId, Error> {
-        const OPERATION: &str = "uploading a file";
-        let length = content.len() as u64;
-        if length > SINGLE_CALL_BYTES {
-            return self.upload_stream(name, length, stream::iter([Ok::<_, Error>(content)])).await;
-        }
-        // reqwest would put a line break in a name into the part's header as it is.
-        let filename: String = name.chars().filter(|c| !c.is_control()).collect();
-        let part = Part::stream_with_length(content, length).file_name(filename.clone());
-        let form = Form::new().text("name", filename).text("size", length.to_string()).part("chunk", part);
-        let request = self.request(OPERATION, Method::POST, &["upload"])?;
-        let opened =
-            self.submit(OPERATION, request.multipart(form).timeout(upload::total_limit(length)), &[]).await?;
+    /// [`super::ErrorKind::PaymentRequired`] also when the storage is full (inferred), and those of every call. When
+    /// [`Error::may_have_happened`], [`Client::open_uploads`] shows whether there is one of that name.
+    pub async fn open_upload(&self, name: &str, length: u64) -> Result<UploadId, Error> {
+        const OPERATION: &str = "opening an upload";
+        let length = length.to_string();
+        let name: String = name.chars().filter(|c| !c.is_control()).collect();
+        let form = [("name", name.as_str()), ("stream", "true"), ("max_size", &length)];
+        let request = self.request(OPERATION, Method::POST, &["upload"])?.form(&form);
+        let opened = self.submit(OPERATION, request.timeout(SMALL_CALL_LIMIT), &[]).await?;
         id(OPERATION, &opened)
     }
 
-    /// Uploads exactly `length` bytes as they come, without a target.
+    /// Sends exactly `length` bytes as they come into a session.
     ///
     /// # Errors
     /// [`super::ErrorKind::Rejected`] when `content` breaks off or is not as long as announced, with its own words; and as
-    /// [`Client::upload`].
-    pub async fn upload_stream<S, E>(&self, name: &str, length: u64, content: S) -> Result<UploadId, Error>
+    /// [`Client::open_upload`]. A session whose bytes may have arrived cannot be sent them again: open another.
+    pub async fn send_upload<S, E>(&self, upload: &UploadId, length: u64, content: S) -> Result<(), Error>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
         const OPERATION: &str = "uploading a file";
-        let length_text = length.to_string();
-        let form = [("name", name), ("stream", "true"), ("max_size", &length_text)];
-        let request = self.request(OPERATION, Method::POST, &["upload"])?.form(&form);
-        let opened = self.submit(OPERATION, request.timeout(SMALL_CALL_LIMIT), &[]).await?;
-        let upload = id(OPERATION, &opened)?;
         let (body, progress) = upload::measured(content, length);
         let request = self
             .request(OPERATION, Method::POST, &["upload", &upload.0, "stream"])?
@@ -100,7 +96,57 @@ impl Client {
         let failed = |failure: Failure| Error::failed(OPERATION, failure);
         let reply = upload::send(request, &progress).await.map_err(failed)?;
         self.open(OPERATION, reply, &[])?;
-        Ok(upload)
+        Ok(())
+    }
+
+    /// The sessions of the key's user that are still open, whoever opened them.
+    ///
+    /// The path is in Fastio's official client, without the answer's shape: a list under `sessions`, `uploads` or
+    /// `results` is read (inferred). Whether a session that has its bytes is listed was not found.
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub async fn open_uploads(&self) -> Result<Vec<OpenUpload>, Error> {
+        const OPERATION: &str = "listing uploads";
+        let Opened { head, envelope } = self.call(OPERATION, &["upload", "details"], &[]).await?;
+        let named = ["sessions", "uploads", "results"].iter().find_map(|name| envelope.get(name));
+        // What is read as none would leave a session of ours where it is.
+        let list = match named {
+            Some(Value::Array(list)) => list.as_slice(),
+            Some(Value::Null) => &[],
+            _ => return Err(Error::unreadable(OPERATION, &head, "no list of uploads")),
+        };
+        let read = |value: &Value| {
+            let fields = Fields::of(value)?;
+            let fields = fields.object("session").unwrap_or(fields);
+            let name = ["name", "filename"].iter().find_map(|name| fields.text(name))?;
+            Some(OpenUpload { id: UploadId(fields.id("id")?), name })
+        };
+        list.iter()
+            .map(|session| {
+                read(session)
+                    .ok_or_else(|| Error::unreadable(OPERATION, &head, "an upload without id or name"))
+            })
+            .collect()
+    }
+
+    /// Ends one session. Open, its bytes are dropped; placed, its file stays (Fastio's official client).
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when there is none, and those of every call.
+    pub async fn cancel_upload(&self, upload: &UploadId) -> Result<(), Error> {
+        const OPERATION: &str = "ending an upload";
+        let request = self.request(OPERATION, Method::DELETE, &["upload", &upload.0])?;
+        match self.submit(OPERATION, request.timeout(SMALL_CALL_LIMIT), &[]).await {
+            Ok(_) => Ok(()),
+            // Its official client takes these two codes for a session that is gone, whatever the status.
+            Err(mut error) => {
+                if error.code.as_deref().is_some_and(|code| ["10507", "10508"].contains(&code)) {
+                    error.kind = ErrorKind::NotFound;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// How far an upload without a target is. Fastio holds its answer up to `wait`, so this may be called in a loop.
@@ -149,7 +195,8 @@ impl Client {
         self.place(OPERATION, &path, &[("name", name), ("from", &from(upload))]).await
     }
 
-    /// Makes an upload the new version of a file, if that is still at `read`, the version the caller last read.
+    /// Makes an upload the new version of a file, if that is still at `read`, the version the caller last read. The file
+    /// keeps its name, whatever the upload was called: the call has a field of its own for a name (inferred).
     ///
     /// # Errors
     /// [`super::ErrorKind::Stale`] when it is at another version; [`super::ErrorKind::NotFound`] when the file or the upload is gone;

@@ -26,10 +26,14 @@ pub enum Kind {
     Unknown,
     /// No job has looked at the file yet, and OpenAI may well hold nothing of it.
     Unseen,
+    /// Something of a run at Fastio or OpenAI that nobody needs and nobody takes away.
+    Leftover,
+    /// A run that has not ended and has no job.
+    Stalled,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Missing,
         Kind::Stale,
         Kind::Ghost,
@@ -38,6 +42,8 @@ impl Kind {
         Kind::Drift,
         Kind::Unknown,
         Kind::Unseen,
+        Kind::Leftover,
+        Kind::Stalled,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -50,6 +56,8 @@ impl Kind {
             Kind::Drift => "drift",
             Kind::Unknown => "unknown",
             Kind::Unseen => "unseen",
+            Kind::Leftover => "leftover",
+            Kind::Stalled => "stalled",
         }
     }
 }

@@ -16,9 +16,11 @@ use crate::http::value::Fields;
 use super::Error;
 use super::client::{Answer, Call, Client, Extra};
 use super::file::{FileId, Page};
+use super::message::Message;
 use super::ordered::{Ordered, With};
-use super::output::{Citation, Output};
-use super::response::{Failure, Format, Usage};
+use super::output::Output;
+use super::request::Format;
+use super::response::{Failure, Usage};
 
 /// What asks for this protocol.
 const BETA: (&str, &str) = ("openai-beta", "assistants=v2");
@@ -227,52 +229,6 @@ impl Run {
     }
 }
 
-/// One message of a thread, by its texts.
-struct Message {
-    id: String,
-    output: Output,
-}
-
-impl Message {
-    fn read(value: &Value) -> Option<Self> {
-        let fields = Fields::of(value)?;
-        let mut output = Output::default();
-        if fields.text("role").is_none_or(|role| role == "assistant") {
-            for part in fields.list("content").unwrap_or_default().iter().filter_map(Fields::of) {
-                if let Some(text) = part.object("text") {
-                    let (text, citations) = unmarked(text);
-                    output.text.push_str(&text);
-                    output.citations.extend(citations);
-                }
-                output.refusal = output.refusal.take().or(part.text("refusal"));
-            }
-        }
-        Some(Message { id: fields.id("id")?, output })
-    }
-}
-
-/// The text with its marks, such as `【4:0†source】`, replaced by `[1]`, `[2]`, …, one number per cited file, and the files
-/// in that order. The marks are found by what they say, because their indices count other units than ours.
-fn unmarked(text: Fields<'_>) -> (String, Vec<Citation>) {
-    let mut value = text.text("value").unwrap_or_default();
-    let mut citations: Vec<Citation> = Vec::new();
-    for annotation in text.list("annotations").unwrap_or_default().iter().filter_map(Fields::of) {
-        let file = ["file_citation", "file_path"].into_iter().find_map(|name| annotation.object(name));
-        let Some(file_id) = file.and_then(|file| file.id("file_id")) else { continue };
-        let citation = Citation { file_id: FileId(file_id), filename: String::new() };
-        let number = citations.iter().position(|known| *known == citation).unwrap_or_else(|| {
-            citations.push(citation);
-            citations.len() - 1
-        });
-        let mark = annotation.text("text").filter(|mark| !mark.is_empty());
-        // `sandbox:/mnt/data/…` marks are links; a number would break them.
-        if let Some(mark) = mark.filter(|mark| !mark.starts_with("sandbox:")) {
-            value = value.replace(&mark, &format!("[{}]", number + 1));
-        }
-    }
-    (value, citations)
-}
-
 /// The calls of the Assistants API. Made by [`Client::threads`].
 #[derive(Debug, Clone, Copy)]
 pub struct Threads<'a>(&'a Client);
@@ -315,6 +271,15 @@ impl Threads<'_> {
             let runs = fields.list("data").ok_or("no list")?.iter();
             runs.map(|run| Run::read(run).ok_or("a run without an id")).collect()
         })
+    }
+
+    /// Deletes a thread.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when there is no such thread, and those of every call.
+    pub async fn delete(&self, thread: &ThreadId) -> Result<(), Error> {
+        let path = ["threads", &thread.0];
+        self.call("deleting a thread", Method::DELETE, &path, Extra::None).await.map(drop)
     }
 
     /// # Errors
@@ -375,20 +340,6 @@ impl Threads<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn marks_of_citations_become_numbers_of_files() {
-        let value = json!({"value": "Capped【4:0†a.pdf】 and named【4:1†a.pdf】, see 【5:0†b】 and sandbox:/mnt/x.csv",
-            "annotations": [
-                {"type": "file_citation", "text": "【4:0†a.pdf】", "file_citation": {"file_id": "file-1"}},
-                {"type": "file_citation", "text": "【4:1†a.pdf】", "file_citation": {"file_id": "file-1"}},
-                {"type": "file_citation", "text": "【5:0†b】", "file_citation": {"file_id": "file-2"}},
-                {"type": "file_path", "text": "sandbox:/mnt/x.csv", "file_path": {"file_id": "file-3"}},
-                {"type": "unknown"}]});
-        let (text, citations) = unmarked(Fields::of(&value).unwrap());
-        assert_eq!(text, "Capped[1] and named[1], see [2] and sandbox:/mnt/x.csv");
-        assert_eq!(citations.len(), 3);
-    }
 
     #[test]
     fn requests_read_as_documented() {

@@ -93,6 +93,15 @@ impl Client {
         answer.required(|value| Fields::of(value)?.id("id").map(ConversationId))
     }
 
+    /// Deletes a conversation. What responses in it answered stays where it is otherwise kept (OpenAI's OpenAPI document).
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when there is no such conversation, and those of every call.
+    pub async fn delete_conversation(&self, id: &ConversationId) -> Result<(), Error> {
+        let path = ["conversations", &id.0];
+        self.call("deleting a conversation", Method::DELETE, &path, Extra::None).await.map(drop)
+    }
+
     /// A page of a conversation's items. `after` is a page's [`Page::next`].
     ///
     /// # Errors

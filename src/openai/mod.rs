@@ -13,8 +13,10 @@ mod conversation;
 mod error;
 mod file;
 mod listing;
+mod message;
 mod ordered;
 mod output;
+mod request;
 mod response;
 mod store;
 
@@ -29,5 +31,6 @@ pub use conversation::{ConversationId, Item, Order};
 pub use error::{Error, ErrorKind};
 pub use file::{File, FileId, NewFile, Page};
 pub use output::{Citation, MadeFile, Output};
-pub use response::{Failure, Format, NewResponse, Response, ResponseId, Status, Tool, Usage};
+pub use request::{Format, NewResponse, Tool};
+pub use response::{Failure, Response, ResponseId, Status, Usage};
 pub use store::{FileCounts, Hit, IndexStatus, LastError, Polled, StoreFile, VectorStore, VectorStoreId};

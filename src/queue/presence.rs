@@ -15,6 +15,14 @@ pub async fn states(connection: &mut Connection, keys: &[&str]) -> Result<HashMa
     Ok(rows.into_iter().collect())
 }
 
+/// How many dead jobs have a key that begins so.
+pub async fn dead(connection: &mut Connection, begins: &str) -> Result<i64, Error> {
+    sqlx::query_scalar("SELECT count(*) FROM job WHERE state = 'dead' AND substr(key, 1, length($1)) = $1")
+        .bind(begins)
+        .fetch_one(connection)
+        .await
+}
+
 /// How many jobs wait or run behind live traffic: what is left of backfills and sweeps.
 pub async fn behind_live(connection: &mut Connection) -> Result<i64, Error> {
     sqlx::query_scalar("SELECT count(*) FROM job WHERE state <> 'dead' AND priority > 0")

@@ -280,37 +280,7 @@ pub(super) async fn covered(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fastio::{NodeId, Profile};
-    use crate::run::row::{Hold, Run};
-
-    fn run(id: i64, content: &str, outcome: Option<Outcome>) -> Run {
-        Run {
-            id: RunId(id),
-            rule: "r".to_owned(),
-            key: FileKey::new(Profile::workspace("1"), NodeId::new("2a")),
-            path: "/nda.pdf".to_owned(),
-            content_hash: content.to_owned(),
-            version: None,
-            bytes: 1,
-            file_id: "file-1".to_owned(),
-            vector_store: "vs_1".to_owned(),
-            definition: "d".to_owned(),
-            state: if outcome.is_some() { State::Ended } else { State::Running },
-            outcome,
-            reason: None,
-            cancel: false,
-            conversation: None,
-            response: None,
-            live: false,
-            tries: 0,
-            begun_at: None,
-            lock: Hold::None,
-            result: None,
-            created_at: id,
-            answered_at: None,
-            ended_at: outcome.map(|_| id),
-        }
-    }
+    use crate::run::row::tests::run;
 
     #[test]
     fn a_content_is_run_over_once() {

@@ -8,7 +8,8 @@ use super::row::{Outcome, Run};
 use super::settings::Definition;
 use super::store::{self, Change};
 use super::{Runs, failed};
-use crate::openai::{ContainerId, Error, Output};
+use crate::http::Retry;
+use crate::openai::Output;
 use crate::queue::Verdict;
 use crate::sync::verdict::openai_verdict;
 
@@ -45,11 +46,11 @@ impl Runs {
             };
             return self.end_without(run, (&ended, outcome), &reason).await;
         }
-        let judged = match self.judge(run, definition, output).await? {
+        let mut judged = match self.judge(run, definition, output).await? {
             Ok(judged) => judged,
             Err(reason) => return self.end_without(run, (&ended, Outcome::Failed), &reason).await,
         };
-        let made = self.made(output).await?;
+        let made = self.made(output, &mut judged.notes).await?;
         let unverified = judged.checks.iter().filter(|check| !check.proof.is_verified()).count();
         let (outcome, reason) = match (unverified, output.refusal.as_deref()) {
             (0, None) => (Outcome::Completed, None),
@@ -82,7 +83,7 @@ impl Runs {
             answered.write(&mut transaction, run.id, self.clock.now()).await?;
             for made in &made {
                 let made = (made.container.as_str(), made.file_id.as_str(), made.filename.as_str());
-                store::produced(&mut transaction, run.id, made).await?;
+                store::made::produced(&mut transaction, run.id, made).await?;
             }
             transaction.commit().await
         };
@@ -153,8 +154,9 @@ impl Runs {
         Ok(Ok(Judged { data: Some(data), checks, notes }))
     }
 
-    /// The files that code made: those that the text names, and those that stand in its containers.
-    async fn made(&self, output: &Output) -> Result<Vec<Made>, Verdict> {
+    /// The files that code made: those that the text names, and those that stand in its containers. What cannot be had
+    /// is said in `notes`, and is no reason for the run to fail.
+    async fn made(&self, output: &Output, notes: &mut Vec<String>) -> Result<Vec<Made>, Verdict> {
         let mut made: Vec<Made> = output
             .files
             .iter()
@@ -165,31 +167,36 @@ impl Runs {
             })
             .collect();
         for container in &output.containers {
-            for file in self.in_container(container).await.map_err(|error| openai_verdict(&error))? {
-                if !made.iter().any(|known| known.file_id == file.file_id) {
-                    made.push(file);
+            let page = match self.openai.container_files(container, None).await {
+                Ok(page) => page,
+                // It died, or has expired; what the text names says so when it is fetched.
+                Err(error) if error.retry() == Retry::Never => {
+                    notes.push(format!(
+                        "The files in the container that code ran in could not be listed: {error}. Those that the answer \
+                         does not name are lost."
+                    ));
+                    continue;
+                }
+                Err(error) => return Err(openai_verdict(&error)),
+            };
+            let by_code = page.items.into_iter().filter(|file| file.source.as_deref() == Some("assistant"));
+            for file in by_code {
+                if !made.iter().any(|known| known.file_id == file.id) {
+                    let (container, filename) = (container.0.clone(), file.name().to_owned());
+                    made.push(Made { container, filename, file_id: file.id });
                 }
             }
+            if page.next.is_some() {
+                notes.push(
+                    "The run made more files than are listed at once; the others were left.".to_owned(),
+                );
+            }
         }
-        made.truncate(MOST_FILES);
+        if made.len() > MOST_FILES {
+            notes.push(format!("The run made {} files; the first {MOST_FILES} were taken.", made.len()));
+            made.truncate(MOST_FILES);
+        }
         Ok(made)
-    }
-
-    async fn in_container(&self, container: &ContainerId) -> Result<Vec<Made>, Error> {
-        let page = match self.openai.container_files(container, None).await {
-            Ok(page) => page,
-            // It died; what was in it is lost, and delivering says so for what the text names.
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let by_code = page.items.into_iter().filter(|file| file.source.as_deref() == Some("assistant"));
-        Ok(by_code
-            .map(|file| Made {
-                container: container.0.clone(),
-                filename: file.name().to_owned(),
-                file_id: file.id,
-            })
-            .collect())
     }
 
     /// What is kept of every response that ended.

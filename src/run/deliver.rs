@@ -6,11 +6,13 @@ use futures_util::StreamExt;
 use serde_json::Value;
 
 use super::admit::Standing;
+use super::pattern::Pattern;
 use super::quote::Check;
 use super::render::{self, Answer, Provenance, Report};
 use super::row::{Outcome, Run};
-use super::settings::{Definition, Pattern};
-use super::store::{self, Change, Produced};
+use super::settings::Definition;
+use super::store::Change;
+use super::store::made::{self, Produced};
 use super::write::{Output, Written};
 use super::{Runs, failed};
 use crate::fastio::{Node, NodeId};
@@ -33,7 +35,10 @@ impl Runs {
     ) -> Result<(), Verdict> {
         // First of all: a container dies 20 minutes after it was last used.
         let produced = self.fetch_produced(run).await?;
-        let Some(pattern) = &definition.write_back else { return self.delivered(run, None).await };
+        let Some(pattern) = &definition.write_back else {
+            let notes = produced.iter().map(not_written).collect();
+            return self.delivered(run, Delivered { notes, written: None }).await;
+        };
         let Some(source) = self.source(run).await? else {
             return self.ending(run, Outcome::Cancelled, "the file is gone").await;
         };
@@ -45,30 +50,54 @@ impl Runs {
         if definition.lock && !run.is_locked() {
             return self.lock(run).await;
         }
-        let result = run.result.as_ref().unwrap_or(&Value::Null);
         let folder = source.parent.clone().unwrap_or_else(NodeId::root);
-        let mut written = Vec::new();
-        let mut notes = Vec::new();
-        for file in &produced {
-            match (&file.content, &file.reason) {
+        let (mut written, notes) = self.put_produced(run, (&source.name, &folder), &produced).await?;
+        let name = pattern.name_for(&source.name);
+        let mut result = run.result.clone().unwrap_or_default();
+        add_notes(&mut result, &notes);
+        let body = body(run, definition, (&name, &result));
+        let made = self.put(run, (&folder, &name, owner(run, None)), Bytes::from(body)).await?;
+        written.insert(0, made);
+        let written = Some((pattern, source.name.as_str(), written));
+        self.delivered(run, Delivered { notes, written }).await
+    }
+
+    /// Writes what code made beside the source, and says of each file what became of it.
+    async fn put_produced(
+        &self,
+        run: &Run,
+        (source, folder): (&str, &NodeId),
+        produced: &[Produced],
+    ) -> Result<(Vec<Written>, Vec<String>), Verdict> {
+        let (mut written, mut notes) = (Vec::new(), Vec::new());
+        for (place, file) in produced.iter().enumerate() {
+            let bytes =
+                made::content(&mut *self.reader().await?, (run.id, &file.file_id)).await.map_err(failed)?;
+            match (bytes, &file.reason) {
                 (Some(bytes), _) => {
-                    let name = beside(&source.name, &file.filename);
-                    let place = (&folder, name.as_str(), owner(run, Some(&file.filename)));
-                    let made = self.put(run, place, Bytes::from(bytes.clone())).await?;
+                    // Two files may have one name, in two folders or containers.
+                    let before =
+                        produced[..place].iter().filter(|other| name_of(other) == name_of(file)).count();
+                    let called = match before {
+                        0 => file.filename.clone(),
+                        before => format!("{}#{}", file.filename, before + 1),
+                    };
+                    let name = beside(source, &file.filename);
+                    let made =
+                        self.put(run, (folder, &name, owner(run, Some(&called))), bytes.into()).await?;
                     notes.push(format!("The run made the file {}.", made.name));
                     written.push(made);
                 }
                 (None, Some(reason)) => {
-                    notes.push(format!("The run made the file {}: {reason}.", file.filename))
+                    notes.push(format!(
+                        "The run made the file {}, which could not be had: {reason}.",
+                        name_of(file)
+                    ));
                 }
                 (None, None) => {}
             }
         }
-        let name = pattern.name_for(&source.name);
-        let body = body(run, definition, (&name, result, &notes));
-        let made = self.put(run, (&folder, &name, owner(run, None)), Bytes::from(body)).await?;
-        written.insert(0, made);
-        self.delivered(run, Some((pattern, &source.name, &written))).await
+        Ok((written, notes))
     }
 
     async fn put(
@@ -90,14 +119,11 @@ impl Runs {
     }
 
     /// Nothing is left but to let go.
-    async fn delivered(
-        &self,
-        run: &Run,
-        written: Option<(&Pattern, &str, &[Written])>,
-    ) -> Result<(), Verdict> {
+    async fn delivered(&self, run: &Run, delivered: Delivered<'_>) -> Result<(), Verdict> {
         let mut result = run.result.clone().unwrap_or_default();
         let mut reason = run.reason.clone();
-        if let Some((pattern, source, written)) = written {
+        add_notes(&mut result, &delivered.notes);
+        if let Some((pattern, source, written)) = delivered.written {
             result["written"] = written
                 .iter()
                 .map(|file| {
@@ -119,7 +145,7 @@ impl Runs {
         self.record(run.id, &changes).await?;
         let write = async {
             let mut transaction = self.database.begin().await?;
-            store::forget_produced(&mut transaction, run.id).await?;
+            made::forget_produced(&mut transaction, run.id).await?;
             transaction.commit().await
         };
         write.await.map_err(failed)
@@ -127,8 +153,8 @@ impl Runs {
 
     /// The files that the run made, downloaded.
     async fn fetch_produced(&self, run: &Run) -> Result<Vec<Produced>, Verdict> {
-        let found = store::all_produced(&mut *self.reader().await?, run.id).await.map_err(failed)?;
-        for file in found.iter().filter(|file| file.content.is_none() && file.reason.is_none()) {
+        let found = made::all_produced(&mut *self.reader().await?, run.id).await.map_err(failed)?;
+        for file in found.iter().filter(|file| !file.fetched && file.reason.is_none()) {
             let (content, reason) = match self.fetch(file).await {
                 Ok(content) => (Some(content), None),
                 Err(error) if error.retry() == Retry::Never => (None, Some(error.to_string())),
@@ -137,12 +163,12 @@ impl Runs {
             let write = async {
                 let mut transaction = self.database.begin().await?;
                 let kept = (content.as_deref(), reason.as_deref());
-                store::keep_produced(&mut transaction, (run.id, &file.file_id), kept).await?;
+                made::keep_produced(&mut transaction, (run.id, &file.file_id), kept).await?;
                 transaction.commit().await
             };
             write.await.map_err(failed)?;
         }
-        store::all_produced(&mut *self.reader().await?, run.id).await.map_err(failed)
+        made::all_produced(&mut *self.reader().await?, run.id).await.map_err(failed)
     }
 
     async fn fetch(&self, file: &Produced) -> Result<Vec<u8>, Error> {
@@ -154,6 +180,34 @@ impl Runs {
         }
         Ok(bytes)
     }
+}
+
+/// What was delivered.
+struct Delivered<'a> {
+    /// What a reader must know besides, as sentences.
+    notes: Vec<String>,
+    /// By which pattern, beside which file; none where the rule writes nothing.
+    written: Option<(&'a Pattern, &'a str, Vec<Written>)>,
+}
+
+fn add_notes(result: &mut Value, notes: &[String]) {
+    if let Some(known) = result["notes"].as_array_mut() {
+        known.extend(notes.iter().cloned().map(Value::from));
+    }
+}
+
+/// What becomes of a file that code made where the rule writes nothing.
+fn not_written(file: &Produced) -> String {
+    let name = name_of(file);
+    match &file.reason {
+        Some(reason) => format!("The run made the file {name}, which could not be had: {reason}."),
+        None => format!("The run made the file {name}; it was not kept, because the rule has no write_back."),
+    }
+}
+
+/// The last part of its path.
+fn name_of(file: &Produced) -> &str {
+    file.filename.rsplit(['/', '\\']).next().unwrap_or(&file.filename)
 }
 
 /// What it is a result of: one file of ours for each rule and source file, and one for each file that code made of it.
@@ -180,17 +234,16 @@ fn content(node: &Node) -> Source {
 }
 
 /// The result in the form that its file's name asks for. The same result makes the same bytes.
-fn body(run: &Run, definition: &Definition, (name, result, made): (&str, &Value, &[String])) -> String {
+fn body(run: &Run, definition: &Definition, (name, result): (&str, &Value)) -> String {
     let checks = checks(result);
     let text = result["text"].as_str().unwrap_or_default();
     let data = Some(&result["data"]).filter(|data| !data.is_null());
-    let mut notes: Vec<String> = result["notes"]
+    let notes: Vec<String> = result["notes"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(|note| note.as_str().map(str::to_owned))
         .collect();
-    notes.extend_from_slice(made);
     let schema = definition.schema.as_deref();
     match (name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().as_str(), schema.zip(data)) {
         ("json", _) => return format!("{result:#}\n"),

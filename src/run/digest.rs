@@ -62,6 +62,7 @@ impl Runs {
             .map(|((indexed, run), checks)| Entry {
                 file: &indexed.path,
                 state: run.outcome.unwrap_or(Outcome::Held).as_str(),
+                remark: run.reason.as_deref(),
                 result: run.result.as_ref().map(|result| &result["data"]).filter(|data| !data.is_null()),
                 checks,
             })

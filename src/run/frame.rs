@@ -109,3 +109,23 @@ pub const RUN_KEY: &str = "docket_run";
 fn cut(value: &str) -> String {
     value.chars().take(512).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::tests::run;
+    use super::super::settings::tests::read;
+    use super::*;
+
+    #[test]
+    fn a_document_is_shown_whole_while_it_fits() {
+        let definition = read("model = 'm'\nprompt = 'p'").unwrap();
+        let sized = |bytes| Run { bytes, ..run(1, "a", None) };
+        assert_eq!(attached(&definition, &sized(INPUT_FILE_BYTES - 1)), Ok(vec![Attach::InputFile]));
+        assert_eq!(attached(&definition, &sized(INPUT_FILE_BYTES)), Ok(vec![Attach::FileSearch]));
+        let shown = shown(&definition, &sized(INPUT_FILE_BYTES)).unwrap();
+        let Tool::FileSearch { matching, .. } = &shown.tools[0] else { panic!("{shown:?}") };
+        assert_eq!(matching.len(), 2, "only this file in this content is searched");
+        let whole = read("model = 'm'\nprompt = 'p'\nattach = ['input_file']").unwrap();
+        assert!(attached(&whole, &sized(INPUT_FILE_BYTES)).unwrap_err().contains("50"));
+    }
+}

@@ -3,7 +3,7 @@
 use super::frame::RUN_KEY;
 use super::row::{Run, RunId, State};
 use super::store::{self, Change};
-use super::{Runs, failed};
+use super::{Runs, failed, leftover};
 use crate::event::{self, FileKey, Task};
 use crate::openai::{Response, ResponseId};
 use crate::queue::{Priority, Verdict};
@@ -28,7 +28,7 @@ impl Runs {
         };
         match self.owner(&found).await? {
             Some(run) => self.wake(&run, Some(response)).await,
-            None => Ok(()),
+            None => self.left(&found).await,
         }
     }
 
@@ -38,10 +38,26 @@ impl Runs {
         let run = store::get(&mut *self.reader().await?, RunId(id)).await.map_err(failed)?;
         let conversation = found.conversation.as_ref().map(|id| id.0.as_str());
         Ok(run.filter(|run| {
-            run.state == State::Starting
+            matches!(run.state, State::Starting | State::Ending)
                 && run.response.is_none()
                 && run.conversation.as_deref() == conversation
         }))
+    }
+
+    /// It may have been begun by a run that has ended since: what is left of that run is told, and stops it.
+    async fn left(&self, found: &Response) -> Result<(), Verdict> {
+        let Some(conversation) = &found.conversation else { return Ok(()) };
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            let told = (conversation.0.as_str(), found.id.0.as_str());
+            let told = leftover::store::tell_response(&mut transaction, told, self.clock.now()).await?;
+            transaction.commit().await?;
+            Ok(told)
+        };
+        if write.await.map_err(failed)? {
+            self.wake.notify_waiters();
+        }
+        Ok(())
     }
 
     async fn wake(&self, run: &Run, response: Option<&str>) -> Result<(), Verdict> {

@@ -14,7 +14,7 @@ use crate::queue::Verdict;
 use crate::sync::verdict::fastio_verdict;
 
 /// How long a lock lasts without a renewal: how long a crash of ours may keep people waiting.
-const LOCK_SECONDS: u32 = 300;
+pub(super) const LOCK_SECONDS: u32 = 300;
 
 /// A third of that, so that two renewals may fail.
 const RENEW_AFTER_MS: i64 = LOCK_SECONDS as i64 * 1000 / 3;
@@ -26,7 +26,7 @@ const HELD_BY_OTHER: Duration = Duration::from_secs(30);
 const HELD_BY_US: Duration = Duration::from_secs(5);
 
 /// What people see of the lock's holder.
-const DEVICE: &str = "Docket";
+pub(super) const DEVICE: &str = "Docket";
 
 impl Run {
     pub(super) fn is_locked(&self) -> bool {

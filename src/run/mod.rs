@@ -27,13 +27,17 @@
 
 mod admit;
 mod answer;
+mod begin;
 mod deliver;
 mod digest;
 mod document;
 mod engine;
 mod frame;
 mod hint;
+pub mod leftover;
+mod limit;
 mod lock;
+mod pattern;
 mod row;
 mod settings;
 mod steps;

@@ -134,6 +134,8 @@ pub struct Run {
     pub state: State,
     pub outcome: Option<Outcome>,
     pub reason: Option<String>,
+    /// Until when a limit of its rule keeps it from beginning.
+    pub held_until: Option<i64>,
     /// A person asked for its end.
     pub cancel: bool,
     pub conversation: Option<String>,
@@ -158,5 +160,42 @@ impl Run {
 
     pub fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::fastio::{NodeId, Profile};
+
+    /// A run over `content`, ended or running, for tests of what is decided about it.
+    pub fn run(id: i64, content: &str, outcome: Option<Outcome>) -> Run {
+        Run {
+            id: RunId(id),
+            rule: "r".to_owned(),
+            key: FileKey::new(Profile::workspace("1"), NodeId::new("2a")),
+            path: "/nda.pdf".to_owned(),
+            content_hash: content.to_owned(),
+            version: None,
+            bytes: 1,
+            file_id: "file-1".to_owned(),
+            vector_store: "vs_1".to_owned(),
+            definition: "d".to_owned(),
+            state: if outcome.is_some() { State::Ended } else { State::Running },
+            outcome,
+            reason: None,
+            held_until: None,
+            cancel: false,
+            conversation: None,
+            response: None,
+            live: false,
+            tries: 0,
+            begun_at: None,
+            lock: Hold::None,
+            result: None,
+            created_at: id,
+            answered_at: None,
+            ended_at: outcome.map(|_| id),
+        }
     }
 }

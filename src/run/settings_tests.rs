@@ -2,7 +2,7 @@ use super::*;
 
 const RULE: &str = "name = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\ninclude = ['/Contracts/**']\n[run]\n";
 
-fn read(run: &str) -> Result<Definition, String> {
+pub fn read(run: &str) -> Result<Definition, String> {
     read_at(run, "https://api.openai.com/v1")
 }
 

@@ -1,7 +1,7 @@
 //! Writes one file of ours into Fastio: as a new file, or as the next version of what we wrote before, and never over
 //! anything else.
 //!
-//! The intent is on record first, then the bytes go into an upload that has no place yet, then the upload is placed: over
+//! The intent is on record first, then an upload is opened, gets the bytes and is placed: over
 //! our earlier version only if that is still the current one (compare-and-set), else under a name that is free. What a
 //! lost reply or a crash left is found by the file's content: it names its response and times, so equal bytes are ours.
 //!
@@ -11,11 +11,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
 use super::steps::later;
-use super::{Runs, failed};
+use super::{Runs, failed, leftover};
 use crate::fastio::{Error, ErrorKind, Node, NodeId, Profile, UploadId, UploadState, VersionId};
 use crate::own::store::{self as own, Intent, OwnFile};
 use crate::queue::Verdict;
@@ -202,7 +202,11 @@ impl Runs {
         };
         let write = async {
             let mut transaction = self.database.begin().await?;
-            let free = own::intend(&mut transaction, &intent, self.clock.now()).await?;
+            let now = self.clock.now();
+            let free = own::intend(&mut transaction, &intent, now).await?;
+            if free {
+                leftover::store::leave_uploads(&mut transaction, output.owner, now).await?;
+            }
             transaction.commit().await?;
             Ok(free)
         };
@@ -212,16 +216,58 @@ impl Runs {
         Err(later(Duration::from_secs(2), "another result of this name is being written"))
     }
 
+    /// Gives Fastio the bytes, in an upload that has no place yet. It is on record before it is opened; one whose fate is
+    /// not known is left to be taken away, and the bytes go into another.
     async fn upload(&self, output: &Output<'_>, known: Option<&OwnFile>) -> Result<(), Verdict> {
         let name = known.map_or(output.name, |known| known.name.as_str());
-        let upload =
-            self.fastio.upload(name, output.content.clone()).await.map_err(|error| fastio_verdict(&error))?;
+        let length = output.content.len() as u64;
+        let (asked, mark) = self.ask_upload(output.owner).await?;
+        let upload = match self.fastio.open_upload(&leftover::marked(&mark, name), length).await {
+            Ok(upload) => upload,
+            Err(error) => {
+                if !error.may_have_happened() {
+                    self.settle_upload(asked, None).await?;
+                }
+                return Err(fastio_verdict(&error));
+            }
+        };
+        self.settle_upload(asked, Some(&upload)).await?;
+        let content = stream::iter([Ok::<_, Error>(output.content.clone())]);
+        self.fastio.send_upload(&upload, length, content).await.map_err(|error| fastio_verdict(&error))?;
         self.set_upload(output, Some(&upload)).await
     }
+    async fn ask_upload(&self, owner: &str) -> Result<(i64, String), Verdict> {
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            let now = self.clock.now();
+            leftover::store::leave_uploads(&mut transaction, owner, now).await?;
+            let asked = leftover::store::ask_upload(&mut transaction, owner, now).await?;
+            transaction.commit().await?;
+            Ok(asked)
+        };
+        write.await.map_err(failed)
+    }
 
+    /// What became of opening it.
+    async fn settle_upload(&self, asked: i64, made: Option<&UploadId>) -> Result<(), Verdict> {
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            match made {
+                Some(upload) => leftover::store::made(&mut transaction, asked, &upload.0).await?,
+                None => leftover::store::forget(&mut transaction, asked).await?,
+            }
+            transaction.commit().await
+        };
+        write.await.map_err(failed)
+    }
+
+    /// The bytes are in this upload; or in none any more, and those there are may go.
     async fn set_upload(&self, output: &Output<'_>, upload: Option<&UploadId>) -> Result<(), Verdict> {
         let write = async {
             let mut transaction = self.database.begin().await?;
+            if upload.is_none() {
+                leftover::store::leave_uploads(&mut transaction, output.owner, self.clock.now()).await?;
+            }
             own::uploaded(&mut transaction, output.owner, upload.map(|upload| upload.0.as_str())).await?;
             transaction.commit().await
         };
@@ -285,11 +331,15 @@ impl Runs {
     async fn written(&self, output: &Output<'_>, node: &Node) -> Result<(), Verdict> {
         let write = async {
             let mut transaction = self.database.begin().await?;
-            let made = (&node.id, node.version.as_ref());
-            own::written(&mut transaction, output.owner, made, self.clock.now()).await?;
+            let (made, now) = ((&node.id, node.version.as_ref()), self.clock.now());
+            own::written(&mut transaction, output.owner, made, now).await?;
+            // Placed, a session has done its work.
+            leftover::store::leave_uploads(&mut transaction, output.owner, now).await?;
             transaction.commit().await
         };
-        write.await.map_err(failed)
+        write.await.map_err(failed)?;
+        self.wake.notify_waiters();
+        Ok(())
     }
 }
 

@@ -313,7 +313,11 @@ impl Sync {
         // It may have been moved to where a rule runs something over it.
         let runs = self.runs_over(subject, copy).await?;
         let relabelled = Change::Relabelled(copy.id, attributes, &present.source);
-        self.record(&[relabelled, Change::Runs(&runs)]).await
+        let moved = self.record(&[relabelled, Change::Runs(&runs)]).await?;
+        if !runs.is_empty() {
+            self.wake.notify_waiters();
+        }
+        Ok(moved)
     }
 
     /// Detach, then delete, then verify. OpenAI documents that deleting a File object detaches it everywhere, and was

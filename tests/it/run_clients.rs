@@ -61,8 +61,16 @@ impl World {
         NodeId::new(answer["node_id"].as_str().unwrap())
     }
 
+    async fn sent(&self, name: &str, bytes: Bytes) -> fastio::UploadId {
+        let length = bytes.len() as u64;
+        let upload = self.fastio.open_upload(name, length).await.unwrap();
+        let content = stream::iter([Ok::<_, std::io::Error>(bytes)]);
+        self.fastio.send_upload(&upload, length, content).await.unwrap();
+        upload
+    }
+
     async fn upload(&self, text: &str) -> fastio::UploadId {
-        let upload = self.fastio.upload("result.md", Bytes::from(text.to_owned())).await.unwrap();
+        let upload = self.sent("result.md", Bytes::from(text.to_owned())).await;
         let state = self.fastio.upload_state(&upload, Duration::from_secs(5)).await.unwrap();
         assert_eq!(state, UploadState::Stored);
         upload
@@ -370,21 +378,28 @@ async fn a_result_is_placed_beside_its_source_and_then_becomes_versions() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_one_call_is_streamed() {
+async fn an_upload_is_listed_until_it_has_its_bytes_and_is_ended_alone() {
     let world = world(Options::default()).await;
     let (fastio, profile) = (&world.fastio, &world.profile);
-    let folder = NodeId::root();
-    let large = Bytes::from(vec![b'x'; fastio::SINGLE_CALL_BYTES as usize + 1]);
-    let upload = fastio.upload("large.csv", large.clone()).await.unwrap();
-    let written = fastio.add_file(profile, &folder, "large.csv", &upload).await.unwrap();
-    assert_eq!(written.size, Some(large.len() as u64));
-    let exact = fastio.upload("exact.csv", large.slice(1..)).await.unwrap();
-    assert_eq!(
-        fastio.add_file(profile, &folder, "exact.csv", &exact).await.unwrap().size,
-        Some(fastio::SINGLE_CALL_BYTES)
-    );
+    // More than Fastio takes in one call.
+    let large = Bytes::from(vec![b'x'; 5 * 1024 * 1024]);
+    let upload = world.sent("large.csv", large.clone()).await;
+    let written = fastio.add_file(profile, &NodeId::root(), "placed.csv", &upload).await.unwrap();
+    assert_eq!((written.name.as_str(), written.size), ("placed.csv", Some(large.len() as u64)));
+    // Placed, a session can go, and its file stays.
+    fastio.cancel_upload(&upload).await.unwrap();
+    assert!(fastio.cancel_upload(&upload).await.unwrap_err().is_not_found());
+    assert_eq!(fastio.node(profile, &written.id).await.unwrap().size, written.size);
+
+    let (one, two) =
+        (fastio.open_upload("one.csv", 10).await.unwrap(), fastio.open_upload("two.csv", 1).await.unwrap());
+    let names =
+        async || fastio.open_uploads().await.unwrap().into_iter().map(|open| open.name).collect::<Vec<_>>();
+    assert_eq!(names().await, ["one.csv", "two.csv"]);
+    fastio.cancel_upload(&two).await.unwrap();
+    assert_eq!(names().await, ["one.csv"]);
     let broken = stream::iter([Ok(Bytes::from("ab")), Err(std::io::Error::other("the source broke"))]);
-    let error = fastio.upload_stream("broken.csv", 10, broken).await.unwrap_err();
+    let error = fastio.send_upload(&one, 10, broken).await.unwrap_err();
     assert!(error.to_string().contains("the source broke"), "{error}");
 }
 

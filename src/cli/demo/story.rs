@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 
 use super::super::failure::Failure;
-use super::super::text::{bytes, count};
+use super::super::text::{bytes, count, head, tail};
 use super::tell::Teller;
 use super::world::{Interval, World};
 use crate::openai::Hit;
@@ -138,18 +138,51 @@ async fn analyse(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
     let table = world.content(OVERVIEW).await?;
     let clauses: u64 = runs.iter().filter_map(|(_, result)| result["quotes"].as_u64()).sum();
     teller.result(&format!(
-        "{OVERVIEW}, {}, has all {clauses} clauses. Some of them:",
+        "{OVERVIEW}, {}, has all {clauses} clauses, one in each row. A part of each:",
         bytes(table.len() as u64)
     ))?;
-    for (run, result) in &runs {
-        if let Some(clause) = result["data"]["clauses"].as_array().and_then(|clauses| clauses.last()) {
-            let word = |name: &str| clause[name].as_str().unwrap_or_default().to_owned();
-            let source =
-                format!("{}, {}: {}, {} risk", run.path, word("section"), word("category"), word("risk"));
-            teller.quote(&source, &squeezed(&word("quote")))?;
+    overview(teller, &table)
+}
+
+/// The columns of the table that fit on a line, and how wide each may be; as they stand in Fastio.
+const SHOWN: [(&str, usize); 5] =
+    [("file", 24), ("section", 7), ("category", 20), ("risk", 6), ("quote verified", 8)];
+
+/// The batch table as it stands in Fastio, cut to the line.
+fn overview(teller: &Teller, table: &str) -> Result<(), Failure> {
+    let rows = rows(table.trim_start_matches('\u{feff}'));
+    let header = rows.first().context("the table is empty")?;
+    let places = SHOWN.map(|(name, _)| header.iter().position(|title| title == name));
+    for row in &rows {
+        let mut line = String::new();
+        for ((name, width), place) in SHOWN.iter().zip(places) {
+            let cell = place.and_then(|place| row.get(place)).map(String::as_str).unwrap_or_default();
+            let cell = match *name {
+                "file" => tail(cell.trim_start_matches("/Review/"), *width),
+                "quote verified" => head(cell.strip_prefix("quote ").unwrap_or(cell), *width),
+                _ => head(cell, *width),
+            };
+            line.push_str(&format!("{cell:<width$} "));
         }
+        teller.aside(line.trim_end())?;
     }
     Ok(())
+}
+
+/// The fields of a CSV file (RFC 4180) whose fields hold no line breaks, as Docket writes them.
+fn rows(table: &str) -> Vec<Vec<String>> {
+    let row = |line: &str| {
+        let (mut fields, mut quoted) = (vec![String::new()], false);
+        for character in line.chars() {
+            match character {
+                '"' => quoted = !quoted,
+                ',' if !quoted => fields.push(String::new()),
+                other => fields.last_mut().expect("it begins with one").push(other),
+            }
+        }
+        fields
+    };
+    table.lines().map(row).collect()
 }
 
 /// The same bytes under another path cost no upload.

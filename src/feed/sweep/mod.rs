@@ -5,6 +5,7 @@
 //!   files      each page of the inventory ──▶ our rows of those files ──▶ missing, stale, duplicate, drift, unseen
 //!   objects    each page of File objects ──▶ the uploads we gave up ──▶ orphan
 //!   tables     our rows in their order ──▶ what was on no list ──▶ ghost, missing
+//!   leftovers  what runs left elsewhere, and runs, without a job ──▶ leftover, stalled
 //! ```
 //!
 //! Pages stream; what is kept of each entry is eight bytes, to know afterwards what was on no list. What differs gets a
@@ -15,6 +16,7 @@
 //! its limit allows, none does, and a person is asked.
 
 mod files;
+mod leftovers;
 mod objects;
 pub mod periodic;
 mod repair;
@@ -123,6 +125,7 @@ impl Feed {
             sweeper.all_objects().await?;
         }
         sweeper.tables().await?;
+        sweeper.leftovers().await?;
         sweeper.finish().await
     }
 

@@ -145,7 +145,8 @@ pub fn task(key: &FileKey) -> Task {
 fn kind(kind: Kind) -> EventKind {
     match kind {
         Kind::Missing | Kind::Unseen => EventKind::Added,
-        Kind::Stale | Kind::Duplicate | Kind::Unknown => EventKind::Modified,
+        // The last two are of runs, and make no event.
+        Kind::Stale | Kind::Duplicate | Kind::Unknown | Kind::Leftover | Kind::Stalled => EventKind::Modified,
         Kind::Drift => EventKind::Moved,
         Kind::Ghost | Kind::Orphan => EventKind::Deleted,
     }

@@ -65,6 +65,9 @@ pub struct Report {
     pub dead: u64,
     /// Entries of our vector stores that we cannot prove to be ours. They are left alone.
     pub strangers: u64,
+    /// Conversations that may be at OpenAI, empty, and that nobody can find.
+    #[serde(default)]
+    pub unanswered: u64,
     /// File objects that look like a lost upload of ours, and too many of them to tell which.
     pub ambiguous: u64,
     pub stopped: Vec<Stopped>,
@@ -87,6 +90,7 @@ impl Report {
             in_hand: 0,
             dead: 0,
             strangers: 0,
+            unanswered: 0,
             ambiguous: 0,
             stopped: Vec::new(),
             incomplete: Vec::new(),

@@ -26,8 +26,10 @@ pub fn csv(schema: &Schema, result: &Value, checks: &[Check]) -> Option<String> 
 /// The findings of many results, one row each; a file without any has one row too, so that none is missing.
 pub fn digest(schema: &Schema, entries: &[Entry<'_>]) -> String {
     let grid = Grid::of(schema);
-    let header = [vec!["file".into(), "run".into(), "finding".into()], grid.header()].concat();
-    let mut rows = vec![header];
+    let header =
+        [vec![String::from("file"), "run".into(), "finding".into()], grid.header(), vec!["remark".into()]];
+    let mut rows = vec![header.concat()];
+    let width = rows[0].len();
     for entry in entries {
         let nothing = Value::Null;
         let marks = Marks::of(schema, entry.result.unwrap_or(&nothing), entry.checks);
@@ -37,21 +39,25 @@ pub fn digest(schema: &Schema, entries: &[Entry<'_>]) -> String {
             let none = if entry.result.is_some() { "none" } else { "" };
             rows.push(head(none.to_owned()));
         }
+        let first = rows.len() - usize::from(found.is_empty());
         for (number, found) in found.iter().enumerate() {
             rows.push([head((number + 1).to_string()), grid.fields(found, &marks)].concat());
         }
+        for row in &mut rows[first..] {
+            row.resize(width, String::new());
+        }
+        // Once for each file: it is about all of its rows.
+        rows[first][width - 1] = one_line(entry.remark.unwrap_or_default());
     }
-    let width = rows[0].len();
-    lines(rows.into_iter().map(|mut row| {
-        row.resize(width, String::new());
-        row
-    }))
+    lines(rows.into_iter())
 }
 
 /// The same as a table in Markdown.
 pub fn digest_markdown(schema: &Schema, entries: &[Entry<'_>]) -> String {
     let grid = Grid::of(schema);
-    let header = ["File", "Run", "Finding"].map(str::to_owned).into_iter().chain(grid.titles());
+    let header = ["File", "Run", "Finding"].map(str::to_owned).into_iter();
+    let header: Vec<String> = header.chain(grid.titles()).chain(["Remark".to_owned()]).collect();
+    let width = header.len();
     let mut rows = Vec::new();
     let (mut quotes, mut unverified) = (0, 0);
     for entry in entries {
@@ -63,15 +69,18 @@ pub fn digest_markdown(schema: &Schema, entries: &[Entry<'_>]) -> String {
         if found.is_empty() {
             rows.push(head(if entry.result.is_some() { "none" } else { "" }));
         }
+        let first = rows.len() - usize::from(found.is_empty());
         for (number, found) in found.iter().enumerate() {
             rows.push([head(&(number + 1).to_string()), grid.cells(found, &marks)].concat());
         }
+        rows[first].resize(width, String::new());
+        rows[first][width - 1] = escape::inline(entry.remark.unwrap_or_default());
         let (all, some) = marks.count();
         quotes += all;
         unverified += some;
     }
     let verdict = super::verdict(quotes, unverified);
-    format!("# Overview of {} files\n\n{verdict}\n\n{}", entries.len(), table(header.collect(), rows))
+    format!("# Overview of {} files\n\n{verdict}\n\n{}", entries.len(), table(header, rows))
 }
 
 /// A table of Markdown; the cells are Markdown.
@@ -176,7 +185,7 @@ impl<'s> Grid<'s> {
         let mut fields: Vec<String> = self.list(found).map(str::to_owned).into_iter().collect();
         for (column, cell) in self.own_cells(found) {
             let value = cell.and_then(|cell| cell.value).filter(|value| !value.is_null());
-            fields.push(value.map(value_text).unwrap_or_default());
+            fields.push(value.map(|value| one_line(&value_text(value))).unwrap_or_default());
             if column.quote {
                 let (verified, place) = match cell {
                     Some(cell) => proof(cell, marks),
@@ -205,6 +214,11 @@ impl<'s> Grid<'s> {
         }
         cells
     }
+}
+
+/// Line breaks are the layout's, not the text's, and a row of a table is one line. The result on record has them.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether and where a quote was found; of a list of quotes, whether all were, and where each.

@@ -62,6 +62,8 @@ pub struct Entry<'a> {
     pub file: &'a str,
     /// What became of its run, such as `needs_review`.
     pub state: &'a str,
+    /// Why it is so, where there is more to say, as that a limit holds it.
+    pub remark: Option<&'a str>,
     pub result: Option<&'a Value>,
     pub checks: &'a [Check],
 }

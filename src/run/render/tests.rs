@@ -93,9 +93,27 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
     let checks = schema.check(&result, &document());
     let nothing = json!({"summary": "", "parties": [], "findings": [], "governing_law": null});
     let entries = [
-        Entry { file: "/Contracts/nda.pdf", state: "needs_review", result: Some(&result), checks: &checks },
-        Entry { file: "/Contracts/=clean.pdf", state: "done", result: Some(&nothing), checks: &[] },
-        Entry { file: "/Contracts/scan.pdf", state: "failed", result: None, checks: &[] },
+        Entry {
+            file: "/Contracts/nda.pdf",
+            state: "needs_review",
+            remark: Some("2 of 3 quotes are not proven\nto be in the document"),
+            result: Some(&result),
+            checks: &checks,
+        },
+        Entry {
+            file: "/Contracts/=clean.pdf",
+            state: "done",
+            remark: None,
+            result: Some(&nothing),
+            checks: &[],
+        },
+        Entry {
+            file: "/Contracts/scan.pdf",
+            state: "failed",
+            remark: Some("=the model, answered nothing"),
+            result: None,
+            checks: &[],
+        },
     ];
     insta::assert_snapshot!(digest(&schema, &entries).replace("\r\n", "\n"));
     insta::assert_snapshot!(digest_markdown(&schema, &entries));
@@ -121,7 +139,8 @@ fn a_schema_without_a_table_is_one_row_of_a_digest_and_no_spreadsheet() {
     let result = json!({"law": "This Agreement is governed by German law", "term": {"months": 12}});
     let checks = schema.check(&result, &Document::new("This Agreement is governed by German law."));
     assert_eq!(csv(&schema, &result, &checks), None);
-    let entries = [Entry { file: "a.pdf", state: "done", result: Some(&result), checks: &checks }];
+    let entries =
+        [Entry { file: "a.pdf", state: "done", remark: None, result: Some(&result), checks: &checks }];
     insta::assert_snapshot!(digest(&schema, &entries).replace("\r\n", "\n"));
 }
 

@@ -20,26 +20,53 @@ const DIES_AFTER_MS: i64 = 20 * 60 * 1000;
 /// What the stand-in's code leaves in every container.
 const MADE: &str = "words.csv";
 
-/// One container, with the one file that was made in it.
+/// Files that a run makes which is told to make many.
+const MANY: usize = 25;
+
+/// The size of the file that a run makes which is told to make a large one: more than Fastio takes in one call.
+const LARGE_BYTES: usize = 5 * 1024 * 1024;
+
+/// What a run may be told to make besides its table of words, by the code of a spoiled run.
+pub const MANY_FILES: &str = "many_files";
+pub const LARGE_FILE: &str = "large_file";
+
+/// One container, with the files that were made in it.
 #[derive(Debug)]
 pub struct Container {
     id: String,
-    file_id: String,
-    content: String,
+    files: Vec<File>,
     created_ms: i64,
     used_ms: i64,
 }
 
+#[derive(Debug)]
+struct File {
+    id: String,
+    name: String,
+    content: String,
+}
+
 impl Container {
-    /// Runs the stand-in's code over the documents.
-    pub fn run(world: &mut World, documents: &[Document], now: i64) -> Container {
+    /// Runs the stand-in's code over the documents. `told` is what it was told to make besides.
+    pub fn run(world: &mut World, documents: &[Document], (told, now): (Option<&str>, i64)) -> Container {
         let rows = documents.iter().map(|document| {
             let words = document.text.split_whitespace().count();
             format!("\"{}\",{words}\n", document.filename.replace('"', "\"\""))
         });
         let content = std::iter::once("file,words\n".to_owned()).chain(rows).collect();
-        let (id, file_id) = (world.ids.hex("cntr_"), world.ids.hex("cfile_"));
-        Container { id, file_id, content, created_ms: now, used_ms: now }
+        let mut made = vec![(MADE.to_owned(), content)];
+        match told {
+            Some(MANY_FILES) => {
+                made.extend((1..MANY).map(|number| (format!("part {number}.txt"), format!("{number}\n"))));
+            }
+            Some(LARGE_FILE) => {
+                made.push(("large.txt".to_owned(), "0123456789abcde\n".repeat(LARGE_BYTES / 16)))
+            }
+            _ => {}
+        }
+        let file = |(name, content)| File { id: world.ids.hex("cfile_"), name, content };
+        let files = made.into_iter().map(file).collect();
+        Container { id: world.ids.hex("cntr_"), files, created_ms: now, used_ms: now }
     }
 
     pub fn id(&self) -> &str {
@@ -57,15 +84,15 @@ impl Container {
     /// The annotation by which the answer names the file.
     pub fn citation(&self) -> Value {
         json!({
-            "type": "container_file_citation", "container_id": self.id, "file_id": self.file_id, "filename": MADE,
+            "type": "container_file_citation", "container_id": self.id, "file_id": self.files[0].id, "filename": MADE,
             "start_index": 0, "end_index": 0,
         })
     }
 
-    fn file(&self) -> Value {
+    fn show(&self, file: &File) -> Value {
         json!({
-            "id": self.file_id, "object": "container.file", "container_id": self.id, "bytes": self.content.len(),
-            "created_at": seconds(self.created_ms), "path": format!("/mnt/data/{MADE}"), "source": "assistant",
+            "id": file.id, "object": "container.file", "container_id": self.id, "bytes": file.content.len(),
+            "created_at": seconds(self.created_ms), "path": format!("/mnt/data/{}", file.name), "source": "assistant",
         })
     }
 }
@@ -87,9 +114,10 @@ fn live<'a>(world: &'a mut World, id: &str, now: i64) -> Result<&'a mut Containe
 async fn list(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let (mut world, now) = state.world();
     let found = live(&mut world, &id, now)?;
+    let data: Vec<Value> = found.files.iter().map(|file| found.show(file)).collect();
+    let (first_id, last_id) = (data.first().map(|file| &file["id"]), data.last().map(|file| &file["id"]));
     Ok(Json(json!({
-        "object": "list", "data": [found.file()], "first_id": found.file_id, "last_id": found.file_id,
-        "has_more": false,
+        "object": "list", "data": data, "first_id": first_id, "last_id": last_id, "has_more": false,
     })))
 }
 
@@ -99,8 +127,7 @@ async fn content(
 ) -> Result<String, ApiError> {
     let (mut world, now) = state.world();
     let found = live(&mut world, &id, now)?;
-    if found.file_id != file {
-        return Err(ApiError::missing("file_id", format!("No such container file: {file}")));
-    }
-    Ok(found.content.clone())
+    let made = found.files.iter().find(|made| made.id == file);
+    let missing = || ApiError::missing("file_id", format!("No such container file: {file}"));
+    Ok(made.ok_or_else(missing)?.content.clone())
 }

@@ -127,17 +127,17 @@ fn heading(text: &str) -> Option<&str> {
     }
 }
 
-/// What a word of an answer is chosen by: the first that the quote holds any mark of.
+/// What a word of an answer is chosen by: the first part that some word holds and the quote has a mark of.
 const MARKS: [(&str, &[&str]); 16] = [
-    ("indemni", &["indemn", "hold harmless"]),
-    ("cap", &["cap", "limited to", "shall not exceed", "exceed"]),
-    ("limit", &["limited", "shall not exceed", "cap"]),
-    ("exclu", &["shall not be liable", "exclude", "no liability", "in no event"]),
     ("unlimited", &["unlimited", "without limit", "nothing in this"]),
-    ("warrant", &["warrant"]),
-    ("damages", &["damages"]),
+    ("indemni", &["indemn", "hold harmless"]),
+    ("exclu", &["shall not be liable", "be liable for loss", "exclude", "no liability", "in no event"]),
     ("insurance", &["insurance"]),
-    ("high", &["unlimited", "without limit", "indemn", "any and all"]),
+    ("warrant", &["warrant"]),
+    ("cap", &["cap ", "capped", "limits of", "limited to", "shall not exceed", "exceed", "at most"]),
+    ("limitation", &["limit"]),
+    ("damages", &["damages"]),
+    ("high", &["unlimited", "without limit", "nothing in this", "indemn", "hold harmless", "any and all"]),
     ("medium", &["exclude", "shall not be liable", "no liability", "in no event", "consequential"]),
     ("low", &["limited to", "shall not exceed", "cap", "warrant"]),
     ("supplier", &["supplier", "provider", "vendor", "contractor"]),
@@ -173,10 +173,9 @@ fn party<'a>(quote: &str) -> &'a str {
 /// The first of `values` that suits the quote.
 fn suiting<'a>(values: &'a [Value], quote: &str) -> Option<&'a Value> {
     let quote = quote.to_lowercase();
-    values.iter().find(|value| {
-        let word = value.as_str().unwrap_or_default().to_lowercase();
-        MARKS.iter().any(|(part, marks)| word.contains(part) && marks.iter().any(|mark| quote.contains(mark)))
-    })
+    let holds = |value: &Value, part: &str| value.as_str().unwrap_or_default().to_lowercase().contains(part);
+    let mut marked = MARKS.iter().filter(|(_, marks)| marks.iter().any(|mark| quote.contains(mark)));
+    marked.find_map(|(part, _)| values.iter().find(|value| holds(value, part)))
 }
 
 /// Sentences end with a full stop before white space, or with an empty line.
@@ -305,6 +304,16 @@ fn text(place: Place<'_>, findings: &[Finding<'_>]) -> String {
         Some(finding) if name.contains("party") => party(finding.quote).to_owned(),
         Some(finding) if name.contains("file") || name.contains("document") => finding.filename.to_owned(),
         _ if is_quote(&name) => String::new(),
+        Some(finding) if place.finding.is_some() && (name.contains("note") || name.contains("comment")) => {
+            let lower = finding.quote.to_lowercase();
+            let word = TELLING.iter().find(|word| lower.contains(**word)).copied().unwrap_or_default();
+            format!("Found by the letters \"{word}\"; no model has read it.")
+        }
+        _ if name.contains("summary") => format!(
+            "{} sentences speak of liability, indemnity, damages or warranty. This is the sandbox's stand-in for a model: it \
+             follows plain rules and understands nothing.",
+            findings.len()
+        ),
         _ => format!("stand-in for {}", if name.is_empty() { "a text" } else { place.name }),
     }
 }

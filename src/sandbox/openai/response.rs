@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::super::faults::{Hit, Kind};
 use super::super::journal::Trace;
 use super::ask::{self, Asked};
-use super::container::Container;
+use super::container::{Container, LARGE_FILE, MANY_FILES};
 use super::error::ApiError;
 use super::item;
 use super::model::{self, Document, Ending, Prompt};
@@ -154,7 +154,8 @@ async fn create(
     let ending =
         bad.as_ref().map_or_else(|| model::answer(&asked.prompt), |hit| bad_ending(hit, &asked.prompt));
     let mut output = Vec::new();
-    if bad.is_some_and(|hit| hit.details.code.as_deref() == Some(UNKNOWN_ITEMS)) {
+    let told = bad.as_ref().and_then(|hit| hit.details.code.as_deref());
+    if told == Some(UNKNOWN_ITEMS) {
         output.push(json!({"type": "hologram", "id": world.ids.hex("holo_"), "beams": [1, 2, 3]}));
     }
     for mut shown in shown_items {
@@ -163,7 +164,7 @@ async fn create(
     }
     let mut said = message(&ending, &hits, world.ids.hex("msg_"));
     if asked.runs_code() {
-        let container = Container::run(&mut world, &asked.prompt.documents, now);
+        let container = Container::run(&mut world, &asked.prompt.documents, (told, now));
         output.push(container.call(world.ids.hex("ci_")));
         if let Some(annotations) =
             said.as_mut().and_then(|said| said["content"][0]["annotations"].as_array_mut())
@@ -210,7 +211,7 @@ const UNKNOWN_ITEMS: &str = "unknown_items";
 pub fn bad_ending(hit: &Hit, prompt: &Prompt) -> Ending {
     let message = |default: &str| hit.details.message.clone().unwrap_or_else(|| default.to_owned());
     match hit.details.code.as_deref().unwrap_or("server_error") {
-        UNKNOWN_ITEMS => model::answer(prompt),
+        UNKNOWN_ITEMS | MANY_FILES | LARGE_FILE => model::answer(prompt),
         "invented_quote" => model::invent(model::answer(prompt)),
         "refusal" => Ending::Refused { refusal: message("I'm sorry, but I can't help with that.") },
         reason @ ("max_output_tokens" | "content_filter") => Ending::Incomplete {

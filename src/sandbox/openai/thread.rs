@@ -12,7 +12,7 @@ use axum::extract::{Path, RawQuery, Request, State as Shared};
 use axum::http::HeaderMap;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use serde_json::{Map, Value, json};
 
 use super::super::faults::Kind;
@@ -126,6 +126,7 @@ impl Thread {
 pub fn routes() -> Router<State> {
     Router::new()
         .route("/v1/threads", post(create))
+        .route("/v1/threads/{thread}", delete(remove))
         .route("/v1/threads/{thread}/runs", post(start).get(runs))
         .route("/v1/threads/{thread}/runs/{run}", get(look))
         .route("/v1/threads/{thread}/runs/{run}/cancel", post(cancel))
@@ -165,6 +166,13 @@ async fn create(Shared(state): Shared<State>, body: Bytes) -> Result<Json<Value>
     let made = Thread { id: id.clone(), created_ms: now, metadata, text, documents, runs: Shelf::default() };
     world.threads.put(&id, made);
     Ok(Json(shown))
+}
+
+async fn remove(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let (mut world, _) = state.world();
+    find(&mut world, &id)?;
+    world.threads.take(&id);
+    Ok(Json(json!({"id": id, "object": "thread.deleted", "deleted": true})))
 }
 
 async fn start(

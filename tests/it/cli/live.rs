@@ -11,7 +11,7 @@ const ENVIRONMENT: [(&str, &str); 3] =
     [("FASTIO_API_KEY", "fk"), ("OPENAI_API_KEY", "sk"), ("FASTIO_WEBHOOK_SECRET", SECRET)];
 
 /// The address a server says that it listens on.
-fn address(server: &mut Program) -> String {
+pub fn address(server: &mut Program) -> String {
     let line = server.err.find(|line| line.contains("docket is ready"));
     let line: Value = serde_json::from_str(&line).expect("where there is no terminal the log is JSON");
     line["listen"].as_str().unwrap().to_owned()

@@ -3,6 +3,7 @@
 mod check;
 mod live;
 mod rows;
+mod runs;
 
 use crate::harness::program::Place;
 
@@ -10,7 +11,8 @@ use crate::harness::program::Place;
 fn help_lists_the_commands() {
     let help = Place::new().docket(&["--help"]);
     assert_eq!(help.code, 0);
-    for command in ["serve", "demo", "sandbox", "check", "send", "status", "files", "events", "jobs"] {
+    for command in ["serve", "demo", "sandbox", "check", "send", "status", "files", "events", "jobs", "runs"]
+    {
         assert!(help.out.contains(&format!("\n  {command} ")), "{command} in {}", help.out);
     }
 }

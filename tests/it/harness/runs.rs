@@ -119,6 +119,31 @@ impl Harness {
         assert_eq!(self.locks().await, 0, "a lock is left");
         let runs = self.runs().await;
         assert!(runs.iter().all(|run| run.state == "ended" && run.lock == "none"), "{runs:#?}");
+        let uploads = self.uploads_open().await;
+        assert!(uploads.is_empty(), "an upload session is left: {uploads:#?}");
+        assert_eq!(self.leftovers().await.0, 0, "something is left to be taken away, and has no job");
+    }
+
+    /// Upload sessions that are at Fastio, finished or not.
+    pub async fn uploads_open(&self) -> Vec<Value> {
+        self.fastio_state().await["uploads"].as_array().unwrap().clone()
+    }
+
+    /// What runs left behind, and conversations that may exist and cannot be found, by our tables.
+    pub async fn leftovers(&self) -> (i64, i64) {
+        let mut connection = self.database.read().acquire().await.unwrap();
+        docket::run::leftover::store::counts(&mut connection).await.unwrap()
+    }
+
+    /// Conversations and threads at OpenAI: how many hold an answer, and how many nothing.
+    pub async fn conversations(&self) -> (usize, usize) {
+        let state = self.openai_state().await;
+        let (full, empty): (Vec<_>, Vec<_>) = state["conversations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .partition(|one| one["items"].as_array().unwrap().iter().any(|item| item["role"] != "user"));
+        (full.len(), empty.len())
     }
 }
 

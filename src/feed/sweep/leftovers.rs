@@ -1,0 +1,88 @@
+//! What runs left at Fastio and OpenAI, and runs that nobody works on any more.
+//!
+//! Each has a job from the moment it was left. One that lost its job, as when a person discarded it, gets another here.
+//! Only what is on record as ours is looked at, whatever else the services list.
+
+use super::{Finding, Sweeper, Tell};
+use crate::event::{self, Task};
+use crate::feed::Error;
+use crate::feed::compare::Kind;
+use crate::own::SETTLES_WITHIN_MS;
+use crate::queue::{self, Priority};
+use crate::run;
+
+/// Looked at by one sweep; what is beyond is for the next one.
+const MOST: u32 = 10_000;
+
+impl Sweeper<'_> {
+    pub async fn leftovers(&mut self) -> Result<(), Error> {
+        if self.scope.rule.is_some() || self.scope.profile.is_some() || self.scope.fastio_only {
+            // They belong to no list.
+            return Ok(());
+        }
+        let now = self.feed.clock.now();
+        let mut connection = self.feed.database.read().acquire().await?;
+        let left = run::leftover::store::left(&mut connection, (MOST, now - SETTLES_WITHIN_MS)).await?;
+        let stalled = run::store::unfinished(&mut connection, MOST).await?;
+        self.report.unanswered = run::leftover::store::counts(&mut connection).await?.1.unsigned_abs();
+        drop(connection);
+        let mut found: Vec<(Finding, Task)> = Vec::new();
+        for left in &left {
+            found.push((finding(Kind::Leftover, left.words(), (&left.owner, "")), left.task()));
+        }
+        for row in &stalled {
+            let why = "its run has not ended, and nobody works on it";
+            found.extend(
+                row.task().map(|task| (finding(Kind::Stalled, why, (&row.source_id, &row.path)), task)),
+            );
+        }
+        let asked = self.without_job(found).await?;
+        if self.scope.dry_run {
+            return Ok(());
+        }
+        let mut transaction = self.feed.database.begin().await?;
+        run::leftover::store::leave_old_uploads(&mut transaction, now - SETTLES_WITHIN_MS, now).await?;
+        run::leftover::store::forget_unanswered(&mut transaction, now - self.feed.sweeps.keep_lost_ms())
+            .await?;
+        for task in &asked {
+            event::ask(&mut transaction, task, (Priority::Backfill, now)).await?;
+        }
+        transaction.commit().await?;
+        self.feed.wake.notify_waiters();
+        Ok(())
+    }
+
+    /// Tells of those that have no job, and answers their tasks.
+    async fn without_job(&mut self, found: Vec<(Finding, Task)>) -> Result<Vec<Task>, Error> {
+        let keys: Vec<String> = found.iter().map(|(_, task)| task.key()).collect();
+        let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut connection = self.feed.database.read().acquire().await?;
+        let states = queue::presence::states(&mut connection, &asked).await?;
+        drop(connection);
+        let mut tasks = Vec::new();
+        for ((finding, task), key) in found.into_iter().zip(&keys) {
+            match states.get(key).map(String::as_str) {
+                Some("dead") => self.report.dead += 1,
+                Some(_) => self.report.in_hand += 1,
+                None => {
+                    self.report.count(finding.kind);
+                    self.report.queued += 1;
+                    (self.tell)(Tell::Found(&finding));
+                    tasks.push(task);
+                }
+            }
+        }
+        Ok(tasks)
+    }
+}
+
+fn finding(kind: Kind, why: &str, (source_id, path): (&str, &str)) -> Finding {
+    Finding {
+        kind,
+        why: why.to_owned(),
+        source_id: source_id.to_owned(),
+        path: path.to_owned(),
+        vector_store: None,
+        file_id: None,
+    }
+}

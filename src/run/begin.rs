@@ -1,0 +1,148 @@
+//! How a run begins: it takes what it needs, its response is created, and one whose creation was not answered is looked
+//! for until it is found or cannot be there.
+
+use std::time::Duration;
+
+use super::admit::Standing;
+use super::engine::Traced;
+use super::frame;
+use super::row::{Outcome, Run};
+use super::settings::{Definition, Engine};
+use super::steps::{FRESH_MS, LOOK_AGAIN, later};
+use super::store::Change;
+use super::{Runs, failed, leftover};
+use crate::openai::Error;
+use crate::queue::Verdict;
+use crate::sync::verdict::openai_verdict;
+
+/// Between looks for a response whose creation was not answered.
+const TRACE_AGAIN: Duration = Duration::from_secs(20);
+
+/// Added to the deadline before a creation that left no trace is taken to have made nothing: the clocks of two services
+/// and the time an answer may take.
+const TRACE_MARGIN_MS: i64 = 60 * 1000;
+
+/// How long a run waits for the copy of a file that is just being replaced.
+const UNINDEXED: Duration = Duration::from_secs(10);
+
+impl Runs {
+    /// Takes what the run needs and creates its response.
+    pub(super) async fn begin(
+        &self,
+        run: &Run,
+        definition: &Definition,
+        standing: &Standing,
+    ) -> Result<(), Verdict> {
+        let Standing::Present(indexed) = standing else {
+            return Err(later(UNINDEXED, "OpenAI is being given the file anew"));
+        };
+        if let Some(file_id) = indexed.copy.file_id.as_ref().filter(|id| id.0 != run.file_id) {
+            let bytes = indexed.copy.bytes;
+            return self.record(run.id, &[Change::File(&file_id.0, bytes)]).await;
+        }
+        if let Some(held) = self.over_limit(run, definition).await? {
+            return self.hold(run, held).await;
+        }
+        if run.held_until.is_some() {
+            return self.record(run.id, &[Change::Waits(None)]).await;
+        }
+        if definition.lock && !run.is_locked() {
+            return self.lock(run).await;
+        }
+        let shown = match frame::shown(definition, run) {
+            Ok(shown) => shown,
+            Err(reason) => return self.ending(run, Outcome::Failed, &reason).await,
+        };
+        let ask = (definition, run, &shown);
+        let Some(conversation) = &run.conversation else { return self.prepare(ask).await };
+        self.record(run.id, &[Change::Begun]).await?;
+        match definition.engine.start(&self.openai, ask, conversation).await {
+            Ok(response) => self.record(run.id, &[Change::Response(&response)]).await,
+            Err(error) if error.may_have_happened() => {
+                tracing::warn!(run.id = run.id.0, error = %error, "no answer to a run's creation; looking whether it runs");
+                Err(later(LOOK_AGAIN.0, "OpenAI did not answer to its creation; looking whether it runs"))
+            }
+            Err(error) => self.not_begun(run, &error).await,
+        }
+    }
+
+    /// Makes what the run is made in. One that was made and not answered cannot be found, so that it was asked for stays
+    /// on record.
+    async fn prepare(&self, ask: (&Definition, &Run, &frame::Shown)) -> Result<(), Verdict> {
+        let (definition, run, _) = ask;
+        let kind = match definition.engine {
+            Engine::Responses { .. } => "conversation",
+            Engine::Assistants { .. } => "thread",
+        };
+        let asked = async {
+            let mut transaction = self.database.begin().await?;
+            let asked = (run.id, kind, run.rule.as_str());
+            let asked = leftover::store::ask_conversation(&mut transaction, asked, self.clock.now()).await?;
+            transaction.commit().await?;
+            Ok(asked)
+        };
+        let asked = asked.await.map_err(failed)?;
+        let made = definition.engine.prepare(&self.openai, ask).await;
+        if let Err(error) = &made
+            && error.may_have_happened()
+        {
+            return Err(openai_verdict(error));
+        }
+        let write = async {
+            let mut transaction = self.database.begin().await?;
+            leftover::store::forget(&mut transaction, asked).await?;
+            if let Ok(made) = &made {
+                Change::Conversation(made).write(&mut transaction, run.id, self.clock.now()).await?;
+            }
+            transaction.commit().await
+        };
+        write.await.map_err(failed)?;
+        made.map(drop).map_err(|error| openai_verdict(&error))
+    }
+
+    /// OpenAI says that it made nothing.
+    async fn not_begun(&self, run: &Run, error: &Error) -> Result<(), Verdict> {
+        if error.is_not_found() {
+            // The conversation, which is new, or was deleted by somebody.
+            self.record(run.id, &[Change::Unbegun, Change::Again("its conversation was not found")]).await?;
+            return Err(Verdict::Retry { after: None, reason: error.to_string() });
+        }
+        self.record(run.id, &[Change::Unbegun]).await?;
+        if error.names(&run.file_id) {
+            // The copy was replaced meanwhile, or somebody deleted it. Its file's job or a sweep brings another.
+            return Err(Verdict::Retry { after: None, reason: error.to_string() });
+        }
+        Err(openai_verdict(error))
+    }
+
+    /// Finds out whether a response exists whose creation nobody saw answered.
+    pub(super) async fn trace(&self, run: &Run, definition: &Definition) -> Result<(), Verdict> {
+        let begun_at = run.begun_at.unwrap_or(run.created_at);
+        let age = self.clock.now() - begun_at;
+        let conversation = run.conversation.as_deref().unwrap_or_default();
+        match definition.engine.trace(&self.openai, conversation).await {
+            Ok(Traced::Exists(response)) => self.record(run.id, &[Change::Response(&response)]).await,
+            Ok(Traced::Ended(ended)) => self.ended(run, definition, *ended).await,
+            Ok(Traced::Nothing) if age < traceless_ms(definition) => {
+                Err(later(TRACE_AGAIN, "OpenAI did not answer to its creation; looking whether it runs"))
+            }
+            Ok(Traced::Nothing) => {
+                tracing::warn!(run.id = run.id.0, "a run's creation left no trace; creating it once more");
+                self.record(run.id, &[Change::Again("its creation was not answered and left no trace")]).await
+            }
+            Err(error) if error.is_not_found() && age < FRESH_MS => {
+                Err(later(LOOK_AGAIN.0, "OpenAI does not show its conversation yet"))
+            }
+            Err(error) => Err(openai_verdict(&error)),
+        }
+    }
+}
+
+/// How long a creation that was not answered may leave no trace before it is taken to have made nothing. A conversation
+/// shows a response when that has completed, a thread at once.
+pub(super) fn traceless_ms(definition: &Definition) -> i64 {
+    match definition.engine {
+        Engine::Responses { .. } => definition.deadline_ms + TRACE_MARGIN_MS,
+        Engine::Assistants { .. } => FRESH_MS,
+    }
+}

@@ -1,0 +1,122 @@
+//! Runs as a person sees them.
+
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::super::row::RunId;
+use crate::database::{Connection, Error};
+use crate::event::Task;
+use crate::fastio::NodeId;
+
+/// A run as a person sees it.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct RunRow {
+    pub run_id: i64,
+    pub rule: String,
+    pub source_id: String,
+    pub path: String,
+    pub state: String,
+    pub outcome: Option<String>,
+    pub reason: Option<String>,
+    /// Until when at most a limit of its rule keeps it from beginning.
+    pub held_until: Option<i64>,
+    pub engine: String,
+    pub model: Option<String>,
+    pub definition: String,
+    pub content_hash: String,
+    pub version: Option<String>,
+    pub conversation: Option<String>,
+    pub response: Option<String>,
+    pub tries: i64,
+    pub lock: String,
+    pub input_tokens: Option<i64>,
+    pub output_tokens: Option<i64>,
+    pub created_at: i64,
+    pub begun_at: Option<i64>,
+    pub answered_at: Option<i64>,
+    pub ended_at: Option<i64>,
+}
+
+impl RunRow {
+    /// How it stands, in one word.
+    pub fn word(&self) -> &str {
+        match self.outcome.as_deref() {
+            Some(outcome) if self.state == "ended" => outcome,
+            _ if self.held_until.is_some() => "held",
+            _ => &self.state,
+        }
+    }
+
+    /// Its job's key.
+    pub fn job(&self) -> String {
+        format!("run:{}:{}", self.source_id, self.rule)
+    }
+
+    /// The work on it; none, should its file's id be unreadable.
+    pub fn task(&self) -> Option<Task> {
+        let (profile, node) = self.source_id.rsplit_once(':')?;
+        let profile = profile.parse().ok()?;
+        Some(Task::Run { profile, node: NodeId::new(node), rule: self.rule.clone() })
+    }
+}
+
+/// The newest runs first; only those of `rule`, when it is given.
+pub async fn list(connection: &mut Connection, rule: Option<&str>, limit: u32) -> Result<Vec<RunRow>, Error> {
+    sqlx::query_as(LIST).bind(rule).bind(i64::from(limit)).fetch_all(connection).await
+}
+
+/// Runs that have not ended.
+pub async fn unfinished(connection: &mut Connection, most: u32) -> Result<Vec<RunRow>, Error> {
+    sqlx::query_as(UNFINISHED).bind(i64::from(most)).fetch_all(connection).await
+}
+
+const UNFINISHED: &str = "
+    SELECT run_id, rule, source_id, path, state, outcome, reason, held_until, engine, model, definition, content_hash,
+           version, conversation, response, tries, lock, input_tokens, output_tokens, created_at, begun_at, answered_at,
+           ended_at
+    FROM run WHERE state <> 'ended' ORDER BY run_id LIMIT $1";
+
+/// One run as a person sees it.
+pub async fn row(connection: &mut Connection, id: RunId) -> Result<Option<RunRow>, Error> {
+    sqlx::query_as(ROW).bind(id.0).fetch_optional(connection).await
+}
+
+const ROW: &str = "
+    SELECT run_id, rule, source_id, path, state, outcome, reason, held_until, engine, model, definition, content_hash, version,
+           conversation, response, tries, lock, input_tokens, output_tokens, created_at, begun_at, answered_at, ended_at
+    FROM run WHERE run_id = $1";
+
+const LIST: &str = "
+    SELECT run_id, rule, source_id, path, state, outcome, reason, held_until, engine, model, definition, content_hash, version,
+           conversation, response, tries, lock, input_tokens, output_tokens, created_at, begun_at, answered_at, ended_at
+    FROM run WHERE $1 IS NULL OR rule = $1
+    ORDER BY updated_at DESC, run_id DESC LIMIT $2";
+
+/// How many runs stand how, in the words of [`RunRow::word`].
+pub async fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
+    sqlx::query_as(COUNTS).fetch_all(connection).await
+}
+
+const COUNTS: &str = "
+    SELECT CASE WHEN state = 'ended' THEN outcome WHEN held_until IS NOT NULL THEN 'held' ELSE state END AS word, count(*)
+    FROM run GROUP BY word ORDER BY word";
+
+/// Runs that one limit keeps waiting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub struct HeldRow {
+    pub rule: String,
+    pub reason: String,
+    pub runs: i64,
+    /// When there may be room for one of them; none where a person has to act.
+    pub until: Option<i64>,
+}
+
+/// What is held, by rule and reason, the largest first.
+pub async fn held(connection: &mut Connection, most: u32) -> Result<Vec<HeldRow>, Error> {
+    sqlx::query_as(HELD).bind(i64::from(most)).fetch_all(connection).await
+}
+
+const HELD: &str = "
+    SELECT rule, coalesce(reason, '') AS reason, count(*) AS runs, min(held_until) AS until
+    FROM run WHERE (state = 'ended' AND outcome = 'held') OR (state <> 'ended' AND held_until IS NOT NULL)
+    GROUP BY rule, reason ORDER BY runs DESC, rule, reason LIMIT $1";

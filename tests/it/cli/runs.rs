@@ -1,0 +1,222 @@
+//! `docket runs` beside a running server, and how runs stand in `docket status`.
+
+use docket::database::Database;
+use docket::sandbox::{Options, Sandbox, Scheme, Webhook, start};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::live::address;
+use crate::harness::program::{At, Place, Program, Run, SECRET, WORKSPACE};
+use crate::harness::{contract, legal};
+
+const ENVIRONMENT: [(&str, &str); 3] =
+    [("FASTIO_API_KEY", "fk"), ("OPENAI_API_KEY", "sk"), ("FASTIO_WEBHOOK_SECRET", SECRET)];
+
+/// Looks at the server through the program; each is a whole run of it, which is wait enough.
+const LOOKS: usize = 300;
+
+/// A server with the legal team's rule between stand-ins.
+async fn serve(place: &Place) -> (Sandbox, Program, tokio_util::sync::DropGuard) {
+    // The server's address must be known before the stand-ins start, and theirs before the server does.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let webhook = Webhook {
+        url: format!("http://{free}/webhooks/fastio").parse().unwrap(),
+        secret: SecretString::from(SECRET),
+        scheme: Scheme::FastioBase64,
+    };
+    let stop = CancellationToken::new();
+    let guard = stop.clone().drop_guard();
+    let sandbox = start(Options { webhook: Some(webhook), ..Options::default() }, stop).await.unwrap();
+    write_settings(place, sandbox.fastio_url().as_str(), sandbox.openai_url().as_str());
+    let mut server = place.with(&ENVIRONMENT).start(&["serve", "--set", &format!("receive.listen={free}")]);
+    address(&mut server);
+    (sandbox, server, guard)
+}
+
+fn write_settings(place: &Place, fastio: &str, openai: &str) {
+    let settings = place.settings(fastio, openai);
+    let (settings, _) = settings.split_once("[[rule]]").unwrap();
+    place.write("docket.toml", &format!("{settings}{}", legal("")));
+}
+
+async fn put(sandbox: &Sandbox, number: usize) {
+    let path = format!("/_sandbox/files/{WORKSPACE}/Contracts/{number}.txt");
+    let url = sandbox.fastio_url().join(&path).unwrap();
+    let put = reqwest::Client::new().put(url).body(contract(number)).send().await.unwrap();
+    put.error_for_status().unwrap();
+    sandbox.flush_webhooks().await;
+}
+
+fn rows(run: &Run) -> Vec<Value> {
+    assert_eq!(run.code, 0, "{run:?}");
+    serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("one array of rows ({error}): {run:?}"))
+}
+
+/// The runs, once they stand so; the oldest first.
+fn until(at: &At<'_>, words: &[&str]) -> Vec<Value> {
+    let mut runs = Vec::new();
+    for _ in 0..LOOKS {
+        runs = rows(&at.docket(&["runs", "list", "--json"]));
+        runs.sort_by_key(|run| run["run_id"].as_i64());
+        if runs.iter().map(|run| &run["word"]).eq(words) {
+            return runs;
+        }
+    }
+    panic!("the runs do not come to stand {words:?}: {runs:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_listed_and_shown_stopped_and_made_again() {
+    let place = Place::new();
+    let (sandbox, mut server, _stop) = serve(&place).await;
+    let at = place.with(&ENVIRONMENT);
+    put(&sandbox, 1).await;
+    let runs = until(&at, &["completed"]);
+    assert_eq!((&runs[0]["rule"], &runs[0]["path"]), (&json!("liability"), &json!("/Contracts/1.txt")));
+    assert!(runs[0]["input_tokens"].as_i64().unwrap() > 0, "{runs:#?}");
+    let words = at.docket(&["runs", "list", "--rule", "liability"]);
+    assert!(words.out.contains("/Contracts/1.txt") && words.out.contains("completed"), "{words:?}");
+    assert!(words.out.lines().all(|line| line.chars().count() <= 100), "{words:?}");
+    assert_eq!(rows(&at.docket(&["runs", "list", "--rule", "another", "--json"])), Vec::<Value>::new());
+
+    let shown = at.docket(&["runs", "show", "1"]);
+    assert!(shown.code == 0 && shown.out.contains("limited to EUR 10,000"), "{shown:?}");
+    let shown = rows(&at.docket(&["runs", "show", "1", "--json"]));
+    assert_eq!((&shown[0]["result"]["quotes"], &shown[0]["result"]["unverified"]), (&json!(2), &json!(0)));
+
+    // One that goes on is told to stop, and stops at OpenAI.
+    sandbox.openai_core().faults.add_json(json!({"kind": "slow_run", "count": 1})).unwrap();
+    put(&sandbox, 2).await;
+    until(&at, &["completed", "running"]);
+    let told = at.docket(&["runs", "cancel", "2"]);
+    assert_eq!(told.out, "Run 2 is told to stop; the server does so with its next look.\n");
+    let runs = until(&at, &["completed", "cancelled"]);
+    assert_eq!(runs[1]["reason"], "a person stopped it");
+    let state = reqwest::get(sandbox.openai_url().join("/_sandbox/state").unwrap()).await.unwrap();
+    let state: Value = state.json().await.unwrap();
+    assert_eq!(state["responses"][1]["status"], "cancelled", "{state:#}");
+
+    // What running again takes is said first, and done only when a person says so.
+    let estimate = rows(&at.docket(&["runs", "again", "--rule", "liability", "--json"]));
+    let of = |name: &str| estimate[0][name].clone();
+    assert_eq!((of("files"), of("runs"), of("begun")), (json!(2), json!(1), json!(0)));
+    assert_eq!((of("based_on_runs"), of("input_tokens")), (json!(1), runs[0]["input_tokens"].clone()));
+    let words = at.docket(&["runs", "again", "--rule", "liability"]).out;
+    assert!(words.starts_with("Rule liability covers 2 files; 1 run would be begun: about "), "{words}");
+    assert!(words.contains("from 1 earlier run of this rule") && words.contains("Add --yes"), "{words}");
+    let begun = rows(&at.docket(&["runs", "again", "--rule", "liability", "--yes", "--json"]));
+    assert_eq!(begun[0]["begun"], 1);
+    until(&at, &["completed", "completed"]);
+    let words = at.docket(&["runs", "again", "--rule", "liability", "--yes"]).out;
+    assert!(words.contains("each has a result under its present definition"), "{words}");
+
+    let status = rows(&at.docket(&["status", "--json"]));
+    let completed = status.iter().find(|row| row["name"] == "run" && row["label"] == "completed").unwrap();
+    assert_eq!(completed["value"], 2);
+    assert_eq!(server.stop(), 0);
+}
+
+#[tokio::test]
+async fn a_number_or_a_rule_that_is_not_there_is_said() {
+    let place = Place::new();
+    write_settings(&place, "http://127.0.0.1:9/", "http://127.0.0.1:9/");
+    Database::open(&place.database_url()).await.unwrap().close().await;
+    let at = place.with(&ENVIRONMENT);
+    for command in ["show", "cancel"] {
+        let none = at.docket(&["runs", command, "99"]);
+        assert_eq!((none.code, none.out.as_str()), (1, ""), "{none:?}");
+        assert!(none.err.contains("there is no run 99; `docket runs list`"), "{none:?}");
+        let none = at.docket(&["runs", command, "first"]);
+        assert!(none.code == 2 && none.err.contains("first"), "{none:?}");
+    }
+    let none = at.docket(&["runs", "again", "--rule", "nobody"]);
+    assert!(none.code == 2 && none.err.contains("those there are: liability"), "{none:?}");
+    assert_eq!(at.docket(&["runs", "again"]).code, 2);
+    assert_eq!(at.docket(&["runs"]).code, 2);
+    let empty = at.docket(&["runs", "list"]);
+    assert!(empty.code == 0 && empty.out.starts_with("No run yet."), "{empty:?}");
+    let covers = at.docket(&["runs", "again", "--rule", "liability"]);
+    assert!(covers.code == 0 && covers.out.contains("covers 0 files"), "{covers:?}");
+    // Without the rules' settings nothing can be said about them, and a list needs none.
+    let other = Place::new();
+    let missing = other.docket(&["runs", "list"]);
+    assert!(missing.code == 1 && missing.err.starts_with("docket: there is no database at"), "{missing:?}");
+}
+
+/// Puts a run on record that stands so.
+async fn record(database: &Database, run: i64, stands: &str) {
+    let mut transaction = database.begin().await.unwrap();
+    let insert = format!(
+        "INSERT INTO run (run_id, rule, source_id, profile, node, path, content_hash, bytes, file_id, vector_store,
+                          definition, engine, state, outcome, reason, response, lock, held_until, created_at, updated_at,
+                          ended_at)
+         VALUES ({run}, 'liability', 'workspace:1:2n{run}', 'workspace:1', '2n{run}', '/{run}.txt', 'h', 1, 'file-1',
+                 'vs_1', 'd', 'responses', {stands}, 1, 1, 1)"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(insert)).execute(&mut *transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn status_says_how_the_runs_stand_and_what_holds_them() {
+    let place = Place::new();
+    write_settings(&place, "http://127.0.0.1:9/", "http://127.0.0.1:9/");
+    let database = Database::open(&place.database_url()).await.unwrap();
+    let now = docket::clock::Clock::default().now();
+    let held = format!(
+        "'wanted', NULL, 'max_runs_per_day = 2 is reached; held until there is room', NULL, 'none', {}",
+        now + 7_200_000 + 60_000
+    );
+    record(&database, 1, &held).await;
+    record(&database, 2, &held).await;
+    record(
+        &database,
+        3,
+        "'ended', 'needs_review', '1 of 2 quotes are not proven to be in the document', 'r3', 'none', NULL",
+    )
+    .await;
+    record(&database, 4, "'running', NULL, NULL, 'r4', 'none', NULL").await;
+    record(&database, 5, "'running', NULL, NULL, 'r5', 'none', NULL").await;
+    record(&database, 6, "'wanted', NULL, 'somebody else holds the lock on the file', NULL, 'none', NULL")
+        .await;
+    let mut transaction = database.begin().await.unwrap();
+    sqlx::query(
+        "INSERT INTO job (key, task, needs, state, priority, due_at, reason, created_at, updated_at)
+         VALUES ('run:workspace:1:2n5:liability', '{}', ' fastio ', 'dead', 0, 1, 'its worker stopped without a word', 1, 1)",
+    )
+    .execute(&mut *transaction)
+    .await
+    .unwrap();
+    sqlx::query(
+        "INSERT INTO leftover (kind, state, owner, since) VALUES ('conversation', 'asked', 'run:4', 1)",
+    )
+    .execute(&mut *transaction)
+    .await
+    .unwrap();
+    transaction.commit().await.unwrap();
+
+    let status = rows(&place.docket(&["status", "--json"]));
+    let value = |name: &str, label: &str| {
+        let row = status.iter().find(|row| row["name"] == name && row["label"] == label);
+        row.unwrap_or_else(|| panic!("{name} {label} in {status:?}"))["value"].as_i64().unwrap()
+    };
+    let runs =
+        ["held", "needs_review", "running", "dead", "wanted", "completed"].map(|word| value("run", word));
+    assert_eq!(runs, [2, 1, 2, 1, 1, 0]);
+    assert_eq!((value("leftover", "left"), value("leftover", "unanswered")), (0, 1));
+    let words = place.docket(&["status"]).out;
+    for part in [
+        "1 wanted · 2 running · 2 held · 1 needs_review · 1 dead",
+        "2 of liability: max_runs_per_day = 2 is reached; held until there is room (in 2h)",
+        "1 empty conversation may be at OpenAI",
+    ] {
+        assert!(words.contains(part), "{part} in {words}");
+    }
+
+    let list = rows(&place.docket(&["runs", "list", "--json"]));
+    let word = |run: i64| list.iter().find(|row| row["run_id"] == run).unwrap()["word"].clone();
+    assert_eq!([1, 3, 4, 5, 6].map(word), ["held", "needs_review", "running", "dead", "wanted"]);
+    let words = place.docket(&["runs", "list"]).out;
+    assert!(words.contains("its job is dead"), "{words}");
+}
