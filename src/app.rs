@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::database::{Database, ServerLock};
 use crate::event::{FileKey, Task};
 use crate::feed::{self, Feed};
+use crate::operate::Operate;
 use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive};
 use crate::run::{self, Runs};
@@ -108,6 +109,7 @@ impl Parts {
             config.openai.project.as_deref(),
         )?;
         let database = Database::open(&config.database.url).await?;
+        clock.go_on(&database).await.context("reading how late it was")?;
         let queue = Queue::new(database.clone(), clock.clone(), config.queue.clone());
         let runs = Runs::new(run::Parts {
             database: database.clone(),
@@ -212,7 +214,8 @@ impl App {
         listener: Option<TcpListener>,
     ) -> anyhow::Result<App> {
         let lock = ServerLock::take(&config.database.url)?;
-        let Parts { database, queue, work, receive, feed } = Parts::build(config, clock).await?;
+        let Parts { database, queue, work, receive, feed } = Parts::build(config, clock.clone()).await?;
+        clock.write_down(&database).await.context("writing down how late it is")?;
         let recovered = queue.recover().await.context("taking over the last server's jobs")?;
         let listener = match listener {
             Some(listener) => listener,
@@ -221,6 +224,7 @@ impl App {
                 .with_context(|| format!("cannot listen on receive.listen = {}", config.receive.listen))?,
         };
         let address = listener.local_addr().context("listening")?;
+        let operate = Operate::bind(&config.operate, config.secrets.admin_token.clone()).await?;
 
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
@@ -237,6 +241,14 @@ impl App {
             writer.run(last_delivery).await;
             "inbox"
         });
+        let operate_address = operate.as_ref().map(Operate::address);
+        if let Some(operate) = operate {
+            let (database, until) = (database.clone(), stop.clone());
+            parts.spawn(async move {
+                operate.serve(database, until).await;
+                "operator listener"
+            });
+        }
         let until = stop.clone();
         parts.spawn(async move {
             drain.run(until).await;
@@ -252,6 +264,11 @@ impl App {
             feed.sweep_for_ever(until).await;
             "sweep"
         });
+        let (kept, until) = (database.clone(), stop.clone());
+        parts.spawn(async move {
+            clock.keep(kept, until).await;
+            "clock"
+        });
         for _ in 0..queue.workers() {
             let (queue, work, stop, abandon) = (queue.clone(), work.clone(), stop.clone(), abandon.clone());
             parts.spawn(async move {
@@ -259,7 +276,8 @@ impl App {
                 "worker"
             });
         }
-        tracing::info!(listen = %address, recovered, workers = queue.workers(), "docket is ready");
+        let operate = operate_address.map(tracing::field::display);
+        tracing::info!(listen = %address, operate, recovered, workers = queue.workers(), "docket is ready");
         let stop_limit = config.queue.stop_limit();
         Ok(App { parts, stop, abandon, stop_limit, address, database, _lock: lock })
     }

@@ -8,7 +8,7 @@ use crate::config::ConfigError;
 use crate::database::OpenError;
 use crate::http::Phase;
 use crate::sync::RuleError;
-use crate::{fastio, openai, receive, run};
+use crate::{fastio, openai, operate, receive, run};
 
 pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
@@ -66,6 +66,13 @@ impl From<io::Error> for Failure {
 
 impl From<crate::database::Error> for Failure {
     fn from(error: crate::database::Error) -> Self {
+        if crate::database::is_locked(&error) {
+            return Failure::Failed(
+                "another program holds the lock of Docket's database (a backup, or a shell with an open \
+                 transaction): let it finish, then try again"
+                    .to_owned(),
+            );
+        }
         Failure::Failed(format!("Docket's database: {error}"))
     }
 }
@@ -87,6 +94,7 @@ fn is_usage(error: &(dyn Error + 'static)) -> bool {
         || error.is::<receive::signature::NoSecret>()
         || matches!(receive, Some(receive::Error::NoSecret(_) | receive::Error::BadSetting(_)))
         || matches!(error.downcast_ref(), Some(OpenError::NotSqlite | OpenError::NotPlain))
+        || matches!(error.downcast_ref(), Some(operate::Error::Open(_)))
         || error.downcast_ref::<fastio::Error>().is_some_and(|error| {
             error.kind == fastio::ErrorKind::Rejected && error.phase == Phase::BeforeBody
         })

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::sync::{RuleError, RuleSettings, Rules};
-use crate::{feed, mistake, queue, receive, run, sync};
+use crate::{feed, mistake, operate, queue, receive, run, sync};
 
 pub use secrets::Secrets;
 
@@ -25,6 +25,7 @@ pub struct Config {
     pub fastio: FastioSettings,
     pub openai: OpenaiSettings,
     pub receive: receive::Settings,
+    pub operate: operate::Settings,
     pub queue: queue::Settings,
     pub sync: sync::Settings,
     pub feed: feed::Settings,
@@ -75,6 +76,7 @@ struct File {
     fastio: FastioSettings,
     openai: OpenaiSettings,
     receive: receive::Settings,
+    operate: operate::Settings,
     queue: queue::Settings,
     sync: sync::Settings,
     feed: feed::Settings,
@@ -195,7 +197,7 @@ impl Config {
             let table = text.parse().map_err(|error| told(&error))?;
             overlay::apply(table, overrides)?
         };
-        let File { database, fastio, openai, receive, queue, sync, feed, sweep, log, rule } = file;
+        let File { database, fastio, openai, receive, operate, queue, sync, feed, sweep, log, rule } = file;
         let secrets = Secrets::read(&sources.environment)?;
         let folder = path.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
         let rules = rule;
@@ -204,6 +206,7 @@ impl Config {
             fastio,
             openai,
             receive,
+            operate,
             queue,
             sync,
             feed,

@@ -17,6 +17,8 @@ pub struct Secrets {
     pub fastio_webhook: Vec<SecretString>,
     /// As those. Without one OpenAI's webhooks are not taken in.
     pub openai_webhook: Vec<SecretString>,
+    /// What the operator listener asks for.
+    pub admin_token: Option<SecretString>,
 }
 
 impl Secrets {
@@ -26,6 +28,7 @@ impl Secrets {
             openai_api_key: value(environment, "OPENAI_API_KEY")?.map(SecretString::from),
             fastio_webhook: several(environment, "FASTIO_WEBHOOK_SECRET")?,
             openai_webhook: several(environment, "OPENAI_WEBHOOK_SECRET")?,
+            admin_token: value(environment, "DOCKET_ADMIN_TOKEN")?.map(SecretString::from),
         })
     }
 

@@ -188,12 +188,19 @@ pub fn will_pass(error: &Error) -> bool {
     const PASSING: [u32; 5] = [5, 6, 10, 13, 14];
     match error {
         Error::PoolTimedOut | Error::Io(_) => true,
-        Error::Database(error) => error
-            .code()
-            .and_then(|code| code.parse::<u32>().ok())
-            .is_some_and(|code| PASSING.contains(&(code & 0xff))),
-        _ => false,
+        error => sqlite_code(error).is_some_and(|code| PASSING.contains(&code)),
     }
+}
+
+/// Whether another process holds the database's lock, and kept it for longer than is waited for.
+pub fn is_locked(error: &Error) -> bool {
+    matches!(sqlite_code(error), Some(5 | 6))
+}
+
+/// SQLite's primary code of an error.
+fn sqlite_code(error: &Error) -> Option<u32> {
+    let Error::Database(error) = error else { return None };
+    error.code()?.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
 fn options(url: &str) -> Result<SqliteConnectOptions, OpenError> {

@@ -19,7 +19,7 @@ impl Feed {
     pub(super) async fn search(&self) -> Result<Recorded, Error> {
         let mut recorded = Recorded::default();
         for profile in self.profiles(None)? {
-            let now = self.clock.now();
+            let now = self.clock.now().min(self.clock.wall());
             let searched = store::searched(&mut *self.database.read().acquire().await?, &profile).await?;
             let reason = match searched {
                 None => {
@@ -30,7 +30,8 @@ impl Feed {
                 Some(until) => {
                     let mut complete = true;
                     for category in Category::ALL {
-                        let since = until - OVERLAP_MS;
+                        // By Fastio's clock; ours may have been ahead when that was written down.
+                        let since = until.min(self.clock.wall()) - OVERLAP_MS;
                         complete &= self.search_one((&profile, category), since, &mut recorded).await?;
                     }
                     (!complete).then_some("more events than a search goes through")

@@ -84,6 +84,12 @@ pub struct Claimed {
 }
 
 impl Claimed {
+    /// The same claim, to be settled once more when our database did not take it.
+    pub(super) fn again(&self) -> Claimed {
+        let (key, task, needs) = (self.key.clone(), self.task.clone(), self.needs.clone());
+        Claimed { key, task, needs, ..*self }
+    }
+
     /// Whether it was let through to find out whether a held target answers.
     pub fn is_probe(&self) -> bool {
         self.probes
@@ -97,7 +103,12 @@ impl Claimed {
 
 /// Takes the most urgent job that is due, for `lease` from `now`.
 pub async fn claim(connection: &mut Connection, now: i64, lease: Duration) -> Result<Option<Claimed>, Error> {
-    let statement = if pause::store::is_any(connection).await? { CLAIM_PAUSED } else { CLAIM };
+    let statement = match pause::store::is_any(connection).await? {
+        false => CLAIM,
+        // Another job's failure proves more than that of one which has struck already.
+        true if pause::store::is_doubtful(connection).await? => CLAIM_PROBE,
+        true => CLAIM_PAUSED,
+    };
     let row = sqlx::query(statement).bind(now).bind(now + millis(lease)).fetch_optional(&mut *connection);
     let Some(row) = row.await? else { return Ok(None) };
     let needs: String = row.try_get("needs")?;
@@ -123,36 +134,59 @@ const CLAIM: &str = "
         LIMIT 1)
     RETURNING id, key, task, attempt, lease, needs";
 
-/// A target that is held is left alone until its probe is due, and one that resumes has only so many jobs at once. Jobs
-/// that struck a target are the last to probe it: another one's failure proves more.
-const CLAIM_PAUSED: &str = "
-    UPDATE job SET state = 'running', lease = lease + 1, lease_until = $2, claimed = generation,
-                   attempt = attempt + 1, updated_at = $1
-    WHERE id = (
-        SELECT id FROM job
-        WHERE state = 'waiting' AND due_at <= $1
-          AND NOT EXISTS (
-              SELECT 1 FROM pause
-              WHERE job.needs LIKE '% ' || pause.target || ' %'
-                AND ((pause.allowed IS NULL AND pause.probe_at > $1)
-                     OR pause.allowed <= (SELECT count(*) FROM job AS other
-                                          WHERE other.state = 'running'
-                                            AND other.needs LIKE '% ' || pause.target || ' %')))
-        ORDER BY id IN (SELECT job_id FROM strike WHERE job_id IS NOT NULL), priority, due_at, id
-        LIMIT 1)
-    RETURNING id, key, task, attempt, lease, needs";
+/// A claim while a target is paused: one that is held is left alone until its probe is due, and one that resumes has only
+/// so many jobs at once.
+macro_rules! claim_paused {
+    ($order:literal) => {
+        concat!(
+            "UPDATE job SET state = 'running', lease = lease + 1, lease_until = $2, claimed = generation,
+                            attempt = attempt + 1, updated_at = $1
+             WHERE id = (
+                 SELECT id FROM job
+                 WHERE state = 'waiting' AND due_at <= $1
+                   AND NOT EXISTS (
+                       SELECT 1 FROM pause
+                       WHERE job.needs LIKE '% ' || pause.target || ' %'
+                         AND ((pause.allowed IS NULL AND pause.probe_at > $1)
+                              OR pause.allowed <= (SELECT count(*) FROM job AS other
+                                                   WHERE other.state = 'running'
+                                                     AND other.needs LIKE '% ' || pause.target || ' %')))
+                 ORDER BY ",
+            $order,
+            " LIMIT 1)
+             RETURNING id, key, task, attempt, lease, needs"
+        )
+    };
+}
+
+const CLAIM_PAUSED: &str = claim_paused!("priority, due_at, id");
+
+/// Looks at every job that is due, so only for the first probe of an outage.
+const CLAIM_PROBE: &str =
+    claim_paused!("id IN (SELECT job_id FROM strike WHERE job_id IS NOT NULL), priority, due_at, id");
 
 /// Makes jobs due again whose lease has run out: their worker is dead, or hangs and will find its lease lost.
 pub async fn expire(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<u64, Error> {
-    let expired = sqlx::query(EXPIRE).bind(now).bind(i64::from(max_attempts)).execute(connection).await?;
-    Ok(expired.rows_affected())
+    expire_but(connection, (now, max_attempts), &[]).await
+}
+
+/// As [`expire`], but for the jobs in `hand`, whose workers are known to live: their heartbeats are only late, because the
+/// clock leapt or the database was locked.
+pub(super) async fn expire_but(
+    connection: &mut Connection,
+    (now, max_attempts): (i64, u16),
+    hand: &[i64],
+) -> Result<u64, Error> {
+    let hand = serde_json::to_string(hand).expect("numbers only");
+    let expired = sqlx::query(EXPIRE).bind(now).bind(i64::from(max_attempts)).bind(hand).execute(connection);
+    Ok(expired.await?.rows_affected())
 }
 
 const EXPIRE: &str = "
     UPDATE job SET state = CASE WHEN attempt >= $2 THEN 'dead' ELSE 'waiting' END,
                    lease_until = NULL, due_at = $1, updated_at = $1,
                    reason = 'its worker stopped without a word, on attempt ' || attempt
-    WHERE state = 'running' AND lease_until <= $1";
+    WHERE state = 'running' AND lease_until <= $1 AND id NOT IN (SELECT value FROM json_each($3))";
 
 /// Makes every claimed job due again. Only for a server that starts and knows that no other one lives. The crash may
 /// have been the job's doing, so the attempt counts.

@@ -1,8 +1,10 @@
 //! Working on jobs: claim one, hand it to the handler under a heartbeat, settle it. [`Queue::work`] does that for ever,
 //! [`Queue::work_one`] once.
 
+use std::collections::HashSet;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -12,7 +14,7 @@ use super::pause::Turn;
 use super::store::{self, Claimed, Renewed, Settled, Terms};
 use super::{Kind, Settings, Verdict};
 use crate::clock::Clock;
-use crate::database::{Database, Error};
+use crate::database::{Database, Error, will_pass};
 
 /// How stale an idle worker may be. A missed wake-up costs this much and no more.
 const IDLE: Duration = Duration::from_secs(1);
@@ -45,11 +47,39 @@ pub struct Queue {
     settings: Settings,
     /// Woken when something may be due.
     wake: Arc<Notify>,
+    /// The jobs that this process works on now.
+    hand: Arc<Mutex<HashSet<i64>>>,
+    /// Whether the database refused the last use of it, so that this is said once.
+    trouble: Arc<AtomicBool>,
+}
+
+/// A job that this process works on.
+struct InHand {
+    id: i64,
+    hand: Arc<Mutex<HashSet<i64>>>,
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        lock(&self.hand).remove(&self.id);
+    }
+}
+
+/// A set of numbers cannot be left half changed.
+fn lock(hand: &Mutex<HashSet<i64>>) -> MutexGuard<'_, HashSet<i64>> {
+    hand.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Queue {
     pub fn new(database: Database, clock: Clock, settings: Settings) -> Self {
-        Queue { database, clock, settings, wake: Arc::new(Notify::new()) }
+        Queue {
+            database,
+            clock,
+            settings,
+            wake: Arc::default(),
+            hand: Arc::default(),
+            trouble: Arc::default(),
+        }
     }
 
     /// What to notify after a commit that added jobs.
@@ -82,7 +112,7 @@ impl Queue {
                     tokio::select! { () = stop.cancelled() => {}, () = woken => {}, () = tokio::time::sleep(idle) => {} }
                 }
                 Err(error) => {
-                    tracing::error!(error = %error, "the queue cannot use its database; trying again");
+                    self.stumbled(&error);
                     tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(TROUBLE) => {} }
                 }
             }
@@ -95,7 +125,7 @@ impl Queue {
         handler: &H,
         abandon: &CancellationToken,
     ) -> Result<bool, Error> {
-        let Some(claimed) = self.claim().await? else { return Ok(false) };
+        let Some((claimed, _in_hand)) = self.claim().await? else { return Ok(false) };
         let told = Told {
             id: claimed.id,
             key: claimed.key.clone(),
@@ -117,13 +147,32 @@ impl Queue {
             .filter(|(target, answers)| handler.answers(target) > *answers)
             .map(|(target, _)| target.as_str())
             .collect();
-        let (settled, turns) = self.settle(claimed, verdict.as_ref(), &heard).await?;
+        let (settled, turns) = self.settle(claimed, (verdict.as_ref(), &heard), abandon).await?;
         report(verdict.as_ref(), settled, &told);
         turns.iter().for_each(announce);
         Ok(true)
     }
 
+    /// Writes down what became of a job. While the database is locked or its disk is full it tries again: the work is
+    /// done, and would be done once more.
     async fn settle(
+        &self,
+        claimed: Claimed,
+        (verdict, heard): (Option<&Verdict>, &[&str]),
+        abandon: &CancellationToken,
+    ) -> Result<(Settled, Vec<Turn>), Error> {
+        loop {
+            match self.try_settle(claimed.again(), verdict, heard).await {
+                Err(error) if will_pass(&error) && !abandon.is_cancelled() => {
+                    self.stumbled(&error);
+                    tokio::select! { () = abandon.cancelled() => {}, () = tokio::time::sleep(TROUBLE) => {} }
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    async fn try_settle(
         &self,
         claimed: Claimed,
         verdict: Option<&Verdict>,
@@ -138,6 +187,7 @@ impl Queue {
         };
         let paced = store::is_paused(&mut transaction).await?;
         transaction.commit().await?;
+        self.recovered();
         if paced || !settled.1.is_empty() {
             // A place may have become free at a target that resumes, and nobody else says so.
             self.wake.notify_waiters();
@@ -150,17 +200,39 @@ impl Queue {
         store::next_due(&mut *self.database.read().acquire().await?).await
     }
 
-    async fn claim(&self) -> Result<Option<Claimed>, Error> {
+    async fn claim(&self) -> Result<Option<(Claimed, InHand)>, Error> {
         // Most looks find nothing; those must not take the writer from the inbox.
         if !self.something_may_be_due().await? {
             return Ok(None);
         }
         let mut transaction = self.database.begin().await?;
         let now = self.clock.now();
-        store::expire(&mut transaction, now, self.settings.max_attempts).await?;
+        let hand: Vec<i64> = lock(&self.hand).iter().copied().collect();
+        store::expire_but(&mut transaction, (now, self.settings.max_attempts), &hand).await?;
         let claimed = store::claim(&mut transaction, now, self.settings.lease()).await?;
+        // Before the commit, after which another worker could take it for one whose worker is dead.
+        let claimed = claimed.map(|claimed| {
+            lock(&self.hand).insert(claimed.id);
+            let in_hand = InHand { id: claimed.id, hand: self.hand.clone() };
+            (claimed, in_hand)
+        });
         transaction.commit().await?;
+        self.recovered();
         Ok(claimed)
+    }
+
+    /// Says once that the database cannot be used now.
+    fn stumbled(&self, error: &Error) {
+        if !self.trouble.swap(true, Ordering::Relaxed) {
+            tracing::error!(error = %error, "the queue cannot use its database; trying again");
+        }
+    }
+
+    /// Says once that it can be used again.
+    fn recovered(&self) {
+        if self.trouble.swap(false, Ordering::Relaxed) {
+            tracing::info!("the queue uses its database again");
+        }
     }
 
     async fn something_may_be_due(&self) -> Result<bool, Error> {
@@ -175,8 +247,8 @@ impl Queue {
             match self.renew(claimed, lease).await {
                 Ok(Renewed::Held) => {}
                 Ok(Renewed::Lost) => return,
-                // The lease may still hold. Settling tells.
-                Err(error) => tracing::warn!(error = %error, job.id = claimed.id, "missed a heartbeat"),
+                // This process knows that it works on the job, so nobody here takes it meanwhile.
+                Err(error) => self.stumbled(&error),
             }
         }
     }

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::problem::Problem;
+use crate::listen::problem::Problem;
 
 /// Bodies being read and deliveries waiting for their commit hold at most this much together, whatever many connections
 /// send. It is many thousands of ordinary deliveries.

@@ -20,11 +20,11 @@ use super::count::{Count, Counters, Gate};
 use super::hint::{self, Hints};
 use super::inbox::Inbox;
 use super::payload;
-use super::problem::Problem;
 use super::settings::Settings;
 use super::signature::Verifier;
 use super::store::Delivery;
 use crate::clock::Clock;
+use crate::listen::problem::Problem;
 
 /// How many headers are kept with a delivery, and how much of each. Enough to see who sent it and by which way.
 const KEPT_HEADERS: usize = 12;
@@ -114,7 +114,7 @@ impl Door {
     async fn take(&self, request: Request) -> Result<usize, Refusal> {
         let (parts, body, memory) = self.read(request).await?;
         let received_at = self.clock.now();
-        let verified = self.verifier.verify(&parts.headers, &body, received_at).map_err(|why| {
+        let verified = self.verifier.verify(&parts.headers, &body, self.clock.wall()).map_err(|why| {
             Refusal::rejected(why.as_str(), StatusCode::UNAUTHORIZED, "the signature is missing or wrong")
         })?;
         let parsed = payload::parse(&body)

@@ -16,11 +16,11 @@ use tokio::sync::Notify;
 
 use super::count::Count;
 use super::handler::{Door, Refusal};
-use super::problem::Problem;
 use super::signature::standard::{Signed, Verifier};
 use super::store;
 use crate::database::{self, Database};
 use crate::event::{self, Task};
+use crate::listen::problem::Problem;
 use crate::queue::Priority;
 
 /// How long an id is remembered. OpenAI sends again for up to 72 hours (its guide on webhooks).
@@ -65,7 +65,7 @@ impl Hints {
     async fn take(&self, request: Request) -> Result<u32, Refusal> {
         let (parts, body, _memory) = self.door.read(request).await?;
         let now = self.door.clock.now();
-        let signed = self.verifier.verify(&parts.headers, &body, now).map_err(|why| {
+        let signed = self.verifier.verify(&parts.headers, &body, self.door.clock.wall()).map_err(|why| {
             Refusal::rejected(why.as_str(), StatusCode::UNAUTHORIZED, "the signature is missing or wrong")
         })?;
         let webhook: Webhook = serde_json::from_slice(&body).map_err(|_| {

@@ -16,9 +16,7 @@ pub mod drain;
 mod handler;
 mod hint;
 pub mod inbox;
-mod listener;
 pub mod payload;
-mod problem;
 mod settings;
 pub mod signature;
 mod store;
@@ -32,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::database::{self, Database};
+use crate::listen;
 use count::{Counters, Gate};
 use drain::Drain;
 use handler::Door;
@@ -124,7 +123,7 @@ impl Public {
     /// Serves the public listener until `stop`, and what is in hand then.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let router = handler::router(self.door.clone(), self.hints.clone());
-        listener::serve(listener, router, &self.door.settings, stop).await;
+        listen::serve(listener, router, self.door.settings.limits(), stop).await;
     }
 
     /// Numbers about the inbox.

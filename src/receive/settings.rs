@@ -7,6 +7,7 @@ use axum::http::HeaderName;
 use serde::Deserialize;
 
 use super::signature::{Accept, Policy};
+use crate::listen;
 
 /// The strictest delivery time-out that a guide on fast.io states is 3 seconds, after which Fastio sends again.
 const ACK_CEILING_MS: u32 = 2_900;
@@ -113,8 +114,13 @@ impl Settings {
         Ok(Policy { accept, tolerance_seconds, timestamp_header })
     }
 
-    pub(super) fn header_timeout(&self) -> Duration {
-        Duration::from_secs(self.header_timeout_seconds.into())
+    pub(super) fn limits(&self) -> listen::Limits {
+        listen::Limits {
+            connections: self.max_connections as usize,
+            header_time: Duration::from_secs(self.header_timeout_seconds.into()),
+            header_bytes: self.max_header_bytes as usize,
+            stop_time: Duration::from_secs(self.stop_timeout_seconds.into()),
+        }
     }
 
     pub(super) fn body_timeout(&self) -> Duration {
@@ -123,10 +129,6 @@ impl Settings {
 
     pub(super) fn ack_timeout(&self) -> Duration {
         Duration::from_millis(self.ack_timeout_milliseconds.into())
-    }
-
-    pub(super) fn stop_timeout(&self) -> Duration {
-        Duration::from_secs(self.stop_timeout_seconds.into())
     }
 
     /// How old an event is when it may be forgotten, in milliseconds.

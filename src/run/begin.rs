@@ -118,7 +118,7 @@ impl Runs {
     /// Finds out whether a response exists whose creation nobody saw answered.
     pub(super) async fn trace(&self, run: &Run, definition: &Definition) -> Result<(), Verdict> {
         let begun_at = run.begun_at.unwrap_or(run.created_at);
-        let age = self.clock.now() - begun_at;
+        let age = self.clock.since(begun_at);
         let conversation = run.conversation.as_deref().unwrap_or_default();
         match definition.engine.trace(&self.openai, conversation).await {
             Ok(Traced::Exists(response)) => self.record(run.id, &[Change::Response(&response)]).await,

@@ -148,7 +148,7 @@ impl Runs {
             return self.ending(run, Outcome::Failed, "its response is not on record").await;
         };
         let found = definition.engine.look(&self.openai, conversation, response).await;
-        let age = self.clock.now() - run.begun_at.unwrap_or(run.created_at);
+        let age = self.clock.since(run.begun_at.unwrap_or(run.created_at));
         match found.map_err(|error| openai_verdict(&error))? {
             Found::Ended(ended) => self.ended(run, definition, *ended).await,
             Found::Lost if age < FRESH_MS => {
@@ -217,7 +217,7 @@ impl Runs {
                 self.end_without(run, (&ended, Outcome::Failed), &reason).await
             }
             How::Cancelled => {
-                let late = self.clock.now() - run.begun_at.unwrap_or(0) >= definition.deadline_ms;
+                let late = self.clock.since(run.begun_at.unwrap_or(0)) >= definition.deadline_ms;
                 let reason = if late {
                     format!("it took longer than {seconds} s and was cancelled")
                 } else {

@@ -112,7 +112,10 @@ impl Sync {
 
     /// File objects that the upload of `copy` may have made: its name, its size, not older than it, not ours yet.
     async fn find_uploads(&self, copy: &Copy) -> Result<Vec<FileId>, Verdict> {
-        let earliest = copy.since / 1000 - i64::try_from(CLOCKS_APART.as_secs()).expect("two minutes fit");
+        // A clock that was set back meanwhile was ahead when the upload was written down, or is behind now.
+        let apart =
+            i64::try_from(CLOCKS_APART.as_secs()).expect("two minutes fit") + self.clock.ahead() / 1000;
+        let earliest = copy.since / 1000 - apart;
         let mut found = Vec::new();
         let mut after: Option<FileId> = None;
         for _ in 0..PAGES {
@@ -360,7 +363,7 @@ impl Sync {
     }
 
     fn age(&self, copy: &Copy) -> Duration {
-        Duration::from_millis(u64::try_from(self.clock.now() - copy.since).unwrap_or(0))
+        Duration::from_millis(u64::try_from(self.clock.since(copy.since)).unwrap_or(0))
     }
 
     async fn is_ours(&self, file_id: &FileId) -> Result<bool, Verdict> {

@@ -246,7 +246,8 @@ impl Sync {
                 if known.missing_since.is_none() {
                     self.miss(key, now).await.map_err(|error| database_verdict(&error))?;
                 }
-                let missing = u64::try_from(now - known.missing_since.unwrap_or(now)).unwrap_or(0);
+                let missing =
+                    u64::try_from(self.clock.since(known.missing_since.unwrap_or(now))).unwrap_or(0);
                 if missing >= MISSING_FOR_CERTAIN.as_millis() as u64 {
                     return Ok(());
                 }

@@ -97,7 +97,8 @@ impl Sync {
         place: &Place,
         (source, form, bytes): (&Source, &Form, u64),
     ) -> Result<CopyId, Verdict> {
-        let now = self.clock.now();
+        // It is compared with OpenAI's times, which are the world's.
+        let now = self.clock.now().min(self.clock.wall());
         let intent = Intent { key, store: &place.store, source, filename: &form.filename, bytes };
         let write = async {
             let mut transaction = self.database.begin().await?;

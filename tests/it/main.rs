@@ -8,6 +8,7 @@ mod harness;
 mod memory;
 mod mixed;
 mod openapi;
+mod operate;
 mod outage;
 mod queue;
 mod quirks;

@@ -77,22 +77,39 @@ pub fn secret(report: &mut Report, config: &Config) -> io::Result<()> {
 }
 
 pub async fn listener(report: &mut Report, config: &Config, in_use: bool) -> io::Result<()> {
-    const CHECK: &str = "public listener";
-    let address: SocketAddr = config.receive.listen;
+    free(report, ("public listener", "receive.listen", config.receive.listen), in_use).await
+}
+
+pub async fn operator(report: &mut Report, config: &Config, in_use: bool) -> io::Result<()> {
+    const CHECK: &str = "operator listener";
+    if let Err(error) = config.operate.check(config.secrets.admin_token.is_some()) {
+        return report.fail(CHECK, error.to_string());
+    }
+    match config.operate.listen.0 {
+        Some(address) => free(report, (CHECK, "operate.listen", address), in_use).await,
+        None => report.ok(CHECK, "off"),
+    }
+}
+
+/// Whether a server could listen on `address`, which `setting` names.
+async fn free(
+    report: &mut Report,
+    (check, setting, address): (&str, &str, SocketAddr),
+    in_use: bool,
+) -> io::Result<()> {
     match TcpListener::bind(address).await {
-        Ok(_) => report.ok(CHECK, format!("{address} is free")),
+        Ok(_) => report.ok(check, format!("{address} is free")),
         Err(error) if error.kind() == ErrorKind::AddrInUse && in_use => {
-            report.ok(CHECK, format!("{address} is taken, by the running server as it seems"))
+            report.ok(check, format!("{address} is taken, by the running server as it seems"))
         }
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            let words = format!(
-                "another program listens on {address}: stop it, or set receive.listen to a free port"
-            );
-            report.fail(CHECK, words)
+            let words =
+                format!("another program listens on {address}: stop it, or set {setting} to a free port");
+            report.fail(check, words)
         }
         Err(error) => report.fail(
-            CHECK,
-            format!("cannot listen on {address}: {error}; set receive.listen to an address of this machine"),
+            check,
+            format!("cannot listen on {address}: {error}; set {setting} to an address of this machine"),
         ),
     }
 }

@@ -49,6 +49,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let in_use = local::database(&mut report, config).await?;
     local::secret(&mut report, config)?;
     local::listener(&mut report, config, in_use).await?;
+    local::operator(&mut report, config, in_use).await?;
     remote::fastio(&mut report, config, &rules).await?;
     remote::openai(&mut report, config, &rules).await?;
     report.end()

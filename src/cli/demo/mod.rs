@@ -149,6 +149,9 @@ impl Addresses {
 [database]
 url = {}
 
+[operate]
+listen = \"off\"
+
 [receive]
 listen = {}
 

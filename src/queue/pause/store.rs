@@ -53,6 +53,15 @@ pub(in crate::queue) async fn is_any(connection: &mut Connection) -> Result<bool
     Ok(found.is_some())
 }
 
+/// Whether a target is held for an outage that no probe has confirmed yet.
+pub(in crate::queue) async fn is_doubtful(connection: &mut Connection) -> Result<bool, Error> {
+    let found: Option<i64> = sqlx::query_scalar(DOUBTFUL).fetch_optional(connection).await?;
+    Ok(found.is_some())
+}
+
+const DOUBTFUL: &str =
+    "SELECT 1 FROM pause WHERE kind = 'outage' AND confirmed = 0 AND allowed IS NULL LIMIT 1";
+
 /// The pauses of what a job needs.
 pub(super) async fn of(connection: &mut Connection, needs: &str) -> Result<Vec<Pause>, Error> {
     sqlx::query_as(OF).bind(needs).fetch_all(connection).await

@@ -168,7 +168,7 @@ impl Runs {
         let Some(begun_at) = made.begun_at else { return Ok(()) };
         let definition = left.rule.as_deref().and_then(|rule| self.definition(rule));
         let patience = definition.map_or(UNKNOWN_RULE_MS, traceless_ms);
-        let age = self.clock.now() - begun_at;
+        let age = self.clock.since(begun_at);
         if age >= patience {
             return Ok(());
         }

@@ -60,7 +60,7 @@ impl Place {
     /// A settings file with one rule.
     pub fn settings(&self, fastio: &str, openai: &str) -> String {
         format!(
-            "[database]\nurl = '{}'\n[receive]\nlisten = '127.0.0.1:0'\n[fastio]\nbase_url = '{fastio}'\n\
+            "[database]\nurl = '{}'\n[receive]\nlisten = '127.0.0.1:0'\n[operate]\nlisten = 'off'\n[fastio]\nbase_url = '{fastio}'\n\
              [openai]\nbase_url = '{openai}'\n[[rule]]\nname = 'contracts'\nworkspace = '{WORKSPACE}'\n\
              vector_store = {{ create = 'contracts' }}\n",
             self.database_url()

@@ -135,7 +135,7 @@ impl Harness {
         let id = uuid::Uuid::now_v7().to_string();
         let body = json!({"event_id": id, "event": event, "workspace_id": WORKSPACE, "object_id": node});
         let body = serde_json::to_vec(&body).unwrap();
-        let now = self.clock.now() / 1000;
+        let now = self.clock.wall() / 1000;
         let signed = sign(Scheme::FastioV1Base64, &SecretString::from(SECRET), now, &body);
         let mut request = self.client.post(self.webhook_url.clone()).body(body);
         for (name, value) in signed {

@@ -1,4 +1,5 @@
-//! Serves HTTP/1 on the public address, with the limits that stand between a stranger and the rest of the program.
+//! Serves HTTP/1 on an address, with the limits that stand between a stranger and the rest of the program. It knows no
+//! route; the public and the operator listener bring theirs.
 //!
 //! `axum::serve` can set none of them, so the loop is ours: how many connections, how long and how large a request's
 //! head may be, how long a sender may leave an answer unread, and how long a stop may take.
@@ -7,6 +8,8 @@
 //! has run out (a task, a buffer, and the time to read a request, because closing unread ones loses the answer), and the
 //! sender would only come again. In the backlog a waiting delivery costs nothing here and is served when a connection
 //! ends, which every limit below makes sure of within seconds.
+
+pub mod problem;
 
 use std::io;
 use std::pin::Pin;
@@ -25,8 +28,6 @@ use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::settings::Settings;
-
 /// How long a sender may leave our answer unread. Answers are a few hundred bytes, so only one that sends request
 /// after request and never reads gets here.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,19 +39,26 @@ const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 /// How long to wait after the operating system could not give us a connection (too many open files, as a rule).
 const ACCEPT_TROUBLE: Duration = Duration::from_millis(200);
 
-/// Serves `router` on `listener` until `stop`, then finishes the requests in hand within the limit of the settings.
-pub(super) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    settings: &Settings,
-    stop: CancellationToken,
-) {
-    let slots = Arc::new(Semaphore::new(settings.max_connections as usize));
+/// What a listener puts up with.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections served at once.
+    pub connections: usize,
+    /// How long a request's head may take, and how long a connection may idle.
+    pub header_time: Duration,
+    pub header_bytes: usize,
+    /// How long requests in hand may take to finish at a stop.
+    pub stop_time: Duration,
+}
+
+/// Serves `router` on `listener` until `stop`, then finishes the requests in hand within the limit.
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(limits.connections));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(settings.header_timeout())
-        .max_header_size(settings.max_header_bytes as usize)
-        .max_buf_size(settings.max_header_bytes as usize)
+        .header_read_timeout(limits.header_time)
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(limits.header_bytes)
         // A sender that closes its side after the request still gets its answer.
         .half_close(true);
     let mut connections = JoinSet::new();
@@ -89,7 +97,7 @@ pub(super) async fn serve(
     }
     drop(listener);
     let finish = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(settings.stop_timeout(), finish).await.is_err() {
+    if tokio::time::timeout(limits.stop_time, finish).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
             "stopped without waiting longer for open connections"

@@ -1,0 +1,68 @@
+//! Writes down from time to time how late it is, and says so when the machine's clock steps.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Clock, store};
+use crate::database::{Database, Error};
+
+/// What a server that is killed may not know of its own time: waits are that much longer at most when the machine's
+/// clock is set back just then.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// A step that is worth a line. Smaller ones are how clocks are kept right.
+const WORTH_A_LINE_MS: i64 = 5_000;
+
+impl Clock {
+    /// Goes on from the latest time that a server of `database` has written down.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn go_on(&self, database: &Database) -> Result<(), Error> {
+        if let Some(seen) = store::seen(&mut *database.read().acquire().await?).await? {
+            self.not_before(seen);
+        }
+        Ok(())
+    }
+
+    /// Writes the time down until `stop`, and once more then.
+    pub async fn keep(self, database: Database, stop: CancellationToken) {
+        let mut behind = false;
+        while !stop.is_cancelled() {
+            tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(EVERY) => {} }
+            behind = self.tell(behind);
+            if let Err(error) = self.write_down(&database).await {
+                tracing::warn!(error = %error, "cannot write down the time; trying again");
+            }
+        }
+    }
+
+    /// Writes the time down.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn write_down(&self, database: &Database) -> Result<(), Error> {
+        let mut transaction = database.begin().await?;
+        store::see(&mut transaction, self.now()).await?;
+        transaction.commit().await
+    }
+
+    /// Says once that the machine's clock went back, and once that it has caught up. Whether it is behind.
+    fn tell(&self, behind: bool) -> bool {
+        let ahead = self.ahead();
+        if !behind && ahead > WORTH_A_LINE_MS {
+            let seconds = ahead / 1000;
+            tracing::warn!(
+                seconds,
+                "this machine's clock went back; waits and ages go on as they were, signatures are checked by it"
+            );
+            return true;
+        }
+        if behind && ahead <= WORTH_A_LINE_MS {
+            tracing::info!("this machine's clock has caught up");
+            return false;
+        }
+        behind
+    }
+}

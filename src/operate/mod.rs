@@ -1,0 +1,103 @@
+//! The operator listener: what a person or a monitor on this machine may ask a running server. It reads and never writes,
+//! and is not for the world: it listens on this machine unless a token guards it.
+//!
+//! There is one question so far, `GET /api/v1/status`.
+
+mod guard;
+mod settings;
+pub mod status;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::database::Database;
+use crate::listen::problem::Problem;
+use crate::listen::{self, Limits};
+use guard::Guard;
+use status::Seen;
+
+pub use settings::{Error, Listen, Settings};
+
+/// A person, a monitor and a page or two.
+const LIMITS: Limits = Limits {
+    connections: 64,
+    header_time: Duration::from_secs(5),
+    header_bytes: 16 * 1024,
+    stop_time: Duration::from_secs(5),
+};
+
+/// When the database cannot be read now it may soon.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The operator listener, bound and not yet served.
+#[derive(Debug)]
+pub struct Operate {
+    listener: TcpListener,
+    address: SocketAddr,
+    guard: Guard,
+}
+
+impl Operate {
+    /// Binds the listener, if there is to be one.
+    ///
+    /// # Errors
+    /// An address that others can reach and no token, or one that is taken.
+    pub async fn bind(settings: &Settings, token: Option<SecretString>) -> Result<Option<Self>, Error> {
+        settings.check(token.is_some())?;
+        let Some(address) = settings.listen.0 else { return Ok(None) };
+        let failed = |source| Error::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Some(Operate { listener, address, guard: Guard(token) }))
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`.
+    pub async fn serve(self, database: Database, stop: CancellationToken) {
+        listen::serve(self.listener, router(database, self.guard), LIMITS, stop).await;
+    }
+}
+
+fn router(database: Database, asked: Guard) -> Router {
+    Router::new()
+        .route("/api/v1/status", get(status))
+        .with_state(database)
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+        })
+        // Around all of it, so that nobody learns without a token what there is.
+        .layer(middleware::from_fn_with_state(asked, guard::guard))
+}
+
+/// What `docket status --json` says.
+async fn status(State(database): State<Database>) -> Response {
+    match Seen::read(&database).await {
+        Ok(seen) => (private(), Json(seen.rows())).into_response(),
+        Err(error) => {
+            tracing::warn!(error = %error, "the status cannot be read");
+            Problem::unavailable("the database cannot be read", RETRY_AFTER).into_response()
+        }
+    }
+}
+
+/// It is of this moment, and for whoever asked.
+fn private() -> [(HeaderName, HeaderValue); 2] {
+    [
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ]
+}

@@ -1,0 +1,133 @@
+//! The operator listener, of the real program: who may ask, and what is answered.
+
+use reqwest::StatusCode;
+use reqwest::header::{HOST, WWW_AUTHENTICATE};
+use serde_json::Value;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+use crate::harness::program::{At, Place, Program, SECRET};
+
+const KEYS: [(&str, &str); 3] =
+    [("FASTIO_API_KEY", "a-key"), ("OPENAI_API_KEY", "a-key"), ("FASTIO_WEBHOOK_SECRET", SECRET)];
+const TOKEN: &str = "a-token-for-operators";
+
+/// Nothing is asked of these; the tests only need a server that runs.
+const NOBODY: &str = "http://127.0.0.1:9/";
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write("docket.toml", &place.settings(NOBODY, NOBODY));
+    place
+}
+
+/// Starts a server, and answers where its public and its operator listener are.
+fn start(at: &At<'_>) -> (Program, String, Option<String>) {
+    let mut server = at.start(&["serve", "--set", "operate.listen=127.0.0.1:0"]);
+    let line = server.err.find(|line| line.contains("docket is ready"));
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let url = |name: &str| line[name].as_str().map(|address| format!("http://{address}"));
+    (server, url("listen").unwrap(), url("operate"))
+}
+
+fn with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [&KEYS[..], more].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_over_http_is_the_status_of_the_command() {
+    let place = place();
+    let at = place.with(&with(&[]));
+    let (_server, public, operate) = start(&at);
+    let answer = reqwest::get(format!("{}/api/v1/status", operate.unwrap())).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    let answered: Value = answer.json().await.unwrap();
+    let said: Value = serde_json::from_str(&at.docket(&["status", "--json"]).out).unwrap();
+    assert_eq!(answered, said);
+    assert!(answered.as_array().unwrap().iter().any(|row| row["name"] == "job" && row["label"] == "dead"));
+    // The world has no part in it.
+    let status = reqwest::get(format!("{public}/api/v1/status")).await.unwrap().status();
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_token_only_who_has_it_learns_anything() {
+    let place = place();
+    let at = place.with(&with(&[("DOCKET_ADMIN_TOKEN", TOKEN)]));
+    let (mut server, _, operate) = start(&at);
+    let (client, operate) = (reqwest::Client::new(), operate.unwrap());
+    let ask = |path: &str| client.get(format!("{operate}{path}"));
+    for path in ["/api/v1/status", "/", "/nothing"] {
+        for wrong in [None, Some(""), Some("a-token-for-operator"), Some("a-token-for-operatorsX")] {
+            let request = wrong.into_iter().fold(ask(path), |request, token| request.bearer_auth(token));
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 401, "{path} {wrong:?}");
+            assert_eq!(answer.headers()[WWW_AUTHENTICATE], "Bearer");
+            assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        }
+    }
+    let basic = ask("/api/v1/status").basic_auth(TOKEN, Some(TOKEN)).send().await.unwrap();
+    assert_eq!(basic.status(), 401);
+    assert_eq!(ask("/api/v1/status").bearer_auth(TOKEN).send().await.unwrap().status(), 200);
+    assert_eq!(ask("/nothing").bearer_auth(TOKEN).send().await.unwrap().status(), 404);
+    let post = client.post(format!("{operate}/api/v1/status")).bearer_auth(TOKEN).send().await.unwrap();
+    assert_eq!(post.status(), 405);
+    assert_eq!(server.stop(), 0);
+    assert!(!server.err.rest().contains(TOKEN), "the token stands in the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_token_a_name_that_is_not_this_machines_is_refused() {
+    let place = place();
+    let (_server, _, operate) = start(&place.with(&with(&[])));
+    let (client, url) = (reqwest::Client::new(), format!("{}/api/v1/status", operate.unwrap()));
+    // A page that had its own name point here.
+    let rebound = client.get(&url).header(HOST, "evil.example").send().await.unwrap();
+    assert_eq!(rebound.status(), 403);
+    assert_eq!(rebound.headers()["content-type"], "application/problem+json");
+    let own = client.get(&url).header(HOST, "localhost:8081").send().await.unwrap();
+    assert_eq!(own.status(), 200);
+}
+
+#[test]
+fn an_address_that_others_can_reach_needs_a_token() {
+    let place = place();
+    let listen = "operate.listen=0.0.0.0:0";
+    let refused = place.with(&with(&[])).docket(&["serve", "--set", listen]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.err.contains("DOCKET_ADMIN_TOKEN is not set"), "{refused:?}");
+    let at = place.with(&with(&[("DOCKET_ADMIN_TOKEN", TOKEN)]));
+    let mut server = at.start(&["serve", "--set", listen]);
+    server.err.find(|line| line.contains("docket is ready"));
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_and_off_is_off() {
+    let place = place();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("operate.listen={}", taken.local_addr().unwrap());
+    let refused = place.with(&with(&[])).docket(&["serve", "--set", &listen]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("cannot listen on operate.listen"), "{refused:?}");
+    for off in ["", "off"] {
+        let at = place.with(&with(&[("DOCKET_OPERATE__LISTEN", off)]));
+        let mut server = at.start(&["serve"]);
+        let line = server.err.find(|line| line.contains("docket is ready"));
+        assert!(!line.contains("\"operate\""), "{line}");
+        assert_eq!(server.stop(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_connects_and_says_nothing_is_cut_off() {
+    let place = place();
+    let (_server, _, operate) = start(&place.with(&with(&[])));
+    let address = operate.unwrap().replace("http://", "");
+    let mut silent = TcpStream::connect(&address).await.unwrap();
+    let mut text = Vec::new();
+    let limit = std::time::Duration::from_secs(30);
+    tokio::time::timeout(limit, silent.read_to_end(&mut text)).await.unwrap().unwrap();
+    assert!(text.is_empty());
+}

@@ -1,0 +1,162 @@
+//! Another process holds the database's lock for longer than Docket waits for it: senders are told to come again,
+//! workers wait, no attempt is lost, and all goes on when the lock goes.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use docket::clock::Clock;
+use docket::database::Database;
+use docket::queue::{Claimed, Handler, NewJob, Priority, Queue, Settings, Verdict, enqueue};
+use docket::receive::signature::{Scheme, sign};
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::program::{At, Place, Program, SECRET, WORKSPACE};
+use docket::sandbox;
+
+/// The lock as a backup tool or a shell holds it: by a connection that is none of Docket's.
+struct Locked(SqliteConnection);
+
+impl Locked {
+    async fn take(path: &std::path::Path, how: &'static str) -> Locked {
+        let options =
+            sqlx::sqlite::SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(30));
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::query(how).execute(&mut connection).await.unwrap();
+        Locked(connection)
+    }
+
+    async fn let_go(mut self) {
+        sqlx::query("ROLLBACK").execute(&mut self.0).await.unwrap();
+        self.0.close().await.unwrap();
+    }
+}
+
+/// Work during which the database is locked by somebody else.
+struct IsLocked {
+    path: std::path::PathBuf,
+    lock: Mutex<Option<Locked>>,
+}
+
+impl Handler for IsLocked {
+    async fn handle(&self, _: &Claimed) -> Verdict {
+        let locked = Locked::take(&self.path, "BEGIN IMMEDIATE").await;
+        *self.lock.lock().unwrap() = Some(locked);
+        Verdict::Done
+    }
+}
+
+#[tokio::test]
+async fn work_that_is_done_while_the_database_is_locked_is_written_down_when_the_lock_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("docket.db");
+    let database = Database::open(&format!("sqlite://{}", path.display())).await.unwrap();
+    let queue = Queue::new(database.clone(), Clock::default(), Settings::default());
+    let mut transaction = database.begin().await.unwrap();
+    let job = NewJob { key: "a", task: "{}", needs: &[], priority: Priority::Live };
+    enqueue(&mut transaction, &job, 0).await.unwrap();
+    transaction.commit().await.unwrap();
+    let handler = IsLocked { path, lock: Mutex::default() };
+    let never = CancellationToken::new();
+    let work = queue.work_one(&handler, &never);
+    tokio::pin!(work);
+    // Longer than a statement waits for the lock.
+    assert!(tokio::time::timeout(Duration::from_millis(2_500), &mut work).await.is_err());
+    let locked = handler.lock.lock().unwrap().take().unwrap();
+    locked.let_go().await;
+    assert!(work.await.unwrap());
+    assert_eq!(queue.next_due().await.unwrap(), None, "it would be done once more");
+}
+
+fn start(at: &At<'_>) -> (Program, String) {
+    let mut server = at.start(&["serve", "--config", "docket.toml"]);
+    let line = server.err.find(|line| line.contains("docket is ready"));
+    let line: Value = serde_json::from_str(&line).unwrap();
+    (server, format!("http://{}", line["listen"].as_str().unwrap()))
+}
+
+async fn send(client: &reqwest::Client, url: &str, id: &str, node: &str) -> reqwest::Response {
+    let body = json!({"event_id": id, "event": "workspace_storage_file_added", "workspace_id": WORKSPACE, "object_id": node})
+        .to_string();
+    let mut request = client.post(format!("{url}/webhooks/fastio")).body(body.clone());
+    for (name, value) in
+        sign(Scheme::FastioV1Base64, &SECRET.into(), Clock::default().now() / 1000, body.as_bytes())
+    {
+        request = request.header(name, value);
+    }
+    request.send().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_database_is_locked_for_long_loses_nothing_and_goes_on() {
+    let stop = CancellationToken::new();
+    let _stop = stop.clone().drop_guard();
+    let sandbox = sandbox::start(sandbox::Options::default(), stop).await.unwrap();
+    let place = Place::new();
+    place.write("docket.toml", &place.settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));
+    let at = place.with(&[
+        ("FASTIO_API_KEY", "a-key-of-fastio"),
+        ("OPENAI_API_KEY", "a-key-of-openai"),
+        ("FASTIO_WEBHOOK_SECRET", SECRET),
+        ("DOCKET_CONFIG", "docket.toml"),
+    ]);
+    let client = reqwest::Client::new();
+    let mut nodes = Vec::new();
+    for number in 0..4 {
+        let url = sandbox.fastio_url().join(&format!("/_sandbox/files/{WORKSPACE}/{number}.txt")).unwrap();
+        let answer: Value =
+            client.put(url).body(format!("file {number}")).send().await.unwrap().json().await.unwrap();
+        nodes.push(answer["node_id"].as_str().unwrap().to_owned());
+    }
+    let (mut server, url) = start(&at);
+    assert_eq!(send(&client, &url, "evt_0", &nodes[0]).await.status(), 202);
+
+    let locked = Locked::take(&place.path("docket.db"), "BEGIN EXCLUSIVE").await;
+    let refused = send(&client, &url, "evt_1", &nodes[1]).await;
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
+    // Who only reads is not held up; who writes is told what is in the way.
+    let (status, retry) = tokio::task::block_in_place(|| {
+        (at.docket(&["status", "--json"]), at.docket(&["jobs", "retry", "--all"]))
+    });
+    assert_eq!(status.code, 0, "{status:?}");
+    assert_eq!(retry.code, 1, "{retry:?}");
+    assert!(retry.err.contains("another program holds the lock"), "{retry:?}");
+    // A second server is refused whatever else is the matter.
+    let second = tokio::task::block_in_place(|| at.docket(&["serve"]));
+    assert_eq!(second.code, 1, "{second:?}");
+    assert!(second.err.contains("another docket server already works on"), "{second:?}");
+    locked.let_go().await;
+
+    for (number, node) in nodes.iter().enumerate() {
+        let mut status = 503;
+        while status == 503 {
+            status = send(&client, &url, &format!("evt_{number}"), node).await.status().as_u16();
+        }
+        assert_eq!(status, 202);
+    }
+    until_done(&place.database_url(), &nodes).await;
+    assert_eq!(server.stop(), 0);
+}
+
+/// Waits until every file is searchable; demands that no attempt was lost on the way.
+async fn until_done(url: &str, nodes: &[String]) {
+    let database = Database::open_existing(url).await.unwrap();
+    let patience = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        let (jobs, indexed, attempts): (i64, i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM job), (SELECT count(*) FROM copy WHERE state = 'indexed'),
+                    (SELECT coalesce(max(attempt), 0) FROM job)",
+        )
+        .fetch_one(database.read())
+        .await
+        .unwrap();
+        assert!(attempts <= 1, "an attempt was lost");
+        if jobs == 0 && indexed == i64::try_from(nodes.len()).unwrap() {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < patience, "{jobs} jobs, {indexed} indexed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,162 @@
+//! The public listener, the inbox and the drain, over real HTTP and a real SQLite file.
+
+mod delivery;
+mod trouble;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use docket::clock::Clock;
+use docket::database::Database;
+use docket::event::store::newest;
+use docket::receive::drain::{Drain, drain_once};
+use docket::receive::inbox::{Level, Writer};
+use docket::receive::signature::{Scheme, sign};
+use docket::receive::{self, Parts, Settings};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sqlx::Row;
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
+
+/// A listener and its inbox on a database of its own. The drain runs when a test says so.
+struct World {
+    folder: Arc<TempDir>,
+    database: Database,
+    clock: Clock,
+    level: Arc<Level>,
+    drain: Option<Drain>,
+    workers: Arc<Notify>,
+    address: std::net::SocketAddr,
+    client: reqwest::Client,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+/// Short limits, so that a test which runs into one does not take long.
+fn settings() -> Settings {
+    Settings {
+        header_timeout_seconds: 1,
+        body_timeout_seconds: 1,
+        stop_timeout_seconds: 3,
+        ..Settings::default()
+    }
+}
+
+impl World {
+    async fn start() -> World {
+        World::with(settings()).await
+    }
+
+    async fn with(settings: Settings) -> World {
+        World::on(Arc::new(tempfile::tempdir().unwrap()), settings, true).await
+    }
+
+    async fn on(folder: Arc<TempDir>, settings: Settings, write: bool) -> World {
+        let database = Database::open(&url(&folder)).await.unwrap();
+        let (clock, workers) = (Clock::default(), Arc::new(Notify::new()));
+        let parts = Parts {
+            database: database.clone(),
+            clock: clock.clone(),
+            workers: workers.clone(),
+            heard: Arc::default(),
+        };
+        let secrets = [SecretString::from("the-secret-before-the-rotation"), SecretString::from(SECRET)];
+        let receive = receive::open(settings, &secrets, parts).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        let level = receive.public.level();
+        tasks.spawn(receive.public.serve(listener, stop.clone()));
+        if write {
+            tasks.spawn(Writer::run(receive.writer, stop.clone()));
+        } else {
+            // Kept, so that its queue stays open: a writer that hangs.
+            tasks.spawn(async move { drop((std::future::pending::<()>().await, receive.writer)) });
+        }
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        let drain = Some(receive.drain);
+        World { folder, database, clock, level, drain, workers, address, client, stop, tasks }
+    }
+
+    fn path(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn post(&self, headers: &[(&str, String)], body: &[u8]) -> reqwest::Response {
+        let mut request = self.client.post(self.path("/webhooks/fastio")).body(body.to_vec());
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        request.send().await.unwrap()
+    }
+
+    fn signed(&self, body: &[u8]) -> Vec<(&'static str, String)> {
+        sign(Scheme::FastioV1Base64, &SECRET.into(), self.clock.now() / 1000, body)
+    }
+
+    async fn send(&self, body: &Value) -> u16 {
+        let body = body.to_string().into_bytes();
+        self.post(&self.signed(&body), &body).await.status().as_u16()
+    }
+
+    async fn drain(&self) -> (usize, usize, usize) {
+        let mut total = (0, 0, 0);
+        loop {
+            let drained = drain_once(&self.database, self.clock.now()).await.unwrap();
+            if drained.rows == 0 {
+                return total;
+            }
+            total = (total.0 + drained.new, total.1 + drained.duplicate, total.2 + drained.jobs);
+        }
+    }
+
+    async fn events(&self) -> Vec<docket::event::Row> {
+        newest(&mut self.database.read().acquire().await.unwrap(), 1000).await.unwrap()
+    }
+
+    async fn number(&self, sql: &'static str) -> i64 {
+        sqlx::query(sql).fetch_one(self.database.read()).await.unwrap().get(0)
+    }
+
+    async fn jobs(&self) -> i64 {
+        self.number("SELECT count(*) FROM job").await
+    }
+
+    /// Lets the drain of a server flush its counts.
+    async fn counts(&mut self) -> Vec<(String, String, i64)> {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        if let Some(drain) = self.drain.take() {
+            drain.run(stop).await;
+        }
+        receive::counts(&mut self.database.read().acquire().await.unwrap()).await.unwrap()
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+}
+
+fn url(folder: &TempDir) -> String {
+    format!("sqlite://{}/docket.db", folder.path().display())
+}
+
+fn event(id: &str, node: &str) -> Value {
+    json!({"event_id": id, "event": "workspace_storage_file_added", "created": "2026-09-25 21:40:11 UTC",
+           "workspace_id": "4829105738291047362", "object_id": node})
+}
+
+/// What the server says until it hangs up.
+async fn rest(mut stream: TcpStream) -> String {
+    let mut text = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut text)).await.unwrap();
+    String::from_utf8_lossy(&text).into_owned()
+}
