@@ -85,6 +85,7 @@ impl Work {
                 self.runs.file(&FileKey::new(profile, node), &rule, job.attempt).await
             }
             Ok(Task::Response { response }) => self.runs.hinted(&response).await,
+            Ok(Task::Stray { store }) => self.sync.stray(&openai::VectorStoreId(store)).await,
             Ok(Task::Digest { rule }) => self.runs.digest(&rule).await,
             Ok(Task::Leftover { leftover, .. }) => self.runs.leftover(leftover).await,
             Err(error) => {

@@ -117,7 +117,8 @@ async fn read(database: &Database, state: Option<&str>, limit: u32) -> Result<Ve
                 | Task::Listing { profile, node }
                 | Task::Run { profile, node, .. },
             ) => Some(FileKey::new(profile, node).to_string()),
-            Ok(Task::Response { .. } | Task::Digest { .. } | Task::Leftover { .. }) | Err(_) => None,
+            Ok(Task::Response { .. } | Task::Digest { .. } | Task::Leftover { .. } | Task::Stray { .. })
+            | Err(_) => None,
         };
         let path = match &source_id {
             Some(source_id) => sync::store::path(&mut connection, source_id).await?,

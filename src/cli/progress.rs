@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal, Write as _};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// Between plain lines. A log of an hour's work stays readable.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ impl Progress {
                     bar.set_length(done);
                 }
                 bar.set_position(done);
-                bar.set_message(note.to_owned());
+                bar.set_message(if note.is_empty() { String::new() } else { format!(" · {note}") });
             }
             None if self.said.elapsed() >= LINE_EVERY => {
                 self.said = Instant::now();
@@ -67,6 +67,18 @@ fn comma(note: &str) -> String {
     if note.is_empty() { String::new() } else { format!(", {note}") }
 }
 
+/// Whole numbers: nobody reads the digits behind the point of a rate.
+fn rate(state: &ProgressState, out: &mut dyn std::fmt::Write) {
+    let _ = write!(out, "{}", HumanCount(state.per_sec().round() as u64));
+}
+
+/// How long it still takes, once that can be told.
+fn left(state: &ProgressState, out: &mut dyn std::fmt::Write) {
+    if state.eta() > Duration::ZERO {
+        let _ = write!(out, " · {} left", HumanDuration(state.eta()));
+    }
+}
+
 fn bar(what: &str, before: u64, total: Option<u64>) -> ProgressBar {
     let target = ProgressDrawTarget::stderr_with_hz(5);
     let bar = match total {
@@ -74,10 +86,11 @@ fn bar(what: &str, before: u64, total: Option<u64>) -> ProgressBar {
         None => ProgressBar::with_draw_target(None, target),
     };
     let style = match total {
-        Some(_) => "{prefix} [{bar:30}] {pos} of {len} · {per_sec} · {eta} left {msg}",
-        None => "{prefix} {spinner} {pos} · {per_sec} {msg}",
+        Some(_) => "{prefix} [{bar:24}] {human_pos} of {human_len} · {rate} a second{left}{msg}",
+        None => "{prefix} {spinner} {human_pos} · {rate} a second{msg}",
     };
-    bar.set_style(ProgressStyle::with_template(style).expect("the templates are right"));
+    let style = ProgressStyle::with_template(style).expect("the templates are right");
+    bar.set_style(style.progress_chars("=> ").with_key("rate", rate).with_key("left", left));
     bar.set_prefix(what.to_owned());
     bar.set_position(before);
     bar.reset_eta();

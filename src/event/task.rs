@@ -20,6 +20,8 @@ pub enum Task {
     Run { profile: Profile, node: NodeId, rule: String },
     /// OpenAI says that this response has ended: find the run that it belongs to.
     Response { response: String },
+    /// A vector store that a rule's creation made and that is not the one it uses: remove it, if it is empty.
+    Stray { store: String },
     /// Write the table over the rule's results, once its files have been quiet for a while.
     Digest { rule: String },
     /// Take away what a run left there.
@@ -44,6 +46,7 @@ impl Task {
             Task::Response { response } => format!("response:{response}"),
             Task::Digest { rule } => format!("digest:{rule}"),
             Task::Leftover { leftover, .. } => format!("leftover:{leftover}"),
+            Task::Stray { store } => format!("stray:{store}"),
             Task::Listing { profile, node } => format!("listing:{profile}:{}", node.canonical()),
         }
     }
@@ -56,7 +59,9 @@ impl Task {
             | Task::Listing { .. }
             | Task::Digest { .. }
             | Task::Leftover { at: Service::Fastio, .. } => &["fastio"],
-            Task::Response { .. } | Task::Leftover { at: Service::Openai, .. } => &["openai"],
+            Task::Response { .. } | Task::Stray { .. } | Task::Leftover { at: Service::Openai, .. } => {
+                &["openai"]
+            }
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Kind {
     Drift,
     /// In a vector store, ours, and in no table.
     Unknown,
+    /// A vector store that was made twice for one rule, and is empty.
+    Stray,
     /// No job has looked at the file yet, and OpenAI may well hold nothing of it.
     Unseen,
     /// Something of a run at Fastio or OpenAI that nobody needs and nobody takes away.
@@ -33,7 +35,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Missing,
         Kind::Stale,
         Kind::Ghost,
@@ -41,6 +43,7 @@ impl Kind {
         Kind::Orphan,
         Kind::Drift,
         Kind::Unknown,
+        Kind::Stray,
         Kind::Unseen,
         Kind::Leftover,
         Kind::Stalled,
@@ -55,6 +58,7 @@ impl Kind {
             Kind::Orphan => "orphan",
             Kind::Drift => "drift",
             Kind::Unknown => "unknown",
+            Kind::Stray => "stray",
             Kind::Unseen => "unseen",
             Kind::Leftover => "leftover",
             Kind::Stalled => "stalled",

@@ -175,6 +175,15 @@ impl Client {
         answer.page(|fields| Page::read(fields, after, VectorStore::read, |store| &store.id))
     }
 
+    /// Deletes a store. Files that were in it stay, as File objects.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when there is no such store, and those of every call.
+    pub async fn delete_vector_store(&self, id: &VectorStoreId) -> Result<(), Error> {
+        let path = ["vector_stores", &id.0];
+        self.call("deleting a vector store", Method::DELETE, &path, Extra::None).await?.deleted()
+    }
+
     /// Attaches a file to a store, which begins to index it. Store and file together are the key: when
     /// [`Error::may_have_happened`], [`Client::store_file`] says whether it has. What a second attach of one file does
     /// was not found.

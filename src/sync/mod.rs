@@ -10,16 +10,17 @@ pub mod apply;
 mod attributes;
 pub mod copy;
 mod folder;
-mod form;
+pub mod form;
 mod look;
 pub mod plan;
 mod relay;
 mod rule;
 pub mod store;
 mod stores;
+mod stray;
 pub mod survey;
 mod upload;
-mod utf8;
+pub mod utf8;
 pub mod verdict;
 
 use std::collections::HashMap;
@@ -46,6 +47,7 @@ use verdict::{FASTIO, database_verdict, fastio_verdict, profile_target, worst};
 
 pub use rule::{Rule, RuleError, RuleSettings, Rules, Target};
 pub use stores::{INTENT, fault as vector_store_fault};
+pub use stray::is_stray;
 
 /// Steps in one go. A file in ten stores with five stale copies in each takes fewer; more means that the plan and the
 /// world disagree about what a step did.

@@ -57,6 +57,17 @@ fn count(report: &Report, kind: &str) -> u64 {
     report.found[kind]
 }
 
+/// The vector stores there are.
+async fn stores(h: &Harness) -> Vec<Value> {
+    h.openai_state().await["vector_stores"].as_array().unwrap().clone()
+}
+
+/// Makes a vector store, as somebody else does. Answers its id.
+async fn made(h: &Harness, store: Value) -> String {
+    let made = h.somebody(Method::POST, "vector_stores", store).await;
+    made["id"].as_str().unwrap().to_owned()
+}
+
 /// Nothing differs.
 async fn is_clean(h: &Harness) {
     let (report, found) = dry(h).await;
@@ -197,6 +208,45 @@ async fn an_upload_that_lands_after_we_gave_it_up_is_found() {
     h.converges().await;
     assert!(!h.copies().await.iter().any(|copy| copy.file_id == late));
     is_clean(&h).await;
+}
+
+#[tokio::test]
+async fn a_vector_store_that_is_made_late_is_found_and_removed_while_it_is_empty() {
+    let h = with_files().await;
+    let metadata = stores(&h).await[0]["metadata"].clone();
+    // What a creation leaves that was not answered, was made again, and is carried out after all.
+    let late = made(&h, json!({"name": "all", "metadata": metadata})).await;
+    let used = made(&h, json!({"name": "all", "metadata": metadata})).await;
+    let theirs = made(&h, json!({"name": "all"})).await;
+    let of_another =
+        json!({"name": "all", "metadata": {"docket_intent": "01990000-0000-7000-8000-000000000000"}});
+    let of_another = made(&h, of_another).await;
+    let file = h.somebody_uploads("notes.txt", "Not Docket's.").await;
+    h.somebody(Method::POST, &format!("vector_stores/{used}/files"), json!({"file_id": file})).await;
+
+    let (_, found) = dry(&h).await;
+    assert_eq!(found, ["stray"]);
+    assert_eq!(stores(&h).await.len(), 5, "a dry run removes nothing");
+    let report = sweep(&h).await;
+    assert_eq!(count(&report, "stray"), 1, "{report:#?}");
+    h.settle().await;
+    let left: Vec<String> =
+        stores(&h).await.iter().map(|store| store["id"].as_str().unwrap().to_owned()).collect();
+    assert!(!left.contains(&late) && left.len() == 4, "{left:?}");
+    assert!([&used, &theirs, &of_another].iter().all(|store| left.contains(store)), "{left:?}");
+    assert_eq!(h.copies().await.len(), 4, "three in the store in use, and what somebody put into another");
+}
+
+#[tokio::test]
+async fn a_stray_store_that_somebody_fills_before_its_job_comes_stays() {
+    let h = with_files().await;
+    let metadata = stores(&h).await[0]["metadata"].clone();
+    let late = made(&h, json!({"name": "all", "metadata": metadata})).await;
+    assert_eq!(count(&sweep(&h).await, "stray"), 1);
+    let file = h.somebody_uploads("notes.txt", "Not Docket's.").await;
+    h.somebody(Method::POST, &format!("vector_stores/{late}/files"), json!({"file_id": file})).await;
+    h.settle().await;
+    assert_eq!(stores(&h).await.len(), 2, "what is not empty is left to a person");
 }
 
 #[tokio::test]

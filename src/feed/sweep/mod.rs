@@ -4,6 +4,7 @@
 //!   stores     each page of a vector store ──▶ our copies with those ids ──▶ unknown, drift, missing
 //!   files      each page of the inventory ──▶ our rows of those files ──▶ missing, stale, duplicate, drift, unseen
 //!   objects    each page of File objects ──▶ the uploads we gave up ──▶ orphan
+//!   strays     each page of the project's vector stores ──▶ the stores we made ──▶ stray
 //!   tables     our rows in their order ──▶ what was on no list ──▶ ghost, missing
 //!   leftovers  what runs left elsewhere, and runs, without a job ──▶ leftover, stalled
 //! ```
@@ -23,6 +24,7 @@ mod repair;
 mod report;
 mod seen;
 mod stores;
+mod strays;
 mod tables;
 
 use std::collections::{HashMap, HashSet};
@@ -123,6 +125,7 @@ impl Feed {
         sweeper.repair_deferred().await?;
         if !sweeper.scope.fastio_only {
             sweeper.all_objects().await?;
+            sweeper.strays().await?;
         }
         sweeper.tables().await?;
         sweeper.leftovers().await?;

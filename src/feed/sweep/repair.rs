@@ -148,6 +148,6 @@ fn kind(kind: Kind) -> EventKind {
         // The last two are of runs, and make no event.
         Kind::Stale | Kind::Duplicate | Kind::Unknown | Kind::Leftover | Kind::Stalled => EventKind::Modified,
         Kind::Drift => EventKind::Moved,
-        Kind::Ghost | Kind::Orphan => EventKind::Deleted,
+        Kind::Ghost | Kind::Orphan | Kind::Stray => EventKind::Deleted,
     }
 }

@@ -169,6 +169,15 @@ pub async fn made(connection: &mut Connection, name: &str) -> Result<Option<Vect
     Ok(id.flatten().map(VectorStoreId))
 }
 
+/// The intents that were carried out, each with the store that is on record for it.
+pub async fn intents(connection: &mut Connection) -> Result<HashMap<String, VectorStoreId>, Error> {
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT intent, vector_store_id FROM vector_store WHERE vector_store_id IS NOT NULL")
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().map(|(intent, id)| (intent, VectorStoreId(id))).collect())
+}
+
 /// Writes down a store that was found to be the one made under `name`.
 pub async fn remake(
     connection: &mut Connection,

@@ -2,6 +2,7 @@
 
 mod check;
 mod live;
+mod long;
 mod rows;
 mod runs;
 

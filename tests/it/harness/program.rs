@@ -94,12 +94,23 @@ impl At<'_> {
         Run { code, out: program.out.rest(), err: program.err.rest() }
     }
 
+    /// Runs a command at a terminal of 100 columns, and answers what it shows, colours and cursor movements included.
+    pub fn docket_at_a_terminal(&self, arguments: &[&str]) -> Run {
+        let docket = env!("CARGO_BIN_EXE_docket");
+        let command = format!("stty cols 100 rows 24; exec '{docket}' {}", arguments.join(" "));
+        let mut script = Command::new("script");
+        script.args(["-qec", &command, "/dev/null"]).current_dir(self.place.folder.path()).env_clear();
+        script.env("TMPDIR", self.place.path("tmp")).env("TERM", "xterm-256color");
+        script.env("PATH", "/usr/bin:/bin").envs(self.environment.iter().cloned());
+        script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut program = Program::of(script.spawn().expect("`script` is in every Debian and most systems"));
+        let code = program.wait();
+        Run { code, out: program.out.rest(), err: program.err.rest() }
+    }
+
     /// Starts a command that goes on.
     pub fn start(&self, arguments: &[&str]) -> Program {
-        let mut child = self.command(arguments).spawn().unwrap();
-        let out = Lines::of(child.stdout.take().unwrap());
-        let err = Lines::of(child.stderr.take().unwrap());
-        Program { child, out, err }
+        Program::of(self.command(arguments).spawn().unwrap())
     }
 }
 
@@ -111,6 +122,18 @@ pub struct Program {
 }
 
 impl Program {
+    fn of(mut child: Child) -> Program {
+        let out = Lines::of(child.stdout.take().unwrap());
+        let err = Lines::of(child.stderr.take().unwrap());
+        Program { child, out, err }
+    }
+
+    /// Ends it as a power failure does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }

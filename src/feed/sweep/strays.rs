@@ -1,0 +1,69 @@
+//! The project's vector stores: one that a rule's creation made twice is a stray. Its job looks once more, and removes it
+//! when it is empty.
+
+use super::{Finding, Sweeper, Tell};
+use crate::event::{self, Task};
+use crate::feed::Error;
+use crate::feed::compare::Kind;
+use crate::feed::patience::patiently;
+use crate::openai::{self, VectorStore, VectorStoreId};
+use crate::queue::Priority;
+use crate::sync::{is_stray, survey};
+
+impl Sweeper<'_> {
+    pub async fn strays(&mut self) -> Result<(), Error> {
+        if self.scope.rule.is_some() || self.scope.profile.is_some() {
+            // They belong to no rule.
+            return Ok(());
+        }
+        let intents = survey::store::intents(&mut *self.feed.database.read().acquire().await?).await?;
+        if intents.is_empty() {
+            return Ok(());
+        }
+        let mut after: Option<VectorStoreId> = None;
+        loop {
+            let call = || self.feed.openai.vector_stores(after.as_ref());
+            let page = match patiently(self.feed.sweeps.page_tries, openai::Error::retry, call).await {
+                Ok(page) => page,
+                Err(error) => {
+                    self.incomplete("OpenAI's vector stores".to_owned(), &error);
+                    return Ok(());
+                }
+            };
+            for store in page.items.iter().filter(|store| is_stray(store, &intents)) {
+                self.stray(store).await?;
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn stray(&mut self, store: &VectorStore) -> Result<(), Error> {
+        if store.file_counts.total > 0 {
+            // Somebody uses it. Nothing of it goes.
+            return Ok(());
+        }
+        let finding = Finding {
+            kind: Kind::Stray,
+            why: "a vector store that was made twice, and is empty".to_owned(),
+            source_id: store.id.to_string(),
+            path: String::new(),
+            vector_store: Some(store.id.to_string()),
+            file_id: None,
+        };
+        self.report.count(finding.kind);
+        self.report.queued += 1;
+        (self.tell)(Tell::Found(&finding));
+        if self.scope.dry_run {
+            return Ok(());
+        }
+        let mut transaction = self.feed.database.begin().await?;
+        let task = Task::Stray { store: store.id.to_string() };
+        event::ask(&mut transaction, &task, (Priority::Live, self.feed.clock.now())).await?;
+        transaction.commit().await?;
+        self.feed.wake.notify_waiters();
+        Ok(())
+    }
+}
