@@ -165,7 +165,9 @@ const CLAIM_PAUSED: &str = claim_paused!("priority, due_at, id");
 const CLAIM_PROBE: &str =
     claim_paused!("id IN (SELECT job_id FROM strike WHERE job_id IS NOT NULL), priority, due_at, id");
 
-/// Makes jobs due again whose lease has run out: their worker is dead, or hangs and will find its lease lost.
+/// Makes jobs due again whose lease has run out: their worker is dead, or hangs and will find its lease lost. What was
+/// tried once goes first again, since it is half done; what was tried more often may be what kills workers, and stands
+/// behind the others.
 pub async fn expire(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<u64, Error> {
     expire_but(connection, (now, max_attempts), &[]).await
 }
@@ -184,7 +186,7 @@ pub(super) async fn expire_but(
 
 const EXPIRE: &str = "
     UPDATE job SET state = CASE WHEN attempt >= $2 THEN 'dead' ELSE 'waiting' END,
-                   lease_until = NULL, due_at = $1, updated_at = $1,
+                   lease_until = NULL, due_at = CASE WHEN attempt > 1 THEN $1 ELSE due_at END, updated_at = $1,
                    reason = 'its worker stopped without a word, on attempt ' || attempt
     WHERE state = 'running' AND lease_until <= $1 AND id NOT IN (SELECT value FROM json_each($3))";
 

@@ -64,7 +64,7 @@ impl Looks {
 
     /// How many of `before` the server has not taken up since: they are there, were claimed no more often, and no pause
     /// keeps them.
-    pub async fn untouched(&self, before: &[Standing]) -> Result<Vec<Standing>, sqlx::Error> {
+    pub async fn untouched(&self, before: &[Standing]) -> Result<usize, sqlx::Error> {
         let mut connection = self.open().await?;
         let rows = sqlx::query(
             "SELECT id, lease FROM job WHERE NOT EXISTS
@@ -75,7 +75,7 @@ impl Looks {
         connection.close().await?;
         let now: BTreeMap<i64, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         let same = |standing: &&Standing| now.get(&standing.id).is_some_and(|lease| *lease <= standing.lease);
-        Ok(before.iter().filter(same).copied().collect())
+        Ok(before.iter().filter(same).count())
     }
 
     pub async fn left(&self) -> Result<Left, sqlx::Error> {
@@ -102,10 +102,16 @@ impl Looks {
             "SELECT state || ' copy of ' || source_id FROM copy WHERE state <> 'indexed'
              UNION ALL SELECT 'a delivery in the inbox' FROM inbox
              UNION ALL SELECT 'a write of ' || owner FROM own_file WHERE state <> 'written'
+             UNION ALL SELECT 'a ' || kind || ' of ' || owner || ' is left' FROM leftover WHERE state = 'left'
              UNION ALL SELECT 'vector store ' || name FROM vector_store WHERE vector_store_id IS NULL",
         )
         .await?;
         let copies = sqlx::query_scalar("SELECT count(*) FROM copy").fetch_one(&mut connection).await?;
+        let unanswered_conversations = sqlx::query_scalar(
+            "SELECT count(*) FROM leftover WHERE kind = 'conversation' AND state = 'asked'",
+        )
+        .fetch_one(&mut connection)
+        .await?;
         let runs = sqlx::query(
             "SELECT run_id, source_id, path, content_hash, state, coalesce(outcome, ''), lock, coalesce(reason, '') FROM run",
         )
@@ -126,6 +132,7 @@ impl Looks {
             jobs,
             unsettled,
             copies,
+            unanswered_conversations,
             runs: runs.collect(),
         };
         connection.close().await?;

@@ -1,5 +1,5 @@
-//! Faults that come and go: for a few seconds each, one at a time at OpenAI, at Fastio and in Fastio's webhooks. All of
-//! them pass by themselves, so that at the end nothing may be left of them.
+//! Faults that come and go: for a few seconds each, one at a time at OpenAI, in its model, at Fastio and in Fastio's
+//! webhooks. All of them pass by themselves, so that at the end nothing may be left of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -38,8 +38,15 @@ fn at_openai() -> Vec<Value> {
     // For good: once, because a second time in vain is a person's work by design. The same with a failing index.
     faults.push(json!({"kind": "stuck_in_progress", "probability": 0.2, "count": 1}));
     faults.push(json!({"kind": "index_failure", "code": "server_error", "probability": 0.2, "count": 2}));
-    faults.push(json!({"kind": "slow_run", "delay_ms": 1_500, "probability": 0.5}));
-    faults.push(json!({"kind": "bad_run", "code": "invented_quote", "probability": 0.5}));
+    faults
+}
+
+fn in_the_model() -> Vec<Value> {
+    let mut faults = vec![json!({"kind": "slow_run", "delay_ms": 1_500})];
+    faults.push(json!({"kind": "bad_run", "code": "invented_quote"}));
+    faults.push(json!({"kind": "bad_run", "code": "unknown_items"}));
+    // A run that fails three times has failed; two faults in a row may be set on one.
+    faults.push(json!({"kind": "bad_run", "code": "server_error", "count": 1}));
     faults
 }
 
@@ -69,12 +76,17 @@ fn pausing(stand: Stand) -> Vec<Value> {
     kinds.iter().map(|kind| json!({"kind": kind, "probability": 0.05, "count": 2})).collect()
 }
 
-/// The three that are at work at the same time.
+/// Those that are at work at the same time.
 #[derive(Debug, Clone, Copy)]
 pub enum Lane {
     Openai,
+    Model,
     Fastio,
     Webhooks,
+}
+
+impl Lane {
+    pub const ALL: [Lane; 4] = [Lane::Openai, Lane::Model, Lane::Fastio, Lane::Webhooks];
 }
 
 /// Sets faults and takes them away until `stop`; none that pauses a service once `calm` is cancelled.
@@ -87,6 +99,7 @@ pub async fn strike(
     let mut random = Rng::with_seed(seed ^ lane as u64 ^ 0x6661_756c_7473);
     let (stand, faults, pauses) = match lane {
         Lane::Openai => (Stand::Openai, at_openai(), pausing(Stand::Openai)),
+        Lane::Model => (Stand::Openai, in_the_model(), Vec::new()),
         Lane::Fastio => (Stand::Fastio, at_fastio(), pausing(Stand::Fastio)),
         Lane::Webhooks => (Stand::Fastio, in_webhooks(), Vec::new()),
     };

@@ -31,8 +31,7 @@ const EARLY: std::ops::Range<u64> = 2..250;
 pub struct Recovery {
     pub acknowledges: f64,
     pub works: f64,
-    /// Until every job that was in hand was taken up again. Those stand behind what was due before them.
-    pub in_hand_again: f64,
+    /// Jobs that were in hand when the server died, and that were due.
     pub in_hand: usize,
     pub due: usize,
 }
@@ -85,26 +84,12 @@ pub async fn back(
         tokio::time::sleep(LOOK).await;
     }
     let acknowledges = began.elapsed().as_secs_f64();
-    let mut works = before.is_empty().then_some(acknowledges);
-    loop {
-        let untouched = fleet.looks.untouched(before).await.context("looking at the jobs")?;
-        let elapsed = began.elapsed().as_secs_f64();
-        if untouched.len() < before.len() {
-            works.get_or_insert(elapsed);
-        }
-        let left = untouched.iter().any(|job| job.in_hand);
-        if let (Some(works), false) = (works, left) {
-            let in_hand = before.iter().filter(|job| job.in_hand).count();
-            return Ok(Recovery {
-                acknowledges,
-                works,
-                in_hand_again: elapsed,
-                in_hand,
-                due: before.len() - in_hand,
-            });
-        }
+    while !before.is_empty() && fleet.looks.untouched(before).await? == before.len() {
         fleet.lives()?;
-        anyhow::ensure!(began.elapsed() < GIVE_UP, "the server does no work after a kill: {untouched:?}");
-        tokio::time::sleep(LOOK * 4).await;
+        anyhow::ensure!(began.elapsed() < GIVE_UP, "the server does no work after a kill: {before:?}");
+        tokio::time::sleep(LOOK).await;
     }
+    let in_hand = before.iter().filter(|job| job.in_hand).count();
+    let works = began.elapsed().as_secs_f64();
+    Ok(Recovery { acknowledges, works, in_hand, due: before.len() - in_hand })
 }

@@ -67,6 +67,7 @@ pub struct Script {
     outside: Vec<String>,
     trashed: Vec<String>,
     nodes: Vec<String>,
+    known: HashSet<String>,
     earlier: Vec<(String, Value)>,
     /// Files that left their rule at some time.
     pub wanderers: HashSet<String>,
@@ -91,6 +92,7 @@ impl Script {
             outside: Vec::new(),
             trashed: Vec::new(),
             nodes: Vec::new(),
+            known: HashSet::new(),
             earlier: Vec::new(),
             wanderers: HashSet::new(),
             contract_numbers: vec![0; contracts],
@@ -126,9 +128,9 @@ impl Script {
                 955..=959 if !calm => self.any_loose().map(|path| Step::Purge { path }),
                 960..=964 => self.move_folder(),
                 965..=967 => self.any_folder().map(|path| Step::Trash { path }),
-                968..=982 => self.wander(),
-                983..=987 => self.any_loose().map(|path| self.write_large(path)),
-                988..=999 if !calm => {
+                968..=977 => self.wander(),
+                978..=981 => self.any_loose().map(|path| self.write_large(path)),
+                982..=999 if !calm => {
                     let number = self.random.usize(0..self.contracts);
                     Some(self.contract(number))
                 }
@@ -146,7 +148,7 @@ impl Script {
         let (path, node) = (text("path"), text("node_id"));
         if let Some(node) = &node
             && answer.is_some_and(|answer| answer["type"] == "file")
-            && !self.nodes.contains(node)
+            && self.known.insert(node.clone())
         {
             if self.nodes.len() >= NODES {
                 self.nodes.swap_remove(0);
@@ -162,14 +164,12 @@ impl Script {
                 self.moved(from, &path);
             }
             (Step::Trash { path } | Step::Purge { path }, answered) => {
-                let gone = self.forget(path);
+                self.forget(path);
                 if answered.is_some() && matches!(step, Step::Trash { .. }) {
                     self.trashed.push(path.clone());
-                    // Its files come back with it.
-                    let _ = gone;
                 }
             }
-            (Step::Move { from, .. } | Step::Copy { from, .. }, None) => drop(self.forget(from)),
+            (Step::Move { from, .. } | Step::Copy { from, .. }, None) => self.forget(from),
             _ => {}
         }
     }
@@ -203,11 +203,10 @@ impl Script {
     }
 
     /// Forgets a file, or all files of a folder.
-    fn forget(&mut self, path: &str) -> usize {
-        let (before, inside) = (self.loose.len(), format!("{path}/"));
+    fn forget(&mut self, path: &str) {
+        let inside = format!("{path}/");
         self.loose.retain(|one| one != path && !one.starts_with(&inside));
         self.outside.retain(|one| one != path);
-        before - self.loose.len()
     }
 
     fn folder(&mut self) -> String {

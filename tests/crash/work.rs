@@ -72,7 +72,7 @@ pub async fn work(options: &Options, fleet: &mut Fleet) -> anyhow::Result<Worked
     };
     let struck: Arc<Mutex<Struck>> = Arc::default();
     let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
-    for lane in [Lane::Openai, Lane::Fastio, Lane::Webhooks] {
+    for lane in Lane::ALL {
         let until = (shared.stop.clone(), shared.calm.clone());
         parts.spawn(faults::strike(shared.stands.clone(), (lane, options.seed), struck.clone(), until));
     }

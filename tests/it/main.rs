@@ -2,6 +2,7 @@
 
 mod cli;
 mod clients;
+mod crash;
 mod documents;
 mod feed;
 mod harness;

@@ -121,6 +121,26 @@ async fn a_dead_workers_job_is_taken_over_and_its_late_word_writes_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_dead_server_had_in_hand_goes_first_and_what_kills_twice_goes_last() {
+    let bench = Bench::start().await;
+    bench.add("in hand").await;
+    bench.later(Duration::from_millis(5));
+    drop(bench.claim().await.unwrap());
+    for key in ["waits", "waits too"] {
+        bench.add(key).await;
+        bench.later(Duration::from_millis(5));
+    }
+    bench.queue.recover().await.unwrap();
+    assert_eq!(bench.claim().await.unwrap().key, "in hand", "others have waited less long");
+    bench.queue.recover().await.unwrap();
+    let mut order = Vec::new();
+    while let Some(claimed) = bench.claim().await {
+        order.push(claimed.key.clone());
+    }
+    assert_eq!(order, ["waits", "waits too", "in hand"], "it may have been what killed the server");
+}
+
+#[tokio::test]
 async fn a_job_that_kills_every_worker_is_dead_in_the_end() {
     let bench = Bench::start().await;
     bench.add("a").await;

@@ -22,6 +22,8 @@ pub struct Rows {
     /// What should have come to an end, in words.
     pub unsettled: Vec<String>,
     pub copies: i64,
+    /// Conversations whose creation was not answered: OpenAI has no list of them, so they may be there for good.
+    pub unanswered_conversations: i64,
     pub runs: Vec<Run>,
 }
 
@@ -71,7 +73,8 @@ pub fn broken(seen: &Seen) -> Vec<Broken> {
         ("no File object is in no vector store", orphans(seen)),
         ("each vector store is made once", stores(seen)),
         ("no lock is held", listed(&seen.fastio["locks"])),
-        ("no upload to Fastio is open", open_uploads(seen)),
+        ("no upload to Fastio is left", listed(&seen.fastio["uploads"])),
+        ("no conversation is left that came to nothing", empty_conversations(seen)),
         ("a file that is there is found all the time", unsearchable(seen)),
         ("each run is made once and its result written once", runs::broken(seen)),
         ("a sweep finds nothing", seen.differences.clone()),
@@ -106,7 +109,7 @@ fn wanted(fastio: &Value) -> BTreeMap<String, Place> {
 fn store_of(path: &str) -> Option<&'static str> {
     match path {
         _ if path.starts_with("/outside/") => None,
-        _ if path.ends_with(".analysis.md") || path.starts_with("/Contracts/overview") => None,
+        _ if runs::is_result(path) || path.starts_with("/Contracts/overview") => None,
         _ if path.starts_with("/Contracts/") => Some("contracts"),
         _ => Some("all"),
     }
@@ -182,10 +185,15 @@ fn listed(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().map(Value::to_string).collect()
 }
 
-fn open_uploads(seen: &Seen) -> Vec<String> {
-    let uploads = seen.fastio["uploads"].as_array().into_iter().flatten();
-    let open = uploads.filter(|upload| ["ready", "uploading"].contains(&text(&upload["status"])));
-    open.map(Value::to_string).collect()
+/// Conversations without an answer, unless nobody can know of them.
+fn empty_conversations(seen: &Seen) -> Vec<String> {
+    let all = seen.openai["conversations"].as_array().into_iter().flatten();
+    let answered =
+        |one: &&Value| one["items"].as_array().into_iter().flatten().any(|item| item["role"] != "user");
+    let empty = all.filter(|one| !answered(one)).count();
+    let unanswered = usize::try_from(seen.rows.unanswered_conversations).unwrap_or(0);
+    let words = || format!("{empty} hold no answer, and the creation of {unanswered} was not answered");
+    if empty > unanswered { vec![words()] } else { Vec::new() }
 }
 
 fn unsearchable(seen: &Seen) -> Vec<String> {

@@ -85,10 +85,13 @@ fn contract(seen: &Seen, (number, content): (usize, usize)) -> Vec<String> {
     wrong
 }
 
-/// How many responses OpenAI made for each run.
+/// How many responses OpenAI made for each run. One that failed at OpenAI is rightly followed by another.
 fn responses(openai: &Value) -> BTreeMap<String, usize> {
     let mut times = BTreeMap::new();
     for response in openai["responses"].as_array().into_iter().flatten() {
+        if response["status"] == "failed" {
+            continue;
+        }
         *times.entry(text(&response["metadata"]["docket_run"]).to_owned()).or_default() += 1;
     }
     times

@@ -52,6 +52,33 @@ async fn a_file_keeps_its_node_through_its_versions() {
 }
 
 #[tokio::test]
+async fn the_stand_in_knows_when_a_file_was_in_the_trash_itself_or_with_a_folder() {
+    let fastio = Fastio::start().await;
+    fastio.put("Drafts/old/a.txt", "one").await;
+    let absences = || async {
+        let state = fastio.state().await;
+        let spans = state["files"][0]["absences"].as_array().unwrap().clone();
+        spans.iter().map(|span| (span[0].is_i64(), span[1].is_i64())).collect::<Vec<_>>()
+    };
+    let trash = |path: &str| good(fastio.control(Method::DELETE, &format!("files/{WS}/{path}")));
+    let restore = |path: &str| {
+        good(fastio.control(Method::POST, "restore").json(&json!({"workspace": WS, "path": path})))
+    };
+    assert_eq!(absences().await, []);
+    trash("Drafts").await;
+    assert_eq!(absences().await, [(true, false)], "with the folder above its own");
+    restore("Drafts").await;
+    assert_eq!(absences().await, [(true, true)]);
+    trash("Drafts/old/a.txt").await;
+    trash("Drafts").await;
+    assert_eq!(absences().await, [(true, true), (true, false)], "it is gone once");
+    restore("Drafts").await;
+    assert_eq!(absences().await, [(true, true), (true, false)], "it was trashed by itself, and stays there");
+    restore("Drafts/old/a.txt").await;
+    assert_eq!(absences().await, [(true, true), (true, true)]);
+}
+
+#[tokio::test]
 async fn a_download_is_read_with_a_key_or_with_a_token_for_one_version() {
     let fastio = Fastio::start().await;
     let first = fastio.put("a.txt", "one").await;

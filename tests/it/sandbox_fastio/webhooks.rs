@@ -145,6 +145,29 @@ async fn a_refused_delivery_comes_again_with_the_same_bytes() {
 }
 
 #[tokio::test]
+async fn the_stand_in_knows_which_events_were_acknowledged() {
+    let inbox = Inbox::default();
+    *inbox.refuse.lock().unwrap() = 1;
+    let fastio = Fastio::with(Some(inbox.listen(Scheme::FastioBase64).await)).await;
+    fastio.fault(json!({"kind": "webhook_dropped", "skip": 1, "count": 1})).await;
+    for name in ["told.txt", "dropped.txt", "told too.txt"] {
+        fastio.put(name, "x").await;
+    }
+    fastio.sandbox.flush_webhooks().await;
+    let acknowledged = |since: u64| {
+        let path = format!("webhooks/acknowledged?since={since}");
+        good(fastio.control(reqwest::Method::GET, &path))
+    };
+    let bodies = inbox.bodies();
+    let (first, last) = (&bodies[0]["event_id"], &bodies.last().unwrap()["event_id"]);
+    let all = acknowledged(0).await;
+    assert_eq!((&all["newest"], all["events"].as_array().unwrap().len()), (&json!(2), 2));
+    assert!([first, last].iter().all(|event| all["events"].as_array().unwrap().contains(event)), "{all}");
+    assert_eq!(acknowledged(1).await["events"].as_array().unwrap().len(), 1);
+    assert_eq!(acknowledged(2).await["events"], json!([]));
+}
+
+#[tokio::test]
 async fn webhooks_are_dropped_doubled_reordered_and_delayed_on_request() {
     let inbox = Inbox::default();
     let fastio = Fastio::with(Some(inbox.listen(Scheme::FastioBase64).await)).await;

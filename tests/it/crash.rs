@@ -1,0 +1,185 @@
+//! The judge of the crash test finds what it is to find: records in which all is well pass, and each thing that is made
+//! wrong in them is named.
+
+#[path = "../crash/check/mod.rs"]
+mod check;
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::{Value, json};
+
+use check::gaps::{Gap, absences, gaps, unbroken};
+use check::runs::Run;
+use check::{Broken, Rows, Seen, broken};
+
+/// A file of the workspace, as Fastio's stand-in shows it.
+fn file(node: &str, path: &str, versions: u64) -> Value {
+    json!({"workspace": "1", "node_id": node, "path": path, "sha256": format!("hash of {path}"), "trashed": false,
+           "versions": versions, "absences": []})
+}
+
+/// Its entry in a vector store.
+fn held(node: &str, path: &str) -> Value {
+    json!({"id": format!("file-{node}"), "status": "completed", "sha256": format!("hash of {path}"),
+           "attributes": {"source_id": format!("workspace:1:{node}"), "path": path}})
+}
+
+/// When it could be found.
+fn interval(node: &str, from: i64, until: Option<i64>) -> Value {
+    json!({"attributes": {"source_id": format!("workspace:1:{node}")}, "from_ms": from, "until_ms": until})
+}
+
+const CONTRACT: &str = "/Contracts/contract 0.txt";
+const RESULT: &str = "/Contracts/contract 0.analysis.md";
+
+/// One file, one contract with its result, and all is well.
+fn well() -> Seen {
+    let run = Run {
+        id: 1,
+        source_id: "workspace:1:2b".to_owned(),
+        path: CONTRACT.to_owned(),
+        content_hash: format!("hash of {CONTRACT}"),
+        state: "ended".to_owned(),
+        outcome: "completed".to_owned(),
+        lock: "none".to_owned(),
+        reason: String::new(),
+    };
+    Seen {
+        rows: Rows {
+            events: HashSet::from(["e1".to_owned()]),
+            copies: 2,
+            runs: vec![run],
+            ..Rows::default()
+        },
+        fastio: json!({"files": [file("2a", "/a.txt", 1), file("2b", CONTRACT, 1), file("2c", RESULT, 1)],
+                       "locks": [], "uploads": []}),
+        openai: json!({
+            "files": [{"id": "file-2a"}, {"id": "file-2b"}],
+            "vector_stores": [{"name": "all", "files": [held("2a", "/a.txt")]},
+                              {"name": "contracts", "files": [held("2b", CONTRACT)]}],
+            "responses": [{"metadata": {"docket_run": "1"}}],
+        }),
+        searchable: json!({"dropped": 0, "intervals": [interval("2a", 10, Some(30)), interval("2a", 20, None)]}),
+        acknowledged: HashSet::from(["e1".to_owned()]),
+        strange: Vec::new(),
+        wanderers: HashSet::new(),
+        contracts: vec![7],
+        results: BTreeMap::from([(RESULT.to_owned(), "liable under contract 7.".to_owned())]),
+        differences: Vec::new(),
+    }
+}
+
+fn push(list: &mut Value, one: Value) {
+    list.as_array_mut().unwrap().push(one);
+}
+
+/// What is broken after `spoil` has changed the records.
+fn after(spoil: impl FnOnce(&mut Seen)) -> Vec<&'static str> {
+    let mut seen = well();
+    spoil(&mut seen);
+    broken(&seen).into_iter().map(|broken| broken.promise).collect()
+}
+
+#[test]
+fn the_judge_finds_nothing_where_all_is_well() {
+    assert_eq!(broken(&well()), []);
+}
+
+#[test]
+fn the_judge_misses_nothing_that_is_lost_or_left() {
+    let lost = after(|seen| seen.acknowledged.extend(["e2".to_owned()]));
+    assert_eq!(lost, ["every acknowledged event is on record"]);
+    assert_eq!(after(|seen| seen.rows.jobs.push("a job".to_owned())), ["no job is left"]);
+    assert_eq!(after(|seen| seen.rows.unsettled.push("a copy".to_owned())), ["nothing is left half done"]);
+    assert_eq!(after(|seen| seen.strange.push("401".to_owned())), ["a delivery is answered 202 or 503"]);
+    assert_eq!(after(|seen| seen.fastio["locks"] = json!([{"path": "/a.txt"}])), ["no lock is held"]);
+    let left = after(|seen| seen.fastio["uploads"] = json!([{"status": "complete"}]));
+    assert_eq!(left, ["no upload to Fastio is left"]);
+    let empty = json!([{"items": [{"role": "user"}]}]);
+    let nothing = after(|seen| seen.openai["conversations"] = empty.clone());
+    assert_eq!(nothing, ["no conversation is left that came to nothing"]);
+    let unknown = after(|seen| {
+        seen.openai["conversations"] = empty;
+        seen.rows.unanswered_conversations = 1;
+    });
+    assert_eq!(unknown, [""; 0]);
+    let answered = json!([{"items": [{"role": "user"}, {"role": "assistant"}]}]);
+    assert_eq!(after(|seen| seen.openai["conversations"] = answered), [""; 0]);
+    assert_eq!(after(|seen| seen.differences.push("one".to_owned())), ["a sweep finds nothing"]);
+}
+
+#[test]
+fn the_judge_compares_the_vector_stores_with_fastio() {
+    const EQUAL: &str = "the vector stores hold what Fastio holds";
+    let file = |seen: &mut Seen, name: &str, value: &str| {
+        seen.openai["vector_stores"][0]["files"][0][name] = json!(value)
+    };
+    assert_eq!(after(|seen| file(seen, "sha256", "an older one")), [EQUAL]);
+    assert_eq!(after(|seen| file(seen, "status", "in_progress")), ["every copy is indexed"]);
+    let trashed = after(|seen| seen.fastio["files"][0]["trashed"] = json!(true));
+    assert_eq!(trashed, [EQUAL]);
+    let elsewhere = after(|seen| seen.openai["vector_stores"][0]["name"] = json!("contracts"));
+    assert_eq!(elsewhere, [EQUAL, "each vector store is made once"]);
+    let orphan = after(|seen| push(&mut seen.openai["files"], json!({"id": "file-3"})));
+    assert_eq!(orphan, ["no File object is in no vector store"]);
+    let twice = after(|seen| push(&mut seen.openai["vector_stores"][0]["files"], held("2a", "/a.txt")));
+    assert_eq!(twice, [EQUAL, "no file has two copies", "every copy is on record"]);
+    let missing = after(|seen| seen.openai["vector_stores"][0]["files"] = json!([]));
+    assert_eq!(missing, [EQUAL, "every copy is on record", "no File object is in no vector store"]);
+}
+
+#[test]
+fn the_judge_sees_a_run_made_twice_and_a_result_that_is_not_there() {
+    const RUNS: &str = "each run is made once and its result written once";
+    let failed = json!({"metadata": {"docket_run": "1"}, "status": "failed"});
+    assert_eq!(after(|seen| push(&mut seen.openai["responses"], failed)), [""; 0]);
+    let again = json!({"metadata": {"docket_run": "1"}});
+    assert_eq!(after(|seen| push(&mut seen.openai["responses"], again)), [RUNS]);
+    assert_eq!(after(|seen| seen.rows.runs.clear()), [RUNS]);
+    assert_eq!(after(|seen| seen.rows.runs[0].outcome = "failed".to_owned()), [RUNS]);
+    assert_eq!(after(|seen| seen.rows.runs[0].lock = "held".to_owned()), [RUNS]);
+    assert_eq!(after(|seen| seen.rows.runs[0].content_hash = "an older one".to_owned()), [RUNS]);
+    assert_eq!(after(|seen| seen.contracts[0] = 8), [RUNS]);
+    assert_eq!(after(|seen| seen.fastio["files"][2]["versions"] = json!(2)), [RUNS]);
+    let beside = file("2d", "/Contracts/contract 0.analysis (2).md", 1);
+    assert_eq!(after(|seen| push(&mut seen.fastio["files"], beside)), [RUNS]);
+}
+
+#[test]
+fn a_gap_is_a_gap_unless_the_file_was_gone_while_its_last_copy_answered() {
+    let fastio = |absences: Value| {
+        let mut shown = file("2-a", "/a.txt", 1);
+        shown["absences"] = absences;
+        json!({"files": [shown]})
+    };
+    let history = json!({"intervals": [interval("2a", 10, Some(30)), interval("2a", 40, Some(60)), interval("2a", 60, None)]});
+    let found = |shown: Value| gaps(&history, &absences(&fastio(shown), &HashSet::new()));
+    let gap = Gap { source_id: "workspace:1:2a".to_owned(), from_ms: 30, until_ms: 40 };
+    assert_eq!(found(json!([])), [gap.clone()]);
+    assert_eq!(found(json!([[28, 35]])), []);
+    assert_eq!(found(json!([[15, 20]])), [], "it was taken out for that, and came back late");
+    assert_eq!(found(json!([[28, null]])), []);
+    assert_eq!(found(json!([[2, 5]])), [gap.clone()], "that was before it could be found at all");
+    assert_eq!(found(json!([[32, 50]])), [gap], "it went after the gap began");
+    // What left its rule is not judged.
+    let wandered = absences(&fastio(json!([])), &HashSet::from(["2-a".to_owned()]));
+    assert_eq!(gaps(&history, &wandered), []);
+}
+
+#[test]
+fn an_edit_that_overlaps_is_no_gap_and_a_forgotten_history_is_no_proof() {
+    let seen = well();
+    let there = absences(&seen.fastio, &seen.wanderers);
+    assert_eq!((gaps(&seen.searchable, &there), unbroken(&seen.searchable, &there)), (Vec::new(), 1));
+    let forgotten = after(|seen| seen.searchable["dropped"] = json!(1));
+    assert_eq!(forgotten, ["a file that is there is found all the time"]);
+    let gap = after(|seen| seen.searchable["intervals"][1]["from_ms"] = json!(31));
+    assert_eq!(gap, ["a file that is there is found all the time"]);
+}
+
+#[test]
+fn many_examples_are_counted_and_few_are_shown() {
+    assert_eq!(Broken::of("nothing", Vec::new()), None);
+    let many = Broken::of("a promise", (0..9).map(|number| number.to_string()).collect()).unwrap();
+    assert_eq!((many.times, many.examples.len()), (9, 5));
+}
