@@ -5,7 +5,7 @@ use docket::feed::sweep::{Report, Scope};
 use docket::sandbox::Options;
 use serde_json::{Value, json};
 
-use crate::harness::{Dies, Harness, Kill, contract, legal};
+use crate::harness::{Dies, Harness, contract, fastio, legal, openai};
 use crate::openapi;
 
 async fn sweep(h: &Harness) -> Report {
@@ -49,8 +49,8 @@ async fn no_lost_reply_and_no_kill_leaves_a_session() {
         for dies in [Dies::Before, Dies::After] {
             let h = Harness::with(&legal("")).await;
             h.put("/Contracts/nda.txt", &contract(1)).await;
-            let kill = Kill { dies, openai: false, method: Some(method), path, skip: 0 };
-            assert!(h.settle_killed(&kill).await, "the server did not die at {kill:?}");
+            let kill = fastio(method, path);
+            assert!(h.settle_killed(&kill, dies).await, "the server did not die at {kill:?}");
             h.is_at_rest().await;
             assert_eq!(h.paths().await, ["/Contracts/nda.analysis.md", "/Contracts/nda.txt"], "{kill:?}");
         }
@@ -129,8 +129,8 @@ async fn killed_while_it_takes_a_conversation_away() {
         let h = Harness::with(&legal("")).await;
         h.openai_fails(json!({"kind": "bad_run", "code": "invalid_prompt", "count": 1})).await;
         h.put("/Contracts/nda.txt", &contract(1)).await;
-        let kill = Kill { dies, openai: true, method: Some("DELETE"), path: "/v1/conversations/*", skip: 0 };
-        assert!(h.settle_killed(&kill).await, "the server did not die at {kill:?}");
+        let kill = openai("DELETE", "/v1/conversations/*");
+        assert!(h.settle_killed(&kill, dies).await, "the server did not die at {kill:?}");
         h.is_at_rest().await;
         assert_eq!((h.outcomes().await, h.conversations().await), (vec!["failed".to_owned()], (0, 0)));
     }

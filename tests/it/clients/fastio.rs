@@ -96,7 +96,7 @@ async fn a_body_shorter_than_announced_is_an_error() {
     let download = client(&server).download(&profile(), &node("2a"), None).await.unwrap();
     assert_eq!(download.length, Some(100));
     let error = bytes(download).await.unwrap_err();
-    assert_eq!((error.phase, error.retry()), (Phase::ResponseStarted, Retry::Backoff));
+    assert_eq!((error.phase, error.retry()), (Phase::ResponseStarted, Retry::Unavailable(None)));
     assert_eq!((error.status, error.request_id.as_deref()), (Some(200), Some("r-1")));
 }
 
@@ -146,7 +146,7 @@ async fn nodes_that_are_not_there_are_left_out_and_those_in_doubt_are_not() {
     for (status, body) in [(200, doubtful(146256)), (200, doubtful(146950)), (404, doubtful(146256))] {
         let server = Server::answering(status, &[], body.to_string()).await;
         let error = client(&server).nodes(&profile(), &[node("2a"), node("2b")]).await.unwrap_err();
-        assert_eq!(error.retry(), Retry::Backoff, "{error}");
+        assert_eq!(error.retry(), Retry::Unavailable(None), "{error}");
     }
 }
 
@@ -172,7 +172,7 @@ async fn a_refusal_under_status_200_is_no_success() {
 async fn a_page_of_html_is_no_answer_and_no_redirect_is_followed() {
     let server = Server::answering(502, &[("Retry-After", "7")], "<html>Bad Gateway</html>").await;
     let error = client(&server).check_auth().await.unwrap_err();
-    assert_eq!(error.retry(), Retry::After(std::time::Duration::from_secs(7)));
+    assert_eq!(error.retry(), Retry::Unavailable(Some(std::time::Duration::from_secs(7))));
     let server = Server::answering(200, &[], "<html>Sign in</html>").await;
     assert_eq!(client(&server).check_auth().await.unwrap_err().kind, ErrorKind::Unreadable);
     let server = Server::answering(302, &[("Location", "/elsewhere")], "").await;

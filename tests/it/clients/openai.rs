@@ -124,7 +124,7 @@ async fn an_upload_that_cannot_have_arrived_says_so() {
     drop(nobody);
     let error = upload(&url, 10).await.unwrap_err();
     assert_eq!((error.phase, error.may_have_happened()), (Phase::BeforeBody, false));
-    assert_eq!((error.retry(), error.status), (Retry::Backoff, None));
+    assert_eq!((error.retry(), error.status), (Retry::Unavailable(None), None));
 
     let server = Server::start(|_| Act::HangUpBeforeBody).await;
     let error = upload(server.url(), LARGE).await.unwrap_err();
@@ -175,7 +175,7 @@ async fn content_that_is_not_what_was_announced_is_never_a_file() {
 async fn a_small_call_whose_answer_is_lost_may_have_happened() {
     let server = Server::start(|_| Act::HangUpAfterBody).await;
     let error = client(server.url()).attach(&store(), &file(), &Attributes::new()).await.unwrap_err();
-    assert_eq!((error.phase, error.retry()), (Phase::BodySent, Retry::Backoff));
+    assert_eq!((error.phase, error.retry()), (Phase::BodySent, Retry::Unavailable(None)));
     assert_eq!(server.requests().len(), 1, "a client never repeats a call");
 }
 

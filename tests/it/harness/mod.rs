@@ -2,13 +2,16 @@
 //! is drained and when jobs are done, and moves time instead of waiting for it.
 
 pub mod between;
+mod kill;
 mod outside;
 pub mod program;
 mod runs;
+mod server;
 mod world;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::ops::Deref;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -26,7 +29,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-pub use runs::{Dies, INVENTED, Kill, contract, legal};
+pub use kill::{Asked, Dies, Step, fastio, openai};
+pub use runs::{INVENTED, contract, legal};
+pub use server::Server;
 
 pub const WORKSPACE: &str = "4829105738291047362";
 const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
@@ -45,16 +50,37 @@ pub const ONE_STORE: &str = "
     vector_store = { create = 'all' }
 ";
 
-pub struct Harness {
+/// All that is there without Docket: the stand-ins, and who uses them.
+pub struct World {
     pub sandbox: Sandbox,
+    client: reqwest::Client,
+    stop: CancellationToken,
+}
+
+impl World {
+    /// Starts the stand-ins.
+    pub async fn start(options: sandbox::Options) -> World {
+        let stop = CancellationToken::new();
+        let sandbox = sandbox::start(options, stop.clone()).await.unwrap();
+        World { sandbox, client: reqwest::Client::new(), stop }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Docket's parts in the middle of its world.
+pub struct Harness {
+    world: World,
     pub database: docket::database::Database,
     pub queue: queue::Queue,
     pub work: std::sync::Arc<docket::app::Work>,
     pub feed: docket::feed::Feed,
     pub clock: Clock,
     pub webhook_url: Url,
-    client: reqwest::Client,
-    stop: CancellationToken,
     _tasks: JoinSet<()>,
     folder: TempDir,
 }
@@ -75,17 +101,17 @@ impl Harness {
 
     /// Starts with this `docket.toml` between stand-ins that are started like this.
     pub async fn between(settings: &str, options: sandbox::Options) -> Harness {
-        let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let webhook_url: Url =
             format!("http://{}/webhooks/fastio", listener.local_addr().unwrap()).parse().unwrap();
         let webhook =
             Webhook { url: webhook_url.clone(), secret: SecretString::from(SECRET), scheme: Scheme::Mixed };
         let options = sandbox::Options { webhook: Some(webhook), ..options };
-        let sandbox = sandbox::start(options, stop.clone()).await.unwrap();
+        let world = World::start(options).await;
+        let stop = world.stop.clone();
 
         let folder = tempfile::tempdir().unwrap();
-        let config = config(&folder, &sandbox, settings);
+        let config = config(&folder, &world.sandbox, settings);
         let clock = Clock::default();
         let Parts { database, queue, work, receive, feed } =
             Parts::build(&config, clock.clone()).await.unwrap();
@@ -94,22 +120,8 @@ impl Harness {
         drop(drain);
         let mut tasks = JoinSet::new();
         tasks.spawn(public.serve(listener, stop.clone()));
-        let until = stop.clone();
-        tasks.spawn(async move { writer.run(until).await });
-        let client = reqwest::Client::new();
-        Harness {
-            sandbox,
-            database,
-            queue,
-            work,
-            feed,
-            clock,
-            webhook_url,
-            client,
-            stop,
-            _tasks: tasks,
-            folder,
-        }
+        tasks.spawn(async move { writer.run(stop).await });
+        Harness { world, database, queue, work, feed, clock, webhook_url, _tasks: tasks, folder }
     }
 
     /// Drains the inbox and does jobs until nothing is left, moving time to when the next one is due. Returns how many
@@ -186,20 +198,11 @@ impl Harness {
         jobs.into_iter().filter(|job| job.state == "dead").filter_map(|job| job.reason).collect()
     }
 
-    /// Everything that must hold when all is done: the vector stores hold what Fastio holds, OpenAI holds nothing else,
-    /// and no job is left.
+    /// Everything that must hold when all is done: both sides agree, and no job is left.
     pub async fn agrees(&self) {
         let jobs = self.jobs().await;
         assert!(jobs.is_empty(), "jobs are left: {jobs:#?}");
-        let (files, copies) = (self.files().await, self.copies().await);
-        let wanted: BTreeMap<&str, &str> =
-            files.iter().map(|file| (file.path.as_str(), file.sha256.as_str())).collect();
-        let held: BTreeMap<&str, &str> =
-            copies.iter().map(|copy| (copy.path.as_str(), copy.sha256.as_str())).collect();
-        assert_eq!(held, wanted, "what OpenAI holds is not what Fastio holds");
-        assert_eq!(copies.len(), wanted.len(), "a file has two copies: {copies:#?}");
-        assert!(copies.iter().all(|copy| copy.status == "completed"), "{copies:#?}");
-        assert_eq!(self.file_objects().await, copies.len(), "File objects without a vector store");
+        self.sides_agree().await;
     }
 
     /// Settles, then demands that all agrees.
@@ -209,9 +212,11 @@ impl Harness {
     }
 }
 
-impl Drop for Harness {
-    fn drop(&mut self) {
-        self.stop.cancel();
+impl Deref for Harness {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
     }
 }
 

@@ -6,9 +6,9 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use sqlx::Row;
 
-use super::{Harness, config};
+use super::{Harness, World, config};
 
-impl Harness {
+impl World {
     /// No webhook arrives from now on.
     pub async fn without_webhooks(&self) {
         self.fastio_fails(json!({ "kind": "webhook_dropped" })).await;
@@ -50,7 +50,9 @@ impl Harness {
         let answer: Value = request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
         answer["id"].as_str().unwrap().to_owned()
     }
+}
 
+impl Harness {
     /// Asks our database one number.
     pub async fn number(&self, sql: &'static str) -> i64 {
         let mut connection = self.database.read().acquire().await.unwrap();
@@ -83,7 +85,7 @@ impl Harness {
     }
 }
 
-impl Harness {
+impl World {
     /// Fills the workspace with files by formula.
     pub async fn generate(&self, count: u64) {
         let url = self.sandbox.fastio_url().join("/_sandbox/generate").unwrap();
@@ -92,7 +94,7 @@ impl Harness {
     }
 }
 
-impl Harness {
+impl World {
     /// The requests that Docket made to Fastio, in their order.
     pub async fn fastio_requests(&self) -> Vec<Value> {
         let url = self.sandbox.fastio_url().join("/_sandbox/requests").unwrap();

@@ -209,7 +209,8 @@ impl Lines {
     }
 
     /// Everything that came so far.
-    pub fn rest(&self) -> String {
+    pub fn rest(&mut self) -> String {
+        self.seen.extend(self.coming.try_iter());
         self.seen.iter().map(|line| format!("{line}\n")).collect()
     }
 }

@@ -2,11 +2,10 @@
 
 use docket::receive::signature::standard;
 use docket::run::store::{self, RunRow};
-use docket::sandbox::journal::Outcome;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
+use url::Url;
 
-use super::{Harness, WORKSPACE};
+use super::{Harness, WORKSPACE, World};
 
 /// What the stand-in's model makes up when it is told to.
 pub const INVENTED: &str = "The Supplier accepts unlimited liability";
@@ -82,6 +81,26 @@ impl Harness {
         self.runs().await.into_iter().map(|run| run.outcome.unwrap_or(run.state)).collect()
     }
 
+    /// Everything that must hold when all is done: no lock, no job, no second run, every run ended.
+    pub async fn is_at_rest(&self) {
+        let jobs = self.jobs().await;
+        assert!(jobs.is_empty(), "jobs are left: {jobs:#?}");
+        assert_eq!(self.locks().await, 0, "a lock is left");
+        let runs = self.runs().await;
+        assert!(runs.iter().all(|run| run.state == "ended" && run.lock == "none"), "{runs:#?}");
+        let uploads = self.uploads_open().await;
+        assert!(uploads.is_empty(), "an upload session is left: {uploads:#?}");
+        assert_eq!(self.leftovers().await.0, 0, "something is left to be taken away, and has no job");
+    }
+
+    /// What runs left behind, and conversations that may exist and cannot be found, by our tables.
+    pub async fn leftovers(&self) -> (i64, i64) {
+        let mut connection = self.database.read().acquire().await.unwrap();
+        docket::run::leftover::store::counts(&mut connection).await.unwrap()
+    }
+}
+
+impl World {
     /// Responses that took effect at the stand-in.
     pub async fn responses(&self) -> Vec<Value> {
         self.openai_state().await["responses"].as_array().unwrap().clone()
@@ -112,27 +131,9 @@ impl Harness {
         answer.error_for_status().unwrap().text().await.unwrap()
     }
 
-    /// Everything that must hold when all is done: no lock, no job, no second run, every run ended.
-    pub async fn is_at_rest(&self) {
-        let jobs = self.jobs().await;
-        assert!(jobs.is_empty(), "jobs are left: {jobs:#?}");
-        assert_eq!(self.locks().await, 0, "a lock is left");
-        let runs = self.runs().await;
-        assert!(runs.iter().all(|run| run.state == "ended" && run.lock == "none"), "{runs:#?}");
-        let uploads = self.uploads_open().await;
-        assert!(uploads.is_empty(), "an upload session is left: {uploads:#?}");
-        assert_eq!(self.leftovers().await.0, 0, "something is left to be taken away, and has no job");
-    }
-
     /// Upload sessions that are at Fastio, finished or not.
     pub async fn uploads_open(&self) -> Vec<Value> {
         self.fastio_state().await["uploads"].as_array().unwrap().clone()
-    }
-
-    /// What runs left behind, and conversations that may exist and cannot be found, by our tables.
-    pub async fn leftovers(&self) -> (i64, i64) {
-        let mut connection = self.database.read().acquire().await.unwrap();
-        docket::run::leftover::store::counts(&mut connection).await.unwrap()
     }
 
     /// Conversations and threads at OpenAI: how many hold an answer, and how many nothing.
@@ -151,13 +152,20 @@ impl Harness {
 impl Harness {
     /// Posts a signed webhook. Answers the status.
     pub async fn openai_webhook(&self, id: &str, kind: &str, response: &str) -> u16 {
+        self.openai_tells(&self.webhook_url, (id, kind, response), self.clock.now()).await
+    }
+}
+
+impl World {
+    /// Posts a webhook of OpenAI, signed `now`, to where Fastio's go. Answers the status.
+    pub async fn openai_tells(&self, to: &Url, (id, kind, response): (&str, &str, &str), now: i64) -> u16 {
         let body = serde_json::json!({
             "object": "event", "id": format!("evt_{id}"), "type": kind, "created_at": 1, "data": {"id": response},
         });
         let body = body.to_string();
         let secret = super::SECRET.to_owned().into();
-        let signed = standard::sign(&secret, id, self.clock.now() / 1000, body.as_bytes()).unwrap();
-        let url = self.webhook_url.join("/webhooks/openai").unwrap();
+        let signed = standard::sign(&secret, id, now / 1000, body.as_bytes()).unwrap();
+        let url = to.join("/webhooks/openai").unwrap();
         let mut request = self.client.post(url).header("content-type", "application/json").body(body);
         for (name, value) in signed {
             request = request.header(name, value);
@@ -167,7 +175,7 @@ impl Harness {
 }
 
 /// What somebody else does with a lock.
-impl Harness {
+impl World {
     /// Locks a file with another user's key, for an hour. Answers the lock's token.
     pub async fn lock_as(&self, user: &str, node: &str) -> String {
         let url = self.lock_url(node);
@@ -186,84 +194,5 @@ impl Harness {
 
     fn lock_url(&self, node: &str) -> url::Url {
         self.sandbox.fastio_url().join(&format!("workspace/{WORKSPACE}/storage/{node}/lock/")).unwrap()
-    }
-}
-
-/// When a server dies, seen from the request that it was waiting for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dies {
-    /// Before the request did anything.
-    Before,
-    /// After it took effect, and before its reply came.
-    After,
-}
-
-/// A kill at a request.
-#[derive(Debug, Clone)]
-pub struct Kill {
-    pub dies: Dies,
-    pub openai: bool,
-    pub method: Option<&'static str>,
-    pub path: &'static str,
-    /// Such requests that pass first.
-    pub skip: u64,
-}
-
-impl Harness {
-    /// Does jobs until nothing is left, and kills the server once, at the request that `kill` names. False when there was
-    /// no such request.
-    pub async fn settle_killed(&self, kill: &Kill) -> bool {
-        let kind = if kill.dies == Dies::Before { "latency" } else { "held_reply" };
-        let fault = serde_json::json!({
-            "kind": kind, "delay_ms": 3_600_000, "count": 1, "method": kill.method, "path": kill.path, "skip": kill.skip,
-        });
-        match kill.openai {
-            true => self.openai_fails(fault).await,
-            false => self.fastio_fails(fault).await,
-        }
-        let mut killed = false;
-        for _ in 0..super::MOST_STEPS {
-            self.take_in().await;
-            let never = CancellationToken::new();
-            let worked = tokio::select! {
-                worked = self.queue.work_one(&*self.work, &never) => Some(worked.unwrap()),
-                () = self.hangs(kill), if !killed => None,
-            };
-            match worked {
-                Some(true) => {}
-                None => {
-                    killed = true;
-                    self.queue.recover().await.unwrap();
-                }
-                Some(false) => match self.queue.next_due().await.unwrap() {
-                    Some(due) => self.pass(due - self.clock.now()),
-                    None => {
-                        self.no_faults().await;
-                        return killed;
-                    }
-                },
-            }
-        }
-        panic!("the work does not end: {:#?}", self.jobs().await);
-    }
-
-    /// Resolves when the request hangs that `kill` names.
-    async fn hangs(&self, kill: &Kill) {
-        let core = if kill.openai { self.sandbox.openai_core() } else { self.sandbox.fastio_core() };
-        loop {
-            let requests = core.journal.requests();
-            let struck = match kill.dies {
-                Dies::Before => {
-                    core.faults.list().is_empty() && requests.iter().any(|one| one.outcome == Outcome::Open)
-                }
-                Dies::After => {
-                    requests.iter().any(|one| one.faults.iter().any(|fault| fault == "held_reply"))
-                }
-            };
-            if struck {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! The world around Docket: what a user changes in Fastio, what OpenAI then holds, and what may go wrong between them.
 
+use std::collections::BTreeMap;
+
 use docket::queue;
 use docket::queue::store::PauseRow;
 use docket::receive::signature::{Scheme, sign};
@@ -7,7 +9,7 @@ use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{Harness, SECRET, WORKSPACE};
+use super::{Harness, SECRET, WORKSPACE, World};
 
 /// A file that is in Fastio now.
 #[derive(Debug, Clone)]
@@ -30,7 +32,7 @@ pub struct Copy {
     pub attributes: Value,
 }
 
-impl Harness {
+impl World {
     /// Creates or overwrites a file, as a user would. Answers its node id.
     pub async fn put(&self, path: &str, content: &str) -> String {
         self.put_in(WORKSPACE, path, content).await
@@ -128,20 +130,6 @@ impl Harness {
         let url = self.sandbox.openai_url().join("files").unwrap();
         let answer = self.client.post(url).bearer_auth("somebody else").multipart(form).send().await.unwrap();
         answer.error_for_status().unwrap().json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Posts a webhook about a node of the workspace, in a delivery of its own. Answers the status.
-    pub async fn webhook(&self, event: &str, node: &str) -> u16 {
-        let id = uuid::Uuid::now_v7().to_string();
-        let body = json!({"event_id": id, "event": event, "workspace_id": WORKSPACE, "object_id": node});
-        let body = serde_json::to_vec(&body).unwrap();
-        let now = self.clock.wall() / 1000;
-        let signed = sign(Scheme::FastioV1Base64, &SecretString::from(SECRET), now, &body);
-        let mut request = self.client.post(self.webhook_url.clone()).body(body);
-        for (name, value) in signed {
-            request = request.header(name, value);
-        }
-        request.header("content-type", "application/json").send().await.unwrap().status().as_u16()
     }
 
     async fn control(&self, method: Method, path: &str, body: Value) -> Value {
@@ -260,24 +248,6 @@ impl Harness {
         placed
     }
 
-    /// `path: reason` of the files that are not synced, sorted.
-    pub async fn skipped(&self) -> Vec<String> {
-        let mut connection = self.database.read().acquire().await.unwrap();
-        let rows = docket::sync::store::list(&mut connection, 1000).await.unwrap();
-        let mut skipped: Vec<String> = rows
-            .into_iter()
-            .filter(|row| row.state == "skipped")
-            .map(|row| format!("{}: {}", row.path, row.reason.unwrap_or_default()))
-            .collect();
-        skipped.sort();
-        skipped
-    }
-
-    /// The targets that are paused.
-    pub async fn pauses(&self) -> Vec<PauseRow> {
-        queue::store::pauses(&mut self.database.read().acquire().await.unwrap()).await.unwrap()
-    }
-
     /// From when it was first indexed until now, some copy of the file at `path` answered at every moment.
     pub async fn never_unsearchable(&self, path: &str) {
         let url = self.openai_control("searchable");
@@ -306,5 +276,56 @@ impl Harness {
         let mut paths: Vec<String> = self.copies().await.into_iter().map(|copy| copy.path).collect();
         paths.sort();
         paths
+    }
+}
+
+/// What must hold when all is done.
+impl World {
+    /// The vector stores hold what Fastio holds, and OpenAI holds nothing else.
+    pub async fn sides_agree(&self) {
+        let (files, copies) = (self.files().await, self.copies().await);
+        let wanted: BTreeMap<&str, &str> =
+            files.iter().map(|file| (file.path.as_str(), file.sha256.as_str())).collect();
+        let held: BTreeMap<&str, &str> =
+            copies.iter().map(|copy| (copy.path.as_str(), copy.sha256.as_str())).collect();
+        assert_eq!(held, wanted, "what OpenAI holds is not what Fastio holds");
+        assert_eq!(copies.len(), wanted.len(), "a file has two copies: {copies:#?}");
+        assert!(copies.iter().all(|copy| copy.status == "completed"), "{copies:#?}");
+        assert_eq!(self.file_objects().await, copies.len(), "File objects without a vector store");
+    }
+}
+
+/// What Docket itself has on record of it, and its own listener.
+impl Harness {
+    /// Posts a webhook about a node of the workspace, in a delivery of its own. Answers the status.
+    pub async fn webhook(&self, event: &str, node: &str) -> u16 {
+        let id = uuid::Uuid::now_v7().to_string();
+        let body = json!({"event_id": id, "event": event, "workspace_id": WORKSPACE, "object_id": node});
+        let body = serde_json::to_vec(&body).unwrap();
+        let now = self.clock.wall() / 1000;
+        let signed = sign(Scheme::FastioV1Base64, &SecretString::from(SECRET), now, &body);
+        let mut request = self.client.post(self.webhook_url.clone()).body(body);
+        for (name, value) in signed {
+            request = request.header(name, value);
+        }
+        request.header("content-type", "application/json").send().await.unwrap().status().as_u16()
+    }
+
+    /// `path: reason` of the files that are not synced, sorted.
+    pub async fn skipped(&self) -> Vec<String> {
+        let mut connection = self.database.read().acquire().await.unwrap();
+        let rows = docket::sync::store::list(&mut connection, 1000).await.unwrap();
+        let mut skipped: Vec<String> = rows
+            .into_iter()
+            .filter(|row| row.state == "skipped")
+            .map(|row| format!("{}: {}", row.path, row.reason.unwrap_or_default()))
+            .collect();
+        skipped.sort();
+        skipped
+    }
+
+    /// The targets that are paused.
+    pub async fn pauses(&self) -> Vec<PauseRow> {
+        queue::store::pauses(&mut self.database.read().acquire().await.unwrap()).await.unwrap()
     }
 }

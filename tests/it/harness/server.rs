@@ -1,0 +1,240 @@
+//! The real program between the stand-ins: killed where a test says, and started again on the same database.
+
+use std::future::Future;
+use std::ops::Deref;
+use std::time::Duration;
+
+use docket::clock::Clock;
+use docket::database::Database;
+use docket::queue::store::JobRow;
+use docket::run::store::RunRow;
+use docket::sandbox::{Options, Scheme, Webhook};
+use docket::{own, queue, receive, run};
+use secrecy::SecretString;
+use serde_json::Value;
+use sqlx::AssertSqlSafe;
+use tokio::net::TcpSocket;
+use tokio::time::{Instant, sleep, timeout};
+use url::Url;
+
+use super::program::{At, Place, Program};
+use super::{SECRET, World};
+
+/// Two cores shared with other tests and builds: a minute is a hang.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between looks at another process's database.
+const LOOK_AGAIN: Duration = Duration::from_millis(15);
+
+/// A wait that is not worth moving time for.
+const SOON_MS: i64 = 300;
+
+pub struct Server {
+    world: World,
+    place: Place,
+    environment: Vec<(&'static str, String)>,
+    webhook_url: Url,
+    /// Keeps the port while the server is dead: bound, and not listening.
+    _port: TcpSocket,
+    program: Option<Program>,
+}
+
+impl Deref for Server {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+impl Server {
+    pub async fn with(settings: &str) -> Server {
+        Server::between(settings, Options::default()).await
+    }
+
+    /// Starts the program with this `docket.toml` between stand-ins that are started like this.
+    pub async fn between(settings: &str, options: Options) -> Server {
+        let port = TcpSocket::new_v4().unwrap();
+        port.set_reuseaddr(true).unwrap();
+        port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = port.local_addr().unwrap();
+        let webhook_url: Url = format!("http://{address}/webhooks/fastio").parse().unwrap();
+        let webhook =
+            Webhook { url: webhook_url.clone(), secret: SecretString::from(SECRET), scheme: Scheme::Mixed };
+        let world = World::start(Options { webhook: Some(webhook), ..options }).await;
+        let place = Place::new();
+        place.write("docket.toml", settings);
+        let environment = vec![
+            ("DATABASE_URL", place.database_url()),
+            ("DOCKET_RECEIVE__LISTEN", address.to_string()),
+            ("FASTIO_BASE_URL", world.sandbox.fastio_url().to_string()),
+            ("OPENAI_BASE_URL", world.sandbox.openai_url().to_string()),
+            ("FASTIO_API_KEY", "fastio-key".to_owned()),
+            ("OPENAI_API_KEY", "openai-key".to_owned()),
+            ("FASTIO_WEBHOOK_SECRET", SECRET.to_owned()),
+            ("OPENAI_WEBHOOK_SECRET", SECRET.to_owned()),
+        ];
+        let mut server = Server { world, place, environment, webhook_url, _port: port, program: None };
+        server.start();
+        server
+    }
+
+    fn at(&self) -> At<'_> {
+        let environment: Vec<(&str, &str)> =
+            self.environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.place.with(&environment)
+    }
+
+    /// Runs a command beside the server, which has to succeed.
+    pub fn docket(&self, arguments: &[&str]) {
+        let run = self.at().docket(arguments);
+        assert_eq!(run.code, 0, "{run:?}");
+    }
+
+    /// Starts the server, which takes over what it finds.
+    pub fn start(&mut self) {
+        let mut program = self.at().start(&["serve"]);
+        program.err.find(|line| line.contains("docket is ready"));
+        self.program = Some(program);
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.program.take().expect("it was started");
+    }
+
+    /// Kills the server when `held` resolves. What is held is dropped with its connection.
+    pub async fn dies_when(&mut self, held: impl Future<Output = ()>) {
+        held.await;
+        self.kill();
+        self.no_faults().await;
+    }
+
+    /// What the server has said.
+    fn said(&mut self) -> String {
+        self.program.as_mut().map(|program| program.err.rest()).unwrap_or_default()
+    }
+
+    /// Opens the server's database beside it.
+    pub async fn database(&self) -> Database {
+        Database::open_existing(&self.place.database_url()).await.unwrap()
+    }
+
+    /// Waits until no webhook is under way, nothing is in the inbox and no job is left. What waits for later is not waited
+    /// for: time is moved instead.
+    ///
+    /// The database of another process tells nobody that it changed, so this looks again and again. No test does that by
+    /// itself.
+    pub async fn rests(&mut self) {
+        let database = self.database().await;
+        let until = Instant::now() + PATIENCE;
+        let mut nothing_left = 0;
+        // A job may have made a webhook between the two looks: what counts is that a second look finds nothing either.
+        while nothing_left < 2 {
+            let told = timeout(PATIENCE, self.sandbox.flush_webhooks()).await;
+            assert!(told.is_ok(), "webhooks are not taken: {}", self.said());
+            let (waiting, jobs) = left(&database).await;
+            let stuck = Instant::now() > until || jobs.iter().any(|job| job.state == "dead");
+            assert!(!stuck, "{waiting} deliveries and these jobs are left: {jobs:#?}\n{}", self.said());
+            nothing_left = if waiting == 0 && jobs.is_empty() { nothing_left + 1 } else { 0 };
+            if let Some(later) = later(&jobs).filter(|_| waiting == 0) {
+                pass(&database, later).await;
+            } else if nothing_left == 0 {
+                sleep(LOOK_AGAIN).await;
+            }
+        }
+        database.close().await;
+    }
+
+    /// The server finds what is on record so much older.
+    pub async fn was_down_for(&self, time: Duration) {
+        let database = self.database().await;
+        pass(&database, i64::try_from(time.as_millis()).unwrap()).await;
+        database.close().await;
+    }
+}
+
+async fn left(database: &Database) -> (i64, Vec<JobRow>) {
+    let mut connection = database.read().begin().await.unwrap();
+    let waiting = receive::waiting(&mut connection).await.unwrap();
+    (waiting, queue::store::list(&mut connection, None, 1_000).await.unwrap())
+}
+
+/// How long it is until the first of these jobs is due, when none is being worked on or about to be.
+fn later(jobs: &[JobRow]) -> Option<i64> {
+    let due = jobs.iter().map(|job| if job.state == "waiting" { job.due_at } else { 0 }).min()?;
+    Some(due - Clock::default().now()).filter(|wait| *wait > SOON_MS)
+}
+
+/// Moves every time on record back, but those that others told. Nobody can move the clock of another process; to that
+/// process this is the same.
+async fn pass(database: &Database, ms: i64) {
+    let mut transaction = database.begin().await.unwrap();
+    let times: Vec<(String, String)> = sqlx::query_as(TIMES).fetch_all(&mut *transaction).await.unwrap();
+    for (table, column) in times {
+        let older = format!("UPDATE {table} SET {column} = {column} - {ms}");
+        sqlx::query(AssertSqlSafe(older)).execute(&mut *transaction).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+}
+
+const TIMES: &str = "
+    SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
+    WHERE tables.type = 'table' AND tables.name NOT GLOB '_sqlx*' AND columns.type = 'INTEGER'
+      AND columns.name NOT IN ('modified_at', 'occurred_at')
+      AND (columns.name GLOB '*_at' OR columns.name GLOB '*_until' OR columns.name GLOB '*since')";
+
+/// What is on record of runs.
+impl Server {
+    pub async fn runs(&self) -> Vec<RunRow> {
+        let database = self.database().await;
+        let runs = run::store::list(&mut database.read().acquire().await.unwrap(), None, 1_000).await;
+        database.close().await;
+        let mut runs = runs.unwrap();
+        runs.sort_by_key(|run| run.run_id);
+        runs
+    }
+
+    /// The outcomes, or states of those that have none, in the order of the runs.
+    pub async fn outcomes(&self) -> Vec<String> {
+        self.runs().await.into_iter().map(|run| run.outcome.unwrap_or(run.state)).collect()
+    }
+
+    /// The server at rest has let go of everything: no lock, no upload, no write that is not settled, every run ended.
+    pub async fn holds_nothing(&self) {
+        assert_eq!(self.locks().await, 0, "a lock is left");
+        assert_eq!(self.uploads_open().await, Vec::<Value>::new(), "an upload session is left");
+        let runs = self.runs().await;
+        assert!(runs.iter().all(|run| run.state == "ended" && run.lock == "none"), "{runs:#?}");
+        let database = self.database().await;
+        let own = own::store::list(&mut database.read().acquire().await.unwrap()).await.unwrap();
+        database.close().await;
+        assert!(own.iter().all(|file| !file.writing && file.upload.is_none()), "{own:#?}");
+    }
+
+    /// Lets time pass at the stand-ins.
+    pub fn pass(&self, time: Duration) {
+        self.sandbox.fastio_core().clock.shift(i64::try_from(time.as_millis()).unwrap());
+    }
+
+    /// How many versions the file at `path` has.
+    pub async fn versions(&self, path: &str) -> u64 {
+        let state = self.fastio_state().await;
+        let mut files = state["files"].as_array().unwrap().iter();
+        let file = files.find(|file| file["path"] == path && file["trashed"] == false);
+        file.unwrap_or_else(|| panic!("no {path} in {state:#}"))["versions"].as_u64().unwrap()
+    }
+
+    /// The statuses of all responses, oldest first.
+    pub async fn statuses(&self) -> Vec<String> {
+        let responses = self.responses().await;
+        responses.iter().map(|response| response["status"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// OpenAI tells that a response has completed.
+    pub async fn hear_of(&self, response: &str) {
+        let told = ("wh_1", "response.completed", response);
+        let status = self.openai_tells(&self.webhook_url, told, Clock::default().now()).await;
+        assert_eq!(status, 202);
+    }
+}

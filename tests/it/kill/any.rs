@@ -1,0 +1,78 @@
+//! The work is dropped at every request in turn, before and after its effect, and taken up by the next server.
+
+use futures_util::future::join_all;
+
+use crate::harness::{Asked, Dies, Harness, ONE_STORE, Step, contract, legal};
+
+const SIDES: [(Asked, Dies); 4] = [
+    (Asked::Fastio, Dies::Before),
+    (Asked::Fastio, Dies::After),
+    (Asked::OpenAi, Dies::Before),
+    (Asked::OpenAi, Dies::After),
+];
+
+fn any(asked: Asked, skip: u64) -> Step {
+    Step { asked, method: None, path: "/**", skip }
+}
+
+/// Tells the story once for each request of each side, until it has no more of them.
+async fn everywhere(story: impl AsyncFn(Step, Dies) -> bool) {
+    join_all(SIDES.map(async |(asked, dies)| {
+        let mut skip = 0;
+        while story(any(asked, skip), dies).await {
+            skip += 1;
+        }
+        assert!(skip > 0, "{asked:?} was not asked at all");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_killed_at_any_request_is_made_once() {
+    everywhere(async |step, dies| {
+        let h = Harness::with(&legal("")).await;
+        h.put("/Contracts/nda.txt", &contract(1)).await;
+        let died = h.settle_killed(&step, dies).await;
+        h.is_at_rest().await;
+        assert_eq!(h.outcomes().await, ["completed"], "{step:?}, {dies:?}");
+        assert_eq!(h.responses().await.len(), 1, "it ran twice: {step:?}, {dies:?}");
+        assert_eq!(h.paths().await, ["/Contracts/nda.analysis.md", "/Contracts/nda.txt"]);
+        assert!(h.read("/Contracts/nda.analysis.md").await.contains("limited to EUR 10,000"));
+        assert_eq!(h.held().await, ["/Contracts/nda.txt"], "{step:?}, {dies:?}");
+        died
+    })
+    .await;
+}
+
+/// A file that is searchable is changed.
+async fn changed(change: impl AsyncFn(&Harness), then: impl AsyncFn(&Harness)) {
+    everywhere(async |step, dies| {
+        let h = Harness::with(ONE_STORE).await;
+        h.put("/nda.txt", "the first version").await;
+        h.converges().await;
+        change(&h).await;
+        let died = h.settle_killed(&step, dies).await;
+        h.agrees().await;
+        then(&h).await;
+        died
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_edit_killed_at_any_request_ends_in_line_and_without_a_gap() {
+    let edit = async |h: &Harness| drop(h.put("/nda.txt", "the second version").await);
+    changed(edit, async |h| h.never_unsearchable("/nda.txt").await).await;
+}
+
+#[tokio::test]
+async fn a_rename_killed_at_any_request_ends_in_line() {
+    let rename = async |h: &Harness| h.rename("/nda.txt", "/signed.txt").await;
+    changed(rename, async |h| assert_eq!(h.held().await, ["/signed.txt"])).await;
+}
+
+#[tokio::test]
+async fn a_deletion_killed_at_any_request_leaves_nothing() {
+    let delete = async |h: &Harness| h.trash("/nda.txt").await;
+    changed(delete, async |h| assert_eq!(h.file_objects().await, 0)).await;
+}

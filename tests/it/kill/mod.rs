@@ -1,0 +1,17 @@
+//! The server is killed at each step, before the step has any effect and after it had, before that is on record. Whoever
+//! starts it again finds one file, one copy, one result, and nothing left over.
+//!
+//! [`sync`] and [`run`] kill the real program with SIGKILL, at the requests that make up the life of a file and of a
+//! run. [`any`] drops the work at every request there is, in this process, where that takes no time.
+
+mod any;
+mod assistants;
+mod run;
+mod sync;
+
+use crate::harness::{Dies, Step};
+
+/// Tells the story twice, side by side.
+async fn both_sides(step: Step, story: impl AsyncFn(Step, Dies)) {
+    tokio::join!(story(step, Dies::Before), story(step, Dies::After));
+}
