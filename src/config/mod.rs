@@ -183,13 +183,21 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let path = sources.path();
         let text = path.as_deref().map_or(Ok(String::new()), read)?;
+        Self::from_text(&text, path.as_deref(), sources)
+    }
+
+    /// Checks all sources, of which the file at `path` says `text`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_text(text: &str, path: Option<&Path>, sources: &Sources) -> Result<Self, ConfigError> {
         let file_error = |message: String| ConfigError::File {
-            path: path.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PATH)),
+            path: path.unwrap_or(Path::new(DEFAULT_PATH)).to_owned(),
             message,
         };
         // The file alone first: only then does an error tell its line.
-        let told = |error: &toml::de::Error| file_error(mistake::in_text(&text, error));
-        let file: File = toml::from_str(&text).map_err(|error| told(&error))?;
+        let told = |error: &toml::de::Error| file_error(mistake::in_text(text, error));
+        let file: File = toml::from_str(text).map_err(|error| told(&error))?;
         let overrides = overlay::overrides(sources)?;
         let file = if overrides.is_empty() {
             file
@@ -199,7 +207,7 @@ impl Config {
         };
         let File { database, fastio, openai, receive, operate, queue, sync, feed, sweep, log, rule } = file;
         let secrets = Secrets::read(&sources.environment)?;
-        let folder = path.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
+        let folder = path.and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
         let rules = rule;
         Ok(Config {
             database,

@@ -64,7 +64,9 @@ impl Database {
     /// # Errors
     /// A `url` that is not `sqlite://PATH`, a file that cannot be opened, or a schema newer than this program.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        let database = Self::connect(options(url)?.create_if_missing(true)).await?;
+        let options = options(url)?;
+        keep_private(options.get_filename());
+        let database = Self::connect(options.create_if_missing(true)).await?;
         MIGRATIONS.run(&database.write).await?;
         Ok(database)
     }
@@ -171,6 +173,16 @@ const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' A
 
 const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
 
+/// Makes a database that is not there yet, empty and for our own user only: it holds names, results and held locks. Its WAL
+/// gets the same rights from SQLite. What stands in the way is for SQLite to say.
+fn keep_private(path: &std::path::Path) {
+    let mut new = std::fs::OpenOptions::new();
+    new.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
+    let _ = new.open(path);
+}
+
 /// Whether a writer that is given back has no transaction open.
 ///
 /// On a full disk SQLite rolls a transaction back by itself. The driver's own rollback then fails and leaves it counting
@@ -255,6 +267,20 @@ mod tests {
         sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 1").execute(&database.write).await.unwrap();
         let error = Database::open_existing(&url).await.unwrap_err();
         assert!(matches!(error, OpenError::OldSchema(_)), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_new_database_is_for_its_own_user_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let database =
+            Database::open(&format!("sqlite://{}/docket.db", folder.path().display())).await.unwrap();
+        database.begin().await.unwrap().rollback().await.unwrap();
+        for file in ["docket.db", "docket.db-wal"] {
+            let mode = std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{file}: {mode:o}");
+        }
     }
 
     #[tokio::test]

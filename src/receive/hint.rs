@@ -50,6 +50,16 @@ struct Data {
     id: Option<String>,
 }
 
+/// The response that a webhook with this body is about; none when it is about something else.
+///
+/// # Errors
+/// The body is not an event in JSON.
+pub fn response(body: &[u8]) -> Result<Option<String>, serde_json::Error> {
+    let webhook: Webhook = serde_json::from_slice(body)?;
+    let id = webhook.data.and_then(|data| data.id).filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
+    Ok(id.filter(|_| webhook.r#type.starts_with("response.")))
+}
+
 pub(super) async fn openai(State(hints): State<Arc<Hints>>, request: Request) -> Response {
     match hints.take(request).await {
         Ok(jobs) => {
@@ -68,11 +78,10 @@ impl Hints {
         let signed = self.verifier.verify(&parts.headers, &body, self.door.clock.wall()).map_err(|why| {
             Refusal::rejected(why.as_str(), StatusCode::UNAUTHORIZED, "the signature is missing or wrong")
         })?;
-        let webhook: Webhook = serde_json::from_slice(&body).map_err(|_| {
+        let response = response(&body).map_err(|_| {
             Refusal::rejected("not_json", StatusCode::BAD_REQUEST, "the body is not an event in JSON")
         })?;
-        let id = webhook.data.and_then(|data| data.id).filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
-        let Some(response) = id.filter(|_| webhook.r#type.starts_with("response.")) else { return Ok(0) };
+        let Some(response) = response else { return Ok(0) };
         let kept = self.keep(&signed, response, now).await;
         kept.map_err(|error| {
             tracing::error!(error = %error, "a webhook of OpenAI could not be kept");

@@ -14,7 +14,7 @@ mod body;
 mod count;
 pub mod drain;
 mod handler;
-mod hint;
+pub mod hint;
 pub mod inbox;
 pub mod payload;
 mod settings;
