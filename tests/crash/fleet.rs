@@ -165,11 +165,16 @@ impl Fleet {
 
 /// The binary in the folder, with an environment of its own, killed when the handle is dropped.
 fn command(arguments: &[&str], folder: &std::path::Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_docket"));
+    let mut command = Command::new(binary());
     command.args(arguments).current_dir(folder).env_clear().stdin(Stdio::null());
     command.env("FASTIO_API_KEY", "a-key-of-fastio").env("OPENAI_API_KEY", "a-key-of-openai");
     command.env("FASTIO_WEBHOOK_SECRET", SECRET).env("RUST_BACKTRACE", "1");
     command
+}
+
+/// The binary that cargo built with this test, or the one that `CRASH_TEST_BINARY` names.
+fn binary() -> std::ffi::OsString {
+    std::env::var_os("CRASH_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_docket").into())
 }
 
 /// Two rules; short intervals, so that what no webhook told is found while the test runs.

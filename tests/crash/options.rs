@@ -67,6 +67,12 @@ impl Options {
         self.rate.unwrap_or(self.events as f64 / (kills * SECONDS_PER_KILL))
     }
 
+    /// Which binary is tested.
+    pub fn binary(&self) -> String {
+        let own = if cfg!(debug_assertions) { "debug" } else { "release" };
+        std::env::var("CRASH_TEST_BINARY").unwrap_or_else(|_| own.to_owned())
+    }
+
     /// What starts the same run again.
     pub fn command(&self) -> String {
         let mut command = format!(

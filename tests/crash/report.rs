@@ -9,7 +9,7 @@ use crate::options::Options;
 
 pub struct Report {
     pub command: String,
-    pub binary: &'static str,
+    pub binary: String,
     pub seconds: f64,
     pub settle_seconds: f64,
     pub kills: usize,

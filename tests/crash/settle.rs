@@ -20,7 +20,7 @@ const QUIET: Duration = Duration::from_millis(2_500);
 
 pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> anyhow::Result<Report> {
     let began = Instant::now();
-    fleet.stands.idle().await?;
+    idle(options, fleet).await?;
     let mut since = 0;
     if options.has(Way::Webhooks) {
         since = work::take_in(&fleet.stands, &fleet.deliver, 0).await?;
@@ -52,7 +52,7 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
     let told = fleet.deliver.told().clone();
     Ok(Report {
         command: options.command(),
-        binary: if cfg!(debug_assertions) { "debug" } else { "release" },
+        binary: options.binary(),
         seconds: worked.seconds,
         settle_seconds: seconds,
         kills: worked.killed.kills,
@@ -71,6 +71,16 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
         struck: worked.struck,
         broken,
     })
+}
+
+/// Waits until Fastio has told everything. The server's own work makes events too, so that takes as long as the work.
+async fn idle(options: &Options, fleet: &Fleet) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while !fleet.stands.is_idle().await? {
+        let left = began.elapsed().as_secs() < options.patience;
+        anyhow::ensure!(left, "Fastio's webhooks do not come to an end");
+    }
+    Ok(())
 }
 
 /// Waits until nothing is left to do and stays so. Answers what is stuck when that does not come.

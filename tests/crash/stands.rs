@@ -11,6 +11,9 @@ use crate::fleet::WORKSPACE;
 /// How long the control of a stand-in may take, its largest state included.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long one wait for Fastio's webhooks lasts.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stand {
@@ -91,9 +94,14 @@ impl Stands {
         self.get(Stand::Fastio, &format!("webhooks/acknowledged?since={since}")).await
     }
 
-    /// Resolves when Fastio has told everything.
-    pub async fn idle(&self) -> anyhow::Result<()> {
-        self.get(Stand::Fastio, "webhooks/idle").await.map(drop)
+    /// Waits a while until Fastio has told everything. Whether it has.
+    pub async fn is_idle(&self) -> anyhow::Result<bool> {
+        let url = format!("{}/webhooks/idle", self.fastio);
+        match self.client.get(url).timeout(IDLE).send().await {
+            Ok(answer) => Ok(answer.error_for_status().is_ok()),
+            Err(error) if error.is_timeout() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// How many requests the stand-in has received.
