@@ -187,7 +187,7 @@ fn settings(options: &Options, port: u16, (fastio, openai): (&str, &str)) -> Str
     format!(
         "[database]\nurl = 'sqlite://docket.db'\n\
          [fastio]\nbase_url = '{fastio}'\n[openai]\nbase_url = '{openai}'\n\
-         [receive]\nlisten = '127.0.0.1:{port}'\n\
+         [receive]\nlisten = '127.0.0.1:{port}'\n[operate]\nlisten = 'off'\n\
          [sync]\nindex_deadline_seconds = 20\n\
          [sweep]\nevery_minutes = 1\n\
          [log]\nfilter = 'warn'\nformat = 'json'\n\

@@ -157,6 +157,7 @@ struct World {
     fastio: GoBetween,
     openai: GoBetween,
     address: std::net::SocketAddr,
+    operator: std::net::SocketAddr,
     client: reqwest::Client,
     stop: CancellationToken,
     _stop: DropGuard,
@@ -165,7 +166,8 @@ struct World {
 impl World {
     async fn set_up() -> World {
         let stop = CancellationToken::new();
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let [address, operator] =
+            [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
         let webhook = Webhook {
             url: format!("http://{address}/webhooks/fastio").parse().unwrap(),
             secret: SecretString::from(WEBHOOK_NEW),
@@ -184,6 +186,7 @@ impl World {
             fastio,
             openai,
             address,
+            operator,
             client,
             stop: stop.clone(),
             _stop: stop.drop_guard(),
@@ -196,10 +199,11 @@ impl World {
         self.place.write(
             "docket.toml",
             &format!(
-                "[database]\nurl = '{url}'\n[receive]\nlisten = '{}'\n[log]\nfilter = 'trace'\nformat = '{format}'\n\
+                "[database]\nurl = '{url}'\n[receive]\nlisten = '{}'\n[operate]\nlisten = '{}'\n[log]\nfilter = 'trace'\nformat = '{format}'\n\
                  [feed]\norg_id = '3141592653589793238'\n[sweep]\npage_tries = 1\n\
                  [fastio]\nbase_url = '{fastio}'\n[openai]\nbase_url = '{openai}'\n{}",
                 self.address,
+                self.operator,
                 legal("")
             ),
         );
@@ -266,6 +270,18 @@ impl World {
             }
         }
         panic!("docket {}: {rows:#}", arguments.join(" "));
+    }
+}
+
+/// What the operator listener tells who has the token, and who has a wrong one.
+async fn operator(world: &World, written: &mut Written) {
+    for (token, status) in [(ADMIN_TOKEN, 200), (OPENAI_KEY, 401)] {
+        let request = world.client.get(format!("http://{}/api/v1/status", world.operator)).bearer_auth(token);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status);
+        let headers = format!("{:?}", answer.headers());
+        written
+            .add(format!("the operator's {status}"), format!("{headers}\n{}", answer.text().await.unwrap()));
     }
 }
 
@@ -380,6 +396,7 @@ async fn nothing_that_is_written_holds_a_secret() {
     world.put("Contracts/nda.txt", contract(1)).await;
     world.put("Contracts/msa.txt", contract(2)).await;
     deliveries(&world, &mut written).await;
+    operator(&world, &mut written).await;
     world.sandbox.flush_webhooks().await;
     let two_ended = |rows: &[Value]| rows.len() == 2 && rows.iter().all(|run| run["state"] == "ended");
     world.until(&mut written, &["runs", "list", "--json"], two_ended);

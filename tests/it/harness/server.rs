@@ -67,6 +67,7 @@ impl Server {
         let environment = vec![
             ("DATABASE_URL", place.database_url()),
             ("DOCKET_RECEIVE__LISTEN", address.to_string()),
+            ("DOCKET_OPERATE__LISTEN", "off".to_owned()),
             ("FASTIO_BASE_URL", world.sandbox.fastio_url().to_string()),
             ("OPENAI_BASE_URL", world.sandbox.openai_url().to_string()),
             ("FASTIO_API_KEY", "fastio-key".to_owned()),
