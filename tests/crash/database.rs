@@ -14,6 +14,19 @@ use crate::check::Rows;
 /// The server's transactions are milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What is left to do. A job that looks for five minutes whether an upload session appears whose creation was not answered
+/// is not waited for: that no session is there is checked at Fastio.
+const LEFT: &str = "
+    SELECT (SELECT count(*) FROM inbox), count(*), count(*) FILTER (WHERE state = 'dead') FROM job
+    WHERE NOT (state = 'waiting' AND EXISTS (
+        SELECT 1 FROM leftover WHERE job.key = 'leftover:' || leftover_id AND kind = 'upload' AND object IS NULL))";
+
+/// The same jobs, in words.
+const JOBS: &str = "
+    SELECT key || ' ' || state || ': ' || coalesce(reason, 'due') FROM job
+    WHERE NOT (state = 'waiting' AND EXISTS (
+        SELECT 1 FROM leftover WHERE job.key = 'leftover:' || leftover_id AND kind = 'upload' AND object IS NULL))";
+
 #[derive(Debug, Clone)]
 pub struct Looks {
     path: PathBuf,
@@ -80,11 +93,7 @@ impl Looks {
 
     pub async fn left(&self) -> Result<Left, sqlx::Error> {
         let mut connection = self.open().await?;
-        let row = sqlx::query(
-            "SELECT (SELECT count(*) FROM inbox), (SELECT count(*) FROM job), (SELECT count(*) FROM job WHERE state = 'dead')",
-        )
-        .fetch_one(&mut connection)
-        .await?;
+        let row = sqlx::query(LEFT).fetch_one(&mut connection).await?;
         connection.close().await?;
         Ok(Left { inbox: row.get(0), jobs: row.get(1), dead: row.get(2) })
     }
@@ -94,15 +103,13 @@ impl Looks {
         let mut connection = self.open().await?;
         let events: Vec<String> =
             sqlx::query_scalar("SELECT event_id FROM event").fetch_all(&mut connection).await?;
-        let jobs =
-            texts(&mut connection, "SELECT key || ' ' || state || ': ' || coalesce(reason, 'due') FROM job")
-                .await?;
+        let jobs = texts(&mut connection, JOBS).await?;
         let unsettled = texts(
             &mut connection,
             "SELECT state || ' copy of ' || source_id FROM copy WHERE state <> 'indexed'
              UNION ALL SELECT 'a delivery in the inbox' FROM inbox
              UNION ALL SELECT 'a write of ' || owner FROM own_file WHERE state <> 'written'
-             UNION ALL SELECT 'a ' || kind || ' of ' || owner || ' is left' FROM leftover WHERE state = 'left'
+             UNION ALL SELECT 'a ' || kind || ' of ' || owner || ' is left' FROM leftover WHERE state = 'left' AND object IS NOT NULL
              UNION ALL SELECT 'vector store ' || name FROM vector_store WHERE vector_store_id IS NULL",
         )
         .await?;
