@@ -49,7 +49,8 @@ fuzz_target!(|data: &[u8]| {
         notes: &[],
     };
     assert!(markdown(&report).starts_with("# "));
-    let entries = [Entry { file: document, state: "completed", result: Some(&result), checks: &checks }];
+    let entries =
+        [Entry { file: document, state: "completed", result: Some(&result), checks: &checks, remark: None }];
     let _ = digest_markdown(&schema, &entries);
     for table in csv(&schema, &result, &checks).into_iter().chain([digest(&schema, &entries)]) {
         no_formula(&table);
