@@ -78,11 +78,12 @@ pub fn begins(edge: Edge, inside: &[char], own_dash: bool) -> bool {
         let hyphenated = edge.gap.has(Gap::HYPHENATION);
         return !(signed(edge.gap, first) || (joins && is_word(Some(first))) || hyphenated);
     }
-    if is_accent(first) {
-        return false;
-    }
     if edge.gap.has(Gap::SPACE) {
         return !groups(&outer_digits(edge), inside);
+    }
+    // It belongs to what is before it, which may only be a quotation mark around the quote.
+    if is_accent(first) {
+        return matches!(left, MARK | SINGLE_AFTER_DIGIT);
     }
     if edge.gap != Gap::NOTHING {
         return !(left.is_numeric() && first.is_numeric());

@@ -92,6 +92,14 @@ fn a_hyphen_within_a_line_belongs_to_the_word() {
 }
 
 #[test]
+fn an_accent_without_a_letter_is_cut_from_none() {
+    for text in ["'\n\u{300} to EUR 10,000 in all", "`\u{6dc} to EUR 10,000 in all"] {
+        assert!(found(text, text), "{text:?}");
+    }
+    assert!(!found("cafe\u{301} in the old town", "\u{301} in the old town"), "that one is");
+}
+
+#[test]
 fn ligatures_and_encodings_of_accents_do_not_matter() {
     all("The oﬃce bene\u{fb01}ts of the staﬀ", &["The office benefits of the staff"], true);
     all("The office benefits of staff", &["The o\u{fb03}ce bene\u{fb01}ts of staﬀ"], true);
