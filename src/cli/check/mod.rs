@@ -62,7 +62,7 @@ struct Report {
 }
 
 /// The names' column.
-const NAME: usize = 16;
+const NAME: usize = 17;
 
 /// Where the messages begin.
 const TEXT: usize = 4 + 2 + NAME + 2;
