@@ -12,6 +12,9 @@ use super::{Error, Feed};
 use crate::openai::{self, FileId, StoreFile, VectorStore, VectorStoreId};
 use crate::sync::{INTENT, Target, survey};
 
+/// Entries written in one transaction. A page has a hundred, and to sync the disk for each took most of the time.
+const AT_ONCE: usize = 1_000;
+
 /// What was restored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Rebuilt {
@@ -37,12 +40,16 @@ impl Feed {
         stores.sort();
         stores.dedup();
         for store in &stores {
-            let mut after: Option<FileId> = None;
+            let (mut after, mut read): (Option<FileId>, Vec<StoreFile>) = (None, Vec::new());
             loop {
                 let call = || self.openai.store_files(store, after.as_ref());
                 let page = patiently(self.sweeps.page_tries, openai::Error::retry, call).await?;
-                self.restore(store, &page.items, &mut rebuilt).await?;
-                tell(rebuilt.listed);
+                read.extend(page.items);
+                if read.len() >= AT_ONCE || page.next.is_none() {
+                    self.restore(store, &read, &mut rebuilt).await?;
+                    read.clear();
+                    tell(rebuilt.listed);
+                }
                 match page.next {
                     Some(next) => after = Some(next),
                     None => break,
