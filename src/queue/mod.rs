@@ -100,3 +100,8 @@ impl Settings {
         Duration::from_secs(self.stop_seconds.into())
     }
 }
+
+/// As times are written down.
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::{FromRow, Row};
 
 use super::pause::{self, Cost, PROBE_LEASE, STAND_BACK, Settling, Silence, Turn};
-use super::{Priority, Verdict, backoff};
+use super::{Priority, Verdict, backoff, millis};
 use crate::database::{Connection, Error};
 
 pub use super::pause::PauseRow;
@@ -287,13 +287,10 @@ impl Claimed {
                 let silence = Silence { target, reason, asked: *after, silent: *silent };
                 let (cost, turn) = settling.unavailable(connection, &silence).await?;
                 turns.extend(turn);
-                let stand_back = (now + millis(STAND_BACK), Some(reason));
                 match cost {
-                    Cost::Nothing => {
-                        self.wait_again(connection, now, (stand_back.0, stand_back.1, false)).await?
-                    }
-                    Cost::Attempt => {
-                        self.wait_again(connection, now, (stand_back.0, stand_back.1, true)).await?
+                    Cost::Nothing | Cost::Attempt => {
+                        let stand_back = (now + millis(STAND_BACK), Some(reason), cost == Cost::Attempt);
+                        self.wait_again(connection, now, stand_back).await?
                     }
                     Cost::Own => self.fail(connection, (now, max_attempts), (*after, reason)).await?,
                 }
@@ -482,7 +479,3 @@ pub async fn discard(connection: &mut Connection, id: Option<i64>) -> Result<u64
 
 const DISCARD: &str = "
     DELETE FROM job WHERE (id = $1 AND state IN ('dead', 'waiting')) OR ($1 IS NULL AND state = 'dead')";
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}

@@ -236,6 +236,8 @@ impl Runs {
         self.fastio.send_upload(&upload, length, content).await.map_err(|error| fastio_verdict(&error))?;
         self.set_upload(output, Some(&upload)).await
     }
+
+    /// Writes down that an upload is about to be opened, and leaves those that were open.
     async fn ask_upload(&self, owner: &str) -> Result<(i64, String), Verdict> {
         let write = async {
             let mut transaction = self.database.begin().await?;

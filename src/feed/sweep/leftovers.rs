@@ -3,12 +3,12 @@
 //! Each has a job from the moment it was left. One that lost its job, as when a person discarded it, gets another here.
 //! Only what is on record as ours is looked at, whatever else the services list.
 
-use super::{Finding, Sweeper, Tell};
+use super::{Finding, Sweeper};
 use crate::event::{self, Task};
 use crate::feed::Error;
 use crate::feed::compare::Kind;
 use crate::own::SETTLES_WITHIN_MS;
-use crate::queue::{self, Priority};
+use crate::queue::Priority;
 use crate::run;
 
 /// Looked at by one sweep; what is beyond is for the next one.
@@ -36,7 +36,10 @@ impl Sweeper<'_> {
                 row.task().map(|task| (finding(Kind::Stalled, why, (&row.source_id, &row.path)), task)),
             );
         }
-        let asked = self.without_job(found).await?;
+        let found = self.not_in_hand(found, |(_, task)| task.clone()).await?;
+        for (finding, _) in &found {
+            self.found(finding, true);
+        }
         if self.scope.dry_run {
             return Ok(());
         }
@@ -44,35 +47,12 @@ impl Sweeper<'_> {
         run::leftover::store::leave_old_uploads(&mut transaction, now - SETTLES_WITHIN_MS, now).await?;
         run::leftover::store::forget_unanswered(&mut transaction, now - self.feed.sweeps.keep_lost_ms())
             .await?;
-        for task in &asked {
+        for (_, task) in &found {
             event::ask(&mut transaction, task, (Priority::Backfill, now)).await?;
         }
         transaction.commit().await?;
         self.feed.wake.notify_waiters();
         Ok(())
-    }
-
-    /// Tells of those that have no job, and answers their tasks.
-    async fn without_job(&mut self, found: Vec<(Finding, Task)>) -> Result<Vec<Task>, Error> {
-        let keys: Vec<String> = found.iter().map(|(_, task)| task.key()).collect();
-        let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let mut connection = self.feed.database.read().acquire().await?;
-        let states = queue::presence::states(&mut connection, &asked).await?;
-        drop(connection);
-        let mut tasks = Vec::new();
-        for ((finding, task), key) in found.into_iter().zip(&keys) {
-            match states.get(key).map(String::as_str) {
-                Some("dead") => self.report.dead += 1,
-                Some(_) => self.report.in_hand += 1,
-                None => {
-                    self.report.count(finding.kind);
-                    self.report.queued += 1;
-                    (self.tell)(Tell::Found(&finding));
-                    tasks.push(task);
-                }
-            }
-        }
-        Ok(tasks)
     }
 }
 

@@ -41,11 +41,9 @@ pub enum Correction {
 impl Sweeper<'_> {
     /// Does what there is to do about `repairs`, except what a job has in hand.
     pub async fn repair(&mut self, repairs: Vec<Repair>) -> Result<(), Error> {
-        let repairs = self.not_in_hand(repairs).await?;
+        let repairs = self.not_in_hand(repairs, |repair| task(&repair.key)).await?;
         for repair in &repairs {
-            self.report.count(repair.finding.kind);
-            self.report.queued += u64::from(repair.job);
-            (self.tell)(Tell::Found(&repair.finding));
+            self.found(&repair.finding, repair.job);
         }
         if self.scope.dry_run {
             return Ok(());
@@ -56,20 +54,31 @@ impl Sweeper<'_> {
         Ok(())
     }
 
-    /// Those whose file has no job. One that waits or runs sees for itself; a dead one waits for a person, and asking
+    /// A difference, and whether a job is asked for: counted and told.
+    pub fn found(&mut self, finding: &Finding, job: bool) {
+        self.report.count(finding.kind);
+        self.report.queued += u64::from(job);
+        (self.tell)(Tell::Found(finding));
+    }
+
+    /// Those whose task has no job. One that waits or runs sees for itself; a dead one waits for a person, and asking
     /// again with every sweep would only make the same failure again.
-    pub async fn not_in_hand(&mut self, repairs: Vec<Repair>) -> Result<Vec<Repair>, Error> {
-        if repairs.is_empty() {
-            return Ok(repairs);
+    pub async fn not_in_hand<T>(
+        &mut self,
+        found: Vec<T>,
+        task: impl Fn(&T) -> Task,
+    ) -> Result<Vec<T>, Error> {
+        if found.is_empty() {
+            return Ok(found);
         }
-        let keys: Vec<String> = repairs.iter().map(|repair| task(&repair.key).key()).collect();
+        let keys: Vec<String> = found.iter().map(|one| task(one).key()).collect();
         let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
         let mut connection = self.feed.database.read().acquire().await?;
         let states = queue::presence::states(&mut connection, &asked).await?;
-        let mut left = Vec::with_capacity(repairs.len());
-        for (repair, key) in repairs.into_iter().zip(&keys) {
+        let mut left = Vec::with_capacity(found.len());
+        for (one, key) in found.into_iter().zip(&keys) {
             match states.get(key).map(String::as_str) {
-                None => left.push(repair),
+                None => left.push(one),
                 Some("dead") => self.report.dead += 1,
                 Some(_) => self.report.in_hand += 1,
             }

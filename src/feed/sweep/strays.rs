@@ -1,7 +1,7 @@
 //! The project's vector stores: one that a rule's creation made twice is a stray. Its job looks once more, and removes it
 //! when it is empty.
 
-use super::{Finding, Sweeper, Tell};
+use super::{Finding, Sweeper};
 use crate::event::{self, Task};
 use crate::feed::Error;
 use crate::feed::compare::Kind;
@@ -53,9 +53,7 @@ impl Sweeper<'_> {
             vector_store: Some(store.id.to_string()),
             file_id: None,
         };
-        self.report.count(finding.kind);
-        self.report.queued += 1;
-        (self.tell)(Tell::Found(&finding));
+        self.found(&finding, true);
         if self.scope.dry_run {
             return Ok(());
         }

@@ -19,7 +19,7 @@ pub(super) mod store;
 
 use std::time::Duration;
 
-use super::Verdict;
+use super::{Verdict, millis};
 use crate::database::{Connection, Error};
 use store::{NewPause, Pause, Strike};
 
@@ -259,10 +259,6 @@ pub(super) struct Silence<'a> {
     pub asked: Option<Duration>,
     /// A plain question was not answered either.
     pub silent: bool,
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

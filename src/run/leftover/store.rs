@@ -13,19 +13,13 @@ use crate::run::row::RunId;
 
 /// Writes down that an upload is about to be opened for `owner`. Answers its row and its mark.
 pub async fn ask_upload(connection: &mut Connection, owner: &str, now: i64) -> Result<(i64, String), Error> {
-    let mark: String =
-        sqlx::query_scalar(ASK_UPLOAD).bind(owner).bind(now).fetch_one(&mut *connection).await?;
-    let id: i64 = sqlx::query_scalar("SELECT leftover_id FROM leftover WHERE mark = $1")
-        .bind(&mark)
-        .fetch_one(connection)
-        .await?;
-    Ok((id, mark))
+    sqlx::query_as(ASK_UPLOAD).bind(owner).bind(now).fetch_one(connection).await
 }
 
 /// The mark is random, so that no other program's upload has it by chance.
 const ASK_UPLOAD: &str = "
     INSERT INTO leftover (kind, state, owner, mark, since) VALUES ('upload', 'asked', $1, lower(hex(randomblob(8))), $2)
-    RETURNING mark";
+    RETURNING leftover_id, mark";
 
 /// Writes down that a conversation, or thread, is about to be made for a run.
 pub async fn ask_conversation(

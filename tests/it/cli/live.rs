@@ -1,9 +1,9 @@
 //! A server and stand-ins as processes of their own, and the commands beside them.
 
-use docket::sandbox::{Options, Scheme, Webhook, start};
+use docket::sandbox::{Options, Sandbox, Scheme, Webhook, start};
 use secrecy::SecretString;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::harness::program::{Place, Program, SECRET, WORKSPACE};
 
@@ -15,6 +15,28 @@ pub fn address(server: &mut Program) -> String {
     let line = server.err.find(|line| line.contains("docket is ready"));
     let line: Value = serde_json::from_str(&line).expect("where there is no terminal the log is JSON");
     line["listen"].as_str().unwrap().to_owned()
+}
+
+/// A server with these settings between stand-ins in this process, which tell it of every change.
+pub async fn serve(
+    place: &Place,
+    environment: &[(&str, &str)],
+    settings: impl FnOnce(&str, &str) -> String,
+) -> (Sandbox, Program, DropGuard) {
+    // The server's address must be known before the stand-ins start, and theirs before the server does.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let webhook = Webhook {
+        url: format!("http://{free}/webhooks/fastio").parse().unwrap(),
+        secret: SecretString::from(SECRET),
+        scheme: Scheme::FastioBase64,
+    };
+    let stop = CancellationToken::new();
+    let guard = stop.clone().drop_guard();
+    let sandbox = start(Options { webhook: Some(webhook), ..Options::default() }, stop).await.unwrap();
+    place.write("docket.toml", &settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));
+    let mut server = place.with(environment).start(&["serve", "--set", &format!("receive.listen={free}")]);
+    address(&mut server);
+    (sandbox, server, guard)
 }
 
 /// The stand-ins as a process, and its first line.
@@ -86,20 +108,9 @@ async fn a_sent_event_is_taken_once_and_a_wrong_secret_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_in_fastio_becomes_a_row_with_its_copy() {
     let place = Place::new();
-    // The server's address must be known before the stand-ins start, and theirs before the server does.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let webhook = Webhook {
-        url: format!("http://{free}/webhooks/fastio").parse().unwrap(),
-        secret: SecretString::from(SECRET),
-        scheme: Scheme::FastioBase64,
-    };
-    let stop = CancellationToken::new();
-    let _stop = stop.clone().drop_guard();
-    let sandbox = start(Options { webhook: Some(webhook), ..Options::default() }, stop).await.unwrap();
-    place.write("docket.toml", &place.settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));
+    let (sandbox, mut server, _stop) =
+        serve(&place, &ENVIRONMENT, |fastio, openai| place.settings(fastio, openai)).await;
     let at = place.with(&ENVIRONMENT);
-    let mut server = at.start(&["serve", "--set", &format!("receive.listen={free}")]);
-    address(&mut server);
 
     for path in ["Contracts/nda.txt", "Contracts/picture.xyz"] {
         let url = sandbox.fastio_url().join(&format!("/_sandbox/files/{WORKSPACE}/{path}")).unwrap();

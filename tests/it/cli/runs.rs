@@ -1,12 +1,11 @@
 //! `docket runs` beside a running server, and how runs stand in `docket status`.
 
 use docket::database::Database;
-use docket::sandbox::{Options, Sandbox, Scheme, Webhook, start};
-use secrecy::SecretString;
+use docket::sandbox::Sandbox;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::DropGuard;
 
-use super::live::address;
+use super::live;
 use crate::harness::program::{At, Place, Program, Run, SECRET, WORKSPACE};
 use crate::harness::{contract, legal};
 
@@ -17,27 +16,14 @@ const ENVIRONMENT: [(&str, &str); 3] =
 const LOOKS: usize = 300;
 
 /// A server with the legal team's rule between stand-ins.
-async fn serve(place: &Place) -> (Sandbox, Program, tokio_util::sync::DropGuard) {
-    // The server's address must be known before the stand-ins start, and theirs before the server does.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let webhook = Webhook {
-        url: format!("http://{free}/webhooks/fastio").parse().unwrap(),
-        secret: SecretString::from(SECRET),
-        scheme: Scheme::FastioBase64,
-    };
-    let stop = CancellationToken::new();
-    let guard = stop.clone().drop_guard();
-    let sandbox = start(Options { webhook: Some(webhook), ..Options::default() }, stop).await.unwrap();
-    write_settings(place, sandbox.fastio_url().as_str(), sandbox.openai_url().as_str());
-    let mut server = place.with(&ENVIRONMENT).start(&["serve", "--set", &format!("receive.listen={free}")]);
-    address(&mut server);
-    (sandbox, server, guard)
+async fn serve(place: &Place) -> (Sandbox, Program, DropGuard) {
+    live::serve(place, &ENVIRONMENT, |fastio, openai| with_rule(place, fastio, openai)).await
 }
 
-fn write_settings(place: &Place, fastio: &str, openai: &str) {
+fn with_rule(place: &Place, fastio: &str, openai: &str) -> String {
     let settings = place.settings(fastio, openai);
     let (settings, _) = settings.split_once("[[rule]]").unwrap();
-    place.write("docket.toml", &format!("{settings}{}", legal("")));
+    format!("{settings}{}", legal(""))
 }
 
 async fn put(sandbox: &Sandbox, number: usize) {
@@ -120,7 +106,7 @@ async fn a_run_is_listed_and_shown_stopped_and_made_again() {
 #[tokio::test]
 async fn a_number_or_a_rule_that_is_not_there_is_said() {
     let place = Place::new();
-    write_settings(&place, "http://127.0.0.1:9/", "http://127.0.0.1:9/");
+    place.write("docket.toml", &with_rule(&place, "http://127.0.0.1:9/", "http://127.0.0.1:9/"));
     Database::open(&place.database_url()).await.unwrap().close().await;
     let at = place.with(&ENVIRONMENT);
     for command in ["show", "cancel"] {
@@ -161,7 +147,7 @@ async fn record(database: &Database, run: i64, stands: &str) {
 #[tokio::test]
 async fn status_says_how_the_runs_stand_and_what_holds_them() {
     let place = Place::new();
-    write_settings(&place, "http://127.0.0.1:9/", "http://127.0.0.1:9/");
+    place.write("docket.toml", &with_rule(&place, "http://127.0.0.1:9/", "http://127.0.0.1:9/"));
     let database = Database::open(&place.database_url()).await.unwrap();
     let now = docket::clock::Clock::default().now();
     let held = format!(

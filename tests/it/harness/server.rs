@@ -17,6 +17,7 @@ use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
+use super::kill::{Dies, Step};
 use super::program::{At, Place, Program};
 use super::{SECRET, World};
 
@@ -109,6 +110,20 @@ impl Server {
         held.await;
         self.kill();
         self.no_faults().await;
+    }
+
+    /// A file is put into Fastio, and the server dies at the `step` that this leads to.
+    pub async fn dies_over(&mut self, (step, dies): (&Step, Dies), (path, text): (&str, &str)) {
+        let held = self.hold(step, dies);
+        self.put(path, text).await;
+        self.dies_when(held).await;
+    }
+
+    /// The server is started, and dies at the `step` that it comes to.
+    pub async fn starts_and_dies(&mut self, (step, dies): (&Step, Dies)) {
+        let held = self.hold(step, dies);
+        self.start();
+        self.dies_when(held).await;
     }
 
     /// What the server has said.

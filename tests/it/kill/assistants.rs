@@ -33,9 +33,7 @@ async fn one_run(server: &mut Server) {
 
 async fn analysed(step: Step, dies: Dies) {
     let mut server = with_assistants().await;
-    let held = server.hold(&step, dies);
-    server.put(FILE, &contract(1)).await;
-    server.dies_when(held).await;
+    server.dies_over((&step, dies), (FILE, &contract(1))).await;
     server.start();
     one_run(&mut server).await;
 }
@@ -49,9 +47,7 @@ async fn killed_while_it_creates_the_thread() {
 #[tokio::test]
 async fn killed_before_the_assistants_run_is_created() {
     let mut server = with_assistants().await;
-    let held = server.hold(&START, Dies::Before);
-    server.put(FILE, &contract(1)).await;
-    server.dies_when(held).await;
+    server.dies_over((&START, Dies::Before), (FILE, &contract(1))).await;
     assert!(statuses(&server).await.is_empty());
     server.was_down_for(HOUR).await;
     server.start();
@@ -67,12 +63,8 @@ async fn killed_when_the_assistants_run_exists_and_its_reply_is_lost() {
 async fn killed_while_it_looks_for_the_assistants_run_whose_reply_was_lost() {
     both_sides(RUNS, async |step, dies| {
         let mut server = with_assistants().await;
-        let held = server.hold(&START, Dies::After);
-        server.put(FILE, &contract(1)).await;
-        server.dies_when(held).await;
-        let held = server.hold(&step, dies);
-        server.start();
-        server.dies_when(held).await;
+        server.dies_over((&START, Dies::After), (FILE, &contract(1))).await;
+        server.starts_and_dies((&step, dies)).await;
         server.start();
         one_run(&mut server).await;
     })

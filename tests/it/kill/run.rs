@@ -42,9 +42,7 @@ async fn one_response(server: &mut Server) {
 
 async fn analysed(step: Step, dies: Dies) {
     let mut server = Server::with(&legal("")).await;
-    let held = server.hold(&step, dies);
-    server.put(FILE, &contract(1)).await;
-    server.dies_when(held).await;
+    server.dies_over((&step, dies), (FILE, &contract(1))).await;
     server.start();
     one_response(&mut server).await;
     assert_eq!(server.paths().await, [RESULT, FILE]);
@@ -64,9 +62,7 @@ async fn killed_while_it_creates_the_conversation() {
 #[tokio::test]
 async fn killed_before_the_response_is_created() {
     let mut server = Server::with(&legal("")).await;
-    let held = server.hold(&CREATE, Dies::Before);
-    server.put(FILE, &contract(1)).await;
-    server.dies_when(held).await;
+    server.dies_over((&CREATE, Dies::Before), (FILE, &contract(1))).await;
     assert_eq!(server.responses().await.len(), 0);
     server.was_down_for(HOUR).await;
     server.start();
@@ -83,9 +79,7 @@ async fn killed_when_the_response_has_ended_and_its_reply_is_lost() {
 async fn killed_when_the_response_goes_on_and_its_reply_is_lost() {
     let mut server = Server::with(&legal("")).await;
     server.openai_fails(json!({"kind": "slow_run", "delay_ms": SLOW.as_millis()})).await;
-    let held = server.hold(&CREATE, Dies::After);
-    server.put(FILE, &contract(1)).await;
-    server.dies_when(held).await;
+    server.dies_over((&CREATE, Dies::After), (FILE, &contract(1))).await;
     let traced = server.sees(&TRACE);
     server.start();
     traced.await;
@@ -99,12 +93,8 @@ async fn killed_when_the_response_goes_on_and_its_reply_is_lost() {
 async fn killed_while_it_looks_for_the_response_whose_reply_was_lost() {
     both_sides(TRACE, async |step, dies| {
         let mut server = Server::with(&legal("")).await;
-        let held = server.hold(&CREATE, Dies::After);
-        server.put(FILE, &contract(1)).await;
-        server.dies_when(held).await;
-        let held = server.hold(&step, dies);
-        server.start();
-        server.dies_when(held).await;
+        server.dies_over((&CREATE, Dies::After), (FILE, &contract(1))).await;
+        server.starts_and_dies((&step, dies)).await;
         server.start();
         one_response(&mut server).await;
     })
@@ -116,9 +106,7 @@ async fn killed_while_the_response_runs() {
     both_sides(LOOK, async |step, dies| {
         let mut server = Server::with(&legal("")).await;
         server.openai_fails(json!({"kind": "slow_run", "delay_ms": SLOW.as_millis()})).await;
-        let held = server.hold(&step, dies);
-        server.put(FILE, &contract(1)).await;
-        server.dies_when(held).await;
+        server.dies_over((&step, dies), (FILE, &contract(1))).await;
         server.pass(SLOW);
         server.start();
         one_response(&mut server).await;
@@ -165,13 +153,11 @@ async fn killed_after_it_has_written_and_before_it_lets_go_of_the_lock() {
 async fn killed_while_it_lengthens_the_lock() {
     both_sides(LOCK, async |step, dies| {
         let mut server = Server::with(&legal("")).await;
-        let held = server.hold(&LOOK, Dies::After);
-        server.put(FILE, &contract(1)).await;
-        server.dies_when(held).await;
+        server.dies_over((&LOOK, Dies::After), (FILE, &contract(1))).await;
         server.was_down_for(Duration::from_secs(120)).await;
-        let held = server.hold(&Step { path: "/current/workspace/*/storage/*/lock/**", ..step }, dies);
-        server.start();
-        server.dies_when(held).await;
+        server
+            .starts_and_dies((&Step { path: "/current/workspace/*/storage/*/lock/**", ..step }, dies))
+            .await;
         server.start();
         one_response(&mut server).await;
     })
@@ -184,9 +170,7 @@ async fn killed_while_it_writes_a_new_version_of_the_result() {
         let mut server = Server::with(&legal("")).await;
         server.put(FILE, &contract(2)).await;
         server.rests().await;
-        let held = server.hold(&step, dies);
-        server.put(FILE, &contract(1)).await;
-        server.dies_when(held).await;
+        server.dies_over((&step, dies), (FILE, &contract(1))).await;
         server.start();
         server.rests().await;
         server.holds_nothing().await;
@@ -203,9 +187,7 @@ async fn killed_while_it_writes_the_table() {
     const TABLE: &str = "/Contracts/overview.csv";
     both_sides(PLACE.after(1), async |step, dies| {
         let mut server = Server::with(&legal("digest = 'overview.csv'\ndigest_quiet_seconds = 0")).await;
-        let held = server.hold(&step, dies);
-        server.put(FILE, &contract(1)).await;
-        server.dies_when(held).await;
+        server.dies_over((&step, dies), (FILE, &contract(1))).await;
         server.start();
         one_response(&mut server).await;
         assert_eq!(server.paths().await, [RESULT, FILE, TABLE]);
@@ -219,9 +201,7 @@ async fn killed_while_it_writes_the_table() {
 async fn killed_while_it_fetches_a_file_that_code_made() {
     both_sides(openai("GET", "/v1/containers/*/files/*/content"), async |step, dies| {
         let mut server = Server::with(&legal("attach = ['code_interpreter']")).await;
-        let held = server.hold(&step, dies);
-        server.put(FILE, &contract(1)).await;
-        server.dies_when(held).await;
+        server.dies_over((&step, dies), (FILE, &contract(1))).await;
         server.start();
         one_response(&mut server).await;
         assert_eq!(server.paths().await, [RESULT, FILE, "/Contracts/nda.words.csv"]);
@@ -276,13 +256,9 @@ async fn killed_while_it_cancels_a_run_that_takes_too_long() {
     both_sides(CANCEL, async |step, dies| {
         let mut server = Server::with(&legal("")).await;
         server.openai_fails(json!({"kind": "slow_run"})).await;
-        let held = server.hold(&LOOK, Dies::After);
-        server.put(FILE, &contract(1)).await;
-        server.dies_when(held).await;
+        server.dies_over((&LOOK, Dies::After), (FILE, &contract(1))).await;
         server.was_down_for(HOUR).await;
-        let held = server.hold(&step, dies);
-        server.start();
-        server.dies_when(held).await;
+        server.starts_and_dies((&step, dies)).await;
         server.start();
         server.rests().await;
         server.holds_nothing().await;

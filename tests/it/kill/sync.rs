@@ -32,9 +32,7 @@ async fn in_line(server: &mut Server, versions: usize) {
 /// A file is put into Fastio.
 async fn added(step: Step, dies: Dies) {
     let mut server = Server::with(ONE_STORE).await;
-    let held = server.hold(&step, dies);
-    server.put(FILE, "the first version").await;
-    server.dies_when(held).await;
+    server.dies_over((&step, dies), (FILE, "the first version")).await;
     server.start();
     in_line(&mut server, 1).await;
 }
@@ -42,12 +40,8 @@ async fn added(step: Step, dies: Dies) {
 /// The server dies, and the next one dies too, when it looks for what the first has made.
 async fn added_and_killed_again(first: Step, then: (Step, Dies)) {
     let mut server = Server::with(ONE_STORE).await;
-    let held = server.hold(&first, Dies::After);
-    server.put(FILE, "the first version").await;
-    server.dies_when(held).await;
-    let held = server.hold(&then.0, then.1);
-    server.start();
-    server.dies_when(held).await;
+    server.dies_over((&first, Dies::After), (FILE, "the first version")).await;
+    server.starts_and_dies((&then.0, then.1)).await;
     server.start();
     in_line(&mut server, 1).await;
 }
@@ -63,9 +57,7 @@ async fn with_file() -> Server {
 /// A file is edited: at every moment one of its versions is found.
 async fn edited(step: Step, dies: Dies) {
     let mut server = with_file().await;
-    let held = server.hold(&step, dies);
-    server.put(FILE, "the second version").await;
-    server.dies_when(held).await;
+    server.dies_over((&step, dies), (FILE, "the second version")).await;
     server.never_unsearchable(FILE).await;
     server.start();
     in_line(&mut server, 2).await;
