@@ -1,12 +1,12 @@
 //! Memory does not grow with the size of files: eight of 512 MB flow through the server at once.
 
-use std::time::{Duration, Instant};
-
+use docket::database::Connection;
 use docket::sandbox;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::harness::beside::Beside;
 use crate::harness::program::{Place, SECRET, WORKSPACE};
 
 const FILES: usize = 8;
@@ -14,12 +14,6 @@ const BYTES: u64 = 512_000_000;
 
 /// What Docket promises.
 const MOST_MEMORY_KB: u64 = 100 * 1000;
-
-/// Four gigabytes through a debug build on two shared cores.
-const PATIENCE: Duration = Duration::from_secs(600);
-
-/// Between two looks at how far it is. Another process does the work, so there is nothing to wait on.
-const LOOK: Duration = Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_files_of_512_mb_at_once_stay_under_100_mb() {
@@ -50,21 +44,15 @@ async fn eight_files_of_512_mb_at_once_stay_under_100_mb() {
         assert_eq!(sent.code, 0, "{sent:?}");
     }
 
-    let begun = Instant::now();
-    while completed(&sandbox.openai().snapshot()) < FILES {
-        assert!(begun.elapsed() < PATIENCE, "only {} are done", completed(&sandbox.openai().snapshot()));
-        tokio::time::sleep(LOOK).await;
-    }
+    let all_indexed = async |connection: &mut Connection| {
+        let copies = docket::sync::store::copy_counts(connection).await.unwrap();
+        copies.contains(&("indexed".to_owned(), FILES as i64)).then_some(())
+    };
+    Beside::of(&place.database_url()).await.until(all_indexed).await;
     let peak = peak_memory_kb(server.id());
     println!("peak memory of the server: {peak} kB");
     assert!(peak < MOST_MEMORY_KB, "{peak} kB");
     assert_eq!(server.stop(), 0);
-}
-
-fn completed(state: &Value) -> usize {
-    let stores = state["vector_stores"].as_array().into_iter().flatten();
-    let files = stores.flat_map(|store| store["files"].as_array().into_iter().flatten());
-    files.filter(|file| file["status"] == "completed").count()
 }
 
 /// The most memory that the process ever had resident.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
+use docket::database::Connection;
 use docket::receive::signature::{Scheme as Signed, sign, standard};
 use docket::sandbox::{Options, Sandbox, Scheme, Webhook, start};
 use secrecy::SecretString;
@@ -13,6 +14,7 @@ use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::form_urlencoded::byte_serialize;
 
+use crate::harness::beside::Beside;
 use crate::harness::between::{Exchange, GoBetween, Parrot, WAYS};
 use crate::harness::program::{At, Place, Program, WORKSPACE};
 use crate::harness::{contract, legal};
@@ -260,16 +262,18 @@ impl World {
         status
     }
 
-    /// Runs a command until its rows are right. Each is a whole run of the program, which is wait enough.
-    fn until(&self, written: &mut Written, arguments: &[&str], right: impl Fn(&[Value]) -> bool) {
-        let mut rows = Value::Null;
-        for _ in 0..300 {
-            rows = written.command(&self.at(), arguments);
-            if rows.as_array().is_some_and(|rows| right(rows)) {
-                return;
-            }
-        }
-        panic!("docket {}: {rows:#}", arguments.join(" "));
+    /// What the server on this database has on record.
+    async fn beside(&self, database: &str) -> Beside {
+        Beside::of(&format!("sqlite://{}", self.place.path(database).display())).await
+    }
+
+    /// Waits until there are that many runs and each has ended.
+    async fn runs_end(&self, count: usize) {
+        let ended = async |connection: &mut Connection| {
+            let runs = docket::run::store::list(connection, None, 100).await.unwrap();
+            (runs.len() == count && runs.iter().all(|run| run.state == "ended")).then_some(())
+        };
+        self.beside("docket.db").await.until(ended).await;
     }
 }
 
@@ -398,13 +402,11 @@ async fn nothing_that_is_written_holds_a_secret() {
     deliveries(&world, &mut written).await;
     operator(&world, &mut written).await;
     world.sandbox.flush_webhooks().await;
-    let two_ended = |rows: &[Value]| rows.len() == 2 && rows.iter().all(|run| run["state"] == "ended");
-    world.until(&mut written, &["runs", "list", "--json"], two_ended);
+    world.runs_end(2).await;
     world.put("Contracts/nda.txt", contract(3)).await;
     world.delete("Contracts/msa.txt").await;
     world.sandbox.flush_webhooks().await;
-    let three_ended = |rows: &[Value]| rows.len() == 3 && rows.iter().all(|run| run["state"] == "ended");
-    world.until(&mut written, &["runs", "list", "--json"], three_ended);
+    world.runs_end(3).await;
     every_listing(&mut written, &world.at());
     written.server("the server", server);
     written.files(&world.place.path(""), "after a whole run");
@@ -438,11 +440,11 @@ async fn a_service_that_repeats_what_it_was_sent_gets_no_secret_written() {
             world.put(&format!("Contracts/{file}.txt"), contract(file)).await;
         }
         world.sandbox.flush_webhooks().await;
-        let all_failed = |rows: &[Value]| {
-            let failed = rows.iter().filter(|row| row["reason"].is_string()).count();
-            failed > 0 && parrot.said() >= WAYS
+        let all_said = async |connection: &mut Connection| {
+            let jobs = docket::queue::store::list(connection, None, 100).await.unwrap();
+            (jobs.iter().any(|job| job.reason.is_some()) && parrot.said() >= WAYS).then_some(())
         };
-        world.until(&mut written, &["jobs", "list", "--json"], all_failed);
+        world.beside(database).await.until(all_said).await;
         every_listing(&mut written, &world.at());
         written.server(database, server);
         for _ in 0..WAYS {

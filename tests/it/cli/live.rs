@@ -1,10 +1,13 @@
 //! A server and stand-ins as processes of their own, and the commands beside them.
 
+use docket::database::Connection;
 use docket::sandbox::{Options, Sandbox, Scheme, Webhook, start};
+use docket::sync::store::FileRow;
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::harness::beside::Beside;
 use crate::harness::program::{Place, Program, SECRET, WORKSPACE};
 
 const ENVIRONMENT: [(&str, &str); 3] =
@@ -118,18 +121,14 @@ async fn a_file_in_fastio_becomes_a_row_with_its_copy() {
         assert!(put.status().is_success());
     }
     sandbox.flush_webhooks().await;
-    // Each look is a whole run of the program, which is wait enough.
-    let is_done = |rows: &[Value]| {
-        rows.len() == 2 && rows.iter().all(|row| row["copy"] == "indexed" || row["state"] == "skipped")
+    let both_seen = async |connection: &mut Connection| {
+        let rows = docket::sync::store::list(connection, 100).await.unwrap();
+        let done = |row: &FileRow| row.copy.as_deref() == Some("indexed") || row.state == "skipped";
+        (rows.len() == 2 && rows.iter().all(done)).then_some(())
     };
-    let mut rows: Vec<Value> = Vec::new();
-    for _ in 0..200 {
-        rows = serde_json::from_str(&at.docket(&["files", "--json"]).out).unwrap();
-        if is_done(&rows) {
-            break;
-        }
-    }
-    assert!(is_done(&rows), "{rows:#?}");
+    Beside::of(&place.database_url()).await.until(both_seen).await;
+    let rows: Vec<Value> = serde_json::from_str(&at.docket(&["files", "--json"]).out).unwrap();
+    assert_eq!(rows.len(), 2, "{rows:#?}");
     let nda = rows.iter().find(|row| row["path"] == "/Contracts/nda.txt").unwrap();
     assert!(nda["source_id"].as_str().unwrap().starts_with(&format!("workspace:{WORKSPACE}:")), "{nda}");
     assert!(nda["file_id"].as_str().unwrap().starts_with("file-"), "{nda}");

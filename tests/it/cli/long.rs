@@ -1,10 +1,12 @@
 //! Work that takes long, as a person at a terminal and a script meet it: `docket backfill`, `sweep` and `rebuild`, beside a
 //! server and without one.
 
+use docket::database::Connection;
 use docket::sandbox::{Options, Sandbox, start};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::harness::beside::Beside;
 use crate::harness::program::{At, Place, Program, Run, SECRET, WORKSPACE};
 
 const ENVIRONMENT: [(&str, &str); 3] =
@@ -76,6 +78,15 @@ impl World {
     fn jobs(&self) -> usize {
         let (_, jobs) = self.json(&["jobs", "list", "--limit", "100000"]);
         jobs.as_array().unwrap().len()
+    }
+
+    /// Waits until no job is left.
+    async fn rests(&self) {
+        let none_left = async |connection: &mut Connection| {
+            let jobs = docket::queue::store::list(connection, None, 1).await.unwrap();
+            jobs.is_empty().then_some(())
+        };
+        Beside::of(&self.place.database_url()).await.until(none_left).await;
     }
 
     fn fails(&self, fault: Value) {
@@ -171,14 +182,8 @@ async fn a_sweep_says_what_it_would_do_and_does_it_when_it_may() {
     let (code, swept) = world.json(&["sweep"]);
     assert_eq!((code, &swept["outcome"], &swept["report"]["dry_run"]), (0, &json!("done"), &json!(false)));
     world.docket(&["backfill", "--wait"]);
-    let mut clean = Value::Null;
-    for _ in 0..300 {
-        clean = world.json(&["sweep", "--dry-run"]).1;
-        if clean["differences"] == json!([]) && world.jobs() == 0 {
-            break;
-        }
-    }
-    assert_eq!(clean["differences"], json!([]), "{clean:#}");
+    world.rests().await;
+    assert_eq!(world.json(&["sweep", "--dry-run"]).1["differences"], json!([]));
     let words = world.docket(&["sweep"]);
     assert!(words.out.contains("Nothing differs."), "{words:?}");
     assert_eq!(tokio::task::block_in_place(|| server.stop()), 0);

@@ -1,19 +1,18 @@
 //! `docket runs` beside a running server, and how runs stand in `docket status`.
 
-use docket::database::Database;
+use docket::database::{Connection, Database};
+use docket::run::store::RunRow;
 use docket::sandbox::Sandbox;
 use serde_json::{Value, json};
 use tokio_util::sync::DropGuard;
 
 use super::live;
-use crate::harness::program::{At, Place, Program, Run, SECRET, WORKSPACE};
+use crate::harness::beside::Beside;
+use crate::harness::program::{Place, Program, Run, SECRET, WORKSPACE};
 use crate::harness::{contract, legal};
 
 const ENVIRONMENT: [(&str, &str); 3] =
     [("FASTIO_API_KEY", "fk"), ("OPENAI_API_KEY", "sk"), ("FASTIO_WEBHOOK_SECRET", SECRET)];
-
-/// Looks at the server through the program; each is a whole run of it, which is wait enough.
-const LOOKS: usize = 300;
 
 /// A server with the legal team's rule between stand-ins.
 async fn serve(place: &Place) -> (Sandbox, Program, DropGuard) {
@@ -40,16 +39,17 @@ fn rows(run: &Run) -> Vec<Value> {
 }
 
 /// The runs, once they stand so; the oldest first.
-fn until(at: &At<'_>, words: &[&str]) -> Vec<Value> {
-    let mut runs = Vec::new();
-    for _ in 0..LOOKS {
-        runs = rows(&at.docket(&["runs", "list", "--json"]));
-        runs.sort_by_key(|run| run["run_id"].as_i64());
-        if runs.iter().map(|run| &run["word"]).eq(words) {
-            return runs;
-        }
-    }
-    panic!("the runs do not come to stand {words:?}: {runs:#?}");
+async fn until(place: &Place, words: &[&str]) -> Vec<Value> {
+    let stand = async |connection: &mut Connection| {
+        let mut runs = docket::run::store::list(connection, None, 100).await.unwrap();
+        runs.sort_by_key(|run| run.run_id);
+        runs.iter().map(RunRow::word).eq(words.iter().copied()).then_some(())
+    };
+    Beside::of(&place.database_url()).await.until(stand).await;
+    let mut runs = rows(&place.with(&ENVIRONMENT).docket(&["runs", "list", "--json"]));
+    runs.sort_by_key(|run| run["run_id"].as_i64());
+    assert!(runs.iter().map(|run| &run["word"]).eq(words), "{runs:#?}");
+    runs
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +58,7 @@ async fn a_run_is_listed_and_shown_stopped_and_made_again() {
     let (sandbox, mut server, _stop) = serve(&place).await;
     let at = place.with(&ENVIRONMENT);
     put(&sandbox, 1).await;
-    let runs = until(&at, &["completed"]);
+    let runs = until(&place, &["completed"]).await;
     assert_eq!((&runs[0]["rule"], &runs[0]["path"]), (&json!("liability"), &json!("/Contracts/1.txt")));
     assert!(runs[0]["input_tokens"].as_i64().unwrap() > 0, "{runs:#?}");
     let words = at.docket(&["runs", "list", "--rule", "liability"]);
@@ -74,10 +74,10 @@ async fn a_run_is_listed_and_shown_stopped_and_made_again() {
     // One that goes on is told to stop, and stops at OpenAI.
     sandbox.openai_core().faults.add_json(json!({"kind": "slow_run", "count": 1})).unwrap();
     put(&sandbox, 2).await;
-    until(&at, &["completed", "running"]);
+    until(&place, &["completed", "running"]).await;
     let told = at.docket(&["runs", "cancel", "2"]);
     assert_eq!(told.out, "Run 2 is told to stop; the server does so with its next look.\n");
-    let runs = until(&at, &["completed", "cancelled"]);
+    let runs = until(&place, &["completed", "cancelled"]).await;
     assert_eq!(runs[1]["reason"], "a person stopped it");
     let state = reqwest::get(sandbox.openai_url().join("/_sandbox/state").unwrap()).await.unwrap();
     let state: Value = state.json().await.unwrap();
@@ -93,7 +93,7 @@ async fn a_run_is_listed_and_shown_stopped_and_made_again() {
     assert!(words.contains("from 1 earlier run of this rule") && words.contains("Add --yes"), "{words}");
     let begun = rows(&at.docket(&["runs", "again", "--rule", "liability", "--yes", "--json"]));
     assert_eq!(begun[0]["begun"], 1);
-    until(&at, &["completed", "completed"]);
+    until(&place, &["completed", "completed"]).await;
     let words = at.docket(&["runs", "again", "--rule", "liability", "--yes"]).out;
     assert!(words.contains("each has a result under its present definition"), "{words}");
 

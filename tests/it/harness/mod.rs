@@ -1,6 +1,7 @@
 //! A whole Docket between stateful stand-ins of Fastio and OpenAI, driven one step at a time: a test says when the inbox
 //! is drained and when jobs are done, and moves time instead of waiting for it.
 
+pub mod beside;
 pub mod between;
 mod kill;
 mod outside;
@@ -13,7 +14,6 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Deref;
 use std::task::Poll;
-use std::time::Duration;
 
 use docket::app::Parts;
 use docket::clock::Clock;
@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use beside::PATIENCE;
 pub use kill::{Asked, Dies, Step, fastio, openai};
 pub use runs::{INVENTED, contract, legal};
 pub use server::Server;
@@ -38,9 +39,6 @@ const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 
 /// Steps of one settling. A test of a thousand changes with faults takes fewer.
 const MOST_STEPS: usize = 60_000;
-
-/// How long the stand-in may take to get its webhooks taken, retries included. A test that waits longer is broken.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The rules of most tests: everything in one workspace goes to one store.
 pub const ONE_STORE: &str = "

@@ -4,12 +4,11 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
-/// Two cores shared with other tests and builds: a minute is a hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::beside::PATIENCE;
 
 pub const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 pub const WORKSPACE: &str = "4829105738291047362";

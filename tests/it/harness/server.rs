@@ -6,29 +6,19 @@ use std::time::Duration;
 
 use docket::clock::Clock;
 use docket::database::Database;
-use docket::queue::store::JobRow;
 use docket::run::store::RunRow;
 use docket::sandbox::{Options, Scheme, Webhook};
 use docket::{own, queue, receive, run};
 use secrecy::SecretString;
 use serde_json::Value;
-use sqlx::AssertSqlSafe;
 use tokio::net::TcpSocket;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use url::Url;
 
+use super::beside::{Beside, PATIENCE};
 use super::kill::{Dies, Step};
 use super::program::{At, Place, Program};
 use super::{SECRET, World};
-
-/// Two cores shared with other tests and builds: a minute is a hang.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Between looks at another process's database.
-const LOOK_AGAIN: Duration = Duration::from_millis(15);
-
-/// A wait that is not worth moving time for.
-const SOON_MS: i64 = 300;
 
 pub struct Server {
     world: World,
@@ -136,69 +126,35 @@ impl Server {
         Database::open_existing(&self.place.database_url()).await.unwrap()
     }
 
-    /// Waits until no webhook is under way, nothing is in the inbox and no job is left. What waits for later is not waited
-    /// for: time is moved instead.
-    ///
-    /// The database of another process tells nobody that it changed, so this looks again and again. No test does that by
-    /// itself.
+    /// Waits until no webhook is under way, nothing is in the inbox and no job is left.
     pub async fn rests(&mut self) {
-        let database = self.database().await;
-        let until = Instant::now() + PATIENCE;
-        let mut nothing_left = 0;
+        let beside = self.beside().await;
+        let sandbox = &self.world.sandbox;
         // A job may have made a webhook between the two looks: what counts is that a second look finds nothing either.
-        while nothing_left < 2 {
-            let told = timeout(PATIENCE, self.sandbox.flush_webhooks()).await;
-            assert!(told.is_ok(), "webhooks are not taken: {}", self.said());
-            let (waiting, jobs) = left(&database).await;
-            let stuck = Instant::now() > until || jobs.iter().any(|job| job.state == "dead");
-            assert!(!stuck, "{waiting} deliveries and these jobs are left: {jobs:#?}\n{}", self.said());
+        let mut nothing_left = 0;
+        let rested = beside.try_until(async |connection| {
+            timeout(PATIENCE, sandbox.flush_webhooks()).await.expect("webhooks are not taken");
+            let waiting = receive::waiting(connection).await.unwrap();
+            let jobs = queue::store::list(connection, None, 1_000).await.unwrap();
+            let dead: Vec<_> = jobs.iter().filter(|job| job.state == "dead").collect();
+            assert!(dead.is_empty(), "{dead:#?}");
             nothing_left = if waiting == 0 && jobs.is_empty() { nothing_left + 1 } else { 0 };
-            if let Some(later) = later(&jobs).filter(|_| waiting == 0) {
-                pass(&database, later).await;
-            } else if nothing_left == 0 {
-                sleep(LOOK_AGAIN).await;
-            }
+            (nothing_left == 2).then_some(())
+        });
+        if let Err(left) = rested.await {
+            panic!("these jobs are left: {left:#?}\n{}", self.said());
         }
-        database.close().await;
     }
 
     /// The server finds what is on record so much older.
     pub async fn was_down_for(&self, time: Duration) {
-        let database = self.database().await;
-        pass(&database, i64::try_from(time.as_millis()).unwrap()).await;
-        database.close().await;
+        self.beside().await.pass(i64::try_from(time.as_millis()).unwrap()).await;
+    }
+
+    async fn beside(&self) -> Beside {
+        Beside::of(&self.place.database_url()).await
     }
 }
-
-async fn left(database: &Database) -> (i64, Vec<JobRow>) {
-    let mut connection = database.read().begin().await.unwrap();
-    let waiting = receive::waiting(&mut connection).await.unwrap();
-    (waiting, queue::store::list(&mut connection, None, 1_000).await.unwrap())
-}
-
-/// How long it is until the first of these jobs is due, when none is being worked on or about to be.
-fn later(jobs: &[JobRow]) -> Option<i64> {
-    let due = jobs.iter().map(|job| if job.state == "waiting" { job.due_at } else { 0 }).min()?;
-    Some(due - Clock::default().now()).filter(|wait| *wait > SOON_MS)
-}
-
-/// Moves every time on record back, but those that others told. Nobody can move the clock of another process; to that
-/// process this is the same.
-async fn pass(database: &Database, ms: i64) {
-    let mut transaction = database.begin().await.unwrap();
-    let times: Vec<(String, String)> = sqlx::query_as(TIMES).fetch_all(&mut *transaction).await.unwrap();
-    for (table, column) in times {
-        let older = format!("UPDATE {table} SET {column} = {column} - {ms}");
-        sqlx::query(AssertSqlSafe(older)).execute(&mut *transaction).await.unwrap();
-    }
-    transaction.commit().await.unwrap();
-}
-
-const TIMES: &str = "
-    SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
-    WHERE tables.type = 'table' AND tables.name NOT GLOB '_sqlx*' AND columns.type = 'INTEGER'
-      AND columns.name NOT IN ('modified_at', 'occurred_at')
-      AND (columns.name GLOB '*_at' OR columns.name GLOB '*_until' OR columns.name GLOB '*since')";
 
 /// What is on record of runs.
 impl Server {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
+use crate::harness::beside::Beside;
 use crate::harness::program::{At, Place, Program, SECRET, WORKSPACE};
 use docket::sandbox;
 
@@ -142,21 +143,17 @@ async fn a_server_whose_database_is_locked_for_long_loses_nothing_and_goes_on() 
 
 /// Waits until every file is searchable; demands that no attempt was lost on the way.
 async fn until_done(url: &str, nodes: &[String]) {
-    let database = Database::open_existing(url).await.unwrap();
-    let patience = tokio::time::Instant::now() + Duration::from_secs(60);
-    loop {
+    let all = i64::try_from(nodes.len()).unwrap();
+    let done = async |connection: &mut docket::database::Connection| {
         let (jobs, indexed, attempts): (i64, i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM job), (SELECT count(*) FROM copy WHERE state = 'indexed'),
                     (SELECT coalesce(max(attempt), 0) FROM job)",
         )
-        .fetch_one(database.read())
+        .fetch_one(connection)
         .await
         .unwrap();
         assert!(attempts <= 1, "an attempt was lost");
-        if jobs == 0 && indexed == i64::try_from(nodes.len()).unwrap() {
-            return;
-        }
-        assert!(tokio::time::Instant::now() < patience, "{jobs} jobs, {indexed} indexed");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        (jobs == 0 && indexed == all).then_some(())
+    };
+    Beside::of(url).await.until(done).await;
 }

@@ -1,0 +1,92 @@
+//! What a server in another process has on record: read beside it, with time moved there instead of waited for.
+
+use std::time::Duration;
+
+use docket::clock::Clock;
+use docket::database::{Connection, Database};
+use docket::queue::store::{JobRow, list, pauses};
+use docket::receive;
+use sqlx::AssertSqlSafe;
+use tokio::time::{Instant, sleep};
+
+/// A step of another process may take minutes on a machine that does ten other things. Only what hangs takes longer, so
+/// only a test that fails waits for all of it.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Between looks: the database of another process tells nobody that it changed. No test looks again by itself.
+const LOOK_AGAIN: Duration = Duration::from_millis(15);
+
+/// A wait that is not worth moving time for.
+const SOON_MS: i64 = 300;
+
+/// The database of a server in another process.
+pub struct Beside(Database);
+
+impl Beside {
+    pub async fn of(url: &str) -> Beside {
+        Beside(Database::open_existing(url).await.unwrap())
+    }
+
+    /// Waits until `look` finds something, and answers it.
+    pub async fn until<T>(&self, look: impl AsyncFnMut(&mut Connection) -> Option<T>) -> T {
+        let found = self.try_until(look).await;
+        found.unwrap_or_else(|left| panic!("it does not come; these jobs are left: {left:#?}"))
+    }
+
+    /// Waits until `look` finds something, and answers it; the jobs that are left when it never does. While nothing can
+    /// happen before a certain time, that time comes at once.
+    pub async fn try_until<T>(
+        &self,
+        mut look: impl AsyncFnMut(&mut Connection) -> Option<T>,
+    ) -> Result<T, Vec<JobRow>> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let mut connection = self.0.read().acquire().await.unwrap();
+            if let Some(found) = look(&mut connection).await {
+                return Ok(found);
+            }
+            let jobs = list(&mut connection, None, 1_000).await.unwrap();
+            if Instant::now() > until {
+                return Err(jobs);
+            }
+            let idle = idle_for(&mut connection, &jobs).await;
+            drop(connection);
+            match idle {
+                Some(ms) => self.pass(ms).await,
+                None => sleep(LOOK_AGAIN).await,
+            }
+        }
+    }
+
+    /// Moves every time on record back, but those that others told. Nobody can move the clock of another process; to that
+    /// process this is the same.
+    pub async fn pass(&self, ms: i64) {
+        let mut transaction = self.0.begin().await.unwrap();
+        let times: Vec<(String, String)> = sqlx::query_as(TIMES).fetch_all(&mut *transaction).await.unwrap();
+        for (table, column) in times {
+            let older = format!("UPDATE {table} SET {column} = {column} - {ms}");
+            sqlx::query(AssertSqlSafe(older)).execute(&mut *transaction).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+    }
+}
+
+const TIMES: &str = "
+    SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
+    WHERE tables.type = 'table' AND tables.name NOT GLOB '_sqlx*' AND columns.type = 'INTEGER'
+      AND columns.name NOT IN ('modified_at', 'occurred_at')
+      AND (columns.name GLOB '*_at' OR columns.name GLOB '*_until' OR columns.name GLOB '*since')";
+
+/// For how long the server has nothing to do: until the first job is due, or until a paused service is tried again. None
+/// while it works, or is about to.
+async fn idle_for(connection: &mut Connection, jobs: &[JobRow]) -> Option<i64> {
+    let working = jobs.iter().any(|job| job.state == "running");
+    if working || receive::waiting(connection).await.unwrap() > 0 {
+        return None;
+    }
+    let now = Clock::default().now();
+    let due = jobs.iter().filter(|job| job.state == "waiting").map(|job| job.due_at).min()?;
+    let paused = pauses(connection).await.unwrap().into_iter().filter(|pause| pause.allowed.is_none());
+    let tried = paused.map(|pause| pause.probe_at).min().unwrap_or(due);
+    Some(due.max(tried) - now).filter(|wait| *wait > SOON_MS)
+}
