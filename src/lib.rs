@@ -18,6 +18,7 @@ pub mod event;
 pub mod fastio;
 pub mod feed;
 pub mod http;
+pub mod lenient;
 pub mod listen;
 mod mistake;
 pub mod openai;
