@@ -1,21 +1,28 @@
-# syntax=docker/dockerfile:1
-#
 # The production image: the binary without the sandbox, what it loads, the certificate authorities, and a user without
-# rights. No shell, no package manager. `scripts/image` does all of it, and does the same without a container engine.
-FROM rust:1.95-bookworm AS build
+# rights. No shell, no package manager. `scripts/image` does all of it, and does the same without a container engine;
+# `scripts/container` builds the last stage with an engine and tries it.
+#
+# The base by its tag, because no digest can be looked up where this is written. To pin what you build with:
+#   docker buildx imagetools inspect rust:1.95-bookworm --format '{{.Manifest.Digest}}'
+#   docker build --build-arg BASE=rust@sha256:… .
+# Nothing of the base is in the image but the files that `scripts/image layout` names.
+ARG BASE=rust:1.95-bookworm
+FROM ${BASE} AS build
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    scripts/image all /rootfs
+    scripts/image all /rootfs && mkdir /state
 
 FROM scratch
 COPY --from=build /rootfs/ /
-# The state. A volume that is empty takes over this folder's owner.
-COPY --from=build --chown=10001:10001 /rootfs/data /data
+# The state's folder, in no other COPY: engines differ in whose a copied folder is, and none changes the owner of one that is
+# there already. A volume that is empty takes over its owner.
+COPY --from=build --chown=10001:10001 /state /data
 ENV DOCKET_CONFIG=/etc/docket/docket.toml
+# The settings are in a folder that nobody may write to, so the database does not lie beside them.
+ENV DATABASE_URL=sqlite:///data/docket.db
 USER 10001:10001
-# The database's default place is the working directory.
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
