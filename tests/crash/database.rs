@@ -120,7 +120,9 @@ impl Looks {
         .fetch_one(&mut connection)
         .await?;
         let runs = sqlx::query(
-            "SELECT run_id, source_id, path, content_hash, state, coalesce(outcome, ''), lock, coalesce(reason, '') FROM run",
+            "SELECT run_id, source_id, path, content_hash, state, coalesce(outcome, ''), lock, coalesce(reason, ''),
+                    result IS NOT NULL
+             FROM run",
         )
         .fetch_all(&mut connection)
         .await?;
@@ -133,6 +135,7 @@ impl Looks {
             outcome: row.get(5),
             lock: row.get(6),
             reason: row.get(7),
+            answered: row.get(8),
         });
         let rows = Rows {
             events: events.into_iter().collect::<HashSet<String>>(),

@@ -13,9 +13,10 @@ use check::runs::Run;
 use check::{Broken, Rows, Seen, broken};
 
 /// A file of the workspace, as Fastio's stand-in shows it.
-fn file(node: &str, path: &str, versions: u64) -> Value {
-    json!({"workspace": "1", "node_id": node, "path": path, "sha256": format!("hash of {path}"), "trashed": false,
-           "versions": versions, "absences": []})
+fn file(node: &str, path: &str) -> Value {
+    let hash = format!("hash of {path}");
+    json!({"workspace": "1", "node_id": node, "path": path, "sha256": hash, "trashed": false,
+           "version_hashes": [hash], "absences": []})
 }
 
 /// Its entry in a vector store.
@@ -41,6 +42,7 @@ fn well() -> Seen {
         content_hash: format!("hash of {CONTRACT}"),
         state: "ended".to_owned(),
         outcome: "completed".to_owned(),
+        answered: true,
         lock: "none".to_owned(),
         reason: String::new(),
     };
@@ -51,7 +53,7 @@ fn well() -> Seen {
             runs: vec![run],
             ..Rows::default()
         },
-        fastio: json!({"files": [file("2a", "/a.txt", 1), file("2b", CONTRACT, 1), file("2c", RESULT, 1)],
+        fastio: json!({"files": [file("2a", "/a.txt"), file("2b", CONTRACT), file("2c", RESULT)],
                        "locks": [], "uploads": []}),
         openai: json!({
             "files": [{"id": "file-2a"}, {"id": "file-2b"}],
@@ -140,15 +142,37 @@ fn the_judge_sees_a_run_made_twice_and_a_result_that_is_not_there() {
     assert_eq!(after(|seen| seen.rows.runs[0].lock = "held".to_owned()), [RUNS]);
     assert_eq!(after(|seen| seen.rows.runs[0].content_hash = "an older one".to_owned()), [RUNS]);
     assert_eq!(after(|seen| seen.contracts[0] = 8), [RUNS]);
-    assert_eq!(after(|seen| seen.fastio["files"][2]["versions"] = json!(2)), [RUNS]);
-    let beside = file("2d", "/Contracts/contract 0.analysis (2).md", 1);
+    let versions =
+        |seen: &mut Seen, hashes: &[&str]| seen.fastio["files"][2]["version_hashes"] = json!(hashes);
+    assert_eq!(after(|seen| versions(seen, &["one", "two"])), [RUNS]);
+    let superseded = |seen: &mut Seen| {
+        let older = Run {
+            id: 2,
+            content_hash: "older".to_owned(),
+            outcome: "superseded".to_owned(),
+            ..seen.rows.runs[0].clone()
+        };
+        seen.rows.runs.push(older);
+    };
+    // The server died between writing the result and recording that, and found a newer contract.
+    let wrote_first = after(|seen| {
+        superseded(seen);
+        versions(seen, &["one", "two"]);
+    });
+    assert_eq!(wrote_first, [""; 0]);
+    let same_twice = after(|seen| {
+        superseded(seen);
+        versions(seen, &["one", "one"]);
+    });
+    assert_eq!(same_twice, [RUNS]);
+    let beside = file("2d", "/Contracts/contract 0.analysis (2).md");
     assert_eq!(after(|seen| push(&mut seen.fastio["files"], beside)), [RUNS]);
 }
 
 #[test]
 fn a_gap_is_a_gap_unless_the_file_was_gone_while_its_last_copy_answered() {
     let fastio = |absences: Value| {
-        let mut shown = file("2-a", "/a.txt", 1);
+        let mut shown = file("2-a", "/a.txt");
         shown["absences"] = absences;
         json!({"files": [shown]})
     };

@@ -211,3 +211,16 @@ fn every_test_that_the_documents_name_is_a_test() {
         }
     }
 }
+
+/// A test that waits by sleeping is slow on a quiet machine and fails on a busy one. Who waits for another process does it
+/// in `harness/beside.rs`.
+#[test]
+fn no_test_waits_by_sleeping() {
+    let waits = root().join("tests/it/harness/beside.rs");
+    for file in files_under(&root().join("tests/it"), "rs").into_iter().filter(|file| *file != waits) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let sleeps = ["::sleep", "sleep_until"].map(|call| format!("{call}("));
+        assert!(!sleeps.iter().any(|call| text.contains(call)), "{} sleeps", file.display());
+        assert!(!text.contains("::sleep;") && !text.contains("sleep,"), "{} imports sleep", file.display());
+    }
+}

@@ -16,6 +16,8 @@ pub struct Run {
     pub content_hash: String,
     pub state: String,
     pub outcome: String,
+    /// An answer of OpenAI's was judged, so a result may have been written before anything else ended the run.
+    pub answered: bool,
     pub lock: String,
     pub reason: String,
 }
@@ -73,10 +75,16 @@ fn contract(seen: &Seen, (number, content): (usize, usize)) -> Vec<String> {
     }
     let result_path = format!("/Contracts/contract {number}.analysis.md");
     let result = live(&seen.fastio).find(|file| file["path"] == result_path.as_str());
-    let versions = result.and_then(|file| file["versions"].as_u64()).unwrap_or(0);
-    let results = of_file.iter().filter(|run| run.has_result()).count() as u64;
-    if versions == 0 || versions > results {
-        wrong.push(format!("{result_path} has {versions} versions of {results} results"));
+    let versions: Vec<&Value> =
+        result.and_then(|file| file["version_hashes"].as_array()).into_iter().flatten().collect();
+    // A server that dies between writing a result and recording that may find a newer contract: then the run ends as
+    // superseded, and what it wrote was right when it was written. The same bytes twice are one result written twice.
+    let answers = of_file.iter().filter(|run| run.answered).count();
+    if versions.is_empty() || versions.len() > answers {
+        wrong.push(format!("{result_path} has {} versions of {answers} answers", versions.len()));
+    }
+    if versions.windows(2).any(|pair| pair[0] == pair[1]) {
+        wrong.push(format!("{result_path} was written twice: {versions:?}"));
     }
     let words = format!("under contract {content}.");
     if !seen.results.get(&result_path).is_some_and(|text| text.contains(&words)) {

@@ -62,6 +62,8 @@ pub fn snapshot(state: &State, events: usize) -> Value {
                     continue;
                 }
                 row["versions"] = node.versions.len().into();
+                let hashes = node.versions.iter().map(|version| version.content.sha256());
+                row["version_hashes"] = hashes.collect::<Vec<_>>().into();
                 row["absences"] = json!(node.absences);
                 if let Some(lock) = held(&node.lock, now) {
                     let mut info = lock.info();
