@@ -56,7 +56,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     if arguments.json {
         output::one(&done)?;
     } else {
-        output::print(&words(&done))?;
+        output::lines(words(&done))?;
     }
     Ok(if done.incomplete.is_empty() { Outcome::Done } else { Outcome::Bad })
 }
@@ -81,10 +81,11 @@ async fn wait(database: &Database) -> Result<(), Failure> {
     Ok(())
 }
 
-fn words(done: &Backfilled) -> String {
-    let mut text = format!("{} files listed, {} queued.\n", done.listed, done.queued);
+fn words(done: &Backfilled) -> Vec<String> {
+    let mut lines = vec![format!("{} files listed, {} queued.", done.listed, done.queued)];
     for gap in &done.incomplete {
-        text.push_str(&format!("Not listed to the end: {gap}\nRun it again to go on there.\n"));
+        lines.push(format!("Not listed to the end: {gap}"));
+        lines.push("Run it again to go on there.".to_owned());
     }
-    text
+    lines
 }

@@ -58,7 +58,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     } else if rows.is_empty() {
         output::line("No event yet. `docket send` posts one to a running server.")?;
     } else {
-        output::print(&table(&rows, Clock::default().now()).render(Paint::stdout()))?;
+        output::lines(table(&rows, Clock::default().now()).render(Paint::stdout()))?;
     }
     Ok(Outcome::Done)
 }

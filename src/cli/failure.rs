@@ -1,9 +1,10 @@
 //! How a command ends: its exit code, and what a person reads when it did not work.
 
 use std::error::Error;
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
+use super::output;
 use crate::config::ConfigError;
 use crate::database::OpenError;
 use crate::http::Phase;
@@ -49,8 +50,10 @@ impl Failure {
             Failure::Usage(text) => (text, USAGE),
             Failure::Failed(text) => (text, FAILED),
         };
-        // When standard error is gone too, the exit code says enough.
-        let _ = writeln!(io::stderr(), "docket: {text}");
+        let mut lines = text.lines();
+        output::complain(format!("docket: {}", lines.next().unwrap_or_default()));
+        // Such as a line of the settings, with a mark at what is wrong in it.
+        lines.for_each(output::complain);
         ExitCode::from(code)
     }
 }

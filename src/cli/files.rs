@@ -28,9 +28,10 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         output::line("No file yet. One appears here when an event about it has been worked on.")?;
     } else {
         let paint = Paint::stdout();
-        output::print(&table(&rows, Clock::default().now()).render(paint))?;
+        output::lines(table(&rows, Clock::default().now()).render(paint))?;
         if let Some(store) = only_store(&rows) {
-            output::line(paint.dim(&format!("\nAll copies are in the vector store {store}.")))?;
+            output::line("")?;
+            output::line(paint.dim(format!("All copies are in the vector store {store}.")))?;
         }
     }
     Ok(Outcome::Done)
@@ -45,7 +46,7 @@ fn table(rows: &[FileRow], now: i64) -> Table {
         Column::new("size", Cut::Nowhere).right(),
         Column::new("seen", Cut::Nowhere),
         Column::new("copy", Cut::Nowhere),
-        Column::new("file id, or why there is none", Cut::End),
+        Column::new("file id, or why there is none", Cut::Below),
     ];
     if with_store {
         columns.insert(5, Column::new("vector store", Cut::Middle).widest(16));

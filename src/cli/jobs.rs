@@ -100,7 +100,7 @@ async fn list(database: &Database, state: Option<State>, list: &ListArguments) -
             if which.is_empty() { "" } else { " there" }
         ))?;
     } else {
-        output::print(&table(&rows, Clock::default().now()).render(Paint::stdout()))?;
+        output::lines(table(&rows, Clock::default().now()).render(Paint::stdout()))?;
     }
     Ok(Outcome::Done)
 }
@@ -136,7 +136,7 @@ fn table(rows: &[Row], now: i64) -> Table {
         Column::new("tries", Cut::Nowhere).right(),
         Column::new("due", Cut::Nowhere),
         Column::new("about", Cut::Start).widest(40),
-        Column::new("reason", Cut::End),
+        Column::new("reason", Cut::Below),
     ]);
     for Row { job, path, .. } in rows {
         // What was due earlier waits for a worker, or for its target to answer again.

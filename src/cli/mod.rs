@@ -20,6 +20,7 @@ mod runs;
 mod sandbox;
 mod send;
 mod serve;
+mod shown;
 mod signals;
 mod status;
 mod sweep;

@@ -1,10 +1,13 @@
 //! How far long work is: a bar on a terminal, a plain line now and then elsewhere. On standard error, so that what a
 //! command prints can be piped.
 
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use super::output;
+use super::shown::reveal;
 
 /// Between plain lines. A log of an hour's work stays readable.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -22,9 +25,10 @@ pub struct Progress {
 impl Progress {
     /// Begins to show `what`, of which `before` are done already, of `total` if that is known.
     pub fn new(what: &str, before: u64, total: Option<u64>) -> Self {
-        let bar = io::stderr().is_terminal().then(|| bar(what, before, total));
+        let what = reveal(what);
+        let bar = io::stderr().is_terminal().then(|| bar(&what, before, total));
         let now = Instant::now();
-        Progress { bar, what: what.to_owned(), begun: now, before, said: now }
+        Progress { bar, what, begun: now, before, said: now }
     }
 
     pub fn at(&mut self, done: u64, note: &str) {
@@ -39,13 +43,8 @@ impl Progress {
             }
             None if self.said.elapsed() >= LINE_EVERY => {
                 self.said = Instant::now();
-                let _ = writeln!(
-                    io::stderr(),
-                    "{}: {done} ({} a second){}",
-                    self.what,
-                    self.rate(done),
-                    comma(note)
-                );
+                let rate = self.rate(done);
+                output::complain(format!("{}: {done} ({rate} a second){}", self.what, comma(note)));
             }
             None => {}
         }

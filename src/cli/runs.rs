@@ -88,7 +88,7 @@ async fn list(database: &Database, rule: Option<&str>, list: &ListArguments) -> 
     } else if rows.is_empty() {
         output::line("No run yet. One begins when a file of a rule with [rule.run] is indexed.")?;
     } else {
-        output::print(&table(&rows, is_dead, Clock::default().now()).render(Paint::stdout()))?;
+        output::lines(table(&rows, is_dead, Clock::default().now()).render(Paint::stdout()))?;
     }
     Ok(Outcome::Done)
 }
@@ -104,7 +104,7 @@ fn table(rows: &[RunRow], is_dead: impl Fn(&RunRow) -> bool, now: i64) -> Table 
         Column::new("state", Cut::Nowhere),
         Column::new("tokens", Cut::Nowhere).right(),
         Column::new("since", Cut::Nowhere),
-        Column::new("reason", Cut::End),
+        Column::new("reason", Cut::Below),
     ]);
     for row in rows {
         let tokens = row.input_tokens.map(|input| (input + row.output_tokens.unwrap_or(0)).to_string());
@@ -163,7 +163,9 @@ async fn show(database: &Database, one: &One) -> Result<Outcome, Failure> {
         output::line(format!("{name:<13} {value}"))?;
     }
     if let Some(result) = result {
-        output::line(format!("\n{}", answer(&result)))?;
+        output::line("")?;
+        // Indented, so that no line of an answer looks like one of ours.
+        output::lines(answer(&result).lines().map(|line| format!("  {line}")))?;
     }
     Ok(Outcome::Done)
 }

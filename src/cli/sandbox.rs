@@ -89,29 +89,32 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
             "cannot listen on {fastio} and {openai}: {error}; choose others with --fastio and --openai"
         ))
     })?;
-    let shown = Shown { sandbox: &sandbox, secret: is_public.then_some(&secret), webhook: to };
-    output::print(&if json { shown.json() } else { shown.words() })?;
+    let shown = Addresses { sandbox: &sandbox, secret: is_public.then_some(&secret), webhook: to };
+    if json {
+        output::one_line(&shown.json())?;
+    } else {
+        output::lines(shown.words().lines())?;
+    }
     signals.guard(&stop, sandbox.run_until_stopped()).await;
     Ok(Outcome::Done)
 }
 
 /// What a person or a program has to know to use the stand-ins.
-struct Shown<'a> {
+struct Addresses<'a> {
     sandbox: &'a Sandbox,
     /// Only the public one is ever shown.
     secret: Option<&'a SecretString>,
     webhook: Option<Url>,
 }
 
-impl Shown<'_> {
-    fn json(&self) -> String {
-        let line = json!({
+impl Addresses<'_> {
+    fn json(&self) -> serde_json::Value {
+        json!({
             "fastio_base_url": bare(&self.sandbox.fastio_url()),
             "openai_base_url": bare(&self.sandbox.openai_url()),
             "fastio_webhook_secret": self.secret.map(ExposeSecret::expose_secret),
             "webhook": self.webhook,
-        });
-        format!("{line}\n")
+        })
     }
 
     fn words(&self) -> String {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::failure::{Failure, Outcome};
-use super::text::{Paint, head};
+use super::text::{Paint, head, prose};
 use super::{Form, output};
 use crate::config::Config;
 use crate::fastio::{Profile, ProfileKind};
@@ -85,7 +85,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let answer = request.body(body).send().await.map_err(unanswered)?;
     let status = answer.status();
     let text = answer.text().await.map_err(unanswered)?;
-    let text = head(&text, SHOWN_CHARS);
+    let text = head(&prose(&text), SHOWN_CHARS);
     if form.json {
         let row = json!({
             "event_id": id, "event": event, "profile": profile.to_string(), "node": node,
@@ -95,7 +95,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     } else {
         let paint = Paint::stdout();
         let word = if status.is_success() { paint.good("taken") } else { paint.bad("refused") };
-        output::line(format!("{word}  {status}  {event} {id}"))?;
+        output::line(word + format!("  {status}  {event} {id}"))?;
         if !text.is_empty() {
             output::line(format!("       {text}"))?;
         }

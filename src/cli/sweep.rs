@@ -1,12 +1,11 @@
 //! `docket sweep`: compares Fastio, our tables and OpenAI now, and repairs what differs or says what it would do.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 use serde_json::json;
 
 use super::failure::{Failure, Outcome};
 use super::progress::Progress;
+use super::shown::Shown;
 use super::text::{Paint, count};
 use super::{feed, output};
 use crate::config::Config;
@@ -59,7 +58,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     if json {
         output::one(&json!({"report": report, "outcome": report.outcome().as_str(), "differences": kept}))?;
     } else {
-        output::print(&words(&report, Paint::stdout()))?;
+        output::lines(words(&report, Paint::stdout()))?;
     }
     Ok(if report.outcome() == Swept::Done { Outcome::Done } else { Outcome::Bad })
 }
@@ -70,9 +69,9 @@ fn line(finding: &Finding) -> String {
     format!("{:<10} {name}{object}: {}", finding.kind.as_str(), finding.why)
 }
 
-fn words(report: &Report, paint: Paint) -> String {
-    let mut text = format!(
-        "{} in Fastio, {} in vector stores and {} compared.\n",
+fn words(report: &Report, paint: Paint) -> Vec<Shown> {
+    let compared = format!(
+        "{} in Fastio, {} in vector stores and {} compared.",
         count(report.files_listed, "file"),
         count(report.held_listed, "entry"),
         count(report.objects_listed, "File object"),
@@ -84,14 +83,14 @@ fn words(report: &Report, paint: Paint) -> String {
         .map(|(kind, number)| format!("{number} {kind}"))
         .collect();
     let verb = if report.dry_run { "would be asked for" } else { "asked for" };
-    let line = match found.is_empty() {
+    let differ = match found.is_empty() {
         true => paint.good("Nothing differs."),
-        false => format!("{}; {} {verb}.", found.join(", "), count(report.queued, "job")),
+        false => format!("{}; {} {verb}.", found.join(", "), count(report.queued, "job")).into(),
     };
-    let _ = writeln!(text, "{line}");
+    let mut lines = vec![compared.into(), differ];
     let mut note = |number: u64, words: &str| {
         if number > 0 {
-            let _ = writeln!(text, "{number} {words}");
+            lines.push(format!("{number} {words}").into());
         }
     };
     note(report.in_hand, "more are in hand already.");
@@ -104,12 +103,12 @@ fn words(report: &Report, paint: Paint) -> String {
             "Stopped: rule {} would lose {} of {} files, more than its limit. If that is right: docket sweep --beyond-limit.",
             stopped.rule, stopped.would_lose, stopped.of
         );
-        let _ = writeln!(text, "{}", paint.bad(&words));
+        lines.push(paint.bad(words));
     }
     for gap in &report.incomplete {
         let words =
             format!("Not listed to the end, so nothing was removed for it: {} ({}).", gap.what, gap.error);
-        let _ = writeln!(text, "{}", paint.bad(&words));
+        lines.push(paint.bad(words));
     }
-    text
+    lines
 }

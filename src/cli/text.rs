@@ -5,6 +5,11 @@ use std::io::{self, IsTerminal};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use terminal_size::{Width, terminal_size_of};
+use unicode_width::UnicodeWidthStr;
+
+use super::shown::{Shown, reveal};
+use super::table::Mood;
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
@@ -13,6 +18,14 @@ const DAY: i64 = 24 * HOUR;
 
 /// From here on a date says more than "41 days ago".
 const LONG_AGO: i64 = 14 * DAY;
+
+/// The widest that is still easy to read.
+const WIDEST: usize = 160;
+
+/// How wide standard output is, when it is a terminal.
+pub fn terminal_width() -> Option<usize> {
+    terminal_size_of(io::stdout()).map(|(Width(width), _)| usize::from(width).min(WIDEST))
+}
 
 /// Whether colours are welcome at all (no-color.org).
 pub fn colour_wanted() -> bool {
@@ -37,37 +50,44 @@ impl Paint {
     }
 
     #[cfg(test)]
-    pub fn off() -> Self {
+    pub const fn off() -> Self {
         Paint { on: false }
     }
 
-    pub fn is_on(self) -> bool {
-        self.on
-    }
-
-    pub fn bold(self, text: &str) -> String {
+    pub fn bold(self, text: impl Into<Shown>) -> Shown {
         self.wrap("1", text)
     }
 
-    pub fn dim(self, text: &str) -> String {
+    pub fn dim(self, text: impl Into<Shown>) -> Shown {
         self.wrap("2", text)
     }
 
-    pub fn good(self, text: &str) -> String {
+    pub fn good(self, text: impl Into<Shown>) -> Shown {
         self.wrap("32", text)
     }
 
-    pub fn bad(self, text: &str) -> String {
+    pub fn bad(self, text: impl Into<Shown>) -> Shown {
         self.wrap("31", text)
     }
 
     #[cfg(feature = "sandbox")]
-    pub fn mark(self, text: &str) -> String {
+    pub fn mark(self, text: impl Into<Shown>) -> Shown {
         self.wrap("36", text)
     }
 
-    fn wrap(self, code: &str, text: &str) -> String {
-        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    pub fn mood(self, mood: Mood, text: impl Into<Shown>) -> Shown {
+        match mood {
+            Mood::Plain => text.into(),
+            Mood::Good => self.good(text),
+            Mood::Waiting => self.wrap("33", text),
+            Mood::Bad => self.bad(text),
+            Mood::Faint => self.dim(text),
+        }
+    }
+
+    fn wrap(self, code: &str, text: impl Into<Shown>) -> Shown {
+        let text = text.into();
+        if self.on && !text.is_empty() { text.styled(code) } else { text }
     }
 }
 
@@ -125,67 +145,72 @@ fn plural(one: &str) -> String {
     }
 }
 
-/// The start of a text, on one line.
+/// The start of a text.
 pub fn head(text: &str, width: usize) -> String {
-    let line = one_line(text);
-    if line.chars().count() <= width {
-        return line;
+    let text = reveal(text);
+    if text.width() <= width {
+        return text;
     }
-    let cut: String = line.chars().take(width.saturating_sub(1)).collect();
-    format!("{}…", cut.trim_end())
+    format!("{}…", start(&text, width.saturating_sub(1)).trim_end())
 }
 
 /// The end of a text, where paths differ.
 pub fn tail(text: &str, width: usize) -> String {
-    let line = one_line(text);
-    let length = line.chars().count();
-    if length <= width {
-        return line;
+    let text = reveal(text);
+    if text.width() <= width {
+        return text;
     }
-    let cut: String = line.chars().skip(length - width.saturating_sub(1)).collect();
-    format!("…{cut}")
+    format!("…{}", end(&text, width.saturating_sub(1)))
 }
 
 /// Both ends of an id: the start says what it is, the end which one.
 pub fn ends(text: &str, width: usize) -> String {
-    let line = one_line(text);
-    let length = line.chars().count();
-    if length <= width {
-        return line;
+    let text = reveal(text);
+    if text.width() <= width {
+        return text;
     }
     let left = width.saturating_sub(1).div_ceil(2);
-    let right = width.saturating_sub(1) - left;
-    let start: String = line.chars().take(left).collect();
-    let end: String = line.chars().skip(length - right).collect();
-    format!("{start}…{end}")
+    format!("{}…{}", start(&text, left), end(&text, width.saturating_sub(1) - left))
 }
 
-/// Lines of whole words, none longer than `width` unless a word is.
+/// As much of the start as fits.
+fn start(text: &str, width: usize) -> &str {
+    let ends = text.char_indices().map(|(place, character)| place + character.len_utf8());
+    let last = ends.take_while(|end| text[..*end].width() <= width).last();
+    &text[..last.unwrap_or(0)]
+}
+
+/// As much of the end as fits.
+fn end(text: &str, width: usize) -> &str {
+    let begins = text.char_indices().rev().map(|(place, _)| place);
+    let first = begins.take_while(|begin| text[*begin..].width() <= width).last();
+    &text[first.unwrap_or(text.len())..]
+}
+
+/// Words of somebody else on one line: how they were laid out does not matter.
+pub fn prose(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Lines of whole words, none wider than `width` unless a word is.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    let mut taken = 0;
+    for word in text.split_whitespace().map(reveal) {
+        let needed = word.width();
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+            Some(line) if taken + 1 + needed <= width => {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&word);
+                taken += 1 + needed;
             }
-            _ => lines.push(word.to_owned()),
+            _ => {
+                taken = needed;
+                lines.push(word);
+            }
         }
     }
     lines
-}
-
-/// Names come from outside: a line break or an escape in one must not reach the terminal.
-fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' | '\t' | '\r' => line.push(' '),
-            control if control.is_control() => line.push('\u{fffd}'),
-            other => line.push(other),
-        }
-    }
-    line
 }
 
 #[cfg(test)]
@@ -213,17 +238,14 @@ mod tests {
         assert_eq!(tail("/Contracts/2026/nda.txt", 12), "…026/nda.txt");
         assert_eq!(ends("file-abcdefghijkl", 9), "file…ijkl");
         assert_eq!(head("short", 5), "short");
+        // Two columns for each: three of them and the mark do not fit into six.
+        assert_eq!([head("契約書です", 6), tail("契約書です", 6)], ["契約…", "…です"]);
     }
 
     #[test]
     fn words_stay_whole() {
         assert_eq!(wrap("the quick  brown\nfox jumps", 10), ["the quick", "brown fox", "jumps"]);
         assert!(wrap(" ", 10).is_empty());
-    }
-
-    #[test]
-    fn what_comes_from_outside_cannot_steer_the_terminal() {
-        assert_eq!(head("a\x1b[2J\nb", 20), "a\u{fffd}[2J b");
     }
 
     #[test]

@@ -13,8 +13,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::{Failure, Outcome};
-use super::table::terminal_width;
-use super::text::{Paint, wrap};
+use super::shown::Shown;
+use super::text::{Paint, terminal_width, wrap};
 use super::{Form, output};
 use crate::config::Config;
 use crate::sync::Rules;
@@ -81,8 +81,9 @@ impl Report {
             let word = if row.ok { paint.good("ok  ") } else { paint.bad("FAIL") };
             // Beside the names; on one line where there is no terminal.
             let width = terminal_width().map_or(usize::MAX, |width| width.saturating_sub(TEXT).max(TEXT));
-            let lines = wrap(&row.message, width).join(&format!("\n{:TEXT$}", ""));
-            output::line(format!("{word}  {:<NAME$}  {lines}", row.check))?;
+            let beside = (word + "  " + &row.check).padded(TEXT - 2) + "  ";
+            let before = std::iter::once(beside).chain(std::iter::repeat(Shown::default().padded(TEXT)));
+            output::lines(before.zip(wrap(&row.message, width)).map(|(before, line)| before + line))?;
         }
         self.rows.push(row);
         Ok(())
@@ -123,8 +124,13 @@ impl Report {
         let failed = self.rows.iter().filter(|row| !row.ok).count();
         match self.live {
             None => output::json(&self.rows)?,
-            Some(paint) if failed == 0 => output::line(paint.good("\nAll is well: docket serve."))?,
-            Some(paint) => output::line(paint.bad(&format!("\n{failed} of {} failed.", self.rows.len())))?,
+            Some(paint) if failed == 0 => {
+                output::lines([Shown::default(), paint.good("All is well: docket serve.")])?
+            }
+            Some(paint) => {
+                let words = format!("{failed} of {} failed.", self.rows.len());
+                output::lines([Shown::default(), paint.bad(words)])?;
+            }
         }
         Ok(self.outcome())
     }

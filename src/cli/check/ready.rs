@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::super::text::head;
+use super::super::text::{head, prose};
 use super::Report;
 use crate::config::Config;
 use crate::http::{self, Base};
@@ -39,7 +39,7 @@ async fn answer(address: SocketAddr) -> Result<(bool, String), String> {
     let answer = client.get(url).timeout(LIMIT).send().await.map_err(unanswered)?;
     let ready = answer.status().is_success();
     let text = answer.text().await.map_err(unanswered)?;
-    Ok((ready, head(&text, SHOWN_CHARS)))
+    Ok((ready, head(&prose(&text), SHOWN_CHARS)))
 }
 
 /// Where this machine reaches a server that listens there: everywhere includes here.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::failure::Failure;
 use super::super::sandbox::WORKSPACE;
+use super::super::shown::Shown;
 use super::super::table::{Column, Cut, Table, plain, state};
 use super::super::text::{bytes, count};
 use super::tell::{INDENT, Teller, WIDTH};
@@ -107,7 +108,8 @@ impl Comparison {
     }
 
     pub fn show(&self, teller: &Teller) -> Result<(), Failure> {
-        teller.say(&format!("\n{}", teller.paint.bold("Fastio beside the vector store")))?;
+        teller.say("")?;
+        teller.say(teller.paint.bold("Fastio beside the vector store"))?;
         let mut table = Table::new(&[
             Column::new("file in Fastio", Cut::Start),
             Column::new("version", Cut::Start).widest(7),
@@ -139,16 +141,19 @@ impl Comparison {
                 state("no"),
             ]);
         }
-        teller.say(&table.render_in(WIDTH, teller.paint))?;
-        teller.say(&format!("\n{}", self.verdict(teller)))?;
+        for line in table.render_in(WIDTH, teller.paint) {
+            teller.say(line)?;
+        }
+        teller.say("")?;
+        teller.say(self.verdict(teller))?;
         Ok(())
     }
 
-    fn verdict(&self, teller: &Teller) -> String {
+    fn verdict(&self, teller: &Teller) -> Shown {
         if self.agree() {
             let what =
                 format!("They agree: {}, no orphan, no job left.", count(self.files.len() as u64, "file"));
-            return teller.paint.good(&what);
+            return teller.paint.good(what);
         }
         let what = format!(
             "They differ: {} and {}; {}, {} held, {} left.",
@@ -158,7 +163,7 @@ impl Comparison {
             count(self.locks_held as u64, "lock"),
             count(self.jobs_left.unsigned_abs(), "job"),
         );
-        teller.paint.bad(&what)
+        teller.paint.bad(what)
     }
 }
 

@@ -231,10 +231,10 @@ async fn play(arguments: &Arguments, world: &World<'_>, stage: &Stage<'_>) -> Re
         () = stage.stop.cancelled() => return Err(Failure::Failed("stopped before the story's end".to_owned())),
     };
     if arguments.json {
-        output::line(comparison.json().to_string())?;
+        output::one_line(&comparison.json())?;
     }
     if !arguments.once {
-        teller.say(&try_it(stage, &world.store().await?))?;
+        teller.text(&try_it(stage, &world.store().await?))?;
         stage.stop.cancelled().await;
         return Ok(Outcome::Done);
     }

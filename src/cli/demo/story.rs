@@ -37,8 +37,7 @@ const OLD_CAP: &str = "five hundred thousand US dollars (USD 500,000)";
 const NEW_CAP: &str = "two million US dollars (USD 2,000,000)";
 
 pub async fn tell(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
-    teller
-        .say(&teller.paint.bold("Docket: what is in Fastio can be searched at OpenAI, and stays right."))?;
+    teller.say(teller.paint.bold("Docket: what is in Fastio can be searched at OpenAI, and stays right."))?;
     teller.say("Both are stand-ins here. The server, its webhooks and their signatures are real.")?;
     add(world, teller).await?;
     ask(world, teller).await?;

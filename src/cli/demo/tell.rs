@@ -1,7 +1,9 @@
 //! How the story looks: numbered steps, what was done, and what Docket made of it, on 80 columns.
 
-use std::io::{self, Write};
+use std::io;
 
+use super::super::output;
+use super::super::shown::Shown;
 use super::super::text::{Paint, wrap};
 
 /// The width that everything is laid out for.
@@ -26,47 +28,43 @@ impl Teller {
         Teller { paint: Paint::stderr(), to_stderr: true }
     }
 
-    /// Text as it is, and a line's end where it has none.
-    pub fn say(&self, text: &str) -> io::Result<()> {
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        if self.to_stderr {
-            writeln!(io::stderr(), "{text}")
-        } else {
-            let mut out = io::stdout().lock();
-            writeln!(out, "{text}")?;
-            out.flush()
-        }
+    pub fn say(&self, line: impl Into<Shown>) -> io::Result<()> {
+        if self.to_stderr { output::error_line(line) } else { output::line(line) }
+    }
+
+    pub fn text(&self, lines: &str) -> io::Result<()> {
+        lines.lines().try_for_each(|line| self.say(line))
     }
 
     /// The beginning of a step.
     pub fn step(&self, number: u8, what: &str) -> io::Result<()> {
-        let number = self.paint.mark(&number.to_string());
-        self.say(&format!("\n{number}  {}", self.paint.bold(what)))
+        self.say("")?;
+        self.say(self.paint.mark(number.to_string()) + "  " + self.paint.bold(what))
     }
 
     /// A file, something about it, and what became of it.
     pub fn file(&self, path: &str, about: &str, result: &str) -> io::Result<()> {
-        self.say(&format!("{INDENT}{path:<40} {about:>7}   {}", self.paint.good(result)))
+        self.say(Shown::from(format!("{INDENT}{path:<40} {about:>7}   ")) + self.paint.good(result))
     }
 
     /// What leads over to what follows.
     pub fn aside(&self, text: &str) -> io::Result<()> {
-        self.say(&format!("{INDENT}{text}"))
+        self.say(format!("{INDENT}{text}"))
     }
 
     /// What Docket did.
     pub fn result(&self, text: &str) -> io::Result<()> {
         let mut lines = wrap(text, WIDTH - INDENT.len() - 2).into_iter();
         let first = lines.next().unwrap_or_default();
-        self.say(&format!("{INDENT}{} {}", self.paint.good("→"), first))?;
-        lines.try_for_each(|line| self.say(&format!("{INDENT}  {line}")))
+        self.say(Shown::from(INDENT) + self.paint.good("→") + " " + first)?;
+        lines.try_for_each(|line| self.say(format!("{INDENT}  {line}")))
     }
 
     /// Words of a document.
     pub fn quote(&self, source: &str, text: &str) -> io::Result<()> {
-        self.say(&format!("{INDENT}{}", self.paint.mark(source)))?;
+        self.say(Shown::from(INDENT) + self.paint.mark(source))?;
         for line in wrap(text, WIDTH - INDENT.len() - 2) {
-            self.say(&format!("{INDENT}{} {line}", self.paint.dim("│")))?;
+            self.say(Shown::from(INDENT) + self.paint.dim("│") + " " + line)?;
         }
         Ok(())
     }

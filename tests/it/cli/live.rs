@@ -135,6 +135,5 @@ async fn a_file_in_fastio_becomes_a_row_with_its_copy() {
     assert!(nda["seen_at"].is_i64(), "{nda}");
     let words = at.docket(&["files"]);
     assert!(words.out.contains("/Contracts/nda.txt") && words.out.contains("indexed"), "{words:?}");
-    assert!(words.out.lines().all(|line| line.chars().count() <= 100), "{words:?}");
     assert_eq!(server.stop(), 0);
 }

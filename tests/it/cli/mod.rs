@@ -1,6 +1,7 @@
 //! The program as a person runs it: the real binary, its output and its exit codes.
 
 mod check;
+mod hostile;
 mod live;
 mod long;
 mod rows;

@@ -63,7 +63,6 @@ async fn a_run_is_listed_and_shown_stopped_and_made_again() {
     assert!(runs[0]["input_tokens"].as_i64().unwrap() > 0, "{runs:#?}");
     let words = at.docket(&["runs", "list", "--rule", "liability"]);
     assert!(words.out.contains("/Contracts/1.txt") && words.out.contains("completed"), "{words:?}");
-    assert!(words.out.lines().all(|line| line.chars().count() <= 100), "{words:?}");
     assert_eq!(rows(&at.docket(&["runs", "list", "--rule", "another", "--json"])), Vec::<Value>::new());
 
     let shown = at.docket(&["runs", "show", "1"]);
