@@ -144,6 +144,20 @@ async fn killed_while_it_places_the_result() {
     both_sides(PLACE, analysed).await;
 }
 
+/// The result was right when it was written, and the server died before it could record that. So each version of it is
+/// written once, and the first run has none on record.
+#[tokio::test]
+async fn killed_when_the_result_is_written_and_the_file_has_a_newer_version_afterwards() {
+    let mut server = Server::with(&legal("")).await;
+    server.dies_over((&PLACE, Dies::After), (FILE, &contract(1))).await;
+    server.put(FILE, &contract(2)).await;
+    server.start();
+    server.rests().await;
+    server.holds_nothing().await;
+    assert_eq!(server.outcomes().await, ["superseded", "completed"]);
+    assert_eq!(server.versions(RESULT).await, 2);
+}
+
 #[tokio::test]
 async fn killed_after_it_has_written_and_before_it_lets_go_of_the_lock() {
     both_sides(UNLOCK, analysed).await;
