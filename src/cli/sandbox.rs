@@ -13,14 +13,19 @@ use super::failure::{Failure, Outcome};
 use super::signals::Signals;
 use super::{log, output};
 use crate::config::Config;
+use crate::fastio::Profile;
 use crate::sandbox::{Options, Sandbox, Scheme, Webhook, start};
 
 /// What the stand-ins' webhooks are signed with unless FASTIO_WEBHOOK_SECRET says otherwise: `whsec_` and a fixed text
 /// in base64. It protects nothing, so it may be printed.
 pub const PUBLIC_SECRET: &str = "whsec_ZG9ja2V0LXNhbmRib3gtaXMtbm90LXNlY3JldA==";
 
-/// A workspace for the examples; any number will do.
+/// The workspace of the examples and documents, which is there from the start, so that `docket check` finds it before the
+/// first file. Any other is there when something is put into it.
 pub const WORKSPACE: &str = "4829105738291047362";
+
+/// The model that the OpenAI stand-in plays by plain rules.
+pub const MODEL: &str = "sandbox-rules";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -89,6 +94,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
             "cannot listen on {fastio} and {openai}: {error}; choose others with --fastio and --openai"
         ))
     })?;
+    sandbox.fastio().make(&Profile::workspace(WORKSPACE));
     let shown = Addresses { sandbox: &sandbox, secret: is_public.then_some(&secret), webhook: to };
     if json {
         output::one_line(&shown.json())?;
@@ -140,8 +146,10 @@ export FASTIO_BASE_URL={fastio_bare}
 export OPENAI_BASE_URL={openai_bare}
 export FASTIO_API_KEY=any-key OPENAI_API_KEY=any-key
 {secret}
-Put a file into Fastio, and look at what both hold and were asked:
+Workspace {WORKSPACE} is there, and so is the model {MODEL}.
+Put a file into it, read it, and look at what both hold and were asked:
   curl -T contract.txt {control}files/{WORKSPACE}/Contracts/contract.txt
+  curl {control}files/{WORKSPACE}/Contracts/contract.txt
   curl {control}state
   curl {openai_control}state
   curl {openai_control}requests

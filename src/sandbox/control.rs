@@ -4,13 +4,14 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
-use axum::{Json, Router};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Core;
@@ -30,17 +31,28 @@ pub fn router(core: &Core) -> Router {
         .fallback(unknown)
 }
 
+/// JSON as a person reads it in a terminal: indented, with a line's end after it.
+pub struct Pretty<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Pretty<T> {
+    fn into_response(self) -> Response {
+        let mut text = serde_json::to_string_pretty(&self.0).expect("what control shows has text as keys");
+        text.push('\n');
+        ([(CONTENT_TYPE, "application/json")], text).into_response()
+    }
+}
+
 /// A refusal of the control API, in one member.
 pub fn refuse(status: StatusCode, message: impl Into<String>) -> Response {
-    (status, Json(json!({ "error": message.into() }))).into_response()
+    (status, Pretty(json!({ "error": message.into() }))).into_response()
 }
 
 async fn unknown() -> Response {
     refuse(StatusCode::NOT_FOUND, "the sandbox has no such control path or method")
 }
 
-async fn list_faults(State(core): State<Core>) -> Json<Value> {
-    Json(json!({ "faults": core.faults.list() }))
+async fn list_faults(State(core): State<Core>) -> Pretty<Value> {
+    Pretty(json!({ "faults": core.faults.list() }))
 }
 
 async fn add_faults(State(core): State<Core>, body: Bytes) -> Response {
@@ -49,18 +61,18 @@ async fn add_faults(State(core): State<Core>, body: Bytes) -> Response {
         Err(error) => return refuse(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")),
     };
     match core.faults.add_json(value) {
-        Ok(faults) => (StatusCode::CREATED, Json(json!({ "faults": faults }))).into_response(),
+        Ok(faults) => (StatusCode::CREATED, Pretty(json!({ "faults": faults }))).into_response(),
         Err(refused) => refuse(StatusCode::BAD_REQUEST, refused.to_string()),
     }
 }
 
-async fn clear_faults(State(core): State<Core>) -> Json<Value> {
-    Json(json!({ "removed": core.faults.clear() }))
+async fn clear_faults(State(core): State<Core>) -> Pretty<Value> {
+    Pretty(json!({ "removed": core.faults.clear() }))
 }
 
 async fn remove_fault(State(core): State<Core>, Path(id): Path<String>) -> Response {
     if core.faults.remove(&id) {
-        Json(json!({ "removed": 1 })).into_response()
+        Pretty(json!({ "removed": 1 })).into_response()
     } else {
         refuse(StatusCode::NOT_FOUND, format!("no fault {id} is set"))
     }
@@ -73,12 +85,12 @@ struct MoreThan {
 }
 
 /// How many requests faults have held. With `?more_than=N` it answers when there are more.
-async fn held(State(core): State<Core>, Query(MoreThan { more_than }): Query<MoreThan>) -> Json<Value> {
+async fn held(State(core): State<Core>, Query(MoreThan { more_than }): Query<MoreThan>) -> Pretty<Value> {
     if let Some(before) = more_than {
         // Answers as it is when the wait is over.
         let _ = tokio::time::timeout(HELD_WAIT, core.faults.held_more_than(before)).await;
     }
-    Json(json!({ "held": core.faults.held() }))
+    Pretty(json!({ "held": core.faults.held() }))
 }
 
 #[derive(Deserialize)]
@@ -88,7 +100,7 @@ struct Since {
 }
 
 async fn requests(State(core): State<Core>, Query(Since { since }): Query<Since>) -> Response {
-    Json(core.journal.since(since.unwrap_or(0))).into_response()
+    Pretty(core.journal.since(since.unwrap_or(0))).into_response()
 }
 
 async fn clear_requests(State(core): State<Core>) -> StatusCode {
@@ -102,8 +114,8 @@ struct Advance {
     advance_ms: i64,
 }
 
-async fn clock(State(core): State<Core>) -> Json<Value> {
-    Json(json!({ "now_ms": core.clock.now() }))
+async fn clock(State(core): State<Core>) -> Pretty<Value> {
+    Pretty(json!({ "now_ms": core.clock.now() }))
 }
 
 async fn advance_clock(State(core): State<Core>, body: Bytes) -> Response {

@@ -22,13 +22,14 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::failure::{Failure, Outcome};
-use super::sandbox::{PUBLIC_SECRET, WORKSPACE, bare, control};
+use super::sandbox::{MODEL, PUBLIC_SECRET, WORKSPACE, bare, control};
 use super::signals::Signals;
 use super::{SettingsArgs, log, output};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::openai::VectorStoreId;
+use crate::run::RunId;
 use crate::sandbox::{Options, Sandbox, Scheme, Webhook};
 
 use compare::Comparison;
@@ -178,7 +179,7 @@ exclude = [\"**/*.analysis.md\", \"/Review/liability overview*.csv\"]
 vector_store = {{ create = \"demo\" }}
 
 [rule.run]
-model = \"sandbox-rules\"
+model = \"{MODEL}\"
 prompt = \"Extract every clause about liability, with its section and the exact quote.\"
 schema = \"{SCHEMA_FILE}\"
 write_back = \"{{stem}}.analysis.md\"
@@ -234,33 +235,44 @@ async fn play(arguments: &Arguments, world: &World<'_>, stage: &Stage<'_>) -> Re
         output::one_line(&comparison.json())?;
     }
     if !arguments.once {
-        teller.text(&try_it(stage, &world.store().await?))?;
+        let (run, _) =
+            world.runs().await?.into_iter().next().context("nothing was run over the contracts")?;
+        teller.text(&try_it(stage, &world.store().await?, RunId(run.run_id))?)?;
         stage.stop.cancelled().await;
         return Ok(Outcome::Done);
     }
     Ok(if comparison.agree() { Outcome::Done } else { Outcome::Bad })
 }
 
-/// What a person can do now.
-fn try_it(stage: &Stage<'_>, store: &VectorStoreId) -> String {
+/// What a person can do now, each line as it can be typed: this program is as a rule not on the PATH.
+fn try_it(stage: &Stage<'_>, store: &VectorStoreId, run: RunId) -> anyhow::Result<String> {
     let Addresses { listen, fastio, openai } = stage.addresses;
     let (fastio_control, openai_control) = (control(fastio), control(openai));
     let settings = stage.settings.display();
-    format!(
+    let program = std::env::current_exe().context("finding this program")?;
+    let programs = program.parent().context("this program is in no folder")?.display();
+    let openai = bare(openai);
+    Ok(format!(
         "
-Everything stays up until Ctrl-C. In another terminal:
+Everything stays up until Ctrl-C. In another terminal, first:
+
+    export PATH=\"{programs}:$PATH\" DOCKET_CONFIG=\"{settings}\"
+    F={fastio_control}files/{WORKSPACE}
 
   Put a file into Fastio, and see what Docket made of it
-    curl -T README.md \\
-    {fastio_control}files/{WORKSPACE}/Contracts/new.md
-    docket files --config {settings}
-    docket status --config {settings}
+    curl -T \"$DOCKET_CONFIG\" $F/Contracts/new.toml
+    docket files
+    docket status
+
+  Read what was found in the contracts that were analysed
+    docket runs list
+    docket runs show {run}
+    curl $F/Review/mutual-nda.analysis.md
 
   Ask the vector store
-    STORE={store}
     curl -H 'Authorization: Bearer any' -H 'Content-Type: application/json' \\
     -d '{{\"query\": \"limitation of liability\"}}' \\
-    {openai_bare}/vector_stores/$STORE/search
+    {openai}/vector_stores/{store}/search
 
   See all that the stand-ins hold, and what they were asked
     curl {fastio_control}state
@@ -268,7 +280,6 @@ Everything stays up until Ctrl-C. In another terminal:
     curl {openai_control}requests
 
   Docket takes webhooks at http://{listen}/webhooks/fastio
-",
-        openai_bare = bare(openai),
-    )
+"
+    ))
 }

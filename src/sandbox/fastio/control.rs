@@ -6,6 +6,7 @@
 //! | `PUT /_sandbox/profiles/{workspace}` | makes an empty workspace or share exist, or a hidden one be seen again |
 //! | `DELETE /_sandbox/profiles/{workspace}` | hides it, as from a key that lost its access |
 //! | `PUT /_sandbox/files/{workspace}/{path}` | the body, or `?generate=BYTES&seed=N`, becomes the file's content |
+//! | `GET /_sandbox/files/{workspace}/{path}` | the file's content |
 //! | `DELETE /_sandbox/files/{workspace}/{path}` | trashes a file or folder; `?purge=true` removes it without a word |
 //! | `PUT /_sandbox/folders/{workspace}/{path}` | makes a folder and those above it |
 //! | `POST /_sandbox/move` | `{workspace, from, to}`: moves, renames or both, over whatever is at `to` |
@@ -22,12 +23,12 @@ mod show;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -39,7 +40,7 @@ use super::world::World;
 use super::{By, State};
 use crate::fastio::Profile;
 use crate::sandbox::content::Generated;
-use crate::sandbox::control::refuse;
+use crate::sandbox::control::{Pretty, refuse};
 use show::{named, summary};
 
 pub use show::{EVENTS_SHOWN, snapshot};
@@ -54,7 +55,7 @@ pub fn router(state: &State) -> Router {
     Router::new()
         .route("/_sandbox/state", get(show::state))
         .route("/_sandbox/profiles/{profile}", put(make_profile).delete(hide_profile))
-        .route("/_sandbox/files/{profile}/{*path}", put(put_file).delete(delete))
+        .route("/_sandbox/files/{profile}/{*path}", put(put_file).get(show::content).delete(delete))
         .route("/_sandbox/folders/{profile}/{*path}", put(make_folder))
         .route("/_sandbox/move", post(move_node))
         .route("/_sandbox/copy", post(copy))
@@ -83,7 +84,7 @@ impl IntoResponse for Failed {
     }
 }
 
-type Answer = Result<Json<Value>, Failed>;
+type Answer = Result<Pretty<Value>, Failed>;
 
 fn profile(text: &str) -> Result<Profile, Failed> {
     if !text.contains(':') {
@@ -109,13 +110,13 @@ fn parted(path: &str) -> (&str, &str) {
 async fn make_profile(Shared(state): Shared<State>, Path(id): Path<String>) -> Answer {
     let profile = profile(&id)?;
     state.change(|world| world.ensure(&profile))?;
-    Ok(Json(json!({"workspace": named(&profile)})))
+    Ok(Pretty(json!({"workspace": named(&profile)})))
 }
 
 async fn hide_profile(Shared(state): Shared<State>, Path(id): Path<String>) -> Answer {
     let profile = profile(&id)?;
     state.change(|world| world.hide(&profile))?;
-    Ok(Json(json!({"workspace": named(&profile), "hidden": true})))
+    Ok(Pretty(json!({"workspace": named(&profile), "hidden": true})))
 }
 
 #[derive(Deserialize)]
@@ -150,7 +151,7 @@ async fn put_file(
         world.ensure(&profile)?;
         let parent = world.make_folders(&profile, folder, &by)?;
         let key = world.put_file(&profile, (parent, name), Arc::new(content), &by)?;
-        Ok(Json(summary(world.tree(&profile)?, key)))
+        Ok(Pretty(summary(world.tree(&profile)?, key)))
     })
 }
 
@@ -167,7 +168,7 @@ async fn make_folder(Shared(state): Shared<State>, Path((id, path)): Path<(Strin
     state.change(|world| {
         world.ensure(&profile)?;
         let key = world.make_folders(&profile, &path, &by)?;
-        Ok(Json(summary(world.tree(&profile)?, key)))
+        Ok(Pretty(summary(world.tree(&profile)?, key)))
     })
 }
 
@@ -203,7 +204,7 @@ async fn delete(
             shown["trashed"] = true.into();
         }
         shown["purged"] = purge.into();
-        Ok(Json(shown))
+        Ok(Pretty(shown))
     })
 }
 
@@ -257,7 +258,7 @@ async fn move_node(Shared(state): Shared<State>, body: Bytes) -> Answer {
         } else {
             world.move_into(&profile, key, parent, &by)?;
         }
-        Ok(Json(summary(world.tree(&profile)?, key)))
+        Ok(Pretty(summary(world.tree(&profile)?, key)))
     })
 }
 
@@ -268,7 +269,7 @@ async fn copy(Shared(state): Shared<State>, body: Bytes) -> Answer {
         let key = at(world, &profile, &asked.from)?;
         let parent = world.make_folders(&profile, &asked.to, &by)?;
         let copy = world.copy_into(&profile, key, parent, &by)?;
-        Ok(Json(summary(world.tree(&profile)?, copy)))
+        Ok(Pretty(summary(world.tree(&profile)?, copy)))
     })
 }
 
@@ -278,7 +279,7 @@ async fn restore(Shared(state): Shared<State>, body: Bytes) -> Answer {
     state.change(|world| {
         let key = last_trashed(world.tree(&profile)?, &asked.path).ok_or_else(|| missing(&asked.path))?;
         world.restore(&profile, key, &by)?;
-        Ok(Json(summary(world.tree(&profile)?, key)))
+        Ok(Pretty(summary(world.tree(&profile)?, key)))
     })
 }
 
@@ -306,7 +307,7 @@ async fn generate(Shared(state): Shared<State>, body: Bytes) -> Answer {
     }
     let (profile, at) = (profile(&workspace)?, state.now());
     state.change(|world| world.generate(&profile, Many { count, seed, at }))?;
-    Ok(Json(json!({"workspace": workspace, "count": count})))
+    Ok(Pretty(json!({"workspace": workspace, "count": count})))
 }
 
 async fn unlock(Shared(state): Shared<State>, body: Bytes) -> Answer {
@@ -315,13 +316,13 @@ async fn unlock(Shared(state): Shared<State>, body: Bytes) -> Answer {
     state.change(|world| {
         let key = at(world, &profile, &asked.path)?;
         world.override_lock(&profile, key, &by)?;
-        Ok(Json(summary(world.tree(&profile)?, key)))
+        Ok(Pretty(summary(world.tree(&profile)?, key)))
     })
 }
 
-async fn idle(Shared(state): Shared<State>) -> Json<Value> {
+async fn idle(Shared(state): Shared<State>) -> Pretty<Value> {
     state.flush_webhooks().await;
-    Json(json!({"idle": true}))
+    Pretty(json!({"idle": true}))
 }
 
 #[derive(Deserialize)]
@@ -330,6 +331,6 @@ struct Since {
     since: Option<u64>,
 }
 
-async fn acknowledged(Shared(state): Shared<State>, Query(asked): Query<Since>) -> Json<Value> {
-    Json(state.inner.sender.acknowledged(asked.since.unwrap_or(0)))
+async fn acknowledged(Shared(state): Shared<State>, Query(asked): Query<Since>) -> Pretty<Value> {
+    Pretty(state.inner.sender.acknowledged(asked.since.unwrap_or(0)))
 }

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::server::{Service, Stamp};
 use super::{Core, Options, server};
+use crate::fastio::Profile;
 
 use refusal::Refusal;
 use webhook::Sender;
@@ -70,6 +71,11 @@ impl State {
         let sender = Sender::new(options.webhook.clone(), Arc::clone(&core.faults), core.clock.clone());
         let world = Mutex::new(World::new(core.seed));
         State { inner: Arc::new(Inner { core, world, head: watch::Sender::new(0), sender }) }
+    }
+
+    /// Makes a workspace or share exist, as `PUT /_sandbox/profiles/…` does: one that is well named, among few.
+    pub fn make(&self, profile: &Profile) {
+        self.change(|world| world.ensure(profile)).expect("it is well named and there is room");
     }
 
     /// Everything, as `GET /_sandbox/state` answers it.

@@ -6,17 +6,17 @@
 //! | `GET /_sandbox/searchable` | when which file could be found |
 //! | `POST /_sandbox/copies` | `{vector_store, copies: [{filename, text, attributes}]}`: files that were uploaded and indexed long ago |
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::content::Content;
-use super::super::control::refuse;
+use super::super::control::{Pretty, refuse};
 use super::MAX_JSON_BYTES;
 use super::file::File;
 use super::state::State;
@@ -30,12 +30,12 @@ pub fn routes() -> Router<State> {
         .route("/_sandbox/copies", post(put_copies).layer(DefaultBodyLimit::max(MAX_JSON_BYTES)))
 }
 
-async fn snapshot(Shared(state): Shared<State>) -> Json<Value> {
-    Json(state.snapshot())
+async fn snapshot(Shared(state): Shared<State>) -> Pretty<Value> {
+    Pretty(state.snapshot())
 }
 
-async fn searchable(Shared(state): Shared<State>) -> Json<Value> {
-    Json(state.searchable())
+async fn searchable(Shared(state): Shared<State>) -> Pretty<Value> {
+    Pretty(state.searchable())
 }
 
 #[derive(Deserialize)]
@@ -81,5 +81,5 @@ async fn put_copies(Shared(state): Shared<State>, body: Bytes) -> Response {
             store::find(&mut world, &asked.vector_store).expect("it was there, and the world is locked");
         store.files.put(&id, entry);
     }
-    Json(json!({"copies": many})).into_response()
+    Pretty(json!({"copies": many})).into_response()
 }

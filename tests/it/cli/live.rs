@@ -43,7 +43,7 @@ pub async fn serve(
 }
 
 /// The stand-ins as a process, and its first line.
-fn sandbox(place: &Place, arguments: &[&str]) -> (Program, Value) {
+pub fn sandbox(place: &Place, arguments: &[&str]) -> (Program, Value) {
     let ports = ["sandbox", "--json", "--fastio", "127.0.0.1:0", "--openai", "127.0.0.1:0"];
     let mut sandbox = place.with(&[]).start(&[&ports, arguments].concat());
     let line = sandbox.out.find(|_| true);

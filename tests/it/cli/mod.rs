@@ -6,6 +6,7 @@ mod live;
 mod long;
 mod rows;
 mod runs;
+mod steps;
 
 use crate::harness::program::Place;
 

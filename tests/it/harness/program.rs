@@ -1,7 +1,7 @@
 //! Runs the binary: in a directory of its own, with an environment of its own, and killed when a test is done with it.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
@@ -105,6 +105,24 @@ impl At<'_> {
         let mut program = Program::of(script.spawn().expect("`script` is in every Debian and most systems"));
         let code = program.wait();
         Run { code, out: program.out.rest(), err: program.err.rest() }
+    }
+
+    /// Runs commands as somebody types them who has the program on the PATH; the first that fails ends it.
+    pub fn shell(&self, commands: &str) -> Run {
+        let mut program = self.start_shell(commands);
+        let code = program.wait();
+        Run { code, out: program.out.rest(), err: program.err.rest() }
+    }
+
+    /// Likewise, when the last of them goes on.
+    pub fn start_shell(&self, commands: &str) -> Program {
+        let programs = Path::new(env!("CARGO_BIN_EXE_docket")).parent().unwrap().display();
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", commands]).current_dir(self.place.folder.path()).env_clear();
+        shell.env("PATH", format!("{programs}:/usr/bin:/bin")).env("TMPDIR", self.place.path("tmp"));
+        shell.envs(self.environment.iter().cloned());
+        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Program::of(shell.spawn().unwrap())
     }
 
     /// Starts a command that goes on.

@@ -1,11 +1,20 @@
-//! What control shows: the whole state, and one node after a change.
+//! What control shows: the whole state, one node after a change, and a file's content.
 
-use axum::Json;
-use axum::extract::{Query, State as Shared};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State as Shared};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::{Failed, at, missing, profile};
 use crate::fastio::{Profile, ProfileKind};
+use crate::sandbox::control::Pretty;
 use crate::sandbox::fastio::id::shown;
 use crate::sandbox::fastio::lock::held;
 use crate::sandbox::fastio::tree::{Key, Kind, Tree};
@@ -39,6 +48,27 @@ pub fn named(profile: &Profile) -> String {
     }
 }
 
+/// `GET /_sandbox/files/{workspace}/{path}`: what a person would see who opens the file.
+pub async fn content(
+    Shared(state): Shared<State>,
+    Path((id, path)): Path<(String, String)>,
+) -> Result<Response, Failed> {
+    let profile = profile(&id)?;
+    let (content, kind) = state.look(|world| {
+        let key = at(world, &profile, &path)?;
+        let node = world.tree(&profile)?.node(key).ok_or_else(|| missing(&path))?;
+        let version = node.version().ok_or_else(|| {
+            Failed(
+                StatusCode::BAD_REQUEST,
+                format!("{path} is a folder: GET /_sandbox/state lists what is in it"),
+            )
+        })?;
+        Ok::<_, Failed>((Arc::clone(&version.content), render::mimetype(&node.name, node.kind)))
+    })?;
+    let pieces = content.chunks().map(Ok::<_, Infallible>);
+    Ok(([(CONTENT_TYPE, kind)], Body::from_stream(stream::iter(pieces))).into_response())
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shown {
@@ -46,8 +76,8 @@ pub struct Shown {
 }
 
 /// `GET /_sandbox/state`. It looks at everything, so it is for people and for the end of a test.
-pub async fn state(Shared(state): Shared<State>, Query(asked): Query<Shown>) -> Json<Value> {
-    Json(snapshot(&state, asked.events.unwrap_or(EVENTS_SHOWN)))
+pub async fn state(Shared(state): Shared<State>, Query(asked): Query<Shown>) -> Pretty<Value> {
+    Pretty(snapshot(&state, asked.events.unwrap_or(EVENTS_SHOWN)))
 }
 
 pub fn snapshot(state: &State, events: usize) -> Value {
