@@ -1,10 +1,13 @@
-//! What the documents say about the program is true: the settings and their defaults, the files and tests they name.
+//! What the documents say about the program is true: the settings and their defaults, the files, tests and commands they
+//! name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use docket::config::{Config, ConfigError, Sources};
+
+use crate::harness::program::Place;
 
 const EXAMPLE: &str = include_str!("../../docket.example.toml");
 const README: &str = include_str!("../../README.md");
@@ -150,9 +153,13 @@ fn files_under(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 /// The documents a reader is sent to, by their path from the root.
 fn documents() -> Vec<PathBuf> {
-    let mut documents = files_under(&root().join("docs"), "md");
-    documents.extend(files_under(&root().join("deploy"), "md"));
-    documents.extend([root().join("README.md"), root().join("ARCHITECTURE.md")]);
+    let mut documents: Vec<PathBuf> = ["docs", "deploy", "examples"]
+        .iter()
+        .flat_map(|folder| files_under(&root().join(folder), "md"))
+        .collect();
+    let beside = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
+    documents.extend(beside.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    assert!(documents.contains(&root().join("README.md")), "{documents:?}");
     documents
 }
 
@@ -222,5 +229,75 @@ fn no_test_waits_by_sleeping() {
         let text = std::fs::read_to_string(&file).unwrap();
         let sleeps = ["sleep(", "sleep_until(", "::sleep;", "sleep, ", ", sleep}"];
         assert!(!sleeps.iter().any(|call| text.contains(call)), "{} sleeps", file.display());
+    }
+}
+
+/// Longer lines are cut or scrolled in a terminal and in a review. Tables and commands cannot be wrapped.
+const LONGEST_LINE: usize = 150;
+
+#[test]
+fn no_line_of_running_text_is_too_long_to_be_read() {
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let mut code = false;
+        for (number, line) in text.lines().enumerate() {
+            code ^= line.trim_start().starts_with("```");
+            let long = line.chars().count() > LONGEST_LINE && !code && !line.starts_with('|');
+            assert!(!long, "{}:{} is too long", document.display(), number + 1);
+        }
+    }
+}
+
+/// What a document says can be typed: the words of each block of commands, line by line, and of each bit of code in a
+/// sentence.
+fn typed(text: &str) -> Vec<Vec<&str>> {
+    let mut typed = Vec::new();
+    for (number, part) in text.split("```").enumerate() {
+        let code: Vec<&str> = match part.strip_prefix("sh\n") {
+            Some(block) => block.lines().map(|line| line.split(" #").next().unwrap()).collect(),
+            None if number % 2 == 0 => part.split('`').skip(1).step_by(2).collect(),
+            None => Vec::new(),
+        };
+        typed.extend(code.iter().map(|code| code.split_whitespace().collect::<Vec<_>>()));
+    }
+    typed
+}
+
+/// The command of the program that begins at this word, and the options it is given.
+fn command<'a>(words: &[&'a str]) -> Option<(Vec<&'a str>, BTreeSet<&'a str>)> {
+    let (program, rest) = words.split_first()?;
+    let is_name =
+        |word: &&&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
+    let name = rest.first().filter(is_name).filter(|name| *program == "docket" && **name != "docket")?;
+    let mut path = vec![*name];
+    path.extend(rest.get(1).filter(is_name).filter(|_| ["jobs", "runs"].contains(name)));
+    let here = rest.iter().take_while(|word| !["&&", "||", "|", ";"].contains(*word));
+    let options = here.map(|word| word.trim_matches(['[', ']', ';'])).filter(|word| word.starts_with("--"));
+    Some((path, options.map(|word| word.split('=').next().unwrap()).collect()))
+}
+
+#[test]
+fn every_command_and_option_that_the_documents_name_is_one() {
+    let mut named: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for words in typed(&text) {
+            for (path, options) in (0..words.len()).filter_map(|from| command(&words[from..])) {
+                let path = path.into_iter().map(str::to_owned).collect();
+                named.entry(path).or_default().extend(options.into_iter().map(str::to_owned));
+            }
+        }
+    }
+    for known in [&["serve"][..], &["jobs", "list"], &["runs", "again"], &["backfill"]] {
+        assert!(named.keys().any(|path| path == known), "the documents do not name {known:?}: {named:?}");
+    }
+    let place = Place::new();
+    for (path, options) in named {
+        let words: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = place.docket(&words);
+        assert_eq!(help.code, 0, "the documents name `docket {}`: {help:?}", path.join(" "));
+        for option in options {
+            assert!(help.out.contains(&option), "the documents give `docket {}` {option}", path.join(" "));
+        }
     }
 }
