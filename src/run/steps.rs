@@ -174,7 +174,7 @@ impl Runs {
             }
             Found::Going => {
                 let wait = Duration::from_millis(u64::try_from(age / 10).unwrap_or(0));
-                Err(later(wait.clamp(LOOK_AGAIN.0, LOOK_AGAIN.1), "OpenAI is at it"))
+                Err(later(wait.clamp(LOOK_AGAIN.0, LOOK_AGAIN.1), "OpenAI is working on it"))
             }
         }
     }

@@ -44,7 +44,7 @@ impl Sync {
             Ok(Located::At(path)) => path,
             // A copy's files have no other event than the folder's, and the folder is as new as they are.
             Ok(Located::Unknown) if attempt <= LOOKS_FOR_NEW => {
-                let reason = "Fastio told of a folder that it does not show yet".to_owned();
+                let reason = "Fastio reported a folder that it does not show yet".to_owned();
                 return Err(Verdict::Retry { after: None, reason });
             }
             // What was under it has its jobs already.

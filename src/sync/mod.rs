@@ -222,7 +222,7 @@ impl Sync {
             Ok(_) => Ok(()),
             Err(error) if error.is_not_found() || is_forbidden(&error) => {
                 let reason = format!(
-                    "Fastio shows this key no {profile}: give the key access to it, or change the rule"
+                    "this key may not see {profile} in Fastio, or it does not exist: give the key access, or change the rule"
                 );
                 Err(Verdict::Hold { target: profile_target(profile), reason })
             }
@@ -240,7 +240,7 @@ impl Sync {
         let now = self.clock.now();
         match known {
             None if attempt <= LOOKS_FOR_NEW => {
-                let reason = "Fastio told of a file that it does not show yet".to_owned();
+                let reason = "Fastio reported a file that it does not show yet".to_owned();
                 Err(Verdict::Retry { after: None, reason })
             }
             None => Ok(()),

@@ -131,7 +131,7 @@ async fn analyse(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
     }
     ensure_told(world.was_locked(), "the contracts were not locked while they were analysed")?;
     teller.result(
-        "Each was locked while the model was at it, and its analysis stands beside it. The model is a stand-in too: it \
+        "Each was locked while the model worked on it, and its analysis stands beside it. The model is a stand-in too: it \
          follows plain rules.",
     )?;
     let table = world.content(OVERVIEW).await?;

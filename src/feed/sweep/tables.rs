@@ -130,7 +130,7 @@ impl Sweeper<'_> {
         let why = match (concerned, row.is_some_and(|row| row.state == "gone")) {
             (false, _) => "no rule covers its workspace any more",
             (true, true) => "it is deleted, and still held",
-            (true, false) => "Fastio does not list it where a rule covers it",
+            (true, false) => "no rule covers it any more, or Fastio no longer lists it",
         };
         let path = row.map(|row| row.path.clone()).unwrap_or_default();
         Some(Ghost { key, rule: rule(row, copies), path, why, held })
