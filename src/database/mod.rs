@@ -6,9 +6,11 @@
 
 mod error;
 mod lock;
+mod place;
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection as _;
@@ -18,6 +20,8 @@ use sqlx::sqlite::{
 
 pub use error::OpenError;
 pub use lock::ServerLock;
+pub use place::Displaced;
+use place::Place;
 
 /// What a statement runs on. PostgreSQL joins here, as the other side of one type.
 pub type Connection = sqlx::SqliteConnection;
@@ -56,6 +60,7 @@ const ROWS_READY: usize = 1_000;
 pub struct Database {
     write: SqlitePool,
     read: SqlitePool,
+    place: Arc<Place>,
 }
 
 impl Database {
@@ -129,6 +134,7 @@ impl Database {
             .after_release(|connection, _| Box::pin(is_usable(connection)))
             .connect_with(options.clone())
             .await?;
+        let place = Arc::new(Place::of(options.get_filename()).map_err(Error::Io)?);
         let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&write).await?;
         if parse_version(&version) < OLDEST_SQLITE {
             return Err(OpenError::OldSqlite(version));
@@ -137,13 +143,21 @@ impl Database {
             .max_connections(READERS)
             .acquire_timeout(WRITER_TIMEOUT)
             .connect_lazy_with(options.read_only(true));
-        Ok(Database { write, read })
+        Ok(Database { write, read, place })
     }
 
     /// Begins a write. It waits for its turn and holds the writer, so nothing slow may happen inside.
     pub async fn begin(&self) -> Result<Transaction, Error> {
         // A deferred transaction that reads first can fail to become a writer; an immediate one is a writer at once.
         self.write.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Whether what was committed is where the next start will look for it.
+    ///
+    /// # Errors
+    /// What became of the file.
+    pub fn in_place(&self) -> Result<(), Displaced> {
+        self.place.check()
     }
 
     /// Connections that only read.
