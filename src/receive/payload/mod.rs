@@ -13,6 +13,7 @@
 //! An object that cannot be understood is kept as an ignored event with the reason: whoever reads `docket events` sees
 //! what Fastio sends, and nothing is retried for ever.
 
+mod count;
 mod fields;
 mod names;
 #[cfg(test)]
@@ -23,11 +24,14 @@ use sha2::{Digest, Sha256};
 
 use crate::event::{Event, Kind, MADE_ID, Subject};
 use crate::fastio::{NodeId, Profile};
+pub use count::count;
 use fields::Fields;
 use names::Meaning;
 
-/// Events in one delivery. No page documents batches; any that fits the default body limit is below this.
-pub const MAX_EVENTS: usize = 10_000;
+/// Events in one delivery: as many as the drain turns into rows in one transaction, so that no single body holds the writer
+/// for longer than many small ones do. No page documents batches at all; the fixed cost of a request is spread over far
+/// fewer than this.
+pub const MAX_EVENTS: usize = 1_000;
 
 /// The longest payload worth keeping for a person to read. An ordinary one is a few hundred bytes.
 const MAX_PAYLOAD_BYTES: usize = 16 * 1024;

@@ -182,6 +182,27 @@ fn what_is_no_delivery_is_refused() {
     assert_eq!(parse(deep.as_bytes()), Err(Unreadable::NotJson));
     let many = Value::Array(vec![json!({}); MAX_EVENTS + 1]).to_string();
     assert_eq!(parse(many.as_bytes()), Err(Unreadable::TooManyEvents));
+    for body in [&b""[..], b"{\"event\":", b"\xff\xfe", b"42", b"null", b"[{},", many.as_bytes()] {
+        assert_eq!(count(body).err(), parse(body).err(), "{}", String::from_utf8_lossy(body));
+    }
+}
+
+#[test]
+fn events_are_counted_as_they_are_parsed() {
+    let event = r#"{"event": "file.added"}"#;
+    for body in [
+        event.to_owned(),
+        "{}".to_owned(),
+        "[]".to_owned(),
+        format!("[{event}, 1, null, {event}]"),
+        format!(r#"{{"id": "x", "events": [{event}, {event}], "data": {{"events": [1, 2, 3]}}}}"#),
+        r#"{"events": {"a": 1}}"#.to_owned(),
+        r#"{"events": [1, 2], "events": 3}"#.to_owned(),
+        r#"{"events": 3, "ev\u0065nts": [1, 2]}"#.to_owned(),
+        r#"{"events": []}"#.to_owned(),
+    ] {
+        assert_eq!(count(body.as_bytes()), parse(body.as_bytes()).map(|parsed| parsed.len()), "{body}");
+    }
 }
 
 #[test]
@@ -274,6 +295,7 @@ proptest! {
         let body = value.to_string();
         let parsed = parse(body.as_bytes());
         prop_assert_eq!(&parsed, &parse(body.as_bytes()));
+        prop_assert_eq!(parsed.as_ref().map(Vec::len).ok(), count(body.as_bytes()).ok());
         for Parsed { event, .. } in parsed.into_iter().flatten() {
             prop_assert!(!event.id.is_empty());
             prop_assert_eq!(event.kind == Kind::Ignored, event.ignored_because.is_some());

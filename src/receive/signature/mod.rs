@@ -146,16 +146,16 @@ impl Verifier {
         Ok(Verifier { keys: keys::all(secrets)?, policy, timestamp_headers })
     }
 
+    /// Whether a delivery with these headers can be let in at all, whatever its body is: it claims a readable signature of a
+    /// time near enough to `now` (Unix milliseconds). They are no secret, so this gives nothing away and spares the body.
+    pub fn precheck(&self, headers: &HeaderMap, now: i64) -> Result<(), Rejected> {
+        self.claims(headers, now).map(drop)
+    }
+
     /// Looks at every pair of key and signature and only then answers, so that the time taken tells nothing about which
     /// pair matched.
     pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Verified, Rejected> {
-        let claims = self.timely(header::claims(headers, &self.timestamp_headers)?, now)?;
-        let mut timestamps: Vec<&str> = claims.iter().map(|claim| claim.timestamp).collect();
-        timestamps.sort_unstable();
-        timestamps.dedup();
-        if timestamps.len() > MAX_TIMESTAMPS {
-            return Err(Rejected::TooManySignatures);
-        }
+        let (claims, timestamps) = self.claims(headers, now)?;
         let mut verified = None;
         for key in &self.keys {
             for timestamp in &timestamps {
@@ -170,6 +170,22 @@ impl Verifier {
             }
         }
         verified.ok_or(Rejected::Mismatch)
+    }
+
+    /// What the headers claim, and each distinct time in it.
+    fn claims<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        now: i64,
+    ) -> Result<(Vec<Claim<'h>>, Vec<&'h str>), Rejected> {
+        let claims = self.timely(header::claims(headers, &self.timestamp_headers)?, now)?;
+        let mut timestamps: Vec<&str> = claims.iter().map(|claim| claim.timestamp).collect();
+        timestamps.sort_unstable();
+        timestamps.dedup();
+        if timestamps.len() > MAX_TIMESTAMPS {
+            return Err(Rejected::TooManySignatures);
+        }
+        Ok((claims, timestamps))
     }
 
     /// The claims that the settings accept and whose time is near enough to now. A time is no secret, so looking at it

@@ -51,6 +51,13 @@ pub struct Signed {
     pub secret_index: usize,
 }
 
+/// What the headers of a delivery claim.
+struct Claimed<'h> {
+    id: &'h str,
+    timestamp: &'h str,
+    signatures: Vec<[u8; SIGNATURE_BYTES]>,
+}
+
 /// Checks deliveries against a list of secrets: two while one replaces the other. Holds keyed states only, and prints none
 /// of them.
 pub struct Verifier {
@@ -70,26 +77,21 @@ impl Verifier {
         Ok(Verifier { keys, tolerance_seconds })
     }
 
+    /// Whether a delivery with these headers can be let in at all, whatever its body is. `now` is Unix milliseconds.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn precheck(&self, headers: &HeaderMap, now: i64) -> Result<(), Rejected> {
+        self.claimed(headers, now).map(drop)
+    }
+
     /// Looks at every pair of key and signature and only then answers, so that the time taken tells nothing about which
     /// pair matched. `now` is Unix milliseconds.
     ///
     /// # Errors
     /// Why it was not let in: for logs and counters, never for the sender.
     pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Signed, Rejected> {
-        let one = |name| {
-            let mut values = headers.get_all(name).iter();
-            // With two of them it would not be clear which is signed.
-            values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
-        };
-        let signatures = signatures(headers)?;
-        let id =
-            one(ID).filter(|id| !id.is_empty() && id.len() <= MAX_ID_BYTES).ok_or(Rejected::MissingId)?;
-        let timestamp = one(TIMESTAMP).ok_or(Rejected::MissingTimestamp)?;
-        match near(seconds(timestamp)?.saturating_mul(1000), now, self.tolerance_seconds) {
-            std::cmp::Ordering::Less => return Err(Rejected::TooOld),
-            std::cmp::Ordering::Greater => return Err(Rejected::TooNew),
-            std::cmp::Ordering::Equal => {}
-        }
+        let Claimed { id, timestamp, signatures } = self.claimed(headers, now)?;
         let mut matched = None;
         for (secret_index, key) in self.keys.iter().enumerate() {
             let tag = key.over(&[id.as_bytes(), timestamp.as_bytes(), body]);
@@ -102,6 +104,23 @@ impl Verifier {
         }
         let secret_index = matched.ok_or(Rejected::Mismatch)?;
         Ok(Signed { id: id.to_owned(), secret_index })
+    }
+
+    fn claimed<'h>(&self, headers: &'h HeaderMap, now: i64) -> Result<Claimed<'h>, Rejected> {
+        let one = |name| {
+            let mut values = headers.get_all(name).iter();
+            // With two of them it would not be clear which is signed.
+            values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
+        };
+        let signatures = signatures(headers)?;
+        let id =
+            one(ID).filter(|id| !id.is_empty() && id.len() <= MAX_ID_BYTES).ok_or(Rejected::MissingId)?;
+        let timestamp = one(TIMESTAMP).ok_or(Rejected::MissingTimestamp)?;
+        match near(seconds(timestamp)?.saturating_mul(1000), now, self.tolerance_seconds) {
+            std::cmp::Ordering::Less => Err(Rejected::TooOld),
+            std::cmp::Ordering::Greater => Err(Rejected::TooNew),
+            std::cmp::Ordering::Equal => Ok(Claimed { id, timestamp, signatures }),
+        }
     }
 }
 
