@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::database::{Database, ServerLock};
 use crate::event::{FileKey, Task};
 use crate::feed::{self, Feed};
+use crate::listen;
 use crate::operate::Operate;
 use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive};
@@ -220,8 +221,7 @@ impl App {
         let recovered = queue.recover().await.context("taking over the last server's jobs")?;
         let listener = match listener {
             Some(listener) => listener,
-            None => TcpListener::bind(config.receive.listen)
-                .await
+            None => listen::bind(config.receive.listen)
                 .with_context(|| format!("cannot listen on receive.listen = {}", config.receive.listen))?,
         };
         let address = listener.local_addr().context("listening")?;

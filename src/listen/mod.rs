@@ -1,43 +1,50 @@
 //! Serves HTTP/1 on an address, with the limits that stand between a stranger and the rest of the program. It knows no
 //! route; the public and the operator listener bring theirs.
 //!
-//! `axum::serve` can set none of them, so the loop is ours: how many connections, how long and how large a request's
-//! head may be, how long a sender may leave an answer unread, and how long a stop may take.
+//! `axum::serve` can set none of them, so the loop is ours: how many connections and whose ([`seats`]), how long and how
+//! large a request's head may be, how long a sender may leave an answer unread, and how long a stop may take.
 //!
-//! Connections over the limit stay in the operating system's backlog. Answering them 503 would need the very thing that
-//! has run out (a task, a buffer, and the time to read a request, because closing unread ones loses the answer), and the
-//! sender would only come again. In the backlog a waiting delivery costs nothing here and is served when a connection
-//! ends, which every limit below makes sure of within seconds.
+//! A connection for which there is no seat yet waits in the operating system's backlog, for tenths of a second. Answering
+//! it 503 would need the very thing that has run out, and the sender would only come again.
 
+pub mod files;
+pub mod gate;
+mod panic;
+mod peer;
 pub mod problem;
+mod seats;
+mod stream;
 
+use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::Sleep;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
 
-/// How long a sender may leave our answer unread. Answers are a few hundred bytes, so only one that sends request
-/// after request and never reads gets here.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long, and for how much, we read on after hanging up: enough for a sender to see the answer.
-const HANG_UP: Duration = Duration::from_secs(1);
-const DISCARD_BYTES: usize = 16 * 1024 * 1024;
+use peer::Peer;
+pub use seats::Visitor;
+use seats::{Seat, Seats};
+use stream::Patient;
 
 /// How long to wait after the operating system could not give us a connection (too many open files, as a rule).
 const ACCEPT_TROUBLE: Duration = Duration::from_millis(200);
+
+/// Connections that may wait to be accepted: what Linux grants at most unless told otherwise. Past it a sender's system
+/// tries again by itself, but only after a second.
+const BACKLOG: u32 = 4_096;
 
 /// What a listener puts up with.
 #[derive(Debug, Clone, Copy)]
@@ -47,45 +54,57 @@ pub struct Limits {
     /// How long a request's head may take, and how long a connection may idle.
     pub header_time: Duration,
     pub header_bytes: usize,
+    /// How long a request that nobody has vouched for keeps its connection when others want one.
+    pub request_time: Duration,
     /// How long requests in hand may take to finish at a stop.
     pub stop_time: Duration,
 }
 
+/// Listens on `address`, with room for many who come at once.
+///
+/// # Errors
+/// The operating system's, above all that the address is taken.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // As every server does: a restart need not wait for the last one's connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Has every answer of `router` say that it is of this moment and is what it says it is, and a panic answered as our
+/// failure. `panicked` is told of each.
+pub fn harden(router: Router, panicked: impl Fn() + Clone + Send + Sync + 'static) -> Router {
+    let answer = move |panic: Box<dyn std::any::Any + Send>| {
+        panicked();
+        panic::answer(&*panic)
+    };
+    let always = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    router
+        .layer(CatchPanicLayer::custom(answer))
+        .layer(always(CACHE_CONTROL, "no-store"))
+        .layer(always(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+}
+
 /// Serves `router` on `listener` until `stop`, then finishes the requests in hand within the limit.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(limits.connections));
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
-        .max_header_size(limits.header_bytes)
-        .max_buf_size(limits.header_bytes)
-        // A sender that closes its side after the request still gets its answer.
-        .half_close(true);
+    let seats = Seats::new(limits.connections, limits.request_time);
+    let http = http(&limits);
     let mut connections = JoinSet::new();
+    let mut arrived = None;
     loop {
-        let accepted = tokio::select! {
+        let seated = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &slots) => accepted,
+            Some(ended) = connections.join_next() => {
+                tell(ended);
+                continue;
+            }
+            seated = next(&listener, &seats, &mut arrived) => seated,
         };
-        match accepted {
-            Ok((stream, slot)) => {
-                let service = TowerToHyperService::new(router.clone());
-                let connection = http.serve_connection(TokioIo::new(Patient::new(stream)), service);
-                let stop = stop.clone();
-                connections.spawn(async move {
-                    let _slot = slot;
-                    let mut connection = std::pin::pin!(connection);
-                    // A connection that fails is its sender's affair; what it delivered is counted by the handler.
-                    let _ = tokio::select! {
-                        result = connection.as_mut() => result,
-                        () = stop.cancelled() => {
-                            connection.as_mut().graceful_shutdown();
-                            connection.await
-                        }
-                    };
-                });
+        match seated {
+            Ok((stream, seat)) => {
+                connections.spawn(connection(http.clone(), (stream, seat), router.clone(), stop.clone()));
             }
             // The peer went away before it was served: nothing of ours is wrong.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -95,8 +114,12 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             }
         }
     }
-    drop(listener);
-    let finish = async { while connections.join_next().await.is_some() {} };
+    drop((listener, arrived));
+    let finish = async {
+        while let Some(ended) = connections.join_next().await {
+            tell(ended);
+        }
+    };
     if tokio::time::timeout(limits.stop_time, finish).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
@@ -105,80 +128,124 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     }
 }
 
-/// Takes a slot first, so that a connection without one is never accepted.
-async fn accept(
+fn http(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time)
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(limits.header_bytes)
+        // A sender that closes its side after the request still gets its answer.
+        .half_close(true);
+    http
+}
+
+/// The next connection and its seat. One that has `arrived` and has no seat yet stays when this is dropped.
+async fn next(
     listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let slot = slots.clone().acquire_owned().await.expect("the semaphore is never closed");
-    let (stream, _) = listener.accept().await?;
-    // Answers are one small write each. A connection that cannot be told so is only slower.
-    let _ = stream.set_nodelay(true);
-    Ok((stream, slot))
-}
-
-/// A stream that gives up on a peer which does not take what we write, and that hangs up gently.
-struct Patient {
-    stream: TcpStream,
-    /// Runs while a write waits, or while we wait for the peer to hang up too.
-    giving_up: Option<Pin<Box<Sleep>>>,
-    /// What the peer sent after we hung up.
-    discarded: usize,
-}
-
-impl Patient {
-    fn new(stream: TcpStream) -> Self {
-        Patient { stream, giving_up: None, discarded: 0 }
-    }
-
-    /// Whether waiting has taken `limit`, counted from the first call that waited.
-    fn waited(&mut self, cx: &mut Context<'_>, limit: Duration) -> Poll<()> {
-        self.giving_up.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx)
-    }
-
-    fn limit<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.giving_up = None;
-            return written;
+    seats: &std::sync::Arc<Seats>,
+    arrived: &mut Option<(TcpStream, Peer)>,
+) -> io::Result<(TcpStream, Seat)> {
+    let peer = match arrived {
+        Some((_, peer)) => *peer,
+        None => {
+            let (stream, address) = listener.accept().await?;
+            // Answers are one small write each. A connection that cannot be told so is only slower.
+            let _ = stream.set_nodelay(true);
+            arrived.insert((stream, address.ip().into())).1
         }
-        self.waited(cx, WRITE_TIMEOUT).map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
+    };
+    let seat = seats.take(peer).await;
+    let (stream, _) = arrived.take().expect("it arrived above");
+    Ok((stream, seat))
 }
 
-impl AsyncRead for Patient {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Patient {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.limit(cx, written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.limit(cx, flushed)
-    }
-
-    /// Closes our side and then reads on for a moment. Closing a socket with unread bytes resets the connection, and
-    /// the reset can overtake the answer: a sender of too long a body would never learn why it was refused.
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        std::task::ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-        let mut scratch = [0; 4096];
-        while self.discarded < DISCARD_BYTES {
-            let mut buf = ReadBuf::new(&mut scratch);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
-                Poll::Pending => return self.waited(cx, HANG_UP).map(Ok),
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() => self.discarded += buf.filled().len(),
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
+/// Serves one connection until it ends, has to give way, or the server stops.
+async fn connection(
+    http: http1::Builder,
+    (stream, seat): (TcpStream, Seat),
+    router: Router,
+    stop: CancellationToken,
+) {
+    let (visitor, router) = (seat.visitor(), TowerToHyperService::new(router));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let in_hand = visitor.begin();
+        request.extensions_mut().insert(visitor.clone());
+        let answer = router.call(request);
+        async move {
+            let answer: Result<Response<_>, Infallible> = answer.await;
+            drop(in_hand);
+            answer
+        }
+    });
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(Patient::new(stream)), service));
+    let served = async {
+        tokio::select! {
+            result = connection.as_mut() => result,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
         }
-        Poll::Ready(Ok(()))
+    };
+    tokio::select! {
+        // A connection that fails is its sender's affair; what it delivered is counted by the handler.
+        _ = served => {}
+        () = seat.gives_way() => {}
+    }
+}
+
+/// A connection that ended in a panic took nothing with it, but nobody else would tell of it.
+fn tell(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        tracing::error!(panic = panic::said(&*panic), "a connection ended in a panic");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        connections: 8,
+        header_time: Duration::from_secs(60),
+        header_bytes: 16 * 1024,
+        request_time: Duration::from_secs(60),
+        stop_time: Duration::from_secs(1),
+    };
+
+    #[tokio::test]
+    async fn a_request_that_panics_is_answered_and_the_next_one_on_its_connection_too() {
+        let panics = Arc::new(AtomicU32::new(0));
+        let counted = panics.clone();
+        let router = Router::new()
+            .route("/fails", get(async || -> &'static str { panic!("on purpose") }))
+            .route("/works", get(async || "it works"));
+        let router = harden(router, move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(listener, router, LIMITS, stop.clone()));
+        let requests = "GET /fails HTTP/1.1\r\nhost: x\r\n\r\nGET /works HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(requests.as_bytes()).await.unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+        assert!(answers.starts_with("HTTP/1.1 503"), "{answers}");
+        assert!(answers.contains("application/problem+json") && answers.contains("retry-after"), "{answers}");
+        assert!(answers.contains("HTTP/1.1 200") && answers.ends_with("it works"), "{answers}");
+        assert_eq!(answers.matches("x-content-type-options: nosniff").count(), 2);
+        assert!(!answers.contains("on purpose"), "{answers}");
+        assert_eq!(panics.load(Ordering::Relaxed), 1);
+        stop.cancel();
+        server.await.unwrap();
     }
 }

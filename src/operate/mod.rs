@@ -33,6 +33,8 @@ const LIMITS: Limits = Limits {
     connections: 64,
     header_time: Duration::from_secs(5),
     header_bytes: 16 * 1024,
+    // Longer than any answer takes, so that a question under way is answered.
+    request_time: Duration::from_secs(10),
     stop_time: Duration::from_secs(5),
 };
 

@@ -10,16 +10,23 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::count::{Count, Counters, Gate};
+use super::count::{Count, Counters};
 use super::inbox::Level;
-use super::payload;
+use super::payload::{self, Parsed};
 use super::store::{self, InboxRow, Portion};
 use crate::clock::Clock;
 use crate::database::{Database, Error};
-use crate::event::{self, Proof, Report, Source};
+use crate::event::{self, Kind, Proof, Report, Source};
+use crate::listen::gate::Gate;
 
-/// What one transaction takes. It holds the writer for some 20 milliseconds then, which acknowledgements wait for.
+/// What one transaction takes. It holds the writer for some 20 milliseconds then, which acknowledgements wait for; with as
+/// many events as may be in it, for some 100.
 const PORTION: Portion = Portion { rows: 256, bytes: 4 * 1024 * 1024 };
+const PORTION_EVENTS: usize = payload::MAX_EVENTS;
+
+/// Ignored events of one delivery that are kept, to show what it was like. Of the rest only their number is: rows that ask for
+/// nothing must not take many times the space of what was sent.
+const IGNORED_KEPT: usize = 8;
 
 /// How long a missed wake-up may leave a delivery lying.
 const IDLE: Duration = Duration::from_secs(5);
@@ -54,9 +61,9 @@ pub async fn drain_once(database: &Database, now: i64) -> Result<Drained, Error>
         return Ok(Drained::default());
     }
     let mut transaction = database.begin().await?;
-    let rows = store::oldest(&mut transaction, PORTION).await?;
+    let mut rows = store::oldest(&mut transaction, PORTION).await?;
+    let reports = portion(&mut rows);
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Drained::default()) };
-    let reports: Vec<Report> = rows.iter().flat_map(reports).collect();
     let recorded = event::record(&mut transaction, &reports, now).await?;
     let deleted = store::delete(&mut transaction, first.inbox_id, last.inbox_id).await?;
     if deleted != rows.len() as u64 {
@@ -66,6 +73,21 @@ pub async fn drain_once(database: &Database, now: i64) -> Result<Drained, Error>
     transaction.commit().await?;
     let event::Recorded { new, duplicate, jobs } = recorded;
     Ok(Drained { rows: rows.len(), new, duplicate, jobs })
+}
+
+/// What `rows` report, at least one of them. Those are left out that would make the transaction too long.
+fn portion(rows: &mut Vec<InboxRow>) -> Vec<Report> {
+    let (mut portion, mut taken) = (Vec::new(), 0);
+    for row in rows.iter() {
+        let reports = reports(row);
+        if taken > 0 && portion.len() + reports.len() > PORTION_EVENTS {
+            break;
+        }
+        portion.extend(reports);
+        taken += 1;
+    }
+    rows.truncate(taken);
+    portion
 }
 
 fn reports(row: &InboxRow) -> Vec<Report> {
@@ -80,9 +102,31 @@ fn reports(row: &InboxRow) -> Vec<Report> {
         payload,
     };
     match payload::parse(&row.body) {
-        Ok(parsed) => parsed.into_iter().map(|parsed| report(parsed.event, Some(parsed.payload))).collect(),
+        Ok(parsed) => few_ignored(parsed).map(|parsed| report(parsed.event, Some(parsed.payload))).collect(),
         Err(why) => vec![report(payload::unreadable(&row.body, why), None)],
     }
+}
+
+/// The same, but of many ignored events only the first and how many more there were.
+fn few_ignored(parsed: Vec<Parsed>) -> impl Iterator<Item = Parsed> {
+    let is_ignored = |parsed: &Parsed| parsed.event.kind == Kind::Ignored;
+    let more = parsed.iter().filter(|parsed| is_ignored(parsed)).count().saturating_sub(IGNORED_KEPT);
+    let mut ignored = 0;
+    parsed.into_iter().filter_map(move |mut parsed| {
+        if is_ignored(&parsed) {
+            ignored += 1;
+            match ignored {
+                ..=IGNORED_KEPT => {}
+                _ if ignored == IGNORED_KEPT + 1 => {
+                    parsed.event = parsed
+                        .event
+                        .ignored(format!("this and {} more of its delivery ask for nothing", more - 1));
+                }
+                _ => return None,
+            }
+        }
+        Some(parsed)
+    })
 }
 
 /// The drain of a running server.

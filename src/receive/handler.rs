@@ -1,9 +1,12 @@
 //! The routes of the public listener.
 //!
-//! A delivery is checked in the order of what it costs us: media type, length, signature, shape; then it goes to the
-//! inbox, and is acknowledged once it is on disk. Nobody may have a delivery's bytes before its signature is right.
+//! A delivery is checked in the order of what it costs us: media type, length, whether its head claims a signature that is
+//! readable and timely; only then is its body read, and checked for its signature and shape. Then it goes to the inbox, and
+//! is acknowledged once it is on disk. Nobody may have a delivery's bytes before its signature is right.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
@@ -13,22 +16,35 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::body::{self, Unread};
-use super::count::{Count, Counters, Gate};
+use super::count::{Count, Counters};
 use super::hint::{self, Hints};
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Refused};
+use super::memory::{Memory, Share, TooLittle};
 use super::payload;
 use super::settings::Settings;
-use super::signature::Verifier;
+use super::signature::{Rejected, Verifier};
 use super::store::Delivery;
 use crate::clock::Clock;
+use crate::listen::gate::Gate;
 use crate::listen::problem::Problem;
+use crate::listen::{self, Visitor};
 
 /// How many headers are kept with a delivery, and how much of each. Enough to see who sent it and by which way.
 const KEPT_HEADERS: usize = 12;
 const KEPT_HEADER_BYTES: usize = 200;
+
+/// A body longer than this is hashed beside the runtime. Ordinary ones are a few hundred bytes, and hashing this much with
+/// every reading of two secrets takes less than a millisecond.
+const SHORT_BYTES: usize = 32 * 1024;
+
+/// How long a long body may wait for its turn to be hashed. The acknowledgement has to follow within the sender's patience.
+const HASH_WAIT: Duration = Duration::from_secs(1);
+
+/// What is left of a body up to this length has arrived with the head, so that a connection can go on after a refusal.
+const AT_HAND_BYTES: u64 = 4 * 1024;
 
 /// What handling a delivery needs.
 pub(super) struct Door {
@@ -37,7 +53,9 @@ pub(super) struct Door {
     pub counters: Arc<Counters>,
     pub clock: Clock,
     pub settings: Settings,
-    pub memory: Arc<Semaphore>,
+    pub memory: Memory,
+    /// Turns for long bodies to be hashed: one, so that bodies without a right signature take one core at most.
+    pub hashing: Arc<Semaphore>,
     pub gate: Gate,
 }
 
@@ -50,7 +68,8 @@ pub(super) fn router(door: Arc<Door>, hints: Option<Arc<Hints>>) -> Router {
         Some(hints) => Router::new().route("/webhooks/openai", post(hint::openai)).with_state(hints),
         None => Router::new(),
     };
-    Router::new()
+    let counters = door.counters.clone();
+    let router = Router::new()
         .route("/webhooks/fastio", post(fastio))
         .with_state(door)
         .merge(openai)
@@ -58,22 +77,26 @@ pub(super) fn router(door: Arc<Door>, hints: Option<Arc<Hints>>) -> Router {
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
-        })
+        });
+    listen::harden(router, move || counters.add(Count::Unavailable("panic"), 1))
 }
 
 /// Ready means that a delivery sent now would be kept.
 async fn ready(State(inbox): State<Inbox>) -> Response {
     let mut reasons = Vec::new();
     if inbox.is_full() {
-        reasons.push("the inbox is full");
+        reasons.push("the inbox is full".to_owned());
     }
     if !inbox.is_writable().await {
-        reasons.push("the database cannot be written");
+        reasons.push("the database cannot be written".to_owned());
+    }
+    if let Err(why) = inbox.in_place() {
+        reasons.push(why.to_string());
     }
     if reasons.is_empty() {
         return Json(json!({"status": "ready"})).into_response();
     }
-    Problem::unavailable(reasons.join("; "), super::inbox::Refused::Busy.retry_after()).into_response()
+    Problem::unavailable(reasons.join("; "), Refused::Busy.retry_after()).into_response()
 }
 
 async fn fastio(State(door): State<Arc<Door>>, request: Request) -> Response {
@@ -104,20 +127,74 @@ impl Refusal {
         Refusal { count: Count::Unavailable(reason), problem, hang_up: false }
     }
 
+    /// Whatever is wrong with a signature, the sender is told the same.
+    pub fn unsigned(why: Rejected) -> Refusal {
+        Refusal::rejected(why.as_str(), StatusCode::UNAUTHORIZED, "the signature is missing or wrong")
+    }
+
+    pub fn refused(why: Refused) -> Refusal {
+        Refusal::unavailable(why.as_str(), Problem::unavailable(why.to_string(), why.retry_after()))
+    }
+
     pub fn rejected(reason: &'static str, status: StatusCode, detail: &str) -> Refusal {
         Refusal { count: Count::Rejected(reason), problem: Problem::new(status, detail), hang_up: false }
     }
 }
 
+/// A request that was read and whose signature is yet to be checked.
+pub(super) struct Unchecked {
+    pub parts: Parts,
+    pub body: Vec<u8>,
+    /// The share of memory that the body holds.
+    pub memory: Share,
+    visitor: Visitor,
+}
+
+impl Unchecked {
+    /// Checks it; a long body beside the runtime, so that nobody else's request waits while it is hashed.
+    pub async fn check<T: Send + 'static>(
+        self,
+        hashing: &Arc<Semaphore>,
+        check: impl FnOnce(&Self) -> Result<T, Rejected> + Send + 'static,
+    ) -> Result<(Self, T), Refusal> {
+        if self.body.len() > SHORT_BYTES {
+            let turn = tokio::select! {
+                turn = hashing.clone().acquire_owned() => turn.expect("the semaphore is never closed"),
+                () = self.memory.gives_way() => return Err(Refusal::unread(TooLittle.into())),
+                () = tokio::time::sleep(HASH_WAIT) => return Err(Refusal::refused(Refused::Busy)),
+            };
+            let hashed = tokio::task::spawn_blocking(move || {
+                let checked = check(&self);
+                drop(turn);
+                (self, checked)
+            });
+            let (unchecked, checked) = hashed.await.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+            return unchecked.proven(checked);
+        }
+        let checked = check(&self);
+        self.proven(checked)
+    }
+
+    /// What was proven holds its memory and its connection until it is answered.
+    fn proven<T>(mut self, checked: Result<T, Rejected>) -> Result<(Self, T), Refusal> {
+        let checked = checked.map_err(Refusal::unsigned)?;
+        self.memory.keep().map_err(|little| Refusal::unread(little.into()))?;
+        if self.visitor.vouch() { Ok((self, checked)) } else { Err(Refusal::refused(Refused::Busy)) }
+    }
+}
+
 impl Door {
     /// How many events are in the delivery that is now on disk.
-    async fn take(&self, request: Request) -> Result<usize, Refusal> {
-        let (parts, body, memory) = self.read(request).await?;
+    async fn take(self: &Arc<Self>, request: Request) -> Result<usize, Refusal> {
+        let unchecked = self.read(request, |headers, now| self.verifier.precheck(headers, now)).await?;
         let received_at = self.clock.now();
-        let verified = self.verifier.verify(&parts.headers, &body, self.clock.wall()).map_err(|why| {
-            Refusal::rejected(why.as_str(), StatusCode::UNAUTHORIZED, "the signature is missing or wrong")
-        })?;
-        let parsed = payload::parse(&body)
+        let door = self.clone();
+        let check = move |delivery: &Unchecked| {
+            door.verifier.verify(&delivery.parts.headers, &delivery.body, door.clock.wall())
+        };
+        let (delivery, verified) = unchecked.check(&self.hashing, check).await?;
+        let Unchecked { parts, body, memory, .. } = delivery;
+        let events = payload::count(&body)
             .map_err(|why| Refusal::rejected(why.as_str(), StatusCode::BAD_REQUEST, &why.to_string()))?;
         self.counters.add(Count::Matched(verified), 1);
         let delivery = Delivery {
@@ -127,25 +204,33 @@ impl Door {
             headers: kept(&parts.headers),
             body,
         };
-        self.inbox.keep(delivery, memory).await.map_err(|refused| Refusal {
-            count: Count::Unavailable(refused.as_str()),
-            problem: Problem::unavailable(refused.to_string(), refused.retry_after()),
-            hang_up: false,
-        })?;
-        Ok(parsed.len())
+        self.inbox.keep(delivery, memory).await.map_err(Refusal::refused)?;
+        Ok(events)
     }
 
-    /// The request's head, and its body with the share of memory that it holds.
-    pub async fn read(&self, request: Request) -> Result<(Parts, Vec<u8>, OwnedSemaphorePermit), Refusal> {
+    /// Reads a request whose head passes every check, `precheck` of its signature among them. Nobody else's body is read.
+    pub async fn read(
+        &self,
+        request: Request,
+        precheck: impl FnOnce(&HeaderMap, i64) -> Result<(), Rejected>,
+    ) -> Result<Unchecked, Refusal> {
         let (parts, body) = request.into_parts();
         check_media_type(&parts.headers)?;
         let bytes = self.settings.max_body_bytes as usize;
-        if promised(&parts.headers).is_some_and(|length| length > bytes as u64) {
+        let promised = promised(&parts.headers);
+        if promised.is_some_and(|length| length > bytes as u64) {
             return Err(Refusal::unread(body::too_large(bytes)));
         }
-        let limits = body::Limits { bytes, time: self.settings.body_timeout(), memory: &self.memory };
-        let (body, memory) = body::read(body, &limits).await.map_err(Refusal::unread)?;
-        Ok((parts, body, memory))
+        precheck(&parts.headers, self.clock.wall()).map_err(|why| Refusal {
+            hang_up: promised.is_none_or(|length| length > AT_HAND_BYTES),
+            ..Refusal::unsigned(why)
+        })?;
+        let visitor: Visitor =
+            parts.extensions.get().cloned().expect("the listener adds it to every request");
+        let mut memory = self.memory.share(visitor.is_known());
+        let limits = body::Limits { bytes, time: self.settings.body_timeout() };
+        let body = body::read(body, &limits, &mut memory).await.map_err(Refusal::unread)?;
+        Ok(Unchecked { parts, body, memory, visitor })
     }
 
     /// The answer to a delivery that is not taken.

@@ -15,7 +15,8 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::count::Count;
-use super::handler::{Door, Refusal};
+use super::handler::{Door, Refusal, Unchecked};
+use super::inbox::Refused;
 use super::signature::standard::{Signed, Verifier};
 use super::store;
 use crate::database::{self, Database};
@@ -32,7 +33,7 @@ const LONGEST_ID: usize = 256;
 /// What taking hints needs.
 pub(super) struct Hints {
     pub door: Arc<Door>,
-    pub verifier: Verifier,
+    pub verifier: Arc<Verifier>,
     pub database: Database,
     pub workers: Arc<Notify>,
 }
@@ -73,22 +74,25 @@ pub(super) async fn openai(State(hints): State<Arc<Hints>>, request: Request) ->
 impl Hints {
     /// How many jobs it made: none for a repeat, or for an event about something else.
     async fn take(&self, request: Request) -> Result<u32, Refusal> {
-        let (parts, body, _memory) = self.door.read(request).await?;
+        let unchecked = self.door.read(request, |headers, now| self.verifier.precheck(headers, now)).await?;
         let now = self.door.clock.now();
-        let signed = self.verifier.verify(&parts.headers, &body, self.door.clock.wall()).map_err(|why| {
-            Refusal::rejected(why.as_str(), StatusCode::UNAUTHORIZED, "the signature is missing or wrong")
-        })?;
-        let response = response(&body).map_err(|_| {
+        let (verifier, wall) = (self.verifier.clone(), self.door.clock.wall());
+        let check = move |told: &Unchecked| verifier.verify(&told.parts.headers, &told.body, wall);
+        let (told, signed) = unchecked.check(&self.door.hashing, check).await?;
+        let response = response(&told.body).map_err(|_| {
             Refusal::rejected("not_json", StatusCode::BAD_REQUEST, "the body is not an event in JSON")
         })?;
         let Some(response) = response else { return Ok(0) };
         let kept = self.keep(&signed, response, now).await;
-        kept.map_err(|error| {
+        let jobs = kept.map_err(|error| {
             tracing::error!(error = %error, "a webhook of OpenAI could not be kept");
-            let retry_after = super::inbox::Refused::Busy.retry_after();
+            let retry_after = Refused::Busy.retry_after();
             let problem = Problem::unavailable("the database cannot be written", retry_after);
             Refusal::unavailable("database", problem)
-        })
+        })?;
+        // As the inbox does: where the next start will not find it, it is not kept.
+        self.database.in_place().map_err(|why| Refusal::refused(Refused::Displaced(why)))?;
+        Ok(jobs)
     }
 
     async fn keep(&self, signed: &Signed, response: String, now: i64) -> Result<u32, database::Error> {

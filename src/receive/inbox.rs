@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::count::Gate;
+use super::memory::Share;
 use super::store::{self, Delivery};
-use crate::database::{Database, Error};
+use crate::database::{Database, Displaced, Error};
+use crate::listen::gate::Gate;
 
 /// Deliveries that may wait for the writer. At the rate measured here that is a quarter of a second's worth.
 const QUEUE: usize = 8_192;
@@ -44,6 +45,8 @@ pub enum Refused {
     Busy,
     #[error("the database cannot be written")]
     Storage,
+    #[error("{0}")]
+    Displaced(Displaced),
     #[error("the database is too slow")]
     TooSlow,
     #[error("the server is stopping")]
@@ -56,6 +59,7 @@ impl Refused {
             Refused::Full => "inbox_full",
             Refused::Busy => "busy",
             Refused::Storage => "storage",
+            Refused::Displaced(_) => "displaced",
             Refused::TooSlow => "too_slow",
             Refused::Stopping => "stopping",
         }
@@ -64,7 +68,7 @@ impl Refused {
     /// When it is worth coming again. Only a full inbox or disk takes somebody's time to pass.
     pub fn retry_after(self) -> Duration {
         match self {
-            Refused::Full | Refused::Storage => Duration::from_secs(30),
+            Refused::Full | Refused::Storage | Refused::Displaced(_) => Duration::from_secs(30),
             Refused::Busy | Refused::TooSlow | Refused::Stopping => Duration::from_secs(5),
         }
     }
@@ -103,7 +107,7 @@ impl Level {
 }
 
 enum Task {
-    Keep { delivery: Delivery, _memory: OwnedSemaphorePermit },
+    Keep { delivery: Delivery, _memory: Share },
     Probe,
 }
 
@@ -119,6 +123,7 @@ pub struct Inbox {
     level: Arc<Level>,
     health: Arc<Health>,
     limits: Limits,
+    database: Database,
 }
 
 /// Whether the database took the last write.
@@ -153,13 +158,14 @@ pub async fn open(database: Database, limits: Limits, drain: Arc<Notify>) -> Res
         Health { start: Instant::now(), tried_at: AtomicU64::new(0), writable: AtomicBool::new(true) };
     let health = Arc::new(health);
     let (queue, receiver) = mpsc::channel(QUEUE);
-    let inbox = Inbox { queue, level: level.clone(), health: health.clone(), limits };
+    let inbox =
+        Inbox { queue, level: level.clone(), health: health.clone(), limits, database: database.clone() };
     Ok((inbox, Writer { receiver, database, level, health, drain, gate: Gate::default() }))
 }
 
 impl Inbox {
     /// Returns once `delivery` is committed and synced. `memory` is given back when its bytes are no longer held.
-    pub async fn keep(&self, delivery: Delivery, memory: OwnedSemaphorePermit) -> Result<(), Refused> {
+    pub async fn keep(&self, delivery: Delivery, memory: Share) -> Result<(), Refused> {
         if self.is_full() {
             return Err(Refused::Full);
         }
@@ -170,10 +176,15 @@ impl Inbox {
         self.level.rows() >= i64::from(self.limits.rows)
     }
 
-    /// Whether the database takes writes now. Asks it when that is not known from traffic; many who ask at once cost
+    /// Whether the database takes writes now, wherever its file is. Asks it when that is not known from traffic; many who ask at once cost
     /// one transaction, because probes are batched as deliveries are.
     pub async fn is_writable(&self) -> bool {
-        self.health.is_fresh() || self.ask(Task::Probe).await.is_ok()
+        self.health.is_fresh() || matches!(self.ask(Task::Probe).await, Ok(()) | Err(Refused::Displaced(_)))
+    }
+
+    /// Whether the database's file is still where it was opened.
+    pub fn in_place(&self) -> Result<(), Displaced> {
+        self.database.in_place()
     }
 
     pub fn level(&self) -> Arc<Level> {
@@ -211,7 +222,7 @@ pub struct Writer {
 #[derive(Default)]
 struct Batch {
     deliveries: Vec<Delivery>,
-    memory: Vec<OwnedSemaphorePermit>,
+    memory: Vec<Share>,
     replies: Vec<oneshot::Sender<Result<(), Refused>>>,
     bytes: usize,
     probes: bool,
@@ -258,7 +269,8 @@ impl Writer {
                     self.level.commits.fetch_add(1, Ordering::Relaxed);
                     self.drain.notify_one();
                 }
-                Ok(())
+                // Committed and synced, but only worth an answer where the next start will find it.
+                self.database.in_place().map_err(Refused::Displaced)
             }
             Err(error) => {
                 if let Some(suppressed) = self.gate.pass() {
@@ -267,6 +279,13 @@ impl Writer {
                 Err(Refused::Storage)
             }
         };
+        if let Err(Refused::Displaced(why)) = answer
+            && let Some(suppressed) = self.gate.pass()
+        {
+            let remedy =
+                "put the file back where it was, or stop the server; until then no delivery is acknowledged";
+            tracing::error!(error = %why, deliveries = rows, suppressed, "{remedy}");
+        }
         for reply in batch.replies {
             // Whoever hung up meanwhile has been told to come again, and the drain knows a repeat when it sees one.
             let _ = reply.send(answer);

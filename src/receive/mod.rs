@@ -16,6 +16,7 @@ pub mod drain;
 mod handler;
 pub mod hint;
 pub mod inbox;
+mod memory;
 pub mod payload;
 mod settings;
 pub mod signature;
@@ -30,12 +31,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::database::{self, Database};
-use crate::listen;
-use count::{Counters, Gate};
+use crate::listen::gate::Gate;
+use crate::listen::{self, files};
+use count::Counters;
 use drain::Drain;
 use handler::Door;
 use hint::Hints;
 use inbox::{Level, Limits, Writer};
+use memory::Memory;
 use signature::{NoSecret, Verifier, standard};
 
 pub use settings::{BadSetting, Settings};
@@ -98,8 +101,8 @@ pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) ->
         heard,
         event_keep_ms: settings.event_keep_ms(),
     };
-    let memory = Arc::new(Semaphore::new(body::MEMORY_BYTES));
-    let door = Door { verifier, inbox, counters, clock, settings, memory, gate: Gate::default() };
+    let (memory, hashing) = (Memory::new(body::MEMORY_BYTES), Arc::new(Semaphore::new(1)));
+    let door = Door { verifier, inbox, counters, clock, settings, memory, hashing, gate: Gate::default() };
     let (database, workers) = public;
     let public = Public { door: Arc::new(door), hints: None, database, workers };
     Ok(Receive { public, writer, drain })
@@ -114,7 +117,7 @@ impl Public {
         if secrets.is_empty() {
             return Ok(());
         }
-        let verifier = standard::Verifier::new(secrets, standard::TOLERANCE_SECONDS)?;
+        let verifier = Arc::new(standard::Verifier::new(secrets, standard::TOLERANCE_SECONDS)?);
         let (door, database, workers) = (self.door.clone(), self.database.clone(), self.workers.clone());
         self.hints = Some(Arc::new(Hints { door, verifier, database, workers }));
         Ok(())
@@ -123,7 +126,9 @@ impl Public {
     /// Serves the public listener until `stop`, and what is in hand then.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let router = handler::router(self.door.clone(), self.hints.clone());
-        listen::serve(listener, router, self.door.settings.limits(), stop).await;
+        let limits = self.door.settings.limits();
+        let limits = listen::Limits { connections: files::connections_for(limits.connections), ..limits };
+        listen::serve(listener, router, limits, stop).await;
     }
 
     /// Numbers about the inbox.

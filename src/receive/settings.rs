@@ -12,6 +12,9 @@ use crate::listen;
 /// The strictest delivery time-out that a guide on fast.io states is 3 seconds, after which Fastio sends again.
 const ACK_CEILING_MS: u32 = 2_900;
 
+/// How long a request may take to be proven when others want its connection. A sender's small body comes with its head.
+const REQUEST_TIME: Duration = Duration::from_millis(100);
+
 /// hyper refuses to read into less.
 const SMALLEST_HEADER_BYTES: u32 = 8_192;
 
@@ -33,7 +36,7 @@ pub struct Settings {
     pub max_body_bytes: u32,
     /// The longest request head; at least 8192.
     pub max_header_bytes: u32,
-    /// Connections served at once. Further ones wait in the operating system's backlog.
+    /// Connections served at once. When more are wanted, the longest silent ones give way.
     pub max_connections: u32,
     /// How long a request's head may take, counted from the opening of the connection or from the last answer; so also
     /// how long a connection may idle.
@@ -120,6 +123,7 @@ impl Settings {
             connections: self.max_connections as usize,
             header_time: Duration::from_secs(self.header_timeout_seconds.into()),
             header_bytes: self.max_header_bytes as usize,
+            request_time: REQUEST_TIME,
             stop_time: Duration::from_secs(self.stop_timeout_seconds.into()),
         }
     }

@@ -5,6 +5,7 @@ mod clients;
 mod crash;
 mod documents;
 mod feed;
+mod flood;
 mod harness;
 mod kill;
 mod memory;

@@ -1,6 +1,9 @@
-//! Memory does not grow with the size of files: eight of 512 MB flow through the server at once.
+//! Memory grows neither with the size of files, of which eight of 512 MB flow through the server at once, nor with what a
+//! delivery's body holds.
 
+use docket::clock::Clock;
 use docket::database::Connection;
+use docket::receive::signature::{Scheme, sign};
 use docket::sandbox;
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -52,6 +55,48 @@ async fn eight_files_of_512_mb_at_once_stay_under_100_mb() {
     let peak = peak_memory_kb(server.id());
     println!("peak memory of the server: {peak} kB");
     assert!(peak < MOST_MEMORY_KB, "{peak} kB");
+    assert_eq!(server.stop(), 0);
+}
+
+/// What bodies may share, and as much again for six hundred connections and the database.
+const MOST_MEMORY_FOR_BODIES_KB: u64 = 150 * 1000;
+
+/// Six hundred bodies of 30,001 bytes at once, which a parser would make a hundred times as large.
+#[tokio::test(flavor = "multi_thread")]
+async fn signed_bodies_that_would_become_much_more_stay_what_they_are() {
+    let place = Place::new();
+    place.write("docket.toml", &place.settings("http://127.0.0.1:9/", "http://127.0.0.1:9/"));
+    let at = place.with(&[
+        ("FASTIO_API_KEY", "a-key-of-fastio"),
+        ("OPENAI_API_KEY", "a-key-of-openai"),
+        ("FASTIO_WEBHOOK_SECRET", SECRET),
+    ]);
+    let mut server = at.start(&["serve", "--config", "docket.toml"]);
+    let line = server.err.find(|line| line.contains("docket is ready"));
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let webhook = format!("http://{}/webhooks/fastio", ready["listen"].as_str().unwrap());
+    let client = reqwest::Client::new();
+    let deliver = async |body: String| {
+        let now = Clock::default().now() / 1000;
+        let signed = sign(Scheme::FastioV1Base64, &SECRET.into(), now, body.as_bytes());
+        let request = client.post(&webhook).header(signed[0].0, &signed[0].1).body(body);
+        request.send().await.unwrap().status().as_u16()
+    };
+    let empty = "{},".repeat(9_999) + "{}";
+    for (statuses, body) in [
+        // Too many events.
+        ([400, 400], &(|_| format!("[{empty}]")) as &dyn Fn(usize) -> String),
+        // One event with much in it. Whoever has waited too long on a busy machine is told to come again.
+        ([202, 503], &|n| format!("{{\"id\": \"{n}\", \"x\": [{empty}]}}")),
+    ] {
+        let deliveries = (0..600).map(|n| deliver(body(n)));
+        let answers = futures_util::future::join_all(deliveries).await;
+        assert!(answers.iter().all(|status| statuses.contains(status)), "{answers:?}");
+        assert!(answers.contains(&statuses[0]), "{answers:?}");
+    }
+    let peak = peak_memory_kb(server.id());
+    println!("peak memory of the server: {peak} kB");
+    assert!(peak < MOST_MEMORY_FOR_BODIES_KB, "{peak} kB");
     assert_eq!(server.stop(), 0);
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use docket::clock::Clock;
 use docket::database::Database;
+use docket::receive::drain::drain_once;
 use docket::receive::signature::{Scheme, sign};
 use docket::receive::{self, Parts, Settings};
 use secrecy::SecretString;
@@ -145,6 +146,36 @@ async fn events_are_forgotten_after_their_days() {
     while world.tasks.join_next().await.is_some() {}
     let ids: Vec<String> = world.events().await.into_iter().map(|row| row.event_id).collect();
     assert_eq!(ids, ["evt_new"]);
+}
+
+#[tokio::test]
+async fn a_delivery_of_many_events_that_ask_for_nothing_is_a_few_rows() {
+    let world = World::start().await;
+    let mut events = vec![json!({}); 999];
+    events.push(event("evt_1", "2a"));
+    assert_eq!(world.send(&json!(events)).await, 202);
+    assert_eq!(world.send(&json!({"events": events})).await, 202);
+    assert_eq!(world.send(&json!(vec![json!({}); 1001])).await, 400);
+    assert_eq!(world.drain().await, (19, 1, 1));
+    let reasons: Vec<String> =
+        world.events().await.into_iter().filter_map(|row| row.ignored_because).collect();
+    assert_eq!(
+        reasons.iter().filter(|why| *why == "this and 990 more of its delivery ask for nothing").count(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn one_pass_takes_no_more_events_than_one_delivery_may_hold() {
+    let world = World::start().await;
+    for delivery in 0..3 {
+        let events: Vec<_> =
+            (0..400).map(|n| event(&format!("evt_{delivery}_{n}"), &format!("2n{n}"))).collect();
+        assert_eq!(world.send(&json!(events)).await, 202);
+    }
+    let drained = drain_once(&world.database, world.clock.now()).await.unwrap();
+    assert_eq!((drained.rows, drained.new), (2, 800));
+    assert_eq!(world.drain().await, (400, 0, 400));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The public listener, the inbox and the drain, over real HTTP and a real SQLite file.
 
+mod crowd;
 mod delivery;
 mod trouble;
 mod wire;
@@ -152,6 +153,13 @@ fn url(folder: &TempDir) -> String {
 fn event(id: &str, node: &str) -> Value {
     json!({"event_id": id, "event": "workspace_storage_file_added", "created": "2026-09-25 21:40:11 UTC",
            "workspace_id": "4829105738291047362", "object_id": node})
+}
+
+/// The head of a request that claims a signature which only its body can prove wrong, with one more header line.
+fn claiming(world: &World, line: &str) -> String {
+    let forged = sign(Scheme::FastioV1Base64, &"somebody-else's".into(), world.clock.now() / 1000, b"");
+    let (name, value) = &forged[0];
+    format!("POST /webhooks/fastio HTTP/1.1\r\nhost: x\r\n{name}: {value}\r\n{line}\r\n\r\n")
 }
 
 /// What the server says until it hangs up.

@@ -1,6 +1,7 @@
 //! Our own trouble: a full disk, a lock, an inbox that is full, a stop. The sender is told to come again, and nothing that
 //! was acknowledged is lost.
 
+use std::fs;
 use std::sync::Arc;
 
 use docket::receive::Settings;
@@ -71,6 +72,35 @@ async fn a_database_locked_by_another_process_is_503_and_passes() {
     }
     assert_eq!(status, 202);
     assert_eq!(world.drain().await.0, 1);
+}
+
+#[tokio::test]
+async fn what_would_be_committed_to_a_file_that_is_gone_is_503_until_it_is_back() {
+    let mut world = World::start().await;
+    let path = |name: &str| world.folder.path().join(name);
+    let (database, wal, away) = (path("docket.db"), path("docket.db-wal"), path("away"));
+    assert_eq!(world.send(&event("evt_0", "2a")).await, 202);
+    for (taken, why) in [(&database, "moved or removed"), (&wal, "WAL was removed")] {
+        fs::rename(taken, &away).unwrap();
+        assert_eq!(world.send(&event("evt_1", "2a")).await, 503, "{why}");
+        let ready = world.client.get(world.path("/readyz")).send().await.unwrap();
+        assert_eq!(ready.status(), 503);
+        let text = ready.text().await.unwrap();
+        assert!(text.contains(why) && !text.contains("cannot be written"), "{text}");
+        fs::rename(&away, taken).unwrap();
+        assert_eq!(world.send(&event("evt_1", "2a")).await, 202);
+        assert_eq!(world.client.get(world.path("/readyz")).send().await.unwrap().status(), 200);
+    }
+    let counts = world.counts().await;
+    assert!(counts.contains(&("unavailable".into(), "displaced".into(), 2)), "{counts:?}");
+    // Another file at its place, be it the same to the byte.
+    fs::copy(&database, &away).unwrap();
+    fs::rename(&away, &database).unwrap();
+    assert_eq!(world.send(&event("evt_2", "2a")).await, 503);
+    let ready = world.client.get(world.path("/readyz")).send().await.unwrap();
+    assert!(ready.text().await.unwrap().contains("replaced by another"));
+    fs::remove_file(&database).unwrap();
+    assert_eq!(world.send(&event("evt_2", "2a")).await, 503);
 }
 
 #[tokio::test]

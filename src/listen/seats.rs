@@ -1,0 +1,337 @@
+//! Which connections are served when more are wanted than there may be.
+//!
+//! Whoever connects costs us something before we know who it is. So nobody is turned away for being one too many:
+//! somebody gives way, and the order in which they do keeps those apart who only hold a connection and those who use it.
+//! First goes whoever asks nothing, the longest silent first; then who is still sending what nobody has vouched for; last
+//! who has brought something right. A delivery that waits for its commit never goes. A sender needs milliseconds between
+//! connecting and being vouched for, and whoever holds connections must keep making new ones, at its own cost.
+//!
+//! *Addresses.* Among equals one of the address with the most connections gives way, and none of an address with fewer than
+//! the average, so one address can crowd out itself only. There is no limit per address, because behind a proxy all senders
+//! have one: alone it may hold every place.
+//!
+//! *Known senders.* A quarter of the places is for addresses from which something right came lately. Strangers never hold
+//! more than the rest, and so cannot press them out; nor can they press out the strangers, or a sender that moves would
+//! never be let in again.
+//!
+//! *Health.* Deliveries that wait for their commit never hold the last eighth of the places, and everything else gives way
+//! within [`GRACE`]. So `/livez` is reached and answered while everything else stands still.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::gate::Gate;
+use super::peer::Peer;
+
+/// How long a connection may wait for its first bytes, or between requests, before it can be made to give way. A sender's
+/// request leaves it together with the end of the handshake, so this is for our own delays. It also bounds what those
+/// who always come back can cost: with 1,024 places some 10,000 connections a second.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// How long an address is known after something right came from it: over a night without changes.
+const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Addresses that are remembered. Only holders of a secret get on the list, and they are a handful.
+const KNOWN_ADDRESSES: usize = 1_024;
+
+/// Everybody who is connected.
+pub struct Seats {
+    limit: usize,
+    request_time: Duration,
+    state: Mutex<State>,
+    /// Told when a seat becomes free.
+    freed: Notify,
+    gate: Gate,
+}
+
+#[derive(Default)]
+struct State {
+    seats: HashMap<u64, Taken>,
+    parties: HashMap<Peer, Party>,
+    known: HashMap<Peer, Instant>,
+    /// Deliveries that wait for their commit.
+    delivering: usize,
+    /// Counts what happens: later is larger.
+    turn: u64,
+}
+
+/// A connection.
+struct Taken {
+    peer: Peer,
+    stage: Stage,
+    /// Something right came over it.
+    proven: bool,
+    /// Its place in the queue that it stands in.
+    turn: u64,
+    give_way: Arc<Notify>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No request is in hand.
+    Idle,
+    /// One is, and nobody has vouched for it yet.
+    Asking,
+    /// One is that must be answered.
+    Vouched,
+}
+
+/// The connections of one address.
+#[derive(Default)]
+struct Party {
+    seats: usize,
+    /// Those that can be made to give way, in the order of [`QUEUES`] and each in the order of time.
+    queues: [BTreeMap<u64, (Instant, u64)>; QUEUES.len()],
+}
+
+/// Who gives way before whom.
+const QUEUES: [(Stage, bool); 4] =
+    [(Stage::Idle, false), (Stage::Asking, false), (Stage::Idle, true), (Stage::Asking, true)];
+
+/// How many of these are of connections over which nothing right came.
+const UNPROVEN: usize = 2;
+
+impl Party {
+    fn can_give_way(&self) -> usize {
+        self.queues.iter().map(BTreeMap::len).sum()
+    }
+}
+
+impl Taken {
+    fn queue(&self) -> Option<usize> {
+        QUEUES.iter().position(|queue| *queue == (self.stage, self.proven))
+    }
+}
+
+impl Seats {
+    /// `request_time` is how long a request that nobody vouches for keeps its seat when others want it.
+    pub fn new(limit: usize, request_time: Duration) -> Arc<Seats> {
+        Arc::new(Seats {
+            limit,
+            request_time,
+            state: Mutex::default(),
+            freed: Notify::new(),
+            gate: Gate::default(),
+        })
+    }
+
+    /// Takes a seat, from somebody else if need be.
+    pub async fn take(self: &Arc<Self>, peer: Peer) -> Seat {
+        loop {
+            let freed = self.freed.notified();
+            if let Some(seat) = self.try_take(peer, Instant::now()) {
+                return seat;
+            }
+            // Everybody is too new to give way, but not for longer than this.
+            let _ = tokio::time::timeout(GRACE, freed).await;
+        }
+    }
+
+    fn try_take(self: &Arc<Self>, peer: Peer, now: Instant) -> Option<Seat> {
+        let mut state = self.state();
+        let known = state.is_known(peer, now);
+        let strangers = state.seats_of(false, now);
+        // Who must give way, the likeliest first; nobody while there is room.
+        let crowd: &[bool] = match known {
+            false if strangers >= self.strangers() => &[false],
+            _ if state.seats.len() < self.limit => &[],
+            false => &[true],
+            true => &[true, false],
+        };
+        if !crowd.is_empty() {
+            let found = crowd.iter().find_map(|known| self.first(&state, *known, now));
+            state.remove(found?).notify_one();
+            if let Some(suppressed) = self.gate.pass() {
+                tracing::warn!(
+                    limit = self.limit,
+                    suppressed,
+                    "all connections are taken: one gave way to another"
+                );
+            }
+        }
+        let (id, give_way) = (state.add(peer, now), Arc::new(Notify::new()));
+        state.seats.insert(
+            id,
+            Taken { peer, stage: Stage::Idle, proven: false, turn: id, give_way: give_way.clone() },
+        );
+        Some(Seat { visitor: Visitor { seats: self.clone(), id, peer }, give_way })
+    }
+
+    /// The first of the known, or of the strangers, that can be made to give way now.
+    fn first(&self, state: &State, known: bool, now: Instant) -> Option<u64> {
+        let is_in = |(peer, party): &(&Peer, &Party)| {
+            state.is_known(**peer, now) == known && party.can_give_way() > 0
+        };
+        let crowd: Vec<&Party> = state.parties.iter().filter(is_in).map(|(_, party)| party).collect();
+        let unproven: usize =
+            crowd.iter().map(|party| party.queues[..UNPROVEN].iter().map(BTreeMap::len).sum::<usize>()).sum();
+        // While there are enough of the others, whoever delivered does not go only because they are all too new.
+        let queues = if unproven >= self.share_of_others() { UNPROVEN } else { QUEUES.len() };
+        // Those with less than the average are not the crowd, however long they have been idle.
+        let all: usize = crowd.iter().map(|party| party.can_give_way()).sum();
+        let crowd = || crowd.iter().filter(|party| party.can_give_way() * crowd.len() >= all);
+        (0..queues).find_map(|queue| {
+            let grace = if QUEUES[queue].0 == Stage::Idle { GRACE } else { self.request_time };
+            let fronts = crowd().filter_map(|party| {
+                let (turn, (since, id)) = party.queues[queue].first_key_value()?;
+                let is_over = now.saturating_duration_since(*since) >= grace;
+                is_over.then_some((party.can_give_way(), std::cmp::Reverse(*turn), *id))
+            });
+            fronts.max().map(|(_, _, id)| id)
+        })
+    }
+
+    /// The most that strangers may hold together.
+    fn strangers(&self) -> usize {
+        self.limit - self.limit / 4
+    }
+
+    /// What neither the proven nor their deliveries may fill, so that others can come and go.
+    fn share_of_others(&self) -> usize {
+        (self.limit / 8).max(1)
+    }
+
+    /// A thread that panicked in here has at worst left a seat in the wrong queue.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_known(&self, peer: Peer, now: Instant) -> bool {
+        self.known.get(&peer).is_some_and(|until| *until > now)
+    }
+
+    fn seats_of(&self, known: bool, now: Instant) -> usize {
+        self.parties
+            .iter()
+            .filter(|(peer, _)| self.is_known(**peer, now) == known)
+            .map(|(_, party)| party.seats)
+            .sum()
+    }
+
+    /// A new id, which stands at the end of its party's first queue.
+    fn add(&mut self, peer: Peer, now: Instant) -> u64 {
+        self.turn += 1;
+        let party = self.parties.entry(peer).or_default();
+        party.seats += 1;
+        party.queues[0].insert(self.turn, (now, self.turn));
+        self.turn
+    }
+
+    /// Takes a seat away, and answers how to tell who sits on it.
+    fn remove(&mut self, id: u64) -> Arc<Notify> {
+        self.change(id, |taken| taken.stage = Stage::Vouched);
+        let taken = self.seats.remove(&id).expect("who is removed has a seat");
+        self.delivering -= 1;
+        let party = self.parties.get_mut(&taken.peer).expect("every seat is somebody's");
+        party.seats -= 1;
+        if party.seats == 0 {
+            self.parties.remove(&taken.peer);
+        }
+        taken.give_way
+    }
+
+    /// Changes a connection that has not given way yet, and puts it at the end of the queue where it belongs now.
+    fn change(&mut self, id: u64, change: impl FnOnce(&mut Taken)) {
+        let Some(taken) = self.seats.get_mut(&id) else { return };
+        let party = self.parties.get_mut(&taken.peer).expect("every seat is somebody's");
+        match taken.queue() {
+            Some(queue) => {
+                party.queues[queue].remove(&taken.turn);
+            }
+            None => self.delivering -= 1,
+        }
+        change(taken);
+        self.turn += 1;
+        taken.turn = self.turn;
+        match taken.queue() {
+            Some(queue) => {
+                party.queues[queue].insert(taken.turn, (Instant::now(), id));
+            }
+            None => self.delivering += 1,
+        }
+    }
+
+    fn remember(&mut self, peer: Peer, now: Instant) {
+        if self.known.len() >= KNOWN_ADDRESSES && !self.known.contains_key(&peer) {
+            let oldest = self.known.iter().min_by_key(|(_, until)| **until).map(|(peer, _)| *peer);
+            oldest.and_then(|oldest| self.known.remove(&oldest));
+        }
+        self.known.insert(peer, now + KNOWN_FOR);
+    }
+}
+
+/// A connection's right to be served. It ends when this is dropped, or earlier when somebody else is to be served.
+pub struct Seat {
+    visitor: Visitor,
+    give_way: Arc<Notify>,
+}
+
+impl Seat {
+    pub fn visitor(&self) -> Visitor {
+        self.visitor.clone()
+    }
+
+    /// Returns when the seat is somebody else's.
+    pub async fn gives_way(&self) {
+        self.give_way.notified().await;
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.visitor.seats.state();
+        if state.seats.contains_key(&self.visitor.id) {
+            state.remove(self.visitor.id);
+        }
+        drop(state);
+        self.visitor.seats.freed.notify_one();
+    }
+}
+
+/// Whoever is at the other end of a connection. Every request carries it among its extensions.
+#[derive(Clone)]
+pub struct Visitor {
+    seats: Arc<Seats>,
+    id: u64,
+    peer: Peer,
+}
+
+impl Visitor {
+    /// A request begins. It ends when what is returned is dropped.
+    pub(super) fn begin(&self) -> InHand {
+        self.seats.state().change(self.id, |taken| taken.stage = Stage::Asking);
+        InHand(self.clone())
+    }
+
+    /// Whether something right came from this address lately.
+    pub fn is_known(&self) -> bool {
+        self.seats.state().is_known(self.peer, Instant::now())
+    }
+
+    /// The request in hand is right, so from now on it does not give way, and its address is known. False when too many
+    /// of that kind are in hand already.
+    #[must_use]
+    pub fn vouch(&self) -> bool {
+        let mut state = self.seats.state();
+        state.remember(self.peer, Instant::now());
+        if state.delivering >= (self.seats.limit - self.seats.limit / 8).max(1) {
+            return false;
+        }
+        state.change(self.id, |taken| (taken.stage, taken.proven) = (Stage::Vouched, true));
+        true
+    }
+}
+
+/// A request in hand.
+pub(super) struct InHand(Visitor);
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.0.seats.state().change(self.0.id, |taken| taken.stage = Stage::Idle);
+    }
+}

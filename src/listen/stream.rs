@@ -1,0 +1,84 @@
+//! A connection as hyper reads and writes it, with what hyper cannot limit.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+/// How long a sender may leave our answer unread. Answers are a few hundred bytes, so only one that sends request
+/// after request and never reads gets here.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long, and for how much, we read on after hanging up: enough for a sender to see the answer.
+const HANG_UP: Duration = Duration::from_secs(1);
+const DISCARD_BYTES: usize = 16 * 1024 * 1024;
+
+/// A stream that gives up on a peer which does not take what we write, and that hangs up gently.
+pub struct Patient {
+    stream: TcpStream,
+    /// Runs while a write waits, or while we wait for the peer to hang up too.
+    giving_up: Option<Pin<Box<Sleep>>>,
+    /// What the peer sent after we hung up.
+    discarded: usize,
+}
+
+impl Patient {
+    pub fn new(stream: TcpStream) -> Self {
+        Patient { stream, giving_up: None, discarded: 0 }
+    }
+
+    /// Whether waiting has taken `limit`, counted from the first call that waited.
+    fn waited(&mut self, cx: &mut Context<'_>, limit: Duration) -> Poll<()> {
+        self.giving_up.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx)
+    }
+
+    fn limit<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.giving_up = None;
+            return written;
+        }
+        self.waited(cx, WRITE_TIMEOUT).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.limit(cx, written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.limit(cx, flushed)
+    }
+
+    /// Closes our side and then reads on for a moment. Closing a socket with unread bytes resets the connection, and
+    /// the reset can overtake the answer: a sender of too long a body would never learn why it was refused.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::task::ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        let mut scratch = [0; 4096];
+        while self.discarded < DISCARD_BYTES {
+            let mut buf = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
+                Poll::Pending => return self.waited(cx, HANG_UP).map(Ok),
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => self.discarded += buf.filled().len(),
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,153 @@
+//! Senders get through to the real program while strangers hold more connections than it serves, come back whenever one is
+//! cut off, and send bodies all the time.
+//!
+//! A plain run is small enough for a busy machine. `DOCKET_FLOOD=1` makes it what is promised, on a quiet machine: 5,000
+//! connections and 100 MB a second, and every delivery has the time that a sender gives it ([docs/testing.md]).
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use docket::receive::signature::{Scheme, sign};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::harness::program::{Place, SECRET};
+
+/// How hard it comes.
+struct Flood {
+    connections: u32,
+    idle: usize,
+    megabytes_a_second: u32,
+    deliveries: usize,
+    /// How long a sender waits for its answer.
+    patience: Duration,
+}
+
+const SMALL: Flood = Flood {
+    connections: 64,
+    idle: 300,
+    megabytes_a_second: 5,
+    deliveries: 50,
+    patience: Duration::from_secs(30),
+};
+
+const PROMISED: Flood = Flood {
+    connections: 1024,
+    idle: 5_000,
+    megabytes_a_second: 100,
+    deliveries: 250,
+    patience: Duration::from_millis(2_500),
+};
+
+/// Senders, every other of which keeps its connection.
+const SENDERS: usize = 8;
+
+const MEGABYTE: usize = 1024 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_who_always_come_back_and_bodies_without_end_keep_no_sender_out() {
+    let flood = if std::env::var_os("DOCKET_FLOOD").is_some() { PROMISED } else { SMALL };
+    let place = Place::new();
+    // Nothing is asked of these: what is delivered is about no rule.
+    place.write("docket.toml", &place.settings("http://127.0.0.1:9/", "http://127.0.0.1:9/"));
+    let at = place.with(&[
+        ("FASTIO_API_KEY", "a-key-of-fastio"),
+        ("OPENAI_API_KEY", "a-key-of-openai"),
+        ("FASTIO_WEBHOOK_SECRET", SECRET),
+    ]);
+    let connections = format!("receive.max_connections={}", flood.connections);
+    let mut server = at.start(&["serve", "--set", &connections]);
+    let line = server.err.find(|line| line.contains("docket is ready"));
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let address: SocketAddr = ready["listen"].as_str().unwrap().parse().unwrap();
+
+    let mut strangers = JoinSet::new();
+    for _ in 0..flood.idle {
+        strangers.spawn(holds_a_connection(address));
+    }
+    for stranger in 0..flood.megabytes_a_second {
+        strangers.spawn(sends_bodies(address, stranger.is_multiple_of(2)));
+    }
+    let mut senders = JoinSet::new();
+    for sender in 0..SENDERS {
+        senders.spawn(delivers(address, sender, (flood.deliveries, flood.patience)));
+    }
+    let mut took: Vec<Option<Duration>> = senders.join_all().await.into_iter().flatten().collect();
+    let alive = reqwest::get(format!("http://{address}/livez")).await.unwrap().status();
+    strangers.shutdown().await;
+    took.sort();
+    let late = took.iter().filter(|took| took.is_none()).count();
+    println!(
+        "{late} of {} were not acknowledged; half took {:?}, the slowest {:?}",
+        took.len(),
+        took[took.len() / 2],
+        took.last()
+    );
+    assert_eq!(alive, 200);
+    assert!(late * 100 <= took.len(), "{late} of {} deliveries were not acknowledged", took.len());
+    assert_eq!(server.stop(), 0);
+}
+
+/// Holds a connection for as long as it may, again and again.
+async fn holds_a_connection(address: SocketAddr) {
+    loop {
+        if let Ok(mut stream) = TcpStream::connect(address).await {
+            let _ = stream.read(&mut [0; 64]).await;
+        }
+    }
+}
+
+/// Sends a megabyte a second without a signature, or with one that only the whole body proves wrong.
+async fn sends_bodies(address: SocketAddr, claims: bool) {
+    let mut seconds = interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let body = vec![b'x'; MEGABYTE];
+    loop {
+        seconds.tick().await;
+        let signature = if claims { signature(b"another body") } else { String::new() };
+        let head = format!(
+            "POST /webhooks/fastio HTTP/1.1\r\nhost: x\r\n{signature}content-length: {MEGABYTE}\r\n\r\n"
+        );
+        let Ok(mut stream) = TcpStream::connect(address).await else { continue };
+        let send = async {
+            stream.write_all(head.as_bytes()).await?;
+            stream.write_all(&body).await?;
+            stream.read(&mut [0; 1024]).await
+        };
+        // Hung up on, as a rule.
+        let _ = timeout(Duration::from_secs(1), send).await;
+    }
+}
+
+fn signature(body: &[u8]) -> String {
+    let now = docket::clock::Clock::default().now() / 1000;
+    let (name, value) = sign(Scheme::FastioV1Base64, &SECRET.into(), now, body).remove(0);
+    format!("{name}: {value}\r\n")
+}
+
+/// Delivers one after the other, and answers how long each took to be acknowledged, if it was in time.
+async fn delivers(
+    address: SocketAddr,
+    sender: usize,
+    (deliveries, patience): (usize, Duration),
+) -> Vec<Option<Duration>> {
+    let keeps = usize::from(sender.is_multiple_of(2));
+    let client = reqwest::Client::builder().pool_max_idle_per_host(keeps).build().unwrap();
+    let mut took = Vec::new();
+    for delivery in 0..deliveries {
+        let body = json!({"event_id": format!("evt_{sender}_{delivery}"), "event": "workspace_storage_file_added",
+                          "workspace_id": "1", "object_id": format!("2n{delivery}")});
+        let body = body.to_string();
+        let signature = signature(body.as_bytes());
+        let (name, value) = signature.trim_end().split_once(": ").unwrap();
+        let request = client.post(format!("http://{address}/webhooks/fastio")).header(name, value).body(body);
+        let begun = Instant::now();
+        let answer = request.timeout(patience).send().await;
+        let in_time = answer.is_ok_and(|answer| answer.status() == 202);
+        took.push(in_time.then(|| begun.elapsed()));
+    }
+    took
+}
