@@ -97,7 +97,7 @@ fn is_usage(error: &(dyn Error + 'static)) -> bool {
         || error.is::<receive::signature::NoSecret>()
         || matches!(receive, Some(receive::Error::NoSecret(_) | receive::Error::BadSetting(_)))
         || matches!(error.downcast_ref(), Some(OpenError::NotSqlite | OpenError::NotPlain))
-        || matches!(error.downcast_ref(), Some(operate::Error::Open(_)))
+        || matches!(error.downcast_ref(), Some(operate::Error::Open(_) | operate::Error::Token(_)))
         || error.downcast_ref::<fastio::Error>().is_some_and(|error| {
             error.kind == fastio::ErrorKind::Rejected && error.phase == Phase::BeforeBody
         })

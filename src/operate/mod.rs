@@ -6,13 +6,14 @@
 mod guard;
 mod settings;
 pub mod status;
+mod token;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -34,9 +35,12 @@ const LIMITS: Limits = Limits {
     header_time: Duration::from_secs(5),
     header_bytes: 16 * 1024,
     // Longer than any answer takes, so that a question under way is answered.
-    request_time: Duration::from_secs(10),
+    request_time: ANSWER_TIME,
     stop_time: Duration::from_secs(5),
 };
+
+/// How long an answer may take. A monitor does not wait longer, and asks again.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// When the database cannot be read now it may soon.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -55,12 +59,12 @@ impl Operate {
     /// # Errors
     /// An address that others can reach and no token, or one that is taken.
     pub async fn bind(settings: &Settings, token: Option<SecretString>) -> Result<Option<Self>, Error> {
-        settings.check(token.is_some())?;
+        settings.check(token.as_ref())?;
         let Some(address) = settings.listen.0 else { return Ok(None) };
         let failed = |source| Error::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = listen::bind(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Some(Operate { listener, address, guard: Guard(token) }))
+        Ok(Some(Operate { listener, address, guard: Guard::new(token) }))
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -74,32 +78,35 @@ impl Operate {
 }
 
 fn router(database: Database, asked: Guard) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/api/v1/status", get(status))
         .with_state(database)
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
         })
+        .layer(middleware::from_fn(in_time))
         // Around all of it, so that nobody learns without a token what there is.
-        .layer(middleware::from_fn_with_state(asked, guard::guard))
+        .layer(middleware::from_fn_with_state(asked, guard::guard));
+    // Each panic is in the log; there is no count for what operators ask.
+    listen::harden(router, || {})
+}
+
+/// Answers for whatever takes too long.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable("the answer took too long", RETRY_AFTER).into_response(),
+    }
 }
 
 /// What `docket status --json` says.
 async fn status(State(database): State<Database>) -> Response {
     match Seen::read(&database).await {
-        Ok(seen) => (private(), Json(seen.rows())).into_response(),
+        Ok(seen) => Json(seen.rows()).into_response(),
         Err(error) => {
             tracing::warn!(error = %error, "the status cannot be read");
             Problem::unavailable("the database cannot be read", RETRY_AFTER).into_response()
         }
     }
-}
-
-/// It is of this moment, and for whoever asked.
-fn private() -> [(HeaderName, HeaderValue); 2] {
-    [
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    ]
 }

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use secrecy::SecretString;
 use serde::Deserialize;
+
+use super::token::{self, Weak};
 
 /// `[operate]`
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -48,10 +51,11 @@ impl fmt::Display for Listen {
 
 impl Settings {
     /// # Errors
-    /// An address that other machines can reach, and no token that would keep them out.
-    pub fn check(&self, has_token: bool) -> Result<(), Error> {
-        match self.listen.0 {
-            Some(address) if !has_token && !address.ip().is_loopback() => Err(Error::Open(address)),
+    /// A token that could be guessed, or an address that other machines can reach and no token that would keep them out.
+    pub fn check(&self, token: Option<&SecretString>) -> Result<(), Error> {
+        match (self.listen.0, token) {
+            (Some(address), None) if !address.ip().is_loopback() => Err(Error::Open(address)),
+            (Some(_), Some(token)) => token::check(token).map_err(Error::Token),
             _ => Ok(()),
         }
     }
@@ -65,6 +69,8 @@ pub enum Error {
          DOCKET_ADMIN_TOKEN_FILE), listen on 127.0.0.1, or set operate.listen to \"off\""
     )]
     Open(SocketAddr),
+    #[error("DOCKET_ADMIN_TOKEN {0}: set it to a random text, such as `openssl rand -hex 32` prints")]
+    Token(Weak),
     #[error("cannot listen on operate.listen = {address}: {source}; name a free port, or \"off\"")]
     Bind { address: SocketAddr, source: std::io::Error },
 }

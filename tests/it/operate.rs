@@ -1,5 +1,7 @@
 //! The operator listener, of the real program: who may ask, and what is answered.
 
+use std::time::{Duration, Instant};
+
 use reqwest::StatusCode;
 use reqwest::header::{HOST, WWW_AUTHENTICATE};
 use serde_json::Value;
@@ -90,6 +92,77 @@ async fn without_a_token_a_name_that_is_not_this_machines_is_refused() {
     assert_eq!(own.status(), 200);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_origin_is_refused_with_or_without_a_token() {
+    for token in [None, Some(TOKEN)] {
+        let place = place();
+        let more: Vec<(&str, &str)> = token.iter().map(|token| ("DOCKET_ADMIN_TOKEN", *token)).collect();
+        let (_server, _, operate) = start(&place.with(&with(&more)));
+        let operate = operate.unwrap();
+        let ask = async |headers: &[(&str, &str)]| {
+            let mut request = reqwest::Client::new().get(format!("{operate}/api/v1/status"));
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            token.into_iter().fold(request, |request, token| request.bearer_auth(token)).send().await.unwrap()
+        };
+        for page in [
+            &[("origin", "http://evil.example")][..],
+            &[("origin", "null")],
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
+            &[("sec-fetch-site", "same-site")],
+        ] {
+            let answer = ask(page).await;
+            assert_eq!(answer.status(), 403, "{page:?}");
+            assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+            assert_eq!(answer.headers()["cache-control"], "no-store");
+        }
+        for own in [
+            &[][..],
+            &[("origin", operate.as_str()), ("sec-fetch-site", "same-origin")],
+            &[("sec-fetch-site", "none")],
+        ] {
+            assert_eq!(ask(own).await.status(), 200, "{own:?}");
+        }
+    }
+}
+
+#[test]
+fn a_token_that_could_be_guessed_is_refused_by_server_and_check() {
+    let place = place();
+    for weak in
+        ["a", "fifteen-bytes-x", "aaaaaaaaaaaaaaaaaaaaaaaa", "change-me-change-me", "1234567890123456"]
+    {
+        let at = place.with(&with(&[("DOCKET_ADMIN_TOKEN", weak)]));
+        let refused = at.docket(&["serve", "--set", "operate.listen=127.0.0.1:0"]);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        let checked = at.docket(&["check", "--set", "operate.listen=127.0.0.1:0"]);
+        assert_eq!(checked.code, 1, "{checked:?}");
+        for said in [refused.err, checked.out] {
+            assert!(said.contains("DOCKET_ADMIN_TOKEN") && said.contains("openssl rand"), "{said}");
+            assert!(weak.len() == 1 || !said.contains(weak), "{said}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_the_token_is_braked_and_a_right_one_is_let_in_meanwhile() {
+    let place = place();
+    let (_server, _, operate) = start(&place.with(&with(&[("DOCKET_ADMIN_TOKEN", TOKEN)])));
+    let (client, url) = (reqwest::Client::new(), format!("{}/api/v1/status", operate.unwrap()));
+    let ask = async |token: &str| client.get(&url).bearer_auth(token).send().await.unwrap().status();
+    let begun = Instant::now();
+    let guesses = async {
+        futures_util::future::join_all((0..20).map(|n| ask(if n % 2 == 0 { "a-guess" } else { "another" })))
+            .await
+    };
+    let (guessed, right) = tokio::join!(guesses, ask(TOKEN));
+    assert!(guessed.iter().all(|status| *status == 401), "{guessed:?}");
+    assert_eq!(right, 200);
+    // Ten are free, and the next ten cost 1.9 seconds together, over however many connections they come.
+    assert!(begun.elapsed() >= Duration::from_millis(1_500), "{:?}", begun.elapsed());
+}
+
 #[test]
 fn an_address_that_others_can_reach_needs_a_token() {
     let place = place();
@@ -127,7 +200,7 @@ async fn who_connects_and_says_nothing_is_cut_off() {
     let address = operate.unwrap().replace("http://", "");
     let mut silent = TcpStream::connect(&address).await.unwrap();
     let mut text = Vec::new();
-    let limit = std::time::Duration::from_secs(30);
+    let limit = Duration::from_secs(30);
     tokio::time::timeout(limit, silent.read_to_end(&mut text)).await.unwrap().unwrap();
     assert!(text.is_empty());
 }

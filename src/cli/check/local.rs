@@ -82,7 +82,7 @@ pub async fn listener(report: &mut Report, config: &Config, in_use: bool) -> io:
 
 pub async fn operator(report: &mut Report, config: &Config, in_use: bool) -> io::Result<()> {
     const CHECK: &str = "operator listener";
-    if let Err(error) = config.operate.check(config.secrets.admin_token.is_some()) {
+    if let Err(error) = config.operate.check(config.secrets.admin_token.as_ref()) {
         return report.fail(CHECK, error.to_string());
     }
     match config.operate.listen.0 {

@@ -1,0 +1,183 @@
+//! The token of the operator listener: which ones are taken, whether one is right, and the brake on guessing.
+
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+/// A token of this many random bytes cannot be guessed, at whatever pace.
+const LEAST_BYTES: usize = 16;
+
+/// Fewer different characters than this in so long a text are not random. Of random hexadecimal digits ten are usual.
+const LEAST_DIFFERENT: usize = 5;
+
+/// What stands in examples, in guides and at the head of every guesser's list, without its punctuation.
+const PLACEHOLDERS: [&str; 14] = [
+    "changeme",
+    "replaceme",
+    "yourtoken",
+    "mytoken",
+    "docketadmintoken",
+    "secrettoken",
+    "placeholder",
+    "example",
+    "password",
+    "letmein",
+    "qwerty",
+    "01234567",
+    "12345678",
+    "abcdefgh",
+];
+
+/// Why a token is refused. Names no part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Weak {
+    #[error("is shorter than {LEAST_BYTES} bytes")]
+    Short,
+    #[error("repeats a few characters")]
+    Monotonous,
+    #[error("is, or is built around, a text that everybody tries first")]
+    Placeholder,
+}
+
+/// # Errors
+/// What makes `token` one that could be guessed.
+pub fn check(token: &SecretString) -> Result<(), Weak> {
+    let token = token.expose_secret();
+    if token.len() < LEAST_BYTES {
+        return Err(Weak::Short);
+    }
+    let different: std::collections::BTreeSet<u8> = token.bytes().collect();
+    if different.len() < LEAST_DIFFERENT {
+        return Err(Weak::Monotonous);
+    }
+    let plain: String =
+        token.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    // What is left beside such a text must be a token by itself.
+    let is_built_around = |text: &&str| plain.contains(*text) && plain.len() - text.len() < LEAST_BYTES;
+    if PLACEHOLDERS.iter().any(is_built_around) { Err(Weak::Placeholder) } else { Ok(()) }
+}
+
+/// Wrong tokens that cost nothing: typing errors, and a monitor that was not told of a new one.
+const FREE: u32 = 10;
+
+/// What the first wrong token past that costs; each further one doubles it.
+const FIRST_WAIT: Duration = Duration::from_millis(25);
+
+/// What one costs at most. It leaves a guesser four tokens a second, and with every connection of this listener in the
+/// line before it a right token waits 16 seconds.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
+
+/// After this long without a wrong token all is forgotten.
+const FORGET: Duration = Duration::from_secs(60);
+
+/// A token, and a line of those who present one.
+///
+/// While there is guessing, tokens are looked at one at a time and each waits. A right one waits in the same line, or a guesser
+/// would know by the first moment and hang up. It is the whole listener's line and not an address's: behind a proxy all
+/// have one address, and who has many addresses would have many lines. The line is fair and as long as there are
+/// connections, so nobody is locked out; and it costs nobody anything who presents no token.
+#[derive(Debug)]
+pub struct Guarded {
+    token: SecretString,
+    line: Mutex<Line>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    wrong: u32,
+    last: Option<Instant>,
+}
+
+impl Guarded {
+    pub fn new(token: SecretString) -> Guarded {
+        Guarded { token, line: Mutex::default() }
+    }
+
+    /// Whether `given` is the token, after the wait that guessing costs now.
+    pub async fn is(&self, given: &str) -> bool {
+        let mut line = self.line.lock().await;
+        sleep(line.wait(Instant::now())).await;
+        let is_same = is_same(&self.token, given);
+        if !is_same {
+            line.failed(Instant::now());
+        }
+        is_same
+    }
+}
+
+impl Line {
+    fn failed(&mut self, now: Instant) {
+        self.wrong = self.wrong.saturating_add(1);
+        self.last = Some(now);
+    }
+
+    fn wait(&mut self, now: Instant) -> Duration {
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) >= FORGET) {
+            *self = Line::default();
+        }
+        match self.wrong.checked_sub(FREE) {
+            None => Duration::ZERO,
+            Some(past) => LONGEST_WAIT.min(FIRST_WAIT * 2_u32.saturating_pow(past)),
+        }
+    }
+}
+
+/// In constant time, whatever the lengths: what is compared are MACs keyed with each.
+fn is_same(token: &SecretString, given: &str) -> bool {
+    let mac =
+        |key: &str| Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
+    mac(token.expose_secret()).verify_slice(&mac(given).finalize().into_bytes()).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_the_same_only_when_all_of_it_is() {
+        let token = SecretString::from("correct horse");
+        assert!(is_same(&token, "correct horse"));
+        for wrong in ["", "correct", "correct horse ", "correct hors\u{e9}"] {
+            assert!(!is_same(&token, wrong));
+        }
+    }
+
+    #[test]
+    fn a_token_that_could_be_guessed_is_refused() {
+        for (token, why) in [
+            ("a", Weak::Short),
+            ("fifteen-bytes-x", Weak::Short),
+            ("aaaaaaaaaaaaaaaaaaaaaaaa", Weak::Monotonous),
+            ("abababababababab", Weak::Monotonous),
+            ("changeme-changeme", Weak::Placeholder),
+            ("Change_Me_Please!!", Weak::Placeholder),
+            ("your-token-goes-here", Weak::Placeholder),
+            ("1234567890123456", Weak::Placeholder),
+            ("0123456789abcdef", Weak::Placeholder),
+            ("<docket admin token>", Weak::Placeholder),
+        ] {
+            assert_eq!(check(&token.into()), Err(why), "{token}");
+        }
+        for token in ["3f9c0a17d25be864", "correct horse battery staple", "a-token-for-operators"] {
+            assert_eq!(check(&token.into()), Ok(()), "{token}");
+        }
+    }
+
+    #[test]
+    fn guessing_costs_more_and_more_up_to_an_end_and_is_forgotten() {
+        let (mut line, now) = (Line::default(), Instant::now());
+        let mut waits = Vec::new();
+        for _ in 0..FREE + 8 {
+            waits.push(line.wait(now).as_millis());
+            line.failed(now);
+        }
+        assert_eq!(waits[..FREE as usize], [0; FREE as usize]);
+        assert_eq!(waits[FREE as usize..], [25, 50, 100, 200, 250, 250, 250, 250]);
+        assert_eq!(line.wait(now + FORGET / 2), LONGEST_WAIT);
+        assert_eq!(line.wait(now + FORGET), Duration::ZERO);
+    }
+}
