@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::quote::Check;
 use super::super::schema::{Cell, Column, Row, Schema, Table};
 use super::mark::Marks;
-use super::{Entry, escape, value_text};
+use super::{Entry, escape, seen, value_text};
 
 /// What opens a CSV file: without it Excel takes UTF-8 for the machine's old code page.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -34,7 +34,7 @@ pub fn digest(schema: &Schema, entries: &[Entry<'_>]) -> String {
         let nothing = Value::Null;
         let marks = Marks::of(schema, entry.result.unwrap_or(&nothing), entry.checks);
         let found = entry.result.map(|result| grid.rows(result)).unwrap_or_default();
-        let head = |number: String| vec![entry.file.to_owned(), entry.state.to_owned(), number];
+        let head = |number: String| vec![one_line(entry.file), entry.state.to_owned(), number];
         if found.is_empty() {
             let none = if entry.result.is_some() { "none" } else { "" };
             rows.push(head(none.to_owned()));
@@ -216,9 +216,9 @@ impl<'s> Grid<'s> {
     }
 }
 
-/// Line breaks are the layout's, not the text's, and a row of a table is one line. The result on record has them.
+/// What others wrote, on one line: line breaks are the layout's, not the text's. The result on record has them.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    seen::shown(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 /// Whether and where a quote was found; of a list of quotes, whether all were, and where each.
@@ -240,7 +240,7 @@ fn proof(cell: &Cell<'_>, marks: &Marks<'_>) -> (String, String) {
 fn lines(rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut text = String::from(BYTE_ORDER_MARK);
     for row in rows {
-        let fields: Vec<String> = row.iter().map(|field| escape::field(field)).collect();
+        let fields: Vec<String> = row.iter().map(|field| escape::field(field, ',')).collect();
         text += &fields.join(",");
         text += LINE_END;
     }

@@ -4,7 +4,11 @@
 
 mod escape;
 mod grid;
+#[cfg(test)]
+mod hostile_tests;
 mod mark;
+mod rewrite;
+mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -91,7 +95,7 @@ pub fn markdown(report: &Report<'_>) -> String {
         text.push('\n');
     }
     match answer {
-        Answer::Text(answer) => text += &format!("{}\n", escape::markdown(answer)),
+        Answer::Text(answer) => text += &format!("{}\n", rewrite::markdown(answer)),
         Answer::Data { schema, result, checks } => text += &data(schema, result, checks),
     }
     let trust = match answer {

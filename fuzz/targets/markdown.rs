@@ -1,0 +1,29 @@
+//! A model's free text: whatever it is, a report of it shows text and does nothing, in two renderers.
+#![no_main]
+
+use docket::run::render::{Answer, Provenance, Report, markdown};
+use libfuzzer_sys::fuzz_target;
+use renderers::{fault, rendered};
+
+#[path = "../renderers.rs"]
+mod renderers;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let provenance = Provenance {
+        file: text,
+        version: "3v",
+        rule: "rule",
+        engine: "responses",
+        model: text,
+        definition: "d",
+        response: None,
+        started_at: 0,
+        finished_at: 1,
+        usage: None,
+    };
+    let report = markdown(&Report { provenance, answer: Answer::Text(text), notes: &[] });
+    for html in rendered(&report) {
+        assert_eq!(fault(&html), None, "{report:?} became {html:?}");
+    }
+});
