@@ -12,11 +12,13 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod compute;
 pub mod config;
 pub mod database;
 pub mod event;
 pub mod fastio;
 pub mod feed;
+mod hidden;
 pub mod http;
 pub mod lenient;
 pub mod listen;

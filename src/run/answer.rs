@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::document::Text;
 use super::engine::Ended;
-use super::quote::{Check, Proof};
+use super::quote::{Check, Document, MOST_QUOTES, Proof};
 use super::row::{Outcome, Run};
+use super::schema::Schema;
 use super::settings::Definition;
 use super::store::{self, Change};
 use super::{Runs, failed};
@@ -15,6 +17,13 @@ use crate::sync::verdict::openai_verdict;
 
 /// Files of a code interpreter that are taken; more is not a result but a dump.
 const MOST_FILES: usize = 20;
+
+/// The longest answer that is one: several times what a model writes at most, and little to compute with.
+const MOST_TEXT: usize = 4 * 1024 * 1024;
+
+/// Levels of an answer: strict mode has ten for what does not refer to itself. A schema with alternatives that do may
+/// take twice the time with each level more.
+const MOST_DEPTH: usize = 24;
 
 /// A file that a run made, as it was found.
 struct Made {
@@ -27,6 +36,8 @@ struct Made {
 struct Judged {
     data: Option<Value>,
     checks: Vec<Check>,
+    /// How many of the quotes nobody looked up, in words, if any.
+    unchecked: Option<String>,
     notes: Vec<String>,
 }
 
@@ -36,8 +47,13 @@ impl Runs {
         &self,
         run: &Run,
         definition: &Definition,
-        ended: Ended,
+        mut ended: Ended,
     ) -> Result<(), Verdict> {
+        if ended.output.text.len() > MOST_TEXT {
+            let length = std::mem::take(&mut ended.output.text).len();
+            let reason = format!("the answer has {length} bytes, and at most {MOST_TEXT} are read");
+            return self.end_without(run, (&ended, Outcome::Failed), &reason).await;
+        }
         let output = &ended.output;
         if output.text.trim().is_empty() {
             let (outcome, reason) = match &output.refusal {
@@ -57,13 +73,13 @@ impl Runs {
             (0, Some(refusal)) => {
                 (Outcome::NeedsReview, Some(format!("the model refused a part: {refusal}")))
             }
-            (count, _) => (
-                Outcome::NeedsReview,
-                Some(format!(
-                    "{count} of {} quotes are not proven to be in the document",
-                    judged.checks.len()
-                )),
-            ),
+            (count, _) => {
+                let all = judged.checks.len();
+                let unproven = format!("{count} of {all} quotes are not proven to be in the document");
+                let more =
+                    judged.unchecked.as_ref().map(|unchecked| format!("; {unchecked}")).unwrap_or_default();
+                (Outcome::NeedsReview, Some(unproven + &more))
+            }
         };
         let mut result = self.result(run, definition, &ended);
         result["outcome"] = outcome.as_str().into();
@@ -122,36 +138,38 @@ impl Runs {
         output: &Output,
     ) -> Result<Result<Judged, String>, Verdict> {
         let mut notes = Vec::new();
-        let Some(schema) = definition.schema.as_deref() else {
+        let Some(schema) = definition.schema.clone() else {
             notes.push(
                 "The rule has no schema, so nothing in the answer is marked as a quote and none was checked."
                     .to_owned(),
             );
-            return Ok(Ok(Judged { data: None, checks: Vec::new(), notes }));
+            return Ok(Ok(Judged { data: None, checks: Vec::new(), unchecked: None, notes }));
         };
-        let data: Value = match serde_json::from_str(&output.text) {
+        let (by, text) = (schema.clone(), output.text.clone());
+        let data = match self.compute.run(move || read(&by, &text)).await {
             Ok(data) => data,
-            Err(error) => return Ok(Err(format!("the answer is not JSON: {error}"))),
+            Err(why) => return Ok(Err(why)),
         };
-        if let Err(problems) = schema.validate(&data) {
-            return Ok(Err(format!("the answer does not fit the schema: {problems}")));
-        }
-        let checks = match self.document(run).await? {
-            Ok(document) => schema.check(&data, &document),
-            Err(why) => {
-                let quotes = schema.quotes(&data);
-                if !quotes.is_empty() {
-                    notes.push(format!("No quote could be checked: {why}."));
-                }
-                let unproven = |(pointer, quote): (String, &str)| Check {
-                    pointer,
-                    quote: quote.to_owned(),
-                    proof: Proof::NotFound,
-                };
-                quotes.into_iter().map(unproven).collect()
-            }
-        };
-        Ok(Ok(Judged { data: Some(data), checks, notes }))
+        let document = self.text(run).await?;
+        let why = document.as_ref().err().cloned();
+        let (data, checks) = self
+            .compute
+            .run(move || {
+                let checks = check(&schema, &data, document.ok());
+                (data, checks)
+            })
+            .await;
+        let unchecked = checks.iter().filter(|check| check.proof == Proof::Unchecked).count();
+        let unchecked = (unchecked > 0).then(|| match why {
+            Some(why) => format!("No quote could be checked: {why}"),
+            None => format!(
+                "{unchecked} of {} quotes were not checked: of one answer the first {MOST_QUOTES} are, for as long as \
+                 looking for them may take",
+                checks.len()
+            ),
+        });
+        notes.extend(unchecked.as_ref().map(|unchecked| format!("{unchecked}.")));
+        Ok(Ok(Judged { data: Some(data), checks, unchecked, notes }))
     }
 
     /// The files that code made: those that the text names, and those that stand in its containers. What cannot be had
@@ -210,6 +228,38 @@ impl Runs {
             "text": ended.output.text, "citations": ended.output.citations,
         })
     }
+}
+
+/// Reads an answer that has to fit `schema`, or says why it cannot be a result.
+fn read(schema: &Schema, text: &str) -> Result<Value, String> {
+    let data: Value =
+        serde_json::from_str(text).map_err(|error| format!("the answer is not JSON: {error}"))?;
+    if depth(&data) > MOST_DEPTH {
+        return Err(format!("the answer is nested more than {MOST_DEPTH} deep"));
+    }
+    schema.validate(&data).map_err(|problems| format!("the answer does not fit the schema: {problems}"))?;
+    Ok(data)
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Looks the quotes up; without a text there is nothing to look in.
+fn check(schema: &Schema, data: &Value, text: Option<Text>) -> Vec<Check> {
+    if let Some(text) = text {
+        return schema.check(data, &Document::of(text.pieces()));
+    }
+    let unchecked = |(pointer, quote): (String, &str)| Check {
+        pointer,
+        quote: quote.to_owned(),
+        proof: Proof::Unchecked,
+    };
+    schema.quotes(data).into_iter().map(unchecked).collect()
 }
 
 fn tokens(ended: &Ended) -> (Option<u64>, Option<u64>) {

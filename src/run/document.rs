@@ -1,7 +1,7 @@
 //! The document's own text, which quotes are looked up in: never the model's account of it.
 
 use super::Runs;
-use super::quote::{Document, Piece};
+use super::quote::Piece;
 use super::row::Run;
 use crate::http::Retry;
 use crate::openai::{FileId, VectorStoreId};
@@ -11,10 +11,19 @@ use crate::sync::verdict::{fastio_verdict, openai_verdict};
 /// More text than any document that one run can read: about 5,000,000 tokens.
 const MAX_BYTES: usize = 24 * 1024 * 1024;
 
+/// A document's text as it was had, in pieces with the pages they stand on where those are known.
+pub(super) struct Text(Vec<(String, Option<(u32, u32)>)>);
+
+impl Text {
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        self.0.iter().map(|(text, pages)| Piece { text, pages: *pages })
+    }
+}
+
 impl Runs {
     /// The text of the version that the run is over: what the vector store read out of it, else what Fastio did. Without
     /// either, why there is none.
-    pub(super) async fn document(&self, run: &Run) -> Result<Result<Document, String>, Verdict> {
+    pub(super) async fn text(&self, run: &Run) -> Result<Result<Text, String>, Verdict> {
         let (store, file) = (VectorStoreId(run.vector_store.clone()), FileId(run.file_id.clone()));
         let why: String = match self.openai.store_text(&store, &file, MAX_BYTES).await {
             Ok(text) if !text.complete => {
@@ -24,7 +33,7 @@ impl Runs {
                 "the vector store read no text out of it".to_owned()
             }
             Ok(text) => {
-                return Ok(Ok(Document::of(text.pieces.iter().map(|text| Piece { text, pages: None }))));
+                return Ok(Ok(Text(text.pieces.into_iter().map(|piece| (piece, None)).collect())));
             }
             Err(error) => match error.retry() {
                 Retry::Never => format!("the vector store's text of it cannot be had: {error}"),
@@ -40,9 +49,8 @@ impl Runs {
                 "Fastio's text is of another version"
             }
             Ok(extract) => {
-                let pieces =
-                    extract.pieces.iter().map(|piece| Piece { text: &piece.text, pages: piece.pages });
-                return Ok(Ok(Document::of(pieces)));
+                let pieces = extract.pieces.into_iter().map(|piece| (piece.text, piece.pages));
+                return Ok(Ok(Text(pieces.collect())));
             }
             Err(error) => match error.retry() {
                 Retry::Never => "Fastio's text of it cannot be had",

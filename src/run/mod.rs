@@ -34,10 +34,12 @@ mod document;
 mod engine;
 mod frame;
 mod hint;
+mod kind;
 pub mod leftover;
 mod limit;
 mod lock;
 mod pattern;
+mod produced;
 mod row;
 mod settings;
 mod steps;
@@ -53,6 +55,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::compute::Compute;
 use crate::database::{self, Database};
 use crate::queue::Verdict;
 use crate::sync::verdict::database_verdict;
@@ -70,6 +73,8 @@ pub struct Runs {
     fastio: fastio::Client,
     openai: openai::Client,
     definitions: Vec<Definition>,
+    /// Where documents and answers are searched, checked and rendered.
+    compute: Compute,
     /// Failures after which the queue gives a job up; a run must let go of its lock before that.
     max_attempts: u16,
     wake: Arc<Notify>,
@@ -91,7 +96,13 @@ pub struct Parts {
 impl Runs {
     pub fn new(parts: Parts) -> Self {
         let Parts { database, clock, fastio, openai, definitions, max_attempts, wake } = parts;
-        Runs { database, clock, fastio, openai, definitions, max_attempts, wake }
+        let compute = Compute::default();
+        Runs { database, clock, fastio, openai, definitions, compute, max_attempts, wake }
+    }
+
+    /// Where it computes.
+    pub fn compute(&self) -> &Compute {
+        &self.compute
     }
 
     /// What is run over the files of `rule`; nothing, when its settings no longer say so.

@@ -158,6 +158,11 @@ impl Run {
         Outcome::parse(word).filter(|outcome| outcome.has_result())
     }
 
+    /// Whether its result stands where it belongs.
+    pub fn is_written(&self) -> bool {
+        self.result.as_ref().is_some_and(|result| result["written"].is_array())
+    }
+
     pub fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }

@@ -91,6 +91,9 @@ impl Runs {
             );
             return self.record(run.id, &[Change::LockLeft, Change::Ended]).await;
         }
+        if run.state == State::Answered && run.is_written() {
+            return self.delivered_in_part(run, &reason).await;
+        }
         self.ending(run, Outcome::Failed, &reason).await
     }
 

@@ -65,7 +65,8 @@ enum Next {
 impl Runs {
     /// Writes `output`. Doing it twice writes once.
     pub(super) async fn write(&self, output: &Output<'_>) -> Result<Written, Verdict> {
-        let sha256 = hex::encode(Sha256::digest(&output.content));
+        let content = output.content.clone();
+        let sha256 = self.compute.run(move || hex::encode(Sha256::digest(&content))).await;
         for _ in 0..MOST_STEPS {
             let known = own::of(&mut *self.reader().await?, output.owner).await.map_err(failed)?;
             match self.next(output, known.as_ref(), &sha256).await? {
@@ -155,6 +156,9 @@ impl Runs {
             }
             let found = self.fastio.child(output.profile, output.folder, &name).await;
             if found.map_err(|error| fastio_verdict(&error))?.is_none() {
+                if number > 1 {
+                    tracing::info!(name, wanted = output.name, "the name is taken; a result goes beside it");
+                }
                 return Ok(name);
             }
         }

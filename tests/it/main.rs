@@ -21,6 +21,7 @@ mod run;
 mod run_clients;
 mod run_ends;
 mod run_engines;
+mod run_hostile;
 mod run_leftovers;
 mod sandbox_fastio;
 mod sandbox_openai;

@@ -22,11 +22,15 @@ mod tidy;
 
 use secrecy::SecretString;
 
+use super::pattern::cut;
 use crate::event::{FileKey, Service, Task};
 use crate::fastio::UploadId;
 
 /// How the name of an upload of ours begins at Fastio. Its file gets another name when it is placed.
 const PREFIX: &str = "docket-";
+
+/// What the name of an upload keeps of its file's. With the mark it is a name that Fastio takes.
+const LONGEST_NAME: usize = 200;
 
 /// One thing to take away.
 #[derive(Debug)]
@@ -86,5 +90,5 @@ impl Leftover {
 
 /// The name of an upload: ours provably, whatever its file will be called.
 pub(super) fn marked(mark: &str, name: &str) -> String {
-    format!("{PREFIX}{mark}-{name}")
+    format!("{PREFIX}{mark}-{}", cut(name, LONGEST_NAME))
 }

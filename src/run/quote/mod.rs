@@ -14,12 +14,16 @@
 //! A document is prepared once, in time and memory linear in its length, and then asked about many quotes, each in time
 //! linear in the document ([`EFFORT`] bounds it for text that is made to defeat the search).
 
+mod budget;
 mod normal;
 mod same;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
+
+use budget::Budget;
+pub use budget::{MOST_QUOTES, look_up_all};
 
 use normal::{Gap, MARK, Normal, SINGLE_AFTER_DIGIT, Sink};
 use same::{Around, Edge, agree, begins, ends, is_unspaced};
@@ -29,7 +33,8 @@ use same::{Around, Edge, agree, begins, ends, is_unspaced};
 pub const LEAST_CHARACTERS: usize = 10;
 
 /// How many times a document's length may be looked at for one quote. Ordinary text needs less than two. A document that
-/// repeats almost the quote all over needs more, and what is not proven within this is not proven.
+/// repeats almost the quote all over needs more, and what is not proven within this is not proven. All quotes of an
+/// answer together have a [`Budget`].
 const EFFORT: usize = 64;
 
 /// A document's text, prepared.
@@ -57,6 +62,8 @@ pub enum Proof {
     NotFound,
     /// It has less than [`LEAST_CHARACTERS`] or is one word. It may be in the document, which would mean nothing.
     TooShort,
+    /// Nobody looked: there is no text to look in, or there are too many quotes.
+    Unchecked,
 }
 
 /// Where a quote stands, the first time.
@@ -153,8 +160,16 @@ impl Document {
         self.characters.text.is_empty()
     }
 
-    /// Looks for `quote`.
+    /// Looks for one quote.
     pub fn find(&self, quote: &str) -> Proof {
+        self.look_up(quote, &mut Budget::default())
+    }
+
+    /// Looks for `quote` for as long as `budget` lasts.
+    fn look_up(&self, quote: &str, budget: &mut Budget) -> Proof {
+        if !budget.take(quote.len()) {
+            return Proof::Unchecked;
+        }
         let quote = Quote::read(quote);
         if quote.is_too_short() {
             return Proof::TooShort;
@@ -162,19 +177,23 @@ impl Document {
         let mut effort = self.characters.text.len().saturating_mul(EFFORT).max(1 << 20);
         // A place in the search text, and how many characters begin before it.
         let (mut from, mut start) = (0, 0);
-        while let Some(found) = self.characters.text[from..].find(&quote.text) {
+        loop {
+            let next = self.characters.text[from..].find(&quote.text);
+            // What was searched, what is compared, and what the next search prepares.
+            let steps = next.unwrap_or(self.characters.text.len() - from) + 4 * quote.text.len();
+            if !budget.take(steps) {
+                return Proof::Unchecked;
+            }
+            let (Some(found), Some(rest)) = (next, effort.checked_sub(steps)) else { return Proof::NotFound };
+            effort = rest;
             let byte = from + found;
             start += begins_in(&self.characters.text.as_bytes()[from..byte]);
             if self.holds(&quote, start, byte) {
                 return Proof::Found(self.place(start, start + quote.characters.len() - 1));
             }
-            // What was searched, what was compared, and what the next search prepares.
-            let Some(rest) = effort.checked_sub(found + 4 * quote.text.len()) else { break };
-            effort = rest;
             from = byte + self.characters.text[byte..].chars().next().map_or(1, char::len_utf8);
             start += 1;
         }
-        Proof::NotFound
     }
 
     /// Whether the quote's characters, which stand at `start`, are the quote.

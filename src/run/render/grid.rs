@@ -11,7 +11,7 @@ use super::{Entry, escape, seen, value_text};
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Ends each line (RFC 4180).
-const LINE_END: &str = "\r\n";
+pub const LINE_END: &str = "\r\n";
 
 /// The findings of one result.
 pub fn csv(schema: &Schema, result: &Value, checks: &[Check]) -> Option<String> {

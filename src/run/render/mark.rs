@@ -36,7 +36,7 @@ impl<'a> Marks<'a> {
             Some(Proof::Found(_)) => "yes",
             Some(Proof::NotFound) => "UNVERIFIED: not in the document",
             Some(Proof::TooShort) => "UNVERIFIED: too short to prove",
-            None => "UNVERIFIED: not checked",
+            Some(Proof::Unchecked) | None => "UNVERIFIED: not checked",
         }
     }
 

@@ -9,6 +9,7 @@ mod hostile_tests;
 mod mark;
 mod rewrite;
 mod seen;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -121,6 +122,21 @@ pub fn digest(schema: &Schema, entries: &[Entry<'_>]) -> String {
 /// The findings of many results as a table in Markdown.
 pub fn digest_markdown(schema: &Schema, entries: &[Entry<'_>]) -> String {
     grid::digest_markdown(schema, entries)
+}
+
+/// Others' Markdown, without anything that acts when it is rendered.
+pub(super) fn harmless_markdown(text: &str) -> String {
+    rewrite::markdown(text) + "\n"
+}
+
+/// Others' table, without anything that a spreadsheet would run.
+pub(super) fn harmless_table(text: &str) -> String {
+    table::harmless(text)
+}
+
+/// Others' text, with every character visible.
+pub(super) fn visible(text: &str) -> String {
+    seen::shown(&text.replace("\r\n", "\n")).into_owned()
 }
 
 /// What a reader must know first.

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::hidden::is_hidden;
+
 /// Our own mark of a proven quote, and what a reader would take for it.
 const TICKS: &str = "✔✓✅☑🗸🗹⍻🮱𐄂ꪜ";
 const NO_TICK: &str = "(tick)";
@@ -30,7 +32,7 @@ fn each_shown(text: &str) -> String {
             '\n' | '\t' => shown.push(character),
             tick if TICKS.contains(tick) => shown.push_str(NO_TICK),
             WARNING => shown.push_str(NO_WARNING),
-            hidden if is_hidden(hidden) && !has_a_place(before, hidden, characters.peek().copied()) => {
+            hidden if is_unseen(hidden) && !has_a_place(before, hidden, characters.peek().copied()) => {
                 shown.push_str(&format!("‹U+{:04X}›", u32::from(hidden)));
             }
             other => shown.push(other),
@@ -40,30 +42,9 @@ fn each_shown(text: &str) -> String {
     shown
 }
 
-/// Whether a reader cannot see the character, or it moves others about: controls, marks of direction, what has no width.
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'..='\u{1160}'
-                | '\u{17b4}'..='\u{17b5}'
-                | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{2800}'
-                | '\u{3164}'
-                | '\u{fe00}'..='\u{fe0f}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff0}'..='\u{fffb}'
-                | '\u{1bca0}'..='\u{1bca3}'
-                | '\u{1d173}'..='\u{1d17a}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
+/// In a file nobody can tell a selector from a mark with which text is hidden, nor an empty Braille cell from a space.
+fn is_unseen(character: char) -> bool {
+    is_hidden(character) || matches!(character, '\u{2800}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// What a hidden character is for, where it is ordinary writing: joining letters of Arabic and Indic scripts or not, and
@@ -74,7 +55,7 @@ fn has_a_place(before: Option<char>, hidden: char, after: Option<char>) -> bool 
         '\u{200c}' | '\u{200d}' => joins(before) && joins(after),
         // Behind a sign that was put into words there is nothing to colour, and it is left out with that sign's colour.
         '\u{fe0e}' | '\u{fe0f}' => {
-            before.is_some_and(|c| !c.is_ascii() && !c.is_alphanumeric() && !is_hidden(c))
+            before.is_some_and(|c| !c.is_ascii() && !c.is_alphanumeric() && !is_unseen(c))
         }
         _ => false,
     }

@@ -14,7 +14,7 @@ mod walk;
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
-use super::quote::{Check, Document};
+use super::quote::{self, Check, Document};
 
 /// Our annotation, and its only value.
 const MARK: &str = "x-docket";
@@ -151,14 +151,9 @@ impl Schema {
         walk::quotes(&self.whole, result)
     }
 
-    /// Looks up every quote of a result.
+    /// Looks up the quotes of a result.
     pub fn check(&self, result: &Value, document: &Document) -> Vec<Check> {
-        let check = |(pointer, quote): (String, &str)| Check {
-            proof: document.find(quote),
-            pointer,
-            quote: quote.to_owned(),
-        };
-        self.quotes(result).into_iter().map(check).collect()
+        quote::look_up_all(document, self.quotes(result))
     }
 
     /// The lists of objects, in the order of the schema. Lists within them are no tables of their own.

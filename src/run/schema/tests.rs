@@ -187,6 +187,27 @@ fn a_schema_that_refers_to_itself_ends() {
 }
 
 #[test]
+fn an_answer_that_is_made_to_be_deep_or_long_is_walked_once() {
+    let node = |quote: &str| {
+        object(json!({
+            quote: {"type": "string", "x-docket": "quote"},
+            "next": {"anyOf": [{"$ref": "#/$defs/one"}, {"$ref": "#/$defs/other"}, {"type": "null"}]},
+        }))
+    };
+    let mut root = object(json!({
+        "tree": {"anyOf": [{"$ref": "#/$defs/one"}, {"$ref": "#/$defs/other"}]},
+        "quotes": {"type": "array", "items": {"type": "string", "x-docket": "quote"}},
+    }));
+    root["$defs"] = json!({"one": node("first"), "other": node("second")});
+    let schema = parse(&root).unwrap();
+    // Over both alternatives at each level this would be 2^60 looks.
+    let tree = (0..60).fold(Value::Null, |next, _| json!({"first": "a", "second": "b", "next": next}));
+    let result = json!({"tree": tree, "quotes": vec![""; 60_000]});
+    assert_eq!(schema.quotes(&result).len(), 60 * 2 + 60_000);
+    assert_eq!(schema.members(&result).len(), 60 * 2 + 2);
+}
+
+#[test]
 fn a_result_that_does_not_fit_says_where_and_nothing_of_what_it_holds() {
     let schema = parse(&liability()).unwrap();
     schema.validate(&result()).unwrap();

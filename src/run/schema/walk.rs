@@ -1,5 +1,7 @@
 //! Walks a schema, alone or along a result that was made by it.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::strict::{escape, resolve};
@@ -68,47 +70,52 @@ fn may_be_text(root: &Value, fields: &Map<String, Value>, turns: usize) -> bool 
 
 /// The quotes of a result, in the order of the schema.
 pub fn quotes<'v>(root: &Value, result: &'v Value) -> Vec<(String, &'v str)> {
-    let mut walk = Walk { root, found: Vec::new() };
-    walk.go(root, result, "", 0);
+    let mut walk = Walk { root, found: Vec::new(), marked: HashSet::new(), seen: HashSet::new() };
+    walk.go(root, result, "");
     walk.found
 }
 
 struct Walk<'s, 'v> {
     root: &'s Value,
     found: Vec<(String, &'v str)>,
+    /// The values that are in `found`.
+    marked: HashSet<*const Value>,
+    /// Which schema was laid over which value. Once is enough, and a schema that refers to itself ends here: over and
+    /// over, two alternatives would double the work with each level of the result.
+    seen: HashSet<(*const Value, *const Value)>,
 }
 
 impl<'s, 'v> Walk<'s, 'v> {
     /// Every alternative is followed, fitting or not: a string that one of them calls a quote is checked.
-    fn go(&mut self, schema: &'s Value, value: &'v Value, at: &str, turns: usize) {
+    fn go(&mut self, schema: &'s Value, value: &'v Value, at: &str) {
         let Value::Object(fields) = schema else { return };
-        if turns > MAX_TURNS {
+        if !self.seen.insert((schema, value)) {
             return;
         }
         if let (Some(_), Value::String(text)) = (fields.get(MARK), value)
-            && !self.found.iter().any(|(known, _)| known == at)
+            && self.marked.insert(value)
         {
             self.found.push((at.to_owned(), text));
         }
         if let Some(target) = fields.get("$ref").and_then(Value::as_str).and_then(|to| resolve(self.root, to))
         {
-            self.go(target, value, at, turns + 1);
+            self.go(target, value, at);
         }
         for one in fields.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
-            self.go(one, value, at, turns + 1);
+            self.go(one, value, at);
         }
         match value {
             Value::Object(members) => {
                 for (name, property) in properties(fields) {
                     if let Some(member) = members.get(name) {
-                        self.go(property, member, &format!("{at}/{}", escape(name)), 0);
+                        self.go(property, member, &format!("{at}/{}", escape(name)));
                     }
                 }
             }
             Value::Array(list) => {
                 let Some(items) = fields.get("items") else { return };
                 for (place, item) in list.iter().enumerate() {
-                    self.go(items, item, &format!("{at}/{place}"), 0);
+                    self.go(items, item, &format!("{at}/{place}"));
                 }
             }
             _ => {}
@@ -139,24 +146,34 @@ pub fn whole(root: &Value) -> Table {
 
 /// The fields of a result that are no objects.
 pub fn members<'v>(root: &Value, result: &'v Value) -> Vec<(Vec<String>, Cell<'v>)> {
-    let mut members = Vec::new();
+    let mut members = Members::default();
     find_members(root, (root, result), &mut Vec::new(), &mut members);
-    members
+    members.found
+}
+
+#[derive(Default)]
+struct Members<'v> {
+    found: Vec<(Vec<String>, Cell<'v>)>,
+    /// Those that were found, and the objects that a schema was laid over.
+    known: HashSet<(*const Value, *const Value)>,
 }
 
 fn find_members<'v>(
     root: &Value,
     (schema, value): (&Value, &'v Value),
     path: &mut Vec<String>,
-    members: &mut Vec<(Vec<String>, Cell<'v>)>,
+    members: &mut Members<'v>,
 ) {
     let pointer: String = path.iter().map(|name| format!("/{}", escape(name))).collect();
     let Value::Object(object) = value else {
-        if !path.is_empty() && !members.iter().any(|(known, _)| known == path) {
-            members.push((path.clone(), Cell { pointer, value: Some(value) }));
+        if !path.is_empty() && members.known.insert((std::ptr::null(), value)) {
+            members.found.push((path.clone(), Cell { pointer, value: Some(value) }));
         }
         return;
     };
+    if !members.known.insert((schema, value)) {
+        return;
+    }
     for (name, property) in shapes(root, schema).into_iter().flat_map(properties) {
         if let Some(member) = object.get(name) {
             path.push(name.to_owned());

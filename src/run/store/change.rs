@@ -146,7 +146,9 @@ const ANSWERED: &str = "
                    output_tokens = $7, answered_at = $2, updated_at = $2
     WHERE run_id = $1";
 const REDELIVER: &str = "
-    UPDATE run SET state = 'answered', outcome = $3, cancel = 0, ended_at = NULL, updated_at = $2 WHERE run_id = $1";
+    UPDATE run SET state = 'answered', outcome = $3, cancel = 0, ended_at = NULL, updated_at = $2,
+                   result = json_remove(result, '$.written')
+    WHERE run_id = $1";
 const KEPT: &str = "
     UPDATE run SET result = $3, input_tokens = $4, output_tokens = $5, answered_at = $2, updated_at = $2
     WHERE run_id = $1";

@@ -11,9 +11,9 @@ pub struct Produced {
     pub file_id: String,
     pub container: String,
     pub filename: String,
-    /// Its content is here.
-    pub fetched: bool,
-    /// Why its content cannot be had, in words.
+    /// How much of it is here.
+    pub bytes: Option<i64>,
+    /// Why its content is not, in words that follow "which".
     pub reason: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub async fn all_produced(connection: &mut Connection, id: RunId) -> Result<Vec<
 }
 
 const ALL_PRODUCED: &str = "
-    SELECT file_id, container, filename, content IS NOT NULL AS fetched, reason
+    SELECT file_id, container, filename, length(content) AS bytes, reason
     FROM run_file WHERE run_id = $1 ORDER BY rowid";
 
 /// The content of one.
@@ -62,13 +62,13 @@ pub async fn content(
 pub async fn keep_produced(
     connection: &mut Connection,
     (id, file_id): (RunId, &str),
-    (content, reason): (Option<&[u8]>, Option<&str>),
+    content: Result<&[u8], &str>,
 ) -> Result<(), Error> {
     sqlx::query("UPDATE run_file SET content = $3, reason = $4 WHERE run_id = $1 AND file_id = $2")
         .bind(id.0)
         .bind(file_id)
-        .bind(content)
-        .bind(reason)
+        .bind(content.ok())
+        .bind(content.err())
         .execute(connection)
         .await?;
     Ok(())

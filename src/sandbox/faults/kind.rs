@@ -59,8 +59,8 @@ pub enum Kind {
     /// A response created now takes `delay_ms` longer.
     SlowRun,
     /// A response created now ends badly: `code` is `refusal`, `max_output_tokens`, `content_filter`, `invented_quote` (the
-    /// answer quotes what no document says), `unknown_items` (it comes among items that nobody knows), `many_files` or
-    /// `large_file` (its code makes them), or the code of an error such as `server_error` (the default).
+    /// answer quotes what no document says), `answer` (the answer is `message`), `unknown_items` (it comes among items that
+    /// nobody knows), `many_files`, `large_file` or `hostile_files` (its code makes them), or the code of an error such as `server_error` (the default).
     BadRun,
     /// Deleting a file is answered with 409.
     DeleteConflict,

