@@ -1,19 +1,23 @@
 //! `docket runs`: what was run over which file and what became of it. A person stops a run, or has a rule's runs made again.
 
+use std::time::Instant;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::failure::{Failure, Outcome};
+use super::progress::Progress;
 use super::table::{Column, Cut, Table, plain, state};
-use super::text::{Paint, count, when};
+use super::text::{Paint, count, head, when};
 use super::{Form, ListArguments, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
 use crate::queue::presence;
+use crate::run::quote::Proof;
 use crate::run::store::{self, RunRow};
-use crate::run::{self, Estimate, RunId};
+use crate::run::{self, Again, Definition, Estimate, RunId};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -163,11 +167,28 @@ async fn show(database: &Database, one: &One) -> Result<Outcome, Failure> {
         output::line(format!("{name:<13} {value}"))?;
     }
     if let Some(result) = result {
+        for check in run::unproven(&result) {
+            output::line(format!("UNVERIFIED    {}: {}", check.pointer, why(&check.proof)))?;
+            output::line(format!("              “{}”", head(&check.quote, QUOTE_SHOWN)))?;
+        }
         output::line("")?;
         // Indented, so that no line of an answer looks like one of ours.
         output::lines(answer(&result).lines().map(|line| format!("  {line}")))?;
     }
     Ok(Outcome::Done)
+}
+
+/// Characters of a quote that are shown beside why it is not proven; the result below has it whole.
+const QUOTE_SHOWN: usize = 200;
+
+/// Why a quote is not proven.
+fn why(proof: &Proof) -> &'static str {
+    match proof {
+        Proof::Found(_) => "it is in the document",
+        Proof::NotFound => "it is not in the document as it stands here",
+        Proof::TooShort => "it is too short to prove anything",
+        Proof::Unchecked => "it was not looked up",
+    }
 }
 
 /// What a person wants to see of a result: the data where there is some, else the text.
@@ -206,12 +227,7 @@ async fn again(
     if !form.json {
         output::line(words(rule, &estimate))?;
     }
-    let mut begun = 0;
-    if yes && estimate.runs > 0 {
-        let mut transaction = database.begin().await?;
-        begun = run::want_all(&mut transaction, definition, Clock::default().now()).await?;
-        transaction.commit().await?;
-    }
+    let begun = if yes && estimate.runs > 0 { begin(database, definition, &estimate).await? } else { 0 };
     if form.json {
         output::json(&[Begun { rule, estimate, begun }])?;
     } else if begun > 0 {
@@ -223,6 +239,23 @@ async fn again(
         output::line("Nothing was begun. Add --yes to begin them.")?;
     }
     Ok(Outcome::Done)
+}
+
+/// Asks for the runs, some at a time. Between two times the server beside gets as long for its own writes.
+async fn begin(database: &Database, definition: &Definition, estimate: &Estimate) -> Result<usize, Failure> {
+    let mut again = Again::over(database, definition).await?;
+    let mut progress = Progress::new("files", 0, u64::try_from(estimate.files).ok());
+    let (mut files, mut begun) = (0, 0);
+    loop {
+        let since = Instant::now();
+        let Some(bite) = again.bite(database, Clock::default().now()).await? else { break };
+        files += bite.files;
+        begun += bite.begun;
+        progress.at(files as u64, &format!("{begun} asked for"));
+        tokio::time::sleep(since.elapsed()).await;
+    }
+    progress.end();
+    Ok(begun)
 }
 
 fn words(rule: &str, estimate: &Estimate) -> String {

@@ -1,7 +1,5 @@
 //! Which runs there should be: one over what a file is now, and none over what it was.
 
-use serde::Serialize;
-
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
 use super::store::{self, Change, NewRun};
@@ -146,7 +144,7 @@ fn decide<'a>(runs: &'a [Run], content_hash: &str, definition: &str) -> Decision
     here.iter().find(|run| run.definition == definition).map_or(Decision::Add, |run| Decision::Again(run))
 }
 
-async fn add(
+pub(super) async fn add(
     connection: &mut Connection,
     (definition, indexed): (&Definition, &Indexed),
     now: i64,
@@ -170,66 +168,6 @@ async fn add(
     Ok(store::add(connection, &run, now).await?.is_some())
 }
 
-/// What running a rule again would take, before it is done.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Estimate {
-    /// Files that the rule covers and OpenAI has.
-    pub files: usize,
-    /// Those of them without a result under the rule's present definition.
-    pub runs: usize,
-    pub input_tokens: u64,
-    pub output_tokens: u64,
-    /// Earlier runs of the rule that the tokens are guessed from; 0: from the files' sizes, four bytes a token.
-    pub based_on_runs: i64,
-}
-
-/// A file of about this many bytes is one token; a rough rule for English.
-const BYTES_PER_TOKEN: u64 = 4;
-
-/// What an answer is taken to have, when nothing is known.
-const GUESSED_OUTPUT_TOKENS: u64 = 1_000;
-
-/// What `docket runs again` would begin.
-pub async fn estimate(connection: &mut Connection, definition: &Definition) -> Result<Estimate, Error> {
-    let (files, wanted) = without_result(connection, definition).await?;
-    let (input, output, based_on_runs) = store::mean_tokens(connection, &definition.rule.name).await?;
-    let runs = wanted.len() as u64;
-    let sizes: u64 = wanted.iter().map(|indexed| indexed.copy.bytes / BYTES_PER_TOKEN).sum();
-    let each = |mean: Option<f64>| mean.map(|mean| mean.round().max(0.0) as u64 * runs);
-    Ok(Estimate {
-        files,
-        runs: wanted.len(),
-        input_tokens: each(input).unwrap_or(sizes),
-        output_tokens: each(output).unwrap_or(runs * GUESSED_OUTPUT_TOKENS),
-        based_on_runs,
-    })
-}
-
-/// Wants a run over each file of the rule that has no result under its present definition. Returns how many.
-pub async fn want_all(
-    connection: &mut Connection,
-    definition: &Definition,
-    now: i64,
-) -> Result<usize, Error> {
-    let (_, wanted) = without_result(connection, definition).await?;
-    for indexed in &wanted {
-        if !add(connection, (definition, indexed), now).await? {
-            let runs = store::of_file(connection, &indexed.key, &definition.rule.name).await?;
-            let same = |run: &&Run| {
-                run.definition == definition.hash
-                    && Some(&run.content_hash) == indexed.copy.content_hash.as_ref()
-            };
-            if let Some(run) = runs.iter().find(same) {
-                store::want_again(connection, run, now).await?;
-            }
-        }
-        let FileKey { profile, node } = indexed.key.clone();
-        let task = Task::Run { profile, node, rule: definition.rule.name.clone() };
-        event::ask(connection, &task, (Priority::Backfill, now)).await?;
-    }
-    Ok(wanted.len())
-}
-
 /// Asks for the end of a run. False when it has ended, or there is none of that number.
 pub async fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, Error> {
     let Some(run) = store::get(connection, id).await? else { return Ok(false) };
@@ -239,42 +177,6 @@ pub async fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<
     let FileKey { profile, node } = run.key;
     event::ask(connection, &Task::Run { profile, node, rule: run.rule }, (Priority::Live, now)).await?;
     Ok(true)
-}
-
-/// How many files the rule covers, and those without a result, or a run under way, under its present definition.
-async fn without_result(
-    connection: &mut Connection,
-    definition: &Definition,
-) -> Result<(usize, Vec<Indexed>), Error> {
-    let Some(store) = store_of(connection, definition.target()).await? else { return Ok((0, Vec::new())) };
-    let indexed = covered(connection, definition, &store).await?;
-    let files = indexed.len();
-    let mut wanted = Vec::new();
-    for one in indexed {
-        let runs = store::of_file(connection, &one.key, &definition.rule.name).await?;
-        let answered = runs.iter().any(|run| {
-            run.definition == definition.hash
-                && Some(&run.content_hash) == one.copy.content_hash.as_ref()
-                && (run.state != State::Ended || run.outcome.is_some_and(Outcome::has_result))
-        });
-        if !answered {
-            wanted.push(one);
-        }
-    }
-    Ok((files, wanted))
-}
-
-/// The files that the rule covers and OpenAI has as they are now, by path.
-pub(super) async fn covered(
-    connection: &mut Connection,
-    definition: &Definition,
-    store: &VectorStoreId,
-) -> Result<Vec<Indexed>, Error> {
-    let mut indexed = files::all_indexed(connection, definition.profile(), store).await?;
-    indexed.retain(|indexed| {
-        indexed.is_present() && definition.rule.covers(definition.profile(), &indexed.path)
-    });
-    Ok(indexed)
 }
 
 #[cfg(test)]

@@ -209,6 +209,11 @@ impl Page {
     }
 }
 
+/// The quotes of a result on record that are not proven to be in the document.
+pub fn unproven(result: &Value) -> Vec<Check> {
+    checks(result).into_iter().filter(|check| !check.proof.is_verified()).collect()
+}
+
 /// The checks of a result on record.
 pub(super) fn checks(result: &Value) -> Vec<Check> {
     serde_json::from_value::<Vec<Check>>(result["checks"].clone()).unwrap_or_default()

@@ -1,19 +1,23 @@
 //! The batch table of a rule: one table over its current results, in the rule's folder, rewritten in place when the rule
 //! has been quiet for a while.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::admit::{covered, store_of};
+use super::again::Covered;
 use super::deliver::checks;
-use super::render::{self, Entry};
-use super::row::{Outcome, Run, State};
+use super::render::{Entry, Form, Part};
+use super::row::{Outcome, Run, RunId, State};
+use super::schema::Schema;
 use super::settings::Definition;
 use super::steps::later;
 use super::store;
 use super::write::Output;
 use super::{Runs, failed};
+use crate::database::Error;
 use crate::fastio::NodeId;
 use crate::own::store as own;
 use crate::queue::Verdict;
@@ -43,34 +47,20 @@ impl Runs {
             let wait = Duration::from_millis(u64::try_from(left.max(LOOK_AGAIN_MS)).unwrap_or(0));
             return Err(later(wait, "the rule's table is written when its runs are quiet"));
         }
-        let current = self.current(definition).await?;
-        let owner = format!("digest:{rule}");
-        let known = own::of(&mut *self.reader().await?, &owner).await.map_err(failed)?;
-        let folder = match (&known, current.first()) {
-            (Some(known), _) => known.folder.clone(),
-            (None, Some((indexed, _))) => folder(definition, indexed),
-            (None, None) => return Ok(()),
-        };
-        let (Some(name), Some(schema)) = (definition.digest.as_deref(), definition.schema.as_deref()) else {
+        let (Some(name), Some(schema)) = (definition.digest.as_deref(), definition.schema.clone()) else {
             return Ok(());
         };
-        let all_checks: Vec<_> =
-            current.iter().map(|(_, run)| run.result.as_ref().map(checks).unwrap_or_default()).collect();
-        let entries: Vec<Entry<'_>> = current
-            .iter()
-            .zip(&all_checks)
-            .map(|((indexed, run), checks)| Entry {
-                file: &indexed.path,
-                state: run.outcome.unwrap_or(Outcome::Held).as_str(),
-                remark: run.reason.as_deref(),
-                result: run.result.as_ref().map(|result| &result["data"]).filter(|data| !data.is_null()),
-                checks,
-            })
-            .collect();
-        let table = match name.ends_with(".md") {
-            true => render::digest_markdown(schema, &entries),
-            false => render::digest(schema, &entries),
+        let form = if name.ends_with(".md") { Form::Markdown } else { Form::Csv };
+        let (part, first) = self.collected(definition, (&schema, form)).await?;
+        let owner = format!("digest:{rule}");
+        let known = own::of(&mut *self.reader().await?, &owner).await.map_err(failed)?;
+        let folder = match (&known, &first) {
+            (Some(known), _) => known.folder.clone(),
+            (None, Some(indexed)) => folder(definition, indexed),
+            (None, None) => return Ok(()),
         };
+        let files = part.files();
+        let table = self.compute.run(move || part.whole(&schema, form)).await;
         let output = Output {
             owner: &owner,
             profile: definition.profile(),
@@ -79,31 +69,69 @@ impl Runs {
             content: Bytes::from(table),
         };
         let written = self.write(&output).await?;
-        tracing::info!(rule, files = entries.len(), name = written.name, "batch table written");
+        tracing::info!(rule, files, name = written.name, "batch table written");
         Ok(())
     }
 
-    /// The files of the rule with what became of the run over what each is now, by path.
-    async fn current(&self, definition: &Definition) -> Result<Vec<(Indexed, Run)>, Verdict> {
-        let mut reader = self.reader().await?;
-        let store = store_of(&mut reader, definition.target()).await.map_err(failed)?;
-        let Some(store) = store else { return Ok(Vec::new()) };
-        let mut current = Vec::new();
-        for indexed in covered(&mut reader, definition, &store).await.map_err(failed)? {
-            let runs =
-                store::of_file(&mut reader, &indexed.key, &definition.rule.name).await.map_err(failed)?;
-            let mut here: Vec<Run> = runs
-                .into_iter()
-                .filter(|run| Some(&run.content_hash) == indexed.copy.content_hash.as_ref())
-                .filter(|run| run.state == State::Ended || run.reason.is_some())
-                .collect();
-            here.sort_by_key(|run| (run.outcome.is_some_and(Outcome::has_result), run.ended_at));
-            if let Some(run) = here.pop() {
-                current.push((indexed, run));
+    /// The rows of the table, and the file that comes first by path. Results are read some at a time: all of a rule's
+    /// would not fit into memory.
+    async fn collected(
+        &self,
+        definition: &Definition,
+        (schema, form): (&Arc<Schema>, Form),
+    ) -> Result<(Part, Option<Indexed>), Verdict> {
+        let (mut all, mut first) = (Part::default(), None::<Indexed>);
+        let mut covered = Covered::by(&mut *self.reader().await?, definition).await.map_err(failed)?;
+        while let Some(current) = self.current(&mut covered).await.map_err(failed)? {
+            let earliest = current.iter().map(|(indexed, _)| indexed).min_by_key(|indexed| &indexed.path);
+            if let Some(indexed) = earliest
+                && first.as_ref().is_none_or(|first| indexed.path < first.path)
+            {
+                first = Some(indexed.clone());
             }
+            let schema = schema.clone();
+            let part = self.compute.run(move || rendered(&schema, form, &current)).await;
+            all = all.and(part);
         }
-        Ok(current)
+        Ok((all, first))
     }
+
+    /// The next files of the rule, each with what became of the run over what it is now.
+    async fn current(&self, covered: &mut Covered<'_>) -> Result<Option<Vec<(Indexed, Run)>>, Error> {
+        let mut reader = self.database.read().acquire().await?;
+        let Some(page) = covered.next(&mut reader).await? else { return Ok(None) };
+        let rule = &covered.definition().rule.name;
+        let mut briefs = store::briefs(&mut reader, rule, page.iter().map(|one| &one.key)).await?;
+        let mut chosen = HashMap::new();
+        for indexed in page {
+            let runs = briefs.remove(&indexed.key.to_string()).unwrap_or_default().into_iter();
+            let here = runs
+                .filter(|run| Some(&run.content_hash) == indexed.copy.content_hash.as_ref())
+                .filter(|run| run.state == State::Ended || run.has_reason);
+            let best = here.max_by_key(|run| (run.outcome.is_some_and(Outcome::has_result), run.ended_at));
+            chosen.extend(best.map(|run| (run.id, indexed)));
+        }
+        let ids: Vec<RunId> = chosen.keys().copied().collect();
+        let runs = store::those(&mut reader, &ids).await?;
+        Ok(Some(runs.into_iter().filter_map(|run| Some((chosen.remove(&run.id)?, run))).collect()))
+    }
+}
+
+fn rendered(schema: &Schema, form: Form, current: &[(Indexed, Run)]) -> Part {
+    let all_checks: Vec<_> =
+        current.iter().map(|(_, run)| run.result.as_ref().map(checks).unwrap_or_default()).collect();
+    let entries: Vec<Entry<'_>> = current
+        .iter()
+        .zip(&all_checks)
+        .map(|((indexed, run), checks)| Entry {
+            file: &indexed.path,
+            state: run.outcome.unwrap_or(Outcome::Held).as_str(),
+            remark: run.reason.as_deref(),
+            result: run.result.as_ref().map(|result| &result["data"]).filter(|data| !data.is_null()),
+            checks,
+        })
+        .collect();
+    Part::of(schema, form, &entries)
 }
 
 /// The folder that the rule's globs begin with, as it stands above one of its files.

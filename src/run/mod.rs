@@ -26,6 +26,7 @@
 //! content: a rename or a touch runs nothing.
 
 mod admit;
+mod again;
 mod answer;
 mod begin;
 mod deliver;
@@ -61,7 +62,9 @@ use crate::queue::Verdict;
 use crate::sync::verdict::database_verdict;
 use crate::{fastio, openai};
 
-pub use admit::{Estimate, cancel, estimate, want_all};
+pub use admit::cancel;
+pub use again::{Again, BITE, Bite, Estimate, estimate};
+pub use deliver::unproven;
 pub use row::{Outcome, Run, RunId, State};
 pub use settings::{Definition, Engine, SettingsError, definitions};
 

@@ -408,14 +408,29 @@ pub async fn indexed(
     row.as_ref().map(|row| indexed_row(row, key.clone())).transpose()
 }
 
-/// Every file of `profile` with its newest searchable copy in `store`, by path.
-pub async fn all_indexed(
+/// Part of a list that goes by ids.
+#[derive(Debug, Clone, Copy)]
+pub struct Page<'a> {
+    /// The id of the last entry of the part before.
+    pub after: Option<&'a str>,
+    pub most: u32,
+}
+
+/// The next files of `profile`, each with its newest searchable copy in `store`, by the files' ids.
+pub async fn indexed_page(
     connection: &mut Connection,
-    profile: &Profile,
-    store: &VectorStoreId,
+    (profile, store): (&Profile, &VectorStoreId),
+    page: &Page<'_>,
 ) -> Result<Vec<Indexed>, Error> {
-    let rows =
-        sqlx::query(ALL_INDEXED).bind(profile.to_string()).bind(&store.0).fetch_all(connection).await?;
+    // The ids of a profile's files begin with `PROFILE:`, and `;` comes right after `:`.
+    let first = format!("{profile}:");
+    let rows = sqlx::query(INDEXED_PAGE)
+        .bind(&store.0)
+        .bind(page.after.unwrap_or(&first))
+        .bind(format!("{profile};"))
+        .bind(i64::from(page.most))
+        .fetch_all(connection)
+        .await?;
     rows.iter()
         .map(|row| {
             let node: String = row.try_get("file_node")?;
@@ -431,13 +446,13 @@ const INDEXED: &str = "
     WHERE f.source_id = $1 AND f.state = 'present' AND c.vector_store = $2 AND c.state = 'indexed'
     ORDER BY c.id DESC LIMIT 1";
 
-const ALL_INDEXED: &str = "
+const INDEXED_PAGE: &str = "
     SELECT c.*, f.node AS file_node, f.path AS file_path, f.ancestors AS file_ancestors, f.version AS file_version,
            f.hash AS file_hash, f.size AS file_size, f.modified_at AS file_modified_at
     FROM file AS f JOIN copy AS c ON c.id = (
-        SELECT max(id) FROM copy WHERE source_id = f.source_id AND vector_store = $2 AND state = 'indexed')
-    WHERE f.profile = $1 AND f.state = 'present'
-    ORDER BY f.path";
+        SELECT max(id) FROM copy WHERE source_id = f.source_id AND vector_store = $1 AND state = 'indexed')
+    WHERE f.source_id > $2 AND f.source_id < $3 AND f.state = 'present'
+    ORDER BY f.source_id LIMIT $4";
 
 fn indexed_row(row: &SqliteRow, key: FileKey) -> Result<Indexed, Error> {
     let ancestors: String = row.try_get("file_ancestors")?;

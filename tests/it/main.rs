@@ -18,6 +18,7 @@ mod quirks;
 mod receive;
 mod receive_kill;
 mod run;
+mod run_again;
 mod run_clients;
 mod run_ends;
 mod run_engines;

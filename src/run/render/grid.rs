@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::quote::Check;
 use super::super::schema::{Cell, Column, Row, Schema, Table};
 use super::mark::Marks;
-use super::{Entry, escape, seen, value_text};
+use super::{escape, seen, value_text};
 
 /// What opens a CSV file: without it Excel takes UTF-8 for the machine's old code page.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -21,66 +21,6 @@ pub fn csv(schema: &Schema, result: &Value, checks: &[Check]) -> Option<String> 
         let rows = grid.rows(result).into_iter().map(|found| grid.fields(&found, &marks));
         lines([grid.header()].into_iter().chain(rows))
     })
-}
-
-/// The findings of many results, one row each; a file without any has one row too, so that none is missing.
-pub fn digest(schema: &Schema, entries: &[Entry<'_>]) -> String {
-    let grid = Grid::of(schema);
-    let header =
-        [vec![String::from("file"), "run".into(), "finding".into()], grid.header(), vec!["remark".into()]];
-    let mut rows = vec![header.concat()];
-    let width = rows[0].len();
-    for entry in entries {
-        let nothing = Value::Null;
-        let marks = Marks::of(schema, entry.result.unwrap_or(&nothing), entry.checks);
-        let found = entry.result.map(|result| grid.rows(result)).unwrap_or_default();
-        let head = |number: String| vec![one_line(entry.file), entry.state.to_owned(), number];
-        if found.is_empty() {
-            let none = if entry.result.is_some() { "none" } else { "" };
-            rows.push(head(none.to_owned()));
-        }
-        let first = rows.len() - usize::from(found.is_empty());
-        for (number, found) in found.iter().enumerate() {
-            rows.push([head((number + 1).to_string()), grid.fields(found, &marks)].concat());
-        }
-        for row in &mut rows[first..] {
-            row.resize(width, String::new());
-        }
-        // Once for each file: it is about all of its rows.
-        rows[first][width - 1] = one_line(entry.remark.unwrap_or_default());
-    }
-    lines(rows.into_iter())
-}
-
-/// The same as a table in Markdown.
-pub fn digest_markdown(schema: &Schema, entries: &[Entry<'_>]) -> String {
-    let grid = Grid::of(schema);
-    let header = ["File", "Run", "Finding"].map(str::to_owned).into_iter();
-    let header: Vec<String> = header.chain(grid.titles()).chain(["Remark".to_owned()]).collect();
-    let width = header.len();
-    let mut rows = Vec::new();
-    let (mut quotes, mut unverified) = (0, 0);
-    for entry in entries {
-        let nothing = Value::Null;
-        let marks = Marks::of(schema, entry.result.unwrap_or(&nothing), entry.checks);
-        let found = entry.result.map(|result| grid.rows(result)).unwrap_or_default();
-        let head =
-            |number: &str| vec![escape::inline(entry.file), escape::inline(entry.state), number.to_owned()];
-        if found.is_empty() {
-            rows.push(head(if entry.result.is_some() { "none" } else { "" }));
-        }
-        let first = rows.len() - usize::from(found.is_empty());
-        for (number, found) in found.iter().enumerate() {
-            rows.push([head(&(number + 1).to_string()), grid.cells(found, &marks)].concat());
-        }
-        rows[first].resize(width, String::new());
-        rows[first][width - 1] = escape::inline(entry.remark.unwrap_or_default());
-        let (all, some) = marks.count();
-        quotes += all;
-        unverified += some;
-    }
-    let verdict = super::verdict(quotes, unverified);
-    format!("# Overview of {} files\n\n{verdict}\n\n{}", entries.len(), table(header, rows))
 }
 
 /// A table of Markdown; the cells are Markdown.
@@ -111,20 +51,20 @@ pub fn section(schema: &Schema, table: &Table, result: &Value, marks: &Marks<'_>
 }
 
 /// All tables of a schema as one: its columns are those of all of them, by name.
-struct Grid<'s> {
+pub struct Grid<'s> {
     schema: &'s Schema,
     tables: Vec<Table>,
     columns: Vec<Column>,
 }
 
 /// A row, and the table it is from.
-struct Found<'v> {
+pub struct Found<'v> {
     table: usize,
     row: Row<'v>,
 }
 
 impl<'s> Grid<'s> {
-    fn of(schema: &'s Schema) -> Self {
+    pub fn of(schema: &'s Schema) -> Self {
         let tables = match schema.tables() {
             [] => vec![schema.whole()],
             tables => tables.to_vec(),
@@ -139,7 +79,7 @@ impl<'s> Grid<'s> {
         Grid { schema, tables, columns }
     }
 
-    fn rows<'v>(&self, result: &'v Value) -> Vec<Found<'v>> {
+    pub fn rows<'v>(&self, result: &'v Value) -> Vec<Found<'v>> {
         let tables = self.tables.iter().enumerate();
         let rows = tables.flat_map(|(place, table)| {
             self.schema.rows(table, result).into_iter().map(move |row| Found { table: place, row })
@@ -168,7 +108,7 @@ impl<'s> Grid<'s> {
         })
     }
 
-    fn header(&self) -> Vec<String> {
+    pub fn header(&self) -> Vec<String> {
         let mut header: Vec<String> = self.has_lists().then(|| "list".to_owned()).into_iter().collect();
         for column in &self.columns {
             header.push(column.name.clone());
@@ -181,7 +121,7 @@ impl<'s> Grid<'s> {
     }
 
     /// For CSV: each quote is followed by whether and where it was found.
-    fn fields(&self, found: &Found<'_>, marks: &Marks<'_>) -> Vec<String> {
+    pub fn fields(&self, found: &Found<'_>, marks: &Marks<'_>) -> Vec<String> {
         let mut fields: Vec<String> = self.list(found).map(str::to_owned).into_iter().collect();
         for (column, cell) in self.own_cells(found) {
             let value = cell.and_then(|cell| cell.value).filter(|value| !value.is_null());
@@ -197,13 +137,13 @@ impl<'s> Grid<'s> {
         fields
     }
 
-    fn titles(&self) -> Vec<String> {
+    pub fn titles(&self) -> Vec<String> {
         let list = self.has_lists().then(|| "List".to_owned());
         list.into_iter().chain(self.columns.iter().map(|column| super::title(&column.path))).collect()
     }
 
     /// For Markdown: each quote with its mark.
-    fn cells(&self, found: &Found<'_>, marks: &Marks<'_>) -> Vec<String> {
+    pub fn cells(&self, found: &Found<'_>, marks: &Marks<'_>) -> Vec<String> {
         let mut cells: Vec<String> = self.list(found).map(escape::inline).into_iter().collect();
         for (_, cell) in self.own_cells(found) {
             let value = cell.and_then(|cell| Some((cell, cell.value.filter(|value| !value.is_null())?)));
@@ -217,7 +157,7 @@ impl<'s> Grid<'s> {
 }
 
 /// What others wrote, on one line: line breaks are the layout's, not the text's. The result on record has them.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     seen::shown(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
@@ -237,7 +177,7 @@ fn proof(cell: &Cell<'_>, marks: &Marks<'_>) -> (String, String) {
     (word.to_owned(), places.join("; "))
 }
 
-fn lines(rows: impl Iterator<Item = Vec<String>>) -> String {
+pub fn lines(rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut text = String::from(BYTE_ORDER_MARK);
     for row in rows {
         let fields: Vec<String> = row.iter().map(|field| escape::field(field, ',')).collect();

@@ -7,6 +7,7 @@ mod grid;
 #[cfg(test)]
 mod hostile_tests;
 mod mark;
+mod overview;
 mod rewrite;
 mod seen;
 mod table;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use mark::Marks;
+pub use overview::{Form, Part, digest, digest_markdown};
 
 use super::quote::Check;
 use super::schema::Schema;
@@ -112,16 +114,6 @@ pub fn markdown(report: &Report<'_>) -> String {
 /// objects.
 pub fn csv(schema: &Schema, result: &Value, checks: &[Check]) -> Option<String> {
     grid::csv(schema, result, checks)
-}
-
-/// The findings of many results as CSV, one row each.
-pub fn digest(schema: &Schema, entries: &[Entry<'_>]) -> String {
-    grid::digest(schema, entries)
-}
-
-/// The findings of many results as a table in Markdown.
-pub fn digest_markdown(schema: &Schema, entries: &[Entry<'_>]) -> String {
-    grid::digest_markdown(schema, entries)
 }
 
 /// Others' Markdown, without anything that acts when it is rendered.

@@ -1,5 +1,6 @@
 //! The statements on `run`; those on `run_file` are in [`made`].
 
+mod brief;
 mod change;
 pub mod made;
 mod view;
@@ -13,6 +14,7 @@ use crate::database::{Connection, Error};
 use crate::event::FileKey;
 use crate::fastio::{NodeId, Profile};
 
+pub use brief::{Brief, briefs, those};
 pub use change::Change;
 pub use view::{HeldRow, RunRow, counts, held, list, row, unfinished};
 
@@ -88,10 +90,8 @@ pub async fn of_response(connection: &mut Connection, response: &str) -> Result<
 }
 
 fn run(row: &SqliteRow) -> Result<Run, Error> {
-    let decode = |what: String| Error::Decode(what.into());
     let state: String = row.try_get("state")?;
-    let state =
-        State::parse(&state).ok_or_else(|| decode(format!("a run in the unknown state `{state}`")))?;
+    let state = self::state(&state)?;
     let outcome: Option<String> = row.try_get("outcome")?;
     let lock: String = row.try_get("lock")?;
     let token: Option<String> = row.try_get("lock_token")?;
@@ -135,6 +135,10 @@ fn run(row: &SqliteRow) -> Result<Run, Error> {
         answered_at: row.try_get("answered_at")?,
         ended_at: row.try_get("ended_at")?,
     })
+}
+
+fn state(text: &str) -> Result<State, Error> {
+    State::parse(text).ok_or_else(|| Error::Decode(format!("a run in the unknown state `{text}`").into()))
 }
 
 /// Whether another run of ours has, or asks for, the lock on the file.

@@ -205,3 +205,40 @@ async fn status_says_how_the_runs_stand_and_what_holds_them() {
     let words = place.docket(&["runs", "list"]).out;
     assert!(words.contains("its job is dead"), "{words}");
 }
+
+#[tokio::test]
+async fn a_run_is_shown_with_the_quotes_that_are_not_proven_and_nothing_that_steers_a_terminal() {
+    let place = Place::new();
+    place.write("docket.toml", &with_rule(&place, "http://127.0.0.1:9/", "http://127.0.0.1:9/"));
+    let database = Database::open(&place.database_url()).await.unwrap();
+    record(&database, 1, "'ended', 'needs_review', 'two quotes', 'r1', 'none', NULL").await;
+    let result = json!({
+        "data": {"summary": "\u{1b}]0;owned\u{7} \u{9b}2J \u{202e}"},
+        "checks": [
+            {"pointer": "/clauses/0/quote", "quote": "The cap is EUR 10,000", "proof": "found", "offset": 0, "length": 1, "line": 1},
+            {"pointer": "/clauses/1/quote", "quote": "\u{1b}[2JUnlimited liability", "proof": "not_found"},
+            {"pointer": "/clauses/2/quote", "quote": "the", "proof": "too_short"},
+            {"pointer": "/clauses/3/quote", "quote": "Whatever", "proof": "unchecked"},
+        ],
+    });
+    let mut transaction = database.begin().await.unwrap();
+    let write = sqlx::query("UPDATE run SET result = $1, path = '/a\u{1b}[31mb'").bind(result.to_string());
+    write.execute(&mut *transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    let shown = place.docket(&["runs", "show", "1"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    for line in [
+        "UNVERIFIED    /clauses/1/quote: it is not in the document as it stands here",
+        "UNVERIFIED    /clauses/2/quote: it is too short to prove anything",
+        "UNVERIFIED    /clauses/3/quote: it was not looked up",
+    ] {
+        assert!(shown.out.contains(line), "{line} in {}", shown.out);
+    }
+    assert!(
+        shown.out.contains("Unlimited liability") && !shown.out.contains("/clauses/0/quote:"),
+        "{}",
+        shown.out
+    );
+    let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!shown.out.contains(steers), "{:?}", shown.out);
+}

@@ -52,12 +52,13 @@ impl Harness {
     /// What running a rule again would take; with `yes` it is done.
     pub async fn again(&self, rule: &str, yes: bool) -> docket::run::Estimate {
         let definition = self.work.runs.definition(rule).unwrap();
-        let mut transaction = self.database.begin().await.unwrap();
-        let estimate = docket::run::estimate(&mut transaction, definition).await.unwrap();
+        let mut reader = self.database.read().acquire().await.unwrap();
+        let estimate = docket::run::estimate(&mut reader, definition).await.unwrap();
+        drop(reader);
         if yes {
-            docket::run::want_all(&mut transaction, definition, self.clock.now()).await.unwrap();
+            let mut again = docket::run::Again::over(&self.database, definition).await.unwrap();
+            while again.bite(&self.database, self.clock.now()).await.unwrap().is_some() {}
         }
-        transaction.commit().await.unwrap();
         estimate
     }
 

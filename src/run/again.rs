@@ -1,0 +1,173 @@
+//! Running a rule again: what that takes, and the runs themselves, asked for some files at a time so that deliveries
+//! are acknowledged in between. What was asked for stands in the rows, so whoever is stopped half way begins again and goes
+//! on from there.
+
+use serde::Serialize;
+
+use super::admit::{add, store_of};
+use super::row::{Outcome, State};
+use super::settings::Definition;
+use super::store::{self, Brief};
+use crate::database::{Connection, Database, Error};
+use crate::event::{self, FileKey, Task};
+use crate::openai::VectorStoreId;
+use crate::queue::Priority;
+use crate::sync::store::{self as files, Indexed, Page};
+
+/// Files that one transaction is about. With four statements for each it takes some ten milliseconds, and a delivery can
+/// wait for that.
+pub const BITE: u32 = 200;
+
+/// What running a rule again would take, before it is done.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Files that the rule covers and OpenAI has.
+    pub files: usize,
+    /// Those of them without a result under the rule's present definition.
+    pub runs: usize,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// Earlier runs of the rule that the tokens are guessed from; 0: from the files' sizes, four bytes a token.
+    pub based_on_runs: i64,
+}
+
+/// A file of about this many bytes is one token; a rough rule for English.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// What an answer is taken to have, when nothing is known.
+const GUESSED_OUTPUT_TOKENS: u64 = 1_000;
+
+/// What `docket runs again` would begin.
+pub async fn estimate(connection: &mut Connection, definition: &Definition) -> Result<Estimate, Error> {
+    let (mut files, mut runs, mut sizes) = (0, 0, 0);
+    let mut covered = Covered::by(connection, definition).await?;
+    while let Some(page) = covered.next(connection).await? {
+        let wanted = without_result(connection, definition, &page).await?;
+        files += page.len();
+        runs += wanted.len();
+        sizes += wanted.iter().map(|indexed| indexed.copy.bytes / BYTES_PER_TOKEN).sum::<u64>();
+    }
+    let (input, output, based_on_runs) = store::mean_tokens(connection, &definition.rule.name).await?;
+    let each = |mean: Option<f64>| mean.map(|mean| mean.round().max(0.0) as u64 * runs as u64);
+    Ok(Estimate {
+        files,
+        runs,
+        input_tokens: each(input).unwrap_or(sizes),
+        output_tokens: each(output).unwrap_or(runs as u64 * GUESSED_OUTPUT_TOKENS),
+        based_on_runs,
+    })
+}
+
+/// The files of a rule that are still to be looked at for a run under its present definition.
+#[derive(Debug)]
+pub struct Again<'a> {
+    covered: Covered<'a>,
+}
+
+/// What one transaction did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bite {
+    /// Files that were looked at.
+    pub files: usize,
+    /// Runs that were asked for.
+    pub begun: usize,
+}
+
+impl<'a> Again<'a> {
+    pub async fn over(database: &Database, definition: &'a Definition) -> Result<Again<'a>, Error> {
+        let covered = Covered::by(&mut *database.read().acquire().await?, definition).await?;
+        Ok(Again { covered })
+    }
+
+    /// Asks for a run over each of the next files that has no result. None when all were looked at.
+    pub async fn bite(&mut self, database: &Database, now: i64) -> Result<Option<Bite>, Error> {
+        let definition = self.covered.definition;
+        let mut reader = database.read().acquire().await?;
+        let Some(page) = self.covered.next(&mut reader).await? else { return Ok(None) };
+        let wanted = without_result(&mut reader, definition, &page).await?;
+        drop(reader);
+        if !wanted.is_empty() {
+            let mut transaction = database.begin().await?;
+            for indexed in &wanted {
+                want(&mut transaction, (definition, indexed), now).await?;
+            }
+            transaction.commit().await?;
+        }
+        Ok(Some(Bite { files: page.len(), begun: wanted.len() }))
+    }
+}
+
+async fn want(
+    connection: &mut Connection,
+    (definition, indexed): (&Definition, &Indexed),
+    now: i64,
+) -> Result<(), Error> {
+    if !add(connection, (definition, indexed), now).await? {
+        let runs = store::of_file(connection, &indexed.key, &definition.rule.name).await?;
+        let mut same = runs.iter().filter(|run| {
+            run.definition == definition.hash && Some(&run.content_hash) == indexed.copy.content_hash.as_ref()
+        });
+        if let Some(run) = same.next() {
+            store::want_again(connection, run, now).await?;
+        }
+    }
+    let FileKey { profile, node } = indexed.key.clone();
+    let task = Task::Run { profile, node, rule: definition.rule.name.clone() };
+    event::ask(connection, &task, (Priority::Backfill, now)).await.map(drop)
+}
+
+/// Those of the files that have no result, and no run under way, under the rule's present definition.
+async fn without_result<'p>(
+    connection: &mut Connection,
+    definition: &Definition,
+    page: &'p [Indexed],
+) -> Result<Vec<&'p Indexed>, Error> {
+    let runs = store::briefs(connection, &definition.rule.name, page.iter().map(|one| &one.key)).await?;
+    let answers = |indexed: &Indexed, run: &Brief| {
+        run.definition == definition.hash
+            && Some(&run.content_hash) == indexed.copy.content_hash.as_ref()
+            && (run.state != State::Ended || run.outcome.is_some_and(Outcome::has_result))
+    };
+    let has_none = |indexed: &&Indexed| {
+        let own = runs.get(&indexed.key.to_string());
+        !own.into_iter().flatten().any(|run| answers(indexed, run))
+    };
+    Ok(page.iter().filter(has_none).collect())
+}
+
+/// The files that a rule covers and OpenAI has as they are now, some at a time, in the order of their ids.
+#[derive(Debug)]
+pub(super) struct Covered<'a> {
+    definition: &'a Definition,
+    /// None when there is no store yet, or nothing is left.
+    store: Option<VectorStoreId>,
+    after: Option<String>,
+}
+
+impl<'a> Covered<'a> {
+    pub async fn by(connection: &mut Connection, definition: &'a Definition) -> Result<Covered<'a>, Error> {
+        let store = store_of(connection, definition.target()).await?;
+        Ok(Covered { definition, store, after: None })
+    }
+
+    pub fn definition(&self) -> &'a Definition {
+        self.definition
+    }
+
+    /// The next of them, none at all of which may be covered. None when all were given.
+    pub async fn next(&mut self, connection: &mut Connection) -> Result<Option<Vec<Indexed>>, Error> {
+        let Some(store) = &self.store else { return Ok(None) };
+        let profile = self.definition.profile();
+        let page = Page { after: self.after.as_deref(), most: BITE };
+        let mut indexed = files::indexed_page(connection, (profile, store), &page).await?;
+        match indexed.last() {
+            Some(last) => self.after = Some(last.key.to_string()),
+            None => {
+                self.store = None;
+                return Ok(None);
+            }
+        }
+        indexed.retain(|one| one.is_present() && self.definition.rule.covers(profile, &one.path));
+        Ok(Some(indexed))
+    }
+}

@@ -1,0 +1,84 @@
+//! A rule is run again over many files: some at a time, with deliveries acknowledged in between, and resumable.
+
+use docket::run::{self, Again, BITE};
+
+use crate::harness::{Harness, WORKSPACE, legal};
+
+const FILES: i64 = 20_000;
+
+/// Of these every fourth has no result.
+const WANTED: i64 = FILES / 4;
+
+/// Files that are indexed, as if a backfill had been done.
+async fn seed(h: &Harness) {
+    let definition = h.work.runs.definition("liability").unwrap();
+    let mut transaction = h.database.begin().await.unwrap();
+    let numbers =
+        format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {FILES})");
+    let statements = [
+        "INSERT INTO vector_store (name, intent, vector_store_id, created_at) VALUES ('contracts', 'i', 'vs_1', 1)"
+            .to_owned(),
+        format!(
+            "{numbers} INSERT INTO file (source_id, profile, node, state, path, ancestors, rules, version, hash, size, seen_at)
+             SELECT 'workspace:{WORKSPACE}:2n' || i, 'workspace:{WORKSPACE}', '2n' || i, 'present',
+                    '/Contracts/' || i || '.txt', ' ', 'liability', 'v' || i, 'sha256:' || i, 400, 1 FROM n"
+        ),
+        format!(
+            "{numbers} INSERT INTO copy (source_id, vector_store, state, version, hash, size, content_hash, filename, bytes,
+                                         file_id, since)
+             SELECT 'workspace:{WORKSPACE}:2n' || i, 'vs_1', 'indexed', 'v' || i, 'sha256:' || i, 400, 'c' || i, i || '.txt', 400,
+                    'file-' || i, 1 FROM n"
+        ),
+        format!(
+            "{numbers} INSERT INTO run (rule, source_id, profile, node, path, content_hash, bytes, file_id, vector_store,
+                                        definition, engine, state, outcome, created_at, updated_at, ended_at)
+             SELECT 'liability', 'workspace:{WORKSPACE}:2n' || i, 'workspace:{WORKSPACE}', '2n' || i,
+                    '/Contracts/' || i || '.txt', 'c' || i, 400, 'file-' || i, 'vs_1', '{}', 'responses', 'ended', 'completed',
+                    1, 1, 1 FROM n WHERE i % 4 <> 0",
+            definition.hash
+        ),
+    ];
+    for statement in statements {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *transaction).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_rule_of_twenty_thousand_files_is_run_again_in_bites_and_holds_up_no_delivery() {
+    let h = Harness::with(&legal("")).await;
+    seed(&h).await;
+    let definition = h.work.runs.definition("liability").unwrap();
+    let mut reader = h.database.read().acquire().await.unwrap();
+    let estimate = run::estimate(&mut reader, definition).await.unwrap();
+    drop(reader);
+    assert_eq!((estimate.files as i64, estimate.runs as i64), (FILES, WANTED));
+    assert_eq!(estimate.input_tokens as i64, WANTED * 100);
+
+    let jobs = async || h.number("SELECT count(*) FROM job WHERE key LIKE 'run:%'").await;
+    let (mut before, mut files, mut bites) = (0, 0, 0);
+    let mut again = Again::over(&h.database, definition).await.unwrap();
+    // It is stopped half way, and begun anew.
+    for part in 0..2 {
+        while let Some(bite) = again.bite(&h.database, h.clock.now()).await.unwrap() {
+            let now = jobs().await;
+            assert_eq!(now - before, bite.begun as i64);
+            assert!(bite.begun <= BITE as usize && bite.files <= BITE as usize, "{bite:?}");
+            before = now;
+            files += bite.files as i64;
+            bites += 1;
+            if bites % 10 == 0 {
+                assert_eq!(h.webhook("workspace_storage_file_updated", "2another").await, 202);
+            }
+            if part == 0 && files * 2 >= FILES {
+                break;
+            }
+        }
+        again = Again::over(&h.database, definition).await.unwrap();
+    }
+    assert_eq!(jobs().await, WANTED);
+    assert_eq!(h.number("SELECT count(*) FROM run WHERE state = 'wanted'").await, WANTED);
+    assert!(bites >= FILES / i64::from(BITE), "{bites}");
+    let mut reader = h.database.read().acquire().await.unwrap();
+    assert_eq!(run::estimate(&mut reader, definition).await.unwrap().runs, 0);
+}
