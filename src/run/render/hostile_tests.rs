@@ -125,7 +125,9 @@ proptest! {
     #[test]
     fn no_cell_is_a_formula_wherever_columns_end(text in hostile()) {
         let field = escape::field(&seen::shown(&text), ',');
-        for cell in field.trim_matches('"').split([';', '\t', '\n']) {
+        let quoted = field.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let inside = quoted.map_or(field.clone(), |inside| inside.replace("\"\"", "\""));
+        for cell in inside.split([';', '\t', '\n']) {
             let cell = cell.trim_start();
             prop_assert!(!cell.starts_with(['=', '+', '-', '@']) || cell.parse::<f64>().is_ok(), "{text:?} became {field:?}");
         }
