@@ -97,3 +97,14 @@ fn the_legal_example_is_ready_on_a_fresh_sandbox_once_a_model_is_named() {
     let run = place.with(&environment).docket(&[&["check", "--config", "docket.toml"], &free[..]].concat());
     assert_eq!(run.code, 0, "{run:?}");
 }
+
+#[test]
+fn every_script_names_the_argument_that_it_does_not_know() {
+    let place = Place::new();
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    for script in std::fs::read_dir(scripts).unwrap().map(|entry| entry.unwrap().path()) {
+        let run = place.with(&[]).shell(&format!("'{}' --no-such-thing", script.display()));
+        assert_eq!(run.code, 2, "{}: {run:?}", script.display());
+        assert!(run.err.contains("--no-such-thing"), "{}: {run:?}", script.display());
+    }
+}

@@ -82,7 +82,9 @@ impl World {
             // Kept, so that its queue stays open: a writer that hangs.
             tasks.spawn(async move { drop((std::future::pending::<()>().await, receive.writer)) });
         }
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        // No connection is used twice: the server may cut off an idle one in the moment in which a request begins on it.
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).pool_max_idle_per_host(0);
+        let client = client.build().unwrap();
         let drain = Some(receive.drain);
         World { folder, database, clock, level, drain, workers, address, client, stop, tasks }
     }
