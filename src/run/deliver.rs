@@ -97,8 +97,10 @@ impl Runs {
             result["written"] = named(&written);
             // The name of an earlier result stays when its source is renamed; `… (2)` means that there is another's.
             if let Some(first) = written.first().filter(|first| first.name != wanted) {
-                let beside =
-                    format!("the result is in {}, because {wanted} is not ours to write over", first.name);
+                let beside = format!(
+                    "the result is in {}, because {wanted} holds what Docket did not write",
+                    first.name
+                );
                 reason = Some(reason.map_or(beside.clone(), |reason| format!("{reason}; {beside}")));
             }
         }
