@@ -102,7 +102,11 @@ impl Parts {
     /// # Errors
     /// What stands in the way of starting, and what to do about it.
     pub async fn build(config: &Config, clock: Clock) -> anyhow::Result<Parts> {
+        config.usable()?;
         let rules = config.rules()?;
+        for doubt in rules.iter().flat_map(|rule| &rule.doubts) {
+            tracing::warn!("{doubt}");
+        }
         let fastio = fastio::Client::new(&config.fastio.base_url, config.secrets.fastio_api_key()?)?;
         let openai = openai::Client::new(
             &config.openai.base_url,
@@ -112,6 +116,7 @@ impl Parts {
         )?;
         let database = Database::open(&config.database.url).await?;
         clock.go_on(&database).await.context("reading how late it was")?;
+        run::existing::meet(&database, &rules, clock.now()).await.context("writing down the rules")?;
         let queue = Queue::new(database.clone(), clock.clone(), config.queue.clone());
         let runs = Runs::new(run::Parts {
             database: database.clone(),
@@ -184,6 +189,15 @@ fn definitions(config: &Config, rules: &sync::Rules) -> anyhow::Result<Vec<run::
     Ok(definitions)
 }
 
+/// How a server starts.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// Listens here: somebody had to know the address beforehand.
+    pub listener: Option<TcpListener>,
+    /// Begins with an empty database although OpenAI holds copies that another one made.
+    pub anew: bool,
+}
+
 /// A running server.
 pub struct App {
     parts: JoinSet<&'static str>,
@@ -202,21 +216,12 @@ impl App {
     ///
     /// # Errors
     /// What stands in the way of starting, and what to do about it.
-    pub async fn start(config: &Config, clock: Clock) -> anyhow::Result<App> {
-        Self::start_on(config, clock, None).await
-    }
-
-    /// Starts a server on a listener that is there already: somebody had to know its address beforehand.
-    ///
-    /// # Errors
-    /// As [`App::start`].
-    pub async fn start_on(
-        config: &Config,
-        clock: Clock,
-        listener: Option<TcpListener>,
-    ) -> anyhow::Result<App> {
+    pub async fn start(config: &Config, clock: Clock, start: Start) -> anyhow::Result<App> {
+        let Start { listener, anew } = start;
         let lock = ServerLock::take(&config.database.url)?;
         let Parts { database, queue, work, receive, feed } = Parts::build(config, clock.clone()).await?;
+        let place = || config.database.url.clone();
+        work.sync.begin(anew).await.with_context(place)?;
         clock.write_down(&database).await.context("writing down how late it is")?;
         let recovered = queue.recover().await.context("taking over the last server's jobs")?;
         let listener = match listener {

@@ -27,6 +27,8 @@ pub fn in_text(text: &str, error: &Error) -> String {
             }
             Err(_) => {
                 let why = words(error.message());
+                // What comes after the comma stood in backticks, and is cut off as a value might have to be.
+                let why = why.trim_end_matches("expected").trim_end_matches([',', ' ']);
                 return format!("{told}: this is not TOML ({why}): write name = value, and text in quotes");
             }
         }
@@ -60,6 +62,10 @@ pub fn words(message: &str) -> String {
     // Messages of others may quote the value after their own words.
     let own = message.split(['"', '`']).next().unwrap_or_default();
     match own.trim().trim_end_matches([':', ',']).trim_end() {
+        "invalid socket address syntax" => {
+            "this must be an address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080; a name is not taken"
+                .to_owned()
+        }
         "" => "this cannot be used: compare it with docket.example.toml".to_owned(),
         own => own.replace('\n', " "),
     }
@@ -159,6 +165,10 @@ mod tests {
             ("unknown field `Sk-1`, expected `workers`", "unknown key: remove it, or write one of workers"),
             ("unknown field `x`, there are no fields", "unknown key `x`: remove it"),
             ("missing field `name`", "`name` is missing: add it"),
+            (
+                "invalid socket address syntax",
+                "this must be an address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080; a name is not taken",
+            ),
         ] {
             assert_eq!(words(message), told);
         }

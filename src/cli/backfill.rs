@@ -83,6 +83,7 @@ async fn wait(database: &Database) -> Result<(), Failure> {
 
 fn words(done: &Backfilled) -> Vec<String> {
     let mut lines = vec![format!("{} files listed, {} queued.", done.listed, done.queued)];
+    lines.extend(super::spared(&done.spared));
     for gap in &done.incomplete {
         lines.push(format!("Not listed to the end: {gap}"));
         lines.push("Run it again to go on there.".to_owned());

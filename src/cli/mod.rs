@@ -27,6 +27,7 @@ mod sweep;
 mod table;
 mod text;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -63,7 +64,7 @@ struct SettingsArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server: take webhooks in, keep the vector stores in line
-    Serve,
+    Serve(serve::Arguments),
     /// Watch Docket work on this machine, without keys or services
     #[cfg(feature = "sandbox")]
     Demo(demo::Arguments),
@@ -123,7 +124,7 @@ impl Cli {
 impl Command {
     async fn run(self, settings: &SettingsArgs) -> Result<Outcome, Failure> {
         match self {
-            Command::Serve => serve::run(&settings.load()?).await,
+            Command::Serve(arguments) => serve::run(arguments, &settings.load()?).await,
             #[cfg(feature = "sandbox")]
             Command::Demo(arguments) => demo::run(arguments, settings).await,
             #[cfg(feature = "sandbox")]
@@ -147,6 +148,20 @@ impl SettingsArgs {
         let sources = Sources::from_process(self.config.clone(), self.set.clone());
         Config::load(&sources).map_err(Failure::usage)
     }
+}
+
+/// What a person should know of files that were there before a rule ran anything; nothing where there are none.
+fn spared(spared: &BTreeMap<String, u64>) -> Vec<String> {
+    let line = |(rule, files): (&String, &u64)| {
+        format!(
+            "{} there before rule {rule} and not run over; docket runs again --rule {rule} says what that would take.",
+            match files {
+                1 => "1 file was".to_owned(),
+                files => format!("{files} files were"),
+            }
+        )
+    };
+    spared.iter().map(line).collect()
 }
 
 /// What compares and lists, on `database`.

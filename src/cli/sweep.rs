@@ -83,11 +83,13 @@ fn words(report: &Report, paint: Paint) -> Vec<Shown> {
         .map(|(kind, number)| format!("{number} {kind}"))
         .collect();
     let verb = if report.dry_run { "would be asked for" } else { "asked for" };
-    let differ = match found.is_empty() {
-        true => paint.good("Nothing differs."),
-        false => format!("{}; {} {verb}.", found.join(", "), count(report.queued, "job")).into(),
-    };
-    let mut lines = vec![compared.into(), differ];
+    let mut lines: Vec<Shown> = vec![compared.into()];
+    // What a stopped sweep leaves differs, although it is not asked for.
+    if !found.is_empty() {
+        lines.push(format!("{}; {} {verb}.", found.join(", "), count(report.queued, "job")).into());
+    } else if report.stopped.is_empty() {
+        lines.push(paint.good("Nothing differs."));
+    }
     let mut note = |number: u64, words: &str| {
         if number > 0 {
             lines.push(format!("{number} {words}").into());
@@ -98,6 +100,7 @@ fn words(report: &Report, paint: Paint) -> Vec<Shown> {
     note(report.strangers, "entries of the vector stores cannot be proved to be ours, and are left alone.");
     note(report.unanswered, "conversations may be at OpenAI, empty; it has no list of them, so they stay.");
     note(report.ambiguous, "File objects may be lost uploads of ours; nobody can tell which, so all stay.");
+    lines.extend(super::spared(&report.spared).into_iter().map(Shown::from));
     for stopped in &report.stopped {
         let words = format!(
             "Stopped: rule {} would lose {} of {} files, more than its limit. If that is right: docket sweep --beyond-limit.",

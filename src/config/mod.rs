@@ -2,12 +2,15 @@
 //! and never print.
 
 mod overlay;
+mod ranges;
 mod secrets;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use crate::sync::{RuleError, RuleSettings, Rules};
@@ -63,6 +66,8 @@ pub enum ConfigError {
     TwoSecrets(String),
     #[error("{variable} is not set: {why}")]
     NoSecret { variable: &'static str, why: &'static str },
+    #[error("{}", .0.join("\n"))]
+    Unusable(Vec<String>),
     #[error("{0}")]
     Rule(#[from] RuleError),
     #[error("{0}")]
@@ -82,7 +87,29 @@ struct File {
     feed: feed::Settings,
     sweep: feed::SweepSettings,
     log: LogSettings,
+    #[serde(deserialize_with = "rule_tables")]
     rule: Vec<RuleSettings>,
+}
+
+/// A rule in single brackets would be the only one; the error says how a list of tables is written.
+fn rule_tables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RuleSettings>, D::Error> {
+    struct Tables;
+    impl<'de> Visitor<'de> for Tables {
+        type Value = Vec<RuleSettings>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("[[rule]] in two pairs of brackets, once for each rule")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut tables: A) -> Result<Self::Value, A::Error> {
+            let mut rules = Vec::new();
+            while let Some(rule) = tables.next_element()? {
+                rules.push(rule);
+            }
+            Ok(rules)
+        }
+    }
+    deserializer.deserialize_seq(Tables)
 }
 
 /// `[database]`

@@ -24,6 +24,7 @@ pub struct Node {
     pub mimetype: Option<String>,
     pub version: Option<VersionId>,
     /// Unix milliseconds.
+    pub created_at: Option<i64>,
     pub modified_at: Option<i64>,
     /// In the trash: Fastio shows `deleted` only there.
     pub trashed: bool,
@@ -86,6 +87,7 @@ impl Node {
             hash: hash(fields),
             mimetype: fields.id("mimetype"),
             version: version(fields),
+            created_at: fields.get("created").and_then(time),
             modified_at: fields.get("modified").and_then(time),
             trashed,
             restricted: fields.flag("restricted").unwrap_or(false),

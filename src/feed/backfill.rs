@@ -3,6 +3,8 @@
 //!
 //! It removes nothing: what is not listed is the sweep's business.
 
+use std::collections::BTreeMap;
+
 use super::store::{self, Progress};
 use super::sweep::task;
 use super::walk::{Incomplete, Walk};
@@ -19,6 +21,9 @@ pub struct Backfilled {
     pub listed: u64,
     /// Jobs that were asked for.
     pub queued: u64,
+    /// Of each rule, the files that were there before it ran anything, and are not run over unless a person says so.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub spared: BTreeMap<String, u64>,
     /// Listings that could not be read to their end, with the reason. Run it again to go on there.
     pub incomplete: Vec<String>,
 }
@@ -57,7 +62,8 @@ impl Feed {
             let expected = progress.total.and_then(|total| u64::try_from(total).ok());
             tell(Told::Begun { profile: profile.to_string(), listed: positive(progress.listed), expected });
             let subject = Subject { profile: &profile, rule, name: &name };
-            if let Err(error) = self.fill(&subject, &mut progress, tell).await? {
+            let mut going = Going { progress: &mut progress, spared: &mut sum.spared };
+            if let Err(error) = self.fill(&subject, &mut going, tell).await? {
                 sum.incomplete.push(format!("{profile}: {error}"));
             }
             sum.listed += positive(progress.listed);
@@ -69,17 +75,17 @@ impl Feed {
     async fn fill(
         &self,
         subject: &Subject<'_>,
-        progress: &mut Progress,
+        going: &mut Going<'_>,
         tell: &mut (dyn FnMut(Told) + Send + Sync),
     ) -> Result<Result<(), Incomplete>, Error> {
         let tries = self.sweeps.page_tries;
-        let mut walk = Walk::new(&self.fastio, subject.profile, tries, progress.cursor.clone());
+        let mut walk = Walk::new(&self.fastio, subject.profile, tries, going.progress.cursor.clone());
         let mut page = walk.next().await;
-        if progress.cursor.is_some()
+        if going.progress.cursor.is_some()
             && matches!(&page, Err(Incomplete::Fastio(error)) if error.kind == ErrorKind::Rejected)
         {
             // The place is no longer known: from the beginning, where most has its job by now.
-            *progress = Progress { total: progress.total, ..Progress::default() };
+            *going.progress = Progress { total: going.progress.total, ..Progress::default() };
             walk = Walk::new(&self.fastio, subject.profile, tries, None);
             page = walk.next().await;
         }
@@ -89,12 +95,14 @@ impl Feed {
                 Ok(None) => break,
                 Err(error) => return Ok(Err(error)),
             };
-            progress.cursor = walk.cursor().map(str::to_owned);
-            let (next, done) = tokio::join!(walk.next(), self.fill_page(subject, &rows, progress));
+            going.progress.cursor = walk.cursor().map(str::to_owned);
+            let (next, done) = tokio::join!(walk.next(), self.fill_page(subject, &rows, going));
             done?;
+            let progress = &going.progress;
             tell(Told::Page { listed: positive(progress.listed), queued: positive(progress.queued) });
             page = next;
         }
+        let progress = &mut *going.progress;
         progress.cursor = None;
         progress.ended_at = Some(self.clock.now());
         progress.total = Some(progress.listed);
@@ -108,7 +116,7 @@ impl Feed {
         &self,
         subject: &Subject<'_>,
         rows: &[Inventoried],
-        progress: &mut Progress,
+        going: &mut Going<'_>,
     ) -> Result<(), Error> {
         let mut made = std::collections::HashMap::new();
         let mut connection = self.database.read().acquire().await?;
@@ -127,6 +135,11 @@ impl Feed {
             let mut rules = self.rules.iter().filter(|one| subject.rule.is_none_or(|rule| one.name == rule));
             rules.any(|one| one.covers(subject.profile, path))
         };
+        let named = |rule: &str| subject.rule.is_none_or(|name| name == rule);
+        for (rule, files) in found.spared.into_iter().filter(|(rule, _)| named(rule)) {
+            *going.spared.entry(rule).or_default() += files;
+        }
+        let progress = &mut *going.progress;
         let wanted =
             found.repairs.into_iter().filter(|repair| subject.rule.is_none() || covers(&repair.finding.path));
         let keys: Vec<FileKey> = wanted.map(|repair| repair.key).collect();
@@ -148,6 +161,12 @@ impl Feed {
         self.wake.notify_waiters();
         Ok(())
     }
+}
+
+/// How far a listing is, and what it has come to.
+struct Going<'a> {
+    progress: &'a mut Progress,
+    spared: &'a mut BTreeMap<String, u64>,
 }
 
 struct Subject<'a> {

@@ -9,7 +9,7 @@
 //!        └── cursor lost ──▶ relist (Fastio against our tables)
 //! ```
 //!
-//! It owns the tables `feed`, `feed_cursor`, `feed_trail`, `feed_search`, `relist`, `backfill` and `sweep`. It changes
+//! It owns the tables `feed`, `feed_cursor`, `feed_trail`, `feed_search`, `relist`, `backfill`, `sweep` and `swept_rule`. It changes
 //! nothing at Fastio or OpenAI: what it finds it leaves to a file's job.
 
 mod adopt;

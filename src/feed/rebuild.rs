@@ -10,6 +10,7 @@ use super::adopt::{adopted, owner};
 use super::patience::patiently;
 use super::{Error, Feed};
 use crate::openai::{self, FileId, StoreFile, VectorStore, VectorStoreId};
+use crate::sync::founding::{self, How};
 use crate::sync::{INTENT, Target, survey};
 
 /// Entries written in one transaction. A page has a hundred, and to sync the disk for each took most of the time.
@@ -57,6 +58,9 @@ impl Feed {
             }
         }
         self.complete().await?;
+        let mut transaction = self.database.begin().await?;
+        founding::store::found(&mut transaction, How::Rebuilt, self.clock.now()).await?;
+        transaction.commit().await?;
         Ok(rebuilt)
     }
 

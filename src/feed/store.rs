@@ -1,5 +1,7 @@
 //! The statements on the feed's own tables.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use sqlx::FromRow;
 
@@ -322,6 +324,33 @@ pub async fn record_sweep(connection: &mut Connection, report: &Report) -> Resul
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// A rule and the fingerprint of what it covers.
+pub type RuleMark<'a> = (&'a str, &'a str);
+
+/// Writes down that everything is in line with these rules, and with no others.
+pub async fn rules_swept(connection: &mut Connection, rules: &[RuleMark<'_>], now: i64) -> Result<(), Error> {
+    let names: Vec<&str> = rules.iter().map(|(name, _)| *name).collect();
+    sqlx::query("DELETE FROM swept_rule WHERE rule NOT IN (SELECT value FROM json_each($1))")
+        .bind(serde_json::to_string(&names).expect("a list of texts is JSON"))
+        .execute(&mut *connection)
+        .await?;
+    for (name, fingerprint) in rules {
+        sqlx::query(RULE_SWEPT).bind(*name).bind(*fingerprint).bind(now).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+const RULE_SWEPT: &str = "
+    INSERT INTO swept_rule (rule, fingerprint, swept_at) VALUES ($1, $2, $3)
+    ON CONFLICT (rule) DO UPDATE SET fingerprint = excluded.fingerprint, swept_at = excluded.swept_at";
+
+/// The rules that everything was last in line with, and their fingerprints.
+pub async fn swept_rules(connection: &mut Connection) -> Result<BTreeMap<String, String>, Error> {
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT rule, fingerprint FROM swept_rule").fetch_all(connection).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// The newest sweep of everything.

@@ -3,7 +3,7 @@
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
 use super::store::{self, Change, NewRun};
-use super::{Runs, failed};
+use super::{Runs, existing, failed};
 use crate::database::{Connection, Error};
 use crate::event::{self, FileKey, Task};
 use crate::openai::VectorStoreId;
@@ -69,6 +69,10 @@ impl Runs {
             let now = self.clock.now();
             match decide(&runs, content_hash, &definition.hash) {
                 Decision::Nothing => return Ok(()),
+                // What the rule has been run over is not of before, whatever it is now.
+                Decision::Add
+                    if runs.is_empty()
+                        && existing::was_there(&mut transaction, (definition, indexed), now).await? => {}
                 Decision::Add => drop(add(&mut transaction, (definition, indexed), now).await?),
                 Decision::Again(run) => drop(store::want_again(&mut transaction, run, now).await?),
                 Decision::Redeliver(run, outcome) => {

@@ -33,6 +33,7 @@ mod deliver;
 mod digest;
 mod document;
 mod engine;
+pub mod existing;
 mod frame;
 mod hint;
 mod kind;

@@ -1,6 +1,7 @@
 //! What Docket's files are called.
 
 use crate::hidden::is_hidden;
+use crate::sync::unnumbered;
 
 /// The longest name that is written, in bytes. Fastio takes 255 characters and file systems, to which people sync, 255
 /// bytes; ` (20)` has to fit in too.
@@ -86,6 +87,13 @@ impl Pattern {
             rest = &after[length..];
         }
         name + rest
+    }
+
+    /// Whether a result may be called `name`, with or without the number that a name gets when it is taken.
+    pub fn may_have_named(&self, name: &str) -> bool {
+        let tail = self.tail();
+        let ends = |name: &str| name.len() > tail.len() && name.ends_with(tail);
+        !tail.is_empty() && (ends(name) || unnumbered(name).is_some_and(|plain| ends(&plain)))
     }
 
     pub(super) fn tail(&self) -> &str {

@@ -51,6 +51,9 @@ pub struct RunSettings {
     /// Hold the Fastio lock on the source file from start to delivery.
     #[serde(default)]
     pub lock: bool,
+    /// Run over what was there before the rule, too, as it is indexed.
+    #[serde(default)]
+    pub existing: bool,
     /// A table over all current results, such as `"overview.csv"`, in the rule's folder.
     pub digest: Option<String>,
     /// How long the rule's runs must be quiet before the table is written. Seconds.
@@ -154,6 +157,8 @@ pub struct Definition {
     pub schema: Option<Arc<Schema>>,
     pub write_back: Option<Pattern>,
     pub lock: bool,
+    /// Whether what was there before the rule is run over unasked.
+    pub existing: bool,
     pub digest: Option<String>,
     pub digest_quiet_ms: i64,
     pub max_runs_per_day: Option<u32>,
@@ -245,6 +250,7 @@ impl Definition {
             schema,
             write_back,
             lock: run.lock,
+            existing: run.existing,
             digest: run.digest,
             digest_quiet_ms: i64::from(run.digest_quiet_seconds) * 1000,
             max_runs_per_day: run.max_runs_per_day,

@@ -69,6 +69,7 @@ mod tests {
                 size: 1,
                 modified_at: Some(1_790_000_000_123),
             },
+            created_at: None,
             withheld: None,
         }
     }

@@ -25,6 +25,8 @@ pub struct Present {
     pub ancestors: Vec<NodeId>,
     pub mime_type: Option<String>,
     pub source: Source,
+    /// Unix milliseconds, by Fastio's clock.
+    pub created_at: Option<i64>,
     /// Why Fastio would not hand it out, in words.
     pub withheld: Option<&'static str>,
 }
@@ -204,6 +206,7 @@ fn present(node: Node, folders: &[Node]) -> Present {
             size: node.size.unwrap_or(0),
             modified_at: node.modified_at,
         },
+        created_at: node.created_at,
         withheld,
     }
 }

@@ -11,6 +11,8 @@ mod attributes;
 pub mod copy;
 mod folder;
 pub mod form;
+pub mod founding;
+mod glob;
 mod look;
 pub mod plan;
 mod relay;
@@ -40,12 +42,13 @@ use crate::{fastio, openai};
 
 use apply::{Progress, Subject};
 use form::{Form, form};
+use founding::Founding;
 use look::{Look, Looker, Present};
 use plan::{Place, plan};
 use stores::Stores;
 use verdict::{FASTIO, database_verdict, fastio_verdict, profile_target, worst};
 
-pub use rule::{Rule, RuleError, RuleSettings, Rules, Target};
+pub use rule::{Rule, RuleError, RuleSettings, Rules, Target, unnumbered};
 pub use stores::{INTENT, fault as vector_store_fault};
 pub use stray::is_stray;
 
@@ -93,6 +96,7 @@ pub struct Sync {
     openai: openai::Client,
     looker: Looker,
     stores: Stores,
+    founding: Arc<Founding>,
     rules: Rules,
     settings: Settings,
     wake: Arc<Notify>,
@@ -114,9 +118,12 @@ pub struct Parts {
 impl Sync {
     pub fn new(parts: Parts) -> Self {
         let Parts { database, clock, fastio, openai, rules, settings, wake } = parts;
+        let founding = Founding::new(openai.clone(), database.clone(), clock.clone(), rules.clone());
+        let founding = Arc::new(founding);
         Sync {
             looker: Looker::new(fastio.clone()),
-            stores: Stores::new(openai.clone(), database.clone(), clock.clone()),
+            stores: Stores::new(openai.clone(), database.clone(), clock.clone(), founding.clone()),
+            founding,
             database,
             clock,
             fastio,
@@ -125,6 +132,14 @@ impl Sync {
             settings,
             wake,
         }
+    }
+
+    /// Begins with the database, unless it is a second one and `anew` does not say that it may be.
+    ///
+    /// # Errors
+    /// Why it must not be begun with.
+    pub async fn begin(&self, anew: bool) -> Result<(), founding::Error> {
+        self.founding.begin(anew).await
     }
 
     /// Brings OpenAI in line with what the file is now. `attempt` counts from 1.

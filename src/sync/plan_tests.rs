@@ -22,6 +22,7 @@ fn present(version: u8, path: &str) -> Present {
         ancestors: vec![],
         mime_type: None,
         source: source(version),
+        created_at: None,
         withheld: None,
     }
 }

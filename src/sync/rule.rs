@@ -1,8 +1,10 @@
 //! Rules: which files go to which vector store.
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use super::glob;
 use crate::fastio::Profile;
 use crate::openai::VectorStoreId;
 
@@ -29,7 +31,7 @@ pub struct RuleSettings {
 }
 
 /// The vector store a rule fills.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged, expecting = "write an id such as 'vs_abc123', or { create = 'name' }")]
 pub enum Target {
     Id(VectorStoreId),
@@ -44,6 +46,14 @@ pub struct Rule {
     pub target: Target,
     /// Whether something is run over its files.
     pub runs: bool,
+    /// Whether that leaves alone what was there before.
+    pub spares_existing: bool,
+    /// Names all that says which files go where: another one means that some may have to come or go.
+    pub fingerprint: String,
+    /// What its globs may mean that was not wished, in words.
+    pub doubts: Vec<String>,
+    /// How the names of its results end, if it writes some.
+    results: Option<String>,
     include: Option<Gitignore>,
     exclude: Gitignore,
 }
@@ -56,10 +66,20 @@ pub enum RuleError {
     SameName(String),
     #[error("a rule has an empty name")]
     NoName,
-    #[error("rule `{0}` needs either workspace = \"…\" or share = \"…\", not both")]
-    Profile(String),
+    #[error(
+        "rule `{0}` says nothing of whose files it covers: add workspace = \"…\" or share = \"…\", with the id"
+    )]
+    NoProfile(String),
+    #[error("rule `{0}` has both workspace and share: keep one of them, and make a second rule of the other")]
+    TwoProfiles(String),
     #[error("rule `{0}`: vector_store must be an id such as \"vs_abc123\", or {{ create = \"name\" }}")]
     Target(String),
+    #[error("rule `{rule}`: the glob `{glob}` cannot be meant: {what}")]
+    Meant { rule: String, glob: String, what: String },
+    #[error(
+        "rule `{0}`: include has only exceptions (`!…`) and so covers nothing: put what it covers before them"
+    )]
+    Exceptions(String),
     #[error("rule `{rule}`: `{glob}` is not a glob: {source}")]
     Glob { rule: String, glob: String, source: ignore::Error },
 }
@@ -71,10 +91,12 @@ impl Rule {
         if name.trim().is_empty() {
             return Err(RuleError::NoName);
         }
-        let profile = match (workspace, share) {
-            (Some(id), None) if !id.is_empty() => Profile::workspace(id),
-            (None, Some(id)) if !id.is_empty() => Profile::share(id),
-            _ => return Err(RuleError::Profile(name)),
+        let said = |id: Option<String>| id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+        let profile = match (said(workspace), said(share)) {
+            (Some(id), None) => Profile::workspace(id),
+            (None, Some(id)) => Profile::share(id),
+            (None, None) => return Err(RuleError::NoProfile(name)),
+            (Some(_), Some(_)) => return Err(RuleError::TwoProfiles(name)),
         };
         let names_one = match &vector_store {
             Target::Id(id) => id.0.starts_with("vs_"),
@@ -83,16 +105,73 @@ impl Rule {
         if !names_one {
             return Err(RuleError::Target(name));
         }
+        for line in include.iter().chain(&exclude) {
+            if let Some(what) = glob::mistake(line) {
+                return Err(RuleError::Meant { rule: name, glob: line.clone(), what });
+            }
+        }
+        if !include.is_empty() && include.iter().all(|line| line.starts_with('!')) {
+            return Err(RuleError::Exceptions(name));
+        }
+        let doubts = include.iter().chain(&exclude).filter_map(|line| glob::doubt(line)).collect();
+        let results = run.as_ref().and_then(results);
+        let fingerprint = fingerprint(&(profile.to_string(), &vector_store, &include, &exclude, &results));
         let include = if include.is_empty() { None } else { Some(globs(&name, &include)?) };
         let exclude = globs(&name, &exclude)?;
-        Ok(Rule { name, profile, target: vector_store, runs: run.is_some(), include, exclude })
+        let existing = run.as_ref().and_then(|run| run.get("existing")?.as_bool()).unwrap_or(false);
+        let (runs, spares_existing) = (run.is_some(), run.is_some() && !existing);
+        let target = vector_store;
+        Ok(Rule {
+            name,
+            profile,
+            target,
+            runs,
+            spares_existing,
+            fingerprint,
+            doubts,
+            results,
+            include,
+            exclude,
+        })
     }
 
     /// Whether the rule covers the file at `path` (from the root of its workspace or share, such as `/a/b.pdf`).
     pub fn covers(&self, profile: &Profile, path: &str) -> bool {
-        let matched = |globs: &Gitignore| globs.matched_path_or_any_parents(path, false).is_ignore();
-        self.profile == *profile && self.include.as_ref().is_none_or(matched) && !matched(&self.exclude)
+        let matches =
+            |globs: &Gitignore, path: &str| globs.matched_path_or_any_parents(path, false).is_ignore();
+        let matched = |globs: &Gitignore| matches(globs, path);
+        let excluded = |path: &str| matches(&self.exclude, path);
+        self.profile == *profile
+            && self.include.as_ref().is_none_or(matched)
+            && !matched(&self.exclude)
+            && !self.unnumbered_result(path).is_some_and(|path| excluded(&path))
     }
+
+    /// The path of a result without the number it got because its name was taken: who excludes `*.analysis.md` means
+    /// `nda.analysis (2).md` too.
+    fn unnumbered_result(&self, path: &str) -> Option<String> {
+        let tail = self.results.as_deref()?;
+        unnumbered(path).filter(|plain| plain.ends_with(tail))
+    }
+}
+
+/// `a/nda.md` for `a/nda (2).md`: how a name is numbered when it is taken.
+pub fn unnumbered(path: &str) -> Option<String> {
+    let (stem, extension) = path.rsplit_once('.')?;
+    let (plain, number) = stem.strip_suffix(')')?.rsplit_once(" (")?;
+    let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| format!("{plain}.{extension}"))
+}
+
+/// How the names of a rule's results end, by its `write_back`.
+fn results(run: &toml::Table) -> Option<String> {
+    let (_, tail) = run.get("write_back")?.as_str()?.rsplit_once('}')?;
+    Some(tail.to_owned()).filter(|tail| !tail.is_empty())
+}
+
+fn fingerprint(places: &impl Serialize) -> String {
+    let text = serde_json::to_string(places).expect("texts and lists of texts are JSON");
+    hex::encode(&Sha256::digest(text.as_bytes())[..16])
 }
 
 fn globs(rule: &str, lines: &[String]) -> Result<Gitignore, RuleError> {
@@ -189,6 +268,16 @@ mod tests {
     }
 
     #[test]
+    fn who_excludes_results_means_those_with_a_number_too() {
+        let globs = "include = ['/C/**']\nexclude = ['**/*.analysis.md', '/C/plain.txt']\nrun.write_back = '{stem}.analysis.md'";
+        let rule = rule(globs);
+        assert!(!covers(&rule, "/C/nda.analysis.md") && !covers(&rule, "/C/nda.analysis (2).md"));
+        assert!(!covers(&rule, "/C/nda.analysis (12).md"));
+        assert!(covers(&rule, "/C/nda (2).pdf") && covers(&rule, "/C/nda.analysis (x).md"));
+        assert!(covers(&rule, "/C/plain (2).txt"), "it is no result");
+    }
+
+    #[test]
     fn one_file_may_go_to_several_stores_but_to_each_once() {
         let rules = Rules::new(vec![
             settings("name = 'a'\nworkspace = '1'\nvector_store = 'vs_1'"),
@@ -208,7 +297,13 @@ mod tests {
     #[test]
     fn a_mistake_is_named() {
         let error = |text: &str| Rule::new(settings(text)).unwrap_err().to_string();
-        assert!(error("name = 'r'\nvector_store = 'vs_1'").contains("needs either workspace"));
+        assert!(error("name = 'r'\nvector_store = 'vs_1'").contains("add workspace"));
+        let two = "name = 'r'\nworkspace = '1'\nshare = '2'\nvector_store = 'vs_1'";
+        assert!(error(two).contains("both workspace and share"));
+        for (glob, told) in [("'#1/**'", "/#1/**"), ("''", "/**"), ("'!a'", "only exceptions")] {
+            let text = format!("name = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\ninclude = [{glob}]");
+            assert!(error(&text).contains(told), "{glob}");
+        }
         assert!(error("name = 'r'\nworkspace = '1'\nvector_store = 'mine'").contains("an id such as"));
         assert!(
             error("name = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\ninclude = ['a{b']").contains("a{b")

@@ -57,6 +57,7 @@ pub async fn see(
         .bind(size(present.source.size))
         .bind(present.source.modified_at)
         .bind(now)
+        .bind(present.created_at)
         .execute(connection)
         .await?;
     Ok(())
@@ -64,12 +65,12 @@ pub async fn see(
 
 const SEE: &str = "
     INSERT INTO file (source_id, profile, node, state, reason, path, ancestors, rules, version, hash, size,
-                      modified_at, seen_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                      modified_at, seen_at, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
     ON CONFLICT (source_id) DO UPDATE SET
         state = excluded.state, reason = excluded.reason, path = excluded.path, ancestors = excluded.ancestors,
         rules = excluded.rules, version = excluded.version, hash = excluded.hash, size = excluded.size,
-        modified_at = excluded.modified_at, missing_since = NULL, seen_at = excluded.seen_at,
+        modified_at = excluded.modified_at, created_at = excluded.created_at, missing_since = NULL, seen_at = excluded.seen_at,
         refused = CASE WHEN excluded.state = 'skipped' THEN file.refused ELSE NULL END";
 
 /// Writes down that Fastio does not know the file any more, as it says for the first time.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use super::founding::Founding;
 use super::rule::Target;
 use super::store;
 use super::verdict::{OPENAI, database_verdict, openai_verdict, store_target};
@@ -37,14 +38,15 @@ pub struct Stores {
     openai: Client,
     database: Database,
     clock: Clock,
+    founding: Arc<Founding>,
     /// When each was last found sound. One target's lock is held while it is created or checked, so that this is done
     /// once, and the files of other stores do not wait.
     sound: std::sync::Mutex<HashMap<Target, Arc<Mutex<Option<Sound>>>>>,
 }
 
 impl Stores {
-    pub fn new(openai: Client, database: Database, clock: Clock) -> Self {
-        Stores { openai, database, clock, sound: std::sync::Mutex::default() }
+    pub fn new(openai: Client, database: Database, clock: Clock, founding: Arc<Founding>) -> Self {
+        Stores { openai, database, clock, founding, sound: std::sync::Mutex::default() }
     }
 
     /// The id of the store that `target` names, created if it has to be, checked if it was not lately.
@@ -52,6 +54,7 @@ impl Stores {
     /// # Errors
     /// The verdict on any job that needs this store.
     pub async fn resolve(&self, target: &Target) -> Result<VectorStoreId, Verdict> {
+        self.founding.settled().await?;
         let now = self.clock.now();
         let entry = self.entry(target);
         let mut sound = entry.lock().await;

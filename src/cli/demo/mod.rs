@@ -25,7 +25,7 @@ use super::failure::{Failure, Outcome};
 use super::sandbox::{MODEL, PUBLIC_SECRET, WORKSPACE, bare, control};
 use super::signals::Signals;
 use super::{SettingsArgs, log, output};
-use crate::app::App;
+use crate::app::{App, Start};
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::openai::VectorStoreId;
@@ -95,7 +95,8 @@ async fn demo(
     let config = Config::load(&sources(&path, settings)).map_err(Failure::usage)?;
     log::start(&config.log)?;
 
-    let app = App::start_on(&config, Clock::default(), Some(listener)).await?;
+    let start = Start { listener: Some(listener), ..Start::default() };
+    let app = App::start(&config, Clock::default(), start).await?;
     let world = World::new(&sandbox, app.database().clone())?;
     let stop_server = CancellationToken::new();
     let server = app.run_until(stop_server.cancelled());

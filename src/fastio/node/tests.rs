@@ -31,6 +31,7 @@ fn a_file_with_everything_documented_is_read() {
         hash: Some(Hash { algorithm: "md5".into(), value: "d41d8cd98f00b204e9800998ecf8427e".into() }),
         mimetype: Some("application/pdf".into()),
         version: Some(VersionId("3abcd-efghj".into())),
+        created_at: Some(1_790_372_411_000),
         modified_at: Some(1_790_372_411_000),
         trashed: false,
         restricted: false,

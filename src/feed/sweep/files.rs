@@ -1,6 +1,6 @@
 //! The second list: Fastio's files, each page against what we know of its files.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::repair::Repair;
 use super::{Finding, Sweeper, Tell};
@@ -11,6 +11,7 @@ use crate::feed::walk::Walk;
 use crate::feed::{Error, Feed};
 use crate::openai::VectorStoreId;
 use crate::own::{self, Seen, Whose};
+use crate::run::existing::{Since, store::run_over};
 use crate::sync::copy::{Copy, Source};
 use crate::sync::survey::{self, FileRow};
 
@@ -61,8 +62,10 @@ impl Sweeper<'_> {
         for key in &found.covered {
             self.files.add(key);
         }
-        let repairs = found.repairs;
-        self.repair(repairs).await?;
+        for (rule, files) in found.spared {
+            *self.report.spared.entry(rule).or_default() += files;
+        }
+        self.repair(found.repairs).await?;
         let read = self.report.read();
         (self.tell)(Tell::Read(read));
         Ok(())
@@ -74,6 +77,8 @@ pub struct Found {
     /// The files that a rule covers, or may cover.
     pub covered: Vec<String>,
     pub repairs: Vec<Repair>,
+    /// Of each rule, the files that were there before it and are not run over.
+    pub spared: BTreeMap<String, u64>,
 }
 
 impl Feed {
@@ -85,7 +90,7 @@ impl Feed {
         place: impl Fn(&crate::sync::Rule) -> Option<VectorStoreId>,
     ) -> Result<Found, Error> {
         let mut covered: Vec<(FileKey, String, &Inventoried, Vec<&crate::sync::Rule>)> = Vec::new();
-        for row in rows.iter().filter(|row| row.node.kind == NodeKind::File && !row.node.trashed) {
+        for row in rows.iter().filter(|row| is_file(row)) {
             let rules = match &row.path {
                 Some(path) => self.rules.covering(profile, path),
                 // Where it is, only its job can find out.
@@ -125,7 +130,35 @@ impl Feed {
             }
         }
         let repairs = self.without_own(profile, repairs).await?;
-        Ok(Found { covered: covered.into_iter().map(|(_, id, ..)| id).collect(), repairs })
+        let spared = self.spared(profile, rows).await?;
+        Ok(Found { covered: covered.into_iter().map(|(_, id, ..)| id).collect(), repairs, spared })
+    }
+
+    /// How many of a page's files each rule does not run over, because they were there before it.
+    async fn spared(&self, profile: &Profile, rows: &[Inventoried]) -> Result<BTreeMap<String, u64>, Error> {
+        let mut spared = BTreeMap::new();
+        let mut connection = self.database.read().acquire().await?;
+        let since = Since::read(&mut connection, &self.rules).await?;
+        if since.is_empty() {
+            return Ok(spared);
+        }
+        let files: Vec<(String, &Inventoried)> = rows
+            .iter()
+            .filter(|row| is_file(row) && survey::skipped(&row.node).is_none())
+            .map(|row| (FileKey::new(profile.clone(), row.node.id.clone()).to_string(), row))
+            .collect();
+        let ids: Vec<&str> = files.iter().map(|(id, _)| id.as_str()).collect();
+        let run_over = run_over(&mut connection, &ids).await?;
+        for (id, row) in &files {
+            let times = [row.node.created_at, row.node.modified_at];
+            for rule in self.rules.running(profile, row.path.as_deref().unwrap_or_default()) {
+                if since.is_before(&rule.name, times) && !run_over.contains(&(id.clone(), rule.name.clone()))
+                {
+                    *spared.entry(rule.name.clone()).or_default() += 1;
+                }
+            }
+        }
+        Ok(spared)
     }
 
     /// Those of files that Docket neither wrote nor is writing: its own are in no vector store, whatever covers them.
@@ -144,6 +177,10 @@ impl Feed {
         let theirs = repairs.into_iter().zip(whose).filter(|(_, whose)| *whose == Whose::Theirs);
         Ok(theirs.map(|((_, repair), _)| repair).collect())
     }
+}
+
+fn is_file(row: &Inventoried) -> bool {
+    row.node.kind == NodeKind::File && !row.node.trashed
 }
 
 fn seen<'a>(profile: &'a Profile, row: &'a Inventoried, root: &'a NodeId) -> Seen<'a> {

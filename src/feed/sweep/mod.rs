@@ -180,6 +180,7 @@ impl Sweeper<'_> {
         // What looked at a part says nothing of the whole.
         if self.scope.rule.is_none() && self.scope.profile.is_none() && !self.scope.fastio_only {
             store::record_sweep(&mut transaction, &self.report).await?;
+            self.feed.keep_rules(&mut transaction, &self.report).await?;
         }
         transaction.commit().await?;
         self.report.log();

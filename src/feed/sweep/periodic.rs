@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Report, Scope};
-use crate::feed::store::{self, Way};
+use super::{Outcome, Report, Scope};
+use crate::database::{self, Connection};
+use crate::feed::store::{self, RuleMark, Way};
 use crate::feed::{Error, Feed};
 
 /// How often is looked whether a sweep is due.
@@ -49,17 +50,68 @@ impl Feed {
         self.sweep(Scope::default(), &mut |_| {}).await.map(Some)
     }
 
-    /// Sweeps whenever it is time, until `stop`.
+    /// Sweeps if the rules are not those of the last sweep that put everything right. A sweep that its limit stops is not
+    /// repeated by this before the next start.
+    ///
+    /// # Errors
+    /// Our database's.
+    pub async fn sweep_if_changed(&self) -> Result<Option<Report>, Error> {
+        let mut connection = self.database.read().acquire().await?;
+        let swept = store::swept_rules(&mut connection).await?;
+        let first = swept.is_empty() && store::last_sweep(&mut connection).await?.is_none();
+        drop(connection);
+        if first {
+            if self.sweeps.every_minutes == 0 {
+                // Nobody sweeps, so what is there now is what a change is told from.
+                let mut transaction = self.database.begin().await?;
+                store::rules_swept(&mut transaction, &self.rule_marks(), self.clock.now()).await?;
+                transaction.commit().await?;
+            }
+            return Ok(None);
+        }
+        let marks = self.rule_marks();
+        let is_new = |(name, mark): &&RuleMark<'_>| swept.get(*name).is_none_or(|before| before != mark);
+        let mut changed: Vec<&str> = marks.iter().filter(is_new).map(|(name, _)| *name).collect();
+        changed.extend(
+            swept.keys().map(String::as_str).filter(|name| marks.iter().all(|(ours, _)| ours != name)),
+        );
+        if changed.is_empty() {
+            return Ok(None);
+        }
+        let rules = changed.join(", ");
+        tracing::info!(rules, "these rules came, went or changed since the last whole sweep; a sweep begins");
+        self.sweep(Scope::default(), &mut |_| {}).await.map(Some)
+    }
+
+    fn rule_marks(&self) -> Vec<RuleMark<'_>> {
+        self.rules.iter().map(|rule| (rule.name.as_str(), rule.fingerprint.as_str())).collect()
+    }
+
+    /// Writes down what a whole sweep has put right; what its limit stopped is still to be done.
+    pub(super) async fn keep_rules(
+        &self,
+        connection: &mut Connection,
+        report: &Report,
+    ) -> Result<(), database::Error> {
+        if report.outcome() != Outcome::Done {
+            return Ok(());
+        }
+        store::rules_swept(connection, &self.rule_marks(), report.ended_at).await
+    }
+
+    /// Sweeps at once when the rules have changed, and then whenever it is time, until `stop`.
     pub async fn sweep_for_ever(self, stop: CancellationToken) {
+        let said = |swept: Result<Option<Report>, Error>| {
+            if let Err(error) = swept {
+                tracing::error!(error = %error, "a sweep failed");
+            }
+        };
+        tokio::select! { () = stop.cancelled() => return, swept = self.sweep_if_changed() => said(swept) }
         let mut wait = START;
         loop {
             tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(wait) => {} }
             wait = LOOK;
-            let swept =
-                tokio::select! { () = stop.cancelled() => return, swept = self.sweep_if_due() => swept };
-            if let Err(error) = swept {
-                tracing::error!(error = %error, "a sweep failed");
-            }
+            tokio::select! { () = stop.cancelled() => return, swept = self.sweep_if_due() => said(swept) }
         }
     }
 }

@@ -68,6 +68,9 @@ pub struct Report {
     /// Conversations that may be at OpenAI, empty, and that nobody can find.
     #[serde(default)]
     pub unanswered: u64,
+    /// Of each rule, the files that were there before it ran anything, and are not run over unless a person says so.
+    #[serde(default)]
+    pub spared: BTreeMap<String, u64>,
     /// File objects that look like a lost upload of ours, and too many of them to tell which.
     pub ambiguous: u64,
     pub stopped: Vec<Stopped>,
@@ -91,6 +94,7 @@ impl Report {
             dead: 0,
             strangers: 0,
             unanswered: 0,
+            spared: BTreeMap::new(),
             ambiguous: 0,
             stopped: Vec::new(),
             incomplete: Vec::new(),
@@ -113,6 +117,13 @@ impl Report {
                 would_lose = stopped.would_lose,
                 of = stopped.of,
                 "a sweep would remove more of a rule's files than its limit allows; look at `docket sweep --dry-run`"
+            );
+        }
+        for (rule, files) in &self.spared {
+            tracing::info!(
+                rule,
+                files,
+                "files that were there before the rule are not run over; `docket runs again --rule` would"
             );
         }
         tracing::info!(

@@ -57,9 +57,11 @@ impl Sweeper<'_> {
             for id in &ids {
                 let (row, copies) = known.of(id);
                 let Some(ghost) = self.ghost(id, row, copies) else { continue };
-                let stopped = self.report.stopped.iter().any(|stopped| stopped.rule == ghost.rule);
-                if !(stopped && ghost.held) {
-                    repairs.push(ghost.repair());
+                let stopped =
+                    ghost.held && self.report.stopped.iter().any(|stopped| stopped.rule == ghost.rule);
+                // Stopped, it stays; a person who asks what would go is told each.
+                if !stopped || self.scope.dry_run {
+                    repairs.push(Repair { job: !stopped, ..ghost.repair() });
                 }
             }
             self.repair(repairs).await?;

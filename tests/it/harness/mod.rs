@@ -99,6 +99,15 @@ impl Harness {
 
     /// Starts with this `docket.toml` between stand-ins that are started like this.
     pub async fn between(settings: &str, options: sandbox::Options) -> Harness {
+        Harness::in_world(settings, options, async |_: &World| {}).await
+    }
+
+    /// The same after `before` has happened there, of which no webhook tells.
+    pub async fn in_world(
+        settings: &str,
+        options: sandbox::Options,
+        before: impl AsyncFnOnce(&World),
+    ) -> Harness {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let webhook_url: Url =
             format!("http://{}/webhooks/fastio", listener.local_addr().unwrap()).parse().unwrap();
@@ -106,6 +115,10 @@ impl Harness {
             Webhook { url: webhook_url.clone(), secret: SecretString::from(SECRET), scheme: Scheme::Mixed };
         let options = sandbox::Options { webhook: Some(webhook), ..options };
         let world = World::start(options).await;
+        world.without_webhooks().await;
+        before(&world).await;
+        world.sandbox.flush_webhooks().await;
+        world.no_faults().await;
         let stop = world.stop.clone();
 
         let folder = tempfile::tempdir().unwrap();

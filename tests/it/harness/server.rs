@@ -17,7 +17,7 @@ use url::Url;
 
 use super::beside::{Beside, PATIENCE};
 use super::kill::{Dies, Step};
-use super::program::{At, Place, Program};
+use super::program::{At, Place, Program, Run};
 use super::{SECRET, World};
 
 pub struct Server {
@@ -83,6 +83,24 @@ impl Server {
         assert_eq!(run.code, 0, "{run:?}");
     }
 
+    fn database_url(&self) -> &str {
+        let named = self.environment.iter().find(|(name, _)| *name == "DATABASE_URL");
+        named.map(|(_, url)| url.as_str()).expect("it is set at the start")
+    }
+
+    /// Runs a command beside the server, and answers how it ended.
+    pub fn tries(&self, arguments: &[&str]) -> Run {
+        tokio::task::block_in_place(|| self.at().docket(arguments))
+    }
+
+    /// From now on the settings name another database, which is not there yet.
+    pub fn another_database(&mut self) {
+        let url = format!("sqlite://{}", self.place.path("another.db").display());
+        for (_, value) in self.environment.iter_mut().filter(|(name, _)| *name == "DATABASE_URL") {
+            value.clone_from(&url);
+        }
+    }
+
     /// Starts the server, which takes over what it finds.
     pub fn start(&mut self) {
         let mut program = self.at().start(&["serve"]);
@@ -123,7 +141,7 @@ impl Server {
 
     /// Opens the server's database beside it.
     pub async fn database(&self) -> Database {
-        Database::open_existing(&self.place.database_url()).await.unwrap()
+        Database::open_existing(self.database_url()).await.unwrap()
     }
 
     /// Waits until no webhook is under way, nothing is in the inbox and no job is left.
@@ -152,7 +170,7 @@ impl Server {
     }
 
     async fn beside(&self) -> Beside {
-        Beside::of(&self.place.database_url()).await
+        Beside::of(self.database_url()).await
     }
 }
 

@@ -1,0 +1,154 @@
+//! What was there before a rule ran anything is indexed, and run over only when a person says so.
+
+use docket::feed::sweep::Scope;
+use docket::run::existing;
+use docket::sandbox::Options;
+
+use crate::harness::{Harness, World, contract, legal};
+
+/// Longer than Fastio's times are rounded.
+const A_WHILE_MS: i64 = 5_000;
+
+/// Files that were there a minute before Docket, and no webhook to tell of them.
+async fn archive(settings: &str, paths: &[&str]) -> Harness {
+    let h = Harness::in_world(settings, Options::default(), async |world: &World| {
+        let clock = &world.sandbox.fastio_core().clock;
+        clock.shift(-60_000);
+        for (number, path) in paths.iter().enumerate() {
+            world.put(path, &contract(number)).await;
+        }
+        clock.shift(60_000);
+    })
+    .await;
+    h.pass(A_WHILE_MS);
+    h
+}
+
+async fn sweep(h: &Harness) -> docket::feed::sweep::Report {
+    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap()
+}
+
+/// Of each rule, the files that are known not to be run over.
+async fn spared(h: &Harness) -> Vec<(String, i64)> {
+    existing::store::counts(&mut h.database.read().acquire().await.unwrap()).await.unwrap()
+}
+
+const PATHS: [&str; 3] = ["/Contracts/a.txt", "/Contracts/b.txt", "/Contracts/deep/c.txt"];
+
+#[tokio::test]
+async fn a_first_sweep_over_an_archive_runs_nothing() {
+    let h = archive(&legal(""), &PATHS).await;
+    let report = sweep(&h).await;
+    assert_eq!(report.spared["liability"], 3, "{report:#?}");
+    h.settle().await;
+    h.is_at_rest().await;
+    assert_eq!(h.held().await, PATHS);
+    assert_eq!((h.responses().await.len(), h.runs().await.len()), (0, 0));
+    assert_eq!(spared(&h).await, [("liability".to_owned(), 3)]);
+    // Nor does a second one, and the number that it tells is the same.
+    assert_eq!(sweep(&h).await.spared["liability"], 3);
+    h.settle().await;
+    assert_eq!(h.runs().await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_backfill_of_an_archive_runs_nothing_and_a_person_may() {
+    let h = archive(&legal(""), &PATHS).await;
+    let done = h.feed.backfill(None, &mut |_| {}).await.unwrap();
+    assert_eq!((done.queued, done.spared["liability"]), (3, 3));
+    h.settle().await;
+    assert_eq!((h.held().await.len(), h.runs().await.len()), (3, 0));
+    assert_eq!(h.again("liability", false).await.runs, 3);
+    h.again("liability", true).await;
+    h.settle().await;
+    h.is_at_rest().await;
+    assert_eq!(h.outcomes().await, ["completed"; 3]);
+    assert_eq!(spared(&h).await, []);
+    assert!(sweep(&h).await.spared.is_empty());
+}
+
+#[tokio::test]
+async fn a_rule_may_say_that_what_was_there_is_run_over_too() {
+    let h = archive(&legal("existing = true"), &PATHS).await;
+    assert!(sweep(&h).await.spared.is_empty());
+    h.settle().await;
+    h.is_at_rest().await;
+    assert_eq!(h.outcomes().await, ["completed"; 3]);
+}
+
+#[tokio::test]
+async fn an_edit_is_news_and_a_rename_a_touch_or_a_comment_is_not() {
+    let h = archive(&legal(""), &PATHS).await;
+    sweep(&h).await;
+    h.settle().await;
+    h.rename("/Contracts/a.txt", "/Contracts/a, renamed.txt").await;
+    h.put("/Contracts/b.txt", &contract(1)).await;
+    h.webhook("comment_created", &h.node("/Contracts/deep/c.txt").await).await;
+    h.settle().await;
+    assert_eq!(h.runs().await.len(), 0);
+    h.put("/Contracts/b.txt", &contract(7)).await;
+    h.settle().await;
+    h.is_at_rest().await;
+    assert_eq!(h.outcomes().await, ["completed"]);
+    // Once it has been run over it is no longer of before, whatever it says.
+    h.put("/Contracts/b.txt", &contract(1)).await;
+    h.settle().await;
+    assert_eq!(h.outcomes().await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_read_during_the_first_sweep_is_not_news() {
+    let h = archive(&legal(""), &PATHS).await;
+    sweep(&h).await;
+    for path in PATHS {
+        let node = h.node(path).await;
+        for told in ["workspace_storage_file_updated", "workspace_storage_download_token_created"] {
+            h.webhook(told, &node).await;
+        }
+    }
+    h.settle().await;
+    assert_eq!(h.runs().await.len(), 0);
+}
+
+#[tokio::test]
+async fn what_came_later_is_run_over_however_it_is_found() {
+    let h =
+        archive(&legal(""), &["/Contracts/old.txt", "/Elsewhere/moved.txt", "/Drawer/in a folder.txt"]).await;
+    // No webhook comes: a sweep finds it, and Fastio dates it.
+    h.put("/Contracts/missed.txt", &contract(4)).await;
+    h.without_webhooks().await;
+    sweep(&h).await;
+    h.settle().await;
+    assert_eq!(h.outcomes().await, ["completed"]);
+    assert_eq!(h.runs().await[0].path, "/Contracts/missed.txt");
+    // Dropped into the folder, alone or with its own: told by a webhook, and dated as ever.
+    let h =
+        archive(&legal(""), &["/Contracts/old.txt", "/Elsewhere/moved.txt", "/Drawer/in a folder.txt"]).await;
+    h.rename("/Elsewhere/moved.txt", "/Contracts/moved.txt").await;
+    h.rename("/Drawer", "/Contracts/Drawer").await;
+    h.settle().await;
+    h.is_at_rest().await;
+    let mut paths: Vec<String> = h.runs().await.into_iter().map(|run| run.path).collect();
+    paths.sort();
+    assert_eq!(paths, ["/Contracts/Drawer/in a folder.txt", "/Contracts/moved.txt"]);
+}
+
+#[tokio::test]
+async fn a_rule_that_is_new_or_has_a_new_name_runs_over_nothing_that_was_there() {
+    let without = legal("").split("[rule.run]").next().unwrap().to_owned();
+    let mut h = archive(&without, &PATHS).await;
+    sweep(&h).await;
+    h.settle().await;
+    for settings in [legal(""), legal("").replace("'liability'", "'renamed'")] {
+        h.pass(A_WHILE_MS);
+        h.restart(&settings).await;
+        sweep(&h).await;
+        h.webhook("workspace_storage_file_updated", &h.node("/Contracts/a.txt").await).await;
+        h.settle().await;
+        assert_eq!(h.runs().await.len(), 0);
+    }
+    h.pass(A_WHILE_MS);
+    h.put("/Contracts/a.txt", &contract(9)).await;
+    h.settle().await;
+    assert_eq!(h.outcomes().await, ["completed"]);
+}
