@@ -3,32 +3,38 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Open files that are not the public listener's connections: the database and its readers, the operator listener's 64
-/// connections, and what the workers hold at Fastio and OpenAI.
-const OTHERS: u64 = 256;
+use super::Limits;
 
-/// As many of the `wanted` connections as there can be. Raises the limit as far as this process may.
-pub fn connections_for(wanted: usize) -> usize {
-    let needed = (wanted as u64).saturating_add(OTHERS);
-    let limit = raise();
-    if limit >= needed {
-        return wanted;
+/// Open files that are not the public listener's connections: the database and its readers, the operator listener's 128
+/// connections, and what the workers hold at Fastio and OpenAI.
+const OTHERS: usize = 320;
+
+/// As much of `limits` as there can be. Raises the limit of open files as far as this process may.
+pub fn fitting(limits: Limits) -> Limits {
+    let open = raise();
+    let room = open.saturating_sub(OTHERS).max(open / 2).max(2);
+    if limits.connections + limits.waiting <= room {
+        return limits;
     }
-    let connections = limit.saturating_sub(OTHERS).max(limit / 2).max(1);
-    tracing::warn!(
-        limit,
-        needed,
-        connections,
-        "the limit of open files is too low for receive.max_connections: fewer are served at once; raise it \
-         (`ulimit -Hn`, systemd's LimitNOFILE, a container's ulimit nofile)"
-    );
-    usize::try_from(connections).unwrap_or(wanted).min(wanted)
+    // Fewer that wait cost the strangers among them; fewer that are served cost everybody.
+    let connections = limits.connections.min(room * 3 / 4);
+    if connections < limits.connections {
+        tracing::warn!(
+            limit = open,
+            needed = limits.connections * 4 / 3 + OTHERS,
+            connections,
+            "the limit of open files is too low for receive.max_connections: fewer are served at once; raise it \
+             (`ulimit -Hn`, systemd's LimitNOFILE, a container's ulimit nofile)"
+        );
+    }
+    Limits { connections, waiting: room - connections, ..limits }
 }
 
 /// The soft limit, raised to the hard one. No limit at all is as good as the largest.
-fn raise() -> u64 {
+fn raise() -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     // Some systems accept less than the hard limit says; then what there was has to do.
-    if raised.is_ok() { maximum } else { current }.unwrap_or(u64::MAX)
+    let limit = if raised.is_ok() { maximum } else { current };
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }

@@ -4,11 +4,13 @@
 //! `axum::serve` can set none of them, so the loop is ours: how many connections and whose ([`seats`]), how long and how
 //! large a request's head may be, how long a sender may leave an answer unread, and how long a stop may take.
 //!
-//! A connection for which there is no seat yet waits in the operating system's backlog, for tenths of a second. Answering
-//! it 503 would need the very thing that has run out, and the sender would only come again.
+//! A connection first waits for its head to come, which takes little but a place among many, and only then has one of the
+//! seats where requests are served. When there is neither yet, it waits in the operating system's backlog, for tenths of a
+//! second. Answering it 503 would need the very thing that has run out, and the sender would only come again.
 
 pub mod files;
 pub mod gate;
+mod head;
 mod panic;
 mod peer;
 pub mod problem;
@@ -18,6 +20,7 @@ mod stream;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -34,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use peer::Peer;
+use peer::{Known, Peer};
 pub use seats::Visitor;
 use seats::{Seat, Seats};
 use stream::Patient;
@@ -51,6 +54,8 @@ const BACKLOG: u32 = 4_096;
 pub struct Limits {
     /// Connections served at once.
     pub connections: usize,
+    /// Connections that may wait for their first request's head at once.
+    pub waiting: usize,
     /// How long a request's head may take, and how long a connection may idle.
     pub header_time: Duration,
     pub header_bytes: usize,
@@ -86,26 +91,36 @@ pub fn harden(router: Router, panicked: impl Fn() + Clone + Send + Sync + 'stati
         .layer(always(X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }
 
+/// What a connection is served with.
+struct Site {
+    http: http1::Builder,
+    router: Router,
+    seats: Arc<Seats>,
+    head_time: Duration,
+    stop: CancellationToken,
+}
+
 /// Serves `router` on `listener` until `stop`, then finishes the requests in hand within the limit.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
-    let seats = Seats::new(limits.connections, limits.request_time);
-    let http = http(&limits);
+    let known = Arc::new(Known::default());
+    let places = Seats::new(limits.waiting, limits.request_time, known.clone());
+    let seats = Seats::new(limits.connections, limits.request_time, known);
+    let site = Site { http: http(&limits), router, seats, head_time: limits.header_time, stop };
+    let site = Arc::new(site);
     let mut connections = JoinSet::new();
     let mut arrived = None;
     loop {
-        let seated = tokio::select! {
+        let next = tokio::select! {
             biased;
-            () = stop.cancelled() => break,
+            () = site.stop.cancelled() => break,
             Some(ended) = connections.join_next() => {
                 tell(ended);
                 continue;
             }
-            seated = next(&listener, &seats, &mut arrived) => seated,
+            next = next(&listener, &places, &mut arrived) => next,
         };
-        match seated {
-            Ok((stream, seat)) => {
-                connections.spawn(connection(http.clone(), (stream, seat), router.clone(), stop.clone()));
-            }
+        match next {
+            Ok((stream, place)) => drop(connections.spawn(connection(site.clone(), stream, place))),
             // The peer went away before it was served: nothing of ours is wrong.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -139,10 +154,10 @@ fn http(limits: &Limits) -> http1::Builder {
     http
 }
 
-/// The next connection and its seat. One that has `arrived` and has no seat yet stays when this is dropped.
+/// The next connection and its place to wait. One that has `arrived` and has none yet stays when this is dropped.
 async fn next(
     listener: &TcpListener,
-    seats: &std::sync::Arc<Seats>,
+    places: &Arc<Seats>,
     arrived: &mut Option<(TcpStream, Peer)>,
 ) -> io::Result<(TcpStream, Seat)> {
     let peer = match arrived {
@@ -154,19 +169,32 @@ async fn next(
             arrived.insert((stream, address.ip().into())).1
         }
     };
-    let seat = seats.take(peer).await;
+    let place = places.take(peer).await;
     let (stream, _) = arrived.take().expect("it arrived above");
-    Ok((stream, seat))
+    Ok((stream, place))
 }
 
-/// Serves one connection until it ends, has to give way, or the server stops.
-async fn connection(
-    http: http1::Builder,
-    (stream, seat): (TcpStream, Seat),
-    router: Router,
-    stop: CancellationToken,
-) {
-    let (visitor, router) = (seat.visitor(), TowerToHyperService::new(router));
+/// One connection, until it ends, has to give way, or the server stops.
+async fn connection(site: Arc<Site>, stream: TcpStream, place: Seat) {
+    let asks = async {
+        let head = head::read(&stream).await?;
+        let _asks = place.visitor().begin();
+        io::Result::Ok((head, site.seats.take(place.visitor().peer()).await))
+    };
+    let begun = tokio::select! {
+        begun = tokio::time::timeout(site.head_time, asks) => begun,
+        () = place.gives_way() => return,
+        () = site.stop.cancelled() => return,
+    };
+    drop(place);
+    // Whoever hung up or said too little in time is owed no answer.
+    if let Ok(Ok((head, seat))) = begun {
+        serve_one(&site, Patient::new(head, stream), seat).await;
+    }
+}
+
+async fn serve_one(site: &Site, stream: Patient, seat: Seat) {
+    let (visitor, router) = (seat.visitor(), TowerToHyperService::new(site.router.clone()));
     let service = service_fn(move |mut request: Request<Incoming>| {
         let in_hand = visitor.begin();
         request.extensions_mut().insert(visitor.clone());
@@ -177,11 +205,11 @@ async fn connection(
             answer
         }
     });
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(Patient::new(stream)), service));
+    let mut connection = std::pin::pin!(site.http.serve_connection(TokioIo::new(stream), service));
     let served = async {
         tokio::select! {
             result = connection.as_mut() => result,
-            () = stop.cancelled() => {
+            () = site.stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -205,7 +233,6 @@ fn tell(ended: Result<(), JoinError>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use axum::routing::get;
@@ -215,6 +242,7 @@ mod tests {
 
     const LIMITS: Limits = Limits {
         connections: 8,
+        waiting: 8,
         header_time: Duration::from_secs(60),
         header_bytes: 16 * 1024,
         request_time: Duration::from_secs(60),

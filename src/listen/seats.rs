@@ -1,4 +1,5 @@
-//! Which connections are served when more are wanted than there may be.
+//! Who may hold a connection when more are wanted than there may be. There are two such places: where a request's head is
+//! waited for, and the fewer ones where requests are served.
 //!
 //! Whoever connects costs us something before we know who it is. So nobody is turned away for being one too many:
 //! somebody gives way, and the order in which they do keeps those apart who only hold a connection and those who use it.
@@ -24,23 +25,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::gate::Gate;
-use super::peer::Peer;
+use super::peer::{Known, Peer};
 
 /// How long a connection may wait for its first bytes, or between requests, before it can be made to give way. A sender's
 /// request leaves it together with the end of the handshake, so this is for our own delays. It also bounds what those
 /// who always come back can cost: with 1,024 places some 10,000 connections a second.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// How long an address is known after something right came from it: over a night without changes.
-const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Addresses that are remembered. Only holders of a secret get on the list, and they are a handful.
-const KNOWN_ADDRESSES: usize = 1_024;
-
 /// Everybody who is connected.
 pub struct Seats {
     limit: usize,
     request_time: Duration,
+    known: Arc<Known>,
     state: Mutex<State>,
     /// Told when a seat becomes free.
     freed: Notify,
@@ -51,7 +47,6 @@ pub struct Seats {
 struct State {
     seats: HashMap<u64, Taken>,
     parties: HashMap<Peer, Party>,
-    known: HashMap<Peer, Instant>,
     /// Deliveries that wait for their commit.
     delivering: usize,
     /// Counts what happens: later is larger.
@@ -95,8 +90,9 @@ const QUEUES: [(Stage, bool); 4] =
 const UNPROVEN: usize = 2;
 
 impl Party {
-    fn can_give_way(&self) -> usize {
-        self.queues.iter().map(BTreeMap::len).sum()
+    /// How many connections stand in the first `queues`.
+    fn can_give_way(&self, queues: usize) -> usize {
+        self.queues[..queues].iter().map(BTreeMap::len).sum()
     }
 }
 
@@ -108,14 +104,9 @@ impl Taken {
 
 impl Seats {
     /// `request_time` is how long a request that nobody vouches for keeps its seat when others want it.
-    pub fn new(limit: usize, request_time: Duration) -> Arc<Seats> {
-        Arc::new(Seats {
-            limit,
-            request_time,
-            state: Mutex::default(),
-            freed: Notify::new(),
-            gate: Gate::default(),
-        })
+    pub fn new(limit: usize, request_time: Duration, known: Arc<Known>) -> Arc<Seats> {
+        let (state, freed, gate) = (Mutex::default(), Notify::new(), Gate::default());
+        Arc::new(Seats { limit, request_time, known, state, freed, gate })
     }
 
     /// Takes a seat, from somebody else if need be.
@@ -132,53 +123,51 @@ impl Seats {
 
     fn try_take(self: &Arc<Self>, peer: Peer, now: Instant) -> Option<Seat> {
         let mut state = self.state();
-        let known = state.is_known(peer, now);
-        let strangers = state.seats_of(false, now);
-        // Who must give way, the likeliest first; nobody while there is room.
-        let crowd: &[bool] = match known {
-            false if strangers >= self.strangers() => &[false],
-            _ if state.seats.len() < self.limit => &[],
-            false => &[true],
-            true => &[true, false],
-        };
-        if !crowd.is_empty() {
-            let found = crowd.iter().find_map(|known| self.first(&state, *known, now));
-            state.remove(found?).notify_one();
+        if let Some(gives_way) = self.who_gives_way(&state, peer, now) {
+            state.remove(gives_way?).notify_one();
             if let Some(suppressed) = self.gate.pass() {
-                tracing::warn!(
-                    limit = self.limit,
-                    suppressed,
-                    "all connections are taken: one gave way to another"
-                );
+                let limit = self.limit;
+                tracing::warn!(limit, suppressed, "all connections are taken: one gave way to another");
             }
         }
-        let (id, give_way) = (state.add(peer, now), Arc::new(Notify::new()));
-        state.seats.insert(
-            id,
-            Taken { peer, stage: Stage::Idle, proven: false, turn: id, give_way: give_way.clone() },
-        );
+        let (id, give_way) = state.add(peer, now);
         Some(Seat { visitor: Visitor { seats: self.clone(), id, peer }, give_way })
     }
 
-    /// The first of the known, or of the strangers, that can be made to give way now.
-    fn first(&self, state: &State, known: bool, now: Instant) -> Option<u64> {
-        let is_in = |(peer, party): &(&Peer, &Party)| {
-            state.is_known(**peer, now) == known && party.can_give_way() > 0
+    /// Who must give way to a connection from `peer`: nobody while there is room, and perhaps nobody can.
+    fn who_gives_way(&self, state: &State, peer: Peer, now: Instant) -> Option<Option<u64>> {
+        let list = self.known.list();
+        let is_known = |(peer, _): &(&Peer, &Party)| list.has(**peer, now);
+        let (known, strangers): (Vec<_>, Vec<_>) = state.parties.iter().partition(is_known);
+        let taken: usize = strangers.iter().map(|(_, party)| party.seats).sum();
+        let found = match list.has(peer, now) {
+            false if taken >= self.strangers() => self.first(&strangers, now),
+            _ if state.seats.len() < self.limit => return None,
+            false => self.first(&known, now),
+            true => self.first(&known, now).or_else(|| self.first(&strangers, now)),
         };
-        let crowd: Vec<&Party> = state.parties.iter().filter(is_in).map(|(_, party)| party).collect();
-        let unproven: usize =
-            crowd.iter().map(|party| party.queues[..UNPROVEN].iter().map(BTreeMap::len).sum::<usize>()).sum();
+        Some(found)
+    }
+
+    /// The first of a crowd that can be made to give way now.
+    fn first(&self, crowd: &[(&Peer, &Party)], now: Instant) -> Option<u64> {
+        let crowd: Vec<&Party> = crowd
+            .iter()
+            .map(|(_, party)| *party)
+            .filter(|party| party.can_give_way(QUEUES.len()) > 0)
+            .collect();
         // While there are enough of the others, whoever delivered does not go only because they are all too new.
-        let queues = if unproven >= self.share_of_others() { UNPROVEN } else { QUEUES.len() };
+        let unproven: usize = crowd.iter().map(|party| party.can_give_way(UNPROVEN)).sum();
+        let queues = if unproven >= (self.limit / 8).max(1) { UNPROVEN } else { QUEUES.len() };
         // Those with less than the average are not the crowd, however long they have been idle.
-        let all: usize = crowd.iter().map(|party| party.can_give_way()).sum();
-        let crowd = || crowd.iter().filter(|party| party.can_give_way() * crowd.len() >= all);
+        let all: usize = crowd.iter().map(|party| party.can_give_way(QUEUES.len())).sum();
+        let crowd = || crowd.iter().filter(|party| party.can_give_way(QUEUES.len()) * crowd.len() >= all);
         (0..queues).find_map(|queue| {
             let grace = if QUEUES[queue].0 == Stage::Idle { GRACE } else { self.request_time };
             let fronts = crowd().filter_map(|party| {
                 let (turn, (since, id)) = party.queues[queue].first_key_value()?;
                 let is_over = now.saturating_duration_since(*since) >= grace;
-                is_over.then_some((party.can_give_way(), std::cmp::Reverse(*turn), *id))
+                is_over.then_some((party.seats, std::cmp::Reverse(*turn), *id))
             });
             fronts.max().map(|(_, _, id)| id)
         })
@@ -189,11 +178,6 @@ impl Seats {
         self.limit - self.limit / 4
     }
 
-    /// What neither the proven nor their deliveries may fill, so that others can come and go.
-    fn share_of_others(&self) -> usize {
-        (self.limit / 8).max(1)
-    }
-
     /// A thread that panicked in here has at worst left a seat in the wrong queue.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -201,25 +185,16 @@ impl Seats {
 }
 
 impl State {
-    fn is_known(&self, peer: Peer, now: Instant) -> bool {
-        self.known.get(&peer).is_some_and(|until| *until > now)
-    }
-
-    fn seats_of(&self, known: bool, now: Instant) -> usize {
-        self.parties
-            .iter()
-            .filter(|(peer, _)| self.is_known(**peer, now) == known)
-            .map(|(_, party)| party.seats)
-            .sum()
-    }
-
-    /// A new id, which stands at the end of its party's first queue.
-    fn add(&mut self, peer: Peer, now: Instant) -> u64 {
+    /// Adds a connection: its id, and how it is told to give way.
+    fn add(&mut self, peer: Peer, now: Instant) -> (u64, Arc<Notify>) {
         self.turn += 1;
+        let (id, give_way) = (self.turn, Arc::new(Notify::new()));
+        let taken = Taken { peer, stage: Stage::Idle, proven: false, turn: id, give_way: give_way.clone() };
         let party = self.parties.entry(peer).or_default();
         party.seats += 1;
-        party.queues[0].insert(self.turn, (now, self.turn));
-        self.turn
+        party.queues[0].insert(id, (now, id));
+        self.seats.insert(id, taken);
+        (id, give_way)
     }
 
     /// Takes a seat away, and answers how to tell who sits on it.
@@ -254,14 +229,6 @@ impl State {
             }
             None => self.delivering += 1,
         }
-    }
-
-    fn remember(&mut self, peer: Peer, now: Instant) {
-        if self.known.len() >= KNOWN_ADDRESSES && !self.known.contains_key(&peer) {
-            let oldest = self.known.iter().min_by_key(|(_, until)| **until).map(|(peer, _)| *peer);
-            oldest.and_then(|oldest| self.known.remove(&oldest));
-        }
-        self.known.insert(peer, now + KNOWN_FOR);
     }
 }
 
@@ -302,6 +269,10 @@ pub struct Visitor {
 }
 
 impl Visitor {
+    pub(super) fn peer(&self) -> Peer {
+        self.peer
+    }
+
     /// A request begins. It ends when what is returned is dropped.
     pub(super) fn begin(&self) -> InHand {
         self.seats.state().change(self.id, |taken| taken.stage = Stage::Asking);
@@ -310,7 +281,7 @@ impl Visitor {
 
     /// Whether something right came from this address lately.
     pub fn is_known(&self) -> bool {
-        self.seats.state().is_known(self.peer, Instant::now())
+        self.seats.known.list().has(self.peer, Instant::now())
     }
 
     /// The request in hand is right, so from now on it does not give way, and its address is known. False when too many
@@ -318,7 +289,7 @@ impl Visitor {
     #[must_use]
     pub fn vouch(&self) -> bool {
         let mut state = self.seats.state();
-        state.remember(self.peer, Instant::now());
+        self.seats.known.list().add(self.peer, Instant::now());
         if state.delivering >= (self.seats.limit - self.seats.limit / 8).max(1) {
             return false;
         }

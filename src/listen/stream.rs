@@ -20,6 +20,8 @@ const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 /// A stream that gives up on a peer which does not take what we write, and that hangs up gently.
 pub struct Patient {
     stream: TcpStream,
+    /// What was read of it already, and is to be read first.
+    head: io::Cursor<Vec<u8>>,
     /// Runs while a write waits, or while we wait for the peer to hang up too.
     giving_up: Option<Pin<Box<Sleep>>>,
     /// What the peer sent after we hung up.
@@ -27,8 +29,8 @@ pub struct Patient {
 }
 
 impl Patient {
-    pub fn new(stream: TcpStream) -> Self {
-        Patient { stream, giving_up: None, discarded: 0 }
+    pub fn new(head: Vec<u8>, stream: TcpStream) -> Self {
+        Patient { stream, head: io::Cursor::new(head), giving_up: None, discarded: 0 }
     }
 
     /// Whether waiting has taken `limit`, counted from the first call that waited.
@@ -51,6 +53,14 @@ impl AsyncRead for Patient {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let (position, length) = (self.head.position(), self.head.get_ref().len() as u64);
+        if position < length {
+            return Pin::new(&mut self.head).poll_read(cx, buf);
+        }
+        if length > 0 {
+            // Nobody needs it any more, and a connection may be kept for long.
+            self.head = io::Cursor::default();
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

@@ -32,6 +32,7 @@ pub use settings::{Error, Listen, Settings};
 /// A person, a monitor and a page or two.
 const LIMITS: Limits = Limits {
     connections: 64,
+    waiting: 64,
     header_time: Duration::from_secs(5),
     header_bytes: 16 * 1024,
     // Longer than any answer takes, so that a question under way is answered.

@@ -126,8 +126,7 @@ impl Public {
     /// Serves the public listener until `stop`, and what is in hand then.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let router = handler::router(self.door.clone(), self.hints.clone());
-        let limits = self.door.settings.limits();
-        let limits = listen::Limits { connections: files::connections_for(limits.connections), ..limits };
+        let limits = files::fitting(self.door.settings.limits());
         listen::serve(listener, router, limits, stop).await;
     }
 

@@ -1,8 +1,8 @@
 //! Senders get through to the real program while strangers hold more connections than it serves, come back whenever one is
 //! cut off, and send bodies all the time.
 //!
-//! A plain run is small enough for a busy machine. `DOCKET_FLOOD=1` makes it what is promised, on a quiet machine: 5,000
-//! connections and 100 MB a second, and every delivery has the time that a sender gives it ([docs/testing.md]).
+//! A plain run is small enough for a busy machine. `DOCKET_FLOOD=5000,100` makes it what is promised, on a quiet machine:
+//! 5,000 connections, 100 MB a second, and each delivery has the time that a sender gives it (docs/testing.md).
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -34,13 +34,19 @@ const SMALL: Flood = Flood {
     patience: Duration::from_secs(30),
 };
 
-const PROMISED: Flood = Flood {
-    connections: 1024,
-    idle: 5_000,
-    megabytes_a_second: 100,
-    deliveries: 250,
-    patience: Duration::from_millis(2_500),
-};
+impl Flood {
+    /// What `DOCKET_FLOOD=CONNECTIONS,MEGABYTES` says, with the default settings and a sender's real patience.
+    fn asked_for(text: &str) -> Flood {
+        let (idle, megabytes) = text.split_once(',').expect("DOCKET_FLOOD=5000,100");
+        Flood {
+            connections: 1024,
+            idle: idle.parse().unwrap(),
+            megabytes_a_second: megabytes.parse().unwrap(),
+            deliveries: 100,
+            patience: Duration::from_millis(2_500),
+        }
+    }
+}
 
 /// Senders, every other of which keeps its connection.
 const SENDERS: usize = 8;
@@ -49,7 +55,7 @@ const MEGABYTE: usize = 1024 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_who_always_come_back_and_bodies_without_end_keep_no_sender_out() {
-    let flood = if std::env::var_os("DOCKET_FLOOD").is_some() { PROMISED } else { SMALL };
+    let flood = std::env::var("DOCKET_FLOOD").map_or(SMALL, |text| Flood::asked_for(&text));
     let place = Place::new();
     // Nothing is asked of these: what is delivered is about no rule.
     place.write("docket.toml", &place.settings("http://127.0.0.1:9/", "http://127.0.0.1:9/"));
@@ -65,8 +71,8 @@ async fn strangers_who_always_come_back_and_bodies_without_end_keep_no_sender_ou
     let address: SocketAddr = ready["listen"].as_str().unwrap().parse().unwrap();
 
     let mut strangers = JoinSet::new();
-    for _ in 0..flood.idle {
-        strangers.spawn(holds_a_connection(address));
+    for stranger in 0..flood.idle {
+        strangers.spawn(holds_a_connection(address, BEGINNINGS[stranger % BEGINNINGS.len()]));
     }
     for stranger in 0..flood.megabytes_a_second {
         strangers.spawn(sends_bodies(address, stranger.is_multiple_of(2)));
@@ -91,11 +97,17 @@ async fn strangers_who_always_come_back_and_bodies_without_end_keep_no_sender_ou
     assert_eq!(server.stop(), 0);
 }
 
+/// What those say who only hold a connection: nothing, a part of a head, and a question after which they stay.
+const BEGINNINGS: [&str; 3] =
+    ["", "POST /webhooks/fastio HTTP/1.1\r\nhost: x\r\n", "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"];
+
 /// Holds a connection for as long as it may, again and again.
-async fn holds_a_connection(address: SocketAddr) {
+async fn holds_a_connection(address: SocketAddr, begin: &str) {
     loop {
-        if let Ok(mut stream) = TcpStream::connect(address).await {
-            let _ = stream.read(&mut [0; 64]).await;
+        if let Ok(mut stream) = TcpStream::connect(address).await
+            && stream.write_all(begin.as_bytes()).await.is_ok()
+        {
+            while stream.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {}
         }
     }
 }

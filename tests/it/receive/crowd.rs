@@ -51,11 +51,21 @@ fn delivery(world: &World, id: &str) -> String {
     )
 }
 
-/// Connects `many` times from `address`, and waits until the server has shut all but the newest `left`.
+/// A question that anybody may ask. The connection goes on after its answer.
+const ALIVE: &str = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// A connection from `address` that is served and asks nothing more.
+async fn idle_from(address: &str, world: &World) -> TcpStream {
+    let mut stream = from(address, world).await;
+    assert_eq!(asked(&mut stream, ALIVE).await, "HTTP/1.1 200 OK");
+    stream
+}
+
+/// Has `many` connections of `address` served one after the other, and sees that all but the newest `left` gave way.
 async fn crowd_in(address: &str, world: &World, many: usize, left: usize) -> Vec<TcpStream> {
     let mut crowd = Vec::new();
     for _ in 0..many {
-        crowd.push(from(address, world).await);
+        crowd.push(idle_from(address, world).await);
     }
     let newest = crowd.split_off(many - left);
     for pressed_out in crowd {
@@ -103,9 +113,22 @@ async fn what_claims_no_readable_and_timely_signature_is_refused_before_its_body
 #[tokio::test]
 async fn when_every_place_is_taken_the_oldest_idle_connection_gives_way() {
     let world = small(1).await;
-    let first = world.connect().await;
+    let first = idle_from("127.0.0.1", &world).await;
     assert_eq!(world.send(&event("evt_1", "2a")).await, 202);
     assert_eq!(rest(first).await, "");
+}
+
+#[tokio::test]
+async fn who_has_not_asked_anything_yet_takes_nobodys_place() {
+    let world = small(1).await;
+    let (mut silent, mut slow) = (world.connect().await, world.connect().await);
+    slow.write_all(&ALIVE.as_bytes()[..20]).await.unwrap();
+    for id in ["evt_1", "evt_2", "evt_3"] {
+        let mut sender = from("127.0.0.2", &world).await;
+        assert_eq!(asked(&mut sender, &delivery(&world, id)).await, "HTTP/1.1 202 Accepted");
+    }
+    assert_eq!(asked(&mut slow, &ALIVE[20..]).await, "HTTP/1.1 200 OK");
+    assert_eq!(asked(&mut silent, ALIVE).await, "HTTP/1.1 200 OK");
 }
 
 #[tokio::test]
@@ -125,7 +148,7 @@ async fn strangers_leave_a_quarter_of_the_places_to_known_senders() {
     let mut sender = from("127.0.0.2", &world).await;
     assert_eq!(asked(&mut sender, &delivery(&world, "evt_1")).await, "HTTP/1.1 202 Accepted");
     drop(sender);
-    let mut idle = from("127.0.0.2", &world).await;
+    let mut idle = idle_from("127.0.0.2", &world).await;
     let _crowd = crowd_in("127.0.0.1", &world, 40, 6).await;
     assert_eq!(asked(&mut idle, &delivery(&world, "evt_2")).await, "HTTP/1.1 202 Accepted");
 }
@@ -133,10 +156,9 @@ async fn strangers_leave_a_quarter_of_the_places_to_known_senders() {
 #[tokio::test]
 async fn one_address_presses_out_itself_only() {
     let world = small(8).await;
-    let mut other = from("127.0.0.3", &world).await;
+    let mut other = idle_from("127.0.0.3", &world).await;
     let _crowd = crowd_in("127.0.0.1", &world, 40, 5).await;
-    let ask = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
-    assert_eq!(asked(&mut other, ask).await, "HTTP/1.1 200 OK");
+    assert_eq!(asked(&mut other, ALIVE).await, "HTTP/1.1 200 OK");
 }
 
 #[tokio::test]
