@@ -96,7 +96,7 @@ fn is_usage(error: &(dyn Error + 'static)) -> bool {
         || error.is::<receive::BadSetting>()
         || error.is::<receive::signature::NoSecret>()
         || matches!(receive, Some(receive::Error::NoSecret(_) | receive::Error::BadSetting(_)))
-        || matches!(error.downcast_ref(), Some(OpenError::NotSqlite | OpenError::NotPlain))
+        || error.downcast_ref::<OpenError>().is_some_and(OpenError::is_usage)
         || matches!(error.downcast_ref(), Some(operate::Error::Open(_) | operate::Error::Token(_)))
         || error.downcast_ref::<fastio::Error>().is_some_and(|error| {
             error.kind == fastio::ErrorKind::Rejected && error.phase == Phase::BeforeBody
@@ -128,9 +128,9 @@ mod tests {
 
     #[test]
     fn a_cause_is_said_once() {
-        let error = OpenError::Lock { path: "x.lock".into(), source: io::Error::other("no room") };
+        let error = OpenError::Lock { path: "x.db".into(), source: io::Error::other("no room") };
         let error = Err::<(), _>(error).context("starting").unwrap_err();
-        assert_eq!(sentence(error.as_ref()), "starting: cannot lock x.lock: no room");
+        assert_eq!(sentence(error.as_ref()), "starting: cannot lock x.db: no room");
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
         assert!(
             matches!(Failure::from_error(missing), Failure::Usage(text) if text.contains("FASTIO_API_KEY"))
         );
-        let in_use = OpenError::InUse("docket.db".into());
+        let in_use = OpenError::InUse { path: "docket.db".into(), holder: "process 1".into() };
         assert!(matches!(Failure::from_error(in_use), Failure::Failed(_)));
         let pipe = io::Error::from(io::ErrorKind::BrokenPipe);
         assert!(matches!(Failure::from(pipe), Failure::ReaderGone));

@@ -1,7 +1,9 @@
 //! `docket.toml`, then the environment, then flags: one checked value. Secrets come from the environment or from files
 //! and never print.
 
+mod base_url;
 mod overlay;
+pub mod permissions;
 mod ranges;
 mod secrets;
 
@@ -14,8 +16,9 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use crate::sync::{RuleError, RuleSettings, Rules};
-use crate::{feed, mistake, operate, queue, receive, run, sync};
+use crate::{database, feed, mistake, operate, queue, receive, run, sync};
 
+pub use base_url::Way;
 pub use secrets::Secrets;
 
 /// Where the settings are when nobody says otherwise.
@@ -36,8 +39,12 @@ pub struct Config {
     pub log: LogSettings,
     pub rules: Vec<RuleSettings>,
     pub secrets: Secrets,
+    /// The settings file, if there is one.
+    path: Option<PathBuf>,
     /// Where the settings file is: what it names is relative to it.
     folder: PathBuf,
+    /// The files that hold secrets, each by the variable that names it.
+    secret_files: Vec<(String, PathBuf)>,
 }
 
 /// Where the settings come from.
@@ -68,6 +75,11 @@ pub enum ConfigError {
     NoSecret { variable: &'static str, why: &'static str },
     #[error("{}", .0.join("\n"))]
     Unusable(Vec<String>),
+    #[error(
+        "{section}.base_url is http:// on another machine, where the key would arrive in clear text: write https://, or \
+         set {section}.allow_plain_http = true if the way there is safe otherwise"
+    )]
+    PlainHttp { section: &'static str },
     #[error("{0}")]
     Rule(#[from] RuleError),
     #[error("{0}")]
@@ -116,7 +128,7 @@ fn rule_tables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RuleSet
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {
-    /// Where the state is kept.
+    /// Where the state is kept. A relative path is relative to the settings file; [`Config`] has it absolute.
     pub url: String,
 }
 
@@ -131,12 +143,18 @@ impl Default for DatabaseSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct FastioSettings {
     /// Fastio's API.
+    #[serde(deserialize_with = "base_url::read")]
     pub base_url: Url,
+    /// Send the key over a network in clear text all the same.
+    pub allow_plain_http: bool,
 }
 
 impl Default for FastioSettings {
     fn default() -> Self {
-        FastioSettings { base_url: Url::parse("https://api.fast.io/current").expect("it is a URL") }
+        FastioSettings {
+            base_url: Url::parse("https://api.fast.io/current").expect("it is a URL"),
+            allow_plain_http: false,
+        }
     }
 }
 
@@ -145,7 +163,10 @@ impl Default for FastioSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct OpenaiSettings {
     /// OpenAI's API, or a compatible one.
+    #[serde(deserialize_with = "base_url::read")]
     pub base_url: Url,
+    /// Send the key over a network in clear text all the same.
+    pub allow_plain_http: bool,
     /// Sent as `OpenAI-Organization`.
     pub organization: Option<String>,
     /// Sent as `OpenAI-Project`.
@@ -156,6 +177,7 @@ impl Default for OpenaiSettings {
     fn default() -> Self {
         OpenaiSettings {
             base_url: Url::parse("https://api.openai.com/v1").expect("it is a URL"),
+            allow_plain_http: false,
             organization: None,
             project: None,
         }
@@ -232,11 +254,14 @@ impl Config {
             let table = text.parse().map_err(|error| told(&error))?;
             overlay::apply(table, overrides)?
         };
-        let File { database, fastio, openai, receive, operate, queue, sync, feed, sweep, log, rule } = file;
+        let File { mut database, fastio, openai, receive, operate, queue, sync, feed, sweep, log, rule } =
+            file;
         let secrets = Secrets::read(&sources.environment)?;
         let folder = path.and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
+        database.url = database::relative_to(&database.url, &folder);
         let rules = rule;
-        Ok(Config {
+        let secret_files = permissions::secret_files(&sources.environment);
+        let config = Config {
             database,
             fastio,
             openai,
@@ -249,8 +274,27 @@ impl Config {
             log,
             rules,
             secrets,
+            path: path.map(Path::to_owned),
             folder,
-        })
+            secret_files,
+        };
+        config.ways().iter().try_for_each(Way::check)?;
+        Ok(config)
+    }
+
+    /// Where the keys go.
+    pub fn ways(&self) -> [Way<'_>; 2] {
+        let FastioSettings { base_url: fastio, allow_plain_http: fastio_plain } = &self.fastio;
+        let OpenaiSettings { base_url: openai, allow_plain_http: openai_plain, .. } = &self.openai;
+        [
+            Way { section: "fastio", url: fastio, allow_plain_http: *fastio_plain },
+            Way { section: "openai", url: openai, allow_plain_http: *openai_plain },
+        ]
+    }
+
+    /// The settings file, by its absolute path. `None` where all stands in the environment and in flags.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.path.as_deref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
     }
 
     /// The rules, checked together.

@@ -1,33 +1,114 @@
-//! One server per SQLite file. The lock is the operating system's, so it goes with the process however that ends, and a
-//! server that starts knows that every lease it finds belongs to a dead one.
+//! One server per database. The lock is the operating system's and is on the database itself, so it is the same one by
+//! whatever name the database is opened, nobody can take it who cannot open the database, and it goes with the process
+//! however that ends: a server that starts knows that every lease it finds belongs to a dead one.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
-use super::{OpenError, path};
+use super::{OpenError, location};
 
-/// Held by a server for as long as it runs.
+/// A command that looks whether a server runs holds the lock for a moment. So a server asks for it this often, and this far
+/// apart, before it believes that another one has it.
+const TRIES: u32 = 5;
+const BETWEEN: Duration = Duration::from_millis(20);
+
+/// What the kernel says of locks that are held.
+const LOCKS: &str = "/proc/locks";
+
+/// Held by a server for as long as it runs, and longer than the database is open.
 #[derive(Debug)]
 pub struct ServerLock {
     _file: File,
 }
 
 impl ServerLock {
-    /// Takes the lock of the database at `url`.
+    /// Takes the lock of the database at `url`, which is made, empty, when there is none.
     ///
     /// # Errors
-    /// [`OpenError::InUse`] when another server holds it.
+    /// [`OpenError::InUse`] when another server holds it, and those of a file that cannot be opened.
     pub fn take(url: &str) -> Result<Self, OpenError> {
-        let mut path = path(url)?.into_os_string();
-        path.push(".lock");
-        let path = std::path::PathBuf::from(path);
-        let failed = |source| OpenError::Lock { path: path.clone(), source };
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(ServerLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.with_extension(""))),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+        let path = location::path(url)?;
+        let real = location::found_or_made(&path)?;
+        let file = open(&path, &real)?;
+        for tries_left in (0..TRIES).rev() {
+            match file.try_lock() {
+                Ok(()) => return alone(&path, ServerLock { _file: file }),
+                Err(TryLockError::WouldBlock) if tries_left > 0 => thread::sleep(BETWEEN),
+                Err(TryLockError::WouldBlock) => break,
+                Err(TryLockError::Error(source)) => return Err(OpenError::Lock { path, source }),
+            }
+        }
+        Err(OpenError::InUse { holder: holder(&real), path })
+    }
+
+    /// Who works on the database at `url` now, in words for a person; `None` when nobody does. Makes no file.
+    ///
+    /// Only for a process that does not have the database open: closing any handle of a file gives up what locks SQLite
+    /// holds on it in this process.
+    ///
+    /// # Errors
+    /// [`OpenError::Missing`] when there is no database, and those of a file that cannot be opened.
+    pub fn holder(url: &str) -> Result<Option<String>, OpenError> {
+        let path = location::path(url)?;
+        let real = location::found(&path)?;
+        match open(&path, &real)?.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(holder(&real))),
+            Err(TryLockError::Error(source)) => Err(OpenError::Lock { path, source }),
         }
     }
+}
+
+fn open(path: &Path, real: &Path) -> Result<File, OpenError> {
+    let failed = |source| OpenError::Place { path: path.to_owned(), source };
+    OpenOptions::new().read(true).write(true).open(lockable(real)).map_err(failed)
+}
+
+/// On Linux `flock` and the locks that SQLite takes know nothing of each other. Elsewhere they may be one kind, and a lock on
+/// the database would lock SQLite out: there it is on a file beside it.
+fn lockable(real: &Path) -> PathBuf {
+    if cfg!(target_os = "linux") {
+        return real.to_owned();
+    }
+    let beside = location::beside(real, ".lock");
+    // What stands in the way is told when it is opened.
+    let _ = location::make(&beside);
+    beside
+}
+
+/// A file with two names would get two logs from SQLite, each with half of what was written.
+fn alone(path: &Path, lock: ServerLock) -> Result<ServerLock, OpenError> {
+    let metadata = fs::metadata(path).map_err(|source| OpenError::Place { path: path.to_owned(), source })?;
+    match metadata.nlink() {
+        0 | 1 => Ok(lock),
+        names => Err(OpenError::SeveralNames { path: path.to_owned(), names }),
+    }
+}
+
+/// Who holds the lock of `real`, as far as the kernel shows that here: not across containers.
+fn holder(real: &Path) -> String {
+    let process = fs::metadata(real).ok().and_then(|file| {
+        let locks = fs::read_to_string(LOCKS).ok()?;
+        process(&locks, file.ino())
+    });
+    let Some(process) = process else { return "a process that cannot be seen from here".to_owned() };
+    match fs::read_to_string(format!("/proc/{process}/comm")) {
+        Ok(name) => format!("process {process}, {}", name.trim_end()),
+        Err(_) => format!("process {process}"),
+    }
+}
+
+/// The process that holds a `flock` on the file with this inode. The line ends in process, device:inode, and the range.
+fn process(locks: &str, inode: u64) -> Option<u32> {
+    locks.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, process, file, ..] = fields[..] else { return None };
+        let (_, its_inode) = file.rsplit_once(':')?;
+        (its_inode.parse() == Ok(inode)).then(|| process.parse().ok()).flatten()
+    })
 }
 
 #[cfg(test)]
@@ -35,12 +116,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_server_on_one_file_is_refused_until_the_first_is_gone() {
+    fn a_second_server_on_one_file_is_refused_by_whatever_name_until_the_first_is_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/docket.db", folder.path().display());
-        let first = ServerLock::take(&url).unwrap();
-        assert!(matches!(ServerLock::take(&url), Err(OpenError::InUse(_))));
+        let at = |name: &str| folder.path().join(name);
+        let url = |name: &str| format!("sqlite://{}", at(name).display());
+        let first = ServerLock::take(&url("docket.db")).unwrap();
+        std::os::unix::fs::symlink(at("docket.db"), at("link.db")).unwrap();
+        fs::hard_link(at("docket.db"), at("hard.db")).unwrap();
+        for name in ["docket.db", "link.db", "hard.db"] {
+            let error = ServerLock::take(&url(name)).unwrap_err();
+            let OpenError::InUse { holder, .. } = error else { panic!("{name}: {error}") };
+            assert!(holder.contains(&std::process::id().to_string()), "{holder}");
+            assert!(ServerLock::holder(&url(name)).unwrap().is_some());
+        }
         drop(first);
-        ServerLock::take(&url).unwrap();
+        let error = ServerLock::take(&url("hard.db")).unwrap_err();
+        assert!(matches!(error, OpenError::SeveralNames { names: 2, .. }), "{error}");
+        fs::remove_file(at("hard.db")).unwrap();
+        assert_eq!(ServerLock::holder(&url("link.db")).unwrap(), None);
+        ServerLock::take(&url("link.db")).unwrap();
+    }
+
+    #[test]
+    fn the_holder_is_read_from_what_the_kernel_says() {
+        let locks = "1: POSIX  ADVISORY  READ 11 fd:01:77 128 128\n2: FLOCK  ADVISORY  WRITE 4242 fd:01:77 0 EOF\n\
+                     2: -> FLOCK  ADVISORY  WRITE 12 fd:01:77 0 EOF\n";
+        assert_eq!(process(locks, 77), Some(4242));
+        assert_eq!(process(locks, 7), None);
     }
 }

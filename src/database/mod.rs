@@ -5,11 +5,11 @@
 //! one connection, handed out in the order it was asked for, and readers have connections of their own.
 
 mod error;
+mod location;
 mod lock;
 mod place;
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use sqlx::sqlite::{
 };
 
 pub use error::OpenError;
+pub use location::{beside, path, relative_to};
 pub use lock::ServerLock;
 pub use place::Displaced;
 use place::Place;
@@ -69,9 +70,8 @@ impl Database {
     /// # Errors
     /// A `url` that is not `sqlite://PATH`, a file that cannot be opened, or a schema newer than this program.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        let options = options(url)?;
-        keep_private(options.get_filename());
-        let database = Self::connect(options.create_if_missing(true)).await?;
+        let file = location::found_or_made(&path(url)?)?;
+        let database = Self::connect(options(&file)).await?;
         MIGRATIONS.run(&database.write).await?;
         Ok(database)
     }
@@ -81,12 +81,8 @@ impl Database {
     /// # Errors
     /// As [`Database::open`], when there is none, and when it has the schema of another version.
     pub async fn open_existing(url: &str) -> Result<Self, OpenError> {
-        let options = options(url)?;
-        let path = options.get_filename().to_owned();
-        if !path.exists() {
-            return Err(OpenError::Missing(path));
-        }
-        let database = Self::connect(options).await?;
+        let path = path(url)?;
+        let database = Self::connect(options(&location::found(&path)?)).await?;
         // A server of another version may be using it, and only a server changes the schema.
         match database.schema().await? {
             (0, 0) => Ok(database),
@@ -100,12 +96,7 @@ impl Database {
     /// # Errors
     /// As [`Database::open_existing`], and when it cannot be written.
     pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
-        let options = options(url)?;
-        let path = options.get_filename().to_owned();
-        if !path.exists() {
-            return Err(OpenError::Missing(path));
-        }
-        let database = Self::connect(options).await?;
+        let database = Self::connect(options(&location::found(&path(url)?)?)).await?;
         database.begin().await?.rollback().await?;
         let sqlite = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&database.write).await?;
         let (missing, unknown) = database.schema().await?;
@@ -187,16 +178,6 @@ const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' A
 
 const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
 
-/// Makes a database that is not there yet, empty and for our own user only: it holds names, results and held locks. Its WAL
-/// gets the same rights from SQLite. What stands in the way is for SQLite to say.
-fn keep_private(path: &std::path::Path) {
-    let mut new = std::fs::OpenOptions::new();
-    new.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
-    let _ = new.open(path);
-}
-
 /// Whether a writer that is given back has no transaction open.
 ///
 /// On a full disk SQLite rolls a transaction back by itself. The driver's own rollback then fails and leaves it counting
@@ -229,16 +210,9 @@ fn sqlite_code(error: &Error) -> Option<u32> {
     error.code()?.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
-fn options(url: &str) -> Result<SqliteConnectOptions, OpenError> {
-    if !url.starts_with("sqlite:") {
-        return Err(OpenError::NotSqlite);
-    }
-    let first =
-        url.trim_start_matches("sqlite:").trim_start_matches('/').split('/').next().unwrap_or_default();
-    if first.split_once('@').is_some_and(|(user, _)| user.contains(':')) {
-        return Err(OpenError::NotPlain);
-    }
-    Ok(SqliteConnectOptions::from_str(url)?
+fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
         .journal_mode(SqliteJournalMode::Wal)
         // FULL syncs the WAL at each commit. NORMAL would lose acknowledged deliveries with the power.
         .synchronous(SqliteSynchronous::Full)
@@ -249,12 +223,7 @@ fn options(url: &str) -> Result<SqliteConnectOptions, OpenError> {
         .pragma("cache_size", CACHE_KIB)
         // A lock's token is a secret only while the lock is held. FAST overwrites what a row gives up where the page is
         // written anyway, so no copy or backup of the file holds old ones, and it costs no more writes.
-        .pragma("secure_delete", "FAST"))
-}
-
-/// Where the file of a `sqlite:` URL is.
-pub fn path(url: &str) -> Result<PathBuf, OpenError> {
-    Ok(options(url)?.get_filename().to_owned())
+        .pragma("secure_delete", "FAST")
 }
 
 fn parse_version(version: &str) -> [u32; 3] {
