@@ -10,8 +10,10 @@ mod demo;
 mod events;
 mod failure;
 mod files;
+mod introduction;
 mod jobs;
 mod log;
+mod memory;
 mod output;
 mod progress;
 mod rebuild;
@@ -113,6 +115,9 @@ struct Form {
 impl Cli {
     /// Does what was asked for, and says what went wrong on standard error.
     pub async fn run(self) -> ExitCode {
+        if let Err(error) = memory::keep_to_itself() {
+            return Failure::Failed(format!("cannot keep the memory out of core dumps: {error}")).report();
+        }
         match self.command.run(&self.settings).await {
             Ok(Outcome::Done) => ExitCode::SUCCESS,
             Ok(Outcome::Bad) => ExitCode::from(failure::FAILED),

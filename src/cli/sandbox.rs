@@ -79,7 +79,7 @@ impl From<SchemeName> for Scheme {
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
-    log::start(&config.log)?;
+    let _log = log::start(&config.log)?;
     let mut signals = Signals::listen()?;
     let stop = CancellationToken::new();
     let Arguments { fastio, openai, webhook, scheme, index_delay, seed, assistants, json } = arguments;

@@ -4,6 +4,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::{Failure, Outcome};
+use super::introduction::introduce;
 use super::log;
 use super::signals::Signals;
 use crate::app::{App, Start};
@@ -19,9 +20,10 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
-    log::start(&config.log)?;
+    let _log = log::start(&config.log)?;
     // Before anything is begun, so that a stop during the start is a stop too.
     let mut signals = Signals::listen()?;
+    introduce(config);
     let stop = CancellationToken::new();
     let serve = async {
         let app =

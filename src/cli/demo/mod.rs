@@ -69,7 +69,7 @@ pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcom
             "the demo makes its own settings: leave --config out, or use --set".to_owned(),
         ));
     }
-    let mut signals = Signals::listen_at_terminal()?;
+    let mut signals = Signals::listen()?;
     let stop = CancellationToken::new();
     signals.guard(&stop, demo(&arguments, settings, &stop)).await
 }
@@ -93,7 +93,7 @@ async fn demo(
     std::fs::write(&path, addresses.settings(folder.path())).context("writing the demo's settings")?;
     std::fs::write(folder.path().join(SCHEMA_FILE), SCHEMA).context("writing the demo's schema")?;
     let config = Config::load(&sources(&path, settings)).map_err(Failure::usage)?;
-    log::start(&config.log)?;
+    let _log = log::start(&config.log)?;
 
     let start = Start { listener: Some(listener), ..Start::default() };
     let app = App::start(&config, Clock::default(), start).await?;

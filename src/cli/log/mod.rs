@@ -1,0 +1,58 @@
+//! Sets up the log of the commands that run: to standard error, as text for a person at a terminal and as JSON elsewhere.
+//!
+//! Nothing depends on the log: a line that cannot be written is counted and told of when writing works again, and whoever
+//! does not read it holds up nobody.
+
+mod json;
+mod lines;
+
+use std::io::{self, IsTerminal};
+use std::panic::{self, PanicHookInfo};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::JsonFields;
+
+use self::json::JsonLines;
+pub use self::lines::Log;
+use super::failure::Failure;
+use super::text::head;
+use crate::config::{LogFormat, LogSettings};
+
+/// What of a panic's words is told: most are shorter, and some quote what they were given.
+const SHOWN_CHARS: usize = 500;
+
+/// What is left of the log is written when the answer is dropped, at the end of the command.
+///
+/// # Errors
+/// A filter that cannot be read.
+pub fn start(settings: &LogSettings) -> Result<Log, Failure> {
+    let filter = EnvFilter::builder()
+        .parse(&settings.filter)
+        .map_err(|error| Failure::Usage(format!("log.filter: {error}")))?;
+    let terminal = io::stderr().is_terminal();
+    let text = match settings.format {
+        LogFormat::Auto => terminal,
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    let log = Log::to(io::stderr())?;
+    // The subscriber's own way to tell of a line that it cannot write is to print another one, which panics.
+    let lines = fmt().with_env_filter(filter).with_writer(log.lines()).log_internal_errors(false);
+    // Nothing in this process sets up a log before this; in a test that did, its own stays.
+    let _ = if text {
+        lines.with_ansi(terminal && super::text::colour_wanted()).with_target(false).try_init()
+    } else {
+        lines.fmt_fields(JsonFields::new()).event_format(JsonLines).try_init()
+    };
+    panic::set_hook(Box::new(tell_of_panic));
+    Ok(log)
+}
+
+/// A panic is a line of the log as any other. The standard hook would write to standard error by itself, and wait there for
+/// whoever does not read it.
+fn tell_of_panic(panic: &PanicHookInfo<'_>) {
+    let words = panic.payload_as_str().unwrap_or("without words");
+    let place = panic.location().map(tracing::field::display);
+    tracing::error!(place, reason = head(words, SHOWN_CHARS), "panicked: this is a bug of docket");
+}
