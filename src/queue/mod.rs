@@ -58,6 +58,9 @@ pub enum Verdict {
     Later { after: Duration, reason: String },
     /// It failed in a way that may pass. `after` is what the remote asked for; without it the wait doubles each time.
     Retry { after: Option<Duration>, reason: String },
+    /// What it is about is not there, as may be for a moment after it was told of. Otherwise as [`Verdict::Retry`]; nothing
+    /// failed, so nobody has to be told.
+    NotYet { reason: String },
     /// The target refuses everything, so no other job that needs it has to find out. Costs no attempt.
     Hold { target: String, reason: String },
     /// The target did not answer, or said only that it cannot now. Perhaps it answers nobody; `silent` when it did not

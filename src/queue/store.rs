@@ -165,10 +165,27 @@ const CLAIM_PAUSED: &str = claim_paused!("priority, due_at, id");
 const CLAIM_PROBE: &str =
     claim_paused!("id IN (SELECT job_id FROM strike WHERE job_id IS NOT NULL), priority, due_at, id");
 
+/// What became of the jobs whose workers stopped without a word.
+#[derive(Debug, Default)]
+pub struct Expired {
+    /// Those that go on.
+    pub released: u64,
+    pub dead: Vec<Dead>,
+}
+
+/// A job that died now.
+#[derive(Debug, Clone, FromRow)]
+pub struct Dead {
+    pub id: i64,
+    pub key: String,
+    pub attempt: i64,
+    pub reason: String,
+}
+
 /// Makes jobs due again whose lease has run out: their worker is dead, or hangs and will find its lease lost. What was
 /// tried once goes first again, since it is half done; what was tried more often may be what kills workers, and stands
 /// behind the others.
-pub async fn expire(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<u64, Error> {
+pub async fn expire(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<Expired, Error> {
     expire_but(connection, (now, max_attempts), &[]).await
 }
 
@@ -178,21 +195,29 @@ pub(super) async fn expire_but(
     connection: &mut Connection,
     (now, max_attempts): (i64, u16),
     hand: &[i64],
-) -> Result<u64, Error> {
+) -> Result<Expired, Error> {
     let hand = serde_json::to_string(hand).expect("numbers only");
-    let expired = sqlx::query(EXPIRE).bind(now).bind(i64::from(max_attempts)).bind(hand).execute(connection);
-    Ok(expired.await?.rows_affected())
+    let rows = sqlx::query(EXPIRE).bind(now).bind(i64::from(max_attempts)).bind(hand).fetch_all(connection);
+    let mut expired = Expired::default();
+    for row in rows.await? {
+        match row.try_get("state")? {
+            "dead" => expired.dead.push(Dead::from_row(&row)?),
+            _ => expired.released += 1,
+        }
+    }
+    Ok(expired)
 }
 
 const EXPIRE: &str = "
     UPDATE job SET state = CASE WHEN attempt >= $2 THEN 'dead' ELSE 'waiting' END,
                    lease_until = NULL, due_at = CASE WHEN attempt > 1 THEN $1 ELSE due_at END, updated_at = $1,
                    reason = 'its worker stopped without a word, on attempt ' || attempt
-    WHERE state = 'running' AND lease_until <= $1 AND id NOT IN (SELECT value FROM json_each($3))";
+    WHERE state = 'running' AND lease_until <= $1 AND id NOT IN (SELECT value FROM json_each($3))
+    RETURNING id, key, attempt, state, reason";
 
 /// Makes every claimed job due again. Only for a server that starts and knows that no other one lives. The crash may
 /// have been the job's doing, so the attempt counts.
-pub async fn release_all(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<u64, Error> {
+pub async fn release_all(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<Expired, Error> {
     sqlx::query("UPDATE job SET lease_until = $1 WHERE state = 'running'")
         .bind(now)
         .execute(&mut *connection)
@@ -219,9 +244,11 @@ pub enum Renewed {
 }
 
 /// What settling did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
     Recorded,
+    /// The job is dead, for this reason.
+    Dead(String),
     /// The lease ran out and the job moved on without us; nothing was written.
     LeaseLost,
 }
@@ -278,6 +305,7 @@ impl Claimed {
             Verdict::Retry { after, reason } => {
                 self.fail(connection, (now, max_attempts), (*after, reason)).await?
             }
+            Verdict::NotYet { reason } => self.fail(connection, (now, max_attempts), (None, reason)).await?,
             Verdict::Hold { target, reason } => {
                 turns.extend(settling.refused(connection, (target, reason)).await?);
                 sqlx::query(NEED).bind(self.id).bind(target).execute(&mut *connection).await?;
@@ -348,14 +376,18 @@ impl Claimed {
     }
 
     async fn bury(self, connection: &mut Connection, now: i64, reason: &str) -> Result<Settled, Error> {
-        let dead = sqlx::query(BURY)
+        let state: Option<String> = sqlx::query_scalar(BURY)
             .bind(self.id)
             .bind(self.lease)
             .bind(now)
             .bind(reason)
-            .execute(connection)
+            .fetch_optional(connection)
             .await?;
-        Ok(settled(dead.rows_affected()))
+        Ok(match state.as_deref() {
+            Some("dead") => Settled::Dead(reason.to_owned()),
+            Some(_) => Settled::Recorded,
+            None => Settled::LeaseLost,
+        })
     }
 }
 
@@ -384,7 +416,8 @@ const BURY: &str = "
     UPDATE job SET lease_until = NULL, due_at = $3, updated_at = $3, reason = $4,
                    state = CASE WHEN generation = claimed THEN 'dead' ELSE 'waiting' END,
                    attempt = CASE WHEN generation = claimed THEN attempt ELSE 0 END
-    WHERE id = $1 AND lease = $2 AND state = 'running'";
+    WHERE id = $1 AND lease = $2 AND state = 'running'
+    RETURNING state";
 
 const NEED: &str = "
     UPDATE job SET needs = needs || $2 || ' ' WHERE id = $1 AND needs NOT LIKE '% ' || $2 || ' %'";

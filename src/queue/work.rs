@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::pause::Turn;
-use super::store::{self, Claimed, Renewed, Settled, Terms};
+use super::store::{self, Claimed, Dead, Renewed, Settled, Terms};
 use super::{Kind, Settings, Verdict};
 use crate::clock::Clock;
 use crate::database::{Database, Error, will_pass};
@@ -94,10 +94,11 @@ impl Queue {
     /// Makes the jobs of a server that died due at once. Only for a process that knows it is alone.
     pub async fn recover(&self) -> Result<u64, Error> {
         let mut transaction = self.database.begin().await?;
-        let recovered =
+        let expired =
             store::release_all(&mut transaction, self.clock.now(), self.settings.max_attempts).await?;
         transaction.commit().await?;
-        Ok(recovered)
+        expired.dead.iter().for_each(tell_of_death);
+        Ok(expired.released)
     }
 
     /// Works until `stop`, then finishes what is in hand unless `abandon` comes first.
@@ -208,7 +209,7 @@ impl Queue {
         let mut transaction = self.database.begin().await?;
         let now = self.clock.now();
         let hand: Vec<i64> = lock(&self.hand).iter().copied().collect();
-        store::expire_but(&mut transaction, (now, self.settings.max_attempts), &hand).await?;
+        let expired = store::expire_but(&mut transaction, (now, self.settings.max_attempts), &hand).await?;
         let claimed = store::claim(&mut transaction, now, self.settings.lease()).await?;
         // Before the commit, after which another worker could take it for one whose worker is dead.
         let claimed = claimed.map(|claimed| {
@@ -217,6 +218,7 @@ impl Queue {
             (claimed, in_hand)
         });
         transaction.commit().await?;
+        expired.dead.iter().for_each(tell_of_death);
         self.recovered();
         Ok(claimed)
     }
@@ -281,14 +283,23 @@ struct Told {
 /// Says once what became of a job, where it is settled.
 fn report(verdict: Option<&Verdict>, settled: Settled, told: &Told) {
     let Told { id, key, attempt, probe } = told;
-    if settled == Settled::LeaseLost {
-        tracing::warn!(job.id = id, job.key = key, "settled too late; the job goes on elsewhere");
-        return;
+    match settled {
+        Settled::LeaseLost => {
+            tracing::warn!(job.id = id, job.key = key, "settled too late; the job goes on elsewhere");
+            return;
+        }
+        Settled::Dead(reason) => {
+            return tell_of_death(&Dead { id: *id, key: key.clone(), attempt: (*attempt).into(), reason });
+        }
+        Settled::Recorded => {}
     }
     match verdict {
         Some(Verdict::Done) => tracing::debug!(job.id = id, job.key = key, attempt, "job done"),
         Some(Verdict::Later { reason, .. }) => {
             tracing::debug!(job.id = id, job.key = key, reason, "job waits");
+        }
+        Some(Verdict::NotYet { reason }) => {
+            tracing::debug!(job.id = id, job.key = key, attempt, reason, "job looks again soon");
         }
         Some(Verdict::Retry { reason, .. }) => {
             tracing::warn!(job.id = id, job.key = key, attempt, reason, "job failed, to be retried");
@@ -304,24 +315,44 @@ fn report(verdict: Option<&Verdict>, settled: Settled, told: &Told) {
             tracing::warn!(job.id = id, job.key = key, reason, "job stopped by Docket's own database");
         }
         Some(Verdict::Dead { reason }) => {
-            tracing::error!(job.id = id, job.key = key, attempt, reason, "job is dead: it needs a person");
+            tracing::info!(
+                job.id = id,
+                job.key = key,
+                attempt,
+                reason,
+                "job failed for good, but was asked for again"
+            );
         }
         None => tracing::info!(job.id = id, job.key = key, "job given back, because this process stops"),
     }
+}
+
+/// Every death is told, however a job came to it: nothing of the job happens any more without a person.
+fn tell_of_death(dead: &Dead) {
+    let Dead { id, key, attempt, reason } = dead;
+    tracing::error!(job.id = id, job.key = key, attempt, reason, "job is dead: it needs a person");
 }
 
 /// Says once that a target came to be held, and once that it answers again.
 fn announce(turn: &Turn) {
     match turn {
         Turn::Began { target, kind: Kind::Refusal, reason } => {
-            tracing::error!(target, reason, "target paused: it refuses everything; its jobs wait");
+            tracing::error!(service = target, reason, "target paused: it refuses everything; its jobs wait");
         }
         Turn::Began { target, kind: Kind::Outage, reason } => {
-            tracing::error!(target, reason, "target down; its jobs wait and one at a time tries it");
+            tracing::error!(
+                service = target,
+                reason,
+                "target down; its jobs wait and one at a time tries it"
+            );
         }
         Turn::Ended { target, lasted } => {
             let seconds = lasted.as_secs();
-            tracing::info!(target, seconds, "target answers again; its jobs resume, a few at first");
+            tracing::info!(
+                service = target,
+                seconds,
+                "target answers again; its jobs resume, a few at first"
+            );
         }
     }
 }

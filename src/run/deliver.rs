@@ -105,8 +105,18 @@ impl Runs {
             }
         }
         let outcome = run.outcome.unwrap_or(Outcome::Completed);
+        let names = delivered_names(&result);
         let changes = [Change::Result(&result), Change::Ending { outcome, reason: reason.as_deref() }];
         self.record(run.id, &changes).await?;
+        tracing::info!(
+            run.id = run.id.0,
+            rule = run.rule,
+            path = run.path,
+            outcome = outcome.as_str(),
+            written = names,
+            duration_ms = self.clock.since(run.created_at),
+            "result ready"
+        );
         let write = async {
             let mut transaction = self.database.begin().await?;
             made::forget_produced(&mut transaction, run.id).await?;
@@ -135,6 +145,13 @@ fn named(written: &[Written]) -> Value {
     let one =
         |file: &Written| serde_json::json!({"name": file.name, "node": file.node, "version": file.version});
     written.iter().map(one).collect()
+}
+
+/// The names of what was written into Fastio.
+fn delivered_names(result: &Value) -> Option<String> {
+    let names: Vec<&str> =
+        result["written"].as_array()?.iter().filter_map(|file| file["name"].as_str()).collect();
+    Some(names.join(", "))
 }
 
 fn add_notes(result: &mut Value, notes: &[String]) {

@@ -133,14 +133,21 @@ impl Runs {
         mut changes: Vec<Change<'_>>,
         (outcome, reason): (Outcome, &str),
     ) -> Result<(), Verdict> {
-        tracing::info!(
-            run.id = run.id.0,
-            rule = run.rule,
-            path = run.path,
-            outcome = outcome.as_str(),
-            reason,
-            "run ends"
-        );
+        let (run_id, rule, path, outcome_name) = (run.id.0, &run.rule, &run.path, outcome.as_str());
+        match outcome {
+            // What was to be found out is not, and nobody else says so.
+            Outcome::Failed | Outcome::Refused | Outcome::Held => {
+                tracing::warn!(
+                    run.id = run_id,
+                    rule,
+                    path,
+                    outcome = outcome_name,
+                    reason,
+                    "run ends without a result"
+                );
+            }
+            _ => tracing::info!(run.id = run_id, rule, path, outcome = outcome_name, reason, "run ends"),
+        }
         changes.push(Change::Ending { outcome, reason: Some(reason) });
         self.record(run.id, &changes).await
     }

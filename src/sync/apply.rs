@@ -82,7 +82,7 @@ impl Sync {
             Step::Attach(id, attributes) => self.attach(subject, find(*id), attributes).await,
             Step::Await(id) => self.await_index(subject, find(*id)).await,
             Step::Relabel(id, attributes) => self.relabel(subject, find(*id), attributes).await,
-            Step::Retire(id) => self.retire(find(*id)).await,
+            Step::Retire(id) => self.retire(subject, find(*id)).await,
         }
     }
 
@@ -231,6 +231,7 @@ impl Sync {
     async fn indexed(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
         let runs = self.runs_over(subject, copy).await?;
         self.record(&[Change::State(copy.id, CopyState::Indexed), Change::Runs(&runs)]).await?;
+        tell(subject.present.map(|(present, _)| present.path.as_str()), copy, self.age(copy), "copy indexed");
         self.wake.notify_waiters();
         Ok(Progress::Moved)
     }
@@ -325,7 +326,7 @@ impl Sync {
 
     /// Detach, then delete, then verify. OpenAI documents that deleting a File object detaches it everywhere, and was
     /// seen to go on listing it; the other order is the one that works.
-    async fn retire(&self, copy: &Copy) -> Result<Progress, Verdict> {
+    async fn retire(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
         if copy.state != CopyState::Retiring {
             self.set_state(copy.id, CopyState::Retiring).await?;
@@ -335,7 +336,13 @@ impl Sync {
         let shown = openai_has(self.openai.store_file(&copy.store, file_id).await)?.is_some()
             || openai_has(self.openai.file(file_id).await)?.is_some();
         if !shown {
-            return self.forget(copy.id).await;
+            let forgotten = self.forget(copy.id).await?;
+            let (path, what) = match subject.present {
+                Some((present, _)) => (Some(present.path.clone()), "copy replaced by a newer one"),
+                None => (self.path(subject.key).await?, "copy removed"),
+            };
+            tell(path.as_deref(), copy, self.age(copy), what);
+            return Ok(forgotten);
         }
         if copy.state == CopyState::Retiring && self.age(copy) >= FORGETS_WITHIN {
             return Err(Verdict::Dead {
@@ -371,6 +378,12 @@ impl Sync {
         read.await.map_err(|error: database::Error| database_verdict(&error))
     }
 
+    /// Where the file was when it was last seen.
+    async fn path(&self, key: &FileKey) -> Result<Option<String>, Verdict> {
+        let read = async { store::path(&mut *self.database.read().acquire().await?, &key.to_string()).await };
+        read.await.map_err(|error: database::Error| database_verdict(&error))
+    }
+
     async fn set_state(&self, copy: CopyId, state: CopyState) -> Result<Progress, Verdict> {
         self.record(&[Change::State(copy, state)]).await
     }
@@ -391,6 +404,19 @@ impl Sync {
         write.await.map_err(|error| database_verdict(&error))?;
         Ok(Progress::Moved)
     }
+}
+
+/// Says what became of a copy. `took` is how long it was in its last state.
+fn tell(path: Option<&str>, copy: &Copy, took: Duration, what: &'static str) {
+    tracing::info!(
+        path,
+        bytes = copy.bytes,
+        version = copy.source.version.as_ref().map(tracing::field::display),
+        file_id = copy.file_id.as_ref().map(tracing::field::display),
+        vector_store = %copy.store,
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "{what}"
+    );
 }
 
 /// Whether an attach failed for what the file is. Other rejections are ours or the store's.

@@ -45,7 +45,7 @@ impl Sync {
             // A copy's files have no other event than the folder's, and the folder is as new as they are.
             Ok(Located::Unknown) if attempt <= LOOKS_FOR_NEW => {
                 let reason = "Fastio reported a folder that it does not show yet".to_owned();
-                return Err(Verdict::Retry { after: None, reason });
+                return Err(Verdict::NotYet { reason });
             }
             // What was under it has its jobs already.
             Ok(Located::Unknown | Located::Gone) => return Ok(()),

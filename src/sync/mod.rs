@@ -256,7 +256,7 @@ impl Sync {
         match known {
             None if attempt <= LOOKS_FOR_NEW => {
                 let reason = "Fastio reported a file that it does not show yet".to_owned();
-                Err(Verdict::Retry { after: None, reason })
+                Err(Verdict::NotYet { reason })
             }
             None => Ok(()),
             Some(known) => {

@@ -70,7 +70,7 @@ pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
         Verdict::Dead { .. } => 1,
         Verdict::Hold { .. } => 2,
         Verdict::Unavailable { .. } => 3,
-        Verdict::Retry { .. } => 4,
+        Verdict::Retry { .. } | Verdict::NotYet { .. } => 4,
         Verdict::Blocked { .. } => 5,
         Verdict::Later { .. } => 6,
     };
