@@ -28,6 +28,11 @@ pub enum OpenError {
          made through a link"
     )]
     Dangling(PathBuf),
+    #[error(
+        "the database at {path} is damaged, or is no database ({what}): stop here, and restore the newest copy of it; without \
+         any, move it away and run `docket rebuild` (docs/operations.md)"
+    )]
+    Broken { path: PathBuf, what: String },
     #[error("there is no database at {0}; `docket serve` makes one, or set DATABASE_URL to where it is")]
     Missing(PathBuf),
     #[error("the database at {0} was made by an older docket; start this version's server on it first")]

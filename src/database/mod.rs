@@ -8,6 +8,7 @@ mod error;
 mod location;
 mod lock;
 mod place;
+mod whole;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -68,10 +69,17 @@ impl Database {
     /// Opens the database at `url`, makes it when it is missing, and brings its schema up to date.
     ///
     /// # Errors
-    /// A `url` that is not `sqlite://PATH`, a file that cannot be opened, or a schema newer than this program.
+    /// A `url` that is not `sqlite://PATH`, a file that cannot be opened or is damaged, or a schema newer than this program.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        let file = location::found_or_made(&path(url)?)?;
-        let database = Self::connect(options(&file)).await?;
+        let path = path(url)?;
+        let is_due = whole::is_due(&location::found_or_made(&path)?);
+        let database = Self::connect(&path).await?;
+        if is_due {
+            whole::check(&mut *database.write.acquire().await?, &path).await?;
+        }
+        if let (_, 1..) = database.schema().await.map_err(|error| whole::explained(error, &path))? {
+            return Err(OpenError::NewSchema(path));
+        }
         MIGRATIONS.run(&database.write).await?;
         Ok(database)
     }
@@ -82,9 +90,9 @@ impl Database {
     /// As [`Database::open`], when there is none, and when it has the schema of another version.
     pub async fn open_existing(url: &str) -> Result<Self, OpenError> {
         let path = path(url)?;
-        let database = Self::connect(options(&location::found(&path)?)).await?;
+        let database = Self::connect(&path).await?;
         // A server of another version may be using it, and only a server changes the schema.
-        match database.schema().await? {
+        match database.schema().await.map_err(|error| whole::explained(error, &path))? {
             (0, 0) => Ok(database),
             (0, _) => Err(OpenError::NewSchema(path)),
             (_, _) => Err(OpenError::OldSchema(path)),
@@ -96,7 +104,7 @@ impl Database {
     /// # Errors
     /// As [`Database::open_existing`], and when it cannot be written.
     pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
-        let database = Self::connect(options(&location::found(&path(url)?)?)).await?;
+        let database = Self::connect(&path(url)?).await?;
         database.begin().await?.rollback().await?;
         let sqlite = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&database.write).await?;
         let (missing, unknown) = database.schema().await?;
@@ -105,7 +113,7 @@ impl Database {
     }
 
     /// How many of our migrations the database lacks, and how many it has that we do not know.
-    async fn schema(&self) -> Result<(usize, usize), OpenError> {
+    async fn schema(&self) -> Result<(usize, usize), Error> {
         let found: Option<i64> = sqlx::query_scalar(HAS_MIGRATIONS).fetch_optional(&self.write).await?;
         let applied: Vec<i64> = match found {
             Some(_) => sqlx::query_scalar(APPLIED).fetch_all(&self.write).await?,
@@ -116,7 +124,9 @@ impl Database {
         Ok((missing, unknown))
     }
 
-    async fn connect(options: SqliteConnectOptions) -> Result<Self, OpenError> {
+    /// Opens the file at `path`, or that a link there leads to.
+    async fn connect(path: &Path) -> Result<Self, OpenError> {
+        let options = options(&location::found(path)?);
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(WRITER_TIMEOUT)
@@ -124,8 +134,9 @@ impl Database {
             .max_lifetime(None)
             .after_release(|connection, _| Box::pin(is_usable(connection)))
             .connect_with(options.clone())
-            .await?;
-        let place = Arc::new(Place::of(options.get_filename()).map_err(Error::Io)?);
+            .await
+            .map_err(|error| whole::explained(error, path))?;
+        let place = Arc::new(Place::of(path).map_err(Error::Io)?);
         let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&write).await?;
         if parse_version(&version) < OLDEST_SQLITE {
             return Err(OpenError::OldSqlite(version));

@@ -2,7 +2,6 @@
 //! name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use docket::config::{Config, ConfigError, Sources};
@@ -22,9 +21,7 @@ const WITHOUT_DEFAULT: [&str; 3] = ["openai.organization", "openai.project", "fe
 const NOT_IN_THE_EXAMPLE_RULE: [&str; 1] = ["rule.share"];
 
 fn load(text: &str) -> Result<Config, ConfigError> {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-    Config::load(&Sources { path: Some(file.path().to_owned()), ..Sources::default() })
+    Config::from_text(text, Some(Path::new("docket.toml")), &Sources::default())
 }
 
 /// The names that an error about an unknown one offers: what the program itself knows.

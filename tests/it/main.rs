@@ -32,3 +32,5 @@ mod secrets;
 mod sweep;
 mod sweep_rules;
 mod sync;
+mod telling;
+mod whose;

@@ -116,12 +116,17 @@ impl At<'_> {
 
     /// Likewise, when the last of them goes on.
     pub fn start_shell(&self, commands: &str) -> Program {
+        self.start_shell_to(Stdio::piped(), commands)
+    }
+
+    /// Likewise, with standard error going elsewhere.
+    pub fn start_shell_to(&self, err: Stdio, commands: &str) -> Program {
         let programs = Path::new(env!("CARGO_BIN_EXE_docket")).parent().unwrap().display();
         let mut shell = Command::new("sh");
         shell.args(["-euc", commands]).current_dir(self.place.folder.path()).env_clear();
         shell.env("PATH", format!("{programs}:/usr/bin:/bin")).env("TMPDIR", self.place.path("tmp"));
         shell.envs(self.environment.iter().cloned());
-        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(err);
         Program::of(shell.spawn().unwrap())
     }
 
@@ -141,7 +146,7 @@ pub struct Program {
 impl Program {
     fn of(mut child: Child) -> Program {
         let out = Lines::of(child.stdout.take().unwrap());
-        let err = Lines::of(child.stderr.take().unwrap());
+        let err = child.stderr.take().map_or_else(Lines::unheard, Lines::of);
         Program { child, out, err }
     }
 
@@ -157,13 +162,17 @@ impl Program {
 
     /// Asks it to stop, as a container engine does, and waits for its exit code.
     pub fn stop(&mut self) -> i32 {
-        let id = self.child.id().to_string();
-        assert!(Command::new("/bin/kill").args(["-TERM", &id]).status().unwrap().success());
+        self.signal("TERM");
         self.wait()
     }
 
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("/bin/kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
     /// Waits for its exit code. Its output ends when it does.
-    fn wait(&mut self) -> i32 {
+    pub fn wait(&mut self) -> i32 {
         self.out.until_end();
         self.err.until_end();
         self.child.wait().unwrap().code().unwrap_or(-1)
@@ -184,6 +193,11 @@ pub struct Lines {
 }
 
 impl Lines {
+    /// Of what goes elsewhere.
+    fn unheard() -> Lines {
+        Lines { coming: channel().1, seen: Vec::new() }
+    }
+
     fn of(stream: impl std::io::Read + Send + 'static) -> Lines {
         let (lines, coming) = channel();
         std::thread::spawn(move || {

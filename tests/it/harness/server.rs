@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::ops::Deref;
+use std::process::Stdio;
 use std::time::Duration;
 
 use docket::clock::Clock;
@@ -106,6 +107,35 @@ impl Server {
         let mut program = self.at().start(&["serve"]);
         program.err.find(|line| line.contains("docket is ready"));
         self.program = Some(program);
+    }
+
+    /// Starts the server by a shell that first does `first`, with its log going elsewhere. Nothing says when it is ready.
+    pub fn start_after(&mut self, first: &str, log: Stdio) {
+        self.program = Some(self.at().start_shell_to(log, &format!("{first}exec docket serve")));
+    }
+
+    pub fn process(&self) -> u32 {
+        self.program.as_ref().expect("it was started").id()
+    }
+
+    /// The running server.
+    pub fn program(&mut self) -> &mut Program {
+        self.program.as_mut().expect("it was started")
+    }
+
+    /// Where Fastio's webhooks go.
+    pub fn webhook_url(&self) -> &Url {
+        &self.webhook_url
+    }
+
+    /// The folder that the server works in.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Runs a command beside the server to its end.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        self.at().docket(arguments)
     }
 
     /// SIGKILL.
