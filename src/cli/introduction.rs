@@ -7,8 +7,16 @@ use crate::config::{Config, permissions};
 use crate::database;
 use crate::sync::Target;
 
-/// Says it, as lines of the log. What cannot be said yet is left to the error that the start ends with.
+/// Says it, as lines of the log. Where the settings cannot work the error says so, and nothing else.
 pub fn introduce(config: &Config) {
+    let secrets = &config.secrets;
+    let can_work = config.rules().is_ok()
+        && secrets.fastio_api_key().is_ok()
+        && secrets.openai_api_key().is_ok()
+        && !secrets.fastio_webhook.is_empty();
+    if !can_work {
+        return;
+    }
     let path = database::path(&config.database.url).ok();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -42,9 +50,8 @@ pub fn introduce(config: &Config) {
             "a rule"
         );
     }
-    let secrets = &config.secrets;
     tracing::info!(
-        webhooks = !secrets.fastio_webhook.is_empty(),
+        webhooks = true,
         openai_webhooks = !secrets.openai_webhook.is_empty(),
         feed_of_org = config.feed.org_id,
         sweep_minutes = config.sweep.every_minutes,

@@ -1,8 +1,9 @@
 //! Whether the open database is still the file that the next start will open. SQLite goes on writing to a file that was moved
 //! or removed, and what it commits there is synced to a disk and lost all the same.
 
-use std::fs::{self, Metadata};
-use std::io::{self, Read};
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,6 +25,9 @@ pub enum Displaced {
 pub struct Place {
     path: PathBuf,
     wal: PathBuf,
+    /// Open for as long as the database is: closing any handle of the file gives up the locks that SQLite holds on it in
+    /// this process, and another process would then take it for one that nobody uses.
+    file: File,
     identity: Identity,
     /// The file's length when it was looked at last. SQLite gives space back only when a person runs VACUUM.
     length: AtomicU64,
@@ -35,12 +39,13 @@ struct Identity(u64, u64);
 impl Place {
     /// The place of the file that is at `path` now, when it has just been opened there.
     pub fn of(path: &Path) -> io::Result<Place> {
-        let file = fs::metadata(path)?;
+        let handle = File::open(path)?;
+        let file = handle.metadata()?;
         // SQLite keeps the WAL beside the file itself, not beside a link to it.
         let mut wal = fs::canonicalize(path)?.into_os_string();
         wal.push("-wal");
         let length = AtomicU64::new(file.len());
-        Ok(Place { path: path.to_owned(), wal: wal.into(), identity: identity(&file), length })
+        Ok(Place { path: path.to_owned(), wal: wal.into(), file: handle, identity: identity(&file), length })
     }
 
     /// Looks again, after a commit. It costs two questions to the file system, some microseconds beside a commit's
@@ -54,7 +59,7 @@ impl Place {
             return Err(Displaced::Replaced);
         }
         let shrank = file.len() < self.length.load(Ordering::Relaxed);
-        if shrank && !is_whole(&self.path, file.len()) {
+        if shrank && !is_whole(&self.file, file.len()) {
             return Err(Displaced::Cut);
         }
         self.length.store(file.len(), Ordering::Relaxed);
@@ -63,10 +68,10 @@ impl Place {
 }
 
 /// Whether `length` holds every page that the header of the database counts: then it was SQLite that made it shorter.
-fn is_whole(path: &Path, length: u64) -> bool {
+fn is_whole(file: &File, length: u64) -> bool {
     // <https://www.sqlite.org/fileformat.html#the_database_header>: the page's size at 16, their number at 28.
     let mut header = [0; 32];
-    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let read = file.read_exact_at(&mut header, 0);
     let size = match u16::from_be_bytes([header[16], header[17]]) {
         1 => 65_536,
         size => u64::from(size),
