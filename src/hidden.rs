@@ -17,3 +17,34 @@ pub fn is_hidden(character: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}')
 }
+
+/// JSON whose texts hold nothing that is hidden: `serde_json` escapes C0 and nothing beyond. Outside of
+/// texts JSON has no such character but the line breaks of its layout.
+pub fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_hidden(character) && character != '\n' {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn json_says_the_same_in_characters_that_are_seen() {
+        let row = json!({"path": "/a\u{202e}b\u{9b}\u{200b}\u{e0041}\n\u{7f}é"});
+        let text = escaped(&serde_json::to_string_pretty(&row).unwrap());
+        assert!(text.contains("/a\\u202eb\\u009b\\u200b\\udb40\\udc41\\n\\u007fé"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), row);
+    }
+}

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::admit::{add, store_of};
-use super::row::{Outcome, State};
+use super::row::{Outcome, Run, State};
 use super::settings::Definition;
 use super::store::{self, Brief};
 use crate::database::{Connection, Database, Error};
@@ -47,6 +47,23 @@ pub async fn estimate(connection: &mut Connection, definition: &Definition) -> R
         runs += wanted.len();
         sizes += wanted.iter().map(|indexed| indexed.copy.bytes / BYTES_PER_TOKEN).sum::<u64>();
     }
+    guessed(connection, definition, (files, runs, sizes)).await
+}
+
+/// What running the rule over one file would take.
+pub async fn estimate_one(
+    connection: &mut Connection,
+    definition: &Definition,
+    indexed: &Indexed,
+) -> Result<Estimate, Error> {
+    guessed(connection, definition, (1, 1, indexed.copy.bytes / BYTES_PER_TOKEN)).await
+}
+
+async fn guessed(
+    connection: &mut Connection,
+    definition: &Definition,
+    (files, runs, sizes): (usize, usize, u64),
+) -> Result<Estimate, Error> {
     let (input, output, based_on_runs) = store::mean_tokens(connection, &definition.rule.name).await?;
     let each = |mean: Option<f64>| mean.map(|mean| mean.round().max(0.0) as u64 * runs as u64);
     Ok(Estimate {
@@ -104,16 +121,58 @@ async fn want(
 ) -> Result<(), Error> {
     if !add(connection, (definition, indexed), now).await? {
         let runs = store::of_file(connection, &indexed.key, &definition.rule.name).await?;
-        let mut same = runs.iter().filter(|run| {
-            run.definition == definition.hash && Some(&run.content_hash) == indexed.copy.content_hash.as_ref()
-        });
-        if let Some(run) = same.next() {
+        if let Some(run) = runs.iter().find(|run| is_same(run, definition, indexed)) {
             store::want_again(connection, run, now).await?;
         }
     }
+    ask(connection, (definition, indexed), (Priority::Backfill, now)).await
+}
+
+/// The file of the rule that has this path or id, if OpenAI has it as it is now.
+pub async fn file(
+    connection: &mut Connection,
+    definition: &Definition,
+    name: &str,
+) -> Result<Option<Indexed>, Error> {
+    let profile = definition.profile();
+    let Some(store) = store_of(connection, definition.target()).await? else { return Ok(None) };
+    let Some(key) = files::named(connection, profile, name).await? else { return Ok(None) };
+    let found = files::indexed(connection, &key, &store).await?;
+    Ok(found.filter(|found| found.is_present() && definition.rule.covers(profile, &found.path)))
+}
+
+/// Wants a run over one file, in place of the result that it may have. False while one goes on.
+pub async fn want_one(
+    connection: &mut Connection,
+    (definition, indexed): (&Definition, &Indexed),
+    now: i64,
+) -> Result<bool, Error> {
+    let runs = store::of_file(connection, &indexed.key, &definition.rule.name).await?;
+    if runs.iter().any(|run| run.state != State::Ended) {
+        return Ok(false);
+    }
+    if !add(connection, (definition, indexed), now).await?
+        && let Some(run) = runs.iter().find(|run| is_same(run, definition, indexed))
+    {
+        store::want_anew(connection, run.id, now).await?;
+    }
+    ask(connection, (definition, indexed), (Priority::Live, now)).await?;
+    Ok(true)
+}
+
+/// Whether the run is over what the file is now, under what the rule says now.
+fn is_same(run: &Run, definition: &Definition, indexed: &Indexed) -> bool {
+    run.definition == definition.hash && Some(&run.content_hash) == indexed.copy.content_hash.as_ref()
+}
+
+async fn ask(
+    connection: &mut Connection,
+    (definition, indexed): (&Definition, &Indexed),
+    urgency: (Priority, i64),
+) -> Result<(), Error> {
     let FileKey { profile, node } = indexed.key.clone();
     let task = Task::Run { profile, node, rule: definition.rule.name.clone() };
-    event::ask(connection, &task, (Priority::Backfill, now)).await.map(drop)
+    event::ask(connection, &task, urgency).await.map(drop)
 }
 
 /// Those of the files that have no result, and no run under way, under the rule's present definition.

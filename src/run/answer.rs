@@ -21,10 +21,6 @@ const MOST_FILES: usize = 20;
 /// The longest answer that is one: several times what a model writes at most, and little to compute with.
 const MOST_TEXT: usize = 4 * 1024 * 1024;
 
-/// Levels of an answer: strict mode has ten for what does not refer to itself. A schema with alternatives that do may
-/// take twice the time with each level more.
-const MOST_DEPTH: usize = 24;
-
 /// A file that a run made, as it was found.
 struct Made {
     container: String,
@@ -234,19 +230,8 @@ impl Runs {
 fn read(schema: &Schema, text: &str) -> Result<Value, String> {
     let data: Value =
         serde_json::from_str(text).map_err(|error| format!("the answer is not JSON: {error}"))?;
-    if depth(&data) > MOST_DEPTH {
-        return Err(format!("the answer is nested more than {MOST_DEPTH} deep"));
-    }
     schema.validate(&data).map_err(|problems| format!("the answer does not fit the schema: {problems}"))?;
     Ok(data)
-}
-
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
-        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
-        _ => 0,
-    }
 }
 
 /// Looks the quotes up; without a text there is nothing to look in.

@@ -14,6 +14,7 @@ use super::store::made::{self, Produced};
 use super::write::{Output, Written};
 use super::{Runs, failed};
 use crate::fastio::{Node, NodeId};
+use crate::hidden::escaped;
 use crate::openai::Usage;
 use crate::queue::Verdict;
 use crate::sync::copy::Source;
@@ -199,7 +200,7 @@ impl Page {
             .collect();
         let schema = definition.schema.as_deref();
         match (name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().as_str(), schema.zip(data)) {
-            ("json", _) => return format!("{result:#}\n"),
+            ("json", _) => return escaped(&format!("{result:#}\n")),
             ("csv", Some((schema, data))) => {
                 if let Some(table) = render::csv(schema, data, &checks) {
                     return table;

@@ -64,7 +64,7 @@ use crate::sync::verdict::database_verdict;
 use crate::{fastio, openai};
 
 pub use admit::cancel;
-pub use again::{Again, BITE, Bite, Estimate, estimate};
+pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, want_one};
 pub use deliver::unproven;
 pub use row::{Outcome, Run, RunId, State};
 pub use settings::{Definition, Engine, SettingsError, definitions};

@@ -409,6 +409,21 @@ pub async fn indexed(
     row.as_ref().map(|row| indexed_row(row, key.clone())).transpose()
 }
 
+/// The file of `profile` that is there and has this path or id.
+pub async fn named(
+    connection: &mut Connection,
+    profile: &Profile,
+    name: &str,
+) -> Result<Option<FileKey>, Error> {
+    let node: Option<String> =
+        sqlx::query_scalar(NAMED).bind(profile.to_string()).bind(name).fetch_optional(connection).await?;
+    Ok(node.map(|node| FileKey::new(profile.clone(), NodeId::new(node))))
+}
+
+const NAMED: &str = "
+    SELECT node FROM file WHERE profile = $1 AND state = 'present' AND (path = $2 OR node = $2 OR source_id = $2)
+    ORDER BY source_id LIMIT 1";
+
 /// Part of a list that goes by ids.
 #[derive(Debug, Clone, Copy)]
 pub struct Page<'a> {

@@ -2,7 +2,7 @@
 
 use docket::run::{self, Again, BITE};
 
-use crate::harness::{Harness, WORKSPACE, legal};
+use crate::harness::{Harness, WORKSPACE, contract, legal};
 
 const FILES: i64 = 20_000;
 
@@ -81,4 +81,28 @@ async fn a_rule_of_twenty_thousand_files_is_run_again_in_bites_and_holds_up_no_d
     assert!(bites >= FILES / i64::from(BITE), "{bites}");
     let mut reader = h.database.read().acquire().await.unwrap();
     assert_eq!(run::estimate(&mut reader, definition).await.unwrap().runs, 0);
+}
+
+#[tokio::test]
+async fn one_file_is_run_over_again_though_it_has_a_result() {
+    let h = Harness::with(&legal("")).await;
+    let node = h.put("/Contracts/nda.txt", &contract(1)).await;
+    h.put("/Contracts/other.txt", &contract(2)).await;
+    h.settle().await;
+    let definition = h.work.runs.definition("liability").unwrap();
+    for name in ["/Contracts/nda.txt", &node] {
+        let mut transaction = h.database.begin().await.unwrap();
+        let file = run::file(&mut transaction, definition, name).await.unwrap().unwrap();
+        assert!(run::want_one(&mut transaction, (definition, &file), h.clock.now()).await.unwrap());
+        // While it goes on there is not a second.
+        assert!(!run::want_one(&mut transaction, (definition, &file), h.clock.now()).await.unwrap());
+        transaction.commit().await.unwrap();
+        h.settle().await;
+        h.is_at_rest().await;
+        assert_eq!(h.outcomes().await, ["completed", "completed"]);
+    }
+    assert_eq!(h.responses().await.len(), 4);
+    assert_eq!(h.paths().await.len(), 4, "the new results are versions of the old one");
+    let mut reader = h.database.read().acquire().await.unwrap();
+    assert!(run::file(&mut reader, definition, "/Contracts/none.txt").await.unwrap().is_none());
 }

@@ -26,6 +26,10 @@ const MAX_NAME_CHARS: usize = 64;
 /// What a schema is called that has neither a title nor a file name that can be sent.
 const UNNAMED: &str = "result";
 
+/// Levels of a result whose schema refers to itself. Where it has two alternatives that do, each level more may take twice
+/// the time to check.
+const MOST_DEPTH: usize = 16;
+
 /// Differences from its schema that are told of one result; more would not be read.
 const MAX_DIFFERENCES: usize = 10;
 
@@ -35,6 +39,8 @@ pub struct Schema {
     whole: Value,
     sent: Value,
     tables: Vec<Table>,
+    /// It refers to itself, so a result may be as deep as it likes.
+    endless: bool,
     validator: Validator,
 }
 
@@ -107,8 +113,8 @@ impl Schema {
         let title = whole.get("title").and_then(Value::as_str).map(sendable).filter(|name| !name.is_empty());
         let name = title.unwrap_or_else(|| sendable(name));
         let name = if name.is_empty() { UNNAMED.to_owned() } else { name };
-        let tables = walk::tables(&whole);
-        Ok(Schema { name, whole, sent, tables, validator })
+        let (tables, endless) = (walk::tables(&whole), walk::is_endless(&whole));
+        Ok(Schema { name, whole, sent, tables, endless, validator })
     }
 
     /// The name it is sent under.
@@ -126,6 +132,9 @@ impl Schema {
     /// # Errors
     /// With the first differences.
     pub fn validate(&self, result: &Value) -> Result<(), Problems> {
+        if self.endless && depth(result) > MOST_DEPTH {
+            return Err(Problems(vec![format!("it is nested more than {MOST_DEPTH} deep")]));
+        }
         let differences: Vec<String> = self
             .validator
             .iter_errors(result)
@@ -190,6 +199,14 @@ impl Schema {
             Some(object @ Value::Object(_)) => vec![row(table.pointer.clone(), object)],
             _ => Vec::new(),
         }
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
     }
 }
 

@@ -205,6 +205,8 @@ fn an_answer_that_is_made_to_be_deep_or_long_is_walked_once() {
     let result = json!({"tree": tree, "quotes": vec![""; 60_000]});
     assert_eq!(schema.quotes(&result).len(), 60 * 2 + 60_000);
     assert_eq!(schema.members(&result).len(), 60 * 2 + 2);
+    let problems = schema.validate(&result).unwrap_err();
+    assert!(problems.to_string().contains("nested more than 16 deep"), "{problems}");
 }
 
 #[test]

@@ -55,6 +55,36 @@ fn each(schema: &Value, at: &str, visit: &mut impl FnMut(&Map<String, Value>, &s
     }
 }
 
+/// Whether a result by it may be of any depth: some schema leads back to itself.
+pub fn is_endless(root: &Value) -> bool {
+    leads_back(root, root, &mut Vec::new(), &mut HashSet::new())
+}
+
+/// `above` are the schemas on the way here, `ended` those that are known to lead back to none of theirs.
+fn leads_back<'s>(
+    root: &'s Value,
+    schema: &'s Value,
+    above: &mut Vec<*const Value>,
+    ended: &mut HashSet<*const Value>,
+) -> bool {
+    let Value::Object(fields) = schema else { return false };
+    if above.contains(&std::ptr::from_ref(schema)) {
+        return true;
+    }
+    if ended.contains(&std::ptr::from_ref(schema)) {
+        return false;
+    }
+    above.push(schema);
+    let referred = fields.get("$ref").and_then(Value::as_str).and_then(|target| resolve(root, target));
+    let members = fields.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::values);
+    let choices = fields.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    let mut next = referred.into_iter().chain(members).chain(choices).chain(fields.get("items"));
+    let found = next.any(|schema| leads_back(root, schema, above, ended));
+    above.pop();
+    ended.insert(schema);
+    found
+}
+
 fn may_be_text(root: &Value, fields: &Map<String, Value>, turns: usize) -> bool {
     let is_text = |value: &Value| {
         value == "string" || value.as_array().is_some_and(|all| all.iter().any(|one| one == "string"))

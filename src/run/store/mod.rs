@@ -200,6 +200,17 @@ const WANT_AGAIN: &str = "
                    live = 0, tries = 0, result = NULL, ended_at = NULL, updated_at = $2
     WHERE run_id = $1 AND state = 'ended' AND outcome NOT IN ('completed', 'needs_review')";
 
+/// Wants an ended run once more, in place of the result that it may have.
+pub async fn want_anew(connection: &mut Connection, id: RunId, now: i64) -> Result<(), Error> {
+    sqlx::query(WANT_ANEW).bind(id.0).bind(now).execute(connection).await?;
+    Ok(())
+}
+
+const WANT_ANEW: &str = "
+    UPDATE run SET state = 'wanted', outcome = NULL, reason = NULL, held_until = NULL, cancel = 0, conversation = NULL, response = NULL,
+                   live = 0, tries = 0, result = NULL, ended_at = NULL, updated_at = $2
+    WHERE run_id = $1 AND state = 'ended'";
+
 /// Asks for the end of a run that goes on. False when it has ended.
 pub async fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, Error> {
     let asked = sqlx::query(

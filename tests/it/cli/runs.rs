@@ -96,6 +96,11 @@ async fn a_run_is_listed_and_shown_stopped_and_made_again() {
     let words = at.docket(&["runs", "again", "--rule", "liability", "--yes"]).out;
     assert!(words.contains("each has a result under its present definition"), "{words}");
 
+    // One file is run over again though it has its result.
+    let words = at.docket(&["runs", "again", "--file", "/Contracts/1.txt"]).out;
+    assert!(words.starts_with("Rule liability would be run over /Contracts/1.txt: about "), "{words}");
+    assert!(words.contains("Nothing was begun"), "{words}");
+
     let status = rows(&at.docket(&["status", "--json"]));
     let completed = status.iter().find(|row| row["name"] == "run" && row["label"] == "completed").unwrap();
     assert_eq!(completed["value"], 2);
@@ -118,6 +123,8 @@ async fn a_number_or_a_rule_that_is_not_there_is_said() {
     let none = at.docket(&["runs", "again", "--rule", "nobody"]);
     assert!(none.code == 2 && none.err.contains("those there are: liability"), "{none:?}");
     assert_eq!(at.docket(&["runs", "again"]).code, 2);
+    let none = at.docket(&["runs", "again", "--file", "/none.txt"]);
+    assert!(none.code == 1 && none.err.contains("no file /none.txt is indexed"), "{none:?}");
     assert_eq!(at.docket(&["runs"]).code, 2);
     let empty = at.docket(&["runs", "list"]);
     assert!(empty.code == 0 && empty.out.starts_with("No run yet."), "{empty:?}");

@@ -1,15 +1,13 @@
 //! `docket runs`: what was run over which file and what became of it. A person stops a run, or has a rule's runs made again.
 
-use std::time::Instant;
+mod again;
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::failure::{Failure, Outcome};
-use super::progress::Progress;
 use super::table::{Column, Cut, Table, plain, state};
-use super::text::{Paint, count, head, when};
+use super::text::{Paint, head, when};
 use super::{Form, ListArguments, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -17,7 +15,7 @@ use crate::database::Database;
 use crate::queue::presence;
 use crate::run::quote::Proof;
 use crate::run::store::{self, RunRow};
-use crate::run::{self, Again, Definition, Estimate, RunId};
+use crate::run::{self, RunId};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -37,17 +35,9 @@ enum Command {
     },
     /// Show one run with its result
     Show(One),
-    /// Run a rule over its files that have no result under its present definition: say what that takes, or do it
-    Again {
-        /// The rule
-        #[arg(long, value_name = "NAME")]
-        rule: String,
-        /// Do it; without this only the count and the estimate are shown
-        #[arg(long)]
-        yes: bool,
-        #[command(flatten)]
-        form: Form,
-    },
+    /// Run a rule over its files that have no result under its present definition, or over one file: say what that takes, or
+    /// do it
+    Again(again::Arguments),
     /// Stop a run that goes on
     Cancel(One),
 }
@@ -66,7 +56,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let outcome = match arguments.command {
         Command::List { rule, list } => self::list(&database, rule.as_deref(), &list).await,
         Command::Show(one) => show(&database, &one).await,
-        Command::Again { rule, yes, form } => again(&database, config, (&rule, yes, form)).await,
+        Command::Again(arguments) => again::run(&database, config, &arguments).await,
         Command::Cancel(one) => cancel(&database, &one).await,
     };
     database.close().await;
@@ -198,83 +188,6 @@ fn answer(result: &Value) -> String {
         (Value::Null, None) => format!("{result:#}"),
         (data, _) => format!("{data:#}"),
     }
-}
-
-#[derive(Debug, Serialize)]
-struct Begun<'a> {
-    rule: &'a str,
-    #[serde(flatten)]
-    estimate: Estimate,
-    /// Runs that were asked for; 0 without `--yes`.
-    begun: usize,
-}
-
-async fn again(
-    database: &Database,
-    config: &Config,
-    (rule, yes, form): (&str, bool, Form),
-) -> Result<Outcome, Failure> {
-    let rules = config.rules().map_err(Failure::usage)?;
-    let definitions = config.runs(&rules).map_err(Failure::usage)?;
-    let Some(definition) = definitions.iter().find(|definition| definition.rule.name == rule) else {
-        let names: Vec<&str> = definitions.iter().map(|definition| definition.rule.name.as_str()).collect();
-        return Err(Failure::Usage(format!(
-            "no rule with [rule.run] is called `{rule}`; those there are: {}",
-            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-        )));
-    };
-    let estimate = run::estimate(&mut *database.read().acquire().await?, definition).await?;
-    if !form.json {
-        output::line(words(rule, &estimate))?;
-    }
-    let begun = if yes && estimate.runs > 0 { begin(database, definition, &estimate).await? } else { 0 };
-    if form.json {
-        output::json(&[Begun { rule, estimate, begun }])?;
-    } else if begun > 0 {
-        output::line(format!(
-            "{} asked for. `docket runs list --rule {rule}` shows how they go.",
-            count(begun as u64, "run")
-        ))?;
-    } else if estimate.runs > 0 {
-        output::line("Nothing was begun. Add --yes to begin them.")?;
-    }
-    Ok(Outcome::Done)
-}
-
-/// Asks for the runs, some at a time. Between two times the server beside gets as long for its own writes.
-async fn begin(database: &Database, definition: &Definition, estimate: &Estimate) -> Result<usize, Failure> {
-    let mut again = Again::over(database, definition).await?;
-    let mut progress = Progress::new("files", 0, u64::try_from(estimate.files).ok());
-    let (mut files, mut begun) = (0, 0);
-    loop {
-        let since = Instant::now();
-        let Some(bite) = again.bite(database, Clock::default().now()).await? else { break };
-        files += bite.files;
-        begun += bite.begun;
-        progress.at(files as u64, &format!("{begun} asked for"));
-        tokio::time::sleep(since.elapsed()).await;
-    }
-    progress.end();
-    Ok(begun)
-}
-
-fn words(rule: &str, estimate: &Estimate) -> String {
-    let files = count(estimate.files as u64, "file");
-    if estimate.runs == 0 {
-        return format!(
-            "Rule {rule} covers {files}, and each has a result under its present definition or is being run over."
-        );
-    }
-    let source = match estimate.based_on_runs {
-        0 => "guessed from the files' sizes".to_owned(),
-        runs => format!("from {} of this rule", count(runs.unsigned_abs(), "earlier run")),
-    };
-    format!(
-        "Rule {rule} covers {files}; {} would be begun: about {} input and {} output tokens ({source}).",
-        count(estimate.runs as u64, "run"),
-        estimate.input_tokens,
-        estimate.output_tokens
-    )
 }
 
 async fn cancel(database: &Database, one: &One) -> Result<Outcome, Failure> {

@@ -1,0 +1,166 @@
+//! `docket runs again`: a rule's files that have no result, or one file whatever it has.
+
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::progress::Progress;
+use crate::cli::text::count;
+use crate::cli::{Form, output};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::Database;
+use crate::run::{self, Again, Definition, Estimate};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The rule; with --file it is needed only where several cover the file
+    #[arg(long, value_name = "NAME", required_unless_present = "file")]
+    rule: Option<String>,
+    /// Only this file, by its path or id, and also when it has a result
+    #[arg(long, value_name = "PATH|ID")]
+    file: Option<String>,
+    /// Do it; without this only the count and the estimate are shown
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Debug, Serialize)]
+struct Begun<'a> {
+    rule: &'a str,
+    #[serde(flatten)]
+    estimate: Estimate,
+    /// Runs that were asked for; 0 without `--yes`.
+    begun: usize,
+}
+
+pub async fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<Outcome, Failure> {
+    let rules = config.rules().map_err(Failure::usage)?;
+    let definitions = config.runs(&rules).map_err(Failure::usage)?;
+    let named =
+        |definition: &&Definition| arguments.rule.as_ref().is_none_or(|rule| *rule == definition.rule.name);
+    let chosen: Vec<&Definition> = definitions.iter().filter(named).collect();
+    if let (Some(rule), true) = (&arguments.rule, chosen.is_empty()) {
+        let names: Vec<&str> = definitions.iter().map(|definition| definition.rule.name.as_str()).collect();
+        return Err(Failure::Usage(format!(
+            "no rule with [rule.run] is called `{rule}`; those there are: {}",
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        )));
+    }
+    match (&arguments.file, chosen.first()) {
+        (None, Some(definition)) => all(database, definition, arguments).await,
+        (None, None) => Err(Failure::Usage("no rule has [rule.run]".to_owned())),
+        (Some(file), _) => one(database, (&chosen, file), arguments).await,
+    }
+}
+
+async fn all(
+    database: &Database,
+    definition: &Definition,
+    arguments: &Arguments,
+) -> Result<Outcome, Failure> {
+    let rule = definition.rule.name.as_str();
+    let estimate = run::estimate(&mut *database.read().acquire().await?, definition).await?;
+    if !arguments.form.json {
+        output::line(words(rule, &estimate))?;
+    }
+    let wanted = arguments.yes && estimate.runs > 0;
+    let begun = if wanted { begin(database, definition, &estimate).await? } else { 0 };
+    tell(Begun { rule, estimate, begun }, arguments)
+}
+
+/// Asks for the runs, some at a time. Between two times the server beside gets as long for its own writes.
+async fn begin(database: &Database, definition: &Definition, estimate: &Estimate) -> Result<usize, Failure> {
+    let mut again = Again::over(database, definition).await?;
+    let mut progress = Progress::new("files", 0, u64::try_from(estimate.files).ok());
+    let (mut files, mut begun) = (0, 0);
+    loop {
+        let since = Instant::now();
+        let Some(bite) = again.bite(database, Clock::default().now()).await? else { break };
+        files += bite.files;
+        begun += bite.begun;
+        progress.at(files as u64, &format!("{begun} asked for"));
+        tokio::time::sleep(since.elapsed()).await;
+    }
+    progress.end();
+    Ok(begun)
+}
+
+async fn one(
+    database: &Database,
+    (definitions, file): (&[&Definition], &str),
+    arguments: &Arguments,
+) -> Result<Outcome, Failure> {
+    let mut reader = database.read().acquire().await?;
+    let mut covering = Vec::new();
+    for definition in definitions {
+        covering
+            .extend(run::file(&mut reader, definition, file).await?.map(|indexed| (*definition, indexed)));
+    }
+    let (definition, indexed) = match covering.as_slice() {
+        [one] => one,
+        [] => {
+            return Err(Failure::Failed(format!(
+                "no file {file} is indexed as it is now under a rule with [rule.run]: `docket files` shows what is"
+            )));
+        }
+        [(first, _), ..] => {
+            return Err(Failure::Usage(format!(
+                "several rules run something over {file}: add --rule {} or another",
+                first.rule.name
+            )));
+        }
+    };
+    let rule = definition.rule.name.as_str();
+    let estimate = run::estimate_one(&mut reader, definition, indexed).await?;
+    drop(reader);
+    if !arguments.form.json {
+        output::line(format!("Rule {rule} would be run over {}: {}.", indexed.path, tokens(&estimate)))?;
+    }
+    let mut begun = 0;
+    if arguments.yes {
+        let mut transaction = database.begin().await?;
+        if !run::want_one(&mut transaction, (definition, indexed), Clock::default().now()).await? {
+            let path = &indexed.path;
+            return Err(Failure::Failed(format!("rule {rule} is being run over {path} already")));
+        }
+        transaction.commit().await?;
+        begun = 1;
+    }
+    tell(Begun { rule, estimate, begun }, arguments)
+}
+
+fn tell(begun: Begun<'_>, arguments: &Arguments) -> Result<Outcome, Failure> {
+    if arguments.form.json {
+        output::json(&[begun])?;
+    } else if begun.begun > 0 {
+        let (runs, rule) = (count(begun.begun as u64, "run"), begun.rule);
+        output::line(format!("{runs} asked for. `docket runs list --rule {rule}` shows how they go."))?;
+    } else if begun.estimate.runs > 0 {
+        output::line("Nothing was begun. Add --yes to begin them.")?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn words(rule: &str, estimate: &Estimate) -> String {
+    let files = count(estimate.files as u64, "file");
+    if estimate.runs == 0 {
+        return format!(
+            "Rule {rule} covers {files}, and each has a result under its present definition or is being run over."
+        );
+    }
+    let runs = count(estimate.runs as u64, "run");
+    format!("Rule {rule} covers {files}; {runs} would be begun: {}.", tokens(estimate))
+}
+
+fn tokens(estimate: &Estimate) -> String {
+    let source = match estimate.based_on_runs {
+        0 => "guessed from the files' sizes".to_owned(),
+        runs => format!("from {} of this rule", count(runs.unsigned_abs(), "earlier run")),
+    };
+    format!("about {} input and {} output tokens ({source})", estimate.input_tokens, estimate.output_tokens)
+}
