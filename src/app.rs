@@ -17,6 +17,7 @@ use crate::event::{FileKey, Task};
 use crate::feed::{self, Feed};
 use crate::listen;
 use crate::operate::Operate;
+use crate::operate::status::About;
 use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive};
 use crate::run::{self, Runs};
@@ -249,9 +250,9 @@ impl App {
         });
         let operate_address = operate.as_ref().map(Operate::address);
         if let Some(operate) = operate {
-            let (database, until) = (database.clone(), stop.clone());
+            let (database, about, until) = (database.clone(), About::of(config), stop.clone());
             parts.spawn(async move {
-                operate.serve(database, until).await;
+                operate.serve(database, about, until).await;
                 "operator listener"
             });
         }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::failure::{Failure, Outcome};
 use super::progress::Progress;
+use super::text::count;
 use super::{feed, output};
 use crate::config::Config;
 use crate::database::Database;
@@ -29,6 +30,7 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
+    let server = super::server(config)?.is_some();
     let database = super::open_or_make(config).await?;
     let feed = feed(config, &database)?;
     let mut progress: Option<Progress> = None;
@@ -49,8 +51,9 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         progress.end();
     }
     let done = done.map_err(super::feed_failure)?;
+    let mut done_by = Outcome::Done;
     if arguments.wait && done.incomplete.is_empty() {
-        wait(&database).await?;
+        done_by = wait(&database, server).await?;
     }
     database.close().await;
     if arguments.json {
@@ -58,16 +61,23 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     } else {
         output::lines(words(&done))?;
     }
-    Ok(if done.incomplete.is_empty() { Outcome::Done } else { Outcome::Bad })
+    Ok(if done.incomplete.is_empty() { done_by } else { Outcome::Bad })
 }
 
-/// Until nothing is left behind live traffic. Dead jobs are not waited for.
-async fn wait(database: &Database) -> Result<(), Failure> {
+/// Until nothing is left behind live traffic, if a server works on it. Dead jobs are not waited for.
+async fn wait(database: &Database, server: bool) -> Result<Outcome, Failure> {
     let left = async || -> Result<u64, Failure> {
         let left = queue::presence::behind_live(&mut *database.read().acquire().await?).await?;
         Ok(u64::try_from(left).unwrap_or(0))
     };
     let all = left().await?;
+    if all > 0 && !server {
+        let jobs = count(all, "job");
+        output::complain(format!(
+            "No server works on this database, so {jobs} will wait. Start one: docket serve"
+        ));
+        return Ok(Outcome::Bad);
+    }
     let mut progress = Progress::new("jobs", 0, Some(all));
     loop {
         let now = left().await?;
@@ -78,7 +88,7 @@ async fn wait(database: &Database) -> Result<(), Failure> {
         tokio::time::sleep(LOOK).await;
     }
     progress.end();
-    Ok(())
+    Ok(Outcome::Done)
 }
 
 fn words(done: &Backfilled) -> Vec<String> {

@@ -5,18 +5,21 @@ use serde::Serialize;
 
 use super::failure::{Failure, Outcome};
 use super::table::{Column, Cut, Table, plain, state};
-use super::text::{Paint, when};
+use super::text::{Paint, count, when};
 use super::{ListArguments, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::{self, Database};
-use crate::event::store::newest;
-use crate::event::{self, FileKey};
+use crate::database::{self, Connection, Database};
+use crate::event::store::{downloads, newest};
+use crate::event::{self, FileKey, Subject};
 use crate::fastio::NodeId;
-use crate::sync;
+use crate::{own, sync};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
+    /// Downloads too; nearly all of them are Docket's own
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     list: ListArguments,
 }
@@ -27,38 +30,62 @@ struct Row {
     #[serde(flatten)]
     event: event::Row,
     source_id: Option<String>,
-    /// Where the file was when a job last looked.
+    /// Where the file or folder was when a job last looked; of a file that Docket wrote its name.
     path: Option<String>,
 }
 
-async fn read(database: &Database, limit: u32) -> Result<Vec<Row>, database::Error> {
+/// The newest events, and how many downloads since the oldest of them are left out.
+async fn read(database: &Database, all: bool, limit: u32) -> Result<(Vec<Row>, i64), database::Error> {
     let mut connection = database.read().begin().await?;
     let mut rows = Vec::new();
-    for event in newest(&mut connection, limit).await? {
+    for event in newest(&mut connection, (all, limit)).await? {
         let profile = event.profile.as_deref().and_then(|profile| profile.parse().ok());
         let key = profile.zip(event.node.as_deref());
-        let key = key.map(|(profile, node)| FileKey::new(profile, NodeId::new(node)).to_string());
+        let key = key.map(|(profile, node)| FileKey::new(profile, NodeId::new(node)));
         let path = match &key {
-            Some(key) => sync::store::path(&mut connection, key).await?,
+            Some(key) => place(&mut connection, key, &event.subject).await?,
             None => None,
         };
-        rows.push(Row { event, source_id: key, path });
+        rows.push(Row { event, source_id: key.map(|key| key.to_string()), path });
     }
-    Ok(rows)
+    let since = rows.last().map_or(0, |row| row.event.received_at);
+    let left_out = if all { 0 } else { downloads(&mut connection, since).await? };
+    Ok((rows, left_out))
+}
+
+async fn place(
+    connection: &mut Connection,
+    key: &FileKey,
+    subject: &str,
+) -> Result<Option<String>, database::Error> {
+    if subject == Subject::Folder.as_str() {
+        return sync::store::folder_path(connection, &key.profile, &key.node).await;
+    }
+    match sync::store::path(connection, &key.to_string()).await? {
+        Some(path) => Ok(Some(path)),
+        None => own::store::name(connection, &key.profile, &key.node).await,
+    }
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
     let ListArguments { limit, form } = arguments.list;
     let database = open(config).await?;
-    let rows = read(&database, limit).await;
+    let read = read(&database, arguments.all, limit).await;
     database.close().await;
-    let rows = rows?;
+    let (rows, left_out) = read?;
     if form.json {
         output::json(&rows)?;
     } else if rows.is_empty() {
         output::line("No event yet. `docket send` posts one to a running server.")?;
     } else {
         output::lines(table(&rows, Clock::default().now()).render(Paint::stdout()))?;
+    }
+    if left_out > 0 {
+        let downloads = count(left_out.unsigned_abs(), "download");
+        output::complain(format!("{downloads}, nearly all Docket's own, not shown; --all shows them."));
+    }
+    if rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+        output::complain(format!("The newest {limit} events shown; --limit shows more."));
     }
     Ok(Outcome::Done)
 }

@@ -20,6 +20,8 @@ pub enum Outcome {
     Done,
     /// It worked, and the answer is no. What was printed says why.
     Bad,
+    /// It worked, and this code is the answer.
+    Code(u8),
 }
 
 /// Why a command could not be carried out.

@@ -5,14 +5,16 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::failure::{Failure, Outcome};
-use super::table::{Column, Cut, Table, plain, state};
+use super::fields::Fields;
+use super::table::{Column, Cut, Mood, Table, mood, plain, state};
 use super::text::{Paint, count, when};
 use super::{Form, ListArguments, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::{self, Database};
+use crate::database::{self, Connection, Database};
 use crate::event::{FileKey, Task};
-use crate::queue::store::{self, JobRow};
+use crate::queue::store::{self, JobRow, PauseRow};
+use crate::queue::waiting::paused;
 use crate::sync;
 
 #[derive(Debug, Args)]
@@ -31,6 +33,8 @@ enum Command {
         #[command(flatten)]
         list: ListArguments,
     },
+    /// Show one job with its whole reason
+    Show(One),
     /// Make dead or waiting jobs due now, with all their attempts
     Retry(Which),
     /// Forget jobs that nobody works on; the file is looked at again with its next event
@@ -42,6 +46,15 @@ enum State {
     Waiting,
     Running,
     Dead,
+}
+
+#[derive(Debug, Args)]
+struct One {
+    /// Its number, as `docket jobs list` shows it
+    #[arg(value_name = "ID")]
+    id: i64,
+    #[command(flatten)]
+    form: Form,
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +73,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let database = open(config).await?;
     let outcome = match arguments.command {
         Command::List { state, list } => self::list(&database, state, &list).await,
+        Command::Show(one) => show(&database, &one).await,
         Command::Retry(which) => change(&database, &which, Change::Retry).await,
         Command::Discard(which) => change(&database, &which, Change::Discard).await,
     };
@@ -74,8 +88,10 @@ struct Row {
     /// The task as JSON: the job holds it as text.
     task: Value,
     source_id: Option<String>,
-    /// Where the file was when a job last looked.
+    /// Where the file or folder was when a job last looked.
     path: Option<String>,
+    /// The paused target that holds it, and why.
+    held_by: Option<(String, String)>,
 }
 
 impl Row {
@@ -84,7 +100,22 @@ impl Row {
         row["task"] = self.task.clone();
         row["source_id"] = self.source_id.clone().into();
         row["path"] = self.path.clone().into();
+        row["held_by"] = self.held_by.as_ref().map(|(target, _)| target.clone()).into();
         row
+    }
+
+    /// Why it is not done yet.
+    fn reason(&self) -> String {
+        let reason = self.job.reason.clone().unwrap_or_default();
+        match &self.held_by {
+            Some((_, paused)) => format!("held: {paused}"),
+            None => reason,
+        }
+    }
+
+    fn due(&self, now: i64) -> String {
+        // What was due earlier waits for a worker, or for its target to answer again.
+        if self.job.state == "waiting" { when(self.job.due_at.max(now), now) } else { "–".to_owned() }
     }
 }
 
@@ -94,7 +125,7 @@ async fn list(database: &Database, state: Option<State>, list: &ListArguments) -
     if list.form.json {
         output::json(&rows.iter().map(Row::json).collect::<Vec<_>>())?;
     } else if rows.is_empty() {
-        let which = word.map(|word| format!("{word} ")).unwrap_or_default();
+        let which = word.as_ref().map(|word| format!("{word} ")).unwrap_or_default();
         output::line(format!(
             "No {which}job: nothing is left to do{}.",
             if which.is_empty() { "" } else { " there" }
@@ -102,31 +133,84 @@ async fn list(database: &Database, state: Option<State>, list: &ListArguments) -
     } else {
         output::lines(table(&rows, Clock::default().now()).render(Paint::stdout()))?;
     }
+    if rows.len() >= usize::try_from(list.limit).unwrap_or(usize::MAX) {
+        let counts = store::counts(&mut *database.read().acquire().await?).await?;
+        let asked = counts.iter().filter(|(state, _)| word.as_ref().is_none_or(|word| word == state));
+        let all: i64 = asked.map(|(_, jobs)| jobs).sum();
+        if all > i64::from(list.limit) {
+            output::complain(format!("{} of {all} jobs shown; --limit {all} shows all of them.", list.limit));
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+async fn show(database: &Database, one: &One) -> Result<Outcome, Failure> {
+    let mut connection = database.read().begin().await?;
+    let Some(job) = store::get(&mut connection, one.id).await? else {
+        let words = format!(
+            "there is no job {}: it is done, or was discarded; `docket jobs list` shows what is left",
+            one.id
+        );
+        return Err(Failure::Failed(words));
+    };
+    let pauses = store::pauses(&mut connection).await?;
+    let row = row(&mut connection, job, &pauses).await?;
+    drop(connection);
+    if one.form.json {
+        output::json(&[row.json()])?;
+        return Ok(Outcome::Done);
+    }
+    let (now, paint, job) = (Clock::default().now(), Paint::stdout(), &row.job);
+    let mut fields = Fields::new("attempts".len(), paint);
+    fields.title(format!("Job {}", job.job_id));
+    fields.line("state", paint.mood(mood(&job.state), &job.state));
+    fields.words("about", Mood::Plain, row.path.as_deref().unwrap_or(&job.key));
+    let reason = row.reason();
+    fields.words(
+        "reason",
+        Mood::Plain,
+        if reason.is_empty() { "none: it waits for its turn" } else { &reason },
+    );
+    fields.line("due", row.due(now));
+    fields.line("attempts", job.attempt.to_string());
+    fields.line("asked for", when(job.created_at, now));
+    fields.line("changed", when(job.updated_at, now));
+    fields.line("needs", job.needs.trim());
+    fields.line("key", &job.key);
+    if job.state == "dead" {
+        fields.line("then", format!("remove the cause, then: docket jobs retry {}", job.job_id));
+    }
+    output::lines(fields.into_lines())?;
     Ok(Outcome::Done)
 }
 
 async fn read(database: &Database, state: Option<&str>, limit: u32) -> Result<Vec<Row>, database::Error> {
     let mut connection = database.read().begin().await?;
+    let pauses = store::pauses(&mut connection).await?;
     let mut rows = Vec::new();
     for job in store::list(&mut connection, state, limit).await? {
-        let task: Value = serde_json::from_str(&job.task).unwrap_or_default();
-        let source_id = match serde_json::from_value(task.clone()) {
-            Ok(
-                Task::File { profile, node }
-                | Task::Folder { profile, node }
-                | Task::Listing { profile, node }
-                | Task::Run { profile, node, .. },
-            ) => Some(FileKey::new(profile, node).to_string()),
-            Ok(Task::Response { .. } | Task::Digest { .. } | Task::Leftover { .. } | Task::Stray { .. })
-            | Err(_) => None,
-        };
-        let path = match &source_id {
-            Some(source_id) => sync::store::path(&mut connection, source_id).await?,
-            None => None,
-        };
-        rows.push(Row { job, task, source_id, path });
+        rows.push(row(&mut connection, job, &pauses).await?);
     }
     Ok(rows)
+}
+
+async fn row(connection: &mut Connection, job: JobRow, pauses: &[PauseRow]) -> Result<Row, database::Error> {
+    let task: Value = serde_json::from_str(&job.task).unwrap_or_default();
+    let (source_id, path) = match serde_json::from_value(task.clone()) {
+        Ok(Task::File { profile, node } | Task::Run { profile, node, .. }) => {
+            let source_id = FileKey::new(profile, node).to_string();
+            let path = sync::store::path(connection, &source_id).await?;
+            (Some(source_id), path)
+        }
+        Ok(Task::Folder { profile, node } | Task::Listing { profile, node }) => {
+            let path = sync::store::folder_path(connection, &profile, &node).await?;
+            (Some(FileKey::new(profile, node).to_string()), path)
+        }
+        Ok(Task::Response { .. } | Task::Digest { .. } | Task::Leftover { .. } | Task::Stray { .. })
+        | Err(_) => (None, None),
+    };
+    let held_by = job.waiting().held_by(pauses).map(|pause| (pause.target.clone(), paused(pause)));
+    Ok(Row { job, task, source_id, path, held_by })
 }
 
 fn table(rows: &[Row], now: i64) -> Table {
@@ -138,16 +222,15 @@ fn table(rows: &[Row], now: i64) -> Table {
         Column::new("about", Cut::Start).widest(40),
         Column::new("reason", Cut::Below),
     ]);
-    for Row { job, path, .. } in rows {
-        // What was due earlier waits for a worker, or for its target to answer again.
-        let due = if job.state == "waiting" { when(job.due_at.max(now), now) } else { "–".to_owned() };
+    for row in rows {
+        let Row { job, path, .. } = row;
         table.row([
             plain(job.job_id.to_string()),
             state(&job.state),
             plain(job.attempt.to_string()),
-            plain(due),
+            plain(row.due(now)),
             plain(path.as_deref().unwrap_or(&job.key)),
-            plain(job.reason.as_deref().unwrap_or_default()),
+            plain(row.reason()),
         ]);
     }
     table

@@ -1,7 +1,8 @@
 //! The commands: one file each. They read the settings, call the parts, and print. What a command knows beyond that is
 //! how it looks to a person.
 //!
-//! Exit codes: 0 done, 1 failed, 2 usage (which includes settings that are wrong).
+//! Exit codes: 0 done, 1 failed, 2 usage (which includes settings that are wrong). `docket status` has two more: 3 for
+//! something that needs a person, 4 for no server.
 
 mod backfill;
 mod check;
@@ -9,6 +10,7 @@ mod check;
 mod demo;
 mod events;
 mod failure;
+mod fields;
 mod files;
 mod introduction;
 mod jobs;
@@ -37,7 +39,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::app;
 use crate::config::{Config, Sources};
-use crate::database::{Database, OpenError};
+use crate::database::{Database, OpenError, ServerLock};
 use crate::feed::Feed;
 
 use failure::{Failure, Outcome};
@@ -77,7 +79,7 @@ enum Command {
     Check(check::Arguments),
     /// Post a signed test event to a running server
     Send(send::Arguments),
-    /// Show what waits, what is held and what came in
+    /// Say whether it is well; show what waits, what is kept and what came in
     Status(status::Arguments),
     /// List the files, each with its copies at OpenAI
     Files(files::Arguments),
@@ -121,6 +123,7 @@ impl Cli {
         match self.command.run(&self.settings).await {
             Ok(Outcome::Done) => ExitCode::SUCCESS,
             Ok(Outcome::Bad) => ExitCode::from(failure::FAILED),
+            Ok(Outcome::Code(code)) => ExitCode::from(code),
             Err(failure) => failure.report(),
         }
     }
@@ -189,6 +192,14 @@ async fn open_or_make(config: &Config) -> Result<Database, Failure> {
         opened => opened,
     }
     .map_err(Failure::from_error)
+}
+
+/// Who works on the database, in words; asked before this process opens it. Where there is no database, nobody does.
+fn server(config: &Config) -> Result<Option<String>, Failure> {
+    match ServerLock::holder(&config.database.url) {
+        Err(OpenError::Missing(_)) => Ok(None),
+        held => held.map_err(Failure::from_error),
+    }
 }
 
 /// The database that a server has made.

@@ -18,6 +18,25 @@ pub fn one<T: Serialize>(object: &T) -> io::Result<()> {
     write(&escaped(&serde_json::to_string_pretty(object)?))
 }
 
+/// One JSON array whose rows come one after the other, of which there may be a million.
+#[derive(Debug, Default)]
+pub struct Rows {
+    begun: bool,
+}
+
+impl Rows {
+    pub fn push<T: Serialize>(&mut self, row: &T) -> io::Result<()> {
+        let row = escaped(&serde_json::to_string_pretty(row)?);
+        let before = if self.begun { ",\n" } else { "[\n" };
+        self.begun = true;
+        write!(io::stdout().lock(), "{before}{row}")
+    }
+
+    pub fn end(self) -> io::Result<()> {
+        write(if self.begun { "\n]" } else { "[]" })
+    }
+}
+
 /// One JSON object on one line, for a program that reads lines.
 #[cfg(feature = "sandbox")]
 pub fn one_line<T: Serialize>(object: &T) -> io::Result<()> {

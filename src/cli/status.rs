@@ -1,179 +1,199 @@
-//! `docket status`: what waits, what is held, and what came in.
+//! `docket status`: is it well, what waits, what is kept, and what came in.
 
 use clap::Args;
 
 use super::failure::{Failure, Outcome};
+use super::fields::Fields;
 use super::shown::Shown;
-use super::table::{Column, Cut, Mood, Table, plain};
-use super::text::{Paint, count, when};
-use super::{Form, open, output};
+use super::table::{Column, Cut, Mood, Table, mood, plain};
+use super::text::{Paint, count, span, when};
+use super::{open, output, server};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::feed::store::Way;
-use crate::operate::status::{COPY_STATES, FILE_STATES, JOB_STATES, RUN_STATES, Seen, of};
+use crate::operate::status::{About, COPY_STATES, FILE_STATES, JOB_STATES, RUN_STATES, Seen, of};
+use crate::operate::verdict::{Verdict, Word};
 use crate::queue::store::PauseRow;
 
+/// Says whether it is well, and exits with 0 when it is, 3 when something waits that needs a person, 4 when no server
+/// works on the database.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    #[command(flatten)]
-    form: Form,
+    /// Print one JSON array of numbers, each with a name, a label and a value. The first is the verdict: its label is well,
+    /// needs_person or no_server, its value the exit code, its reasons what to do. The value of oldest_change, feed and
+    /// sweep is when, in Unix milliseconds; a pause has what there is to know of the target beside it
+    #[arg(long)]
+    json: bool,
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
+    let server = server(config)?;
     let database = open(config).await?;
     let seen = Seen::read(&database).await;
     database.close().await;
     let seen = seen?;
-    if arguments.form.json {
-        output::json(&seen.rows())?;
+    let (about, verdict) = (About::of(config), Verdict::of(&seen, server.is_some()));
+    if arguments.json {
+        output::json(&seen.rows(&about, server.is_some()))?;
     } else {
-        output::lines(seen.words(Clock::default().now(), Paint::stdout()))?;
+        let told =
+            Told { about: &about, server: server.as_deref(), verdict: &verdict, now: Clock::default().now() };
+        output::lines(seen.words(&told, Paint::stdout()))?;
     }
-    Ok(Outcome::Done)
+    Ok(match verdict.verdict {
+        Word::Well => Outcome::Done,
+        word => Outcome::Code(word.code()),
+    })
+}
+
+/// What is told besides the numbers.
+struct Told<'a> {
+    about: &'a About,
+    server: Option<&'a str>,
+    verdict: &'a Verdict,
+    now: i64,
 }
 
 /// How it is told to a person.
 impl Seen {
-    fn words(&self, now: i64, paint: Paint) -> Vec<Shown> {
-        let mut text = Vec::new();
-        let mut section = |title: &str, lines: Vec<(String, Shown)>| {
-            text.push(paint.bold(title));
-            text.extend(
-                lines.into_iter().map(|(name, value)| Shown::from(format!("  {name:<WORD$}")) + value),
-            );
-        };
-        let states = |states: &[&str], counts: &[(String, i64)]| in_words(states, counts, paint);
-        section(
-            "Left to do",
-            vec![
-                ("inbox".to_owned(), count(self.inbox.unsigned_abs(), "delivery").into()),
-                ("jobs".to_owned(), states(&JOB_STATES, &self.jobs)),
-            ],
-        );
-        section(
-            "Held",
-            vec![
-                ("files".to_owned(), states(&FILE_STATES, &self.files)),
-                ("copies".to_owned(), states(&COPY_STATES, &self.copies)),
-            ],
-        );
-        let runs = self.run_words(now, paint);
-        if !runs.is_empty() {
-            section("Runs", runs);
+    fn words(&self, told: &Told<'_>, paint: Paint) -> Vec<Shown> {
+        let Told { about, server, verdict, now } = *told;
+        let mut fields = Fields::new("change feed".len(), paint);
+        fields.extend([match verdict.verdict {
+            Word::Well => paint.good("All is well."),
+            Word::NeedsPerson => paint.bad("Something needs a person."),
+            Word::NoServer => paint.bad("No server."),
+        }]);
+        verdict.reasons.iter().for_each(|reason| fields.words("→", Mood::Plain, reason));
+        fields.title("Docket");
+        fields.line("version", about.version);
+        fields.line("server", server.unwrap_or("none works on this database"));
+        fields.words("database", Mood::Plain, &about.database.display().to_string());
+        let rules = if about.rules.is_empty() { "none".to_owned() } else { about.rules.join(", ") };
+        fields.words("rules", Mood::Plain, &rules);
+        fields.title("Left to do");
+        fields.line("inbox", count(self.inbox.unsigned_abs(), "delivery"));
+        fields.line("jobs", in_words(&JOB_STATES, &self.jobs, paint));
+        if let Some(oldest) = &self.oldest {
+            let words = format!("not searchable yet, since {}: {}", span(now - oldest.since), oldest.why);
+            fields.words("oldest", Mood::Plain, &words);
         }
-        section("Received", self.received_words(paint));
-        let learnt = self.learnt_words(now, paint);
-        if !learnt.is_empty() {
-            section("Besides webhooks", learnt);
-        }
+        fields.title("Kept");
+        fields.line("files", in_words(&FILE_STATES, &self.files, paint));
+        fields.line("copies", in_words(&COPY_STATES, &self.copies, paint));
+        self.run_words(&mut fields, now);
+        self.received_words(&mut fields, paint);
+        self.learnt_words(&mut fields, now);
         if !self.pauses.is_empty() {
-            text.push(paint.bad("Paused, and tried again by itself"));
-            text.extend(pauses(&self.pauses, now).render(paint));
+            fields.extend([paint.bad("Paused, and tried again by itself")]);
+            fields.extend(pauses(&self.pauses, now).render(paint));
         }
-        if of(&self.jobs, "dead") > 0 {
-            text.push(Shown::default());
-            text.push(
-                "Dead jobs wait for a person: docket jobs list --state dead, then jobs retry or discard."
-                    .into(),
-            );
-        }
-        text
+        fields.into_lines()
     }
 
     /// How the runs stand, and what keeps some of them waiting. Nothing where none ever was.
-    fn run_words(&self, now: i64, paint: Paint) -> Vec<(String, Shown)> {
-        let mut lines = Vec::new();
-        if self.runs.iter().any(|(_, runs)| *runs > 0) {
-            lines.push(("runs".to_owned(), in_words(&RUN_STATES, &self.runs, paint)));
+    fn run_words(&self, fields: &mut Fields, now: i64) {
+        let (left, unanswered) = self.leftovers;
+        let any = self.runs.iter().any(|(_, runs)| *runs > 0);
+        if !any && self.held.is_empty() && left == 0 && unanswered == 0 {
+            return;
+        }
+        fields.title("Runs");
+        if any {
+            fields.line("runs", in_words(&RUN_STATES, &self.runs, fields.paint()));
         }
         for held in &self.held {
             let until =
                 held.until.map(|until| format!(" ({})", when(until.max(now), now))).unwrap_or_default();
             let words = format!("{} of {}: {}{until}", held.runs, held.rule, held.reason);
-            lines.push(("held".to_owned(), words.into()));
+            fields.words("held", Mood::Plain, &words);
         }
-        let (left, unanswered) = self.leftovers;
         if left > 0 {
-            lines.push((
-                "left behind".to_owned(),
-                format!("{left} to be taken away at Fastio or OpenAI").into(),
-            ));
+            fields.line("left behind", format!("{left} to be taken away at Fastio or OpenAI"));
         }
         if unanswered > 0 {
-            let words = format!(
-                "{} may be at OpenAI that nobody can find",
-                count(unanswered.unsigned_abs(), "empty conversation")
-            );
-            lines.push(("unanswered".to_owned(), words.into()));
+            let conversations = count(unanswered.unsigned_abs(), "empty conversation");
+            let words = format!("{conversations} may be at OpenAI that nobody can find");
+            fields.words("unanswered", Mood::Plain, &words);
         }
-        lines
     }
 
     /// How else changes are learnt.
-    fn learnt_words(&self, now: i64, paint: Paint) -> Vec<(String, Shown)> {
-        let mut lines = Vec::new();
+    fn learnt_words(&self, fields: &mut Fields, now: i64) {
+        if self.feed.is_none() && self.sweep.is_none() {
+            return;
+        }
+        fields.title("Besides webhooks");
         if let Some(feed) = &self.feed {
-            let words = match (&feed.reason, feed.way()) {
-                (None, _) => format!("followed since {}", when(feed.since, now)).into(),
+            let (mood, words) = match (&feed.reason, feed.way()) {
+                (None, _) => (Mood::Plain, format!("followed since {}", span(now - feed.since))),
                 (Some(reason), Way::Search) => {
-                    paint.bad(format!("refused, so events are searched: {reason}"))
+                    (Mood::Bad, format!("refused, so events are searched: {reason}"))
                 }
-                (Some(reason), _) => paint.bad(format!("refused, and event search too: {reason}")),
+                (Some(reason), _) => (Mood::Bad, format!("refused, and event search too: {reason}")),
             };
-            lines.push(("change feed".to_owned(), words));
+            fields.words("change feed", mood, &words);
         }
         if let Some(sweep) = &self.sweep {
             let ended = when(sweep.ended_at, now);
-            let words = match sweep.outcome.as_str() {
-                "done" => format!("ended {ended}").into(),
-                "stopped" => paint.bad(format!("stopped {ended}, needs a person: docket sweep --dry-run")),
-                _ => paint.bad(format!("ended {ended} with an incomplete list")),
+            let (mood, words) = match sweep.outcome.as_str() {
+                "done" => (Mood::Plain, format!("ended {ended}")),
+                "stopped" => (Mood::Bad, format!("stopped {ended}, needs a person: docket sweep --dry-run")),
+                _ => (Mood::Bad, format!("ended {ended} with an incomplete list")),
             };
-            lines.push(("last sweep".to_owned(), words));
+            fields.words("last sweep", mood, &words);
         }
-        lines
     }
 
-    fn received_words(&self, paint: Paint) -> Vec<(String, Shown)> {
+    fn received_words(&self, fields: &mut Fields, paint: Paint) {
         let of_name = |wanted: &str| {
             let rows = self.received.iter().filter(move |(name, ..)| name == wanted);
-            rows.map(|(_, label, value)| (label.replace('_', " "), *value)).collect::<Vec<_>>()
+            rows.map(|(_, label, value)| (label.clone(), *value)).collect::<Vec<_>>()
         };
         let total = |name: &str| of_name(name).iter().map(|(_, value)| value).sum::<i64>();
         let each = |rows: Vec<(String, i64)>| {
-            rows.into_iter().map(|(label, value)| format!("{value} {label}")).collect::<Vec<_>>().join(" · ")
+            let words = rows.into_iter().map(|(label, value)| format!("{value} {}", label.replace('_', " ")));
+            words.collect::<Vec<_>>().join(" · ")
         };
         let duplicates = match total("duplicate") {
             0 => String::new(),
             known => format!(" ({known} told again)"),
         };
-        let events = self.events.iter().map(|(kind, value)| (kind.clone(), *value)).collect();
-        let events =
-            Some(each(events)).filter(|text| !text.is_empty()).unwrap_or_else(|| "none yet".to_owned());
-        let mut lines = vec![
-            (
-                "deliveries".to_owned(),
-                Shown::from(format!("{} accepted", total("accepted")))
-                    + paint.dim("  (a few seconds behind)"),
-            ),
-            ("events".to_owned(), format!("{events}{duplicates}").into()),
-        ];
+        let events = each(self.events.iter().map(|(kind, value)| (kind.clone(), *value)).collect());
+        let events = if events.is_empty() { "none yet".to_owned() } else { events };
+        fields.title("Received");
+        let accepted = Shown::from(format!("{} accepted", total("accepted")));
+        fields.line("deliveries", accepted + paint.dim("  (a few seconds behind)"));
+        fields.words("events", Mood::Plain, &format!("{events}{duplicates}"));
         for (name, word) in [("rejected", "rejected"), ("unavailable", "put off")] {
             let rows = of_name(name);
             if !rows.is_empty() {
-                lines.push((word.to_owned(), paint.bad(each(rows))));
+                fields.words(word, Mood::Bad, &each(rows));
             }
         }
         for (place, (label, value)) in of_name("matched").into_iter().enumerate() {
             let name = if place == 0 { "signatures" } else { "" };
-            lines.push((name.to_owned(), format!("{value} by {label}").into()));
+            fields.words(name, Mood::Plain, &format!("{value} by {}", signed(&label)));
         }
-        lines
     }
 }
 
-/// The names' column.
-const WORD: usize = 12;
+/// How deliveries proved where they come from. The label is `SCHEME secret NUMBER FORM`, as it was counted.
+fn signed(label: &str) -> String {
+    let parts: Vec<&str> = label.split(' ').collect();
+    let [scheme, "secret", number, form] = parts[..] else { return label.to_owned() };
+    let which = match number {
+        "0" => "the first secret".to_owned(),
+        "1" => "the second secret".to_owned(),
+        other => format!("secret number {}", other.parse::<u32>().map_or(0, |number| number + 1)),
+    };
+    let form = match form {
+        "tail_decoded" => ", decoded from base64 after its prefix",
+        "tail_text" => ", as the text after its prefix",
+        _ => "",
+    };
+    format!("{which}{form} (receive.signature_scheme = {scheme})")
+}
 
 /// The states that anything is in, in their order; the last resort is the first one at 0.
 fn in_words(states: &[&str], counts: &[(String, i64)], paint: Paint) -> Shown {
@@ -181,9 +201,12 @@ fn in_words(states: &[&str], counts: &[(String, i64)], paint: Paint) -> Shown {
         .iter()
         .map(|state| (*state, of(counts, state)))
         .filter(|(_, value)| *value > 0)
-        .map(|(state, value)| match super::table::mood(state) {
-            Mood::Waiting => format!("{value} {state}").into(),
-            mood => paint.mood(mood, format!("{value} {state}")),
+        .map(|(state, value)| {
+            let words = format!("{value} {}", state.replace('_', " "));
+            match mood(state) {
+                Mood::Waiting => words.into(),
+                mood => paint.mood(mood, words),
+            }
         })
         .collect();
     if there.is_empty() { "none".into() } else { Shown::join(there, " · ") }
@@ -191,8 +214,8 @@ fn in_words(states: &[&str], counts: &[(String, i64)], paint: Paint) -> Shown {
 
 fn pauses(rows: &[PauseRow], now: i64) -> Table {
     let columns = [
-        Column::new("target", Cut::Middle).widest(30),
-        Column::new("since", Cut::Nowhere),
+        Column::new("target", Cut::Middle).widest(40),
+        Column::new("for", Cut::Nowhere),
         Column::new("next try", Cut::Nowhere),
         Column::new("reason", Cut::Below),
     ];
@@ -203,10 +226,31 @@ fn pauses(rows: &[PauseRow], now: i64) -> Table {
             _ => row.reason.clone(),
         };
         let (next, reason) = match row.allowed {
-            None => (when(row.probe_at, now), reason),
-            Some(jobs) => ("now".to_owned(), format!("answers again, {jobs} jobs at once for now")),
+            None => (when(row.probe_at.max(now), now), reason),
+            Some(jobs) => {
+                let jobs = count(jobs.unsigned_abs(), "job");
+                ("now".to_owned(), format!("answers again, {jobs} at once for now"))
+            }
         };
-        table.row([plain(&row.target), plain(when(row.since, now)), plain(next), plain(reason)]);
+        table.row([plain(&row.target), plain(span(now - row.since)), plain(next), plain(reason)]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_told_in_words() {
+        assert_eq!(
+            signed("fastio_v1_base64 secret 0 tail_decoded"),
+            "the first secret, decoded from base64 after its prefix (receive.signature_scheme = fastio_v1_base64)"
+        );
+        assert_eq!(
+            signed("x_fastio_sha256_hex secret 1 as_given"),
+            "the second secret (receive.signature_scheme = x_fastio_sha256_hex)"
+        );
+        assert_eq!(signed("something else"), "something else");
+    }
 }

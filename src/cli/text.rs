@@ -103,9 +103,9 @@ pub fn when(at: i64, now: i64) -> String {
 }
 
 /// One unit is enough to see how long it is: `41s`, `7m`, `3h`, `5d`.
-fn span(ms: i64) -> String {
-    match ms {
-        ..MINUTE => format!("{}s", ms / SECOND),
+pub fn span(ms: i64) -> String {
+    match ms.max(0) {
+        ms @ ..MINUTE => format!("{}s", ms / SECOND),
         MINUTE..HOUR => format!("{}m", ms / MINUTE),
         HOUR..DAY => format!("{}h", ms / HOUR),
         _ => format!("{}d", ms / DAY),

@@ -63,6 +63,7 @@ pub struct Database {
     write: SqlitePool,
     read: SqlitePool,
     place: Arc<Place>,
+    observe: SqlitePool,
 }
 
 impl Database {
@@ -141,11 +142,13 @@ impl Database {
         if parse_version(&version) < OLDEST_SQLITE {
             return Err(OpenError::OldSqlite(version));
         }
-        let read = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(WRITER_TIMEOUT)
-            .connect_lazy_with(options.read_only(true));
-        Ok(Database { write, read, place })
+        let readers = |most| {
+            SqlitePoolOptions::new()
+                .max_connections(most)
+                .acquire_timeout(WRITER_TIMEOUT)
+                .connect_lazy_with(options.clone().read_only(true))
+        };
+        Ok(Database { write, read: readers(READERS), observe: readers(1), place })
     }
 
     /// Begins a write. It waits for its turn and holds the writer, so nothing slow may happen inside.
@@ -162,6 +165,11 @@ impl Database {
         self.place.check()
     }
 
+    /// The connection of those who only look on. However much they ask for, no worker waits for it.
+    pub fn observer(&self) -> &SqlitePool {
+        &self.observe
+    }
+
     /// Connections that only read.
     pub fn read(&self) -> &SqlitePool {
         &self.read
@@ -169,6 +177,7 @@ impl Database {
 
     /// Waits for statements under way and closes the file, which also folds the WAL back into it.
     pub async fn close(&self) {
+        self.observe.close().await;
         self.read.close().await;
         self.write.close().await;
     }

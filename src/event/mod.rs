@@ -15,6 +15,9 @@ pub use task::{FileKey, Service, Task};
 /// How an id begins that was made from the hash of the bytes, because the payload had none.
 pub const MADE_ID: &str = "sha256:";
 
+/// Why a download asks for no work. Docket's own, which are nearly all there are, are told of like any other.
+pub const DOWNLOAD: &str = "a download changes no file";
+
 /// What is said to have happened. The job looks for itself; this is for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sqlx::FromRow;
 
-use super::{Kind, Report, Source, Task};
+use super::{DOWNLOAD, Kind, Report, Source, Task};
 use crate::database::{Connection, Error};
 use crate::queue::{self, Enqueued, NewJob, Priority};
 
@@ -109,14 +109,27 @@ pub struct Row {
     pub ignored_because: Option<String>,
 }
 
-/// The newest events first.
-pub async fn newest(connection: &mut Connection, limit: u32) -> Result<Vec<Row>, Error> {
-    sqlx::query_as(NEWEST).bind(i64::from(limit)).fetch_all(connection).await
+/// The newest events first, with those of downloads or without.
+pub async fn newest(connection: &mut Connection, (downloads, limit): (bool, u32)) -> Result<Vec<Row>, Error> {
+    sqlx::query_as(NEWEST)
+        .bind(i64::from(limit))
+        .bind((!downloads).then_some(DOWNLOAD))
+        .fetch_all(connection)
+        .await
+}
+
+/// How many downloads were told of since `since`.
+pub async fn downloads(connection: &mut Connection, since: i64) -> Result<i64, Error> {
+    sqlx::query_scalar("SELECT count(*) FROM event WHERE received_at >= $1 AND ignored_because = $2")
+        .bind(since)
+        .bind(DOWNLOAD)
+        .fetch_one(connection)
+        .await
 }
 
 const NEWEST: &str = "
     SELECT event_id, kind, subject, name, profile, node, occurred_at, received_at, source, ignored_because
-    FROM event ORDER BY received_at DESC, event_id DESC LIMIT $1";
+    FROM event WHERE $2 IS NULL OR ignored_because IS NOT $2 ORDER BY received_at DESC, event_id DESC LIMIT $1";
 
 /// How many events there are of each kind.
 pub async fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {

@@ -356,7 +356,7 @@ pub async fn swept_rules(connection: &mut Connection) -> Result<BTreeMap<String,
 /// The newest sweep of everything.
 pub async fn last_sweep(connection: &mut Connection) -> Result<Option<SweepRow>, Error> {
     sqlx::query_as(
-        "SELECT sweep, started_at, ended_at, outcome, report FROM sweep ORDER BY started_at DESC LIMIT 1",
+        "SELECT sweep, started_at, ended_at, outcome, report FROM sweep WHERE dry_run = 0 ORDER BY started_at DESC LIMIT 1",
     )
     .fetch_optional(connection)
     .await

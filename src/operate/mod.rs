@@ -1,12 +1,15 @@
 //! The operator listener: what a person or a monitor on this machine may ask a running server. It reads and never writes,
 //! and is not for the world: it listens on this machine unless a token guards it.
 //!
-//! There is one question so far, `GET /api/v1/status`.
+//! `GET /api/v1/status` answers what `docket status --json` prints, `GET /api/v1/health` only whether it is well: 200, or 503
+//! with the reasons when a person is needed.
 
 mod guard;
 mod settings;
+mod snapshot;
 pub mod status;
 mod token;
+pub mod verdict;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,11 +24,13 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::Database;
+use crate::database::{self, Database};
 use crate::listen::problem::Problem;
 use crate::listen::{self, Limits};
 use guard::Guard;
-use status::Seen;
+use snapshot::Observer;
+use status::About;
+use verdict::Word;
 
 pub use settings::{Error, Listen, Settings};
 
@@ -73,15 +78,17 @@ impl Operate {
     }
 
     /// Serves until `stop`.
-    pub async fn serve(self, database: Database, stop: CancellationToken) {
-        listen::serve(self.listener, router(database, self.guard), LIMITS, stop).await;
+    pub async fn serve(self, database: Database, about: About, stop: CancellationToken) {
+        let observer = Observer::new(database, about);
+        listen::serve(self.listener, router(observer, self.guard), LIMITS, stop).await;
     }
 }
 
-fn router(database: Database, asked: Guard) -> Router {
+fn router(observer: Observer, asked: Guard) -> Router {
     let router = Router::new()
         .route("/api/v1/status", get(status))
-        .with_state(database)
+        .route("/api/v1/health", get(health))
+        .with_state(observer)
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
@@ -102,12 +109,26 @@ async fn in_time(request: Request, next: Next) -> Response {
 }
 
 /// What `docket status --json` says.
-async fn status(State(database): State<Database>) -> Response {
-    match Seen::read(&database).await {
-        Ok(seen) => Json(seen.rows()).into_response(),
-        Err(error) => {
-            tracing::warn!(error = %error, "the status cannot be read");
-            Problem::unavailable("the database cannot be read", RETRY_AFTER).into_response()
-        }
+async fn status(State(observer): State<Observer>) -> Response {
+    match observer.look().await {
+        Ok(snapshot) => Json(&snapshot.rows).into_response(),
+        Err(error) => unreadable(&error),
     }
+}
+
+/// For a monitor that knows nothing but status codes.
+async fn health(State(observer): State<Observer>) -> Response {
+    match observer.look().await {
+        Ok(snapshot) => {
+            let well = snapshot.verdict.verdict == Word::Well;
+            let code = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            (code, Json(&snapshot.verdict)).into_response()
+        }
+        Err(error) => unreadable(&error),
+    }
+}
+
+fn unreadable(error: &database::Error) -> Response {
+    tracing::warn!(error = %error, "the status cannot be read");
+    Problem::unavailable("the database cannot be read", RETRY_AFTER).into_response()
 }

@@ -1,10 +1,15 @@
-//! What there is a number for: what waits, what is held, and what came in. `docket status` and the operator listener say
-//! the same.
+//! What there is a number for: what waits, what is kept, and what came in. `docket status` and the operator listener say
+//! the same. It counts what is, not what was: a run that a newer one took the place of is history.
+
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::database::{Database, Error};
+use super::verdict::Verdict;
+use crate::config::Config;
+use crate::database::{self, Database, Error};
 use crate::queue::store::PauseRow;
+use crate::queue::waiting::{Waiting, why};
 use crate::run::store::HeldRow;
 use crate::{event, feed, queue, receive, run, sync};
 
@@ -33,12 +38,38 @@ pub const RUN_STATES: [&str; 13] = [
 /// Reasons that are shown for what is held; more are in `docket runs list`.
 const REASONS: u32 = 5;
 
+/// Which Docket this is about.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// This program's.
+    pub version: &'static str,
+    pub database: PathBuf,
+    /// The rules' names.
+    pub rules: Vec<String>,
+}
+
+impl About {
+    pub fn of(config: &Config) -> About {
+        let path = database::path(&config.database.url).unwrap_or_default();
+        let rules = config.rules();
+        let rules = rules.iter().flat_map(|rules| rules.iter().map(|rule| rule.name.clone()));
+        About {
+            version: env!("CARGO_PKG_VERSION"),
+            database: std::path::absolute(&path).unwrap_or(path),
+            rules: rules.collect(),
+        }
+    }
+}
+
 /// One number.
 #[derive(Debug, Serialize)]
 pub struct Row {
     name: &'static str,
     label: String,
     value: i64,
+    /// Only of the verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<String>>,
     /// Only of a paused target.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pause: Option<PauseRow>,
@@ -47,6 +78,8 @@ pub struct Row {
 /// Everything there is a number for.
 pub struct Seen {
     pub inbox: i64,
+    /// The change that has waited longest for being searchable, and what it waits for.
+    pub oldest: Option<Oldest>,
     pub jobs: Vec<(String, i64)>,
     pub pauses: Vec<PauseRow>,
     pub files: Vec<(String, i64)>,
@@ -61,6 +94,13 @@ pub struct Seen {
     pub sweep: Option<feed::store::SweepRow>,
 }
 
+/// A change that cannot be searched yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oldest {
+    pub since: i64,
+    pub why: String,
+}
+
 impl Seen {
     /// Reads all of it as of one moment.
     ///
@@ -68,11 +108,15 @@ impl Seen {
     /// The database's.
     pub async fn read(database: &Database) -> Result<Self, Error> {
         // One transaction, so that the numbers are of one moment.
-        let mut connection = database.read().begin().await?;
+        let mut connection = database.observer().begin().await?;
+        let pauses = queue::store::pauses(&mut connection).await?;
+        let delivered = receive::waiting_since(&mut connection).await?;
+        let job = queue::presence::oldest(&mut connection).await?;
         Ok(Seen {
             inbox: receive::waiting(&mut connection).await?,
+            oldest: oldest(delivered, job.as_ref(), &pauses),
             jobs: queue::store::counts(&mut connection).await?,
-            pauses: queue::store::pauses(&mut connection).await?,
+            pauses,
             files: sync::store::file_counts(&mut connection).await?,
             copies: sync::store::copy_counts(&mut connection).await?,
             runs: {
@@ -89,10 +133,23 @@ impl Seen {
         })
     }
 
-    /// One row for each number, as `--json` prints them.
-    pub fn rows(self) -> Vec<Row> {
-        let row = |name, label: &str, value| Row { name, label: label.to_owned(), value, pause: None };
-        let mut rows = vec![row("inbox", "waiting", self.inbox)];
+    /// One row for each number, as `--json` prints them; first of all the verdict.
+    pub fn rows(&self, about: &About, server: bool) -> Vec<Row> {
+        let row = |name, label: &str, value| Row {
+            name,
+            label: label.to_owned(),
+            value,
+            reasons: None,
+            pause: None,
+        };
+        let Verdict { verdict, reasons } = Verdict::of(self, server);
+        let judged = row("verdict", verdict.as_str(), verdict.code().into());
+        let mut rows = vec![Row { reasons: Some(reasons), ..judged }];
+        rows.push(row("server", about.version, server.into()));
+        rows.push(row("database", &about.database.display().to_string(), 1));
+        rows.extend(about.rules.iter().map(|rule| row("rule", rule, 1)));
+        rows.extend(self.oldest.iter().map(|oldest| row("oldest_change", &oldest.why, oldest.since)));
+        rows.push(row("inbox", "waiting", self.inbox));
         let mut add = |name, states: &[&str], counts: &[(String, i64)]| {
             rows.extend(states.iter().map(|state| row(name, state, of(counts, state))));
         };
@@ -116,17 +173,26 @@ impl Seen {
             };
             rows.push(row(name, label, *value));
         }
-        // The value of these is when, in Unix milliseconds.
+        // The value of these, as of the oldest change, is when, in Unix milliseconds.
         rows.extend(self.feed.iter().map(|feed| row("feed", &feed.way, feed.since)));
         rows.extend(self.sweep.iter().map(|sweep| row("sweep", &sweep.outcome, sweep.ended_at)));
-        rows.extend(self.pauses.into_iter().map(|pause| Row {
+        rows.extend(self.pauses.iter().map(|pause| Row {
             name: "pause",
             label: pause.target.clone(),
             value: 1,
-            pause: Some(pause),
+            reasons: None,
+            pause: Some(pause.clone()),
         }));
         rows
     }
+}
+
+/// What came in first: a delivery that is no job yet, or the oldest job that is to make something searchable.
+fn oldest(delivered: Option<i64>, job: Option<&Waiting>, pauses: &[PauseRow]) -> Option<Oldest> {
+    let delivered =
+        delivered.map(|since| Oldest { since, why: "a delivery waits to be turned into jobs".to_owned() });
+    let job = job.map(|job| Oldest { since: job.created_at, why: why(job, pauses) });
+    delivered.into_iter().chain(job).min_by_key(|oldest| oldest.since)
 }
 
 /// The number of `state`.

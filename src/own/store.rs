@@ -24,6 +24,19 @@ pub struct OwnFile {
     pub since: i64,
 }
 
+/// What we called the file at `node`, if it is one that we wrote.
+pub async fn name(
+    connection: &mut Connection,
+    profile: &Profile,
+    node: &NodeId,
+) -> Result<Option<String>, Error> {
+    sqlx::query_scalar("SELECT name FROM own_file WHERE profile = $1 AND node = $2")
+        .bind(profile.to_string())
+        .bind(node.canonical())
+        .fetch_optional(connection)
+        .await
+}
+
 /// Whose the file is that was seen.
 pub async fn recognise(connection: &mut Connection, seen: &Seen<'_>, now: i64) -> Result<Whose, Error> {
     let whose = recognise_all(connection, seen.profile, std::slice::from_ref(seen), now).await?;

@@ -23,6 +23,7 @@ mod backoff;
 mod pause;
 pub mod presence;
 pub mod store;
+pub mod waiting;
 mod work;
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::waiting::Waiting;
 use crate::database::{Connection, Error};
 
 /// The states of those of `keys` that have a job: `waiting`, `running` or `dead`.
@@ -14,6 +15,31 @@ pub async fn states(connection: &mut Connection, keys: &[&str]) -> Result<HashMa
             .await?;
     Ok(rows.into_iter().collect())
 }
+
+/// Those of `keys` that have a job, by their key.
+pub async fn waiting(
+    connection: &mut Connection,
+    keys: &[String],
+) -> Result<HashMap<String, Waiting>, Error> {
+    let keys = serde_json::to_string(keys).expect("texts only");
+    let rows: Vec<Waiting> = sqlx::query_as(WAITING).bind(keys).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|job| (job.key.clone(), job)).collect())
+}
+
+const WAITING: &str = "
+    SELECT id AS job_id, key, state, reason, needs, created_at FROM job
+    WHERE key IN (SELECT value FROM json_each($1))";
+
+/// The oldest job that looks at files: what it is about may have changed, and cannot be searched as it is.
+pub async fn oldest(connection: &mut Connection) -> Result<Option<Waiting>, Error> {
+    sqlx::query_as(OLDEST).fetch_optional(connection).await
+}
+
+/// By the index on `created_at`; one on the key would have all of them sorted.
+const OLDEST: &str = "
+    SELECT id AS job_id, key, state, reason, needs, created_at FROM job
+    WHERE +key GLOB 'file:*' OR +key GLOB 'folder:*' OR +key GLOB 'listing:*'
+    ORDER BY created_at LIMIT 1";
 
 /// How many dead jobs have a key that begins so.
 pub async fn dead(connection: &mut Connection, begins: &str) -> Result<i64, Error> {

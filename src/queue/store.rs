@@ -6,6 +6,7 @@ use serde::Serialize;
 use sqlx::{FromRow, Row};
 
 use super::pause::{self, Cost, PROBE_LEASE, STAND_BACK, Settling, Silence, Turn};
+use super::waiting::Waiting;
 use super::{Priority, Verdict, backoff, millis};
 use crate::database::{Connection, Error};
 
@@ -462,6 +463,22 @@ pub struct JobRow {
     pub created_at: i64,
     pub updated_at: i64,
     pub task: String,
+    /// The targets it cannot do without, each between blanks.
+    pub needs: String,
+}
+
+impl JobRow {
+    /// As those see it who wait for what it does.
+    pub fn waiting(&self) -> Waiting {
+        Waiting {
+            job_id: self.job_id,
+            key: self.key.clone(),
+            state: self.state.clone(),
+            reason: self.reason.clone(),
+            needs: self.needs.clone(),
+            created_at: self.created_at,
+        }
+    }
 }
 
 /// The jobs in `state` (all of them when `None`), the dead first, then by when they are due.
@@ -474,17 +491,29 @@ pub async fn list(
 }
 
 const LIST: &str = "
-    SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task FROM job
+    SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs FROM job
     WHERE $1 IS NULL OR state = $1
     ORDER BY CASE state WHEN 'dead' THEN 0 WHEN 'running' THEN 1 ELSE 2 END, due_at, id
     LIMIT $2";
 
+/// One job.
+pub async fn get(connection: &mut Connection, id: i64) -> Result<Option<JobRow>, Error> {
+    sqlx::query_as(GET).bind(id).fetch_optional(connection).await
+}
+
+const GET: &str = "
+    SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs FROM job WHERE id = $1";
+
 /// How many jobs are in each state.
 pub async fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
-    sqlx::query_as("SELECT state, count(*) FROM job GROUP BY state ORDER BY state")
-        .fetch_all(connection)
-        .await
+    sqlx::query_as(COUNTS).fetch_all(connection).await
 }
+
+/// Each by an index of its own.
+const COUNTS: &str = "
+    SELECT 'waiting', count(*) FROM job WHERE state = 'waiting'
+    UNION ALL SELECT 'running', count(*) FROM job WHERE state = 'running'
+    UNION ALL SELECT 'dead', count(*) FROM job WHERE state = 'dead'";
 
 /// Whether any target is paused.
 pub(super) async fn is_paused(connection: &mut Connection) -> Result<bool, Error> {

@@ -42,7 +42,7 @@ use memory::Memory;
 use signature::{NoSecret, Verifier, standard};
 
 pub use settings::{BadSetting, Settings};
-pub use store::{counts, waiting};
+pub use store::{counts, waiting, waiting_since};
 
 /// Why deliveries cannot be received at all.
 #[derive(Debug, thiserror::Error)]

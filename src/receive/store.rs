@@ -80,7 +80,15 @@ pub async fn waiting(connection: &mut Connection) -> Result<i64, Error> {
     sqlx::query_scalar(WAITING).fetch_one(connection).await
 }
 
-const WAITING: &str = "SELECT count(*) FROM inbox";
+/// Rows come in at one end and go at the other, so none of them has to be looked at.
+const WAITING: &str = "SELECT coalesce(max(inbox_id) - min(inbox_id) + 1, 0) FROM inbox";
+
+/// When the row came in that has waited longest.
+pub async fn waiting_since(connection: &mut Connection) -> Result<Option<i64>, Error> {
+    sqlx::query_scalar("SELECT received_at FROM inbox ORDER BY inbox_id LIMIT 1")
+        .fetch_optional(connection)
+        .await
+}
 
 /// A row of the inbox, on its way out.
 #[derive(Debug, FromRow)]

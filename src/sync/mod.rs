@@ -13,6 +13,7 @@ mod folder;
 pub mod form;
 pub mod founding;
 mod glob;
+pub mod listing;
 mod look;
 pub mod plan;
 mod relay;

@@ -1,8 +1,7 @@
 //! The statements on `file`, `copy` and `vector_store`.
 
-use serde::Serialize;
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row};
 
 use super::copy::{Copy, CopyId, CopyState, Source};
 use super::look::Present;
@@ -488,36 +487,6 @@ fn indexed_row(row: &SqliteRow, key: FileKey) -> Result<Indexed, Error> {
     })
 }
 
-/// A file and one of its copies, as a person sees them.
-#[derive(Debug, Clone, Serialize, FromRow)]
-pub struct FileRow {
-    pub source_id: String,
-    pub path: String,
-    pub state: String,
-    pub reason: Option<String>,
-    pub rules: String,
-    pub version: Option<String>,
-    pub size: i64,
-    pub modified_at: Option<i64>,
-    pub seen_at: i64,
-    pub vector_store: Option<String>,
-    pub copy: Option<String>,
-    pub file_id: Option<String>,
-    pub content_hash: Option<String>,
-}
-
-/// The files seen last, each with its copies.
-pub async fn list(connection: &mut Connection, limit: u32) -> Result<Vec<FileRow>, Error> {
-    sqlx::query_as(LIST).bind(i64::from(limit)).fetch_all(connection).await
-}
-
-const LIST: &str = "
-    SELECT f.source_id, f.path, f.state, f.reason, f.rules, f.version, f.size, f.modified_at, f.seen_at,
-           c.vector_store, c.state AS copy, c.file_id, c.content_hash
-    FROM (SELECT * FROM file ORDER BY seen_at DESC, source_id LIMIT $1) AS f
-    LEFT JOIN copy AS c ON c.source_id = f.source_id
-    ORDER BY f.seen_at DESC, f.source_id, c.id";
-
 /// Where a file was when a job last looked at it.
 pub async fn path(connection: &mut Connection, source_id: &str) -> Result<Option<String>, Error> {
     sqlx::query_scalar("SELECT path FROM file WHERE source_id = $1")
@@ -525,6 +494,32 @@ pub async fn path(connection: &mut Connection, source_id: &str) -> Result<Option
         .fetch_optional(connection)
         .await
 }
+
+/// Where a folder was when a job last looked at a file in it, or in a folder in it.
+pub async fn folder_path(
+    connection: &mut Connection,
+    profile: &Profile,
+    folder: &NodeId,
+) -> Result<Option<String>, Error> {
+    if folder.is_root() {
+        return Ok(Some("/".to_owned()));
+    }
+    let found: Option<(String, String)> = sqlx::query_as(FOLDER_PATH)
+        .bind(profile.to_string())
+        .bind(folder.canonical())
+        .fetch_optional(connection)
+        .await?;
+    Ok(found.and_then(|(path, ancestors)| {
+        // The first of them is the file's parent.
+        let above = ancestors.split_whitespace().position(|id| id == folder.canonical())?;
+        let parent = path.rsplitn(above + 2, '/').last()?;
+        Some(format!("{parent}/"))
+    }))
+}
+
+const FOLDER_PATH: &str = "
+    SELECT path, ancestors FROM file WHERE profile = $1 AND ancestors LIKE '% ' || $2 || ' %'
+    ORDER BY state = 'gone', seen_at DESC LIMIT 1";
 
 /// How many files are in each state.
 pub async fn file_counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {

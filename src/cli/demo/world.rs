@@ -17,7 +17,8 @@ use crate::openai::{self, Hit, VectorStoreId};
 use crate::run::RunId;
 use crate::run::store::RunRow;
 use crate::sandbox::Sandbox;
-use crate::{own, queue, receive, run, sync};
+use crate::sync::listing::{self, Cursor, Filter};
+use crate::{own, queue, receive, run};
 
 /// A step takes well below a second. Ten times the slowest machine's guess, and still no one's patience is lost.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -204,8 +205,9 @@ impl<'a> World<'a> {
 
     /// The vector store that the rule had made.
     pub async fn store(&self) -> anyhow::Result<VectorStoreId> {
-        let files = sync::store::list(&mut *self.database.read().acquire().await?, FILES).await?;
-        let store = files.into_iter().find_map(|file| file.vector_store);
+        let mut connection = self.database.read().acquire().await?;
+        let files = listing::page(&mut connection, &Filter::default(), &Cursor::default(), FILES).await?;
+        let store = files.rows.into_iter().find_map(|row| row.copy.vector_store);
         store.map(VectorStoreId).context("no vector store has been made")
     }
 }

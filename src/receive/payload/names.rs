@@ -1,7 +1,7 @@
 //! What each event name means. The names are those of Fastio's API reference and its official CLI, and the dotted ones
 //! that guides on fast.io use for webhooks.
 
-use crate::event::{Kind, Subject};
+use crate::event::{DOWNLOAD, Kind, Subject};
 
 /// What an event name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ fn stored(what: &str) -> Option<Meaning> {
         "link_added" => Some(Meaning::NoFile("a link has no content to index")),
         "lock_overridden" => Some(Meaning::NoFile("a lock changes no file")),
         // Docket's own downloads send these too.
-        "download_token_created" | "zip_downloaded" => Some(Meaning::NoFile("a download changes no file")),
+        "download_token_created" | "zip_downloaded" => Some(Meaning::NoFile(DOWNLOAD)),
         _ => what.strip_prefix("folder_").map(folder),
     }
 }

@@ -92,14 +92,20 @@ const LIST: &str = "
     FROM run WHERE $1 IS NULL OR rule = $1
     ORDER BY updated_at DESC, run_id DESC LIMIT $2";
 
-/// How many runs stand how, in the words of [`RunRow::word`].
+/// How many runs stand how, in the words of [`RunRow::word`]: the last one over each file, as long as that is there.
 pub async fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
     sqlx::query_as(COUNTS).fetch_all(connection).await
 }
 
 const COUNTS: &str = "
     SELECT CASE WHEN state = 'ended' THEN outcome WHEN held_until IS NOT NULL THEN 'held' ELSE state END AS word, count(*)
-    FROM run GROUP BY word ORDER BY word";
+    FROM run
+    WHERE state <> 'ended'
+       OR (outcome IN ('completed', 'superseded', 'cancelled') OR NOT EXISTS (
+               SELECT 1 FROM file WHERE file.source_id = run.source_id AND file.state = 'gone'))
+          AND NOT EXISTS (SELECT 1 FROM run AS newer
+                          WHERE newer.source_id = run.source_id AND newer.rule = run.rule AND newer.run_id > run.run_id)
+    GROUP BY word ORDER BY word";
 
 /// Runs that one limit keeps waiting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
@@ -118,5 +124,10 @@ pub async fn held(connection: &mut Connection, most: u32) -> Result<Vec<HeldRow>
 
 const HELD: &str = "
     SELECT rule, coalesce(reason, '') AS reason, count(*) AS runs, min(held_until) AS until
-    FROM run WHERE (state = 'ended' AND outcome = 'held') OR (state <> 'ended' AND held_until IS NOT NULL)
+    FROM run
+    WHERE (state <> 'ended' AND held_until IS NOT NULL)
+       OR (state = 'ended' AND outcome = 'held'
+           AND NOT EXISTS (SELECT 1 FROM run AS newer
+                           WHERE newer.source_id = run.source_id AND newer.rule = run.rule AND newer.run_id > run.run_id)
+           AND NOT EXISTS (SELECT 1 FROM file WHERE file.source_id = run.source_id AND file.state = 'gone'))
     GROUP BY rule, reason ORDER BY runs DESC, rule, reason LIMIT $1";

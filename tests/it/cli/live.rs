@@ -2,7 +2,7 @@
 
 use docket::database::Connection;
 use docket::sandbox::{Options, Sandbox, Scheme, Webhook, start};
-use docket::sync::store::FileRow;
+use docket::sync::listing::{self, Cursor, Filter, Row, Standing};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -122,8 +122,8 @@ async fn a_file_in_fastio_becomes_a_row_with_its_copy() {
     }
     sandbox.flush_webhooks().await;
     let both_seen = async |connection: &mut Connection| {
-        let rows = docket::sync::store::list(connection, 100).await.unwrap();
-        let done = |row: &FileRow| row.copy.as_deref() == Some("indexed") || row.state == "skipped";
+        let rows = listing::page(connection, &Filter::default(), &Cursor::default(), 100).await.unwrap().rows;
+        let done = |row: &Row| matches!(row.state, Standing::Current | Standing::Skipped);
         (rows.len() == 2 && rows.iter().all(done)).then_some(())
     };
     Beside::of(&place.database_url()).await.until(both_seen).await;

@@ -111,6 +111,15 @@ async fn a_backfill_needs_no_server_and_a_server_does_its_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_that_waits_where_nobody_works_says_so_and_ends() {
+    let world = World::with_files(&["a.txt", "b.txt"]).await;
+    let run = world.docket(&["backfill", "--wait"]);
+    assert_eq!((run.code, run.out.as_str()), (1, "2 files listed, 2 queued.\n"), "{run:?}");
+    let said = "No server works on this database, so 2 jobs will wait. Start one: docket serve\n";
+    assert_eq!(run.err, said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backfill_that_is_killed_goes_on_where_it_was() {
     let world = World::with_many(4_000).await;
     world.fails(json!({"kind": "held_reply", "path": "/current/**/inventory/", "skip": 5}));

@@ -1,11 +1,13 @@
 //! The program as a person runs it: the real binary, its output and its exit codes.
 
 mod check;
+mod files;
 mod hostile;
 mod live;
 mod long;
 mod rows;
 mod runs;
+mod status;
 mod steps;
 
 use crate::harness::program::Place;

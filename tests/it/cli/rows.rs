@@ -19,6 +19,13 @@ fn rows(run: &Run) -> Vec<Value> {
     serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("one array of rows ({error}): {run:?}"))
 }
 
+/// No server works here, and the exit code says so.
+fn status(place: &Place) -> Vec<Value> {
+    let run = place.docket(&["status", "--json"]);
+    assert_eq!(run.code, 4, "{run:?}");
+    serde_json::from_str(&run.out).unwrap()
+}
+
 /// A place whose docket.toml names a database that is there.
 async fn place() -> (Place, Database) {
     let place = Place::new();
@@ -64,8 +71,15 @@ async fn an_empty_database_is_empty_rows_and_words() {
         let words = place.docket(command);
         assert!(words.out.starts_with("No "), "{words:?}");
     }
-    let status = rows(&place.docket(&["status", "--json"]));
-    assert!(status.iter().all(|row| row["value"] == 0), "{status:?}");
+    let status = status(&place);
+    let of = |name: &str| status.iter().filter(|row| row["name"] == name).collect::<Vec<_>>();
+    assert!(
+        ["job", "file", "copy", "run", "inbox"]
+            .iter()
+            .all(|name| of(name).iter().all(|row| row["value"] == 0)),
+        "{status:?}"
+    );
+    assert_eq!((&of("verdict")[0]["label"], of("oldest_change").len()), (&"no_server".into(), 0));
     assert!(status.iter().any(|row| row["name"] == "job" && row["label"] == "dead"), "{status:?}");
 }
 
@@ -81,6 +95,27 @@ async fn events_are_listed_the_newest_first() {
     assert_eq!(rows(&place.docket(&["events", "--json", "--limit", "1"])).len(), 1);
     let words = place.docket(&["events"]);
     assert!(words.out.contains("a lock changes no file"), "{words:?}");
+}
+
+#[tokio::test]
+async fn downloads_are_left_out_of_the_events_unless_they_are_asked_for() {
+    let (place, database) = place().await;
+    fill(&database).await;
+    let downloads = (4..10).map(|number| {
+        let event = event(&format!("evt_{number}"), "2aaaa", Kind::Added);
+        let event = Event { name: "workspace_storage_download_token_created".to_owned(), ..event };
+        Report::new(event.ignored(docket::event::DOWNLOAD), Source::Webhook, NOW + number)
+    });
+    let mut transaction = database.begin().await.unwrap();
+    record(&mut transaction, &downloads.collect::<Vec<_>>(), NOW).await.unwrap();
+    transaction.commit().await.unwrap();
+    let run = place.docket(&["events", "--json"]);
+    assert_eq!(rows(&run).len(), 3);
+    assert_eq!(run.err, "6 downloads, nearly all Docket's own, not shown; --all shows them.\n");
+    let all = place.docket(&["events", "--all", "--json"]);
+    assert_eq!((rows(&all).len(), all.err.as_str()), (9, ""));
+    let few = place.docket(&["events", "--limit", "2"]);
+    assert!(few.err.contains("The newest 2 events shown; --limit shows more."), "{few:?}");
 }
 
 #[tokio::test]
@@ -115,7 +150,7 @@ async fn status_tells_what_waits_and_what_is_paused() {
     let verdict = Verdict::Hold { target: "openai".to_owned(), reason: "the key was refused".to_owned() };
     claimed.settle(&mut transaction, &verdict, &TERMS).await.unwrap();
     transaction.commit().await.unwrap();
-    let status = rows(&place.docket(&["status", "--json"]));
+    let status = status(&place);
     let value = |name: &str, label: &str| {
         let row = status.iter().find(|row| row["name"] == name && row["label"] == label);
         row.unwrap_or_else(|| panic!("{name} {label} in {status:?}")).clone()

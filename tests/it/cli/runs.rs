@@ -188,7 +188,7 @@ async fn status_says_how_the_runs_stand_and_what_holds_them() {
     .unwrap();
     transaction.commit().await.unwrap();
 
-    let status = rows(&place.docket(&["status", "--json"]));
+    let status: Vec<Value> = serde_json::from_str(&place.docket(&["status", "--json"]).out).unwrap();
     let value = |name: &str, label: &str| {
         let row = status.iter().find(|row| row["name"] == name && row["label"] == label);
         row.unwrap_or_else(|| panic!("{name} {label} in {status:?}"))["value"].as_i64().unwrap()
@@ -199,7 +199,7 @@ async fn status_says_how_the_runs_stand_and_what_holds_them() {
     assert_eq!((value("leftover", "left"), value("leftover", "unanswered")), (0, 1));
     let words = place.docket(&["status"]).out;
     for part in [
-        "1 wanted · 2 running · 2 held · 1 needs_review · 1 dead",
+        "1 wanted · 2 running · 2 held · 1 needs review · 1 dead",
         "2 of liability: max_runs_per_day = 2 is reached; held until there is room (in 2h)",
         "1 empty conversation may be at OpenAI",
     ] {

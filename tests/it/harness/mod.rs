@@ -198,6 +198,11 @@ impl Harness {
         }
     }
 
+    /// Where its database is, for a command beside it.
+    pub fn database_url(&self) -> String {
+        format!("sqlite://{}/docket.db", self.folder.path().display())
+    }
+
     pub async fn jobs(&self) -> Vec<JobRow> {
         let mut connection = self.database.read().acquire().await.unwrap();
         queue::store::list(&mut connection, None, 10_000).await.unwrap()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use docket::queue;
 use docket::queue::store::PauseRow;
 use docket::receive::signature::{Scheme, sign};
+use docket::sync::listing::{self, Cursor, Filter, Row, Standing};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -314,12 +315,10 @@ impl Harness {
     /// `path: reason` of the files that are not synced, sorted.
     pub async fn skipped(&self) -> Vec<String> {
         let mut connection = self.database.read().acquire().await.unwrap();
-        let rows = docket::sync::store::list(&mut connection, 1000).await.unwrap();
-        let mut skipped: Vec<String> = rows
-            .into_iter()
-            .filter(|row| row.state == "skipped")
-            .map(|row| format!("{}: {}", row.path, row.reason.unwrap_or_default()))
-            .collect();
+        let skipped = Filter { standing: Some(Standing::Skipped), ..Filter::default() };
+        let page = listing::page(&mut connection, &skipped, &Cursor::default(), 1000).await.unwrap();
+        let words = |row: Row| format!("{}: {}", row.path.unwrap(), row.reason.unwrap());
+        let mut skipped: Vec<String> = page.rows.into_iter().map(words).collect();
         skipped.sort();
         skipped
     }

@@ -122,7 +122,7 @@ impl World {
     }
 
     async fn events(&self) -> Vec<docket::event::Row> {
-        newest(&mut self.database.read().acquire().await.unwrap(), 1000).await.unwrap()
+        newest(&mut self.database.read().acquire().await.unwrap(), (true, 1000)).await.unwrap()
     }
 
     async fn number(&self, sql: &'static str) -> i64 {

@@ -1,0 +1,277 @@
+//! `docket files`: whether what can be searched of each file is what the file is, and if not, since when and why.
+
+mod one;
+
+use clap::{Args, ValueEnum};
+
+use super::failure::{Failure, Outcome};
+use super::table::{Column, Cut, Table, plain, state};
+use super::text::{Paint, bytes, count, terminal_width, when, wrap};
+use super::{Form, ListArguments, open, output};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::{Connection, Database};
+use crate::sync::listing::{self, Cursor, Filter, Place, Row, Standing};
+
+/// Before what is said of all files.
+const INDENT: &str = "  ";
+
+/// Files that are read and printed at a time.
+const PAGE: u32 = 500;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A path, a folder, a glob such as '/Contracts/*.pdf', whose * stands for slashes too, or a file's id; one file is shown with all there is to know
+    #[arg(value_name = "PATH")]
+    place: Option<String>,
+    /// Only those that stand so; without it all but the gone
+    #[arg(long, value_enum)]
+    state: Option<State>,
+    /// Only those that this rule covers
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    /// However many there are, and those that are gone too
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+    #[command(flatten)]
+    list: ListArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum State {
+    /// What can be searched is what the file is
+    Current,
+    /// Something is left to be done about it, or waits for somebody
+    Behind,
+    /// OpenAI cannot hold it
+    Skipped,
+    /// It is gone from Fastio
+    Gone,
+}
+
+impl From<State> for Standing {
+    fn from(state: State) -> Standing {
+        match state {
+            State::Current => Standing::Current,
+            State::Behind => Standing::Behind,
+            State::Skipped => Standing::Skipped,
+            State::Gone => Standing::Gone,
+        }
+    }
+}
+
+pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
+    let filter = filter(&arguments, config)?;
+    let most = if arguments.all { u32::MAX } else { arguments.list.limit };
+    let database = open(config).await?;
+    let outcome = list(&database, &filter, (most, arguments.list.form)).await;
+    database.close().await;
+    let listed = outcome?;
+    if listed.files > 0 || arguments.list.form.json {
+        return Ok(if listed.files == 0 && filter.place.is_some() { Outcome::Bad } else { Outcome::Done });
+    }
+    match arguments.place {
+        Some(place) => {
+            output::lines(unknown(&place, &filter, config))?;
+            Ok(Outcome::Bad)
+        }
+        None => {
+            output::line(nothing(&filter))?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+fn filter(arguments: &Arguments, config: &Config) -> Result<Filter, Failure> {
+    let profile = |name: &String| {
+        let rules = config.rules().map_err(Failure::usage)?;
+        let rule = rules.iter().find(|rule| rule.name == *name);
+        let names = || rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ");
+        let rule = rule.ok_or_else(|| {
+            Failure::Usage(format!("no rule is called `{name}`; those there are: {}", names()))
+        })?;
+        Ok::<_, Failure>((name.clone(), rule.profile.to_string()))
+    };
+    Ok(Filter {
+        standing: arguments.state.map(Standing::from),
+        // Who names a file wants to know of it whatever became of it.
+        gone: arguments.all || arguments.place.is_some(),
+        rule: arguments.rule.as_ref().map(profile).transpose()?,
+        place: arguments.place.as_deref().map(Place::new),
+    })
+}
+
+/// What was printed.
+struct Listed {
+    files: u32,
+}
+
+async fn list(database: &Database, filter: &Filter, (most, form): (u32, Form)) -> Result<Listed, Failure> {
+    let mut connection = database.read().acquire().await?;
+    let mut printer = Printer::new(form);
+    let mut after = Cursor::default();
+    let mut files = 0;
+    let more = loop {
+        let room = PAGE.min(most - files);
+        let page = listing::page(&mut connection, filter, &after, room).await?;
+        files += u32::try_from(page.files).unwrap_or(u32::MAX);
+        let is_one = filter.place.is_some() && files == 1 && page.next.is_none();
+        printer.page(&page.rows, is_one)?;
+        match page.next {
+            Some(next) if files < most => after = next,
+            next => break next.is_some(),
+        }
+    };
+    printer.end()?;
+    let all = if more { listing::count(&mut connection, filter).await? } else { 0 };
+    if all > i64::from(files) {
+        output::complain(format!("{files} of {all} files shown; --all shows all of them."));
+    } else if !form.json {
+        hidden(&mut connection, filter).await?;
+    }
+    Ok(Listed { files })
+}
+
+/// Says which files were not asked for and are there.
+async fn hidden(connection: &mut Connection, filter: &Filter) -> Result<(), Failure> {
+    if filter.gone || filter.standing.is_some() {
+        return Ok(());
+    }
+    let gone = Filter { standing: Some(Standing::Gone), ..filter.clone() };
+    match listing::count(connection, &gone).await? {
+        0 => {}
+        gone => output::complain(format!(
+            "{} that {} gone from Fastio not shown; --state gone shows them.",
+            count(gone.unsigned_abs(), "file"),
+            if gone == 1 { "is" } else { "are" },
+        )),
+    }
+    Ok(())
+}
+
+/// Prints page by page, as a script or a person wants it.
+struct Printer {
+    json: Option<output::Rows>,
+    paint: Paint,
+    now: i64,
+    begun: bool,
+    stores: Vec<String>,
+}
+
+impl Printer {
+    fn new(form: Form) -> Self {
+        Printer {
+            json: form.json.then(output::Rows::default),
+            paint: Paint::stdout(),
+            now: Clock::default().now(),
+            begun: false,
+            stores: Vec::new(),
+        }
+    }
+
+    fn page(&mut self, rows: &[Row], is_one: bool) -> Result<(), Failure> {
+        if let Some(json) = &mut self.json {
+            rows.iter().try_for_each(|row| json.push(row))?;
+            return Ok(());
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if is_one {
+            output::lines(one::page(rows, self.now, self.paint))?;
+            return Ok(());
+        }
+        for store in rows.iter().filter_map(|row| row.copy.vector_store.as_ref()) {
+            if !self.stores.contains(store) {
+                self.stores.push(store.clone());
+            }
+        }
+        let table = table(rows, self.now, self.stores.len() > 1);
+        let lines = table.render(self.paint).into_iter().skip(usize::from(self.begun));
+        output::lines(lines)?;
+        self.begun = true;
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        if let Some(json) = self.json {
+            json.end()?;
+        } else if let [store] = self.stores.as_slice() {
+            let words = format!("All copies are in the vector store {store}.");
+            // Indented, so that no line of a name begins as one of ours does.
+            let lines =
+                wrap(&words, terminal_width().map_or(usize::MAX, |width| width.saturating_sub(INDENT.len())));
+            output::line("")?;
+            output::lines(lines.into_iter().map(|line| self.paint.dim(format!("{INDENT}{line}"))))?;
+        }
+        Ok(())
+    }
+}
+
+fn table(rows: &[Row], now: i64, with_store: bool) -> Table {
+    let mut columns = vec![
+        Column::new("path", Cut::Start),
+        Column::new("state", Cut::Nowhere),
+        Column::new("size", Cut::Nowhere).right(),
+        Column::new("seen", Cut::Nowhere),
+        Column::new("copy", Cut::Nowhere),
+        Column::new("file id", Cut::Middle).widest(13),
+        Column::new("why", Cut::Below),
+    ];
+    // Nearly always one store holds all, and its id would only push the paths out of sight.
+    if with_store {
+        columns.insert(6, Column::new("vector store", Cut::Middle).widest(13));
+    }
+    let mut table = Table::new(&columns);
+    for row in rows {
+        let copy = &row.copy;
+        let mut cells = vec![
+            plain(row.path.as_deref().unwrap_or(&row.source_id)),
+            state(row.state.as_str()),
+            plain(row.known_size().map_or_else(|| "–".to_owned(), bytes)),
+            plain(row.seen_at.map_or_else(|| "–".to_owned(), |at| when(at, now))),
+            state(copy.state.as_deref().unwrap_or("–")),
+            plain(copy.file_id.as_deref().unwrap_or("–")),
+            plain(why(row, now)),
+        ];
+        if with_store {
+            cells.insert(6, plain(copy.vector_store.as_deref().unwrap_or("–")));
+        }
+        table.row(cells);
+    }
+    table
+}
+
+/// Why it is not current, and since when.
+fn why(row: &Row, now: i64) -> String {
+    let since = row.since.map(|since| format!("{}: ", when(since, now)));
+    format!("{}{}", since.unwrap_or_default(), row.reason.as_deref().unwrap_or_default())
+}
+
+fn nothing(filter: &Filter) -> &'static str {
+    match (filter.standing, &filter.rule) {
+        (None, None) => "No file yet. One appears here when an event about it has been worked on.",
+        _ => "No such file.",
+    }
+}
+
+/// What can be said of a place at which nothing is known.
+fn unknown(place: &str, filter: &Filter, config: &Config) -> Vec<String> {
+    let mut lines = vec![format!("Docket knows no such file at {place}.")];
+    if filter.standing.is_some() || filter.rule.is_some() {
+        return lines;
+    }
+    let path = Place::new(place).path();
+    let Ok(rules) = config.rules() else { return lines };
+    let covers = rules.iter().filter(|rule| rule.covers(&rule.profile, &path));
+    let names: Vec<&str> = covers.map(|rule| rule.name.as_str()).collect();
+    lines.push(if names.is_empty() {
+        "No rule covers that path.".to_owned()
+    } else {
+        format!(
+            "A file there is covered by {}, and no event named one. To compare with Fastio now: docket sweep --dry-run",
+            names.join(", ")
+        )
+    });
+    lines
+}

@@ -1,0 +1,94 @@
+//! Is it well? One word for a person, an exit code and a monitor, and what they have to do when it is not.
+
+use serde::Serialize;
+
+use super::status::{Seen, of};
+use crate::queue::waiting::paused;
+
+/// How it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// What is left to do will be done without anybody.
+    Well,
+    /// Something waits that only a person can put right.
+    NeedsPerson,
+    /// Nobody works on this database.
+    NoServer,
+}
+
+impl Word {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Word::Well => "well",
+            Word::NeedsPerson => "needs_person",
+            Word::NoServer => "no_server",
+        }
+    }
+
+    /// The exit code of `docket status`. 1 and 2 are those of every command.
+    pub fn code(self) -> u8 {
+        match self {
+            Word::Well => 0,
+            Word::NeedsPerson => 3,
+            Word::NoServer => 4,
+        }
+    }
+}
+
+/// The word, and why it is not `well`, each with what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    pub verdict: Word,
+    pub reasons: Vec<String>,
+}
+
+impl Verdict {
+    /// Judges what was seen, with or without a server.
+    ///
+    /// An outage is none of it: it ends by itself, and nobody here can shorten it. Neither is a result that needs review, or
+    /// a model that declined: those are answers, for whoever reads them, and the same model would give them again.
+    pub fn of(seen: &Seen, server: bool) -> Verdict {
+        let mut reasons = Vec::new();
+        if !server {
+            reasons.push("no server works on this database: docket serve".to_owned());
+        }
+        let needs_person = reasons.len();
+        let are = |number: i64, what: &str| match number {
+            1 => format!("1 {what} is"),
+            number => format!("{number} {what}s are"),
+        };
+        let dead = of(&seen.jobs, "dead");
+        if dead > 0 {
+            let are = are(dead, "job");
+            reasons.push(format!(
+                "{are} dead: docket jobs list --state dead says why, then docket jobs retry or discard"
+            ));
+        }
+        let refusals = seen.pauses.iter().filter(|pause| pause.kind == "refusal" && pause.allowed.is_none());
+        reasons.extend(refusals.map(paused));
+        if seen.sweep.as_ref().is_some_and(|sweep| sweep.outcome == "stopped") {
+            reasons.push(
+                "a sweep stopped before it removed more than its limit: docket sweep --dry-run".to_owned(),
+            );
+        }
+        for held in seen.held.iter().filter(|held| held.until.is_none()) {
+            let are = are(held.runs, "run");
+            reasons.push(format!("{are} held in rule {}: {}", held.rule, held.reason));
+        }
+        match of(&seen.runs, "failed") {
+            0 => {}
+            1 => reasons.push(format!("1 run failed: {FAILED}")),
+            runs => reasons.push(format!("{runs} runs failed: {FAILED}")),
+        }
+        let verdict = match (server, reasons.len() > needs_person) {
+            (false, _) => Word::NoServer,
+            (true, true) => Word::NeedsPerson,
+            (true, false) => Word::Well,
+        };
+        Verdict { verdict, reasons }
+    }
+}
+
+/// What to do about runs that failed.
+const FAILED: &str = "docket runs list says why, then docket runs again --rule NAME";

@@ -1,0 +1,97 @@
+//! What is left to be done and what keeps it from being done, in words for whoever waits for it.
+
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::pause::PauseRow;
+
+/// A job as those see it who wait for what it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub struct Waiting {
+    pub job_id: i64,
+    pub key: String,
+    pub state: String,
+    pub reason: Option<String>,
+    /// The targets it cannot do without, each between blanks.
+    pub needs: String,
+    /// Since when it is left to be done.
+    pub created_at: i64,
+}
+
+impl Waiting {
+    /// The paused target that holds it.
+    pub fn held_by<'a>(&self, pauses: &'a [PauseRow]) -> Option<&'a PauseRow> {
+        let needs = |pause: &&PauseRow| self.needs.split_whitespace().any(|target| target == pause.target);
+        let held = pauses.iter().filter(|pause| pause.allowed.is_none());
+        (self.state == "waiting").then(|| held.filter(needs).next_back()).flatten()
+    }
+}
+
+/// What it waits for.
+pub fn why(job: &Waiting, pauses: &[PauseRow]) -> String {
+    let id = job.job_id;
+    let reason = job.reason.as_deref();
+    if let Some(pause) = job.held_by(pauses) {
+        return format!("job {id} is held, because {}", paused(pause));
+    }
+    match (job.state.as_str(), reason) {
+        ("dead", reason) => format!("job {id} is dead: {}", reason.unwrap_or("no reason is on record")),
+        ("running", _) => format!("job {id} works on it now"),
+        (_, Some(reason)) => format!("job {id} tries again: {reason}"),
+        (_, None) => format!("job {id} waits for its turn"),
+    }
+}
+
+/// What is paused and why.
+pub fn paused(pause: &PauseRow) -> String {
+    let target = target(&pause.target);
+    let what = if pause.kind == "outage" { "does not answer" } else { "refuses" };
+    format!("{target} {what}: {}", pause.reason)
+}
+
+/// A target as people call it.
+pub fn target(target: &str) -> String {
+    match target.split_once('/') {
+        Some(("openai", store)) => format!("the vector store {store}"),
+        Some(("fastio", profile)) => format!("the {}", profile.replacen(':', " ", 1)),
+        _ => match target {
+            "openai" => "OpenAI".to_owned(),
+            "fastio" => "Fastio".to_owned(),
+            other => other.to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(state: &str, reason: Option<&str>) -> Waiting {
+        Waiting {
+            job_id: 4,
+            key: "file:workspace:1:2a".to_owned(),
+            state: state.to_owned(),
+            reason: reason.map(str::to_owned),
+            needs: " fastio openai openai/vs_1 ".to_owned(),
+            created_at: 1,
+        }
+    }
+
+    fn pause(target: &str, kind: &str) -> PauseRow {
+        let (target, kind, reason) = (target.to_owned(), kind.to_owned(), "the key was refused".to_owned());
+        PauseRow { target, kind, reason, since: 1, probe_at: 2, allowed: None }
+    }
+
+    #[test]
+    fn the_cause_is_said_that_keeps_the_work_from_being_done() {
+        let dead = job("dead", Some("gave up after 30 attempts: 500"));
+        assert_eq!(why(&dead, &[]), "job 4 is dead: gave up after 30 attempts: 500");
+        let waits = job("waiting", Some("500"));
+        assert_eq!(why(&waits, &[]), "job 4 tries again: 500");
+        let held = why(&waits, &[pause("fastio/share:2", "refusal"), pause("openai", "refusal")]);
+        assert_eq!(held, "job 4 is held, because OpenAI refuses: the key was refused");
+        let held = why(&waits, &[pause("openai/vs_1", "outage")]);
+        assert_eq!(held, "job 4 is held, because the vector store vs_1 does not answer: the key was refused");
+        assert_eq!(why(&job("waiting", None), &[]), "job 4 waits for its turn");
+    }
+}

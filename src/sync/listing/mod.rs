@@ -1,0 +1,226 @@
+//! Files as somebody asks about them: is what can be searched what the file is now? If not, since when and why?
+//!
+//! It reads and never writes, and it says only what is on record: what Fastio was last seen to hold, what OpenAI was last
+//! told, and which job is left to bring the two in line.
+
+mod store;
+
+use serde::Serialize;
+
+use crate::queue::store::PauseRow;
+use crate::queue::waiting::{Waiting, why};
+
+pub use store::{Page, count, page};
+
+/// How a file stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// What can be searched is what the file is.
+    Current,
+    /// Something is left to be done about it.
+    Behind,
+    /// OpenAI cannot hold it, or is not to.
+    Skipped,
+    /// It is gone from Fastio, and nothing of it is left at OpenAI.
+    Gone,
+}
+
+impl Standing {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Standing::Current => "current",
+            Standing::Behind => "behind",
+            Standing::Skipped => "skipped",
+            Standing::Gone => "gone",
+        }
+    }
+
+    fn read(word: &str) -> Standing {
+        match word {
+            "current" => Standing::Current,
+            "skipped" => Standing::Skipped,
+            "gone" => Standing::Gone,
+            _ => Standing::Behind,
+        }
+    }
+}
+
+/// Which files.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub standing: Option<Standing>,
+    /// Without a standing: those that are gone too.
+    pub gone: bool,
+    /// A rule's name, and the workspace or share whose files it covers.
+    pub rule: Option<(String, String)>,
+    pub place: Option<Place>,
+}
+
+/// `/**/` in one glob. Each doubles what is compared; what is left of them still matches most.
+const MOST_DEPTHS: usize = 3;
+
+/// A path, a folder, a glob over paths, or a file's id: whatever of these `text` names.
+#[derive(Debug, Clone)]
+pub struct Place {
+    text: String,
+}
+
+impl Place {
+    pub fn new(text: &str) -> Self {
+        Place { text: text.to_owned() }
+    }
+
+    /// From the root, without a slash at its end.
+    pub fn path(&self) -> String {
+        format!("/{}", self.text.trim_matches('/'))
+    }
+
+    /// As SQLite's GLOB, in which `*` stands for slashes too, a JSON array of them. `/**/`, as rules have it, may stand for
+    /// one slash.
+    fn globs(&self) -> Option<String> {
+        if !self.text.contains(['*', '?', '[']) {
+            return None;
+        }
+        let mut globs = vec![self.path()];
+        for _ in 0..MOST_DEPTHS {
+            globs = globs
+                .into_iter()
+                .flat_map(|glob| match glob.split_once("/**/") {
+                    Some((before, after)) => vec![format!("{before}/{after}"), format!("{before}/*/{after}")],
+                    None => vec![glob],
+                })
+                .collect();
+        }
+        Some(serde_json::to_string(&globs).expect("texts only"))
+    }
+
+    /// As ids are written in `source_id`.
+    fn node(&self) -> String {
+        let node = self.text.rsplit(':').next().unwrap_or(&self.text);
+        crate::fastio::NodeId::new(node).canonical()
+    }
+}
+
+/// What a listing has shown last: the next page begins behind it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cursor {
+    pub path: String,
+    pub source_id: String,
+}
+
+/// A file and one of its copies.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    pub source_id: String,
+    /// None until it has been looked at.
+    pub path: Option<String>,
+    pub state: Standing,
+    /// Why it is not current, in words.
+    pub reason: Option<String>,
+    /// Since when it is behind.
+    pub since: Option<i64>,
+    pub rules: String,
+    /// What Fastio was last seen to hold.
+    pub version: Option<String>,
+    pub hash: Option<String>,
+    pub size: Option<i64>,
+    pub modified_at: Option<i64>,
+    pub seen_at: Option<i64>,
+    /// The job that is left to be done about it.
+    pub job_id: Option<i64>,
+    pub job_state: Option<String>,
+    /// The target for which that job is held.
+    pub held_by: Option<String>,
+    #[serde(flatten)]
+    pub copy: CopyRow,
+}
+
+impl Row {
+    /// Bytes at Fastio. A rebuilt row has none until somebody has looked at the file, and an empty file is skipped.
+    pub fn known_size(&self) -> Option<u64> {
+        let size = self.size.map(i64::unsigned_abs);
+        size.filter(|size| *size > 0 || self.state == Standing::Skipped)
+    }
+}
+
+/// What OpenAI holds, in the names that a row has had from the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CopyRow {
+    pub vector_store: Option<String>,
+    /// How far it has come; searchable when it is `indexed`.
+    #[serde(rename = "copy")]
+    pub state: Option<String>,
+    #[serde(rename = "copy_since")]
+    pub since: Option<i64>,
+    /// The version and hash at Fastio of what was uploaded.
+    #[serde(rename = "copy_version")]
+    pub version: Option<String>,
+    #[serde(rename = "copy_hash")]
+    pub hash: Option<String>,
+    /// SHA-256 of that version's bytes at Fastio.
+    pub content_hash: Option<String>,
+    pub file_id: Option<String>,
+    /// The form in which it was uploaded.
+    pub filename: Option<String>,
+    pub bytes: Option<i64>,
+}
+
+/// What is on record of a file, before it is put into words.
+#[derive(Debug, Clone)]
+struct Facts {
+    standing: Standing,
+    /// None when only a job knows of it.
+    state: Option<String>,
+    reason: Option<String>,
+    /// Whether something of it can be searched, and whether all that can be is of its present content.
+    searchable: bool,
+    same: bool,
+    job: Option<Waiting>,
+}
+
+impl Facts {
+    /// Why it is not current.
+    fn words(&self, pauses: &[PauseRow]) -> Option<String> {
+        match self.standing {
+            Standing::Current => None,
+            Standing::Skipped | Standing::Gone => self.reason.clone(),
+            Standing::Behind => {
+                let left = match &self.job {
+                    Some(job) => why(job, pauses),
+                    None => "no job is on it; the next sweep asks for one, or now: docket sweep".to_owned(),
+                };
+                Some(format!("{}; {left}", self.difference()))
+            }
+        }
+    }
+
+    /// What differs.
+    fn difference(&self) -> String {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        match (self.state.as_deref(), self.searchable, self.same) {
+            (None, ..) => "an event named it, and Docket has not looked at it yet".to_owned(),
+            (Some("present"), false, _) => "nothing of it can be searched yet".to_owned(),
+            (Some("present"), true, false) => "an earlier version is still what can be searched".to_owned(),
+            (Some("present"), true, true) => {
+                "an event said that it changed, and Docket has not looked at it yet".to_owned()
+            }
+            (Some(_), true, _) => format!("it can still be searched, though {reason}"),
+            (Some(_), false, _) => format!("{reason}, and something is left to clear up"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_path_a_folder_a_glob_or_an_id() {
+        let place = Place::new("Contracts/2026/");
+        assert_eq!((place.path().as_str(), place.globs()), ("/Contracts/2026", None));
+        assert_eq!(Place::new("/**/*.pdf").globs().as_deref(), Some(r#"["/*.pdf","/*/*.pdf"]"#));
+        assert_eq!(Place::new("Contracts/**").globs().as_deref(), Some(r#"["/Contracts/**"]"#));
+        assert_eq!(Place::new("workspace:48:2ABC-d").node(), "2abcd");
+    }
+}
