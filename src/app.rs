@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::contain::keep_running;
 use crate::database::{Database, ServerLock};
 use crate::event::{FileKey, Task};
 use crate::feed::{self, Feed};
@@ -258,28 +259,28 @@ impl App {
         }
         let until = stop.clone();
         parts.spawn(async move {
-            drain.run(until).await;
+            keep_running("drain", &until, || drain.clone().run(until.clone())).await;
             "drain"
         });
         let (follower, until) = (feed.clone(), stop.clone());
         parts.spawn(async move {
-            follower.follow(until).await;
+            keep_running("change feed", &until, || follower.follow(until.clone())).await;
             "change feed"
         });
         let until = stop.clone();
         parts.spawn(async move {
-            feed.sweep_for_ever(until).await;
+            keep_running("sweep", &until, || feed.sweep_for_ever(until.clone())).await;
             "sweep"
         });
         let (kept, until) = (database.clone(), stop.clone());
         parts.spawn(async move {
-            clock.keep(kept, until).await;
+            keep_running("clock", &until, || clock.keep(&kept, until.clone())).await;
             "clock"
         });
         for _ in 0..queue.workers() {
             let (queue, work, stop, abandon) = (queue.clone(), work.clone(), stop.clone(), abandon.clone());
             parts.spawn(async move {
-                queue.work(&*work, stop, abandon).await;
+                keep_running("worker", &stop, || queue.work(&*work, stop.clone(), abandon.clone())).await;
                 "worker"
             });
         }

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod compute;
 pub mod config;
+pub mod contain;
 pub mod database;
 pub mod event;
 pub mod fastio;

@@ -27,12 +27,12 @@ impl Clock {
     }
 
     /// Writes the time down until `stop`, and once more then.
-    pub async fn keep(self, database: Database, stop: CancellationToken) {
+    pub async fn keep(&self, database: &Database, stop: CancellationToken) {
         let mut behind = false;
         while !stop.is_cancelled() {
             tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(EVERY) => {} }
             behind = self.tell(behind);
-            if let Err(error) = self.write_down(&database).await {
+            if let Err(error) = self.write_down(database).await {
                 tracing::warn!(error = %error, "cannot write down the time; trying again");
             }
         }

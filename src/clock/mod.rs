@@ -12,8 +12,10 @@ pub mod store;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
+
+use crate::contain::lock;
 
 /// How far the wall clock must run ahead of the time that passed to have leapt: more than a busy machine's hiccup.
 const LEAP_MS: i64 = 2_000;
@@ -75,7 +77,7 @@ impl Default for Clock {
 impl Clock {
     /// Docket's time: never earlier than it was, whatever becomes of the machine's clock.
     pub fn now(&self) -> i64 {
-        let mut state = self.lock();
+        let mut state = lock(&self.shared.state);
         let (wall, passed) = (self.wall(), self.passed());
         let since = passed - state.passed;
         let lead = wall - (state.at + since);
@@ -113,14 +115,15 @@ impl Clock {
     /// How much time has passed since `at`, without what the wall clock leapt over. Never negative.
     pub fn since(&self, at: i64) -> i64 {
         let now = self.now();
-        let leapt: i64 = self.lock().leaps.iter().filter(|leap| leap.at > at).map(|leap| leap.by).sum();
+        let leapt: i64 =
+            lock(&self.shared.state).leaps.iter().filter(|leap| leap.at > at).map(|leap| leap.by).sum();
         (now - at - leapt).max(0)
     }
 
     /// It is at least this late.
     pub fn not_before(&self, at: i64) {
         let now = self.now();
-        let mut state = self.lock();
+        let mut state = lock(&self.shared.state);
         if at > now {
             (state.at, state.passed) = (at, self.passed());
         }
@@ -140,11 +143,6 @@ impl Clock {
     fn passed(&self) -> i64 {
         let passed = i64::try_from(self.shared.start.elapsed().as_millis()).unwrap_or(i64::MAX);
         passed.saturating_add(self.shared.moved.load(Ordering::Relaxed))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Whoever panicked in here had changed nothing by half.
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -9,6 +9,7 @@ use super::store::{self, Progress};
 use super::sweep::task;
 use super::walk::{Incomplete, Walk};
 use super::{Error, Feed};
+use crate::contain::catch;
 use crate::event::FileKey;
 use crate::fastio::{ErrorKind, Inventoried, Profile};
 use crate::queue::{self, NewJob, Priority};
@@ -43,6 +44,14 @@ impl Feed {
     /// # Errors
     /// Our database's, or a rule that there is not.
     pub async fn backfill(
+        &self,
+        rule: Option<&str>,
+        tell: &mut (dyn FnMut(Told) + Send + Sync),
+    ) -> Result<Backfilled, Error> {
+        catch(self.fill_all(rule, tell)).await.unwrap_or_else(|panicked| Err(panicked.into()))
+    }
+
+    async fn fill_all(
         &self,
         rule: Option<&str>,
         tell: &mut (dyn FnMut(Told) + Send + Sync),

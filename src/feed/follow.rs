@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::store::{self, Cursor, Way};
 use super::sweep::Scope;
 use super::{Error, Feed};
+use crate::contain::catch;
 use crate::event::{self, Kind, Recorded, Report, Source};
 use crate::fastio::{self, ChangePage, Changes, ErrorKind, Profile};
 use crate::receive::payload;
@@ -261,19 +262,22 @@ impl Feed {
     }
 
     /// Follows until `stop`.
-    pub async fn follow(self, stop: CancellationToken) {
+    pub async fn follow(&self, stop: CancellationToken) {
         if self.settings.org_id.is_none() {
             return stop.cancelled().await;
         }
         let mut failing = false;
         loop {
-            let step = tokio::select! { () = stop.cancelled() => return, step = self.follow_once() => step };
+            let step = tokio::select! { () = stop.cancelled() => return, step = catch(self.follow_once()) => step.unwrap_or_else(|panicked| Err(panicked.into())) };
             let (wait, nudged) = match &step {
                 Ok(step) => self.wait(step),
                 Err(_) => (self.settings.poll(), false),
             };
             match &step {
                 // Once, not with every try.
+                Err(Error::Panicked(panicked)) if !failing => {
+                    tracing::error!(reason = %panicked, "following Fastio's changes panicked; trying again");
+                }
                 Err(error) if !failing => {
                     tracing::warn!(error = %error, "changes cannot be learnt from Fastio now")
                 }

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::contain::Panicked;
 use crate::database::{self, Database};
 use crate::sync::Rules;
 use crate::{fastio, openai};
@@ -75,6 +76,9 @@ pub enum Error {
     Openai(#[from] openai::Error),
     #[error("Docket's own database: {0}")]
     Database(#[from] database::Error),
+    /// A fault of Docket's.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
     #[error("no rule is called `{0}`")]
     NoRule(String),
     #[error("{0}")]

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::adopt::{adopted, owner};
 use super::patience::patiently;
 use super::{Error, Feed};
+use crate::contain::catch;
 use crate::openai::{self, FileId, StoreFile, VectorStore, VectorStoreId};
 use crate::sync::founding::{self, How};
 use crate::sync::{INTENT, Target, survey};
@@ -34,6 +35,10 @@ impl Feed {
     /// # Errors
     /// OpenAI's, our database's, or two stores that could be one.
     pub async fn rebuild(&self, tell: &mut (dyn FnMut(u64) + Send + Sync)) -> Result<Rebuilt, Error> {
+        catch(self.restore_all(tell)).await.unwrap_or_else(|panicked| Err(panicked.into()))
+    }
+
+    async fn restore_all(&self, tell: &mut (dyn FnMut(u64) + Send + Sync)) -> Result<Rebuilt, Error> {
         let mut rebuilt = Rebuilt::default();
         self.find_stores(&mut rebuilt).await?;
         let mut stores: Vec<VectorStoreId> =

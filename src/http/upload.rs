@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use reqwest::{Body, RequestBuilder};
 
 use super::reply::{Cause, Failure, Reply, excerpt, exchange};
 use super::{Phase, SILENCE_LIMIT};
+use crate::contain::lock;
 
 /// How long an upload may stand still. Longer than [`SILENCE_LIMIT`], so that a download which stalls while it feeds an
 /// upload is named as the cause. Progress is looked at once per this time, so a standstill costs up to twice as much.
@@ -49,7 +50,7 @@ impl Progress {
 
     /// Why the content could not be read, in words.
     fn broken(&self) -> Option<String> {
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.broken).clone()
     }
 }
 
@@ -76,7 +77,7 @@ struct Measured {
 impl Measured {
     fn fail(&mut self, why: String) -> Poll<Option<Result<Bytes, BoxError>>> {
         self.ended = true;
-        *self.progress.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.clone());
+        *lock(&self.progress.broken) = Some(why.clone());
         Poll::Ready(Some(Err(why.into())))
     }
 }

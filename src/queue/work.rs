@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -14,6 +14,7 @@ use super::pause::Turn;
 use super::store::{self, Claimed, Dead, Renewed, Settled, Terms};
 use super::{Kind, Settings, Verdict};
 use crate::clock::Clock;
+use crate::contain::{self, Panicked, lock};
 use crate::database::{Database, Error, will_pass};
 
 /// How stale an idle worker may be. A missed wake-up costs this much and no more.
@@ -30,7 +31,8 @@ const BEATS_PER_LEASE: u32 = 3;
 
 /// The work, as far as the queue knows it. The one seam that keeps an arrow from running from the queue to the work.
 pub trait Handler: Send + Sync + 'static {
-    /// Does the work. It may be dropped at any await, and be called again for the same job later.
+    /// Does the work. It may be dropped at any await, and be called again for the same job later. A panic in it is a
+    /// failed attempt of this job.
     fn handle(&self, job: &Claimed) -> impl Future<Output = Verdict> + Send;
 
     /// How often `target` has answered anybody so far. A held target resumes only when this has grown.
@@ -63,11 +65,6 @@ impl Drop for InHand {
     fn drop(&mut self) {
         lock(&self.hand).remove(&self.id);
     }
-}
-
-/// A set of numbers cannot be left half changed.
-fn lock(hand: &Mutex<HashSet<i64>>) -> MutexGuard<'_, HashSet<i64>> {
-    hand.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Queue {
@@ -127,16 +124,11 @@ impl Queue {
         abandon: &CancellationToken,
     ) -> Result<bool, Error> {
         let Some((claimed, _in_hand)) = self.claim().await? else { return Ok(false) };
-        let told = Told {
-            id: claimed.id,
-            key: claimed.key.clone(),
-            attempt: claimed.attempt,
-            probe: claimed.is_probe(),
-        };
+        let mut told = Told::of(&claimed);
         let before: Vec<(String, u64)> =
             claimed.targets().map(|target| (target.to_owned(), handler.answers(target))).collect();
         let verdict = tokio::select! {
-            verdict = handler.handle(&claimed) => Some(verdict),
+            verdict = contain::catch(handler.handle(&claimed)) => Some(verdict.unwrap_or_else(|panicked| told.failed(&panicked))),
             () = self.keep(&claimed) => {
                 tracing::warn!(job.id = told.id, job.key = told.key, "lost the lease; the job goes on elsewhere");
                 return Ok(true);
@@ -278,11 +270,31 @@ struct Told {
     key: String,
     attempt: u16,
     probe: bool,
+    /// It is not the world that is at fault, but Docket.
+    panicked: bool,
+}
+
+impl Told {
+    fn of(claimed: &Claimed) -> Self {
+        Told {
+            id: claimed.id,
+            key: claimed.key.clone(),
+            attempt: claimed.attempt,
+            probe: claimed.is_probe(),
+            panicked: false,
+        }
+    }
+
+    /// A panic is a failed attempt: what made it may be gone the next time, and ends with the attempts if not.
+    fn failed(&mut self, panicked: &Panicked) -> Verdict {
+        self.panicked = true;
+        Verdict::Retry { after: None, reason: panicked.to_string() }
+    }
 }
 
 /// Says once what became of a job, where it is settled.
 fn report(verdict: Option<&Verdict>, settled: Settled, told: &Told) {
-    let Told { id, key, attempt, probe } = told;
+    let Told { id, key, attempt, probe, panicked } = told;
     match settled {
         Settled::LeaseLost => {
             tracing::warn!(job.id = id, job.key = key, "settled too late; the job goes on elsewhere");
@@ -300,6 +312,15 @@ fn report(verdict: Option<&Verdict>, settled: Settled, told: &Told) {
         }
         Some(Verdict::NotYet { reason }) => {
             tracing::debug!(job.id = id, job.key = key, attempt, reason, "job looks again soon");
+        }
+        Some(Verdict::Retry { reason, .. }) if *panicked => {
+            tracing::error!(
+                job.id = id,
+                job.key = key,
+                attempt,
+                reason,
+                "job panicked, to be retried: a fault of Docket's"
+            );
         }
         Some(Verdict::Retry { reason, .. }) => {
             tracing::warn!(job.id = id, job.key = key, attempt, reason, "job failed, to be retried");

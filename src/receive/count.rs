@@ -1,9 +1,10 @@
 //! Counts what the public listener answers. It lives in memory: a request that is refused must cost no database write.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::signature::Verified;
+use crate::contain::lock;
 
 /// What is counted. The labels are words of ours, so that no sender can make the table grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,17 +47,17 @@ pub struct Counters {
 impl Counters {
     pub fn add(&self, count: Count, by: u64) {
         if by > 0 {
-            *self.lock().entry(count).or_default() += by;
+            *lock(&self.counts).entry(count).or_default() += by;
         }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        lock(&self.counts).is_empty()
     }
 
     /// Takes what was counted, as rows of `receive_count`.
     pub fn take(&self) -> Taken {
-        Taken(std::mem::take(&mut *self.lock()))
+        Taken(std::mem::take(&mut *lock(&self.counts)))
     }
 
     /// Puts back what could not be written.
@@ -64,11 +65,6 @@ impl Counters {
         for (count, by) in taken.0 {
             self.add(count, by);
         }
-    }
-
-    /// A thread that panicked while it counted left at worst one count too few.
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Count, u64>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

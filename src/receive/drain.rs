@@ -129,7 +129,8 @@ fn few_ignored(parsed: Vec<Parsed>) -> impl Iterator<Item = Parsed> {
     })
 }
 
-/// The drain of a running server.
+/// The drain of a running server. Clones share its counts.
+#[derive(Clone)]
 pub struct Drain {
     pub(super) database: Database,
     pub(super) clock: Clock,

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::copy::Source;
 use super::form::Content;
 use super::utf8::Utf8;
+use crate::contain::lock;
 use crate::{database, fastio};
 
 /// How much white space may stand before the first letter. A file that is nothing else is not worth an upload, and this
@@ -49,11 +50,11 @@ pub struct Outcome(Arc<Mutex<Option<Result<String, Broken>>>>);
 impl Outcome {
     /// The SHA-256 of the whole file, or why it broke; `None` when the receiver stopped reading first.
     pub fn take(&self) -> Option<Result<String, Broken>> {
-        self.0.lock().expect("nothing panics while it holds an outcome").take()
+        lock(&self.0).take()
     }
 
     fn set(&self, result: Result<String, Broken>) {
-        *self.0.lock().expect("nothing panics while it holds an outcome") = Some(result);
+        *lock(&self.0) = Some(result);
     }
 }
 

@@ -12,6 +12,7 @@ use super::rule::Target;
 use super::store;
 use super::verdict::{OPENAI, database_verdict, openai_verdict, store_target};
 use crate::clock::Clock;
+use crate::contain::lock;
 use crate::database::{self, Database};
 use crate::openai::{Client, VectorStore, VectorStoreId};
 use crate::queue::Verdict;
@@ -74,7 +75,7 @@ impl Stores {
     }
 
     fn entry(&self, target: &Target) -> Arc<Mutex<Option<Sound>>> {
-        let mut sound = self.sound.lock().expect("nothing panics while it holds the stores");
+        let mut sound = lock(&self.sound);
         sound.entry(target.clone()).or_default().clone()
     }
 

@@ -8,6 +8,7 @@ use docket::database::Database;
 use docket::queue::store::{self, JobRow};
 use docket::queue::{Claimed, Enqueued, Handler, NewJob, Priority, Queue, Settings, Settled, Terms, Verdict};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 const LEASE: Duration = Duration::from_secs(15);
@@ -316,6 +317,52 @@ async fn a_server_that_starts_takes_over_what_the_last_one_held() {
     assert!(bench.claim().await.is_none());
     assert_eq!(bench.queue.recover().await.unwrap(), 1);
     assert!(bench.claim().await.is_some());
+}
+
+/// Panics over the job `a`, as a fault of ours in the work on one file would make it.
+#[derive(Default)]
+struct Panics {
+    done: Notify,
+}
+
+impl Handler for Panics {
+    async fn handle(&self, job: &Claimed) -> Verdict {
+        tokio::task::yield_now().await;
+        assert!(job.key != "a", "the plan is empty");
+        self.done.notify_one();
+        Verdict::Done
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_panics_has_failed_and_takes_nothing_with_it() {
+    let bench = Bench::start().await;
+    bench.add("a").await;
+    bench.add("b").await;
+    let (panics, stop) = (Panics::default(), CancellationToken::new());
+    for attempt in 1..=3 {
+        while bench.queue.work_one(&panics, &stop).await.unwrap() {}
+        let rows = bench.rows().await;
+        assert_eq!(rows.len(), 1, "the other job is done: {rows:#?}");
+        assert_eq!((rows[0].key.as_str(), rows[0].attempt), ("a", attempt), "{rows:#?}");
+        assert!(rows[0].reason.as_ref().unwrap().contains("panicked: the plan is empty"), "{rows:#?}");
+        bench.later(Duration::from_secs(60 * 60));
+    }
+    assert_eq!(bench.rows().await[0].state, "dead", "it ends with its attempts");
+}
+
+#[tokio::test]
+async fn a_worker_goes_on_after_a_job_that_panicked() {
+    let bench = Bench::start().await;
+    bench.add("a").await;
+    bench.add("b").await;
+    let (panics, stop) = (Panics::default(), CancellationToken::new());
+    let after = async {
+        panics.done.notified().await;
+        stop.cancel();
+    };
+    tokio::join!(bench.queue.work(&panics, stop.clone(), CancellationToken::new()), after);
+    assert_eq!(bench.rows().await.len(), 1);
 }
 
 #[derive(Default)]

@@ -7,7 +7,6 @@ mod json;
 mod lines;
 
 use std::io::{self, IsTerminal};
-use std::panic::{self, PanicHookInfo};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
@@ -16,11 +15,8 @@ use tracing_subscriber::fmt::format::JsonFields;
 use self::json::JsonLines;
 pub use self::lines::Log;
 use super::failure::Failure;
-use super::text::head;
 use crate::config::{LogFormat, LogSettings};
-
-/// What of a panic's words is told: most are shorter, and some quote what they were given.
-const SHOWN_CHARS: usize = 500;
+use crate::contain;
 
 /// What is left of the log is written when the answer is dropped, at the end of the command.
 ///
@@ -45,14 +41,7 @@ pub fn start(settings: &LogSettings) -> Result<Log, Failure> {
     } else {
         lines.fmt_fields(JsonFields::new()).event_format(JsonLines).try_init()
     };
-    panic::set_hook(Box::new(tell_of_panic));
+    // The standard hook would write to standard error by itself, and wait there for whoever does not read it.
+    contain::tell_panics();
     Ok(log)
-}
-
-/// A panic is a line of the log as any other. The standard hook would write to standard error by itself, and wait there for
-/// whoever does not read it.
-fn tell_of_panic(panic: &PanicHookInfo<'_>) {
-    let words = panic.payload_as_str().unwrap_or("without words");
-    let place = panic.location().map(tracing::field::display);
-    tracing::error!(place, reason = head(words, SHOWN_CHARS), "panicked: this is a bug of docket");
 }

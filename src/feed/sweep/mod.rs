@@ -31,6 +31,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::store::{self, Outcome};
 use super::{Error, Feed};
+use crate::contain::catch;
 use crate::fastio::Profile;
 use crate::openai::VectorStoreId;
 use crate::sync::{Rule, Target, survey};
@@ -84,8 +85,16 @@ impl Feed {
     /// fail.
     ///
     /// # Errors
-    /// When our own database fails, or the scope names no rule of ours.
+    /// When our own database fails, the scope names no rule of ours, or something panics.
     pub async fn sweep(
+        &self,
+        scope: Scope,
+        tell: &mut (dyn FnMut(Tell<'_>) + Send + Sync),
+    ) -> Result<Report, Error> {
+        catch(self.sweep_lists(scope, tell)).await.unwrap_or_else(|panicked| Err(panicked.into()))
+    }
+
+    async fn sweep_lists(
         &self,
         scope: Scope,
         tell: &mut (dyn FnMut(Tell<'_>) + Send + Sync),

@@ -16,6 +16,9 @@ const LOOK: Duration = Duration::from_secs(60);
 /// A server that starts first does what it was asked.
 const START: Duration = Duration::from_secs(10);
 
+/// How soon a sweep that panicked is tried again.
+const AFTER_PANIC: Duration = Duration::from_secs(15 * 60);
+
 /// How soon a sweep with an incomplete list is tried again, when they are further apart.
 const AGAIN_MS: i64 = 15 * 60 * 1000;
 
@@ -100,18 +103,25 @@ impl Feed {
     }
 
     /// Sweeps at once when the rules have changed, and then whenever it is time, until `stop`.
-    pub async fn sweep_for_ever(self, stop: CancellationToken) {
-        let said = |swept: Result<Option<Report>, Error>| {
-            if let Err(error) = swept {
-                tracing::error!(error = %error, "a sweep failed");
-            }
+    pub async fn sweep_for_ever(&self, stop: CancellationToken) {
+        let mut wait = tokio::select! {
+            () = stop.cancelled() => return,
+            swept = self.sweep_if_changed() => rest(swept, START),
         };
-        tokio::select! { () = stop.cancelled() => return, swept = self.sweep_if_changed() => said(swept) }
-        let mut wait = START;
         loop {
             tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(wait) => {} }
-            wait = LOOK;
-            tokio::select! { () = stop.cancelled() => return, swept = self.sweep_if_due() => said(swept) }
+            wait = tokio::select! {
+                () = stop.cancelled() => return,
+                swept = self.sweep_if_due() => rest(swept, LOOK),
+            };
         }
     }
+}
+
+/// Says that a sweep failed, and how long to wait before the next look: `usually`, unless it panicked. It read much to get
+/// there, and would most likely panic there again.
+fn rest(swept: Result<Option<Report>, Error>, usually: Duration) -> Duration {
+    let Err(error) = swept else { return usually };
+    tracing::error!(error = %error, "a sweep failed");
+    if matches!(error, Error::Panicked(_)) { AFTER_PANIC } else { usually }
 }
