@@ -181,12 +181,13 @@ impl Door {
         reset: &Arc<AtomicBool>,
     ) -> Result<Response<Body>, Cut> {
         let mut request = recorded(request, trace);
-        let mut after = None;
+        let (mut after, mut changes) = (None, Vec::new());
         for hit in self.service.core.faults.at_the_door(trace.method(), trace.path()) {
             trace.struck(&hit);
             match hit.kind {
                 Kind::Latency => tokio::time::sleep(hit.delay_or(LATENCY)).await,
                 Kind::LostReply | Kind::HeldReply | Kind::ResetDuringReply => after = Some(hit),
+                Kind::ChangedReply => changes.push(hit),
                 Kind::ResetBeforeBody => return Err(Cut),
                 Kind::ResetDuringBody => {
                     let half = content_length(request.headers()).map(|length| length / 2);
@@ -212,7 +213,7 @@ impl Door {
             }
         }
         request.extensions_mut().insert(trace.clone());
-        let response = call(&self.service.api, request).await;
+        let response = changed(call(&self.service.api, request).await, &changes).await;
         match after {
             Some(hit) if hit.kind == Kind::LostReply => Err(Cut),
             Some(hit) if hit.kind == Kind::HeldReply => {
@@ -227,10 +228,15 @@ impl Door {
     }
 
     fn refusal(&self, hit: &Hit) -> Response<Body> {
+        if let Some(body) = &hit.details.body {
+            let status = if hit.kind == Kind::NotFound { StatusCode::NOT_FOUND } else { StatusCode::OK };
+            return json(status, body.replace("{n}", &hit.number.to_string()));
+        }
         let status = match hit.kind {
             Kind::RateLimit | Kind::InsufficientQuota => StatusCode::TOO_MANY_REQUESTS,
             Kind::Unauthorized => StatusCode::UNAUTHORIZED,
             Kind::Forbidden => StatusCode::FORBIDDEN,
+            Kind::NotFound => return html(StatusCode::NOT_FOUND),
             _ => hit
                 .details
                 .status
@@ -265,6 +271,28 @@ fn html(status: StatusCode) -> Response<Body> {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
     response
+}
+
+fn json(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The reply with what `changes` put into its body.
+async fn changed(response: Response<Body>, changes: &[Hit]) -> Response<Body> {
+    if changes.is_empty() {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    let whole = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let text = changes.iter().fold(String::from_utf8_lossy(&whole).into_owned(), |text, hit| {
+        let (find, put) = (hit.details.find.as_deref(), hit.details.put.as_deref());
+        text.replace(find.unwrap_or_default(), put.unwrap_or_default())
+    });
+    head.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(head, Body::from(text))
 }
 
 async fn call(router: &Router, request: Request<Body>) -> Response<Body> {

@@ -194,6 +194,20 @@ impl World {
         Ok(())
     }
 
+    /// Calls a node what no request could: a name of any kind, or none where it is empty. What others than Fastio's API
+    /// put there, such as an import, may be called so.
+    pub fn call(&mut self, profile: &Profile, key: Key, name: &str, by: &By) -> Result<(), Refusal> {
+        let tree = self.tree_mut(profile)?;
+        let parent = tree.node(key).ok_or_else(Refusal::no_node)?.parent;
+        if tree.child(parent, name).is_some_and(|there| there != key) {
+            return Err(Refusal::conflict(1669, "The folder already has a node of that name."));
+        }
+        tree.place(key, parent, name);
+        self.touch(profile, key, by)?;
+        self.record(profile, key, What::Updated, by);
+        Ok(())
+    }
+
     fn touch(&mut self, profile: &Profile, key: Key, by: &By) -> Result<(), Refusal> {
         let node = self.tree_mut(profile)?.node_mut(key).ok_or_else(Refusal::no_node)?;
         node.modified = by.now;

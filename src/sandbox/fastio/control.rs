@@ -10,6 +10,7 @@
 //! | `DELETE /_sandbox/files/{workspace}/{path}` | trashes a file or folder; `?purge=true` removes it without a word |
 //! | `PUT /_sandbox/folders/{workspace}/{path}` | makes a folder and those above it |
 //! | `POST /_sandbox/move` | `{workspace, from, to}`: moves, renames or both, over whatever is at `to` |
+//! | `POST /_sandbox/names` | `{workspace, node_id, name}`: calls it so, slashes and all; without a name Fastio sends none |
 //! | `POST /_sandbox/copy` | `{workspace, from, to}`, where `to` is the folder to copy into |
 //! | `POST /_sandbox/restore` | `{workspace, path}`: takes what was last trashed at that path out of the trash |
 //! | `POST /_sandbox/unlock` | `{workspace, path}`: takes a lock away from its holder |
@@ -58,6 +59,7 @@ pub fn router(state: &State) -> Router {
         .route("/_sandbox/files/{profile}/{*path}", put(put_file).get(show::content).delete(delete))
         .route("/_sandbox/folders/{profile}/{*path}", put(make_folder))
         .route("/_sandbox/move", post(move_node))
+        .route("/_sandbox/names", post(call))
         .route("/_sandbox/copy", post(copy))
         .route("/_sandbox/restore", post(restore))
         .route("/_sandbox/unlock", post(unlock))
@@ -258,6 +260,24 @@ async fn move_node(Shared(state): Shared<State>, body: Bytes) -> Answer {
         } else {
             world.move_into(&profile, key, parent, &by)?;
         }
+        Ok(Pretty(summary(world.tree(&profile)?, key)))
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Called {
+    workspace: String,
+    node_id: String,
+    name: Option<String>,
+}
+
+async fn call(Shared(state): Shared<State>, body: Bytes) -> Answer {
+    let asked: Called = parse(&body)?;
+    let (profile, by) = (profile(&asked.workspace)?, control(&state));
+    state.change(|world| {
+        let key = world.live(&profile, &asked.node_id)?;
+        world.call(&profile, key, asked.name.as_deref().unwrap_or_default(), &by)?;
         Ok(Pretty(summary(world.tree(&profile)?, key)))
     })
 }

@@ -42,6 +42,9 @@ pub fn node(tree: &Tree, key: Key, output: Output, now: i64) -> Value {
         "parent": parent(tree, found),
         "modified": written(found.modified),
     });
+    if found.name.is_empty() {
+        value.as_object_mut().expect("it was just made").remove("name");
+    }
     if let Some(version) = found.version() {
         value["size"] = version.content.size().into();
         value["version"] = shown(&version.id).into();

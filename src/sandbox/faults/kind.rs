@@ -28,6 +28,12 @@ pub enum Kind {
     Forbidden,
     /// OpenAI's permanent 429.
     InsufficientQuota,
+    /// 404 with `body`, as whatever stands before the service may word it; without one an HTML page.
+    NotFound,
+    /// 200 with `body`, in which `{n}` is how often this fault has struck.
+    CannedReply,
+    /// The request takes effect; in the reply's body each `find` becomes `put`. What follows may change it too.
+    ChangedReply,
     /// The connection is reset when the headers are in; nothing is read of the body and nothing happens.
     ResetBeforeBody,
     /// The connection is reset in the middle of the body (after `after_bytes`, else half); nothing happens.
@@ -88,6 +94,9 @@ impl Kind {
                 | Kind::Unauthorized
                 | Kind::Forbidden
                 | Kind::InsufficientQuota
+                | Kind::NotFound
+                | Kind::CannedReply
+                | Kind::ChangedReply
                 | Kind::ResetBeforeBody
                 | Kind::ResetDuringBody
                 | Kind::ResetAfterBody
@@ -96,6 +105,11 @@ impl Kind {
                 | Kind::HeldReply
                 | Kind::ResetDuringReply
         )
+    }
+
+    /// Whether other faults may strike the same request.
+    pub fn leaves_room(self) -> bool {
+        matches!(self, Kind::Latency | Kind::ChangedReply)
     }
 
     /// Whether the stand-in `which` can do this at all.
@@ -135,6 +149,8 @@ impl Kind {
                 &["after_bytes"]
             }
             Kind::NotFoundAfterCreate => &["window_ms"],
+            Kind::NotFound | Kind::CannedReply => &["body"],
+            Kind::ChangedReply => &["find", "put"],
             Kind::IndexFailure | Kind::BadRun => &["code", "message"],
             _ => &[],
         }

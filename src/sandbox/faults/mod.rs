@@ -57,6 +57,12 @@ pub struct Details {
     pub code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub find: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub put: Option<String>,
 }
 
 impl NewFault {
@@ -104,6 +110,8 @@ pub struct Hit {
     pub id: String,
     pub kind: Kind,
     pub details: Details,
+    /// How often the fault has struck, this time included.
+    pub number: u64,
 }
 
 impl Hit {
@@ -177,6 +185,9 @@ impl Faults {
         }
         if fault.details.status.is_some_and(|status| !(500..=599).contains(&status)) {
             return Err(Refused("status must be between 500 and 599".to_owned()));
+        }
+        if fault.kind == Kind::ChangedReply && fault.details.find.as_deref().unwrap_or_default().is_empty() {
+            return Err(Refused("find must be a text that is not empty".to_owned()));
         }
         let codes = ["server_error", "unsupported_file", "invalid_file"];
         if fault.kind == Kind::IndexFailure
@@ -255,14 +266,14 @@ impl Faults {
         self.strike(method, path, |candidate| candidate == kind)
     }
 
-    /// What happens at the door: all latencies up to the first other fault that strikes, and that fault.
+    /// What happens at the door: all that leave room up to the first other fault that strikes, and that fault.
     pub(super) fn at_the_door(&self, method: &str, path: &str) -> Vec<Hit> {
         let mut hits = Vec::new();
         let mut set = self.lock();
         for fault in &mut set.faults {
             if fault.kind.at_the_door() && fault.strikes(method, path) {
                 hits.push(fault.hit());
-                if fault.kind != Kind::Latency {
+                if !fault.kind.leaves_room() {
                     break;
                 }
             }
@@ -302,7 +313,7 @@ impl Fault {
     fn hit(&mut self) -> Hit {
         self.hits += 1;
         self.count = self.count.map(|count| count - 1);
-        Hit { id: self.id.clone(), kind: self.kind, details: self.details.clone() }
+        Hit { id: self.id.clone(), kind: self.kind, details: self.details.clone(), number: self.hits }
     }
 }
 

@@ -66,6 +66,20 @@ impl World {
         self.control(Method::POST, "move", body).await;
     }
 
+    /// Calls a node what no request could; by no name at all without one.
+    pub async fn call(&self, node: &str, name: Option<&str>) {
+        let body = json!({ "workspace": WORKSPACE, "node_id": node, "name": name });
+        self.control(Method::POST, "names", body).await;
+    }
+
+    /// The id of the folder that is at `path` now.
+    pub async fn folder(&self, path: &str) -> String {
+        let state = self.fastio_state().await;
+        let folders = state["folders"].as_array().unwrap();
+        let folder = folders.iter().find(|folder| folder["path"] == path);
+        folder.unwrap_or_else(|| panic!("no {path} in {state:#}"))["node_id"].as_str().unwrap().to_owned()
+    }
+
     pub async fn copy(&self, from: &str, to_folder: &str) {
         let body = json!({ "workspace": WORKSPACE, "from": from, "to": to_folder });
         self.control(Method::POST, "copy", body).await;

@@ -72,6 +72,10 @@ fn bulk(call: &Call, profile: &Profile, ids: &str, output: Output) -> Answer {
     call.state.look(|world| {
         let tree = world.tree(profile)?;
         for id in wanted {
+            if let Some((many, number)) = world.one_of_many(profile, id) {
+                nodes.push(many.node(number));
+                continue;
+            }
             match look(call, world, profile, id) {
                 Ok(key) => nodes.push(render::node(tree, key, output, call.now())),
                 Err(refusal) => {
