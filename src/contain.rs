@@ -10,9 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::reply::excerpt;
@@ -87,19 +86,38 @@ pub async fn catch<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
 pub async fn keep_running<F: Future<Output = ()>>(
     part: &'static str,
     stop: &CancellationToken,
-    mut run: impl FnMut() -> F,
+    run: impl FnMut() -> F,
 ) {
-    let mut rest = FIRST_REST;
+    begin_again(part, stop, (run, Rests(FIRST_REST))).await;
+}
+
+async fn begin_again<F: Future<Output = ()>>(
+    part: &'static str,
+    stop: &CancellationToken,
+    (mut run, mut rests): (impl FnMut() -> F, Rests),
+) {
     loop {
         let begun = Instant::now();
         let Err(panicked) = catch(run()).await else { return };
-        if begun.elapsed() >= CALM {
-            rest = FIRST_REST;
-        }
+        let rest = rests.after(begun.elapsed());
         let seconds = rest.as_secs();
         tracing::error!(part, reason = %panicked, seconds, "a part of the server panicked; it begins anew after a rest");
         tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(rest) => {} }
-        rest = (rest * 2).min(LONGEST_REST);
+    }
+}
+
+/// The next rest of a part that panics.
+struct Rests(Duration);
+
+impl Rests {
+    /// The rest after a panic that came when the part had run for this long.
+    fn after(&mut self, ran: Duration) -> Duration {
+        if ran >= CALM {
+            self.0 = FIRST_REST;
+        }
+        let rest = self.0;
+        self.0 = (rest * 2).min(LONGEST_REST);
+        rest
     }
 }
 
@@ -152,16 +170,26 @@ mod tests {
         assert_eq!(*lock(&count), 2);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_part_that_panics_begins_anew_after_rests_that_grow_and_have_an_end() {
-        let (stop, begun) = (CancellationToken::new(), Instant::now());
-        let mut starts = Vec::new();
-        keep_running("part", &stop, || {
-            starts.push(begun.elapsed().as_secs());
-            let last = starts.len() == 10;
+    #[tokio::test]
+    async fn a_part_that_panics_begins_anew_until_it_ends_by_itself_or_is_stopped() {
+        let (stop, mut starts) = (CancellationToken::new(), 0);
+        let at_once = || Rests(Duration::ZERO);
+        let run = || {
+            starts += 1;
+            let last = starts == 10;
             async move { assert!(last, "again") }
-        })
-        .await;
-        assert_eq!(starts, [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]);
+        };
+        begin_again("part", &stop, (run, at_once())).await;
+        assert_eq!(starts, 10);
+        stop.cancel();
+        begin_again("part", &stop, (|| async { panic!("for ever") }, Rests(LONGEST_REST))).await;
+    }
+
+    #[test]
+    fn the_rests_of_a_part_grow_and_have_an_end() {
+        let mut rests = Rests(FIRST_REST);
+        let seconds: Vec<u64> = (0..8).map(|_| rests.after(Duration::ZERO).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(rests.after(CALM), FIRST_REST);
     }
 }

@@ -9,10 +9,11 @@
 //! |---|---|
 //! | every call | [`CONNECT_LIMIT`] until the connection and TLS stand |
 //! | small JSON call | [`SMALL_CALL_LIMIT`] in total |
-//! | download | [`SILENCE_LIMIT`] until the head and between two pieces; no total, for a slow file is not a broken one |
+//! | download | [`SILENCE_LIMIT`] until the head and between two pieces, and as much time in all as an upload of what has come |
 //! | upload | [`upload::STALL_LIMIT`] without progress, [`upload::ANSWER_LIMIT`] after the last byte, and a total by size |
 
 mod credential;
+pub mod pages;
 pub mod pulse;
 pub mod reply;
 pub mod upload;

@@ -94,6 +94,9 @@ async fn wait(database: &Database, server: bool) -> Result<Outcome, Failure> {
 fn words(done: &Backfilled) -> Vec<String> {
     let mut lines = vec![format!("{} files listed, {} queued.", done.listed, done.queued)];
     lines.extend(super::spared(&done.spared));
+    if done.unreadable > 0 {
+        lines.push(format!("{} entries of the lists cannot be read, and have no job.", done.unreadable));
+    }
     for gap in &done.incomplete {
         lines.push(format!("Not listed to the end: {gap}"));
         lines.push("Run it again to go on there.".to_owned());

@@ -36,6 +36,12 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         "{} copies restored from {} entries; {} cannot be proved to be ours, and are left alone.",
         rebuilt.copies, rebuilt.listed, rebuilt.strangers
     ))?;
+    if rebuilt.unverified + rebuilt.unreadable > 0 {
+        output::line(format!(
+            "{} say they are ours and are borne out neither by Fastio nor by their File object, and {} cannot be read. A sweep looks at them again.",
+            rebuilt.unverified, rebuilt.unreadable
+        ))?;
+    }
     output::line(
         "Start the server, then: docket backfill. It looks at every file, and uploads only what differs.",
     )?;

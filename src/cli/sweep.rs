@@ -98,6 +98,7 @@ fn words(report: &Report, paint: Paint) -> Vec<Shown> {
     note(report.in_hand, "more are in hand already.");
     note(report.dead, "have a dead job, which needs a person: docket jobs list --state dead.");
     note(report.strangers, "entries of the vector stores cannot be proved to be ours, and are left alone.");
+    note(report.unreadable, "entries of the lists cannot be read; what they stand for is left as it is.");
     note(report.unanswered, "conversations may be at OpenAI, empty; it has no list of them, so they stay.");
     note(report.ambiguous, "File objects may be lost uploads of ours; nobody can tell which, so all stay.");
     lines.extend(super::spared(&report.spared).into_iter().map(Shown::from));

@@ -16,6 +16,7 @@ use crate::http::{Base, Failure, Phase, Pulse, SMALL_CALL_LIMIT};
 
 use super::envelope::Envelope;
 use super::node::{self, Missing};
+use super::write::Listed;
 use super::{Error, ErrorKind, Node, NodeId, Page, Profile, VersionId};
 
 /// How many nodes one call of [`Client::nodes`] may ask for (Fastio's API reference).
@@ -33,6 +34,24 @@ pub struct Client {
     authorization: HeaderValue,
     pub(super) key: SecretString,
     pulse: Pulse,
+}
+
+/// Whether something that was said not to be there is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absence {
+    /// Fastio names it as missing, or lists its folder without it.
+    Proven,
+    /// It is there.
+    Disproven,
+    /// What was answered does not say.
+    Unproven,
+}
+
+/// What a call for several nodes answered.
+struct Several {
+    head: reply::Head,
+    found: Vec<Node>,
+    missing: Vec<Missing>,
 }
 
 /// A file's content on its way.
@@ -113,32 +132,73 @@ impl Client {
         if nodes.is_empty() {
             return Ok(Vec::new());
         }
-        // Fastio wants literal commas, and a comma stays one in a path.
-        let ids = nodes.iter().map(NodeId::as_str).collect::<Vec<_>>().join(",");
-        let reply = self.send(OPERATION, &storage(profile, &[&ids, "details"]), &[]).await?;
-        let (head, envelope) = match accept(OPERATION, &reply, &[self.key.expose_secret()]) {
-            Ok(envelope) => (&reply.head, envelope),
-            // When every one of them fails the whole call is a 404, still with what failed in `errors`.
-            Err(error) if error.is_not_found() => match Envelope::open(&reply) {
-                Some(envelope) if envelope.list("errors").is_some() => (&reply.head, envelope),
-                _ => return Ok(Vec::new()),
-            },
-            Err(error) => return Err(error),
+        let Several { head, found, missing } = match self.several(OPERATION, profile, nodes).await {
+            // One alone may be answered as if it had been asked for alone.
+            Err(error) if error.is_not_found() && nodes.len() == 1 => return Ok(Vec::new()),
+            several => several?,
         };
-        let (found, missing) =
-            node::several(&envelope).map_err(|what| Error::unreadable(OPERATION, head, what))?;
-        for reason in missing {
+        for reason in &missing {
             if let Missing::Failed(code) = reason {
                 let message = format!("one of the nodes failed with code {code}");
                 return Err(Error::answered(
                     OPERATION,
                     ErrorKind::Unavailable { wait: None },
-                    head,
+                    &head,
                     &message,
                 ));
             }
         }
         Ok(found)
+    }
+
+    async fn several(
+        &self,
+        operation: &'static str,
+        profile: &Profile,
+        nodes: &[NodeId],
+    ) -> Result<Several, Error> {
+        // Fastio wants literal commas, and a comma stays one in a path.
+        let ids = nodes.iter().map(NodeId::as_str).collect::<Vec<_>>().join(",");
+        let reply = self.send(operation, &storage(profile, &[&ids, "details"]), &[]).await?;
+        let envelope = match accept(operation, &reply, &[self.key.expose_secret()]) {
+            Ok(envelope) => envelope,
+            // When every one of them fails the whole call is a 404, still with what failed in `errors`.
+            Err(error) => Envelope::open(&reply)
+                .filter(|envelope| reply.head.status == StatusCode::NOT_FOUND && envelope.is_failure())
+                .filter(|envelope| envelope.list("errors").is_some_and(|errors| !errors.is_empty()))
+                .ok_or(error)?,
+        };
+        let several = node::several(&envelope);
+        let (found, missing) = several.map_err(|what| Error::unreadable(operation, &reply.head, what))?;
+        Ok(Several { head: reply.head, found, missing })
+    }
+
+    /// Looks for a proof that `node` is not there, which a "not found" for it alone is not: whatever stands between us and
+    /// Fastio may say so of everything. An answer about several nodes names each that is not there. Where that answers
+    /// something else, the list of `folder` is read, in which it was seen last.
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub async fn absence(&self, profile: &Profile, node: &NodeId, folder: &NodeId) -> Result<Absence, Error> {
+        const OPERATION: &str = "making sure that a node is not there";
+        match self.several(OPERATION, profile, &[node.clone(), folder.clone()]).await {
+            Ok(Several { found, .. }) if found.iter().any(|found| found.id == *node) => {
+                return Ok(Absence::Disproven);
+            }
+            Ok(Several { missing, .. }) if missing.contains(&Missing::NotFound(Some(node.clone()))) => {
+                return Ok(Absence::Proven);
+            }
+            Ok(_) => {}
+            Err(error) if matches!(error.kind, ErrorKind::Rejected | ErrorKind::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+        match self.in_folder(OPERATION, profile, (folder, &|found| found.id == *node)).await {
+            Ok(Listed::There(_)) => Ok(Absence::Disproven),
+            Ok(Listed::NotThere) => Ok(Absence::Proven),
+            Ok(Listed::Unreadable) => Ok(Absence::Unproven),
+            Err(error) if error.is_not_found() => Ok(Absence::Unproven),
+            Err(error) => Err(error),
+        }
     }
 
     /// One page of a folder's children: `GET {profile}/storage/{folder}/list/`. A `cursor` is a page's
@@ -220,7 +280,7 @@ impl Client {
     ) -> Result<Opened, Error> {
         let secrets = [&[self.key.expose_secret()], secrets].concat();
         let envelope = accept(operation, &reply, &secrets)?;
-        Ok(Opened { head: reply.head, envelope })
+        Ok(Opened { head: reply.head, envelope, _room: reply.room })
     }
 
     /// A request with the key, yet without a time limit.
@@ -243,7 +303,7 @@ impl Client {
     ) -> Result<Opened, Error> {
         let reply = self.send(operation, path, query).await?;
         let envelope = accept(operation, &reply, &[self.key.expose_secret()])?;
-        Ok(Opened { head: reply.head, envelope })
+        Ok(Opened { head: reply.head, envelope, _room: reply.room })
     }
 
     pub(super) async fn send(
@@ -269,6 +329,7 @@ impl Client {
 pub(super) struct Opened {
     pub(super) head: reply::Head,
     pub(super) envelope: Envelope,
+    _room: Option<reply::Room>,
 }
 
 pub(super) fn storage<'a>(profile: &'a Profile, rest: &[&'a str]) -> Vec<&'a str> {

@@ -28,6 +28,9 @@ pub(super) struct Refusal {
     pub message: Option<String>,
     /// The version a file is at, said when another was expected.
     pub current_version: Option<String>,
+    /// It is worded as Fastio documents it: `result` is false, and an error object has a number and a text. Whatever
+    /// stands between us and Fastio words its refusals in its own way.
+    pub documented: bool,
     /// It says that it may pass, whatever the status: a call for nodes is a 404 also when all of them failed so.
     pub passing: bool,
 }
@@ -67,10 +70,15 @@ impl Envelope {
     /// The error this answer carries. None for a success, which a `result` that is missing does not spoil: the HTTP
     /// status and the fields that must be there decide then.
     pub fn refusal(&self) -> Option<Refusal> {
-        let failed = self.root().get("result").and_then(flag) == Some(false);
+        let failed = self.is_failure();
         let has_error = self.root().get("error").is_some() || self.root().get("error_message").is_some();
         let succeeded = self.root().get("result").and_then(flag) == Some(true);
         (failed || (has_error && !succeeded)).then(|| self.describe())
+    }
+
+    /// Whether it calls itself a failure.
+    pub fn is_failure(&self) -> bool {
+        self.root().get("result").and_then(flag) == Some(false)
     }
 
     fn describe(&self) -> Refusal {
@@ -84,9 +92,10 @@ impl Envelope {
                 reason: param(root.get("params"), "reason"),
                 message: root.id("error_message").or_else(|| root.id("message")),
                 current_version: param(root.get("params"), "current_version_id"),
-                passing: false,
+                ..Refusal::default()
             },
         };
+        refusal.documented = self.is_failure() && root.object("error").is_some_and(is_documented);
         refusal.code = refusal.code.or_else(|| each.iter().find_map(code));
         refusal.message =
             refusal.message.or_else(|| each.iter().find_map(|error| Fields::of(error)?.id("message")));
@@ -106,8 +115,13 @@ fn describe_error(error: &Value, outer_params: Option<&Value>) -> Refusal {
         reason: param(params, "reason").or_else(|| fields.id("reason")),
         message: message(fields, params),
         current_version: param(params, "current_version_id"),
-        passing: false,
+        ..Refusal::default()
     }
+}
+
+fn is_documented(error: Fields<'_>) -> bool {
+    let numbered = error.id("code").is_some_and(|code| code.bytes().all(|digit| digit.is_ascii_digit()));
+    numbered && (error.id("text").is_some() || error.id("message").is_some())
 }
 
 /// A field from `{"reason": …}` or `[{"name", "kind", "message", "code", "reason"?}]`.

@@ -38,7 +38,7 @@ pub struct Error {
 /// What callers tell apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Fastio says in its own words that there is no such thing. A 404 from anything else is [`ErrorKind::Unreadable`],
+    /// Fastio says in its own documented words that there is no such thing. A 404 from anything else is [`ErrorKind::Unreadable`],
     /// since a wrong base URL must not look like deleted files.
     NotFound,
     /// 401: the key is wrong, expired or revoked. Fastio documents its class "denied" as 401 too.
@@ -140,6 +140,11 @@ impl Error {
         }
     }
 
+    /// An answer lacks something without which nothing can be concluded from it.
+    pub fn unsaid(what: &str) -> Self {
+        Error::gave_up("reading a node", &format!("it does not say {what}"))
+    }
+
     /// We stopped asking.
     pub(super) fn gave_up(operation: &'static str, why: &str) -> Self {
         Error {
@@ -176,8 +181,8 @@ fn kind(head: &Head, refusal: Option<&Refusal>) -> ErrorKind {
         404 => match refusal {
             Some(refusal) if refusal.passing => ErrorKind::Unavailable { wait },
             Some(refusal) if refusal.code.as_deref() == Some(NO_SUCH_ROUTE) => ErrorKind::Rejected,
-            Some(refusal) if *refusal != Refusal::default() => ErrorKind::NotFound,
-            // Copies are deleted on the strength of a 404, so it counts only in Fastio's words.
+            Some(refusal) if refusal.documented => ErrorKind::NotFound,
+            // Copies are deleted on the strength of a 404, so it counts only in Fastio's documented words.
             _ => ErrorKind::Unreadable,
         },
         408 | 500..=599 => ErrorKind::Unavailable { wait },

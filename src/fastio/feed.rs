@@ -9,7 +9,7 @@ use crate::http::value::Fields;
 
 use super::client::{accept, storage};
 use super::envelope::Envelope;
-use super::{Client, Error, Node, Page, Profile, ProfileKind, node};
+use super::{Client, Error, Node, NodeKind, Page, Profile, ProfileKind, node, path};
 
 /// The most rows one call of the change feed gives (Fastio's API reference).
 const CHANGES_PER_PAGE: &str = "1000";
@@ -77,8 +77,17 @@ pub struct Found {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inventoried {
     pub node: Node,
-    /// From the root; none where Fastio does not say the whole of it.
+    /// From the root; none where Fastio does not say the whole of it, each name included.
     pub path: Option<String>,
+}
+
+impl Inventoried {
+    /// What a row does not say can only be asked for, by the file's own job: so it is then placed nowhere.
+    pub fn new(node: Node, path: Option<String>) -> Self {
+        let path = path.filter(|_| node.kind != NodeKind::Unsaid && node.size.is_some());
+        let kind = if node.kind == NodeKind::Unsaid { NodeKind::File } else { node.kind };
+        Inventoried { node: Node { kind, ..node }, path }
+    }
 }
 
 impl Client {
@@ -206,8 +215,9 @@ fn inventoried(row: &Value) -> Option<Inventoried> {
     let whole = fields.flag("path_complete").unwrap_or(true);
     let path = fields.id("path").filter(|_| whole);
     // With or without its first slash: no document shows one.
-    let path = path.map(|path| if path.starts_with('/') { path } else { format!("/{path}") });
-    Some(Inventoried { node, path })
+    let names = path.as_deref().map(|path| path.strip_prefix('/').unwrap_or(path));
+    let path = names.filter(|names| path::is_said(names)).map(|names| path::below("", names));
+    Some(Inventoried::new(node, path))
 }
 
 #[cfg(test)]
@@ -219,7 +229,7 @@ mod tests {
     #[test]
     fn a_path_that_is_cut_short_is_none() {
         let row = |extra: Value| {
-            let mut row = json!({"id": "2a", "type": "file", "name": "a.txt"});
+            let mut row = json!({"id": "2a", "type": "file", "name": "a.txt", "size": 1});
             row.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
             inventoried(&row).unwrap().path
         };
@@ -227,5 +237,8 @@ mod tests {
         assert_eq!(row(json!({"path": "x/a.txt"})).as_deref(), Some("/x/a.txt"));
         assert_eq!(row(json!({"path": "a.txt", "path_complete": false})), None);
         assert_eq!(row(json!({})), None);
+        for unsaid in ["///in.txt", "/a//in.txt", "/a/", "/", "//"] {
+            assert_eq!(row(json!({ "path": unsaid })), None, "{unsaid}");
+        }
     }
 }

@@ -10,10 +10,11 @@ mod feed;
 mod id;
 mod lock;
 mod node;
+pub mod path;
 mod text;
 mod write;
 
-pub use client::{Client, Download, MAX_NODES_PER_CALL};
+pub use client::{Absence, Client, Download, MAX_NODES_PER_CALL};
 pub use error::{Error, ErrorKind};
 pub use feed::{Category, ChangePage, Changes, Found, Inventoried};
 pub use id::{BadProfile, NodeId, Profile, ProfileKind, VersionId};

@@ -44,6 +44,8 @@ pub enum NodeKind {
     Link,
     /// A kind that came after this was written.
     Other,
+    /// Fastio does not say, or not in words.
+    Unsaid,
 }
 
 /// A content hash, as Fastio sends it but for the letters' case.
@@ -59,14 +61,16 @@ pub struct Hash {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
     pub items: Vec<T>,
+    /// Entries that cannot be read: what they stand for is there, and nobody knows what it is.
+    pub unreadable: u64,
     pub next: Option<String>,
 }
 
 /// What a call for several nodes says of one that it does not return.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// There is no such node here.
-    NotFound,
+    /// There is no such node here. Which, where it says so.
+    NotFound(Option<NodeId>),
     /// Anything else; the code, for a person.
     Failed(String),
 }
@@ -104,6 +108,7 @@ fn kind(name: &str) -> NodeKind {
         "folder" => NodeKind::Folder,
         "note" => NodeKind::Note,
         "link" => NodeKind::Link,
+        "" => NodeKind::Unsaid,
         _ => NodeKind::Other,
     }
 }
@@ -138,8 +143,8 @@ fn is_said(value: &Value) -> bool {
 /// A page of a listing: `nodes: {items: […]}` (seen in the official client's tests), `nodes: […]` or `items: […]`.
 ///
 /// # Errors
-/// With what is wrong, when there is no list, a node in it has no id, or more is promised without a cursor: a listing
-/// read in part must never look complete.
+/// With what is wrong, when there is no list, or more is promised without a cursor: a listing read in part must never
+/// look complete. An entry without an id is counted, and hides nothing but itself.
 pub(super) fn page(envelope: &Envelope) -> Result<Page<Node>, &'static str> {
     page_of(envelope, Node::read)
 }
@@ -154,21 +159,22 @@ pub(super) fn page_of<T>(
 ) -> Result<Page<T>, &'static str> {
     let nested = envelope.object("nodes").and_then(|nodes| nodes.list("items"));
     let list = nested.or_else(|| envelope.list("nodes")).or_else(|| envelope.list("items"));
-    let items = list.ok_or("no list of nodes")?.iter().map(|item| read(item).ok_or("a node without an id"));
-    let items = items.collect::<Result<Vec<_>, _>>()?;
+    let list = list.ok_or("no list of nodes")?;
+    let items: Vec<T> = list.iter().filter_map(read).collect();
+    let unreadable = (list.len() - items.len()) as u64;
 
     let pagination = envelope.object("pagination");
     let more = pagination.and_then(|pagination| pagination.flag("has_more"));
     let cursor = pagination.and_then(|pagination| pagination.id("next_cursor"));
     match (more, cursor) {
         (Some(true), None) => Err("more nodes promised, but no cursor"),
-        (Some(false), _) => Ok(Page { items, next: None }),
-        (Some(true) | None, next) => Ok(Page { items, next }),
+        (Some(false), _) => Ok(Page { items, unreadable, next: None }),
+        (Some(true) | None, next) => Ok(Page { items, unreadable, next }),
     }
 }
 
 /// The nodes of a call for several: `node` where one was asked for, else `nodes`; and what it says of each that it does
-/// not return.
+/// not return. What cannot be read is in neither.
 ///
 /// # Errors
 /// With what is wrong.
@@ -180,15 +186,15 @@ pub(super) fn several(envelope: &Envelope) -> Result<(Vec<Node>, Vec<Missing>), 
         (None, None) if missing.is_empty() => return Err("no nodes"),
         (None, None) => &[],
     };
-    let nodes = nodes.iter().map(|node| Node::read(node).ok_or("a node without an id"));
-    Ok((nodes.collect::<Result<_, _>>()?, missing))
+    Ok((nodes.iter().filter_map(Node::read).collect(), missing))
 }
 
 fn missing(error: &Value) -> Missing {
-    let code = Fields::of(error).and_then(|error| error.id("code")).unwrap_or_default();
+    let said = |name| Fields::of(error).and_then(|error| error.id(name));
+    let code = said("code").unwrap_or_default();
     match code.as_str() {
         // Not found or in another workspace; not an id at all (codes of this call, from Fastio's API reference).
-        "133123" | "191878" => Missing::NotFound,
+        "133123" | "191878" => Missing::NotFound(said("node_id").map(NodeId::new)),
         _ => Missing::Failed(code),
     }
 }

@@ -50,7 +50,7 @@ impl Client {
         for call in 0..MAX_CALLS {
             let query =
                 [("chunk_from", from.as_str()), ("limit", PIECES_PER_CALL), ("max_bytes", BYTES_PER_CALL)];
-            let Opened { head, envelope } = self.call(OPERATION, &path, &query).await?;
+            let Opened { head, envelope, .. } = self.call(OPERATION, &path, &query).await?;
             let unreadable = |what| Error::unreadable(OPERATION, &head, what);
             let page = read(&envelope).ok_or_else(|| unreadable("no list of pieces"))?;
             if call > 0 && page.extract.version != extract.version {

@@ -55,6 +55,15 @@ pub struct OpenUpload {
     pub name: String,
 }
 
+/// What a folder's list tells of a node.
+pub(super) enum Listed {
+    There(Node),
+    /// The whole list was read.
+    NotThere,
+    /// It may be an entry that cannot be read.
+    Unreadable,
+}
+
 impl Client {
     /// Opens an upload session called `name`, without a target, for `length` bytes. The session is worth nothing until it
     /// has its bytes and is placed.
@@ -108,7 +117,7 @@ impl Client {
     /// Those of every call.
     pub async fn open_uploads(&self) -> Result<Vec<OpenUpload>, Error> {
         const OPERATION: &str = "listing uploads";
-        let Opened { head, envelope } = self.call(OPERATION, &["upload", "details"], &[]).await?;
+        let Opened { head, envelope, .. } = self.call(OPERATION, &["upload", "details"], &[]).await?;
         let named = ["sessions", "uploads", "results"].iter().find_map(|name| envelope.get(name));
         // What is read as none would leave a session of ours where it is.
         let list = match named {
@@ -161,7 +170,7 @@ impl Client {
         const OPERATION: &str = "looking at an upload";
         let wait = wait.min(LONGEST_WAIT).as_secs().to_string();
         let path = ["upload", &upload.0, "details"];
-        let Opened { head, envelope } = self.call(OPERATION, &path, &[("wait", &wait)]).await?;
+        let Opened { head, envelope, .. } = self.call(OPERATION, &path, &[("wait", &wait)]).await?;
         let session = envelope.object("session").unwrap_or(envelope.root());
         let status = session.id("status").ok_or_else(|| Error::unreadable(OPERATION, &head, "no status"))?;
         Ok(match status.as_str() {
@@ -220,7 +229,7 @@ impl Client {
         form: &[(&str, &str)],
     ) -> Result<Node, Error> {
         let request = self.request(operation, Method::POST, path)?.form(form).timeout(SMALL_CALL_LIMIT);
-        let Opened { head, envelope } = self.submit(operation, request, &[]).await?;
+        let Opened { head, envelope, .. } = self.submit(operation, request, &[]).await?;
         let node = ["node", "file"].into_iter().find_map(|name| Node::read(envelope.get(name)?));
         node.or_else(|| envelope.whole().and_then(Node::read))
             .ok_or_else(|| Error::unreadable(operation, &head, "no node with an id"))
@@ -235,16 +244,37 @@ impl Client {
     /// looked through (100,000 nodes); and those of every call.
     pub async fn child(&self, profile: &Profile, folder: &NodeId, name: &str) -> Result<Option<Node>, Error> {
         const OPERATION: &str = "looking for a name";
-        let mut cursor = None::<String>;
+        let is_it = |node: &Node| node.name == name && !node.trashed;
+        match self.in_folder(OPERATION, profile, (folder, &is_it)).await? {
+            Listed::There(node) => Ok(Some(node)),
+            Listed::NotThere => Ok(None),
+            Listed::Unreadable => {
+                Err(Error::gave_up(OPERATION, "an entry of the folder's list cannot be read"))
+            }
+        }
+    }
+
+    /// The first node in a folder's list that `is_it`.
+    pub(super) async fn in_folder(
+        &self,
+        operation: &'static str,
+        profile: &Profile,
+        (folder, is_it): (&NodeId, &(dyn Fn(&Node) -> bool + Sync)),
+    ) -> Result<Listed, Error> {
+        let (mut cursor, mut unreadable) = (None::<String>, 0);
         for _ in 0..MAX_PAGES {
             let page = self.list(profile, folder, cursor.as_deref()).await?;
-            let found = page.items.into_iter().find(|node| node.name == name && !node.trashed);
-            if found.is_some() || page.next.is_none() {
-                return Ok(found);
+            if let Some(node) = page.items.into_iter().find(is_it) {
+                return Ok(Listed::There(node));
             }
-            cursor = page.next;
+            unreadable += page.unreadable;
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None if unreadable > 0 => return Ok(Listed::Unreadable),
+                None => return Ok(Listed::NotThere),
+            }
         }
-        Err(Error::gave_up(OPERATION, "the folder is too large to look through"))
+        Err(Error::gave_up(operation, "the folder is too large to look through"))
     }
 }
 

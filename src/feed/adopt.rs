@@ -2,12 +2,17 @@
 //!
 //! A file in a vector store is ours when its attributes are those that we write, and name a rule of ours that sends that
 //! workspace to that very store. Anything less may be somebody else's (another Docket's, too), and is left alone.
+//!
+//! Whoever has a key of the project can write such attributes. So what they say is believed as far as Fastio and the File
+//! object bear it out.
 
 use crate::event::FileKey;
-use crate::fastio::{NodeId, Profile, ProfileKind, VersionId};
+use crate::fastio::{Node, NodeId, NodeKind, Profile, ProfileKind, VersionId};
 use crate::openai::{AttributeValue, Attributes, File, IndexStatus, StoreFile, VectorStoreId};
 use crate::sync::Rules;
+use crate::sync::TRANSCODED_AT_MOST;
 use crate::sync::copy::Source;
+use crate::sync::form::may_be_sent_as;
 use crate::sync::survey::Adopted;
 
 /// Hexadecimal digits of a SHA-256.
@@ -40,6 +45,36 @@ pub fn owner(
     let sent_by_us =
         rules.iter().any(|known| known.name == rule && known.profile == key.profile && sends(known));
     (written_by_us && sent_by_us).then_some(key)
+}
+
+/// Whether Fastio and the File object bear out what the attributes of a copy of `node` say: the current version has its
+/// size and hash, an older one was called as the file is or was. Of a file that is gone from Fastio only that is left.
+pub fn is_borne_out(held: &StoreFile, object: &File, node: Option<&Node>) -> bool {
+    let Some(node) = node else { return is_named(held, object) };
+    let version = text(&held.attributes, "version");
+    let is_current = version.is_some() && version == node.version.as_ref().map(|version| version.0.as_str());
+    let is_named = may_be_sent_as(&node.name, &object.filename) || is_named(held, object);
+    if node.kind != NodeKind::File {
+        return false;
+    }
+    if !is_current {
+        return is_named;
+    }
+    let is_sized = match (node.size, object.bytes) {
+        (Some(size), Some(bytes)) => {
+            size == bytes
+                || (is_named && size <= TRANSCODED_AT_MOST && (size / 2..=size * 3).contains(&bytes))
+        }
+        _ => false,
+    };
+    let sha256 = node.hash.as_ref().filter(|hash| hash.algorithm == "sha256");
+    is_sized && sha256.is_none_or(|hash| text(&held.attributes, "content_hash") == Some(hash.value.as_str()))
+}
+
+/// Whether a File object is called as the file that its attributes tell of.
+fn is_named(held: &StoreFile, object: &File) -> bool {
+    let name = text(&held.attributes, "path").and_then(|path| path.rsplit('/').next());
+    name.is_some_and(|name| may_be_sent_as(name, &object.filename))
 }
 
 /// The rows for a copy of ours that is in `store`. `object` is its File object; none when that is gone or not yet known.

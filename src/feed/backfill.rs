@@ -25,6 +25,8 @@ pub struct Backfilled {
     /// Of each rule, the files that were there before it ran anything, and are not run over unless a person says so.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub spared: BTreeMap<String, u64>,
+    /// Entries that cannot be read, and so have no job.
+    pub unreadable: u64,
     /// Listings that could not be read to their end, with the reason. Run it again to go on there.
     pub incomplete: Vec<String>,
 }
@@ -72,8 +74,9 @@ impl Feed {
             tell(Told::Begun { profile: profile.to_string(), listed: positive(progress.listed), expected });
             let subject = Subject { profile: &profile, rule, name: &name };
             let mut going = Going { progress: &mut progress, spared: &mut sum.spared };
-            if let Err(error) = self.fill(&subject, &mut going, tell).await? {
-                sum.incomplete.push(format!("{profile}: {error}"));
+            match self.fill(&subject, &mut going, tell).await? {
+                Ok(unreadable) => sum.unreadable += unreadable,
+                Err(error) => sum.incomplete.push(format!("{profile}: {error}")),
             }
             sum.listed += positive(progress.listed);
             sum.queued += positive(progress.queued);
@@ -86,7 +89,7 @@ impl Feed {
         subject: &Subject<'_>,
         going: &mut Going<'_>,
         tell: &mut (dyn FnMut(Told) + Send + Sync),
-    ) -> Result<Result<(), Incomplete>, Error> {
+    ) -> Result<Result<u64, Incomplete>, Error> {
         let tries = self.sweeps.page_tries;
         let mut walk = Walk::new(&self.fastio, subject.profile, tries, going.progress.cursor.clone());
         let mut page = walk.next().await;
@@ -118,7 +121,7 @@ impl Feed {
         let mut transaction = self.database.begin().await?;
         store::set_backfill(&mut transaction, subject.name, progress).await?;
         transaction.commit().await?;
-        Ok(Ok(()))
+        Ok(Ok(walk.unreadable))
     }
 
     async fn fill_page(

@@ -127,7 +127,7 @@ impl Feed {
     }
 
     async fn changes(&self, org: &str) -> Result<Step, Error> {
-        let mut recorded = Recorded::default();
+        let (mut recorded, mut rows) = (Recorded::default(), 0);
         let (mut known, mut from) = self.place(org).await?;
         for _ in 0..PAGES {
             let page = match self.fastio.changes(org, from.as_deref()).await? {
@@ -150,6 +150,7 @@ impl Feed {
                 return Ok(step(Way::Changes, recorded, Next::AtOnce));
             };
             add(&mut recorded, self.keep(org, &page, known.as_ref()).await?);
+            rows += page.changes.len();
             let stands = page.cursor == last;
             if !page.has_more || stands {
                 self.take(Way::Changes, None).await?;
@@ -159,7 +160,8 @@ impl Feed {
             from = Some(page.cursor.clone());
             known = Some(stored(&page));
         }
-        Ok(step(Way::Changes, recorded, Next::AtOnce))
+        // A cursor that moves over empty pages for ever is not run after.
+        Ok(step(Way::Changes, recorded, if rows > 0 { Next::AtOnce } else { Next::Settling }))
     }
 
     /// What we know of the feed, and where this poll begins.

@@ -32,6 +32,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::contain::Panicked;
 use crate::database::{self, Database};
+use crate::http::pages::Endless;
 use crate::sync::Rules;
 use crate::{fastio, openai};
 
@@ -76,6 +77,8 @@ pub enum Error {
     Openai(#[from] openai::Error),
     #[error("Docket's own database: {0}")]
     Database(#[from] database::Error),
+    #[error(transparent)]
+    Endless(#[from] Endless),
     /// A fault of Docket's.
     #[error(transparent)]
     Panicked(#[from] Panicked),

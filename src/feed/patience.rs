@@ -13,6 +13,11 @@ const FIRST: Duration = Duration::from_millis(250);
 /// The most that is waited when the service names a time. Fastio's and OpenAI's limits are by the minute.
 const LONGEST_ASKED: Duration = Duration::from_secs(90);
 
+/// What a page begins with.
+pub fn first<T>(items: &[T], id: impl Fn(&T) -> &String) -> Option<&str> {
+    items.first().map(|one| id(one).as_str())
+}
+
 /// Calls until it succeeds, fails for good, or has failed `tries` times.
 ///
 /// # Errors

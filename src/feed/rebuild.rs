@@ -1,21 +1,26 @@
-//! Restores our tables from what the vector stores say of themselves, when the database was lost. Nothing is uploaded and
-//! nothing is removed; a backfill and a sweep afterwards make the rest right.
+//! Restores our tables from what the vector stores say of themselves, as far as Fastio and the File objects bear it out,
+//! when the database was lost. Nothing is uploaded and nothing is removed; a backfill and a sweep afterwards make the rest right.
 //!
 //! It restores the stores that rules had made, the copies, and the files as far as their copies tell of them. What only
 //! the database knew is gone: events, refusals, and uploads that were under way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::adopt::{adopted, owner};
-use super::patience::patiently;
+use super::adopt::{adopted, is_borne_out, owner};
+use super::patience::{first, patiently};
 use super::{Error, Feed};
 use crate::contain::catch;
-use crate::openai::{self, FileId, StoreFile, VectorStore, VectorStoreId};
+use crate::event::FileKey;
+use crate::fastio::{self, ErrorKind, MAX_NODES_PER_CALL, Node, NodeId, Profile};
+use crate::http::pages::Pages;
+use crate::openai::{self, File, FileId, StoreFile, VectorStore, VectorStoreId};
 use crate::sync::founding::{self, How};
 use crate::sync::{INTENT, Target, survey};
 
 /// Entries written in one transaction. A page has a hundred, and to sync the disk for each took most of the time.
 const AT_ONCE: usize = 1_000;
+
+type Objects = HashMap<FileId, File>;
 
 /// What was restored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -27,13 +32,17 @@ pub struct Rebuilt {
     pub copies: u64,
     /// Entries that we cannot prove to be ours. They are left alone.
     pub strangers: u64,
+    /// Entries that say they are ours, and that Fastio or their File object does not bear out. They are left to a sweep.
+    pub unverified: u64,
+    /// Entries that cannot be read.
+    pub unreadable: u64,
 }
 
 impl Feed {
     /// Restores the tables. Doing it twice, or over tables that are there, does no harm.
     ///
     /// # Errors
-    /// OpenAI's, our database's, or two stores that could be one.
+    /// OpenAI's, Fastio's, our database's, or two stores that could be one.
     pub async fn rebuild(&self, tell: &mut (dyn FnMut(u64) + Send + Sync)) -> Result<Rebuilt, Error> {
         catch(self.restore_all(tell)).await.unwrap_or_else(|panicked| Err(panicked.into()))
     }
@@ -41,28 +50,30 @@ impl Feed {
     async fn restore_all(&self, tell: &mut (dyn FnMut(u64) + Send + Sync)) -> Result<Rebuilt, Error> {
         let mut rebuilt = Rebuilt::default();
         self.find_stores(&mut rebuilt).await?;
+        let objects = self.objects(&mut rebuilt).await?;
         let mut stores: Vec<VectorStoreId> =
             self.places().await?.into_iter().filter_map(|(_, store)| store).collect();
         stores.sort();
         stores.dedup();
         for store in &stores {
             let (mut after, mut read): (Option<FileId>, Vec<StoreFile>) = (None, Vec::new());
+            let mut pages = Pages::default();
             loop {
                 let call = || self.openai.store_files(store, after.as_ref());
                 let page = patiently(self.sweeps.page_tries, openai::Error::retry, call).await?;
+                rebuilt.unreadable += page.unreadable;
+                let turned = pages.turn(page.items.len(), first(&page.items, |held| &held.id.0));
                 read.extend(page.items);
                 if read.len() >= AT_ONCE || page.next.is_none() {
-                    self.restore(store, &read, &mut rebuilt).await?;
+                    self.restore((store, &objects), &read, &mut rebuilt).await?;
                     read.clear();
                     tell(rebuilt.listed);
                 }
-                match page.next {
-                    Some(next) => after = Some(next),
-                    None => break,
-                }
+                let Some(next) = page.next else { break };
+                turned?;
+                after = Some(next);
             }
         }
-        self.complete().await?;
         let mut transaction = self.database.begin().await?;
         founding::store::found(&mut transaction, How::Rebuilt, self.clock.now()).await?;
         transaction.commit().await?;
@@ -84,20 +95,21 @@ impl Feed {
             return Ok(());
         }
         let mut found: Vec<(String, VectorStore)> = Vec::new();
-        let mut after: Option<VectorStoreId> = None;
+        let (mut pages, mut after) = (Pages::default(), None::<VectorStoreId>);
         loop {
             let call = || self.openai.vector_stores(after.as_ref());
             let page = patiently(self.sweeps.page_tries, openai::Error::retry, call).await?;
+            rebuilt.unreadable += page.unreadable;
+            let turned = pages.turn(page.items.len(), first(&page.items, |store| &store.id.0));
             for store in page.items {
                 let name = store.name.clone().unwrap_or_default();
                 if wanted.contains(&name) && store.metadata.contains_key(INTENT) {
                     found.push((name, store));
                 }
             }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
+            let Some(next) = page.next else { break };
+            turned?;
+            after = Some(next);
         }
         for name in wanted {
             let mut here = found.iter().filter(|(found, _)| *found == name).map(|(_, store)| store);
@@ -120,7 +132,7 @@ impl Feed {
 
     async fn restore(
         &self,
-        store: &VectorStoreId,
+        (store, objects): (&VectorStoreId, &Objects),
         items: &[StoreFile],
         rebuilt: &mut Rebuilt,
     ) -> Result<(), Error> {
@@ -128,39 +140,69 @@ impl Feed {
         let sends = |rule: &crate::sync::Rule| {
             places.iter().any(|(target, id)| *target == rule.target && id.as_ref() == Some(store))
         };
+        let owned = |held: &StoreFile| owner(&held.attributes, &self.rules, sends);
+        let ours: Vec<(FileKey, &StoreFile)> =
+            items.iter().filter_map(|held| Some((owned(held)?, held))).collect();
+        rebuilt.listed += items.len() as u64;
+        rebuilt.strangers += (items.len() - ours.len()) as u64;
+        let nodes = self.nodes(ours.iter().map(|(key, _)| key)).await?;
         let now = self.clock.now();
         let mut transaction = self.database.begin().await?;
-        for held in items {
-            rebuilt.listed += 1;
-            match owner(&held.attributes, &self.rules, sends) {
-                None => rebuilt.strangers += 1,
-                Some(key) => {
-                    let adopted = adopted(&key, store, held, None);
-                    let new = survey::store::adopt(&mut transaction, &adopted, now).await?;
-                    rebuilt.copies += u64::from(new);
-                }
-            }
+        for (key, held) in ours {
+            let node = nodes.get(&key.to_string());
+            let Some(object) = objects.get(&held.id).filter(|object| is_borne_out(held, object, node)) else {
+                rebuilt.unverified += 1;
+                continue;
+            };
+            let adopted = adopted(&key, store, held, Some(object));
+            let new = survey::store::adopt(&mut transaction, &adopted, now).await?;
+            rebuilt.copies += u64::from(new);
         }
         transaction.commit().await?;
         Ok(())
     }
 
-    /// Fills in what only the File objects tell: their names and sizes.
-    async fn complete(&self) -> Result<(), Error> {
-        let mut after: Option<FileId> = None;
+    /// What Fastio knows of these files, by their id.
+    async fn nodes(&self, keys: impl Iterator<Item = &FileKey>) -> Result<HashMap<String, Node>, Error> {
+        let mut wanted: BTreeMap<&Profile, BTreeMap<String, &NodeId>> = BTreeMap::new();
+        for key in keys {
+            wanted.entry(&key.profile).or_default().insert(key.node.canonical(), &key.node);
+        }
+        let mut nodes = HashMap::new();
+        for (profile, ids) in wanted {
+            let ids: Vec<NodeId> = ids.into_values().cloned().collect();
+            for ids in ids.chunks(MAX_NODES_PER_CALL) {
+                let call = || self.fastio.nodes(profile, ids);
+                let found = match patiently(self.sweeps.page_tries, fastio::Error::retry, call).await {
+                    Ok(found) => found,
+                    // The workspace is not shown to us, and so bears nothing out.
+                    Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Forbidden { .. }) => {
+                        Vec::new()
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                nodes.extend(
+                    found
+                        .into_iter()
+                        .map(|node| (FileKey::new(profile.clone(), node.id.clone()).to_string(), node)),
+                );
+            }
+        }
+        Ok(nodes)
+    }
+
+    /// The project's File objects: some hundred bytes each, for as long as the command runs.
+    async fn objects(&self, rebuilt: &mut Rebuilt) -> Result<Objects, Error> {
+        let (mut objects, mut pages, mut after) = (Objects::new(), Pages::default(), None::<FileId>);
         loop {
             let call = || self.openai.files(after.as_ref());
             let page = patiently(self.sweeps.page_tries, openai::Error::retry, call).await?;
-            let mut transaction = self.database.begin().await?;
-            for file in &page.items {
-                let bytes = file.bytes.unwrap_or(0);
-                survey::store::complete(&mut transaction, (&file.id, &file.filename, bytes)).await?;
-            }
-            transaction.commit().await?;
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(()),
-            }
+            rebuilt.unreadable += page.unreadable;
+            let turned = pages.turn(page.items.len(), first(&page.items, |file| &file.id.0));
+            objects.extend(page.items.into_iter().map(|file| (file.id.clone(), file)));
+            let Some(next) = page.next else { return Ok(objects) };
+            turned?;
+            after = Some(next);
         }
     }
 }

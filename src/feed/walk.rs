@@ -4,13 +4,16 @@
 //! taken for deleted.
 
 use super::patience::patiently;
-use crate::fastio::{Client, Error, ErrorKind, Inventoried, Node, NodeId, NodeKind, Page, Profile};
+use crate::fastio::{Client, Error, ErrorKind, Inventoried, NodeId, NodeKind, Page, Profile, path};
+use crate::http::pages::{Endless, Pages};
 
 /// Folders inside folders. Deeper than anybody nests, and an end for a tree that Fastio reports as a circle.
 const DEEPEST: usize = 64;
 
 /// A listing under way.
 pub struct Walk<'a> {
+    /// Entries so far that cannot be read. Their listing is complete but for them.
+    pub unreadable: u64,
     fastio: &'a Client,
     profile: &'a Profile,
     tries: u16,
@@ -18,7 +21,7 @@ pub struct Walk<'a> {
 }
 
 enum Way {
-    Inventory(Option<String>),
+    Inventory(Option<String>, Pages),
     Folders(Vec<Open>),
     Ended,
 }
@@ -27,8 +30,11 @@ enum Way {
 struct Open {
     node: NodeId,
     path: String,
+    /// Whether Fastio names it and every folder above it.
+    is_placed: bool,
     depth: usize,
     cursor: Option<String>,
+    pages: Pages,
 }
 
 /// Why a listing is not complete.
@@ -36,6 +42,8 @@ struct Open {
 pub enum Incomplete {
     #[error(transparent)]
     Fastio(#[from] Error),
+    #[error(transparent)]
+    Endless(#[from] Endless),
     #[error("folders are nested more than {DEEPEST} deep at {0}")]
     TooDeep(String),
 }
@@ -43,13 +51,13 @@ pub enum Incomplete {
 impl<'a> Walk<'a> {
     /// Begins at the beginning, or where an earlier walk by the inventory was.
     pub fn new(fastio: &'a Client, profile: &'a Profile, tries: u16, cursor: Option<String>) -> Self {
-        Walk { fastio, profile, tries, way: Way::Inventory(cursor) }
+        Walk { unreadable: 0, fastio, profile, tries, way: Way::Inventory(cursor, Pages::default()) }
     }
 
     /// Where this walk can be taken up again; none at its beginning and where it goes folder by folder.
     pub fn cursor(&self) -> Option<&str> {
         match &self.way {
-            Way::Inventory(cursor) => cursor.as_deref(),
+            Way::Inventory(cursor, _) => cursor.as_deref(),
             Way::Folders(_) | Way::Ended => None,
         }
     }
@@ -61,9 +69,14 @@ impl<'a> Walk<'a> {
     pub async fn next(&mut self) -> Result<Option<Vec<Inventoried>>, Incomplete> {
         match std::mem::replace(&mut self.way, Way::Ended) {
             Way::Ended => Ok(None),
-            Way::Inventory(cursor) => match self.inventory(cursor.as_deref()).await {
+            Way::Inventory(cursor, mut pages) => match self.inventory(cursor.as_deref()).await {
                 Ok(page) => {
-                    self.way = page.next.map_or(Way::Ended, |next| Way::Inventory(Some(next)));
+                    self.unreadable += page.unreadable;
+                    if let Some(next) = page.next {
+                        let first = page.items.first().map(|row| row.node.id.as_str());
+                        pages.turn(page.items.len(), first)?;
+                        self.way = Way::Inventory(Some(next), pages);
+                    }
                     Ok(Some(page.items))
                 }
                 // Not served here, or not to this key. A listing of folders is documented for every one.
@@ -71,7 +84,14 @@ impl<'a> Walk<'a> {
                     if cursor.is_none()
                         && matches!(error.kind, ErrorKind::Rejected | ErrorKind::Forbidden { .. }) =>
                 {
-                    let root = Open { node: NodeId::root(), path: String::new(), depth: 0, cursor: None };
+                    let root = Open {
+                        node: NodeId::root(),
+                        path: String::new(),
+                        is_placed: true,
+                        depth: 0,
+                        cursor: None,
+                        pages: Pages::default(),
+                    };
                     self.folder(vec![root]).await
                 }
                 Err(error) => Err(error.into()),
@@ -95,17 +115,29 @@ impl<'a> Walk<'a> {
         let page = match patiently(self.tries, Error::retry, list).await {
             Ok(page) => page,
             Err(error) if error.is_not_found() && !here.node.is_root() => {
-                Page { items: Vec::new(), next: None }
+                Page { items: Vec::new(), unreadable: 0, next: None }
             }
             Err(error) => return Err(error.into()),
         };
+        self.unreadable += page.unreadable;
+        if page.next.is_some() {
+            here.pages.turn(page.items.len(), page.items.first().map(|node| node.id.as_str()))?;
+        }
         let (mut files, mut folders) = (Vec::new(), Vec::new());
         for node in page.items {
-            let path = format!("{}/{}", here.path, node.name);
+            let path = path::below(&here.path, &node.name);
+            let is_placed = here.is_placed && path::is_said(&node.name);
             match node.kind {
                 NodeKind::Folder if here.depth == DEEPEST => return Err(Incomplete::TooDeep(path)),
-                NodeKind::Folder => folders.push(below(&node, path, here.depth)),
-                _ => files.push(Inventoried { node, path: Some(path) }),
+                NodeKind::Folder => folders.push(Open {
+                    node: node.id,
+                    path,
+                    is_placed,
+                    depth: here.depth + 1,
+                    cursor: None,
+                    pages: Pages::default(),
+                }),
+                _ => files.push(Inventoried::new(node, is_placed.then_some(path))),
             }
         }
         if page.next.is_some() {
@@ -116,8 +148,4 @@ impl<'a> Walk<'a> {
         self.way = Way::Folders(open);
         Ok(Some(files))
     }
-}
-
-fn below(node: &Node, path: String, depth: usize) -> Open {
-    Open { node: node.id.clone(), path, depth: depth + 1, cursor: None }
 }

@@ -1,16 +1,18 @@
 //! One request and its answer, read under a limit.
 
 use std::error::Error as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream};
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::credential::Credentials;
-use super::{Phase, SILENCE_LIMIT, Unusable};
+use super::{Phase, SILENCE_LIMIT, Unusable, upload};
+use crate::lenient;
 
 /// The largest JSON answer that is read. The largest one asked for is a page of 500 Fastio nodes with all their
 /// details, a few kilobytes each; this leaves 32 KiB for each.
@@ -42,7 +44,18 @@ impl Head {
 pub struct Reply {
     pub head: Head,
     pub body: Bytes,
+    /// To be kept for as long as the body, or what was read out of it as JSON.
+    pub room: Option<Room>,
 }
+
+/// The room for one long answer.
+pub type Room = SemaphorePermit<'static>;
+
+/// Long answers that are held at once. As JSON an answer may take fifteen times its bytes, and all workers may get one.
+static ROOMS: Semaphore = Semaphore::const_new(2);
+
+/// From here on an answer is long. Nearly none is: a page of a thousand File objects has a quarter of this.
+const LONG_BYTES: usize = 1024 * 1024;
 
 /// An answer of which the head is there.
 pub struct Begun {
@@ -64,7 +77,8 @@ impl Begun {
 impl Reply {
     /// The body as JSON, whatever its content type says.
     pub fn json(&self) -> Option<Value> {
-        serde_json::from_slice(&self.body).ok()
+        // Names are others' text, and one that no strict reader takes must not hide what stands beside it.
+        serde_json::from_slice(&self.body).or_else(|_| lenient::parse(&self.body)).ok()
     }
 }
 
@@ -165,8 +179,11 @@ pub async fn read(begun: Begun) -> Result<Reply, Failure> {
     let head = begun.head();
     let Begun { mut response, sent } = begun;
     let success = head.status.is_success();
-    let mut body = BytesMut::new();
+    let (mut body, mut room) = (BytesMut::new(), None);
     loop {
+        if room.is_none() && body.len() > LONG_BYTES {
+            room = Some(ROOMS.acquire().await.expect("the semaphore is never closed"));
+        }
         match response.chunk().await {
             Ok(Some(piece)) if success && body.len() + piece.len() > MAX_REPLY_BYTES => {
                 let detail = format!("the answer is larger than {MAX_REPLY_BYTES} bytes");
@@ -183,7 +200,7 @@ pub async fn read(begun: Begun) -> Result<Reply, Failure> {
             break;
         }
     }
-    Ok(Reply { head, body: sent.leave_body(body.freeze()) })
+    Ok(Reply { head, body: sent.leave_body(body.freeze()), room })
 }
 
 /// Sends a request for a long body and returns once the head is there.
@@ -198,19 +215,47 @@ pub async fn open(request: RequestBuilder) -> Result<Begun, Failure> {
 }
 
 /// The body of `response` as it comes. It ends with an error when the connection breaks, nothing comes for
-/// [`SILENCE_LIMIT`], or fewer bytes come than `Content-Length` announced (hyper checks that).
+/// [`SILENCE_LIMIT`], it drips, or fewer bytes come than `Content-Length` announced (hyper checks that).
 pub fn pieces(begun: Begun) -> impl Stream<Item = Result<Bytes, Failure>> + Send + 'static {
     let head = begun.head();
-    stream::try_unfold((begun.response, head), |(mut response, head)| async move {
-        match tokio::time::timeout(SILENCE_LIMIT, response.chunk()).await {
-            Ok(Ok(piece)) => Ok(piece.map(|piece| (piece, (response, head)))),
+    stream::try_unfold((begun.response, head, Pace::default()), |(mut response, head, mut pace)| async move {
+        let (patience, asked) = (pace.patience(), Instant::now());
+        match tokio::time::timeout(patience, response.chunk()).await {
+            Ok(Ok(piece)) => {
+                pace.came(piece.as_ref().map_or(0, Bytes::len), asked.elapsed());
+                Ok(piece.map(|piece| (piece, (response, head, pace))))
+            }
             Ok(Err(error)) => Err(Failure::reading(&error, head)),
             Err(_) => {
-                let failure = Failure::transport(Phase::ResponseStarted, silence(SILENCE_LIMIT));
+                let detail = if patience < SILENCE_LIMIT { drip() } else { silence(SILENCE_LIMIT) };
+                let failure = Failure::transport(Phase::ResponseStarted, detail);
                 Err(Failure { head: Some(Box::new(head)), ..failure })
             }
         }
     })
+}
+
+/// How fast a body has come. Only the time in which we waited for it counts: whoever takes it on may be slow.
+#[derive(Debug, Default)]
+struct Pace {
+    bytes: u64,
+    waited: Duration,
+}
+
+impl Pace {
+    /// How long the next piece is waited for. A body may take as long as an upload of what has come of it so far.
+    fn patience(&self) -> Duration {
+        upload::total_limit(self.bytes).saturating_sub(self.waited).min(SILENCE_LIMIT)
+    }
+
+    fn came(&mut self, bytes: usize, after: Duration) {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        self.waited += after;
+    }
+}
+
+fn drip() -> String {
+    format!("it came at less than {} KiB a second", upload::MIN_BYTES_PER_SECOND / 1024)
 }
 
 fn silence(limit: Duration) -> String {
@@ -233,9 +278,53 @@ pub fn excerpt(message: &str, secrets: &[&str]) -> String {
     }
 }
 
+/// What gateways, proxies and frameworks answer to a path that they do not know or cannot reach.
+#[cfg(test)]
+pub const OTHERS_404: [&str; 18] = [
+    "",
+    "Not Found",
+    "<html><h1>404 Not Found</h1></html>",
+    "{}",
+    "[]",
+    "null",
+    r#"{"error":"Not Found"}"#,
+    r#"{"error":"Not Found","status":404,"path":"/v1/files","timestamp":"2026-11-26T00:00:00Z"}"#,
+    r#"{"message":"Not Found"}"#,
+    r#"{"message":"no Route matched with those values","request_id":"0a"}"#,
+    r#"{"detail":"Not Found"}"#,
+    r#"{"error":{}}"#,
+    r#"{"error":{"message":"tenant unknown"}}"#,
+    r#"{"error":{"code":"404","message":"Resource not found"}}"#,
+    r#"{"error":{"code":404,"message":"Requested entity was not found.","status":"NOT_FOUND"}}"#,
+    r#"{"code":"NoSuchKey","message":"The specified key does not exist."}"#,
+    r#"{"errors":[{"code":7003,"message":"Could not route to /v1/files"}],"success":false,"result":null}"#,
+    r#"{"kind":"Status","status":"Failure","message":"not found","reason":"NotFound","code":404}"#,
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_that_drips_ends() {
+        let mut pace = Pace::default();
+        let mut pieces = 0;
+        while pace.patience() > Duration::from_secs(59) {
+            pace.came(1, Duration::from_secs(59));
+            pieces += 1;
+        }
+        assert_eq!(pieces, 5, "a byte a minute");
+        assert!(upload::total_limit(pace.bytes) - pace.waited < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_slow_body_of_any_size_comes_through() {
+        let mut pace = Pace::default();
+        for _ in 0..512 * 1024 {
+            assert_eq!(pace.patience(), SILENCE_LIMIT);
+            pace.came(1024, Duration::from_millis(15));
+        }
+    }
 
     #[test]
     fn an_excerpt_is_one_short_line_without_secrets() {

@@ -309,8 +309,9 @@ impl Threads<'_> {
             query.extend(after.as_deref().map(|id| ("after", id)));
             let answer =
                 self.call("reading a run's messages", Method::GET, &path, Extra::Query(&query)).await?;
-            let page = answer
-                .page(|fields| Page::read(fields, after.as_ref(), Message::read, |message| &message.id))?;
+            let page = answer.page(|fields| {
+                Page::read(fields, after.as_ref(), Message::read, |message| &message.id)?.whole()
+            })?;
             for message in page.items {
                 output.text.push_str(&message.output.text);
                 output.refusal = output.refusal.or(message.output.refusal);
@@ -331,9 +332,9 @@ impl Threads<'_> {
         path: &[&str],
         extra: Extra<'_>,
     ) -> Result<Answer, Error> {
-        let Call { request, id } = self.0.request(operation, method, path)?;
+        let Call { request, sent } = self.0.request(operation, method, path)?;
         let request = extra.put_on(request).header(BETA.0, BETA.1).timeout(SMALL_CALL_LIMIT);
-        self.0.accept(operation, exchange(request).await, id)
+        self.0.accept(operation, exchange(request).await, sent)
     }
 }
 

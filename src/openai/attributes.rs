@@ -27,7 +27,9 @@ impl AttributeValue {
         match value {
             Value::Null => None,
             Value::Bool(flag) => Some(AttributeValue::Flag(*flag)),
-            Value::Number(number) => number.as_f64().map(AttributeValue::Number),
+            Value::Number(number) => {
+                number.as_f64().filter(|number| number.is_finite()).map(AttributeValue::Number)
+            }
             Value::String(text) => Some(AttributeValue::Text(text.clone())),
             Value::Array(_) | Value::Object(_) => Some(AttributeValue::Text(value.to_string())),
         }

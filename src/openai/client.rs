@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use crate::http::reply::{Failure, Head, Reply, exchange};
+use crate::http::reply::{Failure, Head, Reply, Room, exchange};
 use crate::http::value::Fields;
 use crate::http::wait::milliseconds;
 use crate::http::{Base, Pulse, SMALL_CALL_LIMIT, Unusable, upload};
@@ -42,6 +42,15 @@ pub struct Client {
     headers: HeaderMap,
     key: SecretString,
     pulse: Pulse,
+}
+
+/// How the request to delete something was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// OpenAI says that it deleted it.
+    Said,
+    /// A success that says nothing of it. Whether it is gone, a list tells.
+    Unsaid,
 }
 
 impl fmt::Debug for Client {
@@ -104,7 +113,7 @@ impl Client {
         let call = self.request(OPERATION, Method::POST, &["files"])?;
         let request = call.request.multipart(form).timeout(upload::total_limit(file.length));
         let reply = upload::send(request, &progress).await;
-        let answer = self.accept(OPERATION, reply, call.id)?;
+        let answer = self.accept(OPERATION, reply, call.sent)?;
         answer.required(File::read)
     }
 
@@ -131,7 +140,7 @@ impl Client {
     /// # Errors
     /// [`super::ErrorKind::NotFound`] when it is gone already, [`super::ErrorKind::StillProcessing`] too soon after
     /// upload, and those of every call.
-    pub async fn delete_file(&self, id: &FileId) -> Result<(), Error> {
+    pub async fn delete_file(&self, id: &FileId) -> Result<Deletion, Error> {
         self.call("deleting a file", Method::DELETE, &["files", &id.0], Extra::None).await?.deleted()
     }
 
@@ -179,7 +188,7 @@ impl Client {
     ///
     /// # Errors
     /// [`super::ErrorKind::NotFound`] when there is no such store, and those of every call.
-    pub async fn delete_vector_store(&self, id: &VectorStoreId) -> Result<(), Error> {
+    pub async fn delete_vector_store(&self, id: &VectorStoreId) -> Result<Deletion, Error> {
         let path = ["vector_stores", &id.0];
         self.call("deleting a vector store", Method::DELETE, &path, Extra::None).await?.deleted()
     }
@@ -239,7 +248,7 @@ impl Client {
     ///
     /// # Errors
     /// [`super::ErrorKind::NotFound`] when it is not in that store, and those of every call.
-    pub async fn detach(&self, store: &VectorStoreId, file: &FileId) -> Result<(), Error> {
+    pub async fn detach(&self, store: &VectorStoreId, file: &FileId) -> Result<Deletion, Error> {
         let path = ["vector_stores", &store.0, "files", &file.0];
         self.call("detaching a file", Method::DELETE, &path, Extra::None).await?.deleted()
     }
@@ -288,9 +297,9 @@ impl Client {
         path: &[&str],
         extra: Extra<'_>,
     ) -> Result<Answer, Error> {
-        let Call { request, id } = self.request(operation, method, path)?;
+        let Call { request, sent } = self.request(operation, method, path)?;
         let reply = exchange(extra.put_on(request).timeout(SMALL_CALL_LIMIT)).await;
-        self.accept(operation, reply, id)
+        self.accept(operation, reply, sent)
     }
 
     pub(super) fn request(
@@ -302,24 +311,27 @@ impl Client {
         let url = self.base.join(path).map_err(|error| Error::unusable(operation, error))?;
         let id = Uuid::now_v7().to_string();
         let request = self.http.request(method, url).headers(self.headers.clone());
-        Ok(Call { request: request.header("x-client-request-id", &id), id })
+        // Ids are every second part: `vector_stores/{store}/files/{file}`.
+        let object = path.iter().skip(1).step_by(2).last().map(|id| (*id).to_owned());
+        Ok(Call { request: request.header("x-client-request-id", &id), sent: Sent { id, object } })
     }
 
     pub(super) fn accept(
         &self,
         operation: &'static str,
         reply: Result<Reply, Failure>,
-        id: String,
+        Sent { id, object }: Sent,
     ) -> Result<Answer, Error> {
         let reply = match self.pulse.felt(reply) {
             Ok(reply) => reply,
             Err(failure) => return Err(Error::failed(operation, failure).sent_as(id)),
         };
         if !reply.head.status.is_success() {
-            return Err(Error::refused(operation, &reply, &[self.key.expose_secret()]).sent_as(id));
+            let secrets = [self.key.expose_secret()];
+            return Err(Error::refused(operation, &reply, (&secrets, object.as_deref())).sent_as(id));
         }
         match reply.json() {
-            Some(body) => Ok(Answer { operation, head: reply.head, body, id }),
+            Some(body) => Ok(Answer { operation, head: reply.head, body, id, _room: reply.room }),
             None => Err(Error::unreadable(operation, &reply.head, "not JSON").sent_as(id)),
         }
     }
@@ -327,10 +339,18 @@ impl Client {
 
 const OCTETS: &str = "application/octet-stream";
 
-/// A request begun, and the id we gave it.
+/// A request begun.
 pub(super) struct Call {
     pub request: RequestBuilder,
+    pub sent: Sent,
+}
+
+/// What tells a request from others.
+pub(super) struct Sent {
+    /// The id we gave it.
     pub id: String,
+    /// The object it is about.
+    pub object: Option<String>,
 }
 
 /// What a small call carries.
@@ -359,6 +379,7 @@ pub(super) struct Answer {
     head: Head,
     body: Value,
     id: String,
+    _room: Option<Room>,
 }
 
 impl Answer {
@@ -371,11 +392,11 @@ impl Answer {
         fields.and_then(read).map_err(|what| self.unreadable(what))
     }
 
-    /// An answer that says nothing of `deleted` is believed by its status.
-    fn deleted(self) -> Result<(), Error> {
+    fn deleted(self) -> Result<Deletion, Error> {
         match Fields::of(&self.body).and_then(|fields| fields.flag("deleted")) {
             Some(false) => Err(self.unreadable("a success that says it deleted nothing")),
-            Some(true) | None => Ok(()),
+            Some(true) => Ok(Deletion::Said),
+            None => Ok(Deletion::Unsaid),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::http::reply;
 use crate::http::value::Fields;
 use crate::http::{Failure, Phase, SMALL_CALL_LIMIT};
 
-use super::client::{Call, Client, Extra};
+use super::client::{Call, Client, Extra, Sent};
 use super::file::Page;
 use super::{Error, ErrorKind};
 
@@ -77,6 +77,15 @@ impl fmt::Debug for Download {
     }
 }
 
+/// A 404 for a container, whoever says so and however: no document words it, containers are gone after twenty minutes,
+/// and nothing is removed because of it.
+fn gone(mut error: Error) -> Error {
+    if error.status == Some(404) {
+        error.kind = ErrorKind::NotFound;
+    }
+    error
+}
+
 impl Client {
     /// The files in a container. `after` is a page's [`Page::next`].
     ///
@@ -90,9 +99,11 @@ impl Client {
         let mut query = vec![("order", "asc"), ("limit", FILES_PER_PAGE)];
         query.extend(after.map(|id| ("after", id)));
         let path = ["containers", &container.0, "files"];
-        let answer = self.call("listing a container", Method::GET, &path, Extra::Query(&query)).await?;
+        let answer = self.call("listing a container", Method::GET, &path, Extra::Query(&query)).await;
+        let answer = answer.map_err(gone)?;
         let after = after.map(str::to_owned);
-        answer.page(|fields| Page::read(fields, after.as_ref(), ContainerFile::read, |file| &file.id))
+        answer
+            .page(|fields| Page::read(fields, after.as_ref(), ContainerFile::read, |file| &file.id)?.whole())
     }
 
     /// The content of a file in a container, of at most `max_bytes`.
@@ -108,7 +119,7 @@ impl Client {
     ) -> Result<Download, Error> {
         const OPERATION: &str = "downloading a file from a container";
         let path = ["containers", &container.0, "files", file, "content"];
-        let Call { request, id } = self.request(OPERATION, Method::GET, &path)?;
+        let Call { request, sent: Sent { id, object } } = self.request(OPERATION, Method::GET, &path)?;
         let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let failed = |failure| Error::failed(OPERATION, failure).sent_as(id.clone());
         let begun = reply::open(request).await.map_err(failed)?;
@@ -118,7 +129,8 @@ impl Client {
             let late =
                 || Failure::transport(Phase::ResponseStarted, "the refusal did not end in time".into());
             let refusal = read.map_err(|_| failed(late()))?.map_err(failed)?;
-            return Err(Error::refused(OPERATION, &refusal, &[self.key().expose_secret()]).sent_as(id));
+            let secrets = [self.key().expose_secret()];
+            return Err(gone(Error::refused(OPERATION, &refusal, (&secrets, object.as_deref())).sent_as(id)));
         }
         let length = begun.content_length();
         let too_large = move || {

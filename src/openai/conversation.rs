@@ -118,6 +118,6 @@ impl Client {
         let path = ["conversations", &id.0, "items"];
         let answer = self.call("reading a conversation", Method::GET, &path, Extra::Query(&query)).await?;
         let after = after.map(str::to_owned);
-        answer.page(|fields| Page::read(fields, after.as_ref(), Item::read, |item| &item.id))
+        answer.page(|fields| Page::read(fields, after.as_ref(), Item::read, |item| &item.id)?.whole())
     }
 }

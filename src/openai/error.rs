@@ -28,7 +28,7 @@ pub struct Error {
 /// What callers tell apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// 404 in OpenAI's words. Right after a create it may be untrue (seen in issue threads): the caller knows when.
+    /// 404 in OpenAI's documented words. Right after a create it may be untrue (seen in issue threads): the caller knows when.
     NotFound,
     /// 401.
     Unauthorized,
@@ -95,9 +95,14 @@ impl Error {
     }
 
     /// An answer that is not a success.
-    pub(super) fn refused(operation: &'static str, reply: &Reply, secrets: &[&str]) -> Self {
+    /// `object` is what the request was about, by its id.
+    pub(super) fn refused(
+        operation: &'static str,
+        reply: &Reply,
+        (secrets, object): (&[&str], Option<&str>),
+    ) -> Self {
         let refusal = Refusal::read(reply);
-        let kind = kind(&reply.head, refusal.as_ref());
+        let kind = kind(&reply.head, (refusal.as_ref(), object));
         let message = refusal.unwrap_or_default().message;
         Error::answered(operation, kind, &reply.head, &excerpt(&message, secrets))
     }
@@ -132,6 +137,15 @@ impl Error {
             request_id: failure.head.as_deref().and_then(request_id),
             phase: failure.phase,
             message: failure.detail.into(),
+        }
+    }
+
+    /// We stopped asking.
+    pub(super) fn gave_up(operation: &'static str, why: &str) -> Self {
+        let detail = why.to_owned();
+        Error {
+            kind: ErrorKind::Unreadable,
+            ..Error::failed(operation, Failure::transport(Phase::ResponseStarted, detail))
         }
     }
 
@@ -179,6 +193,13 @@ impl Refusal {
         self.message.to_ascii_lowercase().contains("storage quota")
     }
 
+    /// No such object, as OpenAI says it: with the type that its documents show, or naming the very object, as every server
+    /// compatible with it was seen to do. A gateway that knows no such path, tenant or service does neither.
+    fn is_about_an_object(&self, object: Option<&str>) -> bool {
+        self.kind.as_deref() == Some("invalid_request_error")
+            || object.is_some_and(|id| self.message.contains(id))
+    }
+
     /// No such path, rather than no such object: a base URL that lacks `/v1`, or a compatible server without vector
     /// stores. Sentences and code as seen in issue threads.
     fn is_about_the_path(&self) -> bool {
@@ -189,7 +210,7 @@ impl Refusal {
 }
 
 /// The one place that says what a status means. `refusal` is what OpenAI says of it; None where something else spoke.
-fn kind(head: &Head, refusal: Option<&Refusal>) -> ErrorKind {
+fn kind(head: &Head, (refusal, object): (Option<&Refusal>, Option<&str>)) -> ErrorKind {
     let wait = retry_after(&head.headers, server_now(&head.headers));
     let code = || ErrorKind::Rejected { code: refusal.and_then(|refusal| refusal.code.clone()) };
     match head.status.as_u16() {
@@ -200,9 +221,9 @@ fn kind(head: &Head, refusal: Option<&Refusal>) -> ErrorKind {
         403 => ErrorKind::Forbidden,
         404 => match refusal {
             Some(refusal) if refusal.is_about_the_path() => code(),
-            Some(_) => ErrorKind::NotFound,
+            Some(refusal) if refusal.is_about_an_object(object) => ErrorKind::NotFound,
             // A 404 ends a delete well, so it counts only in OpenAI's words.
-            None => ErrorKind::Unreadable,
+            _ => ErrorKind::Unreadable,
         },
         408 | 500..=599 => ErrorKind::Unavailable { wait },
         409 => ErrorKind::StillProcessing,

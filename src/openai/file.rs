@@ -65,6 +65,8 @@ impl File {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T, Id> {
     pub items: Vec<T>,
+    /// Entries that cannot be read: what they stand for is there, and nobody knows what it is.
+    pub unreadable: u64,
     pub next: Option<Id>,
 }
 
@@ -73,7 +75,8 @@ impl<T, Id: Clone + PartialEq> Page<T, Id> {
     /// compatible server. A proxy was seen to return one page for ever, so a cursor that does not move is an error.
     ///
     /// # Errors
-    /// With what is wrong; a listing read in part must never look complete.
+    /// With what is wrong; a listing read in part must never look complete. An entry without an id is counted, and hides
+    /// nothing but itself.
     pub(super) fn read(
         answer: Fields<'_>,
         after: Option<&Id>,
@@ -81,16 +84,25 @@ impl<T, Id: Clone + PartialEq> Page<T, Id> {
         id: impl Fn(&T) -> &Id,
     ) -> Result<Self, &'static str> {
         let list = answer.list("data").ok_or("no list")?;
-        let items = list.iter().map(|value| item(value).ok_or("an entry without an id"));
-        let items = items.collect::<Result<Vec<_>, _>>()?;
+        let items: Vec<T> = list.iter().filter_map(item).collect();
+        let unreadable = (list.len() - items.len()) as u64;
         if !answer.flag("has_more").unwrap_or(false) {
-            return Ok(Page { items, next: None });
+            return Ok(Page { items, unreadable, next: None });
         }
-        let next = id(items.last().ok_or("more entries promised after an empty page")?).clone();
+        // After the last one that can be read: those behind it come again, and are counted twice.
+        let next = id(items.last().ok_or("more entries promised after a page that names none")?).clone();
         if after == Some(&next) {
             return Err("the cursor does not move");
         }
-        Ok(Page { items, next: Some(next) })
+        Ok(Page { items, unreadable, next: Some(next) })
+    }
+
+    /// The page, where what it does not show would be taken not to be there.
+    ///
+    /// # Errors
+    /// An entry cannot be read.
+    pub(super) fn whole(self) -> Result<Self, &'static str> {
+        if self.unreadable == 0 { Ok(self) } else { Err("an entry without an id") }
     }
 }
 
@@ -126,8 +138,17 @@ mod tests {
     fn a_listing_that_cannot_go_on_is_an_error_not_an_end() {
         let value = json!({"data": [{"id": "file-1"}], "has_more": true});
         assert!(page(&value, Some(&FileId("file-1".into()))).is_err());
-        for value in [json!({"data": [], "has_more": true}), json!({"data": [{}]}), json!({})] {
+        for value in
+            [json!({"data": [], "has_more": true}), json!({"data": [{}], "has_more": true}), json!({})]
+        {
             assert!(page(&value, None).is_err(), "{value}");
         }
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_hides_nothing_but_itself() {
+        let data = json!([{"id": "file-1"}, {}, null, {"id": 7}, {"id": {}}, "file-2"]);
+        let page = page(&json!({"data": data, "has_more": true}), None).unwrap();
+        assert_eq!((page.items.len(), page.unreadable, page.next), (2, 4, Some(FileId("7".into()))));
     }
 }

@@ -24,12 +24,13 @@ pub use assistants::{
     AssistantId, Attachment, LEAST_TOKENS, NewRun, NewThread, Run, RunId, RunStatus, ThreadId, Threads,
 };
 pub use attributes::{AttributeValue, Attributes};
-pub use client::Client;
+pub use client::{Client, Deletion};
 pub use container::{ContainerFile, ContainerId, Download};
 pub use content::StoreText;
 pub use conversation::{ConversationId, Item, Order};
 pub use error::{Error, ErrorKind};
 pub use file::{File, FileId, NewFile, Page};
+pub use listing::Listed;
 pub use output::{Citation, MadeFile, Output};
 pub use request::{Format, NewResponse, Tool};
 pub use response::{Failure, Response, ResponseId, Status, Usage};

@@ -12,7 +12,9 @@ use super::store::{self, Change};
 use super::verdict::{database_verdict, openai_has, openai_verdict};
 use crate::database;
 use crate::event::{FileKey, Task};
-use crate::openai::{Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
+use crate::openai::{
+    self, Attributes, Deletion, ErrorKind, FileId, IndexStatus, Listed, StoreFile, VectorStoreId,
+};
 use crate::queue::Verdict;
 
 /// How long after a File object was made, or attached, OpenAI may still say that it does not exist. Seen in the issue
@@ -191,7 +193,9 @@ impl Sync {
         if self.age(copy) < FRESH {
             return Err(later(LOOK_AGAIN, "OpenAI does not know the new file yet"));
         }
-        if openai_has(self.openai.file(file_id).await)?.is_some() {
+        if openai_has(self.openai.file(file_id).await)?.is_some()
+            || there(self.openai.lists_file(file_id).await)?
+        {
             let reason =
                 format!("OpenAI has file {file_id} and store {}, and will not join them", copy.store);
             return Err(Verdict::Retry { after: None, reason });
@@ -331,10 +335,11 @@ impl Sync {
         if copy.state != CopyState::Retiring {
             self.set_state(copy.id, CopyState::Retiring).await?;
         }
-        self.detach(copy, file_id).await?;
-        openai_has(self.openai.delete_file(file_id).await)?;
+        let detached = self.detach(copy, file_id).await?;
+        let deleted = said(self.openai.delete_file(file_id).await)?;
         let shown = openai_has(self.openai.store_file(&copy.store, file_id).await)?.is_some()
-            || openai_has(self.openai.file(file_id).await)?.is_some();
+            || openai_has(self.openai.file(file_id).await)?.is_some()
+            || self.lists(copy, file_id, (detached, deleted)).await?;
         if !shown {
             let forgotten = self.forget(copy.id).await?;
             let (path, what) = match subject.present {
@@ -354,9 +359,32 @@ impl Sync {
         Err(later(LOOK_AGAIN, "OpenAI still shows what was deleted"))
     }
 
+    /// Whether OpenAI lists what it did not say that it deleted. A copy is forgotten for good, so "not found" alone is no
+    /// reason: whatever stands between us and OpenAI may say so of everything. It costs a whole list, where an answer was
+    /// lost or somebody else was there first.
+    async fn lists(
+        &self,
+        copy: &Copy,
+        file_id: &FileId,
+        (detached, deleted): (Deletion, Deletion),
+    ) -> Result<bool, Verdict> {
+        let was_attached = copy.attaches > 0;
+        let listed =
+            was_attached && detached == Deletion::Unsaid && self.store_lists(&copy.store, file_id).await?;
+        Ok(listed || (deleted == Deletion::Unsaid && there(self.openai.lists_file(file_id).await)?))
+    }
+
+    async fn store_lists(&self, store: &VectorStoreId, file_id: &FileId) -> Result<bool, Verdict> {
+        match self.openai.lists_store_file(store, file_id).await {
+            // The store itself is gone, if it is.
+            Err(error) if error.is_not_found() => there(self.openai.lists_store(store).await),
+            listed => there(listed),
+        }
+    }
+
     /// Takes the copy out of its store, if it is there.
-    async fn detach(&self, copy: &Copy, file_id: &FileId) -> Result<(), Verdict> {
-        openai_has(self.openai.detach(&copy.store, file_id).await).map(drop)
+    async fn detach(&self, copy: &Copy, file_id: &FileId) -> Result<Deletion, Verdict> {
+        said(self.openai.detach(&copy.store, file_id).await)
     }
 
     /// Writes down that OpenAI cannot hold this content, and begins to clear away what it has of it.
@@ -417,6 +445,24 @@ fn tell(path: Option<&str>, copy: &Copy, took: Duration, what: &'static str) {
         duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         "{what}"
     );
+}
+
+/// How a deletion was answered; that there was no such thing is no word of OpenAI's that it deleted it.
+fn said(deletion: Result<Deletion, openai::Error>) -> Result<Deletion, Verdict> {
+    Ok(openai_has(deletion)?.unwrap_or(Deletion::Unsaid))
+}
+
+/// What a list says of an entry, where it can be read.
+fn there(listed: Result<Listed, openai::Error>) -> Result<bool, Verdict> {
+    match listed.map_err(|error| openai_verdict(&error))? {
+        Listed::There => Ok(true),
+        Listed::NotThere => Ok(false),
+        Listed::Unreadable => {
+            let reason =
+                "an entry of OpenAI's list cannot be read, and may be the one that is looked for".to_owned();
+            Err(Verdict::Retry { after: None, reason })
+        }
+    }
 }
 
 /// Whether an attach failed for what the file is. Other rejections are ours or the store's.

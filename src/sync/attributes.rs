@@ -61,6 +61,7 @@ mod tests {
         Present {
             name: "nda.pdf".to_owned(),
             path: path.to_owned(),
+            is_placed: true,
             ancestors: vec![],
             mime_type: None,
             source: Source {

@@ -9,7 +9,8 @@ use super::verdict::database_verdict;
 use super::{LOOKS_FOR_NEW, Sync, store};
 use crate::database;
 use crate::event::Task;
-use crate::fastio::{Node, NodeId, NodeKind, Profile};
+use crate::fastio::{Node, NodeId, NodeKind, Profile, path};
+use crate::http::pages::Pages;
 use crate::queue::{self, NewJob, Priority, Verdict};
 
 /// Jobs added in one transaction, so that the inbox gets its turn in between.
@@ -53,14 +54,14 @@ impl Sync {
         };
         let task = |node: &Node| {
             let (profile, id) = (profile.clone(), node.id.clone());
-            let covered = || !self.rules.covering(&profile, &format!("{path}/{}", node.name)).is_empty();
+            let covered = || !self.rules.covering(&profile, &path::below(&path, &node.name)).is_empty();
             match node.kind {
                 NodeKind::File if covered() => Some(Task::File { profile, node: id }),
                 NodeKind::Folder => Some(Task::Listing { profile, node: id }),
                 _ => None,
             }
         };
-        let mut cursor: Option<String> = None;
+        let (mut pages, mut cursor, mut unreadable) = (Pages::default(), None::<String>, 0);
         loop {
             let page = match self.fastio.list(profile, folder, cursor.as_deref()).await {
                 Ok(page) => page,
@@ -69,11 +70,16 @@ impl Sync {
                 Err(error) => return Err(self.unseen(profile, &error).await),
             };
             self.add(page.items.iter().filter_map(task).collect()).await?;
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => return Ok(()),
-            }
+            unreadable += page.unreadable;
+            let Some(next) = page.next else { break };
+            let turned = pages.turn(page.items.len(), page.items.first().map(|node| node.id.as_str()));
+            turned.map_err(|endless| Verdict::Retry { after: None, reason: endless.to_string() })?;
+            cursor = Some(next);
         }
+        if unreadable > 0 {
+            tracing::warn!(%profile, folder = %folder, unreadable, "entries of a folder's list cannot be read");
+        }
+        Ok(())
     }
 
     async fn add(&self, tasks: Vec<Task>) -> Result<(), Verdict> {

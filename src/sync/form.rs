@@ -182,8 +182,7 @@ pub fn form(name: &str, mime_type: Option<&str>, size: u64) -> Result<Form, Stri
         });
     }
     if is_other_text(&name, extension.as_deref(), mime_type) {
-        let filename = format!("{}.txt", shorten(&name, LONGEST_NAME - ".txt".len()));
-        return Ok(Form { filename, mime_type: "text/plain", content: Content::OtherText });
+        return Ok(Form { filename: as_text(&name), mime_type: "text/plain", content: Content::OtherText });
     }
     Err(match extension {
         Some(extension) => format!("OpenAI's file search does not read .{extension} files"),
@@ -191,6 +190,21 @@ pub fn form(name: &str, mime_type: Option<&str>, size: u64) -> Result<Form, Stri
             "OpenAI's file search does not read files of this type, and the name has no extension".to_owned()
         }
     })
+}
+
+/// Whether a file called `name` may have been sent as `filename`, in whichever form.
+pub fn may_be_sent_as(name: &str, filename: &str) -> bool {
+    let name = clean(name);
+    let as_listed = |extension: String| {
+        let stem = &name[..name.len() - extension.len() - 1];
+        format!("{}.{extension}", shorten(stem, LONGEST_NAME - extension.len() - 1))
+    };
+    extension(&name).map(as_listed).as_deref() == Some(filename) || as_text(&name) == filename
+}
+
+/// The name of a text that OpenAI does not list.
+fn as_text(name: &str) -> String {
+    format!("{}.txt", shorten(name, LONGEST_NAME - ".txt".len()))
 }
 
 fn is_other_text(name: &str, extension: Option<&str>, mime_type: Option<&str>) -> bool {
@@ -212,11 +226,18 @@ fn extension(name: &str) -> Option<String> {
     (!stem.is_empty() && !extension.is_empty()).then(|| extension.to_ascii_lowercase())
 }
 
-/// A name that may stand in a multipart header and in a citation: no control characters (reqwest 0.13.5 leaves a line
-/// break in the header), no path.
+/// A name that may stand in a multipart header and in a citation, and that every encoding on the way keeps: no control
+/// characters (reqwest 0.13.5 leaves a line break in the header), no path, and nothing that a header quotes or escapes.
+/// How a server takes a backslash, a quote or a percent sign apart differs from one to the next, and by its name a File
+/// object is found whose upload was not answered.
 fn clean(name: &str) -> String {
     let base = name.rsplit('/').next().unwrap_or(name);
-    let cleaned: String = base.chars().filter(|c| !c.is_control()).collect();
+    let neutral = |c: char| match c {
+        '\\' | '%' => '_',
+        '"' => '\'',
+        c => c,
+    };
+    let cleaned: String = base.chars().filter(|c| !c.is_control()).map(neutral).collect();
     let cleaned = cleaned.trim();
     if cleaned.is_empty() { "unnamed".to_owned() } else { cleaned.to_owned() }
 }
@@ -272,7 +293,18 @@ mod tests {
     fn names_lose_what_would_break_a_header() {
         assert_eq!(name("a\r\nX-Evil: 1.txt"), "aX-Evil: 1.txt");
         assert_eq!(name("folder/\u{7}a.txt"), "a.txt");
+        assert_eq!(name("back\\slash \"100%\".txt"), "back_slash '100_'.txt");
+        assert_eq!(name("déjà vu – 契約.txt"), "déjà vu – 契約.txt");
         assert_eq!(form("\n\u{7}", Some("text/plain"), 1).unwrap().filename, "unnamed.txt");
+    }
+
+    #[test]
+    fn what_was_sent_is_known_by_its_name_again() {
+        for given in ["report.PDF", "data.CSV", "Makefile", "a\\b.txt", &format!("{}.pdf", "ä".repeat(300))]
+        {
+            let sent = name(given);
+            assert!(may_be_sent_as(given, &sent) && !may_be_sent_as("other.txt", &sent), "{given}");
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use super::copy::Source;
-use crate::fastio::{Client, Error, Node, NodeId, NodeKind, Profile};
+use crate::contain::lock;
+use crate::fastio::{Client, Error, Node, NodeId, NodeKind, Profile, path};
 
 /// Folders above a file. Deeper than anybody nests, and an end for a tree that Fastio reports as a circle.
 const DEEPEST: usize = 64;
@@ -21,6 +22,8 @@ pub struct Present {
     pub name: String,
     /// From the root of its workspace or share: `/Contracts/nda.pdf`.
     pub path: String,
+    /// Whether Fastio names the file and every folder above it. Nothing is removed because of a name that it does not say.
+    pub is_placed: bool,
     /// The ids of the folders above it, from its parent upwards, without the root.
     pub ancestors: Vec<NodeId>,
     pub mime_type: Option<String>,
@@ -85,6 +88,9 @@ impl Looker {
             Err(error) => return Err(error),
         };
         match node.kind {
+            // Nothing is removed because of what an answer lacks.
+            NodeKind::File if node.size.is_none() => return Err(Error::unsaid("the size of the file")),
+            NodeKind::Unsaid => return Err(Error::unsaid("what kind of node it is")),
             NodeKind::File => {}
             NodeKind::Note => return Ok(Look::Gone("it is a note, and notes are not synced")),
             NodeKind::Folder | NodeKind::Link | NodeKind::Other => {
@@ -120,7 +126,7 @@ impl Looker {
         Ok(match self.folders_above(profile, &node).await? {
             Above::Unknown => Located::Unknown,
             Above::Gone => Located::Gone,
-            Above::Folders(folders) => Located::At(path(&node.name, &folders)),
+            Above::Folders(folders) => Located::At(path_of(&node.name, &folders)),
         })
     }
 
@@ -149,7 +155,7 @@ impl Looker {
 
     /// `id` and the folders that were above it when last seen, to fetch them all in one request.
     fn guess(&self, profile: &Profile, id: &NodeId) -> Vec<NodeId> {
-        let guesses = self.guesses.lock().expect("nothing panics while it holds the guesses");
+        let guesses = lock(&self.guesses);
         let mut ids = vec![id.clone()];
         while ids.len() < AT_ONCE {
             let last = ids.last().expect("it begins with one").clone();
@@ -162,7 +168,7 @@ impl Looker {
     }
 
     fn remember(&self, profile: &Profile, folders: &[Node]) {
-        let mut guesses = self.guesses.lock().expect("nothing panics while it holds the guesses");
+        let mut guesses = lock(&self.guesses);
         if guesses.len() >= GUESSES {
             guesses.clear();
         }
@@ -174,9 +180,9 @@ impl Looker {
     }
 }
 
-fn path(name: &str, folders: &[Node]) -> String {
+fn path_of(name: &str, folders: &[Node]) -> String {
     let above = folders.iter().rev().map(|folder| folder.name.as_str());
-    above.chain([name]).flat_map(|part| ["/", part]).collect()
+    above.chain([name]).fold(String::new(), |folder, name| path::below(&folder, name))
 }
 
 /// Why Fastio would not hand `node` out, in words.
@@ -193,11 +199,14 @@ pub(super) fn withheld(node: &Node) -> Option<&'static str> {
 }
 
 fn present(node: Node, folders: &[Node]) -> Present {
-    let path = path(&node.name, folders);
+    let named = |node: &Node| path::is_said(&node.name);
+    let is_placed = named(&node) && folders.iter().all(named);
+    let path = path_of(&node.name, folders);
     let withheld = withheld(&node);
     Present {
         name: node.name,
         path,
+        is_placed,
         ancestors: folders.iter().map(|folder| folder.id.clone()).collect(),
         mime_type: node.mimetype,
         source: Source {

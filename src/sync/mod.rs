@@ -36,7 +36,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::database::{self, Database};
 use crate::event::FileKey;
-use crate::fastio::{NodeId, Profile};
+use crate::fastio::{Absence, NodeId, Profile};
 use crate::own::{self, Whose};
 use crate::queue::Verdict;
 use crate::{fastio, openai};
@@ -52,6 +52,7 @@ use verdict::{FASTIO, database_verdict, fastio_verdict, profile_target, worst};
 pub use rule::{Rule, RuleError, RuleSettings, Rules, Target, unnumbered};
 pub use stores::{INTENT, fault as vector_store_fault};
 pub use stray::is_stray;
+pub use upload::TRANSCODED_AT_MOST;
 
 /// Steps in one go. A file in ten stores with five stale copies in each takes fewer; more means that the plan and the
 /// world disagree about what a step did.
@@ -185,6 +186,13 @@ impl Sync {
         }
         let refused = known.and_then(|known| known.refused);
         let judged = present.as_deref().map(|present| judge(present, &matched, refused.as_ref()));
+        if let (Some(present), Some(Err(_))) = (&present, &judged)
+            && !present.is_placed
+            && present.withheld.is_none()
+            && !self.copies(key).await.map_err(|error| database_verdict(&error))?.is_empty()
+        {
+            return Err(unplaced());
+        }
         if let (Some(present), Some(judged)) = (&present, &judged) {
             self.see(key, present, (&matched, judged.as_ref().err())).await?;
         }
@@ -267,13 +275,26 @@ impl Sync {
                 let missing =
                     u64::try_from(self.clock.since(known.missing_since.unwrap_or(now))).unwrap_or(0);
                 if missing >= MISSING_FOR_CERTAIN.as_millis() as u64 {
-                    return Ok(());
+                    return self.prove_absent(key, known).await;
                 }
                 let reason =
                     "Fastio does not know the file any more; looking once more to be certain".to_owned();
                 Err(Verdict::Later { after: MISSING_FOR_CERTAIN, reason })
             }
         }
+    }
+
+    /// Makes sure of it by an answer that only Fastio can give. It costs a call for each file that was purged.
+    async fn prove_absent(&self, key: &FileKey, known: &store::Remembered) -> Result<(), Verdict> {
+        let folder = known.folder.clone().unwrap_or_else(NodeId::root);
+        let absence = self.fastio.absence(&key.profile, &key.node, &folder).await;
+        let why = match absence.map_err(|error| fastio_verdict(&error))? {
+            Absence::Proven => return Ok(()),
+            Absence::Disproven => "it is there by another of its answers",
+            Absence::Unproven => "none of its other answers says so",
+        };
+        let reason = format!("Fastio says that it does not know the file, and {why}; nothing is removed");
+        Err(Verdict::Retry { after: None, reason })
     }
 
     /// Fastio did not tell what a file is. A refusal may concern this file alone or every one.
@@ -344,6 +365,13 @@ impl Sync {
 
 fn unsettled() -> Verdict {
     Verdict::Later { after: OWN_WRITE, reason: "Docket itself may just be writing it".to_owned() }
+}
+
+/// By another name it may be one that is to be held.
+fn unplaced() -> Verdict {
+    let reason =
+        "Fastio does not say what the file, or a folder above it, is called; what is held of it stays";
+    Verdict::Retry { after: None, reason: reason.to_owned() }
 }
 
 fn is_forbidden(error: &fastio::Error) -> bool {

@@ -19,6 +19,7 @@ fn present(version: u8, path: &str) -> Present {
     Present {
         name: "a.txt".to_owned(),
         path: path.to_owned(),
+        is_placed: true,
         ancestors: vec![],
         mime_type: None,
         source: source(version),

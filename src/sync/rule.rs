@@ -1,5 +1,6 @@
 //! Rules: which files go to which vector store.
 
+use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -137,13 +138,11 @@ impl Rule {
 
     /// Whether the rule covers the file at `path` (from the root of its workspace or share, such as `/a/b.pdf`).
     pub fn covers(&self, profile: &Profile, path: &str) -> bool {
-        let matches =
-            |globs: &Gitignore, path: &str| globs.matched_path_or_any_parents(path, false).is_ignore();
-        let matched = |globs: &Gitignore| matches(globs, path);
-        let excluded = |path: &str| matches(&self.exclude, path);
+        let path = path.trim_start_matches('/');
+        let excluded = |path: &str| match_file(&self.exclude, path);
         self.profile == *profile
-            && self.include.as_ref().is_none_or(matched)
-            && !matched(&self.exclude)
+            && self.include.as_ref().is_none_or(|include| match_file(include, path))
+            && !excluded(path)
             && !self.unnumbered_result(path).is_some_and(|path| excluded(&path))
     }
 
@@ -172,6 +171,22 @@ fn results(run: &toml::Table) -> Option<String> {
 fn fingerprint(places: &impl Serialize) -> String {
     let text = serde_json::to_string(places).expect("texts and lists of texts are JSON");
     hex::encode(&Sha256::digest(text.as_bytes())[..16])
+}
+
+/// Whether the globs match the file, or a folder above it.
+///
+/// Walked here and not by `matched_path_or_any_parents`, which panics at a path that it takes for one outside, and to
+/// which a file called `.` lies in no folder.
+fn match_file(globs: &Gitignore, path: &str) -> bool {
+    let (mut path, mut is_folder) = (path, false);
+    loop {
+        match globs.matched(path, is_folder) {
+            Match::None => {}
+            matched => return matched.is_ignore(),
+        }
+        let Some((folder, _)) = path.rsplit_once('/') else { return false };
+        (path, is_folder) = (folder, true);
+    }
 }
 
 fn globs(rule: &str, lines: &[String]) -> Result<Gitignore, RuleError> {
@@ -233,6 +248,8 @@ impl Rules {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn settings(text: &str) -> RuleSettings {
@@ -275,6 +292,24 @@ mod tests {
         assert!(!covers(&rule, "/C/nda.analysis (12).md"));
         assert!(covers(&rule, "/C/nda (2).pdf") && covers(&rule, "/C/nda.analysis (x).md"));
         assert!(covers(&rule, "/C/plain (2).txt"), "it is no result");
+    }
+
+    #[test]
+    fn no_name_takes_a_file_out_of_the_folder_it_is_in() {
+        let rule = rule("exclude = ['/Private/']");
+        for name in [".", "..", "unnamed", "a/b.txt", "./a.txt", "../a.txt", "\\", "\0", " ", "\n"] {
+            assert!(!covers(&rule, &format!("/Private/{name}")), "{name:?}");
+            assert!(covers(&rule, &format!("/Public/{name}")), "{name:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_rule_has_an_answer_to_any_path(path in "[/.\\\\\\x00 a]{0,12}|\\PC*") {
+            for globs in ["", "include = ['**/*.txt', '/a/**', '!b']", "exclude = ['a/', '*', '/']"] {
+                covers(&rule(globs), &path);
+            }
+        }
     }
 
     #[test]

@@ -18,18 +18,25 @@ pub struct Remembered {
     pub refused: Option<(String, String)>,
     /// Since when Fastio does not know it any more. Unix milliseconds.
     pub missing_since: Option<i64>,
+    /// The folder it was in when it was last seen; none at the top.
+    pub folder: Option<NodeId>,
 }
 
 /// What we remember of `key`; `None` when no rule ever covered it.
 pub async fn remembered(connection: &mut Connection, key: &FileKey) -> Result<Option<Remembered>, Error> {
-    let row = sqlx::query("SELECT refused, reason, missing_since FROM file WHERE source_id = $1")
+    let row = sqlx::query("SELECT refused, reason, missing_since, ancestors FROM file WHERE source_id = $1")
         .bind(key.to_string())
         .fetch_optional(connection)
         .await?;
     row.map(|row| {
         let refused: Option<String> = row.try_get("refused")?;
         let reason: Option<String> = row.try_get("reason")?;
-        Ok(Remembered { refused: refused.zip(reason), missing_since: row.try_get("missing_since")? })
+        let ancestors: String = row.try_get("ancestors")?;
+        Ok(Remembered {
+            refused: refused.zip(reason),
+            missing_since: row.try_get("missing_since")?,
+            folder: ancestors.split_whitespace().next().map(NodeId::new),
+        })
     })
     .transpose()
 }

@@ -119,7 +119,7 @@ impl Stores {
     }
 
     async fn find(&self, intent: &str) -> Result<Option<VectorStoreId>, Verdict> {
-        let mut after: Option<VectorStoreId> = None;
+        let (mut after, mut unreadable) = (None::<VectorStoreId>, 0);
         for _ in 0..PAGES {
             let page =
                 self.openai.vector_stores(after.as_ref()).await.map_err(|error| openai_verdict(&error))?;
@@ -130,9 +130,14 @@ impl Stores {
             if let Some(store) = ours {
                 return Ok(Some(store.id.clone()));
             }
+            unreadable += page.unreadable;
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(None),
+                None if unreadable == 0 => return Ok(None),
+                None => {
+                    let reason = "an entry of OpenAI's list of vector stores cannot be read, and may be ours";
+                    return Err(Verdict::Retry { after: None, reason: reason.to_owned() });
+                }
             }
         }
         Err(Verdict::Hold {

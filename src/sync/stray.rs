@@ -41,12 +41,13 @@ impl Sync {
         }
         // The counts may lag behind (inferred), so the list is asked too.
         let held = self.openai.store_files(id, None).await.map_err(|error| openai_verdict(&error))?;
-        if store.file_counts.total > 0 || !held.items.is_empty() || held.next.is_some() {
+        if store.file_counts.total > 0 || !held.items.is_empty() || held.unreadable > 0 || held.next.is_some()
+        {
             tracing::warn!(vector_store = %id, "a second vector store of ours is not empty, and is left to a person");
             return Ok(Verdict::Done);
         }
         match self.openai.delete_vector_store(id).await {
-            Ok(()) => tracing::info!(vector_store = %id, "an empty second vector store is removed"),
+            Ok(_) => tracing::info!(vector_store = %id, "an empty second vector store is removed"),
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(openai_verdict(&error)),
         }

@@ -23,7 +23,7 @@ use crate::queue::Verdict;
 
 /// A text in an old encoding is turned into UTF-8 in memory, because its new length has to be known before its first
 /// byte is sent. Eight workers with one each are within the memory that Docket promises.
-const TRANSCODED_AT_MOST: u64 = 4 * 1024 * 1024;
+pub const TRANSCODED_AT_MOST: u64 = 4 * 1024 * 1024;
 
 /// How long an upload stands back while another of the same name and size is not settled.
 const TWIN: Duration = Duration::from_millis(500);

@@ -1,16 +1,19 @@
 //! Docket's story, told against the real program: real HTTP, a real database, stand-ins with faults switched on.
 
+mod absence;
 mod cli;
 mod clients;
 mod crash;
 mod documents;
 mod feed;
 mod flood;
+mod forged;
 mod founding;
 mod harness;
 mod kill;
 mod memory;
 mod mixed;
+mod names;
 mod openapi;
 mod operate;
 mod outage;
@@ -33,4 +36,5 @@ mod sweep;
 mod sweep_rules;
 mod sync;
 mod telling;
+mod unreadable;
 mod whose;

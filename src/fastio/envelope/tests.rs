@@ -8,7 +8,7 @@ use crate::http::{Head, Reply};
 
 fn envelope(value: serde_json::Value) -> Envelope {
     let head = Head { status: StatusCode::OK, headers: HeaderMap::new() };
-    Envelope::open(&Reply { head, body: value.to_string().into() }).unwrap()
+    Envelope::open(&Reply { head, body: value.to_string().into(), room: None }).unwrap()
 }
 
 fn refusal(value: serde_json::Value) -> Option<Refusal> {
@@ -33,7 +33,11 @@ fn the_documented_error_is_read() {
     let error = refusal(json!({"result": false, "error": {"code": 195654, "text": "Human-readable message",
         "documentation_url": "https://api.fast.io/llms.txt", "resource": "POST /current/user/"}}));
     let message = Some("Human-readable message".to_owned());
-    assert_eq!(error, Some(Refusal { code: Some("195654".into()), message, ..Refusal::default() }));
+    let documented = true;
+    assert_eq!(
+        error,
+        Some(Refusal { code: Some("195654".into()), message, documented, ..Refusal::default() })
+    );
 }
 
 #[test]
@@ -43,7 +47,7 @@ fn every_dress_of_an_error_is_read() {
     };
     assert_eq!(
         refusal(json!({"result": "no", "error": {"code": "9992", "message": "x"}})),
-        plain("9992", "x")
+        plain("9992", "x").map(|refusal| Refusal { documented: true, ..refusal })
     );
     assert_eq!(refusal(json!({"result": false, "error_message": "x", "error_id": 7})), plain("7", "x"));
     assert_eq!(refusal(json!({"error": {"code": 158008, "text": "x"}})), plain("158008", "x"));
@@ -87,7 +91,10 @@ fn what_failed_of_several_is_heard() {
 fn a_body_that_is_no_object_is_no_envelope() {
     let head = Head { status: StatusCode::BAD_GATEWAY, headers: HeaderMap::new() };
     for body in ["<html>Bad Gateway</html>", "", "[]", "\"ok\""] {
-        assert!(Envelope::open(&Reply { head: head.clone(), body: body.into() }).is_none(), "{body}");
+        assert!(
+            Envelope::open(&Reply { head: head.clone(), body: body.into(), room: None }).is_none(),
+            "{body}"
+        );
     }
 }
 

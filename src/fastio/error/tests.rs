@@ -13,7 +13,11 @@ fn refused(status: u16, body: &str, headers: &[(&'static str, &str)]) -> Error {
     };
     let headers: HeaderMap = headers.iter().map(pair).collect();
     let head = Head { status: StatusCode::from_u16(status).unwrap(), headers };
-    Error::refused("listing a folder", &Reply { head, body: body.to_owned().into() }, &["sk-secret"])
+    Error::refused(
+        "listing a folder",
+        &Reply { head, body: body.to_owned().into(), room: None },
+        &["sk-secret"],
+    )
 }
 
 fn said(status: u16, error: Value) -> Error {
@@ -55,7 +59,18 @@ fn only_fastio_itself_can_say_that_something_is_not_there() {
         said(404, json!({"code": 146256, "text": "Later."})).kind,
         ErrorKind::Unavailable { wait: None }
     );
-    for body in ["<html>404</html>", "", "{}", r#"{"result": false}"#, r#"{"detail": "Not Found"}"#] {
+    for body in crate::http::reply::OTHERS_404 {
+        assert_eq!(refused(404, body, &[]).kind, ErrorKind::Unreadable, "{body}");
+    }
+    for body in [
+        r#"{"result": false}"#,
+        r#"{"result": false, "error": "Not Found"}"#,
+        r#"{"result": false, "error_message": "Not Found"}"#,
+        r#"{"result": false, "error": {"code": "NOT_FOUND", "text": "Not found."}}"#,
+        r#"{"result": false, "error": {"code": 133123}}"#,
+        r#"{"result": true, "error": {"code": 133123, "text": "Not found."}}"#,
+        r#"{"error": {"code": 133123, "text": "Not found."}}"#,
+    ] {
         assert_eq!(refused(404, body, &[]).kind, ErrorKind::Unreadable, "{body}");
     }
 }

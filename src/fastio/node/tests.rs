@@ -9,7 +9,7 @@ use crate::http::{Head, Reply};
 
 fn envelope(value: Value) -> Envelope {
     let head = Head { status: StatusCode::OK, headers: HeaderMap::new() };
-    Envelope::open(&Reply { head, body: value.to_string().into() }).unwrap()
+    Envelope::open(&Reply { head, body: value.to_string().into(), room: None }).unwrap()
 }
 
 #[test]
@@ -102,13 +102,18 @@ fn the_last_page_has_no_next_whatever_cursor_it_shows() {
 
 #[test]
 fn a_listing_read_in_part_never_looks_complete() {
-    for value in [
-        json!({"nodes": [], "pagination": {"has_more": true, "next_cursor": null}}),
-        json!({"nodes": [{"id": "2a"}, {"name": "no id"}]}),
-        json!({"result": true}),
-    ] {
+    for value in
+        [json!({"nodes": [], "pagination": {"has_more": true, "next_cursor": null}}), json!({"result": true})]
+    {
         assert!(page(&envelope(value.clone())).is_err(), "{value}");
     }
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_hides_nothing_but_itself() {
+    let nodes = json!([{"id": "2a"}, {"name": "no id"}, {"id": ["2b"]}, {"id": ""}, null, 7, {"id": "2c", "name": {}}]);
+    let page = page(&envelope(json!({ "nodes": nodes }))).unwrap();
+    assert_eq!((page.items.len(), page.unreadable), (2, 5));
 }
 
 #[test]
@@ -119,6 +124,6 @@ fn several_nodes_come_in_both_formats() {
         "errors": [{"node_id": "2c", "code": 133123, "message": "Not found."}, {"node_id": "2d", "code": "146950"}]})))
     .unwrap();
     assert_eq!(found.len(), 2);
-    assert_eq!(missing, [Missing::NotFound, Missing::Failed("146950".into())]);
+    assert_eq!(missing, [Missing::NotFound(Some(NodeId::new("2c"))), Missing::Failed("146950".into())]);
     assert!(several(&envelope(json!({"result": true}))).is_err());
 }

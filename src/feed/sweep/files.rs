@@ -45,6 +45,7 @@ impl Sweeper<'_> {
                     page = next;
                 }
                 Ok(None) => {
+                    self.report.unreadable += walk.unreadable;
                     self.profiles.insert(profile.clone());
                     return Ok(());
                 }

@@ -12,7 +12,8 @@ use super::{Finding, Sweeper, Tell};
 use crate::feed::Error;
 use crate::feed::adopt::file_key;
 use crate::feed::compare::Kind;
-use crate::feed::patience::patiently;
+use crate::feed::patience::{first, patiently};
+use crate::http::pages::Pages;
 use crate::openai::{self, File, FileId, VectorStoreId};
 use crate::sync::survey::{self, Adopted, LostUpload};
 
@@ -41,7 +42,7 @@ impl Sweeper<'_> {
             lost.entry((row.filename.clone(), row.bytes)).or_default().push(row);
         }
         let mut candidates: HashMap<Name, Vec<FileId>> = HashMap::new();
-        let mut after: Option<FileId> = None;
+        let (mut pages, mut after) = (Pages::default(), None::<FileId>);
         loop {
             let call = || self.feed.openai.files(after.as_ref());
             let page = match patiently(self.feed.sweeps.page_tries, openai::Error::retry, call).await {
@@ -52,6 +53,7 @@ impl Sweeper<'_> {
                 }
             };
             self.report.objects_listed += page.items.len() as u64;
+            self.report.unreadable += page.unreadable;
             for file in &page.items {
                 self.objects.add(&file.id.0);
                 if let Some(name) = looks_lost(file, &lost) {
@@ -60,10 +62,12 @@ impl Sweeper<'_> {
             }
             let read = self.report.read();
             (self.tell)(Tell::Read(read));
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
+            let Some(next) = page.next else { break };
+            if let Err(endless) = pages.turn(page.items.len(), first(&page.items, |file| &file.id.0)) {
+                self.incomplete("OpenAI's File objects".to_owned(), &endless);
+                return Ok(());
             }
+            after = Some(next);
         }
         self.objects.close();
         self.has_objects = true;

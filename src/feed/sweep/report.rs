@@ -65,6 +65,9 @@ pub struct Report {
     pub dead: u64,
     /// Entries of our vector stores that we cannot prove to be ours. They are left alone.
     pub strangers: u64,
+    /// Entries of the lists that cannot be read. What they stand for is left as it is.
+    #[serde(default)]
+    pub unreadable: u64,
     /// Conversations that may be at OpenAI, empty, and that nobody can find.
     #[serde(default)]
     pub unanswered: u64,
@@ -93,6 +96,7 @@ impl Report {
             in_hand: 0,
             dead: 0,
             strangers: 0,
+            unreadable: 0,
             unanswered: 0,
             spared: BTreeMap::new(),
             ambiguous: 0,
@@ -124,6 +128,13 @@ impl Report {
                 rule,
                 files,
                 "files that were there before the rule are not run over; `docket runs again --rule` would"
+            );
+        }
+        if self.unreadable > 0 {
+            let entries = self.unreadable;
+            tracing::warn!(
+                entries,
+                "entries of the sweep's lists cannot be read; what they stand for is left as it is"
             );
         }
         tracing::info!(

@@ -3,11 +3,13 @@
 use super::repair::{Correction, Repair};
 use super::{Finding, Sweeper, Tell};
 use crate::event::FileKey;
+use crate::fastio;
 use crate::feed::Error;
-use crate::feed::adopt::{adopted, file_key, owner};
+use crate::feed::adopt::{adopted, file_key, is_borne_out, owner};
 use crate::feed::compare::Kind;
-use crate::feed::patience::patiently;
-use crate::openai::{self, FileId, IndexStatus, StoreFile, VectorStoreId};
+use crate::feed::patience::{first, patiently};
+use crate::http::pages::Pages;
+use crate::openai::{self, File, FileId, IndexStatus, Listed, StoreFile, VectorStoreId};
 use crate::sync::copy::{Copy, CopyState};
 use crate::sync::survey;
 
@@ -40,15 +42,24 @@ impl Sweeper<'_> {
             let call = || feed.openai.store_files(store, after.as_ref());
             patiently(feed.sweeps.page_tries, openai::Error::retry, call).await
         };
-        let mut page = list(None).await;
+        let (mut pages, mut page) = (Pages::default(), list(None).await);
         loop {
             let (items, next) = match page {
-                Ok(page) => (page.items, page.next),
+                Ok(page) => {
+                    self.report.unreadable += page.unreadable;
+                    (page.items, page.next)
+                }
                 Err(error) => {
                     self.incomplete(format!("vector store {store}"), &error);
                     return Ok(());
                 }
             };
+            if let (Some(_), Err(endless)) =
+                (&next, pages.turn(items.len(), first(&items, |held| &held.id.0)))
+            {
+                self.incomplete(format!("vector store {store}"), &endless);
+                return Ok(());
+            }
             let Some(next) = next else {
                 self.store_page(store, items).await?;
                 self.stores.insert(store.clone());
@@ -105,15 +116,30 @@ impl Sweeper<'_> {
         if !self.scope.dry_run {
             let call = || self.feed.openai.file(&held.id);
             match patiently(self.feed.sweeps.page_tries, openai::Error::retry, call).await {
+                Ok(object) if !self.is_borne_out(&key, held, &object).await? => {
+                    self.report.strangers += 1;
+                    return Ok(None);
+                }
                 Ok(object) => {
                     adopted.filename = object.filename;
                     adopted.bytes = object.bytes.unwrap_or(0);
                     adopted.source.size = adopted.bytes;
                 }
-                Err(error) if error.is_not_found() => {
-                    adopted.state = "retiring";
-                    finding.why = "it is ours by its attributes, and its File object is gone".to_owned();
-                }
+                // One that is listed is not gone, whatever is said of it alone.
+                Err(error) if error.is_not_found() => match self.feed.openai.lists_file(&held.id).await {
+                    Ok(Listed::NotThere) => {
+                        adopted.state = "retiring";
+                        finding.why = "it is ours by its attributes, and its File object is gone".to_owned();
+                    }
+                    Ok(Listed::There | Listed::Unreadable) => {
+                        self.incomplete(format!("File object {}", held.id), &error);
+                        return Ok(None);
+                    }
+                    Err(error) => {
+                        self.incomplete(format!("File object {}", held.id), &error);
+                        return Ok(None);
+                    }
+                },
                 Err(error) => {
                     self.incomplete(format!("File object {}", held.id), &error);
                     return Ok(None);
@@ -123,6 +149,21 @@ impl Sweeper<'_> {
         // Its job, if it needs one, comes when Fastio's list is compared with our tables, or the ghosts are counted.
         let correction = Some(Correction::Adopt(Box::new(adopted), None));
         Ok(Some(Repair { finding, key, correction, job: false }))
+    }
+}
+
+impl Sweeper<'_> {
+    /// Whether Fastio and the File object bear out what a copy says of itself.
+    async fn is_borne_out(&mut self, key: &FileKey, held: &StoreFile, object: &File) -> Result<bool, Error> {
+        let call = || self.feed.fastio.node(&key.profile, &key.node);
+        match patiently(self.feed.sweeps.page_tries, fastio::Error::retry, call).await {
+            Ok(node) => Ok(is_borne_out(held, object, Some(&node))),
+            Err(error) if error.is_not_found() => Ok(is_borne_out(held, object, None)),
+            Err(error) => {
+                self.incomplete(format!("the file {key}"), &error);
+                Ok(false)
+            }
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use super::{Finding, Sweeper};
 use crate::event::{self, Task};
 use crate::feed::Error;
 use crate::feed::compare::Kind;
-use crate::feed::patience::patiently;
+use crate::feed::patience::{first, patiently};
+use crate::http::pages::Pages;
 use crate::openai::{self, VectorStore, VectorStoreId};
 use crate::queue::Priority;
 use crate::sync::{is_stray, survey};
@@ -20,7 +21,7 @@ impl Sweeper<'_> {
         if intents.is_empty() {
             return Ok(());
         }
-        let mut after: Option<VectorStoreId> = None;
+        let (mut pages, mut after) = (Pages::default(), None::<VectorStoreId>);
         loop {
             let call = || self.feed.openai.vector_stores(after.as_ref());
             let page = match patiently(self.feed.sweeps.page_tries, openai::Error::retry, call).await {
@@ -33,10 +34,13 @@ impl Sweeper<'_> {
             for store in page.items.iter().filter(|store| is_stray(store, &intents)) {
                 self.stray(store).await?;
             }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(()),
+            self.report.unreadable += page.unreadable;
+            let Some(next) = page.next else { return Ok(()) };
+            if let Err(endless) = pages.turn(page.items.len(), first(&page.items, |store| &store.id.0)) {
+                self.incomplete("OpenAI's vector stores".to_owned(), &endless);
+                return Ok(());
             }
+            after = Some(next);
         }
     }
 

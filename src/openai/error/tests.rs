@@ -13,7 +13,8 @@ fn refused(status: u16, body: &str, headers: &[(&'static str, &str)]) -> Error {
     };
     let headers: HeaderMap = headers.iter().map(pair).collect();
     let head = Head { status: StatusCode::from_u16(status).unwrap(), headers };
-    Error::refused("attaching a file", &Reply { head, body: body.to_owned().into() }, &["sk-secret"])
+    let reply = Reply { head, body: body.to_owned().into(), room: None };
+    Error::refused("attaching a file", &reply, (&["sk-secret"], Some("file-1")))
 }
 
 fn said(status: u16, message: &str, code: Value) -> Error {
@@ -84,8 +85,11 @@ fn an_empty_account_is_no_rate_limit() {
 
 #[test]
 fn wrapped_and_bare_errors_are_read_and_pages_of_html_are_not_quoted() {
-    let bare =
-        refused(404, r#"{"message": "Response not found.", "type": "x", "param": null, "code": null}"#, &[]);
+    let bare = refused(
+        404,
+        r#"{"message": "Response not found.", "type": "invalid_request_error", "param": null}"#,
+        &[],
+    );
     assert!(bare.is_not_found());
     let html = refused(502, "<html><h1>Bad Gateway</h1></html>", &[("retry-after", "3")]);
     assert_eq!(html.retry(), Retry::Unavailable(Some(Duration::from_secs(3))));
@@ -94,8 +98,16 @@ fn wrapped_and_bare_errors_are_read_and_pages_of_html_are_not_quoted() {
 
 #[test]
 fn only_openai_itself_can_say_that_something_is_not_there() {
-    for body in ["<html>404</html>", "", "{}", r#"{"detail": "Not Found"}"#, r#"{"error": {}}"#] {
+    for body in crate::http::reply::OTHERS_404 {
         assert_eq!(refused(404, body, &[]).kind, ErrorKind::Unreadable, "{body}");
+    }
+    for body in [
+        r#"{"error": {"message": "No such File object: file-2", "type": "x"}}"#,
+        r#"{"error": {"message": "not found", "type": "not_found", "code": 404}}"#,
+        r#"{"error": "file-1"}"#,
+    ] {
+        let named = body.contains("file-1");
+        assert_eq!(refused(404, body, &[]).is_not_found(), named, "{body}");
     }
     let no_path = said(404, "Invalid URL (POST /files)", Value::Null);
     assert_eq!(no_path.kind, ErrorKind::Rejected { code: None });

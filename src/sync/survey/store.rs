@@ -264,20 +264,6 @@ const ADOPT_FILE: &str = "
     VALUES ($1, $2, $3, 'present', $4, '', $5, $6, $7, $8, $9)
     ON CONFLICT (source_id) DO NOTHING";
 
-/// Fills in what only the File object tells of a copy that was adopted without it.
-pub async fn complete(
-    connection: &mut Connection,
-    (file_id, filename, bytes): (&FileId, &str, u64),
-) -> Result<(), Error> {
-    sqlx::query("UPDATE copy SET filename = $2, bytes = $3, size = $3 WHERE file_id = $1 AND filename = ''")
-        .bind(&file_id.0)
-        .bind(filename)
-        .bind(size(bytes))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
 /// The vector store has other attributes than we told it.
 pub async fn doubt_attributes(
     connection: &mut Connection,
