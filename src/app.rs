@@ -43,6 +43,7 @@ pub struct Parts {
 pub struct Work {
     pub sync: Sync,
     pub runs: Runs,
+    feed: Feed,
     fastio: fastio::Client,
     openai: openai::Client,
 }
@@ -84,10 +85,11 @@ impl Work {
             }
             Ok(Task::Folder { profile, node }) => self.sync.folder(&profile, &node).await,
             Ok(Task::Listing { profile, node }) => self.sync.listing(&profile, &node, job.attempt).await,
+            Ok(Task::Relist { profile }) => self.feed.relist_told(profile.as_ref()).await,
             Ok(Task::Run { profile, node, rule }) => {
                 self.runs.file(&FileKey::new(profile, node), &rule, job.attempt).await
             }
-            Ok(Task::Response { response }) => self.runs.hinted(&response).await,
+            Ok(Task::Response { response }) => self.runs.hinted(&response, job.attempt).await,
             Ok(Task::Stray { store }) => self.sync.stray(&openai::VectorStoreId(store)).await,
             Ok(Task::Digest { rule }) => self.runs.digest(&rule).await,
             Ok(Task::Leftover { leftover, .. }) => self.runs.leftover(leftover).await,
@@ -138,19 +140,19 @@ impl Parts {
             settings: config.sync.clone(),
             wake: queue.wake(),
         });
-        let work = Arc::new(Work { sync, runs, fastio: fastio.clone(), openai: openai.clone() });
         let heard = Arc::new(tokio::sync::Notify::new());
         let feed = Feed::new(feed::Parts {
             database: database.clone(),
             clock: clock.clone(),
-            fastio,
-            openai,
+            fastio: fastio.clone(),
+            openai: openai.clone(),
             rules,
             settings: config.feed.clone(),
             sweeps: config.sweep.clone(),
             wake: queue.wake(),
             heard: heard.clone(),
         });
+        let work = Arc::new(Work { sync, runs, feed: feed.clone(), fastio, openai });
         let parts = receive::Parts { database: database.clone(), clock, workers: queue.wake(), heard };
         let mut receive =
             receive::open(config.receive.clone(), &config.secrets.fastio_webhook, parts).await?;

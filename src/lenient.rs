@@ -27,12 +27,20 @@ const ESCAPE: usize = 6;
 /// # Errors
 /// It is no JSON.
 pub fn parse(bytes: &[u8]) -> Result<Value, Error> {
-    let text = String::from_utf8_lossy(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes));
-    serde_json::from_str(&mended(&text))
+    serde_json::from_str(&text(bytes))
 }
 
-/// The same JSON without what strict JSON cannot hold.
-fn mended(text: &str) -> Cow<'_, str> {
+/// `bytes` as JSON that a strict reader takes, if they are JSON at all. Copies nothing that needs no mending.
+pub fn text(bytes: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes));
+    match mended(&text) {
+        Some(mended) => Cow::Owned(mended),
+        None => text,
+    }
+}
+
+/// The same JSON without what strict JSON cannot hold; none when nothing has to be replaced.
+fn mended(text: &str) -> Option<String> {
     let mut mender = Mender { text, copied: 0, out: String::new() };
     let mut at = 0;
     while let Some(&byte) = text.as_bytes().get(at) {
@@ -43,10 +51,10 @@ fn mended(text: &str) -> Cow<'_, str> {
         };
     }
     if mender.copied == 0 {
-        return Cow::Borrowed(text);
+        return None;
     }
     mender.out.push_str(&text[mender.copied..]);
-    Cow::Owned(mender.out)
+    Some(mender.out)
 }
 
 struct Mender<'t> {

@@ -21,6 +21,6 @@ fuzz_target!(|data: &[u8]| {
     let verifier = Verifier::new(&secret, TOLERANCE_SECONDS).expect("the secret is right");
     assert!(verifier.verify(&headers, body, NOW).is_err(), "a forged webhook got in");
     if let Ok(Some(response)) = hint::response(body) {
-        assert!(!response.is_empty() && response.len() <= 256);
+        assert!(!response.is_empty());
     }
 });

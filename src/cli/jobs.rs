@@ -206,6 +206,7 @@ async fn row(connection: &mut Connection, job: JobRow, pauses: &[PauseRow]) -> R
             let path = sync::store::folder_path(connection, &profile, &node).await?;
             (Some(FileKey::new(profile, node).to_string()), path)
         }
+        Ok(Task::Relist { profile }) => (profile.map(|profile| profile.to_string()), None),
         Ok(Task::Response { .. } | Task::Digest { .. } | Task::Leftover { .. } | Task::Stray { .. })
         | Err(_) => (None, None),
     };

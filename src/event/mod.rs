@@ -119,8 +119,7 @@ impl Event {
         Event { kind: Kind::Ignored, ignored_because: Some(because.into()), ..self }
     }
 
-    /// Whether the id says nothing but "the same bytes". Such an id cannot tell a repeat from a second change that
-    /// reads the same, so a repeat of it still makes its job: that costs a look, a lost change would cost the change.
+    /// Whether the id says nothing but "the same bytes". A delivery adds to such an id when it was signed.
     pub fn has_made_id(&self) -> bool {
         self.id.starts_with(MADE_ID)
     }
@@ -130,6 +129,8 @@ impl Event {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     pub event: Event,
+    /// What it asks for besides the event's own task.
+    pub also: Vec<Task>,
     pub source: Source,
     /// Unix milliseconds, by our clock.
     pub received_at: i64,
@@ -141,7 +142,7 @@ pub struct Report {
 
 impl Report {
     pub fn new(event: Event, source: Source, received_at: i64) -> Self {
-        Report { event, source, received_at, proof: None, payload: None }
+        Report { event, also: Vec::new(), source, received_at, proof: None, payload: None }
     }
 }
 

@@ -25,15 +25,12 @@ pub async fn record(connection: &mut Connection, reports: &[Report], now: i64) -
     let mut recorded = Recorded::default();
     let mut wanted: BTreeMap<String, (Task, Source)> = BTreeMap::new();
     for report in reports {
-        let is_new = insert(connection, report).await?;
-        if is_new {
-            recorded.new += 1;
-        } else {
+        if !insert(connection, report).await? {
             recorded.duplicate += 1;
+            continue;
         }
-        if (is_new || report.event.has_made_id())
-            && let Some(task) = report.event.task()
-        {
+        recorded.new += 1;
+        for task in report.event.task().into_iter().chain(report.also.iter().cloned()) {
             wanted.entry(task.key()).or_insert((task, report.source));
         }
     }

@@ -16,6 +16,9 @@ pub enum Task {
     Folder { profile: Profile, node: NodeId },
     /// Look at what this one folder lists, and list the folders in it: a part of the former.
     Listing { profile: Profile, node: NodeId },
+    /// List this workspace or share as a whole, or every rule's, and look at each file that differs from what we know:
+    /// something happened there, and nobody says to what.
+    Relist { profile: Option<Profile> },
     /// Bring the rule's run over this file a step further, or start it.
     Run { profile: Profile, node: NodeId, rule: String },
     /// OpenAI says that this response has ended: find the run that it belongs to.
@@ -42,6 +45,8 @@ impl Task {
         match self {
             Task::File { profile, node } => format!("file:{profile}:{}", node.canonical()),
             Task::Folder { profile, node } => format!("folder:{profile}:{}", node.canonical()),
+            Task::Relist { profile: Some(profile) } => format!("relist:{profile}"),
+            Task::Relist { profile: None } => "relist".to_owned(),
             Task::Run { profile, node, rule } => format!("run:{profile}:{}:{rule}", node.canonical()),
             Task::Response { response } => format!("response:{response}"),
             Task::Digest { rule } => format!("digest:{rule}"),
@@ -57,6 +62,7 @@ impl Task {
             Task::File { .. } | Task::Run { .. } => &["fastio", "openai"],
             Task::Folder { .. }
             | Task::Listing { .. }
+            | Task::Relist { .. }
             | Task::Digest { .. }
             | Task::Leftover { at: Service::Fastio, .. } => &["fastio"],
             Task::Response { .. } | Task::Stray { .. } | Task::Leftover { at: Service::Openai, .. } => {

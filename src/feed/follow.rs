@@ -235,6 +235,7 @@ impl Feed {
             .filter(|parsed| parsed.event.kind != Kind::Ignored)
             .filter(|parsed| parsed.event.profile.as_ref().is_some_and(|profile| self.rules.concern(profile)))
             .map(|parsed| Report {
+                also: parsed.also,
                 payload: Some(parsed.payload),
                 ..Report::new(parsed.event, Source::Feed, now)
             })

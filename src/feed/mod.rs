@@ -18,6 +18,7 @@ mod compare;
 pub mod follow;
 mod patience;
 pub mod rebuild;
+mod relist;
 mod search;
 mod settings;
 pub mod store;
@@ -50,6 +51,7 @@ pub struct Feed {
     sweeps: SweepSettings,
     wake: Arc<Notify>,
     heard: Arc<Notify>,
+    rested: Arc<relist::Rested>,
 }
 
 /// What a [`Feed`] is made of.
@@ -91,7 +93,7 @@ pub enum Error {
 impl Feed {
     pub fn new(parts: Parts) -> Self {
         let Parts { database, clock, fastio, openai, rules, settings, sweeps, wake, heard } = parts;
-        Feed { database, clock, fastio, openai, rules, settings, sweeps, wake, heard }
+        Feed { database, clock, fastio, openai, rules, settings, sweeps, wake, heard, rested: Arc::default() }
     }
 
     /// The workspaces and shares of the rules, each once; of one rule when `rule` names it.

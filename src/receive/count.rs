@@ -19,6 +19,8 @@ pub enum Count {
     Rejected(&'static str),
     /// Our failure: a 503, by reason.
     Unavailable(&'static str),
+    /// What was taken and nothing can come of, by reason.
+    Dropped(&'static str),
     /// The scheme, secret and form of key that let a delivery in.
     Matched(Verified),
 }
@@ -31,6 +33,7 @@ impl Count {
             Count::New => ("new", String::new()),
             Count::Rejected(reason) => ("rejected", reason.to_owned()),
             Count::Unavailable(reason) => ("unavailable", reason.to_owned()),
+            Count::Dropped(reason) => ("dropped", reason.to_owned()),
             Count::Matched(Verified { scheme, secret_index, key_form }) => {
                 ("matched", format!("{} secret {secret_index} {}", scheme.as_str(), key_form.as_str()))
             }

@@ -4,6 +4,7 @@
 //! Repeated deliveries fall here: an event that is known makes nothing new. A row that cannot be read becomes an
 //! ignored event that says so, because a row that stays would stop all that come after it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use super::payload::{self, Parsed};
 use super::store::{self, InboxRow, Portion};
 use crate::clock::Clock;
 use crate::database::{Database, Error};
-use crate::event::{self, Kind, Proof, Report, Source};
+use crate::event::{self, Event, Kind, Proof, Report, Source, Task};
 use crate::listen::gate::Gate;
 
 /// What one transaction takes. It holds the writer for some 20 milliseconds then, which acknowledgements wait for; with as
@@ -91,8 +92,9 @@ fn portion(rows: &mut Vec<InboxRow>) -> Vec<Report> {
 }
 
 fn reports(row: &InboxRow) -> Vec<Report> {
-    let report = |event, payload| Report {
-        event,
+    let report = |event, also, payload| Report {
+        event: known(event, row.signed_at),
+        also,
         source: Source::Webhook,
         received_at: row.received_at,
         proof: Some(Proof {
@@ -102,31 +104,38 @@ fn reports(row: &InboxRow) -> Vec<Report> {
         payload,
     };
     match payload::parse(&row.body) {
-        Ok(parsed) => few_ignored(parsed).map(|parsed| report(parsed.event, Some(parsed.payload))).collect(),
-        Err(why) => vec![report(payload::unreadable(&row.body, why), None)],
+        Ok(parsed) => few_ignored(parsed)
+            .into_iter()
+            .map(|parsed| report(parsed.event, parsed.also, Some(parsed.payload)))
+            .collect(),
+        Err(why) => vec![report(payload::unreadable(&row.body, why), vec![payload::EVERYWHERE], None)],
     }
 }
 
-/// The same, but of many ignored events only the first and how many more there were.
-fn few_ignored(parsed: Vec<Parsed>) -> impl Iterator<Item = Parsed> {
-    let is_ignored = |parsed: &Parsed| parsed.event.kind == Kind::Ignored;
-    let more = parsed.iter().filter(|parsed| is_ignored(parsed)).count().saturating_sub(IGNORED_KEPT);
-    let mut ignored = 0;
-    parsed.into_iter().filter_map(move |mut parsed| {
-        if is_ignored(&parsed) {
-            ignored += 1;
-            match ignored {
-                ..=IGNORED_KEPT => {}
-                _ if ignored == IGNORED_KEPT + 1 => {
-                    parsed.event = parsed
-                        .event
-                        .ignored(format!("this and {} more of its delivery ask for nothing", more - 1));
-                }
-                _ => return None,
-            }
-        }
-        Some(parsed)
-    })
+/// An id that was made from the bytes is only the delivery's with the time at which it was signed: the same bytes signed
+/// later may tell of another change.
+fn known(event: Event, signed_at: Option<i64>) -> Event {
+    match signed_at.filter(|_| event.has_made_id()) {
+        Some(at) => Event { id: format!("{}@{at}", event.id), ..event },
+        None => event,
+    }
+}
+
+/// The same, but of many ignored events only the first and how many more there were, with all that they ask for.
+fn few_ignored(parsed: Vec<Parsed>) -> Vec<Parsed> {
+    let (ignored, mut kept): (Vec<_>, Vec<_>) =
+        parsed.into_iter().partition(|parsed| parsed.event.kind == Kind::Ignored);
+    let mut ignored = ignored.into_iter();
+    kept.extend(ignored.by_ref().take(IGNORED_KEPT));
+    if let Some(mut next) = ignored.next() {
+        let because = format!("this and {} more of its delivery name no file that changed", ignored.len());
+        next.event = next.event.ignored(because);
+        let asked = next.also.into_iter().chain(ignored.flat_map(|parsed| parsed.also));
+        next.also =
+            asked.map(|task| (task.key(), task)).collect::<BTreeMap<String, Task>>().into_values().collect();
+        kept.push(next);
+    }
+    kept
 }
 
 /// The drain of a running server. Clones share its counts.

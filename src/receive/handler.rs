@@ -192,15 +192,16 @@ impl Door {
         let check = move |delivery: &Unchecked| {
             door.verifier.verify(&delivery.parts.headers, &delivery.body, door.clock.wall())
         };
-        let (delivery, verified) = unchecked.check(&self.hashing, check).await?;
+        let (delivery, signed) = unchecked.check(&self.hashing, check).await?;
         let Unchecked { parts, body, memory, .. } = delivery;
         let events = payload::count(&body)
             .map_err(|why| Refusal::rejected(why.as_str(), StatusCode::BAD_REQUEST, &why.to_string()))?;
-        self.counters.add(Count::Matched(verified), 1);
+        self.counters.add(Count::Matched(signed.by), 1);
         let delivery = Delivery {
             received_at,
-            scheme: verified.scheme.as_str(),
-            secret_index: u32::try_from(verified.secret_index).unwrap_or(u32::MAX),
+            signed_at: signed.at,
+            scheme: signed.by.scheme.as_str(),
+            secret_index: u32::try_from(signed.by.secret_index).unwrap_or(u32::MAX),
             headers: kept(&parts.headers),
             body,
         };

@@ -21,6 +21,7 @@ use super::signature::standard::{Signed, Verifier};
 use super::store;
 use crate::database::{self, Database};
 use crate::event::{self, Task};
+use crate::lenient;
 use crate::listen::problem::Problem;
 use crate::queue::Priority;
 
@@ -28,7 +29,7 @@ use crate::queue::Priority;
 const REMEMBERED_MS: i64 = 4 * 24 * 60 * 60 * 1000;
 
 /// Ids are opaque; one that is longer is none of OpenAI's.
-const LONGEST_ID: usize = 256;
+const LONGEST_ID: usize = 128;
 
 /// What taking hints needs.
 pub(super) struct Hints {
@@ -56,9 +57,15 @@ struct Data {
 /// # Errors
 /// The body is not an event in JSON.
 pub fn response(body: &[u8]) -> Result<Option<String>, serde_json::Error> {
-    let webhook: Webhook = serde_json::from_slice(body)?;
-    let id = webhook.data.and_then(|data| data.id).filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
+    let webhook: Webhook = serde_json::from_value(lenient::parse(body)?)?;
+    let id = webhook.data.and_then(|data| data.id).filter(|id| !id.is_empty());
     Ok(id.filter(|_| webhook.r#type.starts_with("response.")))
+}
+
+/// Whether a response may be called that. What nobody can ask OpenAI about must make no job, which would only die.
+fn is_id(response: &str) -> bool {
+    response.len() <= LONGEST_ID
+        && response.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 pub(super) async fn openai(State(hints): State<Arc<Hints>>, request: Request) -> Response {
@@ -83,6 +90,10 @@ impl Hints {
             Refusal::rejected("not_json", StatusCode::BAD_REQUEST, "the body is not an event in JSON")
         })?;
         let Some(response) = response else { return Ok(0) };
+        if !is_id(&response) {
+            self.door.counters.add(Count::Dropped("response_id"), 1);
+            return Ok(0);
+        }
         let kept = self.keep(&signed, response, now).await;
         let jobs = kept.map_err(|error| {
             tracing::error!(error = %error, "a webhook of OpenAI could not be kept");

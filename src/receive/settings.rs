@@ -107,6 +107,12 @@ impl Settings {
             let why = "Fastio gives up after 3 seconds, so it must be at most 2900";
             return Err(BadSetting { name: "ack_timeout_milliseconds", value, why });
         }
+        // A replay is known by its event, and may come twice the tolerance after it was first taken in.
+        if i64::from(self.tolerance_seconds) * 2_000 > self.event_keep_ms() {
+            let value = self.tolerance_seconds.to_string();
+            let why = "it must be at most half of receive.event_keep_days: what was forgotten cannot be told from a replay";
+            return Err(BadSetting { name: "tolerance_seconds", value, why });
+        }
         if self.max_header_bytes < SMALLEST_HEADER_BYTES {
             let value = self.max_header_bytes.to_string();
             return Err(BadSetting { name: "max_header_bytes", value, why: "it must be at least 8192" });
@@ -169,6 +175,9 @@ mod tests {
         insta::assert_snapshot!(zero, @"receive.inbox_max_rows = 0: it must be more than 0");
         let slow = refused(Settings { ack_timeout_milliseconds: 5000, ..Settings::default() });
         insta::assert_snapshot!(slow, @"receive.ack_timeout_milliseconds = 5000: Fastio gives up after 3 seconds, so it must be at most 2900");
+        let forgets =
+            refused(Settings { tolerance_seconds: 43_201, event_keep_days: 1, ..Settings::default() });
+        insta::assert_snapshot!(forgets, @"receive.tolerance_seconds = 43201: it must be at most half of receive.event_keep_days: what was forgotten cannot be told from a replay");
         let header = refused(Settings { timestamp_header: "a b".into(), ..Settings::default() });
         insta::assert_snapshot!(header, @"receive.timestamp_header = …: it is not a header's name");
     }

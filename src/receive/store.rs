@@ -12,6 +12,8 @@ use crate::database::{Connection, Error};
 pub struct Delivery {
     /// Unix milliseconds, by our clock.
     pub received_at: i64,
+    /// As the signature has it.
+    pub signed_at: i64,
     pub scheme: &'static str,
     pub secret_index: u32,
     /// A JSON object of the headers that help to explain it.
@@ -20,7 +22,7 @@ pub struct Delivery {
     pub body: Vec<u8>,
 }
 
-const COLUMNS: usize = 5;
+const COLUMNS: usize = 6;
 
 /// Rows per statement. One text per size, so that each is prepared once; 128 rows were measured to be fast, and stay
 /// far below either database's limit of parameters.
@@ -38,7 +40,8 @@ fn insert_text(rows: usize) -> String {
         format!("({})", parameters.join(", "))
     };
     let rows: Vec<String> = (0..rows).map(row).collect();
-    format!("INSERT INTO inbox (received_at, scheme, secret_index, headers, body) VALUES {}", rows.join(", "))
+    let rows = rows.join(", ");
+    format!("INSERT INTO inbox (received_at, signed_at, scheme, secret_index, headers, body) VALUES {rows}")
 }
 
 /// Adds rows in their order, many per statement.
@@ -54,6 +57,7 @@ pub async fn insert(connection: &mut Connection, deliveries: Vec<Delivery>) -> R
         for delivery in left.by_ref().take(rows) {
             query = query
                 .bind(delivery.received_at)
+                .bind(delivery.signed_at)
                 .bind(delivery.scheme)
                 .bind(i64::from(delivery.secret_index))
                 .bind(delivery.headers)
@@ -95,6 +99,8 @@ pub async fn waiting_since(connection: &mut Connection) -> Result<Option<i64>, E
 pub struct InboxRow {
     pub inbox_id: i64,
     pub received_at: i64,
+    /// None for one that an earlier version took in.
+    pub signed_at: Option<i64>,
     pub scheme: String,
     pub secret_index: i64,
     pub body: Vec<u8>,
@@ -126,7 +132,7 @@ pub async fn oldest(connection: &mut Connection, portion: Portion) -> Result<Vec
 const SIZES: &str = "SELECT inbox_id, length(body) FROM inbox ORDER BY inbox_id LIMIT $1";
 
 const OLDEST: &str = "
-    SELECT inbox_id, received_at, scheme, secret_index, body
+    SELECT inbox_id, received_at, signed_at, scheme, secret_index, body
     FROM inbox WHERE inbox_id <= $1 ORDER BY inbox_id LIMIT $2";
 
 /// Removes the rows from `first` to `last` and says how many there were.

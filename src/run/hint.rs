@@ -1,4 +1,7 @@
 //! OpenAI's webhook says that a response has ended. It is a hint: the run it belongs to looks for itself, now.
+//!
+//! Whoever has the webhook's secret can make hints without end, about responses that never were. So a hint that comes to
+//! nothing is forgotten: no job of one ever waits for a person.
 
 use super::frame::RUN_KEY;
 use super::row::{Run, RunId, State};
@@ -9,16 +12,31 @@ use crate::openai::{Response, ResponseId};
 use crate::queue::{Priority, Verdict};
 use crate::sync::verdict::openai_verdict;
 
+/// What OpenAI's ids of responses begin with. Compatible servers have others, and of theirs only those on record are
+/// looked at.
+const OPENAIS: &str = "resp_";
+
+/// How often OpenAI is asked about a response that is not on record. The run that may have begun it looks for itself at
+/// its deadline.
+const TRIES: u16 = 5;
+
 impl Runs {
-    /// Makes the job of the run that `response` belongs to due now.
-    pub async fn hinted(&self, response: &str) -> Verdict {
-        self.try_hinted(response).await.err().unwrap_or(Verdict::Done)
+    /// Makes the job of the run that `response` belongs to due now. `attempt` counts from 1.
+    pub async fn hinted(&self, response: &str, attempt: u16) -> Verdict {
+        match self.try_hinted(response).await.err().unwrap_or(Verdict::Done) {
+            Verdict::Dead { reason } => forget(response, &reason),
+            Verdict::Retry { reason, .. } if attempt >= TRIES => forget(response, &reason),
+            verdict => verdict,
+        }
     }
 
     async fn try_hinted(&self, response: &str) -> Result<(), Verdict> {
         let known = store::of_response(&mut *self.reader().await?, response).await.map_err(failed)?;
         if let Some(run) = known {
             return self.wake(&run, None).await;
+        }
+        if !response.starts_with(OPENAIS) {
+            return Err(forget(response, "it is not on record, and not one of OpenAI's"));
         }
         // The creation whose reply was lost, or has not come yet; or somebody else's response in the same project.
         let found = match self.openai.response(&ResponseId(response.to_owned())).await {
@@ -78,4 +96,9 @@ impl Runs {
         self.wake.notify_waiters();
         Ok(())
     }
+}
+
+fn forget(response: &str, reason: &str) -> Verdict {
+    tracing::info!(response, reason, "a webhook of OpenAI comes to nothing");
+    Verdict::Done
 }

@@ -78,7 +78,7 @@ pub struct Webhook {
     pub scheme: Scheme,
 }
 
-/// How a webhook is signed; Fastio's own documents describe more than one way.
+/// How a webhook is signed and written; Fastio's own documents describe more than one way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Scheme {
     /// `Fastio-Signature: t=…,v1=<base64>`
@@ -88,6 +88,8 @@ pub enum Scheme {
     FastioHex,
     /// `X-Fastio-Signature: sha256=<hex>`
     XFastioSha256,
+    /// As the first, with the body that Fastio's guide on Temporal prints.
+    Guide,
     /// All of these in turn, with every documented key and payload shape: what a tolerant receiver must take.
     Mixed,
 }

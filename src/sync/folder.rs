@@ -1,5 +1,6 @@
 //! A folder was moved, renamed, deleted or restored: Fastio tells of the folder and of none of the files in it. So each
-//! file that is under it, and each that was, gets a job of its own and is looked at like any other.
+//! file that is under it, and each that was, gets a job of its own and is looked at like any other. Whether a node is a
+//! folder, Fastio and our tables say, and not the word of whoever told of it.
 //!
 //! Each folder in it is listed by a job of its own too. A tree of any size is then done in small parts, of which a
 //! failure repeats one.
@@ -43,13 +44,21 @@ impl Sync {
     async fn try_listing(&self, profile: &Profile, folder: &NodeId, attempt: u16) -> Result<(), Verdict> {
         let path = match self.looker.locate(profile, folder).await {
             Ok(Located::At(path)) => path,
+            Ok(Located::NoFolder) => {
+                let file = Task::File { profile: profile.clone(), node: folder.clone() };
+                return self.add(vec![file]).await;
+            }
             // A copy's files have no other event than the folder's, and the folder is as new as they are.
             Ok(Located::Unknown) if attempt <= LOOKS_FOR_NEW => {
                 let reason = "Fastio reported a folder that it does not show yet".to_owned();
                 return Err(Verdict::NotYet { reason });
             }
+            // What was told of may be known to Fastio by another id.
+            Ok(Located::Unknown) => {
+                return self.add(vec![Task::Relist { profile: Some(profile.clone()) }]).await;
+            }
             // What was under it has its jobs already.
-            Ok(Located::Unknown | Located::Gone) => return Ok(()),
+            Ok(Located::Gone) => return Ok(()),
             Err(error) => return Err(self.unseen(profile, &error).await),
         };
         let task = |node: &Node| {
@@ -82,7 +91,13 @@ impl Sync {
         Ok(())
     }
 
-    async fn add(&self, tasks: Vec<Task>) -> Result<(), Verdict> {
+    /// Whether files that we know are, or were, under this node: then it is a folder, though Fastio knows it no more.
+    pub(super) async fn was_folder(&self, profile: &Profile, node: &NodeId) -> Result<bool, Verdict> {
+        let known = self.files_under(profile, node).await.map_err(|error| database_verdict(&error))?;
+        Ok(!known.is_empty())
+    }
+
+    pub(super) async fn add(&self, tasks: Vec<Task>) -> Result<(), Verdict> {
         for tasks in tasks.chunks(AT_ONCE) {
             self.add_jobs(tasks).await.map_err(|error| database_verdict(&error))?;
             self.wake.notify_waiters();

@@ -42,6 +42,8 @@ pub enum Look {
     Unknown,
     /// Deleted, in the trash, inside a deleted folder, or not a file at all.
     Gone(&'static str),
+    /// It is no file: whatever told of it, it is a folder, and may be in the trash.
+    Folder,
     Present(Box<Present>),
 }
 
@@ -52,6 +54,8 @@ pub enum Located {
     Unknown,
     /// It, or one above it, is in the trash.
     Gone,
+    /// It is no folder, whatever told of it.
+    NoFolder,
     /// Its path from the root, without a slash at the end; empty for the root itself.
     At(String),
 }
@@ -93,9 +97,8 @@ impl Looker {
             NodeKind::Unsaid => return Err(Error::unsaid("what kind of node it is")),
             NodeKind::File => {}
             NodeKind::Note => return Ok(Look::Gone("it is a note, and notes are not synced")),
-            NodeKind::Folder | NodeKind::Link | NodeKind::Other => {
-                return Ok(Look::Gone("it is not a file"));
-            }
+            NodeKind::Folder => return Ok(Look::Folder),
+            NodeKind::Link | NodeKind::Other => return Ok(Look::Gone("it is not a file")),
         }
         if node.trashed {
             return Ok(Look::Gone("it is in the trash"));
@@ -120,6 +123,9 @@ impl Looker {
             Err(error) if error.is_not_found() => return Ok(Located::Unknown),
             Err(error) => return Err(error),
         };
+        if node.kind != NodeKind::Folder {
+            return Ok(Located::NoFolder);
+        }
         if node.trashed {
             return Ok(Located::Gone);
         }

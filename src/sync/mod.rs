@@ -35,7 +35,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::database::{self, Database};
-use crate::event::FileKey;
+use crate::event::{FileKey, Task};
 use crate::fastio::{Absence, NodeId, Profile};
 use crate::own::{self, Whose};
 use crate::queue::Verdict;
@@ -159,8 +159,13 @@ impl Sync {
             Err(error) => return Ok(self.unseen(&key.profile, &error).await),
         };
         let gone = match look {
+            Look::Folder if known.is_none() => return Ok(self.folder(&key.profile, &key.node).await),
+            Look::Folder => Some("it is not a file"),
             Look::Unknown => {
                 self.prove_profile(&key.profile).await?;
+                if known.is_none() && self.was_folder(&key.profile, &key.node).await? {
+                    return Ok(self.folder(&key.profile, &key.node).await);
+                }
                 self.prove_missing(key, (known.as_ref(), attempt)).await?;
                 Some("it is no longer in Fastio")
             }
@@ -171,7 +176,7 @@ impl Sync {
             self.bury(key, reason).await.map_err(|error| database_verdict(&error))?;
         }
         let (present, matched) = match look {
-            Look::Unknown | Look::Gone(_) => (None, Vec::new()),
+            Look::Unknown | Look::Folder | Look::Gone(_) => (None, Vec::new()),
             Look::Present(present) => {
                 let matched = match self.whose(key, &present).await? {
                     Whose::Theirs => self.rules.covering(&key.profile, &present.path),
@@ -267,7 +272,8 @@ impl Sync {
                 let reason = "Fastio reported a file that it does not show yet".to_owned();
                 Err(Verdict::NotYet { reason })
             }
-            None => Ok(()),
+            // What was told of may be known to Fastio by another id.
+            None => self.add(vec![Task::Relist { profile: Some(key.profile.clone()) }]).await,
             Some(known) => {
                 if known.missing_since.is_none() {
                     self.miss(key, now).await.map_err(|error| database_verdict(&error))?;

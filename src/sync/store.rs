@@ -111,7 +111,7 @@ pub fn fingerprint(source: &Source) -> String {
     }
 }
 
-/// The files that were under `folder` when a job last looked at them.
+/// The files that were under `folder` when a job last looked at them, and the file that it is, if it is none.
 pub async fn files_under(
     connection: &mut Connection,
     profile: &Profile,
@@ -129,7 +129,8 @@ pub async fn files_under(
 
 const FILES_UNDER: &str = "
     SELECT node FROM file
-    WHERE profile = $1 AND state <> 'gone' AND ($3 OR ancestors LIKE '% ' || $2 || ' %')";
+    WHERE profile = $1 AND state <> 'gone'
+      AND ($3 OR source_id = $1 || ':' || $2 OR ancestors LIKE '% ' || $2 || ' %')";
 
 /// Every copy of a file.
 pub async fn copies(connection: &mut Connection, key: &FileKey) -> Result<Vec<Copy>, Error> {

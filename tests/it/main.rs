@@ -8,6 +8,7 @@ mod documents;
 mod feed;
 mod flood;
 mod forged;
+mod forms;
 mod founding;
 mod harness;
 mod kill;

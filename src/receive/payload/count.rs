@@ -6,13 +6,14 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{MAX_EVENTS, Unreadable};
+use crate::lenient;
 
 /// How many events [`super::parse`] would find in `body`.
 ///
 /// # Errors
 /// A body that is not a delivery at all.
 pub fn count(body: &[u8]) -> Result<usize, Unreadable> {
-    let events = match serde_json::from_slice(body).map_err(|_| Unreadable::NotJson)? {
+    let events = match serde_json::from_str(&lenient::text(body)).map_err(|_| Unreadable::NotJson)? {
         Shape::Scalar => return Err(Unreadable::NotAnObject),
         Shape::Object(events) => events.unwrap_or(1),
         Shape::Array(events) => events,

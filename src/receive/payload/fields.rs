@@ -1,9 +1,12 @@
-//! Finds the fields of an event wherever a payload may keep them.
+//! Finds the fields of an event wherever a payload may keep them, and however it spells them.
 //!
-//! An event has up to four layers: the object under `event`, when that is an object; the item itself; the `data` of
-//! either; and the envelope of a batch. The nearest layer that has a field wins.
+//! Fastio's API writes `workspace_id`, the only guide that shows a whole payload writes `workspaceId`, and others put what
+//! an event is about under `data`. So keys are compared without case, hyphens and underscores, and every object of an
+//! event is a layer. The nearest layer that has a field wins: the object under `event`, the item itself, what is inside
+//! them, and the envelope of a batch at last.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -19,81 +22,150 @@ type Object = Map<String, Value>;
 /// A number above this is milliseconds: as seconds it would be the year 5138.
 const LARGEST_SECONDS: f64 = 1e11;
 
+/// Objects of one event that are looked into. The richest form that is documented has four.
+const MOST_LAYERS: usize = 32;
+
+/// What an event may be about. Its id stands under `NAME_id`, or is the `id` of the object under `NAME`.
+const FILES: [&str; 3] = ["object", "node", "file"];
+const FOLDERS: [&str; 3] = ["object", "node", "folder"];
+const ANYTHING: [&str; 8] = ["object", "node", "file", "folder", "resource", "item", "entity", "target"];
+
+/// Objects that hold what an event is about, under no name of its kind.
+const CONTENTS: [&str; 3] = ["data", "payload", "detail"];
+
+/// A text that is shorter is a name rather than an id where either may stand. Fastio's ids of nodes have 30 characters,
+/// those of workspaces 19 digits.
+const SHORTEST_BARE_ID: usize = 15;
+
+/// One object, with the key that it stands under.
+struct Layer<'a> {
+    under: String,
+    fields: Vec<(String, &'a Value)>,
+}
+
 pub struct Fields<'a> {
-    /// `event`, then the item: these describe the event.
-    own: Vec<&'a Object>,
-    /// `data` of each: these describe what it is about, so their `id` and `type` mean something else.
-    data: Vec<&'a Object>,
-    envelope: &'a Object,
+    layers: Vec<Layer<'a>>,
+    /// How many of them describe the event itself, so that their `id` and `type` are the event's.
+    own: usize,
+    envelope: Layer<'a>,
 }
 
 impl<'a> Fields<'a> {
     pub fn new(item: &'a Object, envelope: &'a Object) -> Self {
         let own: Vec<&Object> =
             item.get("event").and_then(Value::as_object).into_iter().chain([item]).collect();
-        let data = own.iter().filter_map(|layer| layer.get("data")?.as_object()).collect();
-        Fields { own, data, envelope }
+        let mut fields = Fields { layers: Vec::new(), own: own.len(), envelope: Layer::new("", envelope) };
+        let mut open: VecDeque<(String, &Object)> = own.into_iter().map(|own| (String::new(), own)).collect();
+        while let Some((under, object)) = open.pop_front().filter(|_| fields.layers.len() < MOST_LAYERS) {
+            let layer = Layer::new(&under, object);
+            let is_item = fields.layers.len() + 1 == fields.own;
+            let inside = layer.fields.iter().filter(|(key, _)| !(is_item && key == "event"));
+            open.extend(inside.filter_map(|(key, value)| Some((key.clone(), value.as_object()?))));
+            fields.layers.push(layer);
+        }
+        fields
     }
 
     /// Every text that may be the event's name, likeliest first.
     pub fn names(&self) -> impl Iterator<Item = &'a str> + '_ {
-        let own = self
-            .own
+        let (own, inner) = self.layers.split_at(self.own);
+        let own = own
             .iter()
-            .flat_map(|layer| ["event", "event_type", "event_name", "type"].map(|key| layer.get(key)));
-        let data = self.data.iter().flat_map(|layer| ["event", "event_type"].map(|key| layer.get(key)));
-        own.chain(data).flatten().filter_map(Value::as_str).map(str::trim).filter(|name| !name.is_empty())
+            .flat_map(|layer| ["event", "eventtype", "eventname", "type"].map(|key| layer.values(key)))
+            .flatten();
+        let inner =
+            inner.iter().flat_map(|layer| ["event", "eventtype"].map(|key| layer.values(key))).flatten();
+        own.chain(inner).filter_map(Value::as_str).map(str::trim).filter(|name| !name.is_empty())
     }
 
     /// The event's own id. The envelope's is the batch's and is not looked at.
     pub fn id(&self) -> Option<Cow<'a, str>> {
-        self.layers()
-            .find_map(|layer| text(layer.get("event_id")))
-            .or_else(|| self.own.iter().find_map(|layer| text(layer.get("id"))))
+        self.named_id().or_else(|| self.layers[..self.own].iter().find_map(|layer| layer.text("id")))
     }
 
-    /// The node the event is about.
+    fn named_id(&self) -> Option<Cow<'a, str>> {
+        self.layers.iter().find_map(|layer| layer.text("eventid"))
+    }
+
+    /// The node the event is about. What an event is called does not decide under which key it stands: only which key
+    /// is believed first.
     pub fn node(&self, subject: Subject) -> Option<Cow<'a, str>> {
-        let (id_key, object_key) = match subject {
-            Subject::File => ("file_id", "file"),
-            Subject::Folder => ("folder_id", "folder"),
+        let likely = match subject {
+            Subject::File => FILES,
+            Subject::Folder => FOLDERS,
         };
-        let flat = ["object_id", "node_id", id_key];
-        self.layers().find_map(|layer| flat.iter().find_map(|key| text(layer.get(*key)))).or_else(|| {
-            self.layers()
-                .find_map(|layer| [object_key, "node", "object"].iter().find_map(|key| nested_id(layer, key)))
+        self.flat(&likely)
+            .or_else(|| self.nested(&likely))
+            .or_else(|| self.flat(&ANYTHING))
+            .or_else(|| self.nested(&ANYTHING))
+            .or_else(|| self.bare(&ANYTHING))
+            .or_else(|| self.of_contents())
+    }
+
+    fn flat(&self, names: &[&str]) -> Option<Cow<'a, str>> {
+        let keys: Vec<String> = names.iter().map(|name| format!("{name}id")).collect();
+        self.layers.iter().find_map(|layer| keys.iter().find_map(|key| layer.id(key)))
+    }
+
+    fn nested(&self, names: &[&str]) -> Option<Cow<'a, str>> {
+        let named = self.layers.iter().skip(self.own).filter(|layer| names.contains(&layer.under.as_str()));
+        named.filter_map(|layer| layer.id("id")).next()
+    }
+
+    /// An id as the text under a name. A name may stand there as well, so it must look like an id.
+    fn bare(&self, names: &[&str]) -> Option<Cow<'a, str>> {
+        let found = self.layers.iter().find_map(|layer| names.iter().find_map(|name| layer.id(name)))?;
+        (found.len() >= SHORTEST_BARE_ID && found.contains(|c: char| c.is_ascii_digit())).then_some(found)
+    }
+
+    /// An `id` that is the thing's, because the event's own stands elsewhere.
+    fn of_contents(&self) -> Option<Cow<'a, str>> {
+        let (own, inner) = self.layers.split_at(self.own);
+        let contents = inner.iter().filter(|layer| CONTENTS.contains(&layer.under.as_str()));
+        let inside = contents.filter_map(|layer| layer.id("id")).next();
+        let event = self.named_id();
+        inside.or_else(|| {
+            own.iter()
+                .find_map(|layer| layer.id("id"))
+                .filter(|id| event.is_some() && Some(id) != event.as_ref())
         })
     }
 
-    /// The tree the node is in. An event that names both is believed about the one its own name begins with.
-    pub fn profile(&self, name: &str) -> Option<Profile> {
-        if name.starts_with("share_") {
-            self.share().or_else(|| self.workspace()).or_else(|| self.typed_profile(name))
-        } else {
-            self.workspace().or_else(|| self.share()).or_else(|| self.typed_profile(name))
+    /// The trees that the node may be in, the likeliest first. An event that names both a workspace and a share is
+    /// believed about the one its own name begins with.
+    pub fn profiles(&self, name: &str) -> Vec<Profile> {
+        let (workspace, share) = (self.workspace(), self.share());
+        let mut profiles: Vec<Profile> = match name.starts_with("share") {
+            true => share.into_iter().chain(workspace).collect(),
+            false => workspace.into_iter().chain(share).collect(),
+        };
+        if profiles.is_empty() {
+            profiles.extend(self.typed_profile(name));
         }
+        profiles
     }
 
     pub fn workspace(&self) -> Option<Profile> {
         let typed = || self.typed_profile("workspace_").filter(|p| p.kind == ProfileKind::Workspace);
-        self.named("workspace_id", "workspace").map(Profile::workspace).or_else(typed)
+        self.tree("workspace").map(Profile::workspace).or_else(typed)
     }
 
     fn share(&self) -> Option<Profile> {
-        self.named("share_id", "share").map(Profile::share)
+        self.tree("share").map(Profile::share)
     }
 
-    fn named(&self, id_key: &str, object_key: &str) -> Option<Cow<'a, str>> {
-        self.everywhere()
-            .find_map(|layer| text(layer.get(id_key)).or_else(|| nested_id(layer, object_key)))
-            .filter(|id| addressable(id))
+    fn tree(&self, name: &str) -> Option<Cow<'a, str>> {
+        let key = format!("{name}id");
+        let flat = self.everywhere().find_map(|layer| layer.id(&key));
+        flat.or_else(|| self.nested(&[name]))
+            .or_else(|| self.envelope.object(name).and_then(|object| object.id("id")))
+            .or_else(|| self.everywhere().find_map(|layer| layer.id(name)).filter(|id| is_number(id)))
     }
 
     /// `profile_id` with `profile_type`, as in the change feed's rows. Without a type, the event's name tells.
     fn typed_profile(&self, name: &str) -> Option<Profile> {
-        let layer = self.everywhere().find(|layer| text(layer.get("profile_id")).is_some())?;
-        let id = text(layer.get("profile_id")).filter(|id| addressable(id))?;
-        match text(layer.get("profile_type")).as_deref() {
+        let (layer, id) = self.everywhere().find_map(|layer| Some((layer, layer.id("profileid")?)))?;
+        match layer.text("profiletype").as_deref() {
             Some("workspace") => Some(Profile::workspace(id)),
             Some("share") => Some(Profile::share(id)),
             Some(_) => None,
@@ -105,31 +177,51 @@ impl<'a> Fields<'a> {
 
     /// When it happened, in Unix milliseconds.
     pub fn time(&self) -> Option<i64> {
-        self.layers().find_map(|layer| {
-            ["created", "created_at", "timestamp", "occurred_at", "time"]
-                .iter()
-                .find_map(|key| time(layer.get(*key)?))
-        })
+        let keys = ["created", "createdat", "timestamp", "occurredat", "time"];
+        self.layers.iter().find_map(|layer| keys.iter().find_map(|key| layer.values(key).find_map(time)))
     }
 
-    fn layers(&self) -> impl Iterator<Item = &'a Object> + '_ {
-        self.own.iter().chain(&self.data).copied()
-    }
-
-    fn everywhere(&self) -> impl Iterator<Item = &'a Object> + '_ {
-        self.layers().chain([self.envelope])
+    fn everywhere(&self) -> impl Iterator<Item = &Layer<'a>> + '_ {
+        self.layers.iter().chain([&self.envelope])
     }
 }
 
-/// The id of the object under `key`. A bare text there may be a name as well, and is not taken for an id.
-fn nested_id<'a>(layer: &'a Object, key: &str) -> Option<Cow<'a, str>> {
-    let object = layer.get(key)?.as_object()?;
-    text(object.get("id")).or_else(|| text(object.get("node_id")))
+impl<'a> Layer<'a> {
+    fn new(under: &str, object: &'a Object) -> Layer<'a> {
+        let fields = object.iter().map(|(key, value)| (plain(key), value)).collect();
+        Layer { under: under.to_owned(), fields }
+    }
+
+    fn values<'s>(&'s self, key: &'s str) -> impl Iterator<Item = &'a Value> + use<'a, 's> {
+        self.fields.iter().filter(move |(name, _)| name == key).map(|(_, value)| *value)
+    }
+
+    fn text(&self, key: &str) -> Option<Cow<'a, str>> {
+        self.values(key).find_map(text)
+    }
+
+    /// A text that may become part of a request's path.
+    fn id(&self, key: &str) -> Option<Cow<'a, str>> {
+        self.values(key).filter_map(text).find(|id| addressable(id))
+    }
+
+    fn object(&self, key: &str) -> Option<Layer<'a>> {
+        self.values(key).find_map(Value::as_object).map(|object| Layer::new(key, object))
+    }
+}
+
+/// A key in the one spelling that keys are compared in.
+fn plain(key: &str) -> String {
+    key.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+fn is_number(id: &str) -> bool {
+    id.len() >= SHORTEST_BARE_ID && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A text, or a whole number: a sender may well write a 19-digit id without quotes.
-fn text(value: Option<&Value>) -> Option<Cow<'_, str>> {
-    match value? {
+fn text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
         Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(Cow::Borrowed),
         Value::Number(number) if !number.is_f64() => Some(Cow::Owned(number.to_string())),
         _ => None,

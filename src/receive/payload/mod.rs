@@ -1,17 +1,21 @@
 //! Turns the JSON of a delivery into events, whatever shape it has. Pure; it trusts nothing and never fails on content.
 //!
-//! No page shows a complete payload. Guides on fast.io give fragments of two (Fastio's own event names with `event_id`,
-//! `workspace_id` and `object_id`; dotted names such as `file.uploaded`), and Fastio's API reference gives the change
-//! feed's rows, which look like the first. So any of these shapes is read, alone, in an array, or under `events`:
+//! One guide on fast.io prints a complete payload, flat and in camel case. Others give fragments of two more (Fastio's
+//! own event names with `event_id`, `workspace_id` and `object_id`; dotted names such as `file.uploaded`), and Fastio's
+//! API reference gives the change feed's rows. None is authoritative, so any of these shapes is read, alone, in an
+//! array, or under `events`, with every documented key in either spelling at every place:
 //!
 //! ```json
+//! {"eventType": "upload", "eventId": "…", "workspaceId": "…", "fileId": "…", "timestamp": "…"}
 //! {"event_id": "…", "event": "workspace_storage_file_added", "workspace_id": "…", "object_id": "…", "created": "…"}
 //! {"event": {"event_id": "…", "event": "workspace_storage_file_added"}}
 //! {"type": "file.uploaded", "id": "…", "data": {"file_id": "…", "workspace_id": "…"}}
 //! ```
 //!
-//! An object that cannot be understood is kept as an ignored event with the reason: whoever reads `docket events` sees
-//! what Fastio sends, and nothing is retried for ever.
+//! Whoever signed it was told something by Fastio, so only an event whose name is known to change no file is passed
+//! over. One that names a place is a look at that place, whatever it is called. One that names a workspace and nothing
+//! in it is a look at the workspace. One that names nothing is kept as an ignored event with the reason, for whoever
+//! reads `docket events`, and asks for a look at everything: what was told of is somewhere.
 
 mod count;
 mod fields;
@@ -22,8 +26,9 @@ mod tests;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::event::{Event, Kind, MADE_ID, Subject};
+use crate::event::{Event, Kind, MADE_ID, Subject, Task};
 use crate::fastio::{NodeId, Profile};
+use crate::lenient;
 pub use count::count;
 use fields::Fields;
 use names::Meaning;
@@ -38,6 +43,9 @@ const MAX_PAYLOAD_BYTES: usize = 16 * 1024;
 
 /// An id longer than this, or with characters that do not print, is replaced by its hash.
 const MAX_ID_BYTES: usize = 200;
+
+/// What is asked for when nobody can tell where something happened.
+pub const EVERYWHERE: Task = Task::Relist { profile: None };
 
 /// The longest event name known has 44 characters.
 const MAX_NAME_CHARS: usize = 100;
@@ -68,12 +76,14 @@ impl Unreadable {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
     pub event: Event,
+    /// What it asks for besides the event's own task: where else it may have happened.
+    pub also: Vec<Task>,
     pub payload: String,
 }
 
 /// Every event in `body`, at least one. The same bytes always give the same events with the same ids.
 pub fn parse(body: &[u8]) -> Result<Vec<Parsed>, Unreadable> {
-    let value: Value = serde_json::from_slice(body).map_err(|_| Unreadable::NotJson)?;
+    let value: Value = lenient::parse(body).map_err(|_| Unreadable::NotJson)?;
     let made_id = || format!("{MADE_ID}{}", hex::encode(Sha256::digest(body)));
     let empty = Map::new();
     let (items, envelope) = match &value {
@@ -89,7 +99,7 @@ pub fn parse(body: &[u8]) -> Result<Vec<Parsed>, Unreadable> {
     }
     if items.is_empty() {
         let event = unnamed(made_id()).ignored("it is an empty list of events");
-        return Ok(vec![Parsed { event, payload: value.to_string() }]);
+        return Ok(vec![Parsed { event, also: vec![EVERYWHERE], payload: value.to_string() }]);
     }
     let made_id = made_id();
     let mut parsed: Vec<Parsed> = Vec::with_capacity(items.len());
@@ -125,66 +135,65 @@ fn unnamed(id: String) -> Event {
 }
 
 fn one(item: &Value, envelope: &Map<String, Value>, made_id: String) -> Parsed {
-    let event = match item {
+    let (event, also) = match item {
         Value::Object(object) => read(&Fields::new(object, envelope), made_id),
-        _ => unnamed(made_id).ignored("it is not a JSON object"),
+        _ => (unnamed(made_id).ignored("it is not a JSON object"), vec![EVERYWHERE]),
     };
     let mut payload = item.to_string();
     if payload.len() > MAX_PAYLOAD_BYTES {
         payload = serde_json::json!({"left_out": "too long to keep", "bytes": payload.len()}).to_string();
     }
-    Parsed { event, payload }
+    Parsed { event, also, payload }
 }
 
-fn read(fields: &Fields<'_>, made_id: String) -> Event {
+/// The event, and what it asks for besides the event's own task.
+fn read(fields: &Fields<'_>, made_id: String) -> (Event, Vec<Task>) {
     let name = fields.names().find(|name| names::meaning(name).is_some()).or(fields.names().next());
     let name: String =
         name.unwrap_or_default().chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect();
     let meaning = names::meaning(&name);
-    let subject = match meaning {
-        Some(Meaning::Happened(_, subject)) => subject,
-        Some(Meaning::WorkspaceChanged) => Subject::Folder,
-        Some(Meaning::NoFile(_)) | None => Subject::File,
+    let (kind, subject) = match meaning {
+        Some(Meaning::Happened(kind, subject)) => (kind, subject),
+        Some(Meaning::WorkspaceChanged) => (Kind::Modified, Subject::Folder),
+        Some(Meaning::NoFile(_)) | None => (Kind::Modified, Subject::File),
     };
-    let mut node = fields.node(subject);
+    let (node, profiles) = match meaning {
+        Some(Meaning::WorkspaceChanged) => (Some("root".into()), fields.workspace().into_iter().collect()),
+        _ => (fields.node(subject), fields.profiles(&name)),
+    };
     // An id that is the file's own would make every later event of that file a repeat.
-    let id = fields.id().filter(|id| Some(id) != node.as_ref()).map_or(made_id, |id| printable_id(&id));
-    let mut profile = fields.profile(&name);
-    if let Some(Meaning::WorkspaceChanged) = meaning {
-        profile = fields.workspace();
-        node = Some("root".into());
-    }
+    let is_events = |id: &str| node.as_deref() != Some(id) && profiles.iter().all(|profile| profile.id != id);
+    let id = fields.id().filter(|id| is_events(id)).map_or(made_id, |id| printable_id(&id));
     let event = Event {
         id,
-        kind: Kind::Ignored,
+        kind,
         subject,
         name,
-        profile: profile.clone(),
-        node: node.as_deref().filter(|node| addressable(node)).map(NodeId::new),
+        profile: profiles.first().cloned(),
+        node: node.as_deref().map(NodeId::new),
         occurred_at: fields.time(),
         ignored_because: None,
     };
-    let kind = match meaning {
-        None if event.name.is_empty() => return event.ignored("it has no event name"),
-        None => return event.ignored("Docket does not know this event name"),
-        Some(Meaning::NoFile(because)) => return event.ignored(because),
-        Some(Meaning::Happened(kind, _)) => kind,
-        Some(Meaning::WorkspaceChanged) => Kind::Modified,
-    };
-    match missing(&event, node.as_deref(), profile.as_ref()) {
-        Some(because) => event.ignored(because),
-        None => Event { kind, ..event },
+    if let Some(Meaning::NoFile(because)) = meaning {
+        return (event.ignored(because), Vec::new());
     }
-}
-
-/// Why there is no place to look at.
-fn missing(event: &Event, node: Option<&str>, profile: Option<&Profile>) -> Option<&'static str> {
-    match (event.subject, node, profile) {
-        (Subject::File, None, _) => Some("it names no file"),
-        (Subject::Folder, None, _) => Some("it names no folder"),
-        (_, _, None) => Some("it names no workspace or share"),
-        (_, Some(node), _) if !addressable(node) => Some("its file id has characters that no Fastio id has"),
-        _ => None,
+    let placed = |profile: &Profile| Event { profile: Some(profile.clone()), ..event.clone() }.task();
+    let whole = |profile: &Profile| Some(Task::Relist { profile: Some(profile.clone()) });
+    match (profiles.as_slice(), &event.node) {
+        ([], _) if event.name.is_empty() => {
+            (event.ignored("it has no event name and names no workspace or share"), vec![EVERYWHERE])
+        }
+        ([], _) => (event.ignored("it names no workspace or share"), vec![EVERYWHERE]),
+        // What happened there did happen, only nobody can read to what.
+        (all, None) => {
+            let also = all.iter().filter_map(whole).collect();
+            (event.ignored("it does not say to what: its workspace is listed as a whole"), also)
+        }
+        // In which of two trees the node is, it does not say.
+        ([_, others @ ..], Some(_)) => {
+            let also = others.iter().filter_map(placed).collect();
+            (event, also)
+        }
     }
 }
 

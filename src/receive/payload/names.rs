@@ -1,5 +1,7 @@
-//! What each event name means. The names are those of Fastio's API reference and its official CLI, and the dotted ones
-//! that guides on fast.io use for webhooks.
+//! What each event name means. The names are those of Fastio's API reference and its official CLI, the dotted ones that
+//! guides on fast.io use for webhooks, and the bare verbs of the only guide that shows a whole payload.
+//!
+//! A name is a hint: it tells a person what happened, and which events change nothing. Where to look, the ids tell.
 
 use crate::event::{DOWNLOAD, Kind, Subject};
 
@@ -19,7 +21,7 @@ pub fn meaning(name: &str) -> Option<Meaning> {
     let in_storage = name.strip_prefix("workspace_storage_").or_else(|| name.strip_prefix("share_storage_"));
     match in_storage {
         Some(what) => stored(what),
-        None => dotted(&name).or_else(|| other(&name)),
+        None => dotted(&name).or_else(|| other(&name)).or_else(|| verb(&name)),
     }
 }
 
@@ -44,28 +46,35 @@ fn stored(what: &str) -> Option<Meaning> {
 /// The reference names three folder events and "matching" ones. No event is documented for the files inside, so
 /// whatever happened to a folder, looking at what is under it is right.
 fn folder(what: &str) -> Meaning {
-    let kind = match what {
-        "created" | "added" | "copied" | "restored" => Kind::Added,
-        "moved" => Kind::Moved,
-        "deleted" => Kind::Deleted,
-        _ => Kind::Modified,
-    };
-    Meaning::Happened(kind, Subject::Folder)
+    match verb(what) {
+        Some(Meaning::Happened(kind, _)) => Meaning::Happened(kind, Subject::Folder),
+        _ => Meaning::Happened(Kind::Modified, Subject::Folder),
+    }
 }
 
-/// `uploaded`, `added`, `modified`, `updated`, `deleted` and `accessed` are documented; the rest follow from them.
 fn dotted(name: &str) -> Option<Meaning> {
-    let file = |kind| Some(Meaning::Happened(kind, Subject::File));
     match name.split_once('.')? {
-        ("file", "uploaded" | "added" | "created" | "copied" | "restored") => file(Kind::Added),
-        ("file", "modified" | "updated") => file(Kind::Modified),
-        ("file", "moved" | "renamed") => file(Kind::Moved),
-        ("file", "deleted") => file(Kind::Deleted),
-        ("file", "accessed" | "viewed" | "downloaded") => Some(Meaning::NoFile("reading changes no file")),
+        ("file", what) => verb(what),
         ("folder", what) => Some(folder(what)),
         ("workspace", "member_added" | "member_removed") => Some(Meaning::NoFile("it is about members")),
         _ => None,
     }
+}
+
+/// The guides write `file.uploaded` and `upload`, and in their text `modifications` and `deletions`.
+fn verb(what: &str) -> Option<Meaning> {
+    let kind = match what {
+        "upload" | "uploaded" | "add" | "added" | "create" | "created" | "copy" | "copied" | "restore"
+        | "restored" => Kind::Added,
+        "modify" | "modified" | "modification" | "update" | "updated" | "edit" | "edited" => Kind::Modified,
+        "move" | "moved" | "rename" | "renamed" => Kind::Moved,
+        "delete" | "deleted" | "deletion" | "remove" | "removed" => Kind::Deleted,
+        "access" | "accessed" | "view" | "viewed" | "download" | "downloaded" => {
+            return Some(Meaning::NoFile("reading changes no file"));
+        }
+        _ => return None,
+    };
+    Some(Meaning::Happened(kind, Subject::File))
 }
 
 fn other(name: &str) -> Option<Meaning> {

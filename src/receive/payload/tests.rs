@@ -2,7 +2,6 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::event::Task;
 
 fn one_of(value: &Value) -> Event {
     let mut parsed = parse(value.to_string().as_bytes()).unwrap();
@@ -158,17 +157,99 @@ fn an_imported_share_is_a_look_at_the_whole_workspace() {
 }
 
 #[test]
-fn an_event_that_asks_for_no_work_says_why() {
-    let reason = |value: Value| one_of(&value).ignored_because.unwrap();
-    insta::assert_snapshot!(reason(json!({})), @"it has no event name");
-    insta::assert_snapshot!(reason(json!({"event": "moon_landed", "workspace_id": "7"})), @"Docket does not know this event name");
-    insta::assert_snapshot!(reason(json!({"event": "file.accessed"})), @"reading changes no file");
-    insta::assert_snapshot!(reason(json!({"event": "file.added", "workspace_id": "7"})), @"it names no file");
-    insta::assert_snapshot!(reason(json!({"event": "folder.moved", "workspace_id": "7"})), @"it names no folder");
+fn the_one_payload_that_fastio_prints_is_read() {
+    let printed = json!({"eventType": "upload", "workspaceId": "4829105738291047362", "fileId": "2abcd-efghj",
+        "fileName": "large-video.mp4", "fileSize": 2_457_600_000_u64, "userId": "9876543210987654321",
+        "timestamp": "2026-09-25T21:40:11Z", "eventId": "evt_1"});
+    assert_eq!(one_of(&printed), Event { name: "upload".into(), ..expected() });
+    for (name, kind) in
+        [("modification", Kind::Modified), ("deletion", Kind::Deleted), ("delete", Kind::Deleted)]
+    {
+        let event = one_of(&json!({"eventType": name, "shareId": "55", "folderId": "2b"}));
+        assert_eq!((event.kind, event.profile), (kind, Some(Profile::share("55"))));
+        assert_eq!(event.node, Some(NodeId::new("2b")));
+    }
+}
+
+#[test]
+fn a_place_is_a_look_whatever_the_event_is_called() {
+    let file = Task::File { profile: Profile::workspace("7"), node: NodeId::new("2a") };
+    for name in [json!("moon_landed"), json!("file.scanned"), json!(""), json!(null), json!(42), json!(["x"])]
+    {
+        let event = one_of(&json!({"event": name, "workspace_id": "7", "file_id": "2a"}));
+        assert_eq!(event.task(), Some(file.clone()), "{name}");
+    }
+    // Known to change no file.
+    for name in ["file.accessed", "access", "comment_created", "workspace_storage_lock_overridden"] {
+        assert_eq!(
+            one_of(&json!({"event": name, "workspace_id": "7", "file_id": "2a"})).task(),
+            None,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_event_that_names_a_workspace_and_nothing_in_it_is_a_look_at_the_workspace() {
+    let whole = Task::Relist { profile: Some(Profile::workspace("7")) };
+    for event in [
+        json!({"event": "folder.moved", "workspace_id": "7"}),
+        json!({"event": "file.added", "workspace_id": "7", "file_id": "../../user"}),
+        json!({"event": "file.added", "workspace_id": "7", "file": "nda.pdf"}),
+        json!({"event": "moon_landed", "data": {"workspace": {"id": 7}}}),
+    ] {
+        let parsed = parse(event.to_string().as_bytes()).unwrap().remove(0);
+        assert_eq!((parsed.event.task(), parsed.also), (None, vec![whole.clone()]), "{event}");
+        assert!(parsed.event.ignored_because.unwrap().contains("listed as a whole"));
+    }
+}
+
+#[test]
+fn an_event_that_names_both_trees_is_a_look_in_both() {
+    let body =
+        json!({"event": "file.added", "workspace_id": "7", "share_id": "55", "file_id": "2a"}).to_string();
+    let parsed = parse(body.as_bytes()).unwrap().remove(0);
+    let file = |profile| Task::File { profile, node: NodeId::new("2a") };
+    assert_eq!(parsed.event.task(), Some(file(Profile::workspace("7"))));
+    assert_eq!(parsed.also, [file(Profile::share("55"))]);
+}
+
+#[test]
+fn what_names_nothing_is_kept_with_the_reason_and_asks_for_a_look_at_everything() {
+    let reason = |value: Value| {
+        let parsed = parse(value.to_string().as_bytes()).unwrap().remove(0);
+        assert_eq!((parsed.event.task(), parsed.also), (None, vec![EVERYWHERE]), "{value}");
+        parsed.event.ignored_because.unwrap()
+    };
+    insta::assert_snapshot!(reason(json!({})), @"it has no event name and names no workspace or share");
+    insta::assert_snapshot!(reason(json!({"event": "moon_landed"})), @"it names no workspace or share");
     insta::assert_snapshot!(reason(json!({"event": "file.added", "file_id": "2a"})), @"it names no workspace or share");
-    insta::assert_snapshot!(reason(json!({"event": "file.added", "file_id": "../../user", "workspace_id": "7"})), @"its file id has characters that no Fastio id has");
     insta::assert_snapshot!(reason(json!([])), @"it is an empty list of events");
     insta::assert_snapshot!(reason(json!(["x"])), @"it is not a JSON object");
+    let accessed = parse(br#"{"event": "file.accessed"}"#).unwrap().remove(0);
+    assert_eq!(
+        (accessed.event.ignored_because.as_deref(), accessed.also),
+        (Some("reading changes no file"), vec![])
+    );
+}
+
+#[test]
+fn what_strict_json_refuses_hides_no_place() {
+    for (broken, shown) in [
+        (r#""name":"\ud83d.pdf""#, "half a surrogate pair"),
+        (r#""size":1e400"#, "a number beyond every float"),
+        (r#""version":123456789012345678901234567890"#, "a number beyond 64 bits"),
+        (r#""file_id":"2b""#, "a key that stands twice"),
+        ("\"name\":\"a\tb\"", "a bare control character"),
+    ] {
+        let body = format!(r#"{{{broken},"event":"file.added","workspace_id":"7","file_id":"2a"}}"#);
+        let event = parse(format!("\u{feff}{body}").as_bytes()).unwrap().remove(0).event;
+        let file = Task::File { profile: Profile::workspace("7"), node: NodeId::new("2a") };
+        assert_eq!(event.task(), Some(file), "{shown}");
+    }
+    let long = br#"{"event":"file.added","workspace_id":48291057382910473621,"file_id":"2a"}"#;
+    let profile = parse(long).unwrap().remove(0).event.profile;
+    assert_eq!(profile, Some(Profile::workspace("48291057382910473621")), "twenty digits are an id too");
 }
 
 #[test]
@@ -296,10 +377,64 @@ proptest! {
         let parsed = parse(body.as_bytes());
         prop_assert_eq!(&parsed, &parse(body.as_bytes()));
         prop_assert_eq!(parsed.as_ref().map(Vec::len).ok(), count(body.as_bytes()).ok());
-        for Parsed { event, .. } in parsed.into_iter().flatten() {
+        for Parsed { event, also, .. } in parsed.into_iter().flatten() {
             prop_assert!(!event.id.is_empty());
             prop_assert_eq!(event.kind == Kind::Ignored, event.ignored_because.is_some());
             prop_assert_eq!(event.kind == Kind::Ignored, event.task().is_none());
+            let harmless = matches!(names::meaning(&event.name), Some(Meaning::NoFile(_)));
+            prop_assert!(harmless || event.task().is_some() || !also.is_empty(), "it comes to nothing: {:?}", event);
         }
+    }
+
+    #[test]
+    fn a_documented_key_names_the_place_however_it_is_spelt_and_wherever_it_stands(
+        name in prop::sample::select(vec![
+            "workspace_storage_folder_deleted", "file.deleted", "folder.restored", "delete", "never heard of", "",
+        ]),
+        noun in prop::sample::select(vec!["object", "node", "file", "folder", "resource", "item", "entity"]),
+        tree in prop::sample::select(vec!["workspace", "share"]),
+        nested in any::<(bool, bool)>(),
+        spelling in 0..5_usize,
+        inside in prop::collection::vec(prop::sample::select(vec!["data", "payload", "attributes", "x"]), 0..3),
+        apart in any::<bool>(),
+    ) {
+        let spelt = |noun: &str| spell(&[noun, "id"], spelling);
+        let place = |noun: &str, id: &str, nested: bool| match nested {
+            true => json!({spell(&[noun], spelling): {spell(&["id"], spelling): id}}),
+            false => json!({spelt(noun): id}),
+        };
+        let node = place(noun, "2abcd-efghj", nested.0);
+        let tree_id = place(tree, "4829105738291047362", nested.1);
+        let mut body = node;
+        if !apart {
+            merge(&mut body, &tree_id);
+        }
+        for key in &inside {
+            body = json!({*key: body});
+        }
+        merge(&mut body, &json!({spell(&["event", "type"], spelling): name, spell(&["event", "id"], spelling): "evt"}));
+        if apart {
+            merge(&mut body, &tree_id);
+        }
+        let event = one_of(&body);
+        prop_assert_eq!(event.node, Some(NodeId::new("2abcd-efghj")), "{}", body);
+        prop_assert_eq!(event.profile.map(|profile| profile.id), Some("4829105738291047362".to_owned()), "{}", body);
+        prop_assert_eq!(event.id, "evt");
+    }
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    into.as_object_mut().unwrap().extend(from.as_object().unwrap().clone());
+}
+
+/// `folder_id`, `folderId`, `FolderId`, `folder-id`, `FOLDER_ID`.
+fn spell(words: &[&str], spelling: usize) -> String {
+    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
+    match spelling {
+        0 => words.join("_"),
+        1 => words[0].to_owned() + &words[1..].iter().map(|word| capital(word)).collect::<String>(),
+        2 => words.iter().map(|word| capital(word)).collect(),
+        3 => words.join("-"),
+        _ => words.join("_").to_uppercase(),
     }
 }

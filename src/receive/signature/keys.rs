@@ -10,8 +10,20 @@ use secrecy::{ExposeSecret, SecretString};
 use super::header::decode_base64;
 use super::mac::State;
 
-/// A decoded key shorter than this could be guessed.
-const MIN_DECODED_BYTES: usize = 16;
+/// A key shorter than this could be guessed. The specification of Standard Webhooks asks for 24; Fastio does not say how
+/// long its secrets are.
+pub const LEAST_KEY_BYTES: usize = 16;
+
+/// How many bytes of key a secret holds: decoded where it says that it is encoded, else as it is written.
+pub fn key_bytes(secret: &str) -> usize {
+    let decoded = match secret.split_once([':', '_']) {
+        Some(("whsec", tail)) => Some(decode_base64(tail).map_or(tail.len(), |bytes| bytes.len())),
+        Some(("hex", tail)) => hex::decode(tail).ok().map(|bytes| bytes.len()),
+        Some(("base64", tail)) => decode_base64(tail).map(|bytes| bytes.len()),
+        _ => None,
+    };
+    decoded.unwrap_or(secret.len())
+}
 
 /// Which reading of a secret made the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,7 +83,7 @@ pub fn all(secrets: &[SecretString]) -> Result<Vec<Key>, NoSecret> {
 fn readings(secret: &str) -> Vec<(KeyForm, Vec<u8>)> {
     let mut readings = vec![(KeyForm::AsGiven, secret.as_bytes().to_vec())];
     let mut add_decoded = |form, bytes: Option<Vec<u8>>| {
-        readings.extend(bytes.filter(|b| b.len() >= MIN_DECODED_BYTES).map(|b| (form, b)));
+        readings.extend(bytes.filter(|b| b.len() >= LEAST_KEY_BYTES).map(|b| (form, b)));
     };
     if let Some(tail) = secret.strip_prefix("whsec_") {
         add_decoded(KeyForm::TailDecoded, decode_base64(tail));

@@ -25,7 +25,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use header::Claim;
-pub use keys::{KeyForm, NoSecret};
+pub use keys::{KeyForm, LEAST_KEY_BYTES, NoSecret, key_bytes};
 use mac::{State, near};
 
 /// The first is documented; the others are guesses at the name that the guide does not show.
@@ -79,6 +79,15 @@ impl Accept {
 }
 
 /// Proof that a delivery came from a holder of one of our secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signed {
+    pub by: Verified,
+    /// When it was signed, in Unix milliseconds. Together with the body it tells a replay from a delivery that reads
+    /// the same: only the secret's holder can make another time.
+    pub at: i64,
+}
+
+/// What let a delivery in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Verified {
     pub scheme: Scheme,
@@ -154,22 +163,23 @@ impl Verifier {
 
     /// Looks at every pair of key and signature and only then answers, so that the time taken tells nothing about which
     /// pair matched.
-    pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Verified, Rejected> {
+    pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Signed, Rejected> {
         let (claims, timestamps) = self.claims(headers, now)?;
-        let mut verified = None;
+        let mut signed = None;
         for key in &self.keys {
             for timestamp in &timestamps {
                 let tag = key.state.over(&[timestamp.as_bytes(), body]);
                 for claim in claims.iter().filter(|claim| claim.timestamp == *timestamp) {
                     let matches = tag.is(&claim.signature);
-                    if matches && verified.is_none() {
+                    if matches && signed.is_none() {
                         let (secret_index, key_form) = (key.secret_index, key.form);
-                        verified = Some(Verified { scheme: claim.scheme, secret_index, key_form });
+                        let by = Verified { scheme: claim.scheme, secret_index, key_form };
+                        signed = milliseconds(claim.timestamp).map(|at| Signed { by, at });
                     }
                 }
             }
         }
-        verified.ok_or(Rejected::Mismatch)
+        signed.ok_or(Rejected::Mismatch)
     }
 
     /// What the headers claim, and each distinct time in it.

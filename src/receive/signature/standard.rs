@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::header::decode_base64;
 use super::mac::{SIGNATURE_BYTES, State, near};
-use super::{MAX_CLAIMS, Rejected};
+use super::{LEAST_KEY_BYTES, MAX_CLAIMS, Rejected};
 
 pub const ID: &str = "webhook-id";
 pub const TIMESTAMP: &str = "webhook-timestamp";
@@ -24,10 +24,6 @@ pub const TOLERANCE_SECONDS: u32 = 300;
 /// What a secret begins with.
 const PREFIX: &str = "whsec_";
 
-/// The specification wants secrets of 24 to 64 bytes. A shorter one is accepted down to this, below which it could be
-/// guessed.
-const LEAST_SECRET_BYTES: usize = 16;
-
 /// Ids are a few dozen characters. They are kept to tell duplicates, so they must not be a way to fill a disk.
 const MAX_ID_BYTES: usize = 256;
 
@@ -38,7 +34,7 @@ pub enum BadSecret {
     None,
     #[error("webhook secret number {0} is not base64 after `whsec_`")]
     NotBase64(usize),
-    #[error("webhook secret number {0} is shorter than {LEAST_SECRET_BYTES} bytes")]
+    #[error("webhook secret number {0} is shorter than {LEAST_KEY_BYTES} bytes")]
     TooShort(usize),
 }
 
@@ -130,7 +126,7 @@ fn bytes(secret: &SecretString, number: usize) -> Result<Vec<u8>, BadSecret> {
         Some(tail) => decode_base64(tail).ok_or(BadSecret::NotBase64(number))?,
         None => secret.as_bytes().to_vec(),
     };
-    if bytes.len() < LEAST_SECRET_BYTES { Err(BadSecret::TooShort(number)) } else { Ok(bytes) }
+    if bytes.len() < LEAST_KEY_BYTES { Err(BadSecret::TooShort(number)) } else { Ok(bytes) }
 }
 
 fn signatures(headers: &HeaderMap) -> Result<Vec<[u8; SIGNATURE_BYTES]>, Rejected> {

@@ -28,7 +28,7 @@ fn headers(pairs: &[(&'static str, String)]) -> HeaderMap {
         .collect()
 }
 
-fn check(pairs: &[(&'static str, String)]) -> Result<Verified, Rejected> {
+fn check(pairs: &[(&'static str, String)]) -> Result<Signed, Rejected> {
     verifier(&[SECRET], Accept::Auto).verify(&headers(pairs), BODY, NOW)
 }
 
@@ -43,10 +43,13 @@ fn every_reading_of_the_secret_is_accepted_in_both_documented_schemes() {
     for (base64, hex, key_form) in vectors {
         let in_one = [("fastio-signature", format!("t={AT},v1={base64}"))];
         let scheme = Scheme::FastioV1Base64;
-        assert_eq!(check(&in_one), Ok(Verified { scheme, secret_index: 0, key_form }));
+        assert_eq!(
+            check(&in_one),
+            Ok(Signed { by: Verified { scheme, secret_index: 0, key_form }, at: NOW })
+        );
         let apart = [("x-fastio-signature", format!("sha256={hex}")), ("x-fastio-timestamp", AT.into())];
         let scheme = Scheme::XFastioSha256Hex;
-        assert_eq!(check(&apart), Ok(Verified { scheme, secret_index: 0, key_form }));
+        assert_eq!(check(&apart), Ok(Signed { by: Verified { scheme, secret_index: 0, key_form }, at: NOW }));
     }
 }
 
@@ -76,7 +79,7 @@ fn variants_that_the_guides_leave_open_are_accepted() {
 fn the_second_secret_of_a_rotation_is_told_apart() {
     let both = verifier(&["the-new-secret-of-the-rotation", SECRET], Accept::Auto);
     let signed = headers(&[("fastio-signature", format!("t={AT},v1={WHOLE_BASE64}"))]);
-    assert_eq!(both.verify(&signed, BODY, NOW).unwrap().secret_index, 1);
+    assert_eq!(both.verify(&signed, BODY, NOW).unwrap().by.secret_index, 1);
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn a_secret_declared_as_hex_is_decoded_and_a_short_one_is_not() {
     let declared = format!("hex:{}", hex::encode(b"test-secret-1234567890"));
     let signed = headers(&[("fastio-signature", format!("t={AT},v1={DECODED_BASE64}"))]);
     let verified = verifier(&[&declared], Accept::Auto).verify(&signed, BODY, NOW).unwrap();
-    assert_eq!(verified.key_form, KeyForm::Declared);
+    assert_eq!(verified.by.key_form, KeyForm::Declared);
     let short = keys::all(&["whsec_dGVzdA==".into()]).unwrap();
     assert!(short.iter().all(|key| key.form != KeyForm::TailDecoded));
 }

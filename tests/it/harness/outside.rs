@@ -102,11 +102,11 @@ impl World {
         journal["requests"].as_array().unwrap().clone()
     }
 
-    /// The id of the file that is at `path` now.
+    /// The id of the file or folder that is at `path` now.
     pub async fn node(&self, path: &str) -> String {
         let state = self.fastio_state().await;
-        let files = state["files"].as_array().unwrap();
-        let file = files.iter().find(|file| file["path"] == path).unwrap();
-        file["node_id"].as_str().unwrap().to_owned()
+        let mut nodes = ["files", "folders"].iter().flat_map(|kind| state[*kind].as_array().unwrap());
+        let node = nodes.find(|node| node["path"] == path).unwrap();
+        node["node_id"].as_str().unwrap().to_owned()
     }
 }

@@ -81,26 +81,45 @@ async fn a_delivery_told_twice_is_one_event_and_one_job() {
 }
 
 #[tokio::test]
-async fn a_repeat_without_an_id_is_one_event_but_looked_at_again() {
+async fn a_replay_makes_nothing_and_the_same_words_signed_again_are_another_event() {
     let world = World::start().await;
-    let body = json!({"event": "file.modified", "data": {"file_id": "2a", "workspace_id": "7"}});
-    assert_eq!(world.send(&body).await, 202);
-    assert_eq!(world.drain().await, (1, 0, 1));
-    assert_eq!(world.send(&body).await, 202);
-    assert_eq!(world.drain().await, (0, 1, 1));
-    assert_eq!((world.events().await.len(), world.jobs().await), (1, 1));
+    let body = json!({"event": "file.modified", "data": {"file_id": "2a", "workspace_id": "7"}}).to_string();
+    let captured = world.signed(body.as_bytes());
+    for _ in 0..960 {
+        assert_eq!(world.post(&captured, body.as_bytes()).await.status(), 202);
+    }
+    assert_eq!(world.drain().await, (1, 959, 1));
+    // As long as it is accepted at all.
+    world.clock.shift(250_000);
+    assert_eq!(world.post(&captured, body.as_bytes()).await.status(), 202);
+    assert_eq!(world.drain().await, (0, 1, 0));
+    let again = world.signed(body.as_bytes());
+    assert_eq!(world.post(&again, body.as_bytes()).await.status(), 202);
+    assert_eq!(world.drain().await, (1, 0, 1), "the file may have changed a second time");
+    assert_eq!((world.events().await.len(), world.jobs().await), (2, 1));
 }
 
 #[tokio::test]
-async fn what_docket_does_not_know_is_shown_as_ignored() {
+async fn what_is_known_to_change_no_file_is_shown_as_ignored() {
     let world = World::start().await;
-    assert_eq!(world.send(&json!({"event_id": "e1", "event": "moon_landed"})).await, 202);
     assert_eq!(world.send(&json!({"event_id": "e2", "event": "file.accessed", "file_id": "2a"})).await, 202);
-    assert_eq!(world.send(&json!({"hello": "from the dashboard"})).await, 202);
-    assert_eq!(world.drain().await, (3, 0, 0));
+    assert_eq!(world.drain().await, (1, 0, 0));
     let events = world.events().await;
     assert!(events.iter().all(|row| row.kind == "ignored" && row.ignored_because.is_some()), "{events:?}");
     assert_eq!(world.jobs().await, 0);
+}
+
+#[tokio::test]
+async fn what_names_no_place_is_shown_with_the_reason_and_is_one_look_at_everything() {
+    let world = World::start().await;
+    assert_eq!(world.send(&json!({"event_id": "e1", "event": "moon_landed"})).await, 202);
+    assert_eq!(world.send(&json!({"hello": "from the dashboard"})).await, 202);
+    let body = br#"{"hello":"\ud83d","size":1e400}"#;
+    assert_eq!(world.post(&world.signed(body), body).await.status(), 202);
+    assert_eq!(world.drain().await, (3, 0, 1));
+    let events = world.events().await;
+    assert!(events.iter().all(|row| row.kind == "ignored" && row.ignored_because.is_some()), "{events:?}");
+    assert_eq!(world.number("SELECT count(*) FROM job WHERE key = 'relist'").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,11 +175,15 @@ async fn a_delivery_of_many_events_that_ask_for_nothing_is_a_few_rows() {
     assert_eq!(world.send(&json!(events)).await, 202);
     assert_eq!(world.send(&json!({"events": events})).await, 202);
     assert_eq!(world.send(&json!(vec![json!({}); 1001])).await, 400);
-    assert_eq!(world.drain().await, (19, 1, 1));
+    // One for the file, and one for what nobody can place.
+    assert_eq!(world.drain().await, (19, 1, 2));
     let reasons: Vec<String> =
         world.events().await.into_iter().filter_map(|row| row.ignored_because).collect();
     assert_eq!(
-        reasons.iter().filter(|why| *why == "this and 990 more of its delivery ask for nothing").count(),
+        reasons
+            .iter()
+            .filter(|why| *why == "this and 990 more of its delivery name no file that changed")
+            .count(),
         2
     );
 }

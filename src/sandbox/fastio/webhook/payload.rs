@@ -1,22 +1,34 @@
-//! Bodies of webhooks. No document shows a whole one; the plain schemes send the flat event that one guide describes and
-//! whose names agree with the API reference, and a mixed subscription takes turns in every shape that the guides hint at.
+//! Bodies of webhooks. One guide prints a whole one, and another describes the flat event whose names agree with the API
+//! reference; a mixed subscription takes turns in these and in every shape that the guides hint at.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::sandbox::Scheme;
-use crate::sandbox::fastio::event::Event;
+use crate::sandbox::fastio::event::{Event, What};
 use crate::sandbox::fastio::id::shown;
 use crate::sandbox::fastio::time::written;
+use crate::sandbox::fastio::tree::Kind;
+
+/// The forms that a mixed subscription takes turns in.
+const FORMS: [fn(&Event) -> Value; 8] = [
+    flat,
+    |event| json!({"event": flat(event)}),
+    dotted,
+    |event| json!({"events": [flat(event)]}),
+    guide,
+    inside,
+    resource,
+    |event| json!({"eventType": event.name(), "data": guide(event)}),
+];
 
 /// The same event always has the same body, so that a repeated delivery is the same bytes.
 pub fn body(event: &Event, scheme: Scheme) -> String {
-    let value = match (scheme, event.seq % 4) {
-        (Scheme::Mixed, 1) => json!({"event": flat(event)}),
-        (Scheme::Mixed, 2) => dotted(event),
-        (Scheme::Mixed, 3) => json!({"events": [flat(event)]}),
-        _ => flat(event),
+    let form = match scheme {
+        Scheme::Mixed => FORMS[usize::try_from(event.seq % FORMS.len() as u64).expect("less than eight")],
+        Scheme::Guide => guide,
+        Scheme::FastioBase64 | Scheme::FastioHex | Scheme::XFastioSha256 => flat,
     };
-    value.to_string()
+    form(event).to_string()
 }
 
 fn flat(event: &Event) -> Value {
@@ -44,4 +56,46 @@ fn dotted(event: &Event) -> Value {
 
 fn profile_field(event: &Event) -> String {
     format!("{}_id", event.profile.kind.as_str())
+}
+
+/// As the guide on Temporal prints it. It has no word for what is moved or restored.
+fn guide(event: &Event) -> Value {
+    let what = match event.what {
+        What::Added | What::Copied | What::Restored => "upload",
+        What::Updated | What::VersionRestored | What::Moved | What::LockOverridden => "modify",
+        What::Deleted => "delete",
+        What::DownloadTokenCreated => "access",
+    };
+    let node = if event.kind == Kind::Folder { "folderId" } else { "fileId" };
+    let profile = format!("{}Id", event.profile.kind.as_str());
+    let mut body = Map::new();
+    let mut put = |key: &str, value: &str| body.insert(key.to_owned(), value.into());
+    put("eventType", what);
+    put(&profile, &event.profile.id);
+    put(node, &shown(&event.object));
+    put("userId", &event.user);
+    put("timestamp", &written(event.at));
+    put("eventId", &event.id);
+    Value::Object(body)
+}
+
+/// What it is about as the content of an object, by its bare `id`.
+fn inside(event: &Event) -> Value {
+    json!({
+        "eventId": event.id,
+        "type": event.name(),
+        "createdAt": event.at,
+        "data": {"id": shown(&event.object), event.profile.kind.as_str(): {"id": event.profile.id}},
+    })
+}
+
+/// What it is about under a name that does not tell what that is.
+fn resource(event: &Event) -> Value {
+    json!({
+        "event_id": event.id,
+        "event_type": event.name(),
+        "resource": {"type": "node", "id": shown(&event.object)},
+        "profile_type": event.profile.kind.as_str(),
+        "profile_id": event.profile.id,
+    })
 }

@@ -39,7 +39,7 @@ const STYLES: [Style; 5] =
 pub fn headers(webhook: &Webhook, seq: u64, now: i64, body: &str) -> HeaderMap {
     let mixed = webhook.scheme == Scheme::Mixed;
     let style = match webhook.scheme {
-        Scheme::FastioBase64 => Style::V1Base64,
+        Scheme::FastioBase64 | Scheme::Guide => Style::V1Base64,
         Scheme::FastioHex => Style::V1Hex,
         Scheme::XFastioSha256 => Style::Sha256Hex,
         Scheme::Mixed => STYLES[usize::try_from(seq % STYLES.len() as u64).expect("less than five")],
