@@ -135,7 +135,8 @@ impl Base {
         Ok(url)
     }
 
-    fn is_loopback(&self) -> bool {
+    /// Whether it is this machine's.
+    pub fn is_loopback(&self) -> bool {
         match self.0.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
             Some(Host::Ipv4(address)) => address.is_loopback(),

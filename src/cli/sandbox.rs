@@ -12,13 +12,9 @@ use url::Url;
 use super::failure::{Failure, Outcome};
 use super::signals::Signals;
 use super::{log, output};
-use crate::config::Config;
+use crate::config::{Config, PUBLIC_SECRET};
 use crate::fastio::Profile;
 use crate::sandbox::{Options, Sandbox, Scheme, Webhook, start};
-
-/// What the stand-ins' webhooks are signed with unless FASTIO_WEBHOOK_SECRET says otherwise: `whsec_` and a fixed text
-/// in base64. It protects nothing, so it may be printed.
-pub const PUBLIC_SECRET: &str = "whsec_ZG9ja2V0LXNhbmRib3gtaXMtbm90LXNlY3JldA==";
 
 /// The workspace of the examples and documents, which is there from the start, so that `docket check` finds it before the
 /// first file. Any other is there when something is put into it.
@@ -38,7 +34,7 @@ pub struct Arguments {
     /// Where Fastio's webhooks go, such as http://127.0.0.1:8080/webhooks/fastio; without it none are sent
     #[arg(long, value_name = "URL")]
     webhook: Option<Url>,
-    /// How webhooks are signed
+    /// How webhooks are signed and written
     #[arg(long, value_enum, default_value_t = SchemeName::Fastio)]
     scheme: SchemeName,
     /// How long a vector store takes to index a file, such as 200ms or 2s
@@ -63,6 +59,8 @@ pub enum SchemeName {
     FastioHex,
     /// X-Fastio-Signature: sha256=HEX
     XFastio,
+    /// As fastio, with the body in camel case that one guide prints
+    Guide,
     /// Every documented way in turn
     Mixed,
 }
@@ -73,6 +71,7 @@ impl From<SchemeName> for Scheme {
             SchemeName::Fastio => Scheme::FastioBase64,
             SchemeName::FastioHex => Scheme::FastioHex,
             SchemeName::XFastio => Scheme::XFastioSha256,
+            SchemeName::Guide => Scheme::Guide,
             SchemeName::Mixed => Scheme::Mixed,
         }
     }

@@ -2,6 +2,7 @@
 //! and never print.
 
 mod base_url;
+mod fault;
 mod overlay;
 pub mod permissions;
 mod ranges;
@@ -15,10 +16,12 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::http::Base;
 use crate::sync::{RuleError, RuleSettings, Rules};
 use crate::{database, feed, mistake, operate, queue, receive, run, sync};
 
 pub use base_url::Way;
+pub use fault::{Fault, PUBLIC_SECRET};
 pub use secrets::Secrets;
 
 /// Where the settings are when nobody says otherwise.
@@ -80,6 +83,8 @@ pub enum ConfigError {
          set {section}.allow_plain_http = true if the way there is safe otherwise"
     )]
     PlainHttp { section: &'static str },
+    #[error("{which} {fault}")]
+    BadSecret { which: String, fault: Fault },
     #[error("{0}")]
     Rule(#[from] RuleError),
     #[error("{0}")]
@@ -303,6 +308,12 @@ impl Config {
     /// The first rule that cannot work.
     pub fn rules(&self) -> Result<Rules, RuleError> {
         Rules::new(self.rules.clone())
+    }
+
+    /// What is wrong with the webhooks' secrets, without them. None may be used by a server.
+    pub fn webhook_faults(&self) -> Vec<ConfigError> {
+        let is_here = |url| Base::new(url).is_ok_and(|base| base.is_loopback());
+        self.secrets.webhook_faults(is_here(&self.fastio.base_url) && is_here(&self.openai.base_url))
     }
 
     /// What is run over the files of `rules`, checked, with the schemas it names.

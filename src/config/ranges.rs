@@ -98,6 +98,7 @@ impl Config {
         if self.secrets.fastio_webhook.is_empty() {
             wrong.push(NoSecret.to_string());
         }
+        wrong.extend(self.webhook_faults().iter().map(ToString::to_string));
         if wrong.is_empty() { Ok(()) } else { Err(ConfigError::Unusable(wrong)) }
     }
 }

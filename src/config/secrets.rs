@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
+use super::fault::{self, Fault};
 
 /// What nobody else may see.
 #[derive(Debug, Clone, Default)]
@@ -33,22 +34,53 @@ impl Secrets {
     }
 
     /// # Errors
-    /// It is not set.
+    /// It is not set, or is none.
     pub fn fastio_api_key(&self) -> Result<SecretString, ConfigError> {
-        self.fastio_api_key.clone().ok_or(ConfigError::NoSecret {
-            variable: "FASTIO_API_KEY",
-            why: "make a key at go.fast.io under Settings, API keys, that may read the workspaces of the rules",
-        })
+        let why =
+            "make a key at go.fast.io under Settings, API keys, that may read the workspaces of the rules";
+        key(self.fastio_api_key.as_ref(), "FASTIO_API_KEY", why)
     }
 
     /// # Errors
-    /// It is not set.
+    /// It is not set, or is none.
     pub fn openai_api_key(&self) -> Result<SecretString, ConfigError> {
-        self.openai_api_key.clone().ok_or(ConfigError::NoSecret {
-            variable: "OPENAI_API_KEY",
-            why: "make a project key at platform.openai.com that may write files and vector stores",
-        })
+        let why = "make a project key at platform.openai.com that may write files and vector stores";
+        key(self.openai_api_key.as_ref(), "OPENAI_API_KEY", why)
     }
+
+    /// What is wrong with the webhooks' secrets; `is_at_home` where both services are stand-ins on this machine.
+    pub(super) fn webhook_faults(&self, is_at_home: bool) -> Vec<ConfigError> {
+        let lists = [
+            ("FASTIO_WEBHOOK_SECRET", &self.fastio_webhook),
+            ("OPENAI_WEBHOOK_SECRET", &self.openai_webhook),
+        ];
+        let each = lists.into_iter().flat_map(|(variable, list)| {
+            list.iter().enumerate().map(move |(place, secret)| (variable, (place + 1, list.len()), secret))
+        });
+        each.filter_map(|(variable, which, secret)| {
+            let fault = fault::of_webhook_secret(secret.expose_secret(), is_at_home)?;
+            Some(bad(variable, which, fault))
+        })
+        .collect()
+    }
+}
+
+fn key(
+    key: Option<&SecretString>,
+    variable: &'static str,
+    why: &'static str,
+) -> Result<SecretString, ConfigError> {
+    let key = key.ok_or(ConfigError::NoSecret { variable, why })?;
+    match fault::of_key(key.expose_secret()) {
+        Some(fault) => Err(bad(variable, (1, 1), fault)),
+        None => Ok(key.clone()),
+    }
+}
+
+/// Which of several it is, is told by its number.
+fn bad(variable: &str, (number, of): (usize, usize), fault: Fault) -> ConfigError {
+    let which = if of > 1 { format!("{variable}, secret number {number},") } else { variable.to_owned() };
+    ConfigError::BadSecret { which, fault }
 }
 
 /// The secrets in a variable, separated by commas.

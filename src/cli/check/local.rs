@@ -61,6 +61,13 @@ pub fn secret(report: &mut Report, config: &Config) -> io::Result<()> {
         Ok(policy) => policy,
         Err(error) => return report.fail(CHECK, error.to_string()),
     };
+    let faults = config.webhook_faults();
+    for fault in &faults {
+        report.fail(CHECK, fault.to_string())?;
+    }
+    if !faults.is_empty() {
+        return Ok(());
+    }
     let secrets = &config.secrets.fastio_webhook;
     match Verifier::new(secrets, policy) {
         Ok(_) if secrets.len() == 1 => report.ok(CHECK, "one is set"),

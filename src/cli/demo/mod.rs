@@ -22,12 +22,12 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::failure::{Failure, Outcome};
-use super::sandbox::{MODEL, PUBLIC_SECRET, WORKSPACE, bare, control};
+use super::sandbox::{MODEL, WORKSPACE, bare, control};
 use super::signals::Signals;
 use super::{SettingsArgs, log, output};
 use crate::app::{App, Start};
 use crate::clock::Clock;
-use crate::config::{Config, Sources};
+use crate::config::{Config, PUBLIC_SECRET, Sources};
 use crate::openai::VectorStoreId;
 use crate::run::RunId;
 use crate::sandbox::{Options, Sandbox, Scheme, Webhook};

@@ -7,6 +7,7 @@ mod live;
 mod long;
 mod rows;
 mod runs;
+mod secret;
 mod status;
 mod steps;
 
