@@ -177,8 +177,10 @@ fn binary() -> std::ffi::OsString {
     std::env::var_os("CRASH_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_docket").into())
 }
 
-/// Two rules; short intervals, so that what no webhook told is found while the test runs.
+/// Two rules; short intervals, so that what no webhook told is found while the test runs. Sweeps only on request: they would
+/// hide what a webhook or the feed told in vain.
 fn settings(options: &Options, port: u16, (fastio, openai): (&str, &str)) -> String {
+    let sweep_minutes = u8::from(options.sweeps);
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/legal/liability.schema.json");
     let feed = match options.has(Way::Feed) {
         true => format!("[feed]\norg_id = '{ORG}'\npoll_seconds = 2\noverlap_seconds = 5\n"),
@@ -189,7 +191,7 @@ fn settings(options: &Options, port: u16, (fastio, openai): (&str, &str)) -> Str
          [fastio]\nbase_url = '{fastio}'\n[openai]\nbase_url = '{openai}'\n\
          [receive]\nlisten = '127.0.0.1:{port}'\n[operate]\nlisten = 'off'\n\
          [sync]\nindex_deadline_seconds = 20\n\
-         [sweep]\nevery_minutes = 1\n\
+         [sweep]\nevery_minutes = {sweep_minutes}\n\
          [log]\nfilter = 'warn'\nformat = 'json'\n\
          {feed}\
          [[rule]]\nname = 'all'\nworkspace = '{WORKSPACE}'\n\

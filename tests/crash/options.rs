@@ -25,6 +25,9 @@ pub struct Options {
     /// How changes are not learnt in this run
     #[arg(long, value_name = "WAY", value_enum)]
     pub without: Vec<Way>,
+    /// Let the server sweep every minute as well; then nothing is judged before a sweep
+    #[arg(long)]
+    pub sweeps: bool,
     /// How many events a second are aimed at; by default a kill comes every four seconds
     #[arg(long, value_name = "N")]
     pub rate: Option<f64>,
@@ -84,6 +87,9 @@ impl Options {
         }
         if let Some(rate) = self.rate {
             command += &format!(" --rate {rate}");
+        }
+        if self.sweeps {
+            command += " --sweeps";
         }
         for way in &self.without {
             command += &format!(" --without {}", format!("{way:?}").to_lowercase());

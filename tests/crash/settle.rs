@@ -1,4 +1,5 @@
-//! The end: faults are off, everything settles, a sweep makes up for what nobody told, and then all is looked at.
+//! The end: faults are off, everything settles, and what was told must have had its effect. Then a sweep makes up for what
+//! nobody told, and all is looked at.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -26,15 +27,19 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
         since = work::take_in(&fleet.stands, &fleet.deliver, 0).await?;
     }
     let mut stuck = quiet(options, fleet).await?;
-    let (mut differences, mut found) = (Vec::new(), Value::Null);
+    let (mut before, mut differences, mut found) = (Vec::new(), Vec::new(), Value::Null);
     if stuck.is_empty() {
+        if !options.sweeps {
+            before = check::broken_before_sweep(&look(fleet, &worked, Vec::new()).await?);
+        }
         found = sweep(fleet, &[], &mut differences).await?;
         stuck = quiet(options, fleet).await?;
         sweep(fleet, &["--dry-run"], &mut differences).await?;
     }
     let seconds = began.elapsed().as_secs_f64();
     let seen = look(fleet, &worked, differences).await?;
-    let mut broken = check::broken(&seen);
+    let mut broken = before;
+    broken.extend(check::broken(&seen));
     broken.extend(Broken::of("everything settles in time", stuck));
     let slow =
         worked.killed.recoveries.iter().map(|back| back.seconds()).filter(|back| *back >= options.recovery);

@@ -74,7 +74,8 @@ pub async fn work(options: &Options, fleet: &mut Fleet) -> anyhow::Result<Worked
     let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
     for lane in Lane::ALL {
         let until = (shared.stop.clone(), shared.calm.clone());
-        parts.spawn(faults::strike(shared.stands.clone(), (lane, options.seed), struck.clone(), until));
+        let plan = (lane, options.seed, options.has(Way::Feed));
+        parts.spawn(faults::strike(shared.stands.clone(), plan, struck.clone(), until));
     }
     parts.spawn(count(shared.clone(), options.events, options.has(Way::Webhooks)));
     let script = Script::new(options.seed, options.files(), options.events);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use check::gaps::{Gap, absences, gaps, unbroken};
 use check::runs::Run;
-use check::{Broken, Rows, Seen, broken};
+use check::{Broken, Rows, Seen, broken, broken_before_sweep};
 
 /// A file of the workspace, as Fastio's stand-in shows it.
 fn file(node: &str, path: &str) -> Value {
@@ -128,6 +128,22 @@ fn the_judge_compares_the_vector_stores_with_fastio() {
     assert_eq!(twice, [EQUAL, "no file has two copies", "every copy is on record"]);
     let missing = after(|seen| seen.openai["vector_stores"][0]["files"] = json!([]));
     assert_eq!(missing, [EQUAL, "every copy is on record", "no File object is in no vector store"]);
+}
+
+#[test]
+fn before_a_sweep_the_judge_excuses_a_purge_and_nothing_that_was_told() {
+    let before = |spoil: fn(&mut Seen)| {
+        let mut seen = well();
+        spoil(&mut seen);
+        broken_before_sweep(&seen).into_iter().map(|broken| broken.promise).collect::<Vec<_>>()
+    };
+    const EQUAL: &str = "before any sweep the vector stores hold what Fastio holds";
+    assert_eq!(before(|_| {}), [""; 0]);
+    let purged: fn(&mut Seen) = |seen| drop(seen.fastio["files"].as_array_mut().unwrap().remove(0));
+    assert_eq!(before(purged), [""; 0]);
+    assert_eq!(before(|seen| seen.fastio["files"][0]["trashed"] = json!(true)), [EQUAL]);
+    assert_eq!(before(|seen| seen.fastio["files"][0]["path"] = json!("/moved.txt")), [EQUAL]);
+    assert_eq!(before(|seen| seen.openai["vector_stores"][0]["files"] = json!([])), [EQUAL]);
 }
 
 #[test]
