@@ -135,8 +135,7 @@ impl Base {
         Ok(url)
     }
 
-    /// Whether it is this machine's.
-    pub fn is_loopback(&self) -> bool {
+    fn is_loopback(&self) -> bool {
         match self.0.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
             Some(Host::Ipv4(address)) => address.is_loopback(),

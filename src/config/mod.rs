@@ -16,7 +16,6 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use crate::http::Base;
 use crate::sync::{RuleError, RuleSettings, Rules};
 use crate::{database, feed, mistake, operate, queue, receive, run, sync};
 
@@ -312,8 +311,8 @@ impl Config {
 
     /// What is wrong with the webhooks' secrets, without them. None may be used by a server.
     pub fn webhook_faults(&self) -> Vec<ConfigError> {
-        let is_here = |url| Base::new(url).is_ok_and(|base| base.is_loopback());
-        self.secrets.webhook_faults(is_here(&self.fastio.base_url) && is_here(&self.openai.base_url))
+        let bases = [&self.fastio.base_url, &self.openai.base_url];
+        self.secrets.webhook_faults(bases.into_iter().all(base_url::is_loopback))
     }
 
     /// What is run over the files of `rules`, checked, with the schemas it names.
