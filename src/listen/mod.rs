@@ -39,7 +39,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use peer::{Known, Peer};
 pub use seats::Visitor;
-use seats::{Seat, Seats};
+use seats::{Bounds, Seat, Seats};
 use stream::Patient;
 
 /// How long to wait after the operating system could not give us a connection (too many open files, as a rule).
@@ -48,6 +48,14 @@ const ACCEPT_TROUBLE: Duration = Duration::from_millis(200);
 /// Connections that may wait to be accepted: what Linux grants at most unless told otherwise. Past it a sender's system
 /// tries again by itself, but only after a second.
 const BACKLOG: u32 = 4_096;
+
+/// How many may be made to give way in a second where heads are waited for. With all of the backlog before it, a sender is
+/// accepted within half a second.
+const ARRIVALS_A_SECOND: u32 = 8_000;
+
+/// The same where requests are served, which is ten times the work: fewer, so that who comes back again and again leaves
+/// processor time to the others. With a waiting room full of requests before it, a sender has its place in two seconds.
+const SERVED_A_SECOND: u32 = 4_000;
 
 /// What a listener puts up with.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +67,7 @@ pub struct Limits {
     /// How long a request's head may take, and how long a connection may idle.
     pub header_time: Duration,
     pub header_bytes: usize,
-    /// How long a request that nobody has vouched for keeps its connection when others want one.
+    /// How long a request that nobody has vouched for keeps its connection, at least, when others want one.
     pub request_time: Duration,
     /// How long requests in hand may take to finish at a stop.
     pub stop_time: Duration,
@@ -103,8 +111,10 @@ struct Site {
 /// Serves `router` on `listener` until `stop`, then finishes the requests in hand within the limit.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
     let known = Arc::new(Known::default());
-    let places = Seats::new(limits.waiting, limits.request_time, known.clone());
-    let seats = Seats::new(limits.connections, limits.request_time, known);
+    let request_time = limits.request_time;
+    let waiting = Bounds { places: limits.waiting, a_second: ARRIVALS_A_SECOND, request_time };
+    let served = Bounds { places: limits.connections, a_second: SERVED_A_SECOND, request_time };
+    let (places, seats) = (Seats::new(waiting, known.clone()), Seats::new(served, known));
     let site = Site { http: http(&limits), router, seats, head_time: limits.header_time, stop };
     let site = Arc::new(site);
     let mut connections = JoinSet::new();
@@ -189,7 +199,8 @@ async fn connection(site: Arc<Site>, stream: TcpStream, place: Seat) {
     drop(place);
     // Whoever hung up or said too little in time is owed no answer.
     if let Ok(Ok((head, seat))) = begun {
-        serve_one(&site, Patient::new(head, stream), seat).await;
+        // In a box of its own, so that a connection which only waits is small.
+        Box::pin(serve_one(&site, Patient::new(head, stream), seat)).await;
     }
 }
 

@@ -16,7 +16,7 @@
 //! never be let in again.
 //!
 //! *Health.* Deliveries that wait for their commit never hold the last eighth of the places, and everything else gives way
-//! within [`GRACE`]. So `/livez` is reached and answered while everything else stands still.
+//! within tenths of a second. So `/livez` is reached and answered while everything else stands still.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,17 +27,37 @@ use tokio::sync::Notify;
 use super::gate::Gate;
 use super::peer::{Known, Peer};
 
-/// How long a connection may wait for its first bytes, or between requests, before it can be made to give way. A sender's
-/// request leaves it together with the end of the handshake, so this is for our own delays. It also bounds what those
-/// who always come back can cost: with 1,024 places some 10,000 connections a second.
-const GRACE: Duration = Duration::from_millis(100);
+/// How many connections there may be, and how fast they may change.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub places: usize,
+    /// How many can be made to give way in a second. Whoever is pressed out comes back at once if it wants to, so this is what
+    /// those can cost us; and who waits for a place waits for all before it at this rate.
+    pub a_second: u32,
+    /// How long a request that nobody vouches for keeps its place, at least.
+    pub request_time: Duration,
+}
+
+impl Bounds {
+    /// How long a connection that asks nothing keeps its place: when all have just come, the rate is kept.
+    fn grace(&self) -> Duration {
+        let places = u32::try_from(self.places).unwrap_or(u32::MAX);
+        Duration::from_secs(1) * places / self.a_second
+    }
+}
+
+/// Between two looks at who is old enough to give way.
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 
 /// Everybody who is connected.
 pub struct Seats {
     limit: usize,
-    request_time: Duration,
+    /// How long who asks nothing, and who asks, keeps a seat that others want.
+    grace: (Duration, Duration),
     known: Arc<Known>,
     state: Mutex<State>,
+    /// Who waits does so in the order of arrival, strangers in one line and the known in the other.
+    lines: [tokio::sync::Mutex<()>; 2],
     /// Told when a seat becomes free.
     freed: Notify,
     gate: Gate,
@@ -103,21 +123,24 @@ impl Taken {
 }
 
 impl Seats {
-    /// `request_time` is how long a request that nobody vouches for keeps its seat when others want it.
-    pub fn new(limit: usize, request_time: Duration, known: Arc<Known>) -> Arc<Seats> {
-        let (state, freed, gate) = (Mutex::default(), Notify::new(), Gate::default());
-        Arc::new(Seats { limit, request_time, known, state, freed, gate })
+    pub fn new(bounds: Bounds, known: Arc<Known>) -> Arc<Seats> {
+        let grace = (bounds.grace(), bounds.grace().max(bounds.request_time));
+        let (state, lines, freed, gate) =
+            (Mutex::default(), Default::default(), Notify::new(), Gate::default());
+        Arc::new(Seats { limit: bounds.places, grace, known, state, lines, freed, gate })
     }
 
     /// Takes a seat, from somebody else if need be.
     pub async fn take(self: &Arc<Self>, peer: Peer) -> Seat {
+        let line = usize::from(self.known.list().has(peer, Instant::now()));
+        let _first = self.lines[line].lock().await;
         loop {
             let freed = self.freed.notified();
             if let Some(seat) = self.try_take(peer, Instant::now()) {
                 return seat;
             }
             // Everybody is too new to give way, but not for longer than this.
-            let _ = tokio::time::timeout(GRACE, freed).await;
+            let _ = tokio::time::timeout(self.grace.0.max(SHORTEST_WAIT), freed).await;
         }
     }
 
@@ -163,7 +186,7 @@ impl Seats {
         let all: usize = crowd.iter().map(|party| party.can_give_way(QUEUES.len())).sum();
         let crowd = || crowd.iter().filter(|party| party.can_give_way(QUEUES.len()) * crowd.len() >= all);
         (0..queues).find_map(|queue| {
-            let grace = if QUEUES[queue].0 == Stage::Idle { GRACE } else { self.request_time };
+            let grace = if QUEUES[queue].0 == Stage::Idle { self.grace.0 } else { self.grace.1 };
             let fronts = crowd().filter_map(|party| {
                 let (turn, (since, id)) = party.queues[queue].first_key_value()?;
                 let is_over = now.saturating_duration_since(*since) >= grace;
@@ -256,7 +279,7 @@ impl Drop for Seat {
             state.remove(self.visitor.id);
         }
         drop(state);
-        self.visitor.seats.freed.notify_one();
+        self.visitor.seats.freed.notify_waiters();
     }
 }
 

@@ -15,8 +15,9 @@ const ACK_CEILING_MS: u32 = 2_900;
 /// How long a request may take to be proven when others want its connection. A sender's small body comes with its head.
 const REQUEST_TIME: Duration = Duration::from_millis(100);
 
-/// Connections that may wait for their first request, for each that is served. They take a tenth of its memory.
-const WAITING: usize = 4;
+/// Connections that may wait for their first request, for each that is served. They take a tenth of its memory, and who only
+/// holds one costs least while nobody presses it out.
+const WAITING: usize = 8;
 
 /// hyper refuses to read into less.
 const SMALLEST_HEADER_BYTES: u32 = 8_192;
@@ -39,8 +40,8 @@ pub struct Settings {
     pub max_body_bytes: u32,
     /// The longest request head; at least 8192.
     pub max_header_bytes: u32,
-    /// Connections served at once. When more are wanted, the longest silent ones give way. Four times as many may wait for
-    /// their first request.
+    /// Connections served at once. When more are wanted, the longest silent ones give way. Eight times as many may wait
+    /// for their first request.
     pub max_connections: u32,
     /// How long a request's head may take, counted from the opening of the connection or from the last answer; so also
     /// how long a connection may idle.
