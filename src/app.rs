@@ -106,7 +106,6 @@ impl Parts {
     /// # Errors
     /// What stands in the way of starting, and what to do about it.
     pub async fn build(config: &Config, clock: Clock) -> anyhow::Result<Parts> {
-        config.usable()?;
         let rules = config.rules()?;
         for doubt in rules.iter().flat_map(|rule| &rule.doubts) {
             tracing::warn!("{doubt}");
@@ -222,6 +221,8 @@ impl App {
     /// What stands in the way of starting, and what to do about it.
     pub async fn start(config: &Config, clock: Clock, start: Start) -> anyhow::Result<App> {
         let Start { listener, anew } = start;
+        // Before a file is made.
+        config.usable()?;
         let lock = ServerLock::take(&config.database.url)?;
         let Parts { database, queue, work, receive, feed } = Parts::build(config, clock.clone()).await?;
         let place = || config.database.url.clone();

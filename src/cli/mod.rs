@@ -75,7 +75,7 @@ enum Command {
     /// Run stand-ins for Fastio and OpenAI, and nothing else
     #[cfg(feature = "sandbox")]
     Sandbox(sandbox::Arguments),
-    /// Check settings, database, Fastio and OpenAI, and say what to fix; changes nothing there
+    /// Check settings, rules, database, Fastio and OpenAI, and say what to fix; changes nothing and makes no file
     Check(check::Arguments),
     /// Post a signed test event to a running server
     Send(send::Arguments),
@@ -187,6 +187,7 @@ fn feed_failure(error: crate::feed::Error) -> Failure {
 
 /// The database, made when no server ever ran: listing what there is may well be the first thing one does.
 async fn open_or_make(config: &Config) -> Result<Database, Failure> {
+    can_ask(config)?;
     match Database::open_existing(&config.database.url).await {
         Err(OpenError::Missing(_)) => Database::open(&config.database.url).await,
         opened => opened,
@@ -200,6 +201,14 @@ fn server(config: &Config) -> Result<Option<String>, Failure> {
         Err(OpenError::Missing(_)) => Ok(None),
         held => held.map_err(Failure::from_error),
     }
+}
+
+/// That the rules are right and both services can be asked, before a database is made for what would fail then.
+fn can_ask(config: &Config) -> Result<(), Failure> {
+    config.rules().map_err(Failure::usage)?;
+    config.secrets.fastio_api_key().map_err(Failure::usage)?;
+    config.secrets.openai_api_key().map_err(Failure::usage)?;
+    Ok(())
 }
 
 /// The database that a server has made.

@@ -11,6 +11,7 @@ mod id;
 mod lock;
 mod node;
 pub mod path;
+mod scope;
 mod text;
 mod write;
 
@@ -20,5 +21,6 @@ pub use feed::{Category, ChangePage, Changes, Found, Inventoried};
 pub use id::{BadProfile, NodeId, Profile, ProfileKind, VersionId};
 pub use lock::{LOCK_SECONDS, Lock, LockState};
 pub use node::{Hash, Node, NodeKind, Page};
+pub use scope::{Scopes, Writes};
 pub use text::{Extract, Piece};
 pub use write::{OpenUpload, UploadId, UploadState};

@@ -15,6 +15,7 @@
 mod adopt;
 pub mod backfill;
 mod compare;
+pub mod coverage;
 pub mod follow;
 mod patience;
 pub mod rebuild;

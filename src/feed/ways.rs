@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use super::Settings;
-use crate::fastio::{Category, Client, Error};
-use crate::sync::Rules;
+use crate::fastio::{Category, Client, Error, Profile};
 
 /// One way, and whether it is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,7 +15,7 @@ pub struct WayFound {
 }
 
 /// Asks Fastio for each way besides webhooks. Changes nothing there.
-pub async fn ways(fastio: &Client, rules: &Rules, settings: &Settings) -> Vec<WayFound> {
+pub async fn ways(fastio: &Client, profiles: &[Profile], settings: &Settings) -> Vec<WayFound> {
     let mut found = Vec::new();
     let feed = match &settings.org_id {
         None => Err("feed.org_id is not set, so there is no feed to follow".to_owned()),
@@ -27,12 +26,6 @@ pub async fn ways(fastio: &Client, rules: &Rules, settings: &Settings) -> Vec<Wa
     };
     let needs_search = feed.is_err() && settings.org_id.is_some();
     found.push(way("change feed", feed));
-    let mut profiles: Vec<&crate::fastio::Profile> = Vec::new();
-    for rule in rules.iter().filter(|rule| !profiles.contains(&&rule.profile)).collect::<Vec<_>>() {
-        if !profiles.contains(&&rule.profile) {
-            profiles.push(&rule.profile);
-        }
-    }
     for profile in profiles {
         if needs_search {
             let now = jiff::Timestamp::now().as_millisecond();

@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use super::admit::{add, store_of};
+use super::existing;
 use super::row::{Outcome, Run, State};
 use super::settings::Definition;
 use super::store::{self, Brief};
@@ -191,7 +192,13 @@ async fn without_result<'p>(
         let own = runs.get(&indexed.key.to_string());
         !own.into_iter().flatten().any(|run| answers(indexed, run))
     };
-    Ok(page.iter().filter(has_none).collect())
+    let mut wanted = Vec::new();
+    for indexed in page.iter().filter(has_none) {
+        if !existing::is_earlier_result(connection, (definition, indexed)).await? {
+            wanted.push(indexed);
+        }
+    }
+    Ok(wanted)
 }
 
 /// The files that a rule covers and OpenAI has as they are now, some at a time, in the order of their ids.

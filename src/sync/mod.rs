@@ -15,6 +15,7 @@ pub mod founding;
 mod glob;
 pub mod listing;
 mod look;
+mod near;
 pub mod plan;
 mod relay;
 mod rule;
@@ -49,6 +50,7 @@ use plan::{Place, plan};
 use stores::Stores;
 use verdict::{FASTIO, database_verdict, fastio_verdict, profile_target, worst};
 
+pub use near::{Glob, NearMiss};
 pub use rule::{Rule, RuleError, RuleSettings, Rules, Target, unnumbered};
 pub use stores::{INTENT, fault as vector_store_fault};
 pub use stray::is_stray;

@@ -57,6 +57,8 @@ pub struct Rule {
     results: Option<String>,
     include: Option<Gitignore>,
     exclude: Gitignore,
+    /// As they stand in the settings.
+    lines: (Vec<String>, Vec<String>),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -117,8 +119,9 @@ impl Rule {
         let doubts = include.iter().chain(&exclude).filter_map(|line| glob::doubt(line)).collect();
         let results = run.as_ref().and_then(results);
         let fingerprint = fingerprint(&(profile.to_string(), &vector_store, &include, &exclude, &results));
-        let include = if include.is_empty() { None } else { Some(globs(&name, &include)?) };
-        let exclude = globs(&name, &exclude)?;
+        let lines = (include, exclude);
+        let include = if lines.0.is_empty() { None } else { Some(globs(&name, &lines.0)?) };
+        let exclude = globs(&name, &lines.1)?;
         let existing = run.as_ref().and_then(|run| run.get("existing")?.as_bool()).unwrap_or(false);
         let (runs, spares_existing) = (run.is_some(), run.is_some() && !existing);
         let target = vector_store;
@@ -133,6 +136,7 @@ impl Rule {
             results,
             include,
             exclude,
+            lines,
         })
     }
 
@@ -144,6 +148,11 @@ impl Rule {
             && self.include.as_ref().is_none_or(|include| match_file(include, path))
             && !excluded(path)
             && !self.unnumbered_result(path).is_some_and(|path| excluded(&path))
+    }
+
+    /// What it includes and what it excludes, as written.
+    pub fn globs(&self) -> (&[String], &[String]) {
+        (&self.lines.0, &self.lines.1)
     }
 
     /// The path of a result without the number it got because its name was taken: who excludes `*.analysis.md` means

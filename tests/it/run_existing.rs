@@ -152,3 +152,20 @@ async fn a_rule_that_is_new_or_has_a_new_name_runs_over_nothing_that_was_there()
     h.settle().await;
     assert_eq!(h.outcomes().await, ["completed"]);
 }
+
+#[tokio::test]
+async fn a_result_of_a_docket_whose_records_are_lost_is_never_run_over() {
+    // Nothing is excluded, and all that was there is to be run over.
+    let settings = legal("existing = true").replace("exclude", "# exclude");
+    let paths = ["/Contracts/nda.analysis (2).md", "/Contracts/nda.analysis.md", "/Contracts/nda.txt"];
+    let h = archive(&settings, &paths).await;
+    sweep(&h).await;
+    h.settle().await;
+    h.is_at_rest().await;
+    let over =
+        |runs: Vec<docket::run::store::RunRow>| runs.into_iter().map(|run| run.path).collect::<Vec<_>>();
+    assert_eq!(over(h.runs().await), ["/Contracts/nda.txt"]);
+    h.again("liability", true).await;
+    h.settle().await;
+    assert_eq!(over(h.runs().await), ["/Contracts/nda.txt"]);
+}

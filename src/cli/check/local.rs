@@ -2,39 +2,99 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::path::Path;
 
+use rustix::fs::Access;
 use tokio::net::TcpListener;
 
 use super::Report;
-use crate::config::Config;
+use crate::config::{Config, permissions};
 use crate::database::{Database, Inspection, OpenError, ServerLock};
 use crate::receive::signature::{Policy, Verifier};
 
-/// Whether a server works on it, if that could be found out.
-pub async fn database(report: &mut Report, config: &Config) -> io::Result<bool> {
+/// What there is for a database.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// A server works on it.
+    pub in_use: bool,
+    pub schema: Schema,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// There is no database, or none that can be looked into.
+    None,
+    Ours,
+    /// That of an older or a newer docket.
+    Another,
+}
+
+/// Settings that cannot work, whatever else is right; and files that others can read.
+pub fn settings(report: &mut Report, config: &Config) -> io::Result<()> {
+    const CHECK: &str = "settings";
+    let unusable = config.unusable();
+    for wrong in &unusable {
+        report.fail(CHECK, wrong)?;
+    }
+    if unusable.is_empty() {
+        report.ok(CHECK, "each number is one that can work")?;
+    }
+    for finding in permissions::findings(config) {
+        report.warn("rights", finding)?;
+    }
+    Ok(())
+}
+
+/// Looks at the database and makes none: the server that makes it may be another user's.
+pub async fn database(report: &mut Report, config: &Config) -> io::Result<Place> {
     const CHECK: &str = "database";
     let url = &config.database.url;
-    // The error names the path. The URL is not shown: one for another database may hold a password.
+    let nothing = Place { in_use: false, schema: Schema::None };
     let in_use = match ServerLock::holder(url) {
         Ok(holder) => holder.is_some(),
-        Err(OpenError::Missing(_)) => false,
+        Err(OpenError::Missing(path)) => {
+            missing(report, &path)?;
+            return Ok(nothing);
+        }
         Err(error) => {
             report.fail(CHECK, error.to_string())?;
-            return Ok(false);
+            return Ok(nothing);
         }
     };
     match Database::inspect(url).await {
-        Ok(seen) => judge(report, &seen, in_use)?,
-        Err(OpenError::Missing(path)) => match Database::open(url).await {
-            Ok(database) => {
-                database.close().await;
-                report.ok(CHECK, format!("made {}", path.display()))?;
-            }
-            Err(error) => report.fail(CHECK, error.to_string())?,
-        },
-        Err(error) => report.fail(CHECK, format!("{error}; look at database.url"))?,
+        Ok(seen) => {
+            judge(report, &seen, in_use)?;
+            let schema = if (seen.missing, seen.unknown) == (0, 0) { Schema::Ours } else { Schema::Another };
+            Ok(Place { in_use, schema })
+        }
+        Err(error) => {
+            report.fail(CHECK, error.to_string())?;
+            Ok(Place { in_use, schema: Schema::None })
+        }
     }
-    Ok(in_use)
+}
+
+fn missing(report: &mut Report, path: &Path) -> io::Result<()> {
+    const CHECK: &str = "database";
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let shown = path.display();
+    if !folder.is_dir() {
+        let words = format!(
+            "there is no folder {} for {shown}: make it, or put database.url where this user can write",
+            folder.display()
+        );
+        return report.fail(CHECK, words);
+    }
+    match rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => report.ok(CHECK, format!("{shown} is not there yet; the server makes it")),
+        Err(error) => report.fail(
+            CHECK,
+            format!(
+                "{} cannot be written ({error}): put database.url where this user can write",
+                folder.display()
+            ),
+        ),
+    }
 }
 
 fn judge(report: &mut Report, seen: &Inspection, in_use: bool) -> io::Result<()> {

@@ -1,10 +1,13 @@
 //! `docket check`: would it work? Looks at the settings, the database, the port, Fastio and OpenAI, and says what to fix.
 //!
-//! It changes nothing at Fastio and OpenAI. It makes a database that is missing and leaves one that is there as it is.
+//! It changes nothing: every request reads, no file is made, and the database is left as it is.
 
+mod covers;
 mod local;
 mod ready;
 mod remote;
+mod runs;
+mod state;
 mod ways;
 
 use std::io;
@@ -17,7 +20,11 @@ use super::shown::Shown;
 use super::text::{Paint, terminal_width, wrap};
 use super::{Form, output};
 use crate::config::Config;
+use crate::run::Definition;
 use crate::sync::Rules;
+
+use local::Schema;
+use state::Known;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -28,12 +35,23 @@ pub struct Arguments {
     form: Form,
 }
 
-/// What one look found. The message says what is there or, when it is not ok, what to do.
+/// What one look found. The message says what is there or, when it is not well, what to do.
 #[derive(Debug, Serialize)]
 struct Row {
     check: String,
+    /// Not failed.
     ok: bool,
+    level: Level,
     message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    /// It may be meant so, or pass by itself.
+    Warn,
+    Fail,
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
@@ -45,14 +63,26 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         }
         return Ok(report.outcome());
     }
-    let rules = report.rules(config)?;
-    let in_use = local::database(&mut report, config).await?;
+    local::settings(&mut report, config)?;
+    let subject = report.rules(config)?;
+    let place = local::database(&mut report, config).await?;
+    let known = match place.schema {
+        Schema::Ours => state::look(&mut report, config, &subject).await?,
+        Schema::None | Schema::Another => Known::default(),
+    };
     local::secret(&mut report, config)?;
-    local::listener(&mut report, config, in_use).await?;
-    local::operator(&mut report, config, in_use).await?;
-    remote::fastio(&mut report, config, &rules).await?;
-    remote::openai(&mut report, config, &rules).await?;
+    local::listener(&mut report, config, place.in_use).await?;
+    local::operator(&mut report, config, place.in_use).await?;
+    remote::fastio(&mut report, config, (&subject, &known)).await?;
+    remote::openai(&mut report, config, (&subject, &known, place.schema)).await?;
     report.end()
+}
+
+/// What is checked: the rules, when they can be read, and what is run over their files.
+#[derive(Default)]
+struct Subject {
+    rules: Option<Rules>,
+    definitions: Vec<Definition>,
 }
 
 /// The rows so far; for a person each is shown as soon as it is known.
@@ -69,16 +99,25 @@ const TEXT: usize = 4 + 2 + NAME + 2;
 
 impl Report {
     fn ok(&mut self, check: impl Into<String>, message: impl Into<String>) -> io::Result<()> {
-        self.add(Row { check: check.into(), ok: true, message: message.into() })
+        self.add(Level::Ok, check.into(), message.into())
+    }
+
+    fn warn(&mut self, check: impl Into<String>, message: impl Into<String>) -> io::Result<()> {
+        self.add(Level::Warn, check.into(), message.into())
     }
 
     fn fail(&mut self, check: impl Into<String>, message: impl Into<String>) -> io::Result<()> {
-        self.add(Row { check: check.into(), ok: false, message: message.into() })
+        self.add(Level::Fail, check.into(), message.into())
     }
 
-    fn add(&mut self, row: Row) -> io::Result<()> {
+    fn add(&mut self, level: Level, check: String, message: String) -> io::Result<()> {
+        let row = Row { check, ok: level != Level::Fail, level, message };
         if let Some(paint) = self.live {
-            let word = if row.ok { paint.good("ok  ") } else { paint.bad("FAIL") };
+            let word = match level {
+                Level::Ok => paint.good("ok  "),
+                Level::Warn => paint.bold("warn"),
+                Level::Fail => paint.bad("FAIL"),
+            };
             // Beside the names; on one line where there is no terminal.
             let width = terminal_width().map_or(usize::MAX, |width| width.saturating_sub(TEXT).max(TEXT));
             let beside = (word + "  " + &row.check).padded(TEXT - 2) + "  ";
@@ -89,47 +128,49 @@ impl Report {
         Ok(())
     }
 
-    /// What [`Config::load`] leaves unchecked. It refuses what cannot be read at all.
-    fn rules(&mut self, config: &Config) -> io::Result<Option<Rules>> {
-        match config.rules() {
-            Ok(rules) => {
-                let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
-                self.ok("rules", names.join(", "))?;
-                self.runs(config, &rules)?;
-                Ok(Some(rules))
-            }
+    /// The rules, and what is run over their files.
+    fn rules(&mut self, config: &Config) -> io::Result<Subject> {
+        let rules = match config.rules() {
+            Ok(rules) => rules,
             Err(error) => {
                 self.fail("rules", error.to_string())?;
-                Ok(None)
+                return Ok(Subject::default());
             }
-        }
-    }
-
-    /// What is run over the rules' files; nothing is said where nothing is.
-    fn runs(&mut self, config: &Config, rules: &Rules) -> io::Result<()> {
-        let definitions = match config.runs(rules) {
+        };
+        let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+        self.ok("rules", names.join(", "))?;
+        let definitions = match config.runs(&rules) {
             Ok(definitions) => definitions,
-            Err(error) => return self.fail("runs", error.to_string()),
+            Err(error) => {
+                self.fail("runs", error.to_string())?;
+                Vec::new()
+            }
         };
         for definition in &definitions {
             match definition.warning() {
-                Some(warning) => self.ok("runs", format!("{}; note: {warning}", definition.rule.name))?,
+                Some(warning) => self.warn("runs", warning)?,
                 None => self.ok("runs", definition.rule.name.clone())?,
             }
         }
-        Ok(())
+        runs::local(self, &definitions)?;
+        Ok(Subject { rules: Some(rules), definitions })
     }
 
     fn end(self) -> Result<Outcome, Failure> {
-        let failed = self.rows.iter().filter(|row| !row.ok).count();
+        let of = |level| self.rows.iter().filter(|row| row.level == level).count();
+        let (failed, warned) = (of(Level::Fail), of(Level::Warn));
         match self.live {
             None => output::json(&self.rows)?,
-            Some(paint) if failed == 0 => {
-                output::lines([Shown::default(), paint.good("All is well: docket serve.")])?
-            }
             Some(paint) => {
-                let words = format!("{failed} of {} failed.", self.rows.len());
-                output::lines([Shown::default(), paint.bad(words)])?;
+                output::line("")?;
+                output::line(match (failed, warned) {
+                    (0, 0) => paint.good("All is well: docket serve."),
+                    (0, 1) => paint.bold("Nothing failed; one warning is for a person to judge."),
+                    (0, _) => {
+                        paint.bold(format!("Nothing failed; {warned} warnings are for a person to judge."))
+                    }
+                    _ => paint.bad(format!("{failed} of {} failed.", self.rows.len())),
+                })?;
             }
         }
         Ok(self.outcome())

@@ -2,13 +2,20 @@
 
 use std::io;
 
-use super::Report;
+use super::covers::covers;
+use super::local::Schema;
+use super::state::Known;
+use super::{Report, Subject, runs};
 use crate::config::{Config, ConfigError};
 use crate::fastio::{self, NodeId, Profile};
-use crate::openai::{self, VectorStoreId};
-use crate::sync::{Rules, Target, vector_store_fault};
+use crate::openai::{self, FileId, VectorStoreId};
+use crate::sync::{Rules, Target, founding, vector_store_fault};
 
-pub async fn fastio(report: &mut Report, config: &Config, rules: &Option<Rules>) -> io::Result<()> {
+pub async fn fastio(
+    report: &mut Report,
+    config: &Config,
+    (subject, known): (&Subject, &Known),
+) -> io::Result<()> {
     const CHECK: &str = "Fastio";
     let base = &config.fastio.base_url;
     let client = config.secrets.fastio_api_key().map_err(Unready::from);
@@ -22,17 +29,23 @@ pub async fn fastio(report: &mut Report, config: &Config, rules: &Option<Rules>)
         // Without it nothing else can be found out.
         Err(error) => return report.fail(CHECK, fastio_advice(&error, base)),
     }
+    let Some(rules) = &subject.rules else { return Ok(()) };
     let mut profiles: Vec<&Profile> = Vec::new();
-    for rule in rules.iter().flat_map(Rules::iter) {
+    for rule in rules.iter() {
         if !profiles.contains(&&rule.profile) {
             profiles.push(&rule.profile);
         }
     }
+    let (mut seen, mut shared) = (Vec::new(), Vec::new());
     for profile in profiles {
         let check = format!("Fastio {}", profile.kind.as_str());
         let (kind, id) = (profile.kind.as_str(), &profile.id);
         match client.list(profile, &NodeId::root(), None).await {
-            Ok(_) => report.ok(check, format!("{id} can be read"))?,
+            Ok(_) => {
+                report.ok(check, format!("{id} can be read"))?;
+                shared.extend(covers(report, (&client, profile), (rules, known)).await?);
+                seen.push(profile.clone());
+            }
             Err(error) if error.is_not_found() => report.fail(
                 check,
                 format!(
@@ -42,7 +55,9 @@ pub async fn fastio(report: &mut Report, config: &Config, rules: &Option<Rules>)
             Err(error) => report.fail(check, format!("{id}: {}", fastio_advice(&error, base)))?,
         }
     }
-    super::ways::learn(report, &client, rules, &config.feed).await
+    runs::shared(report, &subject.definitions, &shared)?;
+    runs::fastio(report, &client, &subject.definitions).await?;
+    super::ways::learn(report, &client, &seen, &config.feed).await
 }
 
 fn fastio_advice(error: &fastio::Error, base: &url::Url) -> String {
@@ -61,7 +76,11 @@ fn fastio_advice(error: &fastio::Error, base: &url::Url) -> String {
     format!("{error}; {advice}")
 }
 
-pub async fn openai(report: &mut Report, config: &Config, rules: &Option<Rules>) -> io::Result<()> {
+pub async fn openai(
+    report: &mut Report,
+    config: &Config,
+    (subject, known, schema): (&Subject, &Known, Schema),
+) -> io::Result<()> {
     const CHECK: &str = "OpenAI";
     let settings = &config.openai;
     let names = (settings.organization.as_deref(), settings.project.as_deref());
@@ -78,43 +97,87 @@ pub async fn openai(report: &mut Report, config: &Config, rules: &Option<Rules>)
             .ok(CHECK, format!("{} takes the key, and vector stores can be listed", settings.base_url))?,
         Err(error) => return report.fail(CHECK, openai_advice(&error, &settings.base_url)),
     }
+    let Some(rules) = &subject.rules else { return Ok(()) };
     let mut targets: Vec<&Target> = Vec::new();
-    for rule in rules.iter().flat_map(Rules::iter) {
+    for rule in rules.iter() {
         if !targets.contains(&&rule.target) {
             targets.push(&rule.target);
         }
     }
     for target in targets {
         match target {
-            Target::Id(id) => vector_store(report, &client, id, config).await?,
-            Target::Create { create } => {
-                report.ok("vector store", format!("\"{create}\" is created with the first file, once"))?;
-            }
+            Target::Id(id) => vector_store(report, (&client, config), (id, None)).await?,
+            Target::Create { create } => match known.made.iter().find(|(name, _)| name == create) {
+                Some((_, id)) => vector_store(report, (&client, config), (id, Some(create))).await?,
+                None => {
+                    report
+                        .ok("vector store", format!("\"{create}\" is created with the first file, once"))?;
+                }
+            },
         }
     }
-    Ok(())
+    // Of another docket's database nobody knows here whether it is empty.
+    if !known.founded && schema != Schema::Another {
+        second_database(report, &client, rules).await?;
+    }
+    runs::openai(report, &client, &subject.definitions).await
 }
 
+/// A server would refuse to begin with an empty database beside copies of ours.
+async fn second_database(report: &mut Report, client: &openai::Client, rules: &Rules) -> io::Result<()> {
+    const CHECK: &str = "database";
+    match founding::look(client, rules).await {
+        Ok(earlier) if earlier.is_empty() => Ok(()),
+        Ok(earlier) => report.fail(CHECK, founding::second(&earlier)),
+        Err(error) => report.warn(
+            CHECK,
+            format!("whether another database has made copies at OpenAI cannot be told, and nothing is uploaded until it can: {error}"),
+        ),
+    }
+}
+
+/// A store that a rule names by its id, or that was made for one that `create`s it.
 async fn vector_store(
     report: &mut Report,
-    client: &openai::Client,
-    id: &VectorStoreId,
-    config: &Config,
+    (client, config): (&openai::Client, &Config),
+    (id, create): (&VectorStoreId, Option<&String>),
 ) -> io::Result<()> {
     const CHECK: &str = "vector store";
     match client.vector_store(id).await {
         Ok(store) => match vector_store_fault(&store) {
             None => {
                 let name = store.name.map(|name| format!(" \"{name}\"")).unwrap_or_default();
-                report.ok(CHECK, format!("{id}{name} is there and does not expire"))
+                report.ok(CHECK, format!("{id}{name} is there and does not expire"))?;
+                absent_file(report, client, id).await
             }
             Some(fault) => report.fail(CHECK, format!("{id} {fault}")),
         },
+        Err(error) if error.is_not_found() && create.is_some() => report.fail(
+            CHECK,
+            format!(
+                "the store \"{}\" that Docket made, {id}, is gone, or is not this key's: use a key of its project; if \
+                 somebody deleted it, let the rule create one of another name",
+                create.map(String::as_str).unwrap_or_default()
+            ),
+        ),
         Err(error) if error.is_not_found() => report.fail(
             CHECK,
             format!("OpenAI has no {id} for this key: correct the rule, or use a key of the store's project"),
         ),
         Err(error) => report.fail(CHECK, format!("{id}: {}", openai_advice(&error, &config.openai.base_url))),
+    }
+}
+
+/// A file that is not in a store has to be told as OpenAI tells it: a removal is done when it is not there any more.
+async fn absent_file(report: &mut Report, client: &openai::Client, id: &VectorStoreId) -> io::Result<()> {
+    let absent = FileId("file-docketprobe0000000000".to_owned());
+    match client.store_file(id, &absent).await {
+        Err(error) if error.is_not_found() => Ok(()),
+        Ok(_) => report.fail("absent file", format!("{id} shows a file that cannot be in it, so Docket cannot tell what is removed")),
+        Err(error) => report.fail(
+            "absent file",
+            format!("asked for a file that is not in {id}, the service does not say so as OpenAI does, so nothing can be removed for certain: {error}"),
+        ),
     }
 }
 

@@ -3,20 +3,19 @@
 use std::io;
 
 use super::Report;
-use crate::fastio::Client;
+use crate::fastio::{Client, Profile};
 use crate::feed::Settings;
 use crate::feed::ways::ways;
-use crate::sync::Rules;
 
-/// A feed that is refused is no failure while a sweep finds everything; it is said all the same.
+/// A feed that is refused is no failure while a sweep finds everything; it is said all the same. `profiles` are those that
+/// can be read: of one that is not there, nothing more is to be said.
 pub async fn learn(
     report: &mut Report,
     client: &Client,
-    rules: &Option<Rules>,
+    profiles: &[Profile],
     settings: &Settings,
 ) -> io::Result<()> {
-    let Some(rules) = rules else { return Ok(()) };
-    for way in ways(client, rules, settings).await {
+    for way in ways(client, profiles, settings).await {
         match (way.works, way.name) {
             (true, _) => report.ok(way.name, way.detail)?,
             (false, "sweep") => {
@@ -28,11 +27,13 @@ pub async fn learn(
                     .ok(way.name, format!("not used: {}; changes come by webhook and sweep", way.detail))?;
             }
             (false, "change feed") => {
-                report.ok(way.name, format!("refused, so events are searched instead: {}", way.detail))?;
+                report.warn(way.name, format!("refused, so events are searched instead: {}", way.detail))?;
             }
             (false, _) => {
-                report
-                    .ok(way.name, format!("refused, so only webhooks and sweeps are left: {}", way.detail))?;
+                report.warn(
+                    way.name,
+                    format!("refused, so only webhooks and sweeps are left: {}", way.detail),
+                )?;
             }
         }
     }

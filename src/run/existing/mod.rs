@@ -76,10 +76,7 @@ pub(super) async fn was_there(
 ) -> Result<bool, Error> {
     let Some(content_hash) = &indexed.copy.content_hash else { return Ok(false) };
     let rule = definition.rule.name.as_str();
-    // An earlier Docket's result, when its own record is lost, is known by its name alone.
-    let name = indexed.path.rsplit('/').next().unwrap_or_default();
-    let is_result = definition.write_back.as_ref().is_some_and(|pattern| pattern.may_have_named(name));
-    if definition.existing && !is_result {
+    if definition.existing && !is_named_as_result(definition, indexed) {
         return Ok(false);
     }
     if store::is_known(connection, (rule, &indexed.key, content_hash)).await? {
@@ -91,6 +88,23 @@ pub(super) async fn was_there(
     }
     store::keep(connection, (rule, &indexed.key, content_hash), now).await?;
     Ok(true)
+}
+
+/// Whether `indexed` is a result that a Docket wrote whose records are lost: its name is all that shows it. Nobody wants an
+/// analysis of an analysis, so not even `docket runs again` runs over it.
+pub(super) async fn is_earlier_result(
+    connection: &mut Connection,
+    (definition, indexed): (&Definition, &Indexed),
+) -> Result<bool, Error> {
+    let Some(content_hash) = &indexed.copy.content_hash else { return Ok(false) };
+    let name = definition.rule.name.as_str();
+    Ok(is_named_as_result(definition, indexed)
+        && store::is_known(connection, (name, &indexed.key, content_hash)).await?)
+}
+
+fn is_named_as_result(definition: &Definition, indexed: &Indexed) -> bool {
+    let name = indexed.path.rsplit('/').next().unwrap_or_default();
+    definition.write_back.as_ref().is_some_and(|pattern| pattern.may_have_named(name))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::queue::Verdict;
 pub use store::How;
 
 /// How long a start waits for the look. A store of a thousand files is ten requests.
-const LOOK_LIMIT: Duration = Duration::from_secs(20);
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
 /// Pages of vector stores, and of one store's files, that are looked through: 10,000 of each. Copies of ours fill the
 /// stores that rules name, so the first page tells; the rest is for a store that others filled first.

@@ -10,6 +10,7 @@ mod runs;
 mod secret;
 mod status;
 mod steps;
+mod unwell;
 
 use crate::harness::program::Place;
 

@@ -66,6 +66,15 @@ impl Place {
         )
     }
 
+    /// What is in the folder, sorted.
+    pub fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
     pub fn left_in_tmp(&self) -> usize {
         std::fs::read_dir(self.path("tmp")).unwrap().count()
     }

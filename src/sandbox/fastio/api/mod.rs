@@ -85,7 +85,10 @@ async fn dispatch(mut call: Call, segments: Vec<String>) -> Answer {
     match (method, path) {
         ("GET", ["user", "auth", "check"]) => ok(json!({"id": call.by().user})),
         ("GET", ["auth", "scopes"]) => {
-            ok(json!({"auth_type": "api_key", "scopes": ["user:*:rw"], "full_access": true}))
+            // A key that says of itself that it only reads has such a scope.
+            let reads = call.bearer().is_some_and(|key| key.starts_with("read-only"));
+            let scope = if reads { "user:*:r" } else { "user:*:rw" };
+            ok(json!({"auth_type": "api_key", "scopes": [scope], "full_access": !reads}))
         }
         ("GET", [kind @ ("workspace" | "share"), id, "details"]) => events::profile(&call, kind, id),
         ("GET", ["upload", "limits"]) => uploads::limits(),

@@ -1,0 +1,107 @@
+//! What the rules cover of what is in Fastio now: a pattern that matches nothing is silent for ever.
+
+use std::io;
+
+use super::super::text::count;
+use super::Report;
+use super::state::Known;
+use crate::fastio::{Client, Profile};
+use crate::feed::coverage::{Coverage, OfGlob, OfRule, coverage};
+use crate::sync::Rules;
+
+/// Looks through the files of `profile`, and answers the rules that write beside a file that both cover.
+pub async fn covers(
+    report: &mut Report,
+    (client, profile): (&Client, &Profile),
+    (rules, known): (&Rules, &Known),
+) -> io::Result<Vec<(String, String, String)>> {
+    let covered = match coverage(client, profile, rules).await {
+        Ok(covered) => covered,
+        Err(error) => {
+            report.fail("sweep", format!("the files of {profile} cannot be listed: {error}"))?;
+            return Ok(Vec::new());
+        }
+    };
+    for one in &covered.rules {
+        rule(report, &covered, one)?;
+        spared(report, one, known)?;
+    }
+    let shared = covered.rules.iter().flat_map(|one| {
+        let name = &one.rule.name;
+        one.shared.iter().map(move |(other, path)| (name.clone(), (*other).to_owned(), path.clone()))
+    });
+    Ok(shared.collect())
+}
+
+fn rule(report: &mut Report, all: &Coverage<'_>, one: &OfRule<'_>) -> io::Result<()> {
+    let check = format!("rule {}", one.rule.name);
+    let of = match all.whole {
+        true => count(all.files, "file"),
+        false => format!("the first {}", count(all.files, "file")),
+    };
+    match one.covered {
+        0 if all.files == 0 => report.ok(&check, "there is no file yet that it could cover")?,
+        0 => {
+            let words = format!("it covers none of {of}{}", why(one));
+            if all.whole { report.fail(&check, words)? } else { report.warn(&check, words)? }
+        }
+        covered => report.ok(&check, format!("covers {covered} of {of}"))?,
+    }
+    for glob in one.globs.iter().filter(|glob| glob.matched == 0 && all.files > 0) {
+        // What excludes nothing yet is no news, but for a name that it nearly excludes.
+        if (one.covered > 0 && !glob.excludes) || (glob.excludes && !glob.near.is_empty()) {
+            report.warn(&check, format!("`{}` matches none of {of}{}", glob.text, near(glob)))?;
+        }
+    }
+    for doubt in &one.rule.doubts {
+        report.warn(&check, doubt)?;
+    }
+    Ok(())
+}
+
+/// What the files are called that the rule's globs nearly cover.
+fn why(one: &OfRule<'_>) -> String {
+    let included = one.globs.iter().filter(|glob| !glob.excludes);
+    let near: String = included.map(near).collect();
+    match near.is_empty() {
+        false => near,
+        true if one.globs.iter().any(|glob| !glob.excludes && glob.matched > 0) => {
+            ": what it includes it excludes again".to_owned()
+        }
+        true => ": correct include, or put files where it points".to_owned(),
+    }
+}
+
+fn near(glob: &OfGlob<'_>) -> String {
+    let each = glob
+        .near
+        .iter()
+        .map(|(path, how)| format!("; `{}` does not match {path}: {}", glob.text, how.as_str()));
+    each.collect()
+}
+
+/// Says which files are not run over because they were there before the rule.
+fn spared(report: &mut Report, one: &OfRule<'_>, known: &Known) -> io::Result<()> {
+    let name = &one.rule.name;
+    if !one.rule.spares_existing {
+        return Ok(());
+    }
+    let files = match known.running.contains(name) {
+        true => {
+            known.spared.iter().find(|(rule, _)| rule == name).map_or(0, |(_, files)| files.unsigned_abs())
+        }
+        // The server has not met the rule: all that is there now will have been there before it.
+        false => one.covered,
+    };
+    if files == 0 {
+        return Ok(());
+    }
+    let files = count(files, "file");
+    report.ok(
+        "runs",
+        format!(
+            "{files} there before rule {name}: indexed and not run over; docket runs again --rule {name} says what running \
+             over them would take"
+        ),
+    )
+}

@@ -1,0 +1,184 @@
+//! What runs need besides what every rule needs: a model that there is, conversations, a place to write and names that are
+//! each rule's own.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::Report;
+use crate::fastio::{self, Profile, Writes};
+use crate::openai::{self, ErrorKind};
+use crate::run::{Definition, Engine};
+
+/// What examples and README put where a model's name belongs.
+const PLACEHOLDERS: [&str; 4] = ["your-model", "model", "…", "..."];
+
+/// What a file may be called, to try whether two rules write under one name beside it.
+const NAMES: [&str; 4] = ["example.pdf", "example.docx", "example.txt", "example.md"];
+
+/// What needs no service: placeholders, and names that two rules write.
+pub fn local(report: &mut Report, definitions: &[Definition]) -> io::Result<()> {
+    for (number, one) in definitions.iter().enumerate() {
+        for other in &definitions[number + 1..] {
+            if let Some(clash) = clash(one, other) {
+                report.fail("runs", clash)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Files that two rules cover, as found: whether both write the same name beside one.
+pub fn shared(
+    report: &mut Report,
+    definitions: &[Definition],
+    shared: &[(String, String, String)],
+) -> io::Result<()> {
+    let of = |name: &str| definitions.iter().find(|definition| definition.rule.name == name);
+    for (one, other, path) in shared.iter().filter(|(one, other, _)| one < other) {
+        let (Some(one), Some(other)) = (of(one), of(other)) else { continue };
+        // What shows without files was told already.
+        if clash(one, other).is_some() {
+            continue;
+        }
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if let Some(written) = same_result(one, other, name) {
+            report.fail("runs", both(one, other, &format!("{written} beside {path}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// The name that two rules would both write, with words.
+fn clash(one: &Definition, other: &Definition) -> Option<String> {
+    if one.rule.profile != other.rule.profile {
+        return None;
+    }
+    if one.folder == other.folder && one.digest.is_some() && one.digest == other.digest {
+        return one.digest.as_ref().map(|digest| both(one, other, digest));
+    }
+    let folder: String = [&one.folder, &other.folder]
+        .into_iter()
+        .max_by_key(|folder| folder.len())?
+        .iter()
+        .flat_map(|name| ["/", name])
+        .collect();
+    let covered = |name: &&&str| {
+        let path = format!("{folder}/{name}");
+        [one, other].iter().all(|definition| definition.rule.covers(&one.rule.profile, &path))
+    };
+    let written = NAMES.iter().filter(covered).find_map(|name| same_result(one, other, name))?;
+    Some(both(one, other, &written))
+}
+
+fn same_result(one: &Definition, other: &Definition, name: &str) -> Option<String> {
+    let written =
+        |definition: &Definition| definition.write_back.as_ref().map(|pattern| pattern.name_for(name));
+    written(one).filter(|result| Some(result) == written(other).as_ref())
+}
+
+fn both(one: &Definition, other: &Definition, written: &str) -> String {
+    format!(
+        "rules `{}` and `{}` both write {written}; which of them gets the name is chance: give each a write_back and digest of \
+         its own, or let them cover different files",
+        one.rule.name, other.rule.name
+    )
+}
+
+/// Whether the key may write where results go, as far as Fastio tells without writing.
+pub async fn fastio(
+    report: &mut Report,
+    client: &fastio::Client,
+    definitions: &[Definition],
+) -> io::Result<()> {
+    const CHECK: &str = "write-back";
+    let writing =
+        definitions.iter().filter(|one| one.write_back.is_some() || one.digest.is_some() || one.lock);
+    let mut places: Vec<&Profile> = Vec::new();
+    for definition in writing {
+        if !places.contains(&definition.profile()) {
+            places.push(definition.profile());
+        }
+    }
+    if places.is_empty() {
+        return Ok(());
+    }
+    let scopes = client.scopes().await;
+    for place in places {
+        let needs = format!("it needs scope {place}:rw and membership with the right to edit and lock files");
+        match scopes.as_ref().map(|scopes| scopes.write(place)) {
+            Ok(Writes::Yes) => report.ok(
+                CHECK,
+                format!("the key may write in {place}; whether its owner may, only a write tells"),
+            )?,
+            Ok(Writes::No) => report.fail(
+                CHECK,
+                format!("the key only reads in {place}, and results are written there: {needs}"),
+            )?,
+            Ok(Writes::Unsaid) => {
+                report.ok(CHECK, format!("whether the key may write in {place} cannot be told; {needs}"))?
+            }
+            Err(error) => {
+                report.ok(
+                    CHECK,
+                    format!("whether the key may write in {place} cannot be told ({error}); {needs}"),
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The models of the rules, and what responses are made in.
+pub async fn openai(
+    report: &mut Report,
+    client: &openai::Client,
+    definitions: &[Definition],
+) -> io::Result<()> {
+    let models: BTreeSet<&str> =
+        definitions.iter().filter_map(|definition| definition.engine.model()).collect();
+    for model in models {
+        self::model(report, client, model).await?;
+    }
+    if definitions.iter().any(|definition| matches!(definition.engine, Engine::Responses { .. })) {
+        conversations(report, client).await?;
+    }
+    Ok(())
+}
+
+async fn model(report: &mut Report, client: &openai::Client, name: &str) -> io::Result<()> {
+    const CHECK: &str = "model";
+    if PLACEHOLDERS.contains(&name) {
+        return report
+            .fail(CHECK, format!("`{name}` stands where a model's name belongs: set rule.run.model"));
+    }
+    match client.model(name).await {
+        Ok(model) => match model.shutdown_date {
+            Some(day) => report.warn(CHECK, format!("{name} is there, and OpenAI shuts it down on {day}")),
+            None => report.ok(CHECK, format!("{name} is there for this key")),
+        },
+        Err(error) => match error.kind {
+            ErrorKind::NotFound => report.fail(
+                CHECK,
+                format!(
+                    "there is no model {name} for this key: correct rule.run.model, or let the project use it"
+                ),
+            ),
+            ErrorKind::Forbidden => {
+                report.fail(CHECK, format!("the key may not use the model {name}: {error}"))
+            }
+            _ => report.ok(CHECK, format!("whether there is a model {name} cannot be told: {error}")),
+        },
+    }
+}
+
+async fn conversations(report: &mut Report, client: &openai::Client) -> io::Result<()> {
+    const CHECK: &str = "conversations";
+    match client.no_conversation().await {
+        Err(error) if error.is_not_found() => report.ok(CHECK, "responses can be made in conversations"),
+        Ok(()) => report.warn(CHECK, "a conversation that cannot be there is said to be there: runs may go wrong"),
+        Err(error) => report.fail(
+            CHECK,
+            format!("runs need OpenAI's /conversations, and this is no answer of theirs: {error}; use a server that has them"),
+        ),
+    }
+}

@@ -1,0 +1,121 @@
+//! What the database says of the work: a service that is paused, a job that is dead or a sweep that was stopped is not well,
+//! whatever the settings and the keys are.
+
+use std::io;
+
+use super::super::text::when;
+use super::{Report, Subject};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::{self, Connection, Database};
+use crate::openai::VectorStoreId;
+use crate::run::existing;
+use crate::sync::{Rules, Target, founding, survey};
+use crate::{feed, queue};
+
+/// What other checks ask the database.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Uploads may go on: this is no second database, or nobody knows yet that it is.
+    pub founded: bool,
+    /// The stores that rules had made, by name.
+    pub made: Vec<(String, VectorStoreId)>,
+    /// Of each rule, the files that were there before it and are not run over.
+    pub spared: Vec<(String, i64)>,
+    /// The rules that run something, as of the last start.
+    pub running: Vec<String>,
+}
+
+/// Looks into a database that is there and has this version's schema.
+pub async fn look(report: &mut Report, config: &Config, subject: &Subject) -> io::Result<Known> {
+    const CHECK: &str = "work";
+    let Ok(database) = Database::open_existing(&config.database.url).await else {
+        return Ok(Known::default());
+    };
+    let seen = read(&database, subject).await;
+    database.close().await;
+    match seen {
+        Ok((troubles, known)) => {
+            if troubles.is_empty() && known.founded {
+                report.ok(CHECK, "nothing is paused, no job is dead, no sweep was stopped")?;
+            }
+            for trouble in troubles {
+                match trouble {
+                    Trouble::Grave(words) => report.fail(CHECK, words)?,
+                    Trouble::Slight(words) => report.warn(CHECK, words)?,
+                }
+            }
+            Ok(known)
+        }
+        Err(error) => {
+            report.fail(CHECK, format!("the database cannot be read: {error}"))?;
+            Ok(Known::default())
+        }
+    }
+}
+
+enum Trouble {
+    Grave(String),
+    Slight(String),
+}
+
+async fn read(database: &Database, subject: &Subject) -> Result<(Vec<Trouble>, Known), database::Error> {
+    let mut connection = database.read().acquire().await?;
+    let now = Clock::default().now();
+    let mut troubles = Vec::new();
+    for pause in queue::store::pauses(&mut connection).await? {
+        let since = when(pause.since, now);
+        troubles.push(match pause.allowed {
+            None => Trouble::Grave(format!("{} is paused since {since}: {}", pause.target, pause.reason)),
+            Some(_) => Trouble::Slight(format!("{} answers again, and its jobs resume", pause.target)),
+        });
+    }
+    let jobs = queue::store::counts(&mut connection).await?;
+    if let Some((_, dead)) = jobs.iter().find(|(state, dead)| state == "dead" && *dead > 0) {
+        troubles.push(Trouble::Grave(format!(
+            "{dead} dead: docket jobs list --state dead says why; then docket jobs retry --all, or discard"
+        )));
+    }
+    troubles.extend(sweep(&mut connection).await?);
+    let mut made = Vec::new();
+    for rule in subject.rules.iter().flat_map(Rules::iter) {
+        if let Target::Create { create } = &rule.target {
+            let id = survey::store::made(&mut connection, create).await?;
+            made.extend(id.map(|id| (create.clone(), id)));
+        }
+    }
+    let known = Known {
+        founded: founding::store::is_founded(&mut connection).await?,
+        made,
+        spared: existing::store::counts(&mut connection).await?,
+        running: existing::store::since(&mut connection).await?.into_keys().collect(),
+    };
+    Ok((troubles, known))
+}
+
+async fn sweep(connection: &mut Connection) -> Result<Option<Trouble>, database::Error> {
+    let Some(last) = feed::store::last_sweep(connection).await? else { return Ok(None) };
+    let report: Option<feed::sweep::Report> = serde_json::from_str(&last.report).ok();
+    Ok(match last.outcome.as_str() {
+        "stopped" => {
+            let stopped = report.map(|report| report.stopped).unwrap_or_default();
+            let each: Vec<String> = stopped
+                .iter()
+                .map(|stopped| {
+                    format!("{} would lose {} of {} files", stopped.rule, stopped.would_lose, stopped.of)
+                })
+                .collect();
+            Some(Trouble::Grave(format!(
+                "the last sweep was stopped by its limit ({}): docket sweep --dry-run names each; if that is right, docket \
+                 sweep --beyond-limit",
+                each.join(", ")
+            )))
+        }
+        "incomplete" => {
+            let gaps = report.map(|report| report.incomplete).unwrap_or_default();
+            let each: Vec<String> = gaps.iter().map(|gap| format!("{}: {}", gap.what, gap.error)).collect();
+            Some(Trouble::Slight(format!("the last sweep could not list everything ({})", each.join("; "))))
+        }
+        _ => None,
+    })
+}

@@ -1,0 +1,231 @@
+//! `docket check` is not content while something is wrong that only the database, the files or the services can tell.
+
+use docket::database::Database;
+use serde_json::{Value, json};
+
+use super::check::{ENVIRONMENT, Right, failed, fails};
+use crate::harness::program::{Run, WORKSPACE};
+
+/// The rows of this level, each as `check: message`.
+fn rows(run: &Run, level: &str) -> Vec<String> {
+    let rows: Vec<Value> = serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {run:?}"));
+    let of_level = rows.iter().filter(|row| row["level"] == level);
+    of_level
+        .map(|row| format!("{}: {}", row["check"].as_str().unwrap(), row["message"].as_str().unwrap()))
+        .collect()
+}
+
+#[track_caller]
+fn says(run: &Run, level: &str, words: &str) {
+    let rows = rows(run, level);
+    assert!(rows.iter().any(|row| row.contains(words)), "no {level} with `{words}` in {run:?}");
+}
+
+impl Right {
+    /// Replaces the rules of the settings.
+    fn rules(&self, rules: &str) {
+        let settings = std::fs::read_to_string(self.place.path("docket.toml")).unwrap();
+        let (without, _) = settings.split_once("[[rule]]").unwrap();
+        self.place.write("docket.toml", &format!("{without}{rules}"));
+    }
+
+    async fn put(&self, path: &str) {
+        let url = self.sandbox.fastio_url().join(&format!("/_sandbox/files/{WORKSPACE}{path}")).unwrap();
+        let answer = reqwest::Client::new().put(url).body(format!("This is {path}.")).send().await.unwrap();
+        assert!(answer.status().is_success());
+    }
+
+    /// A database that a server has made, with what these statements put into it.
+    async fn database(&self, statements: &[&'static str]) {
+        let database = Database::open(&self.place.database_url()).await.unwrap();
+        let mut transaction = database.begin().await.unwrap();
+        for statement in statements {
+            sqlx::query(*statement).execute(&mut *transaction).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        database.close().await;
+    }
+}
+
+fn rule(more: &str) -> String {
+    format!("[[rule]]\nname = 'r'\nworkspace = '{WORKSPACE}'\nvector_store = {{ create = 'r' }}\n{more}\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_makes_no_file() {
+    let right = Right::set_up().await;
+    let before = right.place.files();
+    assert_eq!(failed(&right.check(&[]).await), []);
+    assert_eq!(right.place.files(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_makes_no_file_either() {
+    let right = Right::set_up().await;
+    let before = right.place.files();
+    for command in [&["rebuild"][..], &["sweep"], &["backfill"], &["serve"]] {
+        let run = tokio::task::block_in_place(|| right.place.with(&ENVIRONMENT[..1]).docket(command));
+        assert_eq!(run.code, 2, "{run:?}");
+        assert_eq!(right.place.files(), before, "{command:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_has_to_look_at_is_no_well() {
+    let right = Right::set_up().await;
+    const FOUNDED: &str = "INSERT INTO founding VALUES (1, 'empty', 1)";
+    right.database(&[FOUNDED]).await;
+    assert_eq!(failed(&right.check(&[]).await), []);
+    right
+        .database(&["INSERT INTO pause (target, kind, reason, since, probe_at, probes) VALUES ('openai', 'refusal', 'no credit left', 1, 1, 1)"])
+        .await;
+    fails(&right.check(&[]).await, "work", "openai is paused since");
+    right
+        .database(&[
+            "DELETE FROM pause",
+            "INSERT INTO sweep (sweep, started_at, ended_at, dry_run, outcome, report) VALUES ('s', 1, 1, 0, 'stopped', '{}')",
+        ])
+        .await;
+    fails(&right.check(&[]).await, "work", "docket sweep --dry-run names each");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_covers_nothing_is_told_with_what_it_nearly_covers() {
+    let right = Right::set_up().await;
+    for path in ["/[OLD] Contracts/a.pdf", "/Case/b.txt", "/SCAN001.PDF", "/Drafts /c.txt"] {
+        right.put(path).await;
+    }
+    for (globs, words) in [
+        ("include = ['/Nowhere/**']", "it covers none of 4 files"),
+        ("include = ['/case/**']", "/Case/b.txt: upper and lower case differ"),
+        ("include = ['/*.pdf']", "/SCAN001.PDF: upper and lower case differ"),
+        ("include = ['/[OLD] Contracts/**']", "/[OLD] Contracts/a.pdf: [ ] stands for one letter"),
+        ("include = ['/Drafts/**']", "begins or ends with a blank"),
+    ] {
+        right.rules(&rule(globs));
+        let run = right.check(&[]).await;
+        fails(&run, "rule r", words);
+    }
+    right.rules(&rule("include = ['/Case/**', '/Nowhere/**']"));
+    let run = right.check(&[]).await;
+    assert_eq!(failed(&run), []);
+    says(&run, "ok", "covers 1 of 4 files");
+    says(&run, "warn", "`/Nowhere/**` matches none of 4 files");
+    let words = tokio::task::block_in_place(|| right.place.with(&ENVIRONMENT).docket(&["check"]));
+    assert!(!words.out.contains("All is well") && words.out.contains("Nothing failed"), "{words:?}");
+    for (globs, words) in
+        [("'#1/**'", "write /#1/**"), ("''", "/**"), ("' '", "/**"), ("'/Case/** '", "write /Case/**")]
+    {
+        right.rules(&rule(&format!("include = [{globs}]")));
+        fails(&right.check(&[]).await, "rules", words);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_must_be_there_and_conversations_too() {
+    let right = Right::set_up().await;
+    let with_model = |model: &str| rule(&format!("[rule.run]\nmodel = '{model}'\nprompt = 'Look.'"));
+    right.rules(&with_model("sandbox-rules"));
+    let run = right.check(&[]).await;
+    assert_eq!(failed(&run), []);
+    says(&run, "ok", "model: sandbox-rules is there");
+    says(&run, "ok", "conversations: ");
+    right.rules(&with_model("your-model"));
+    fails(&right.check(&[]).await, "model", "stands where a model's name belongs");
+    right.rules(&with_model("gpt-nowhere"));
+    fails(&right.check(&[]).await, "model", "there is no model gpt-nowhere");
+    right.rules(&with_model("gpt-5"));
+    says(&right.check(&[]).await, "warn", "shuts it down on 2026-12-11");
+    right.rules(&with_model("sandbox-rules"));
+    let faults = &right.sandbox.openai_core().faults;
+    faults.add_json(json!({"kind": "forbidden", "path": "/v1/models/sandbox-rules"})).unwrap();
+    fails(&right.check(&[]).await, "model", "may not use the model");
+    faults.clear();
+    faults.add_json(json!({"kind": "server_error", "path": "/v1/models/sandbox-rules"})).unwrap();
+    let run = right.check(&[]).await;
+    assert_eq!(failed(&run), []);
+    says(&run, "ok", "cannot be told");
+    faults.clear();
+    faults.add_json(json!({"kind": "forbidden", "path": "/v1/conversations/conv_docket_probe"})).unwrap();
+    fails(&right.check(&[]).await, "conversations", "use a server that has them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_need_a_key_that_writes_and_names_of_their_own() {
+    let right = Right::set_up().await;
+    let run = "[rule.run]\nmodel = 'sandbox-rules'\nprompt = 'Look.'\nwrite_back = '{stem}.analysis.md'";
+    right.rules(&rule(&format!("exclude = ['**/*.analysis.md']\n{run}")));
+    let checked = right.check(&[]).await;
+    assert_eq!(failed(&checked), []);
+    says(&checked, "ok", "the key may write in workspace:");
+    let mut environment = ENVIRONMENT.to_vec();
+    environment[0].1 = "read-only-fk-0123456789";
+    let checked = right.check_with(&environment, &[]).await;
+    fails(&checked, "write-back", &format!("workspace:{WORKSPACE}:rw"));
+    let two = rule(run) + &rule(run).replace("'r'", "'s'");
+    right.rules(&two);
+    fails(&right.check(&[]).await, "runs", "both write example.analysis.md");
+    // In folders of their own they do not, but beside a file that both cover after all they do.
+    let of = |name: &str, globs: &str| {
+        rule(&format!("include = [{globs}]\n{run}")).replace("'r'", &format!("'{name}'"))
+    };
+    right.rules(&(of("r", "'/A/**'") + &of("s", "'/B/**'")));
+    for path in ["/A/1.txt", "/B/2.txt"] {
+        right.put(path).await;
+    }
+    assert_eq!(failed(&right.check(&[]).await), []);
+    right.rules(&(of("r", "'/A/**'") + &of("s", "'/B/**', '1.*'")));
+    fails(&right.check(&[]).await, "runs", "1.analysis.md beside /A/1.txt");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_docket_made_and_that_is_gone_is_missed() {
+    let right = Right::set_up().await;
+    right
+        .database(&[
+            "INSERT INTO founding VALUES (1, 'empty', 1)",
+            "INSERT INTO vector_store (name, intent, vector_store_id, created_at) VALUES ('contracts', 'i', 'vs_gone', 1)",
+        ])
+        .await;
+    fails(&right.check(&[]).await, "vector store", "that Docket made, vs_gone, is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_does_not_say_what_is_not_there_is_told_of() {
+    let right = Right::set_up().await;
+    let store = right.vector_store(json!({"name": "theirs"})).await;
+    right.rules(&format!("[[rule]]\nname = 'r'\nworkspace = '{WORKSPACE}'\nvector_store = '{store}'\n"));
+    assert_eq!(failed(&right.check(&[]).await), []);
+    let path = format!("/v1/vector_stores/{store}/files/file-docketprobe0000000000");
+    right.sandbox.openai_core().faults.add_json(json!({"kind": "server_error", "path": path})).unwrap();
+    fails(&right.check(&[]).await, "absent file", "does not say so as OpenAI does");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_that_is_not_there_is_told_once_and_is_no_listing() {
+    let right = Right::set_up().await;
+    right.rules("[[rule]]\nname = 'r'\nworkspace = '1111111111111111111'\nvector_store = { create = 'r' }\n");
+    let run = right.check(&[]).await;
+    fails(&run, "Fastio workspace", "1111111111111111111");
+    assert!(!run.out.contains("no inventory"), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_cannot_work_are_told_all_at_once_and_refused_by_the_server() {
+    let right = Right::set_up().await;
+    let set = ["queue.workers=0", "sync.index_deadline_seconds=0", "sweep.page_tries=0"];
+    let told = failed(&right.check(&set).await);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        told.iter().all(|(check, message)| check == "settings" && message.contains("it must be from")),
+        "{told:?}"
+    );
+    let arguments: Vec<&str> =
+        ["serve"].into_iter().chain(set.iter().flat_map(|one| ["--set", one])).collect();
+    let run = tokio::task::block_in_place(|| right.place.with(&ENVIRONMENT).docket(&arguments));
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(
+        ["queue.workers", "sync.index", "sweep.page"].iter().all(|name| run.err.contains(name)),
+        "{run:?}"
+    );
+}
