@@ -16,6 +16,10 @@ const DOMAINS: [&str; 15] = [
     "name",
 ];
 
+/// What is in no address that is shown as code: two of them cannot stand in code in a table, and the others make something
+/// in a renderer that does not see the code for what it is.
+const PARTING: [char; 7] = ['`', '|', '<', '>', '[', ']', '\\'];
+
 /// What may stand around an address without being part of it.
 const AROUND: &[char] = &[
     '(', ')', '[', ']', '{', '}', '<', '>', '"', '\'', '“', '”', '„', '‘', '’', '«', '»', ',', ';', '.', '!',
@@ -50,9 +54,8 @@ pub fn within(line: &mut String, text: &str) {
 /// nothing is looked for.
 fn word(line: &mut String, word: &str) {
     let word = shown(word);
-    // Neither sign can stand in code that stands in a table.
-    for part in word.split_inclusive(['`', '|']) {
-        let core = part.trim_matches(AROUND).trim_end_matches(['`', '|']).trim_end_matches(AROUND);
+    for part in word.split_inclusive(PARTING) {
+        let core = part.trim_end_matches(PARTING).trim_matches(AROUND);
         if core.is_empty() || !is_live(core) {
             characters(line, part);
             continue;
