@@ -68,12 +68,13 @@ async fn place(
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
-    let ListArguments { limit, form } = arguments.list;
+    let list = arguments.list;
     let database = open(config).await?;
-    let read = read(&database, arguments.all, limit).await;
+    let read = read(&database, arguments.all, list.read()).await;
     database.close().await;
-    let (rows, left_out) = read?;
-    if form.json {
+    let (mut rows, left_out) = read?;
+    let more = list.keep(&mut rows, "events");
+    if list.form.json {
         output::json(&rows)?;
     } else if rows.is_empty() {
         output::line("No event yet. `docket send` posts one to a running server.")?;
@@ -84,9 +85,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         let downloads = count(left_out.unsigned_abs(), "download");
         output::complain(format!("{downloads}, nearly all Docket's own, not shown; --all shows them."));
     }
-    if rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
-        output::complain(format!("The newest {limit} events shown; --limit shows more."));
-    }
+    more.into_iter().for_each(output::complain);
     Ok(Outcome::Done)
 }
 

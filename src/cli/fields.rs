@@ -7,6 +7,9 @@ use super::text::{Paint, prose, terminal_width, wrap};
 /// Before the names.
 const INDENT: usize = 2;
 
+/// Before a point.
+const POINT: &str = "→ ";
+
 /// Names and their values, line by line.
 #[derive(Debug)]
 pub struct Fields {
@@ -45,6 +48,16 @@ impl Fields {
         };
         for (place, line) in lines.into_iter().enumerate() {
             self.line(if place == 0 { name } else { "" }, self.paint.mood(mood, line));
+        }
+    }
+
+    /// Words that stand for themselves.
+    pub fn point(&mut self, words: &str) {
+        let before = Shown::default().padded(INDENT);
+        let room = terminal_width().map_or(usize::MAX, |width| width.saturating_sub(INDENT + POINT.len()));
+        for (place, line) in wrap(words, room).into_iter().enumerate() {
+            let point = if place == 0 { POINT } else { "  " };
+            self.lines.push(before.clone() + point + line);
         }
     }
 

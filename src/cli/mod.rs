@@ -107,6 +107,21 @@ struct ListArguments {
     form: Form,
 }
 
+impl ListArguments {
+    /// How many rows to read: one more than are shown, to know whether there are more.
+    fn read(&self) -> u32 {
+        self.limit.saturating_add(1)
+    }
+
+    /// Leaves as many rows as are to be shown, and says what to do about those that are not.
+    fn keep<T>(&self, rows: &mut Vec<T>, what: &str) -> Option<String> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        more.then(|| format!("The newest {limit} {what} shown; --limit shows more."))
+    }
+}
+
 #[derive(Debug, Clone, Copy, Args)]
 struct Form {
     /// Print one JSON array of rows; times are Unix milliseconds

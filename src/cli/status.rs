@@ -64,7 +64,7 @@ impl Seen {
             Word::NeedsPerson => paint.bad("Something needs a person."),
             Word::NoServer => paint.bad("No server."),
         }]);
-        verdict.reasons.iter().for_each(|reason| fields.words("→", Mood::Plain, reason));
+        verdict.reasons.iter().for_each(|reason| fields.point(reason));
         fields.title("Docket");
         fields.line("version", about.version);
         fields.line("server", server.unwrap_or("none works on this database"));

@@ -63,6 +63,9 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     Ok(if report.outcome() == Swept::Done { Outcome::Done } else { Outcome::Bad })
 }
 
+/// The kinds of findings that have a plural.
+const NOUNS: [&str; 5] = ["ghost", "duplicate", "orphan", "stray", "leftover"];
+
 fn line(finding: &Finding) -> String {
     let name = if finding.path.is_empty() { &finding.source_id } else { &finding.path };
     let object = finding.file_id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
@@ -76,12 +79,15 @@ fn words(report: &Report, paint: Paint) -> Vec<Shown> {
         count(report.held_listed, "entry"),
         count(report.objects_listed, "File object"),
     );
-    let found: Vec<String> = report
-        .found
-        .iter()
-        .filter(|(_, number)| **number > 0)
-        .map(|(kind, number)| format!("{number} {kind}"))
-        .collect();
+    let found: Vec<String> =
+        report
+            .found
+            .iter()
+            .filter(|(_, number)| **number > 0)
+            .map(|(kind, number)| {
+                if NOUNS.contains(&kind.as_str()) { count(*number, kind) } else { format!("{number} {kind}") }
+            })
+            .collect();
     let verb = if report.dry_run { "would be asked for" } else { "asked for" };
     let mut lines: Vec<Shown> = vec![compared.into()];
     // What a stopped sweep leaves differs, although it is not asked for.

@@ -59,11 +59,11 @@ pub enum Mood {
 /// The mood of a state's word, whichever table it is from.
 pub fn mood(state: &str) -> Mood {
     match state {
-        "indexed" | "completed" | "present" | "ok" | "yes" => Mood::Good,
+        "indexed" | "completed" | "present" | "current" | "ok" | "yes" => Mood::Good,
         "dead" | "FAIL" | "failed" | "no" | "refused" | "needs_review" => Mood::Bad,
         "gone" | "ignored" | "skipped" | "superseded" | "cancelled" => Mood::Faint,
-        "wanted" | "starting" | "answered" | "ending" | "held" | "waiting" | "running" | "uploading"
-        | "uploaded" | "attached" | "retiring" => Mood::Waiting,
+        "behind" | "wanted" | "starting" | "answered" | "ending" | "held" | "waiting" | "running"
+        | "uploading" | "uploaded" | "attached" | "retiring" => Mood::Waiting,
         _ => Mood::Plain,
     }
 }

@@ -22,8 +22,8 @@ impl Waiting {
     /// The paused target that holds it.
     pub fn held_by<'a>(&self, pauses: &'a [PauseRow]) -> Option<&'a PauseRow> {
         let needs = |pause: &&PauseRow| self.needs.split_whitespace().any(|target| target == pause.target);
-        let held = pauses.iter().filter(|pause| pause.allowed.is_none());
-        (self.state == "waiting").then(|| held.filter(needs).next_back()).flatten()
+        let mut held = pauses.iter().filter(|pause| pause.allowed.is_none());
+        if self.state == "waiting" { held.rfind(needs) } else { None }
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::failure::Failure;
 use super::super::sandbox::WORKSPACE;
 use super::super::shown::Shown;
 use super::super::table::{Column, Cut, Table, plain, state};
-use super::super::text::{bytes, count};
+use super::super::text::{bytes, count, terminal_width};
 use super::tell::{INDENT, Teller, WIDTH};
 use super::world::World;
 use crate::fastio::NodeId;
@@ -141,7 +141,7 @@ impl Comparison {
                 state("no"),
             ]);
         }
-        for line in table.render_in(WIDTH, teller.paint) {
+        for line in table.render_in(terminal_width().unwrap_or(WIDTH), teller.paint) {
             teller.say(line)?;
         }
         teller.say("")?;

@@ -65,7 +65,8 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
 
 async fn list(database: &Database, rule: Option<&str>, list: &ListArguments) -> Result<Outcome, Failure> {
     let mut connection = database.read().begin().await?;
-    let rows = store::list(&mut connection, rule, list.limit).await?;
+    let mut rows = store::list(&mut connection, rule, list.read()).await?;
+    let more = list.keep(&mut rows, "runs");
     let keys: Vec<String> = rows.iter().map(RunRow::job).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let jobs = presence::states(&mut connection, &keys).await?;
@@ -84,6 +85,7 @@ async fn list(database: &Database, rule: Option<&str>, list: &ListArguments) -> 
     } else {
         output::lines(table(&rows, is_dead, Clock::default().now()).render(Paint::stdout()))?;
     }
+    more.into_iter().for_each(output::complain);
     Ok(Outcome::Done)
 }
 
@@ -97,7 +99,7 @@ fn table(rows: &[RunRow], is_dead: impl Fn(&RunRow) -> bool, now: i64) -> Table 
         Column::new("path", Cut::Start).widest(40),
         Column::new("state", Cut::Nowhere),
         Column::new("tokens", Cut::Nowhere).right(),
-        Column::new("since", Cut::Nowhere),
+        Column::new("changed", Cut::Nowhere),
         Column::new("reason", Cut::Below),
     ]);
     for row in rows {
