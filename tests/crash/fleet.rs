@@ -180,7 +180,7 @@ fn binary() -> std::ffi::OsString {
 /// Two rules; short intervals, so that what no webhook told is found while the test runs. Sweeps only on request: they would
 /// hide what a webhook or the feed told in vain.
 fn settings(options: &Options, port: u16, (fastio, openai): (&str, &str)) -> String {
-    let sweep_minutes = u8::from(options.sweeps);
+    let sweep_minutes = u8::from(options.sweeps());
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/legal/liability.schema.json");
     let feed = match options.has(Way::Feed) {
         true => format!("[feed]\norg_id = '{ORG}'\npoll_seconds = 2\noverlap_seconds = 5\n"),

@@ -64,6 +64,11 @@ impl Options {
         self.files.unwrap_or(by_events.max(60))
     }
 
+    /// Whether the server sweeps while it is killed: on request, and where nothing else would find a change.
+    pub fn sweeps(&self) -> bool {
+        self.sweeps || !(self.has(Way::Webhooks) || self.has(Way::Feed))
+    }
+
     /// Events a second.
     pub fn rate(&self) -> f64 {
         let kills = self.kills.max(5) as f64;

@@ -29,7 +29,7 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
     let mut stuck = quiet(options, fleet).await?;
     let (mut before, mut differences, mut found) = (Vec::new(), Vec::new(), Value::Null);
     if stuck.is_empty() {
-        if !options.sweeps {
+        if !options.sweeps() {
             before = check::broken_before_sweep(&look(fleet, &worked, Vec::new()).await?);
         }
         found = sweep(fleet, &[], &mut differences).await?;
