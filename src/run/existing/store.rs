@@ -98,7 +98,8 @@ const IS_NEWS: &str = "
         OR EXISTS (
             SELECT 1 FROM event
             WHERE lower(replace(node, '-', '')) IN (SELECT $3 UNION ALL SELECT value FROM json_each($4))
-              AND source IN ('webhook', 'feed') AND kind IN ('added', 'moved') AND name NOT LIKE '%renamed'
+              AND source IN ('webhook', 'feed') AND kind IN ('added', 'moved')
+              AND name NOT LIKE '%rename' AND name NOT LIKE '%renamed'
               AND profile = $2 AND received_at >= $5 AND coalesce(occurred_at, received_at) > $6)";
 
 /// Of each rule, the files that are there, were there before it, and were not run over.
