@@ -8,13 +8,12 @@ use super::copy::{Copy, CopyId, CopyState};
 use super::form::Form;
 use super::look::Present;
 use super::plan::Step;
+use super::retire::there;
 use super::store::{self, Change};
 use super::verdict::{database_verdict, openai_has, openai_verdict};
 use crate::database;
 use crate::event::{FileKey, Task};
-use crate::openai::{
-    self, Attributes, Deletion, ErrorKind, FileId, IndexStatus, Listed, StoreFile, VectorStoreId,
-};
+use crate::openai::{Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
 use crate::queue::Verdict;
 
 /// How long after a File object was made, or attached, OpenAI may still say that it does not exist. Seen in the issue
@@ -25,7 +24,7 @@ const FRESH: Duration = Duration::from_secs(60);
 const IN_HAND: Duration = Duration::from_secs(3);
 
 /// Between looks at the index, when OpenAI does not say. Its own client looks each second.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The least and the most between two looks.
 const LOOK_LIMITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(15));
@@ -37,9 +36,6 @@ const LOOK_PART: u32 = 4;
 /// index, which has come in outages of minutes.
 const ATTACHES_WHEN_STUCK: u16 = 2;
 const ATTACHES_WHEN_FAILED: u16 = 3;
-
-/// How long something that was deleted may still be shown. OpenAI's guide: removal is eventually consistent.
-const FORGETS_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// How far OpenAI's clock may be from ours when we look for a File object by its time.
 const CLOCKS_APART: Duration = Duration::from_secs(120);
@@ -328,65 +324,6 @@ impl Sync {
         Ok(moved)
     }
 
-    /// Detach, then delete, then verify. OpenAI documents that deleting a File object detaches it everywhere, and was
-    /// seen to go on listing it; the other order is the one that works.
-    async fn retire(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
-        let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
-        if copy.state != CopyState::Retiring {
-            self.set_state(copy.id, CopyState::Retiring).await?;
-        }
-        let detached = self.detach(copy, file_id).await?;
-        let deleted = said(self.openai.delete_file(file_id).await)?;
-        let shown = openai_has(self.openai.store_file(&copy.store, file_id).await)?.is_some()
-            || openai_has(self.openai.file(file_id).await)?.is_some()
-            || self.lists(copy, file_id, (detached, deleted)).await?;
-        if !shown {
-            let forgotten = self.forget(copy.id).await?;
-            let (path, what) = match subject.present {
-                Some((present, _)) => (Some(present.path.clone()), "copy replaced by a newer one"),
-                None => (self.path(subject.key).await?, "copy removed"),
-            };
-            tell(path.as_deref(), copy, self.age(copy), what);
-            return Ok(forgotten);
-        }
-        if copy.state == CopyState::Retiring && self.age(copy) >= FORGETS_WITHIN {
-            return Err(Verdict::Dead {
-                reason: format!(
-                    "OpenAI still shows file {file_id} a quarter of an hour after it was deleted"
-                ),
-            });
-        }
-        Err(later(LOOK_AGAIN, "OpenAI still shows what was deleted"))
-    }
-
-    /// Whether OpenAI lists what it did not say that it deleted. A copy is forgotten for good, so "not found" alone is no
-    /// reason: whatever stands between us and OpenAI may say so of everything. It costs a whole list, where an answer was
-    /// lost or somebody else was there first.
-    async fn lists(
-        &self,
-        copy: &Copy,
-        file_id: &FileId,
-        (detached, deleted): (Deletion, Deletion),
-    ) -> Result<bool, Verdict> {
-        let was_attached = copy.attaches > 0;
-        let listed =
-            was_attached && detached == Deletion::Unsaid && self.store_lists(&copy.store, file_id).await?;
-        Ok(listed || (deleted == Deletion::Unsaid && there(self.openai.lists_file(file_id).await)?))
-    }
-
-    async fn store_lists(&self, store: &VectorStoreId, file_id: &FileId) -> Result<bool, Verdict> {
-        match self.openai.lists_store_file(store, file_id).await {
-            // The store itself is gone, if it is.
-            Err(error) if error.is_not_found() => there(self.openai.lists_store(store).await),
-            listed => there(listed),
-        }
-    }
-
-    /// Takes the copy out of its store, if it is there.
-    async fn detach(&self, copy: &Copy, file_id: &FileId) -> Result<Deletion, Verdict> {
-        said(self.openai.detach(&copy.store, file_id).await)
-    }
-
     /// Writes down that OpenAI cannot hold this content, and begins to clear away what it has of it.
     async fn refuse(&self, subject: &Subject<'_>, copy: &Copy, reason: &str) -> Result<Progress, Verdict> {
         self.record(&[
@@ -397,7 +334,7 @@ impl Sync {
         Ok(Progress::Refused)
     }
 
-    fn age(&self, copy: &Copy) -> Duration {
+    pub(super) fn age(&self, copy: &Copy) -> Duration {
         Duration::from_millis(u64::try_from(self.clock.since(copy.since)).unwrap_or(0))
     }
 
@@ -407,12 +344,12 @@ impl Sync {
     }
 
     /// Where the file was when it was last seen.
-    async fn path(&self, key: &FileKey) -> Result<Option<String>, Verdict> {
+    pub(super) async fn path(&self, key: &FileKey) -> Result<Option<String>, Verdict> {
         let read = async { store::path(&mut *self.database.read().acquire().await?, &key.to_string()).await };
         read.await.map_err(|error: database::Error| database_verdict(&error))
     }
 
-    async fn set_state(&self, copy: CopyId, state: CopyState) -> Result<Progress, Verdict> {
+    pub(super) async fn set_state(&self, copy: CopyId, state: CopyState) -> Result<Progress, Verdict> {
         self.record(&[Change::State(copy, state)]).await
     }
 
@@ -435,7 +372,7 @@ impl Sync {
 }
 
 /// Says what became of a copy. `took` is how long it was in its last state.
-fn tell(path: Option<&str>, copy: &Copy, took: Duration, what: &'static str) {
+pub(super) fn tell(path: Option<&str>, copy: &Copy, took: Duration, what: &'static str) {
     tracing::info!(
         path,
         bytes = copy.bytes,
@@ -447,29 +384,11 @@ fn tell(path: Option<&str>, copy: &Copy, took: Duration, what: &'static str) {
     );
 }
 
-/// How a deletion was answered; that there was no such thing is no word of OpenAI's that it deleted it.
-fn said(deletion: Result<Deletion, openai::Error>) -> Result<Deletion, Verdict> {
-    Ok(openai_has(deletion)?.unwrap_or(Deletion::Unsaid))
-}
-
-/// What a list says of an entry, where it can be read.
-fn there(listed: Result<Listed, openai::Error>) -> Result<bool, Verdict> {
-    match listed.map_err(|error| openai_verdict(&error))? {
-        Listed::There => Ok(true),
-        Listed::NotThere => Ok(false),
-        Listed::Unreadable => {
-            let reason =
-                "an entry of OpenAI's list cannot be read, and may be the one that is looked for".to_owned();
-            Err(Verdict::Retry { after: None, reason })
-        }
-    }
-}
-
 /// Whether an attach failed for what the file is. Other rejections are ours or the store's.
 fn refuses_content(kind: &ErrorKind) -> bool {
     matches!(kind, ErrorKind::Rejected { code: Some(code) } if code == "unsupported_file" || code == "invalid_file")
 }
 
-fn later(after: Duration, reason: &str) -> Verdict {
+pub(super) fn later(after: Duration, reason: &str) -> Verdict {
     Verdict::Later { after, reason: reason.to_owned() }
 }

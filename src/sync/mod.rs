@@ -18,6 +18,7 @@ mod look;
 mod near;
 pub mod plan;
 mod relay;
+mod retire;
 mod rule;
 pub mod store;
 mod stores;
