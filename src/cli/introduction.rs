@@ -9,12 +9,7 @@ use crate::sync::Target;
 
 /// Says it, as lines of the log. Where the settings cannot work the error says so, and nothing else.
 pub fn introduce(config: &Config) {
-    let secrets = &config.secrets;
-    let can_work = config.rules().is_ok()
-        && secrets.fastio_api_key().is_ok()
-        && secrets.openai_api_key().is_ok()
-        && !secrets.fastio_webhook.is_empty();
-    if !can_work {
+    if config.usable().is_err() {
         return;
     }
     let path = database::path(&config.database.url).ok();
@@ -52,7 +47,7 @@ pub fn introduce(config: &Config) {
     }
     tracing::info!(
         webhooks = true,
-        openai_webhooks = !secrets.openai_webhook.is_empty(),
+        openai_webhooks = !config.secrets.openai_webhook.is_empty(),
         feed_of_org = config.feed.org_id,
         sweep_minutes = config.sweep.every_minutes,
         "how changes are learnt"

@@ -54,6 +54,11 @@ pub enum OpenError {
     Lock { path: PathBuf, source: std::io::Error },
     #[error("cannot use the database at {path}: {source}{}", advice(.source))]
     Place { path: PathBuf, source: std::io::Error },
+    #[error(
+        "cannot use the database at {path}: {what}; run docket as the user who owns it, or put database.url where this \
+         user can write"
+    )]
+    Refused { path: PathBuf, what: String },
     #[error("cannot open the database: {0}")]
     Open(#[from] sqlx::Error),
     #[error("cannot bring the database's schema up to date: {0}")]

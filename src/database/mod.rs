@@ -105,8 +105,10 @@ impl Database {
     /// # Errors
     /// As [`Database::open_existing`], and when it cannot be written.
     pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
-        let database = Self::connect(&path(url)?).await?;
-        database.begin().await?.rollback().await?;
+        let path = path(url)?;
+        let database = Self::connect(&path).await?;
+        let tried = async { database.begin().await?.rollback().await };
+        tried.await.map_err(|error| whole::explained(error, &path))?;
         let sqlite = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&database.write).await?;
         let (missing, unknown) = database.schema().await?;
         database.close().await;

@@ -19,7 +19,10 @@ const SMALL: u64 = 64 * 1024 * 1024;
 /// Pages between looks at the time.
 const PAGES: i32 = 1_000;
 
-/// SQLite's codes of a file that is damaged, of one that is no database, and of an interruption.
+/// SQLite's codes of a file that may not be written or opened, of one that is damaged, of one that is no database, and of an
+/// interruption.
+const READ_ONLY: u32 = 8;
+const CANNOT_OPEN: u32 = 14;
 const CORRUPT: u32 = 11;
 const NOT_A_DATABASE: u32 = 26;
 const INTERRUPTED: u32 = 9;
@@ -55,11 +58,11 @@ pub async fn check(connection: &mut SqliteConnection, file: &Path) -> Result<(),
 
 /// What an error of opening the database means for whoever has to put it right.
 pub fn explained(error: Error, file: &Path) -> OpenError {
+    let what = || error.as_database_error().map(|error| error.message().to_owned()).unwrap_or_default();
+    let path = file.to_owned();
     match sqlite_code(&error) {
-        Some(CORRUPT | NOT_A_DATABASE) => {
-            let what = error.as_database_error().map(|error| error.message().to_owned());
-            OpenError::Broken { path: file.to_owned(), what: what.unwrap_or_default() }
-        }
+        Some(CORRUPT | NOT_A_DATABASE) => OpenError::Broken { path, what: what() },
+        Some(READ_ONLY | CANNOT_OPEN) => OpenError::Refused { path, what: what() },
         _ => OpenError::Open(error),
     }
 }

@@ -76,6 +76,30 @@ async fn nobody_else_can_take_the_lock_or_keep_a_server_from_starting() {
     server.start();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_not_open_the_database_is_told_whose_user_to_be() {
+    let place = place("");
+    Database::open(&place.database_url()).await.unwrap().close().await;
+    fs::set_permissions(place.path(""), Permissions::from_mode(0o755)).unwrap();
+    let as_nobody = |command: &str| {
+        let nobody = format!("setpriv --reuid={NOBODY} --clear-groups docket {command}");
+        block_in_place(|| place.with(&ENVIRONMENT).shell(&nobody))
+    };
+    // Only root can be somebody else, and only where everybody may reach the program.
+    if as_nobody("--version").code != 0 {
+        return;
+    }
+    for command in ["status", "files", "jobs list", "rebuild", "serve"] {
+        let refused = as_nobody(command);
+        assert_eq!(refused.code, 1, "{command}: {refused:?}");
+        let path = place.path("docket.db").display().to_string();
+        assert!(
+            refused.err.contains("run docket as the") && refused.err.contains(&path),
+            "{command}: {refused:?}"
+        );
+    }
+}
+
 #[test]
 fn what_is_no_plain_file_that_can_be_written_is_refused_with_the_cure() {
     let place = place("");
