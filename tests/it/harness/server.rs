@@ -109,9 +109,9 @@ impl Server {
         self.program = Some(program);
     }
 
-    /// Starts the server by a shell that first does `first`, with its log going elsewhere. Nothing says when it is ready.
-    pub fn start_after(&mut self, first: &str, log: Stdio) {
-        self.program = Some(self.at().start_shell_to(log, &format!("{first}exec docket serve")));
+    /// Starts the server by a shell, `how` before its name, with its log going elsewhere. Nothing says when it is ready.
+    pub fn start_by(&mut self, how: &str, log: Stdio) {
+        self.program = Some(self.at().start_shell_to(log, &format!("{how} docket serve")));
     }
 
     pub fn process(&self) -> u32 {
