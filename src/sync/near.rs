@@ -30,12 +30,15 @@ impl NearMiss {
     }
 }
 
+/// What is done to a path before it is matched.
+type First = fn(&str) -> String;
+
 /// A glob of a rule.
 #[derive(Debug)]
 pub struct Glob {
     set: Gitignore,
     /// Written otherwise: how, what it is then, and what is done to a path first.
-    others: Vec<(NearMiss, Gitignore, fn(&str) -> String)>,
+    others: Vec<(NearMiss, Gitignore, First)>,
 }
 
 impl Glob {
@@ -44,7 +47,7 @@ impl Glob {
         let text = text.strip_prefix('!').unwrap_or(text);
         let brackets = text.replace('[', "\\[").replace(']', "\\]");
         let loose = composed(&brackets);
-        let candidates: [(NearMiss, Option<Gitignore>, fn(&str) -> String); 6] = [
+        let candidates: [(NearMiss, Option<Gitignore>, First); 6] = [
             (NearMiss::Case, one(text, true), str::to_owned),
             (NearMiss::Form, one(&composed(text), false), composed),
             (NearMiss::Blank, one(text, false), trimmed),
