@@ -100,7 +100,10 @@ async fn a_backfill_needs_no_server_and_a_server_does_its_work() {
     let run = world.docket(&["backfill"]);
     assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (0, "3 files listed, 3 queued.\n", ""));
     assert_eq!(world.jobs(), 3);
-    assert_eq!(world.json(&["backfill"]), (0, json!({"listed": 3, "queued": 0, "incomplete": []})));
+    assert_eq!(
+        world.json(&["backfill"]),
+        (0, json!({"listed": 3, "queued": 0, "unreadable": 0, "incomplete": []}))
+    );
     let mut server = world.serve();
     let run = world.docket(&["backfill", "--rule", "contracts", "--wait"]);
     assert_eq!(run.code, 0, "{run:?}");
