@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::{SECRET, World, claiming, event, rest, settings};
+use crate::harness::Harness;
 
 /// A machine that is busy with other tests: what takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -107,6 +108,19 @@ async fn what_claims_no_readable_and_timely_signature_is_refused_before_its_body
     let counted = world.counts().await;
     for why in reasons {
         assert!(counted.contains(&("rejected".into(), why.into(), 2)), "{why}: {counted:?}");
+    }
+}
+
+#[tokio::test]
+async fn openais_webhooks_are_refused_by_their_head_too() {
+    let h = Harness::start().await;
+    let address = h.webhook_url.socket_addrs(|| None).unwrap()[0];
+    let signed = "webhook-id: x\r\nwebhook-signature: v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=\r\n";
+    for claimed in ["", signed, &format!("{signed}webhook-timestamp: 1614265330\r\n")] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let line =
+            format!("POST /webhooks/openai HTTP/1.1\r\nhost: x\r\n{claimed}content-length: 1000000\r\n\r\n");
+        assert_eq!(asked(&mut stream, &line).await, "HTTP/1.1 401 Unauthorized", "{claimed}");
     }
 }
 
