@@ -91,7 +91,10 @@ impl Table {
 
     /// The lines, for a terminal like the one that is there, or whole where there is none.
     pub fn render(&self, paint: Paint) -> Vec<Shown> {
-        self.lines(terminal_width(), paint)
+        match terminal_width() {
+            Some(width) => self.render_in(width, paint),
+            None => self.lines(None, paint),
+        }
     }
 
     /// The lines on a page of this width.

@@ -57,7 +57,7 @@ pub struct OpenUpload {
 
 /// What a folder's list tells of a node.
 pub(super) enum Listed {
-    There(Node),
+    There(Box<Node>),
     /// The whole list was read.
     NotThere,
     /// It may be an entry that cannot be read.
@@ -246,7 +246,7 @@ impl Client {
         const OPERATION: &str = "looking for a name";
         let is_it = |node: &Node| node.name == name && !node.trashed;
         match self.in_folder(OPERATION, profile, (folder, &is_it)).await? {
-            Listed::There(node) => Ok(Some(node)),
+            Listed::There(node) => Ok(Some(*node)),
             Listed::NotThere => Ok(None),
             Listed::Unreadable => {
                 Err(Error::gave_up(OPERATION, "an entry of the folder's list cannot be read"))
@@ -265,7 +265,7 @@ impl Client {
         for _ in 0..MAX_PAGES {
             let page = self.list(profile, folder, cursor.as_deref()).await?;
             if let Some(node) = page.items.into_iter().find(is_it) {
-                return Ok(Listed::There(node));
+                return Ok(Listed::There(Box::new(node)));
             }
             unreadable += page.unreadable;
             match page.next {

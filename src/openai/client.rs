@@ -312,7 +312,7 @@ impl Client {
         let id = Uuid::now_v7().to_string();
         let request = self.http.request(method, url).headers(self.headers.clone());
         // Ids are every second part: `vector_stores/{store}/files/{file}`.
-        let object = path.iter().skip(1).step_by(2).last().map(|id| (*id).to_owned());
+        let object = path.chunks_exact(2).next_back().map(|part| part[1].to_owned());
         Ok(Call { request: request.header("x-client-request-id", &id), sent: Sent { id, object } })
     }
 

@@ -64,14 +64,12 @@ fn word_in_brackets(glob: &str) -> Option<(&str, String)> {
     while let Some(open) = glob.get(from..)?.find('[').map(|at| from + at) {
         let close = open + glob[open..].find(']')?;
         let inside = &glob[open + 1..close];
-        let alone = |letter: Option<char>| letter.is_none_or(|letter| "/ -_().,".contains(letter));
+        // What follows a dot is a class of extensions.
+        let begins = glob[..open].chars().next_back().is_none_or(|letter| "/ -_(,".contains(letter));
+        let ends = glob[close + 1..].chars().next().is_none_or(|letter| "/ -_).,".contains(letter));
         let escaped = glob[..open].ends_with('\\');
         let word = inside.chars().count() >= 2 && inside.chars().all(char::is_alphanumeric);
-        if !escaped
-            && word
-            && alone(glob[..open].chars().next_back())
-            && alone(glob[close + 1..].chars().next())
-        {
+        if !escaped && word && begins && ends {
             let right = format!("{}\\[{inside}\\]{}", &glob[..open], &glob[close + 1..]);
             return Some((&glob[open..=close], right));
         }

@@ -82,7 +82,8 @@ async fn forged_attributes_are_not_restored_and_what_carries_them_stays() {
     assert!(h.jobs().await.is_empty(), "{:#?}", h.jobs().await);
     let mut held: Vec<String> = h.copies().await.into_iter().map(|copy| copy.file_id).collect();
     let mut wanted: Vec<String> = ours.into_iter().chain(theirs).collect();
-    (held.sort(), wanted.sort());
+    held.sort();
+    wanted.sort();
     assert_eq!(held, wanted, "nothing was removed, and nothing of ours is missing");
     assert_eq!(h.uploads().await, uploads + 9, "theirs");
 }
