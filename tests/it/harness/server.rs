@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::ops::Deref;
 use std::process::Stdio;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use docket::clock::Clock;
@@ -13,6 +14,7 @@ use docket::{own, queue, receive, run};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::net::TcpSocket;
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use url::Url;
 
@@ -20,6 +22,13 @@ use super::beside::{Beside, PATIENCE};
 use super::kill::{Dies, Step};
 use super::program::{At, Place, Program, Run};
 use super::{SECRET, World};
+
+/// Where the stand-ins run. A test waits for what the program says without letting go of its own runtime, and the program
+/// asks OpenAI before it says that it is ready.
+fn elsewhere() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().unwrap())
+}
 
 pub struct Server {
     world: World,
@@ -53,7 +62,8 @@ impl Server {
         let webhook_url: Url = format!("http://{address}/webhooks/fastio").parse().unwrap();
         let webhook =
             Webhook { url: webhook_url.clone(), secret: SecretString::from(SECRET), scheme: Scheme::Mixed };
-        let world = World::start(Options { webhook: Some(webhook), ..options }).await;
+        let world = World::start(Options { webhook: Some(webhook), ..options });
+        let world = elsewhere().spawn(world).await.unwrap();
         let place = Place::new();
         place.write("docket.toml", settings);
         let environment = vec![
