@@ -1,9 +1,10 @@
-//! Settings that are numbers and cannot work: a server with `queue.workers = 0` would say that it is ready and do nothing.
+//! Settings that cannot work, numbers above all: a server with `queue.workers = 0` would say that it is ready and do nothing.
 //! What reads the settings takes them; a server and what changes something refuse them, and `docket check` tells all.
 
 use std::ops::RangeInclusive;
 
 use super::{Config, ConfigError};
+use crate::http::Base;
 use crate::receive::signature::NoSecret;
 
 /// One number, and what it may be.
@@ -92,6 +93,11 @@ impl Config {
         match self.rules() {
             Ok(rules) => wrong.extend(self.runs(&rules).err().map(|error| error.to_string())),
             Err(error) => wrong.push(error.to_string()),
+        }
+        for (name, url) in
+            [("fastio.base_url", &self.fastio.base_url), ("openai.base_url", &self.openai.base_url)]
+        {
+            wrong.extend(Base::new(url).err().map(|error| format!("{name}: {error}")));
         }
         let keys = [self.secrets.fastio_api_key().err(), self.secrets.openai_api_key().err()];
         wrong.extend(keys.into_iter().flatten().map(|error| error.to_string()));

@@ -90,10 +90,10 @@ fn alone(path: &Path, lock: ServerLock) -> Result<ServerLock, OpenError> {
 
 /// Who holds the lock of `real`, as far as the kernel shows that here: not across containers.
 fn holder(real: &Path) -> String {
-    let process = fs::metadata(real).ok().and_then(|file| {
-        let locks = fs::read_to_string(LOCKS).ok()?;
-        process(&locks, file.ino())
-    });
+    // The kernel hands the list out in pieces, and a lock that others take meanwhile can push one between two of them.
+    let process = fs::metadata(real)
+        .ok()
+        .and_then(|file| (0..TRIES).find_map(|_| process(&fs::read_to_string(LOCKS).ok()?, file.ino())));
     let Some(process) = process else { return "a process that cannot be seen from here".to_owned() };
     match fs::read_to_string(format!("/proc/{process}/comm")) {
         Ok(name) => format!("process {process}, {}", name.trim_end()),

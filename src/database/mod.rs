@@ -95,6 +95,8 @@ impl Database {
         // A server of another version may be using it, and only a server changes the schema.
         match database.schema().await.map_err(|error| whole::explained(error, &path))? {
             (0, 0) => Ok(database),
+            // A start that came to nothing leaves an empty file.
+            (missing, 0) if missing == MIGRATIONS.iter().count() => Err(OpenError::Missing(path)),
             (0, _) => Err(OpenError::NewSchema(path)),
             (_, _) => Err(OpenError::OldSchema(path)),
         }
