@@ -14,15 +14,17 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::contain::keep_running;
 use crate::database::{Database, ServerLock};
-use crate::event::{FileKey, Task};
+use crate::fastio::FileKey;
 use crate::feed::{self, Feed};
+use crate::job::Task;
+use crate::job::verdict::{FASTIO, OPENAI};
 use crate::listen;
 use crate::operate::Operate;
 use crate::operate::status::About;
 use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive};
+use crate::rule::Rules;
 use crate::run::{self, Runs};
-use crate::sync::verdict::{FASTIO, OPENAI};
 use crate::sync::{self, Sync};
 use crate::{fastio, openai};
 
@@ -184,7 +186,7 @@ pub fn feed(config: &Config, database: Database) -> anyhow::Result<Feed> {
 }
 
 /// What is run over the rules' files; says once what a person should know about it.
-fn definitions(config: &Config, rules: &sync::Rules) -> anyhow::Result<Vec<run::Definition>> {
+fn definitions(config: &Config, rules: &Rules) -> anyhow::Result<Vec<run::Definition>> {
     let definitions = config.runs(rules)?;
     for warning in definitions.iter().filter_map(run::Definition::warning) {
         tracing::warn!("{warning}");

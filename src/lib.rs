@@ -21,6 +21,7 @@ pub mod fastio;
 pub mod feed;
 mod hidden;
 pub mod http;
+pub mod job;
 pub mod lenient;
 pub mod listen;
 mod mistake;
@@ -29,6 +30,8 @@ pub mod operate;
 pub mod own;
 pub mod queue;
 pub mod receive;
+pub mod result;
+pub mod rule;
 pub mod run;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

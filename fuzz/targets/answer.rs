@@ -2,9 +2,9 @@
 //! as Markdown and as a table that no spreadsheet takes for formulas.
 #![no_main]
 
-use docket::run::quote::Document;
-use docket::run::render::{Answer, Entry, Provenance, Report, csv, digest, digest_markdown, markdown};
-use docket::run::schema::Schema;
+use docket::result::quote::Document;
+use docket::result::render::{Answer, Entry, Provenance, Report, csv, digest, digest_markdown, markdown};
+use docket::result::schema::Schema;
 use ground::pieces;
 use libfuzzer_sys::fuzz_target;
 
@@ -41,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
         response: None,
         started_at: 0,
         finished_at: 1,
-        usage: None,
+        tokens: None,
     };
     let report = Report {
         provenance,

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 
 use docket::fastio::{Category, Changes, Client, Profile};
-use docket::receive::payload::parse;
+use docket::event::payload::parse;
 use ground::{Echo, KEY, is_fit_to_print};
 use libfuzzer_sys::fuzz_target;
 

@@ -1,7 +1,7 @@
 //! A model's free text: whatever it is, a report of it shows text and does nothing, in two renderers.
 #![no_main]
 
-use docket::run::render::{Answer, Provenance, Report, markdown};
+use docket::result::render::{Answer, Provenance, Report, markdown};
 use libfuzzer_sys::fuzz_target;
 use renderers::{fault, rendered};
 
@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
         response: None,
         started_at: 0,
         finished_at: 1,
-        usage: None,
+        tokens: None,
     };
     let report = markdown(&Report { provenance, answer: Answer::Text(text), notes: &[] });
     for html in rendered(&report) {

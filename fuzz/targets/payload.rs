@@ -2,7 +2,7 @@
 #![no_main]
 
 use docket::event::Kind;
-use docket::receive::payload::parse;
+use docket::event::payload::parse;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -1,7 +1,7 @@
 //! A quote and a document: what is found stands there, and a document holds itself.
 #![no_main]
 
-use docket::run::quote::{Document, Proof};
+use docket::result::quote::{Document, Proof};
 use ground::pieces;
 use libfuzzer_sys::fuzz_target;
 

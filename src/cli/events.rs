@@ -11,8 +11,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{self, Connection, Database};
 use crate::event::store::{downloads, newest};
-use crate::event::{self, FileKey, Subject};
-use crate::fastio::NodeId;
+use crate::event::{self, Subject};
+use crate::fastio::{FileKey, NodeId};
 use crate::{own, sync};
 
 #[derive(Debug, Args)]

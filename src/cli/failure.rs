@@ -8,7 +8,7 @@ use super::output;
 use crate::config::ConfigError;
 use crate::database::OpenError;
 use crate::http::Phase;
-use crate::sync::RuleError;
+use crate::rule::RuleError;
 use crate::{fastio, openai, operate, receive, run};
 
 pub const FAILED: u8 = 1;

@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::config::{Config, permissions};
 use crate::database;
-use crate::sync::Target;
+use crate::rule::Target;
 
 /// Says it, as lines of the log. Where the settings cannot work the error says so, and nothing else.
 pub fn introduce(config: &Config) {

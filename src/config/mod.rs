@@ -16,7 +16,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use crate::sync::{RuleError, RuleSettings, Rules};
+use crate::rule::{RuleError, RuleSettings, Rules};
 use crate::{database, feed, mistake, operate, queue, receive, run, sync};
 
 pub use base_url::Way;

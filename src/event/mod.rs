@@ -3,14 +3,14 @@
 //! Every source of change records its events here and nowhere else. Recording is one transaction of the caller's: an
 //! event that is already known makes nothing, a new one is kept and makes its job.
 
+pub mod payload;
 pub mod store;
-mod task;
 
 use crate::fastio::{NodeId, Profile};
+use crate::job::Task;
 use crate::queue::Priority;
 
-pub use store::{Recorded, Row, ask, record};
-pub use task::{FileKey, Service, Task};
+pub use store::{Recorded, Row, record};
 
 /// How an id begins that was made from the hash of the bytes, because the payload had none.
 pub const MADE_ID: &str = "sha256:";

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sqlx::FromRow;
 
-use super::{DOWNLOAD, Kind, Report, Source, Task};
+use super::{DOWNLOAD, Kind, Report, Source};
 use crate::database::{Connection, Error};
-use crate::queue::{self, Enqueued, NewJob, Priority};
+use crate::job::{self, Task};
 
 /// What recording some reports did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,21 +36,10 @@ pub async fn record(connection: &mut Connection, reports: &[Report], now: i64) -
     }
     for (key, (task, source)) in &wanted {
         debug_assert_eq!(*key, task.key());
-        ask(connection, task, (source.priority(), now)).await?;
+        job::enqueue(connection, task, source.priority(), now).await?;
     }
     recorded.jobs = wanted.len();
     Ok(recorded)
-}
-
-/// Adds the job for `task`, in the caller's transaction.
-pub async fn ask(
-    connection: &mut Connection,
-    task: &Task,
-    (priority, now): (Priority, i64),
-) -> Result<Enqueued, Error> {
-    let text = serde_json::to_string(task).expect("a task is strings only");
-    let job = NewJob { key: &task.key(), task: &text, needs: task.needs(), priority };
-    queue::enqueue(connection, &job, now).await
 }
 
 /// Whether the event was new.

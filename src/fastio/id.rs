@@ -144,6 +144,40 @@ impl fmt::Display for VersionId {
     }
 }
 
+/// One file, for ever: its version, name and place may change. Written `workspace:4829105738291047362:2abcd…`, which is
+/// also the attribute `source_id` of its copies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FileKey {
+    pub profile: Profile,
+    pub node: NodeId,
+}
+
+impl FileKey {
+    pub fn new(profile: Profile, node: NodeId) -> Self {
+        FileKey { profile, node }
+    }
+}
+
+impl FromStr for FileKey {
+    type Err = BadFileKey;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || BadFileKey(text.to_owned());
+        let (profile, node) = text.rsplit_once(':').filter(|(_, node)| !node.is_empty()).ok_or_else(bad)?;
+        Ok(FileKey::new(profile.parse().map_err(|_| bad())?, NodeId::new(node)))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not of the form workspace:ID:NODE or share:ID:NODE")]
+pub struct BadFileKey(String);
+
+impl fmt::Display for FileKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.profile, self.node.canonical())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,5 +194,15 @@ mod tests {
         assert_eq!(profile.to_string().parse::<Profile>().unwrap(), profile);
         assert!("workspace:".parse::<Profile>().is_err());
         assert!("4829105738291047362".parse::<Profile>().is_err());
+    }
+
+    #[test]
+    fn a_file_key_reads_back_as_it_was_written_and_nothing_else_does() {
+        let key = FileKey::new(Profile::workspace("1"), NodeId::new("2AB-cd"));
+        assert_eq!(key.to_string(), "workspace:1:2abcd");
+        assert_eq!(key.to_string().parse::<FileKey>().unwrap(), key);
+        for bad in ["", "2abcd", "workspace:1", "workspace:1:", "workspace::2abcd", "org:1:2abcd"] {
+            assert!(bad.parse::<FileKey>().is_err(), "{bad}");
+        }
     }
 }

@@ -6,10 +6,9 @@
 //! Whoever has a key of the project can write such attributes. So what they say is believed as far as Fastio and the File
 //! object bear it out.
 
-use crate::event::FileKey;
-use crate::fastio::{Node, NodeId, NodeKind, Profile, ProfileKind, VersionId};
+use crate::fastio::{FileKey, Node, NodeKind, ProfileKind, VersionId};
 use crate::openai::{AttributeValue, Attributes, File, IndexStatus, StoreFile, VectorStoreId};
-use crate::sync::Rules;
+use crate::rule::Rules;
 use crate::sync::TRANSCODED_AT_MOST;
 use crate::sync::copy::Source;
 use crate::sync::form::may_be_sent_as;
@@ -18,20 +17,13 @@ use crate::sync::survey::Adopted;
 /// Hexadecimal digits of a SHA-256.
 const HASH_DIGITS: usize = 64;
 
-/// The file that `source_id` names.
-pub fn file_key(source_id: &str) -> Option<FileKey> {
-    let (profile, node) = source_id.rsplit_once(':')?;
-    let profile: Profile = profile.parse().ok()?;
-    (!node.is_empty()).then(|| FileKey::new(profile, NodeId::new(node)))
-}
-
 /// The file that a file in `store` is a copy of, if the copy is ours. `place` says where a rule's target is.
 pub fn owner(
     attributes: &Attributes,
     rules: &Rules,
-    sends: impl Fn(&crate::sync::Rule) -> bool,
+    sends: impl Fn(&crate::rule::Rule) -> bool,
 ) -> Option<FileKey> {
-    let key = file_key(text(attributes, "source_id")?)?;
+    let key: FileKey = text(attributes, "source_id")?.parse().ok()?;
     let profile = match key.profile.kind {
         ProfileKind::Workspace => "workspace_id",
         ProfileKind::Share => "share_id",

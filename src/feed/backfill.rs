@@ -10,10 +10,11 @@ use super::sweep::task;
 use super::walk::{Incomplete, Walk};
 use super::{Error, Feed};
 use crate::contain::catch;
-use crate::event::FileKey;
-use crate::fastio::{ErrorKind, Inventoried, Profile};
-use crate::queue::{self, NewJob, Priority};
-use crate::sync::{Rule, Target, survey};
+use crate::fastio::{ErrorKind, FileKey, Inventoried, Profile};
+use crate::job::{self, Task};
+use crate::queue::{self, Priority};
+use crate::rule::{Rule, Target};
+use crate::sync::survey;
 
 /// What a backfill did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -157,15 +158,13 @@ impl Feed {
         let keys: Vec<FileKey> = wanted.map(|repair| repair.key).collect();
         let mut transaction = self.database.begin().await?;
         let now = self.clock.now();
-        let names: Vec<String> = keys.iter().map(|key| task(key).key()).collect();
+        let tasks: Vec<Task> = keys.iter().map(task).collect();
+        let names: Vec<String> = tasks.iter().map(Task::key).collect();
         let asked: Vec<&str> = names.iter().map(String::as_str).collect();
         let there = queue::presence::states(&mut transaction, &asked).await?;
         progress.listed += i64::try_from(rows.len()).unwrap_or(0);
-        for (key, name) in keys.iter().zip(&names).filter(|(_, name)| !there.contains_key(*name)) {
-            let task = task(key);
-            let text = serde_json::to_string(&task).expect("a task is strings only");
-            let job = NewJob { key: name, task: &text, needs: task.needs(), priority: Priority::Backfill };
-            queue::enqueue(&mut transaction, &job, now).await?;
+        for (task, _) in tasks.iter().zip(&names).filter(|(_, name)| !there.contains_key(*name)) {
+            job::enqueue(&mut transaction, task, Priority::Backfill, now).await?;
             progress.queued += 1;
         }
         store::set_backfill(&mut transaction, subject.name, progress).await?;

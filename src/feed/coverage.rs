@@ -3,7 +3,7 @@
 
 use super::walk::Walk;
 use crate::fastio::{Client, Inventoried, NodeKind, Profile};
-use crate::sync::{Glob, NearMiss, Rule, Rules};
+use crate::rule::{Glob, NearMiss, Rule, Rules};
 
 /// Pages of a workspace that are looked at: 10,000 files by its inventory.
 const PAGES: usize = 20;

@@ -15,9 +15,9 @@ use super::store::{self, Cursor, Way};
 use super::sweep::Scope;
 use super::{Error, Feed};
 use crate::contain::catch;
+use crate::event::payload;
 use crate::event::{self, Kind, Recorded, Report, Source};
 use crate::fastio::{self, ChangePage, Changes, ErrorKind, Profile};
-use crate::receive::payload;
 
 /// Pages in one step: 50,000 changes. A step that goes on says so, and can be stopped in between.
 const PAGES: usize = 50;

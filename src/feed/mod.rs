@@ -35,7 +35,7 @@ use crate::clock::Clock;
 use crate::contain::Panicked;
 use crate::database::{self, Database};
 use crate::http::pages::Endless;
-use crate::sync::Rules;
+use crate::rule::Rules;
 use crate::{fastio, openai};
 
 pub use settings::{Settings, SweepSettings};

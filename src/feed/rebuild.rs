@@ -10,12 +10,12 @@ use super::adopt::{adopted, is_borne_out, owner};
 use super::patience::{first, patiently};
 use super::{Error, Feed};
 use crate::contain::catch;
-use crate::event::FileKey;
-use crate::fastio::{self, ErrorKind, MAX_NODES_PER_CALL, Node, NodeId, Profile};
+use crate::fastio::{self, ErrorKind, FileKey, MAX_NODES_PER_CALL, Node, NodeId, Profile};
 use crate::http::pages::Pages;
 use crate::openai::{self, File, FileId, StoreFile, VectorStore, VectorStoreId};
+use crate::rule::Target;
 use crate::sync::founding::{self, How};
-use crate::sync::{INTENT, Target, survey};
+use crate::sync::{INTENT, survey};
 
 /// Entries written in one transaction. A page has a hundred, and to sync the disk for each took most of the time.
 const AT_ONCE: usize = 1_000;
@@ -137,7 +137,7 @@ impl Feed {
         rebuilt: &mut Rebuilt,
     ) -> Result<(), Error> {
         let places = self.places().await?;
-        let sends = |rule: &crate::sync::Rule| {
+        let sends = |rule: &crate::rule::Rule| {
             places.iter().any(|(target, id)| *target == rule.target && id.as_ref() == Some(store))
         };
         let owned = |held: &StoreFile| owner(&held.attributes, &self.rules, sends);

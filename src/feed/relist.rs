@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::sweep::Scope;
 use super::{Error, Feed};
-use crate::event::{self, Task};
 use crate::fastio::{NodeId, Profile};
+use crate::job::verdict::{database_verdict, fastio_verdict, openai_verdict, profile_target};
+use crate::job::{self, Task};
 use crate::queue::{Priority, Verdict};
-use crate::sync::verdict::{database_verdict, fastio_verdict, openai_verdict, profile_target};
 
 /// The rest after a listing. Long enough that a burst of deliveries is two listings, and short beside the patience of
 /// somebody who waits for a file to be found.
@@ -102,7 +102,7 @@ impl Feed {
         let mut transaction = self.database.begin().await?;
         for profile in self.profiles(None)? {
             let task = Task::Relist { profile: Some(profile) };
-            event::ask(&mut transaction, &task, (Priority::Live, now)).await?;
+            job::enqueue(&mut transaction, &task, Priority::Live, now).await?;
         }
         transaction.commit().await?;
         self.wake.notify_waiters();

@@ -11,7 +11,7 @@ use crate::database::{self, Database, Error};
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::{Waiting, why};
 use crate::run::store::HeldRow;
-use crate::{event, feed, queue, receive, run, sync};
+use crate::{event, feed, job, queue, receive, run, sync};
 
 /// States that are shown even when nothing is in them, so that a script finds its number.
 pub const JOB_STATES: [&str; 3] = ["waiting", "running", "dead"];
@@ -121,7 +121,7 @@ impl Seen {
             copies: sync::store::copy_counts(&mut connection).await?,
             runs: {
                 let mut runs = run::store::counts(&mut connection).await?;
-                runs.push(("dead".to_owned(), queue::presence::dead(&mut connection, "run:").await?));
+                runs.push(("dead".to_owned(), queue::presence::dead(&mut connection, job::RUN_JOBS).await?));
                 runs
             },
             held: run::store::held(&mut connection, REASONS).await?,

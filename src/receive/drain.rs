@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::count::{Count, Counters};
 use super::inbox::Level;
-use super::payload::{self, Parsed};
 use super::store::{self, InboxRow, Portion};
 use crate::clock::Clock;
 use crate::database::{Database, Error};
-use crate::event::{self, Event, Kind, Proof, Report, Source, Task};
+use crate::event::payload::{self, Parsed};
+use crate::event::{self, Event, Kind, Proof, Report, Source};
+use crate::job::Task;
 use crate::listen::gate::Gate;
 
 /// What one transaction takes. It holds the writer for some 20 milliseconds then, which acknowledgements wait for; with as

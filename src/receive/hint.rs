@@ -20,7 +20,7 @@ use super::inbox::Refused;
 use super::signature::standard::{Signed, Verifier};
 use super::store;
 use crate::database::{self, Database};
-use crate::event::{self, Task};
+use crate::job::{self, Task};
 use crate::lenient;
 use crate::listen::problem::Problem;
 use crate::queue::Priority;
@@ -112,7 +112,7 @@ impl Hints {
         if !store::remember_webhook(&mut transaction, &signed.id, now).await? {
             return Ok(0);
         }
-        event::ask(&mut transaction, &Task::Response { response }, (Priority::Live, now)).await?;
+        job::enqueue(&mut transaction, &Task::Response { response }, Priority::Live, now).await?;
         transaction.commit().await?;
         self.workers.notify_waiters();
         Ok(1)

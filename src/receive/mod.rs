@@ -17,7 +17,6 @@ mod handler;
 pub mod hint;
 pub mod inbox;
 mod memory;
-pub mod payload;
 mod settings;
 pub mod signature;
 mod store;

@@ -5,10 +5,11 @@ use super::settings::Definition;
 use super::store::{self, Change, NewRun};
 use super::{Runs, existing, failed};
 use crate::database::{Connection, Error};
-use crate::event::{self, FileKey, Task};
+use crate::fastio::FileKey;
+use crate::job::{self, Task};
 use crate::openai::VectorStoreId;
 use crate::queue::{Priority, Verdict};
-use crate::sync::Target;
+use crate::rule::Target;
 use crate::sync::store::{self as files, Indexed};
 
 /// What a file is to a rule now.
@@ -179,7 +180,7 @@ pub async fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<
         return Ok(false);
     }
     let FileKey { profile, node } = run.key;
-    event::ask(connection, &Task::Run { profile, node, rule: run.rule }, (Priority::Live, now)).await?;
+    job::enqueue(connection, &Task::Run { profile, node, rule: run.rule }, Priority::Live, now).await?;
     Ok(true)
 }
 

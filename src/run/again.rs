@@ -10,7 +10,8 @@ use super::row::{Outcome, Run, State};
 use super::settings::Definition;
 use super::store::{self, Brief};
 use crate::database::{Connection, Database, Error};
-use crate::event::{self, FileKey, Task};
+use crate::fastio::FileKey;
+use crate::job::{self, Task};
 use crate::openai::VectorStoreId;
 use crate::queue::Priority;
 use crate::sync::store::{self as files, Indexed, Page};
@@ -126,7 +127,7 @@ async fn want(
             store::want_again(connection, run, now).await?;
         }
     }
-    ask(connection, (definition, indexed), (Priority::Backfill, now)).await
+    enqueue(connection, (definition, indexed), Priority::Backfill, now).await
 }
 
 /// The file of the rule that has this path or id, if OpenAI has it as it is now.
@@ -157,7 +158,7 @@ pub async fn want_one(
     {
         store::want_anew(connection, run.id, now).await?;
     }
-    ask(connection, (definition, indexed), (Priority::Live, now)).await?;
+    enqueue(connection, (definition, indexed), Priority::Live, now).await?;
     Ok(true)
 }
 
@@ -166,14 +167,15 @@ fn is_same(run: &Run, definition: &Definition, indexed: &Indexed) -> bool {
     run.definition == definition.hash && Some(&run.content_hash) == indexed.copy.content_hash.as_ref()
 }
 
-async fn ask(
+async fn enqueue(
     connection: &mut Connection,
     (definition, indexed): (&Definition, &Indexed),
-    urgency: (Priority, i64),
+    priority: Priority,
+    now: i64,
 ) -> Result<(), Error> {
     let FileKey { profile, node } = indexed.key.clone();
     let task = Task::Run { profile, node, rule: definition.rule.name.clone() };
-    event::ask(connection, &task, urgency).await.map(drop)
+    job::enqueue(connection, &task, priority, now).await.map(drop)
 }
 
 /// Those of the files that have no result, and no run under way, under the rule's present definition.

@@ -2,18 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::document::Text;
 use super::engine::Ended;
-use super::quote::{Check, Document, MOST_QUOTES, Proof};
 use super::row::{Outcome, Run};
-use super::schema::Schema;
 use super::settings::Definition;
 use super::store::{self, Change};
 use super::{Runs, failed};
 use crate::http::Retry;
+use crate::job::verdict::openai_verdict;
 use crate::openai::Output;
 use crate::queue::Verdict;
-use crate::sync::verdict::openai_verdict;
+use crate::result::answer::{self, Judged};
 
 /// Files of a code interpreter that are taken; more is not a result but a dump.
 const MOST_FILES: usize = 20;
@@ -26,15 +24,6 @@ struct Made {
     container: String,
     file_id: String,
     filename: String,
-}
-
-/// What is known of an answer once it was checked.
-struct Judged {
-    data: Option<Value>,
-    checks: Vec<Check>,
-    /// How many of the quotes nobody looked up, in words, if any.
-    unchecked: Option<String>,
-    notes: Vec<String>,
 }
 
 impl Runs {
@@ -63,7 +52,7 @@ impl Runs {
             Err(reason) => return self.end_without(run, (&ended, Outcome::Failed), &reason).await,
         };
         let made = self.made(output, &mut judged.notes).await?;
-        let unverified = judged.checks.iter().filter(|check| !check.proof.is_verified()).count();
+        let unverified = judged.unverified();
         let (outcome, reason) = match (unverified, output.refusal.as_deref()) {
             (0, None) => (Outcome::Completed, None),
             (0, Some(refusal)) => {
@@ -133,39 +122,14 @@ impl Runs {
         definition: &Definition,
         output: &Output,
     ) -> Result<Result<Judged, String>, Verdict> {
-        let mut notes = Vec::new();
-        let Some(schema) = definition.schema.clone() else {
-            notes.push(
-                "The rule has no schema, so nothing in the answer is marked as a quote and none was checked."
-                    .to_owned(),
-            );
-            return Ok(Ok(Judged { data: None, checks: Vec::new(), unchecked: None, notes }));
-        };
+        let Some(schema) = definition.schema.clone() else { return Ok(Ok(Judged::free_text())) };
         let (by, text) = (schema.clone(), output.text.clone());
-        let data = match self.compute.run(move || read(&by, &text)).await {
+        let data = match self.compute.run(move || answer::read(&by, &text)).await {
             Ok(data) => data,
             Err(why) => return Ok(Err(why)),
         };
         let document = self.text(run).await?;
-        let why = document.as_ref().err().cloned();
-        let (data, checks) = self
-            .compute
-            .run(move || {
-                let checks = check(&schema, &data, document.ok());
-                (data, checks)
-            })
-            .await;
-        let unchecked = checks.iter().filter(|check| check.proof == Proof::Unchecked).count();
-        let unchecked = (unchecked > 0).then(|| match why {
-            Some(why) => format!("No quote could be checked: {why}"),
-            None => format!(
-                "{unchecked} of {} quotes were not checked: of one answer the first {MOST_QUOTES} are, for as long as \
-                 looking for them may take",
-                checks.len()
-            ),
-        });
-        notes.extend(unchecked.as_ref().map(|unchecked| format!("{unchecked}.")));
-        Ok(Ok(Judged { data: Some(data), checks, unchecked, notes }))
+        Ok(Ok(self.compute.run(move || answer::judge(&schema, data, document)).await))
     }
 
     /// The files that code made: those that the text names, and those that stand in its containers. What cannot be had
@@ -224,27 +188,6 @@ impl Runs {
             "text": ended.output.text, "citations": ended.output.citations,
         })
     }
-}
-
-/// Reads an answer that has to fit `schema`, or says why it cannot be a result.
-fn read(schema: &Schema, text: &str) -> Result<Value, String> {
-    let data: Value =
-        serde_json::from_str(text).map_err(|error| format!("the answer is not JSON: {error}"))?;
-    schema.validate(&data).map_err(|problems| format!("the answer does not fit the schema: {problems}"))?;
-    Ok(data)
-}
-
-/// Looks the quotes up; without a text there is nothing to look in.
-fn check(schema: &Schema, data: &Value, text: Option<Text>) -> Vec<Check> {
-    if let Some(text) = text {
-        return schema.check(data, &Document::of(text.pieces()));
-    }
-    let unchecked = |(pointer, quote): (String, &str)| Check {
-        pointer,
-        quote: quote.to_owned(),
-        proof: Proof::Unchecked,
-    };
-    schema.quotes(data).into_iter().map(unchecked).collect()
 }
 
 fn tokens(ended: &Ended) -> (Option<u64>, Option<u64>) {

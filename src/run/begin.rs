@@ -11,9 +11,9 @@ use super::settings::{Definition, Engine};
 use super::steps::{FRESH_MS, LOOK_AGAIN, later};
 use super::store::Change;
 use super::{Runs, failed, leftover};
+use crate::job::verdict::openai_verdict;
 use crate::openai::Error;
 use crate::queue::Verdict;
-use crate::sync::verdict::openai_verdict;
 
 /// Between looks for a response whose creation was not answered.
 const TRACE_AGAIN: Duration = Duration::from_secs(20);

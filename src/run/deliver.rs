@@ -5,8 +5,6 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::admit::Standing;
-use super::quote::Check;
-use super::render::{self, Answer, Provenance, Report};
 use super::row::{Outcome, Run};
 use super::settings::Definition;
 use super::store::Change;
@@ -15,10 +13,12 @@ use super::write::{Output, Written};
 use super::{Runs, failed};
 use crate::fastio::{Node, NodeId};
 use crate::hidden::escaped;
+use crate::job::verdict::fastio_verdict;
 use crate::openai::Usage;
 use crate::queue::Verdict;
+use crate::result::quote::Check;
+use crate::result::render::{self, Answer, Provenance, Report, Tokens};
 use crate::sync::copy::Source;
-use crate::sync::verdict::fastio_verdict;
 
 impl Runs {
     /// Writes the result down where the rule says, then the run ends.
@@ -223,10 +223,18 @@ impl Page {
             response: word("response"),
             started_at: result["begun_at"].as_i64().unwrap_or(run.created_at),
             finished_at: result["answered_at"].as_i64().unwrap_or(run.created_at),
-            usage: serde_json::from_value::<Option<Usage>>(result["usage"].clone()).ok().flatten(),
+            tokens: serde_json::from_value::<Option<Usage>>(result["usage"].clone())
+                .ok()
+                .flatten()
+                .map(tokens),
         };
         render::markdown(&Report { provenance, answer, notes: &notes })
     }
+}
+
+fn tokens(usage: Usage) -> Tokens {
+    let Usage { input_tokens: read, output_tokens: written, total_tokens: all, .. } = usage;
+    Tokens { read, written, all }
 }
 
 /// The quotes of a result on record that are not proven to be in the document.

@@ -9,9 +9,7 @@ use bytes::Bytes;
 
 use super::again::Covered;
 use super::deliver::checks;
-use super::render::{Entry, Form, Part};
 use super::row::{Outcome, Run, RunId, State};
-use super::schema::Schema;
 use super::settings::Definition;
 use super::steps::later;
 use super::store;
@@ -21,6 +19,8 @@ use crate::database::Error;
 use crate::fastio::NodeId;
 use crate::own::store as own;
 use crate::queue::Verdict;
+use crate::result::render::{Entry, Form, Part};
+use crate::result::schema::Schema;
 use crate::sync::store::Indexed;
 
 /// The least wait between looks whether a rule is quiet.

@@ -1,24 +1,15 @@
 //! The document's own text, which quotes are looked up in: never the model's account of it.
 
 use super::Runs;
-use super::quote::Piece;
 use super::row::Run;
 use crate::http::Retry;
+use crate::job::verdict::{fastio_verdict, openai_verdict};
 use crate::openai::{FileId, VectorStoreId};
 use crate::queue::Verdict;
-use crate::sync::verdict::{fastio_verdict, openai_verdict};
+use crate::result::answer::Text;
 
 /// More text than any document that one run can read: about 5,000,000 tokens.
 const MAX_BYTES: usize = 24 * 1024 * 1024;
-
-/// A document's text as it was had, in pieces with the pages they stand on where those are known.
-pub(super) struct Text(Vec<(String, Option<(u32, u32)>)>);
-
-impl Text {
-    pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
-        self.0.iter().map(|(text, pages)| Piece { text, pages: *pages })
-    }
-}
 
 impl Runs {
     /// The text of the version that the run is over: what the vector store read out of it, else what Fastio did. Without

@@ -7,10 +7,11 @@ use super::frame::RUN_KEY;
 use super::row::{Run, RunId, State};
 use super::store::{self, Change};
 use super::{Runs, failed, leftover};
-use crate::event::{self, FileKey, Task};
+use crate::fastio::FileKey;
+use crate::job::verdict::openai_verdict;
+use crate::job::{self, Task};
 use crate::openai::{Response, ResponseId};
 use crate::queue::{Priority, Verdict};
-use crate::sync::verdict::openai_verdict;
 
 /// What OpenAI's ids of responses begin with. Compatible servers have others, and of theirs only those on record are
 /// looked at.
@@ -88,7 +89,7 @@ impl Runs {
             if run.state != State::Ended {
                 let FileKey { profile, node } = run.key.clone();
                 let task = Task::Run { profile, node, rule: run.rule.clone() };
-                event::ask(&mut transaction, &task, (Priority::Live, now)).await?;
+                job::enqueue(&mut transaction, &task, Priority::Live, now).await?;
             }
             transaction.commit().await
         };

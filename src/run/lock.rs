@@ -10,8 +10,8 @@ use super::steps::later;
 use super::store::{self, Change};
 use super::{Runs, failed};
 use crate::fastio::ErrorKind;
+use crate::job::verdict::fastio_verdict;
 use crate::queue::Verdict;
-use crate::sync::verdict::fastio_verdict;
 
 /// How long a lock lasts without a renewal: how long a crash of ours may keep people waiting.
 pub(super) const LOCK_SECONDS: u32 = 300;

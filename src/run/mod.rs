@@ -36,21 +36,15 @@ mod engine;
 pub mod existing;
 mod frame;
 mod hint;
-mod kind;
 pub mod leftover;
 mod limit;
 mod lock;
-mod pattern;
 mod produced;
 mod row;
 mod settings;
 mod steps;
 pub mod store;
 mod write;
-
-pub mod quote;
-pub mod render;
-pub mod schema;
 
 use std::sync::Arc;
 
@@ -59,8 +53,8 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{self, Database};
+use crate::job::verdict::database_verdict;
 use crate::queue::Verdict;
-use crate::sync::verdict::database_verdict;
 use crate::{fastio, openai};
 
 pub use admit::cancel;

@@ -5,17 +5,17 @@
 use futures_util::StreamExt;
 
 use super::deliver::owner;
-use super::kind::Kind;
-use super::pattern::{beside, made_name};
 use super::row::Run;
 use super::store::made::{self, Produced};
 use super::write::Written;
 use super::{Runs, failed};
 use crate::fastio::NodeId;
 use crate::http::Retry;
+use crate::job::verdict::openai_verdict;
 use crate::openai::{ContainerId, Error};
 use crate::queue::Verdict;
-use crate::sync::verdict::openai_verdict;
+use crate::result::harmless::Kind;
+use crate::result::name::{beside, made_name};
 
 /// The most of one file. It is held in memory while it is fetched, and in the database until it is delivered.
 const MOST_BYTES: u64 = 32 * 1024 * 1024;

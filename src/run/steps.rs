@@ -8,10 +8,11 @@ use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
 use super::store::{self, Change};
 use super::{Runs, failed};
-use crate::event::{self, FileKey, Task};
+use crate::fastio::FileKey;
+use crate::job::verdict::openai_verdict;
+use crate::job::{self, Task};
 use crate::openai::ErrorKind;
 use crate::queue::{Priority, Verdict};
-use crate::sync::verdict::openai_verdict;
 
 /// Steps of one run in one go. A life without a wait takes ten; more means that a step and its record disagree.
 const MOST_STEPS: usize = 60;
@@ -268,7 +269,7 @@ impl Runs {
             Change::Ended.write(&mut transaction, run.id, now).await?;
             if definition.is_some_and(|definition| definition.digest.is_some()) {
                 let task = Task::Digest { rule: run.rule.clone() };
-                event::ask(&mut transaction, &task, (Priority::Live, now)).await?;
+                job::enqueue(&mut transaction, &task, Priority::Live, now).await?;
             }
             transaction.commit().await
         };

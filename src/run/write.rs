@@ -17,9 +17,9 @@ use sha2::{Digest, Sha256};
 use super::steps::later;
 use super::{Runs, failed, leftover};
 use crate::fastio::{Error, ErrorKind, Node, NodeId, Profile, UploadId, UploadState, VersionId};
+use crate::job::verdict::fastio_verdict;
 use crate::own::store::{self as own, Intent, OwnFile};
 use crate::queue::Verdict;
-use crate::sync::verdict::fastio_verdict;
 
 /// `name (2)` to `name (20)`: a folder with more of them has another problem.
 const MOST_NAMES: usize = 20;

@@ -10,9 +10,10 @@ use super::look::Present;
 use super::plan::Step;
 use super::retire::there;
 use super::store::{self, Change};
-use super::verdict::{database_verdict, openai_has, openai_verdict};
 use crate::database;
-use crate::event::{FileKey, Task};
+use crate::fastio::FileKey;
+use crate::job::Task;
+use crate::job::verdict::{database_verdict, openai_has, openai_verdict};
 use crate::openai::{Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
 use crate::queue::Verdict;
 

@@ -3,8 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::look::Present;
-use crate::event::FileKey;
-use crate::fastio::ProfileKind;
+use crate::fastio::{FileKey, ProfileKind};
 use crate::openai::{AttributeValue, Attributes};
 
 /// Characters in a value. OpenAI's OpenAPI document says 512, its guide 256: this suits both.

@@ -6,13 +6,13 @@
 //! failure repeats one.
 
 use super::look::Located;
-use super::verdict::database_verdict;
 use super::{LOOKS_FOR_NEW, Sync, store};
 use crate::database;
-use crate::event::Task;
 use crate::fastio::{Node, NodeId, NodeKind, Profile, path};
 use crate::http::pages::Pages;
-use crate::queue::{self, NewJob, Priority, Verdict};
+use crate::job::verdict::database_verdict;
+use crate::job::{self, Task};
+use crate::queue::{Priority, Verdict};
 
 /// Jobs added in one transaction, so that the inbox gets its turn in between.
 const AT_ONCE: usize = 500;
@@ -109,13 +109,7 @@ impl Sync {
         let mut transaction = self.database.begin().await?;
         let now = self.clock.now();
         for task in tasks {
-            let job = NewJob {
-                key: &task.key(),
-                task: &serde_json::to_string(task).map_err(|error| database::Error::Encode(error.into()))?,
-                needs: task.needs(),
-                priority: Priority::Live,
-            };
-            queue::enqueue(&mut transaction, &job, now).await?;
+            job::enqueue(&mut transaction, task, Priority::Live, now).await?;
         }
         transaction.commit().await
     }

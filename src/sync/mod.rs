@@ -12,21 +12,17 @@ pub mod copy;
 mod folder;
 pub mod form;
 pub mod founding;
-mod glob;
 pub mod listing;
 mod look;
-mod near;
 pub mod plan;
 mod relay;
 mod retire;
-mod rule;
 pub mod store;
 mod stores;
 mod stray;
 pub mod survey;
 mod upload;
 pub mod utf8;
-pub mod verdict;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,22 +33,21 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::database::{self, Database};
-use crate::event::{FileKey, Task};
-use crate::fastio::{Absence, NodeId, Profile};
+use crate::fastio::{Absence, FileKey, NodeId, Profile};
+use crate::job::Task;
 use crate::own::{self, Whose};
 use crate::queue::Verdict;
+use crate::rule::{Rule, Rules};
 use crate::{fastio, openai};
 
+use crate::job::verdict::{FASTIO, database_verdict, fastio_verdict, profile_target, worst};
 use apply::{Progress, Subject};
 use form::{Form, form};
 use founding::Founding;
 use look::{Look, Looker, Present};
 use plan::{Place, plan};
 use stores::Stores;
-use verdict::{FASTIO, database_verdict, fastio_verdict, profile_target, worst};
 
-pub use near::{Glob, NearMiss};
-pub use rule::{Rule, RuleError, RuleSettings, Rules, Target, unnumbered};
 pub use stores::{INTENT, fault as vector_store_fault};
 pub use stray::is_stray;
 pub use upload::TRANSCODED_AT_MOST;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Sync;
 use super::apply::{LOOK_AGAIN, Progress, Subject, later, tell};
 use super::copy::{Copy, CopyState};
-use super::verdict::{openai_has, openai_verdict};
+use crate::job::verdict::{openai_has, openai_verdict};
 use crate::openai::{self, Deletion, FileId, Listed, VectorStoreId};
 use crate::queue::Verdict;
 

@@ -6,8 +6,8 @@ use sqlx::sqlite::SqliteRow;
 use super::copy::{Copy, CopyId, CopyState, Source};
 use super::look::Present;
 use crate::database::{Connection, Error};
-use crate::event::{self, FileKey, Task};
-use crate::fastio::{Hash, NodeId, Profile, VersionId};
+use crate::fastio::{FileKey, Hash, NodeId, Profile, VersionId};
+use crate::job::{self, Task};
 use crate::openai::{Attributes, FileId, VectorStoreId};
 use crate::queue::Priority;
 
@@ -245,7 +245,7 @@ impl Change<'_> {
         let statement = match self {
             Change::Runs(tasks) => {
                 for task in *tasks {
-                    event::ask(connection, task, (Priority::Live, now)).await?;
+                    job::enqueue(connection, task, Priority::Live, now).await?;
                 }
                 return Ok(());
             }

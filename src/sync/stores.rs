@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::founding::Founding;
-use super::rule::Target;
 use super::store;
-use super::verdict::{OPENAI, database_verdict, openai_verdict, store_target};
 use crate::clock::Clock;
 use crate::contain::lock;
 use crate::database::{self, Database};
+use crate::job::verdict::{OPENAI, database_verdict, openai_verdict, store_target};
 use crate::openai::{Client, VectorStore, VectorStoreId};
 use crate::queue::Verdict;
+use crate::rule::Target;
 
 /// How long a store that was found sound is taken to be. An expiry that somebody sets is noticed within this.
 const SOUND_FOR: Duration = Duration::from_secs(10 * 60);

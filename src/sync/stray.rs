@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 
-use super::rule::Target;
 use super::survey;
-use super::verdict::{database_verdict, openai_verdict};
 use super::{INTENT, Sync};
+use crate::job::verdict::{database_verdict, openai_verdict};
 use crate::openai::{VectorStore, VectorStoreId};
 use crate::queue::Verdict;
+use crate::rule::Target;
 
 /// Whether `store` was made for an intent that led to another store. `intents` are those on record.
 pub fn is_stray(store: &VectorStore, intents: &HashMap<String, VectorStoreId>) -> bool {

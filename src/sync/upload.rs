@@ -14,10 +14,9 @@ use super::plan::Place;
 use super::relay::{Broken, Record, collect, relay};
 use super::store::{self, Change, Intent};
 use super::utf8::to_utf8;
-use super::verdict::{database_verdict, fastio_verdict, openai_verdict};
 use super::{Sync, database};
-use crate::event::FileKey;
-use crate::fastio::Download;
+use crate::fastio::{Download, FileKey};
+use crate::job::verdict::{database_verdict, fastio_verdict, openai_verdict};
 use crate::openai::{Error, ErrorKind, File, NewFile};
 use crate::queue::Verdict;
 

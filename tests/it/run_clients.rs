@@ -10,8 +10,8 @@ use docket::openai::{
     self, AssistantId, Attachment, Attributes, ContainerId, FileId, Format, Item, NewFile, NewResponse,
     NewRun, NewThread, Order, RunStatus, Status, Tool, VectorStoreId,
 };
-use docket::run::quote::{Document, Piece};
-use docket::run::schema::Schema;
+use docket::result::quote::{Document, Piece};
+use docket::result::schema::Schema;
 use docket::sandbox::{Options, Sandbox, start};
 use futures_util::{TryStreamExt, stream};
 use secrecy::{ExposeSecret, SecretString};

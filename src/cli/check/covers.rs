@@ -7,7 +7,7 @@ use super::Report;
 use super::state::Known;
 use crate::fastio::{Client, Profile};
 use crate::feed::coverage::{Coverage, OfGlob, OfRule, coverage};
-use crate::sync::Rules;
+use crate::rule::Rules;
 
 /// Looks through the files of `profile`, and answers the rules that write beside a file that both cover.
 pub async fn covers(

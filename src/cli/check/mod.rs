@@ -20,8 +20,8 @@ use super::shown::Shown;
 use super::text::{Paint, terminal_width, wrap};
 use super::{Form, output};
 use crate::config::Config;
+use crate::rule::Rules;
 use crate::run::Definition;
-use crate::sync::Rules;
 
 use local::Schema;
 use state::Known;

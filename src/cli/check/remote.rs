@@ -9,7 +9,8 @@ use super::{Report, Subject, runs};
 use crate::config::{Config, ConfigError};
 use crate::fastio::{self, NodeId, Profile};
 use crate::openai::{self, FileId, VectorStoreId};
-use crate::sync::{Rules, Target, founding, vector_store_fault};
+use crate::rule::{Rules, Target};
+use crate::sync::{founding, vector_store_fault};
 
 pub async fn fastio(
     report: &mut Report,

@@ -9,8 +9,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{self, Connection, Database};
 use crate::openai::VectorStoreId;
+use crate::rule::{Rules, Target};
 use crate::run::existing;
-use crate::sync::{Rules, Target, founding, survey};
+use crate::sync::{founding, survey};
 use crate::{feed, queue};
 
 /// What other checks ask the database.

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::Database;
 use crate::queue::presence;
-use crate::run::quote::Proof;
+use crate::result::quote::Proof;
 use crate::run::store::{self, RunRow};
 use crate::run::{self, RunId};
 
@@ -67,12 +67,14 @@ async fn list(database: &Database, rule: Option<&str>, list: &ListArguments) -> 
     let mut connection = database.read().begin().await?;
     let mut rows = store::list(&mut connection, rule, list.read()).await?;
     let more = list.keep(&mut rows, "runs");
-    let keys: Vec<String> = rows.iter().map(RunRow::job).collect();
+    let keys: Vec<String> = rows.iter().filter_map(RunRow::job).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let jobs = presence::states(&mut connection, &keys).await?;
     drop(connection);
-    let is_dead =
-        |row: &RunRow| row.state != "ended" && jobs.get(&row.job()).is_some_and(|job| job == "dead");
+    let is_dead = |row: &RunRow| {
+        let job = row.job().and_then(|key| jobs.get(&key));
+        row.state != "ended" && job.is_some_and(|state| state == "dead")
+    };
     if list.form.json {
         let shown = |row: &RunRow| {
             let mut shown = serde_json::to_value(row).expect("a row is numbers and texts");

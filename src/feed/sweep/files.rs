@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::repair::Repair;
 use super::{Finding, Sweeper, Tell};
-use crate::event::FileKey;
-use crate::fastio::{Inventoried, NodeId, NodeKind, Profile};
+use crate::fastio::{FileKey, Inventoried, NodeId, NodeKind, Profile};
 use crate::feed::compare::{Kind, Listed, compare};
 use crate::feed::walk::Walk;
 use crate::feed::{Error, Feed};
@@ -88,9 +87,9 @@ impl Feed {
         &self,
         profile: &Profile,
         rows: &[Inventoried],
-        place: impl Fn(&crate::sync::Rule) -> Option<VectorStoreId>,
+        place: impl Fn(&crate::rule::Rule) -> Option<VectorStoreId>,
     ) -> Result<Found, Error> {
-        let mut covered: Vec<(FileKey, String, &Inventoried, Vec<&crate::sync::Rule>)> = Vec::new();
+        let mut covered: Vec<(FileKey, String, &Inventoried, Vec<&crate::rule::Rule>)> = Vec::new();
         for row in rows.iter().filter(|row| is_file(row)) {
             let rules = match &row.path {
                 Some(path) => self.rules.covering(profile, path),

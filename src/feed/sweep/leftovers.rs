@@ -4,9 +4,9 @@
 //! Only what is on record as ours is looked at, whatever else the services list.
 
 use super::{Finding, Sweeper};
-use crate::event::{self, Task};
 use crate::feed::Error;
 use crate::feed::compare::Kind;
+use crate::job::{self, Task};
 use crate::own::SETTLES_WITHIN_MS;
 use crate::queue::Priority;
 use crate::run;
@@ -48,7 +48,7 @@ impl Sweeper<'_> {
         run::leftover::store::forget_unanswered(&mut transaction, now - self.feed.sweeps.keep_lost_ms())
             .await?;
         for (_, task) in &found {
-            event::ask(&mut transaction, task, (Priority::Backfill, now)).await?;
+            job::enqueue(&mut transaction, task, Priority::Backfill, now).await?;
         }
         transaction.commit().await?;
         self.feed.wake.notify_waiters();

@@ -34,7 +34,8 @@ use super::{Error, Feed};
 use crate::contain::catch;
 use crate::fastio::Profile;
 use crate::openai::VectorStoreId;
-use crate::sync::{Rule, Target, survey};
+use crate::rule::{Rule, Target};
+use crate::sync::survey;
 
 use repair::Repair;
 pub(super) use repair::task;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::repair::{Correction, Repair};
 use super::{Finding, Sweeper, Tell};
+use crate::fastio::FileKey;
 use crate::feed::Error;
-use crate::feed::adopt::file_key;
 use crate::feed::compare::Kind;
 use crate::feed::patience::{first, patiently};
 use crate::http::pages::Pages;
@@ -115,7 +115,7 @@ fn looks_lost(file: &File, lost: &HashMap<Name, Vec<LostUpload>>) -> Option<Name
 }
 
 fn orphan(id: FileId, upload: &LostUpload) -> Option<Repair> {
-    let key = file_key(&upload.source_id)?;
+    let key: FileKey = upload.source_id.parse().ok()?;
     let finding = Finding {
         kind: Kind::Orphan,
         why: "an upload that was given up landed after all".to_owned(),

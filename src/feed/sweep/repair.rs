@@ -2,9 +2,11 @@
 //! one transaction, with the event that tells a person why.
 
 use super::{Finding, Sweeper, Tell};
-use crate::event::{self, Event, FileKey, Kind as EventKind, Report, Source, Subject, Task};
+use crate::event::{self, Event, Kind as EventKind, Report, Source, Subject};
+use crate::fastio::FileKey;
 use crate::feed::Error;
 use crate::feed::compare::Kind;
+use crate::job::Task;
 use crate::openai::Attributes;
 use crate::queue;
 use crate::sync::copy::CopyId;

@@ -2,10 +2,10 @@
 
 use super::repair::{Correction, Repair};
 use super::{Finding, Sweeper, Tell};
-use crate::event::FileKey;
 use crate::fastio;
+use crate::fastio::FileKey;
 use crate::feed::Error;
-use crate::feed::adopt::{adopted, file_key, is_borne_out, owner};
+use crate::feed::adopt::{adopted, is_borne_out, owner};
 use crate::feed::compare::Kind;
 use crate::feed::patience::{first, patiently};
 use crate::http::pages::Pages;
@@ -99,7 +99,7 @@ impl Sweeper<'_> {
 
     /// A file in the store that is in no table of ours.
     async fn unknown(&mut self, store: &VectorStoreId, held: &StoreFile) -> Result<Option<Repair>, Error> {
-        let sends = |rule: &crate::sync::Rule| self.place(rule).as_ref() == Some(store);
+        let sends = |rule: &crate::rule::Rule| self.place(rule).as_ref() == Some(store);
         let Some(key) = owner(&held.attributes, &self.feed.rules, sends) else {
             self.report.strangers += 1;
             return Ok(None);
@@ -172,7 +172,7 @@ fn known(source_id: &str, copy: &Copy, held: &StoreFile) -> Option<Repair> {
     if copy.state != CopyState::Indexed {
         return None;
     }
-    let key = file_key(source_id)?;
+    let key: FileKey = source_id.parse().ok()?;
     let repair = |kind, why: &str, correction| {
         let finding = finding(kind, why, (&key, copy));
         Some(Repair { finding, key: key.clone(), correction: Some(correction), job: true })

@@ -2,11 +2,11 @@
 //! when it is empty.
 
 use super::{Finding, Sweeper};
-use crate::event::{self, Task};
 use crate::feed::Error;
 use crate::feed::compare::Kind;
 use crate::feed::patience::{first, patiently};
 use crate::http::pages::Pages;
+use crate::job::{self, Task};
 use crate::openai::{self, VectorStore, VectorStoreId};
 use crate::queue::Priority;
 use crate::sync::{is_stray, survey};
@@ -63,7 +63,7 @@ impl Sweeper<'_> {
         }
         let mut transaction = self.feed.database.begin().await?;
         let task = Task::Stray { store: store.id.to_string() };
-        event::ask(&mut transaction, &task, (Priority::Live, self.feed.clock.now())).await?;
+        job::enqueue(&mut transaction, &task, Priority::Live, self.feed.clock.now()).await?;
         transaction.commit().await?;
         self.feed.wake.notify_waiters();
         Ok(())

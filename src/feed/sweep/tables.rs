@@ -8,9 +8,9 @@ use super::repair::{Correction, Repair};
 use super::report::Stopped;
 use super::stores::{finding, place};
 use super::{Finding, Sweeper};
-use crate::event::FileKey;
+use crate::fastio::FileKey;
 use crate::feed::Error;
-use crate::feed::adopt::{file_key, text};
+use crate::feed::adopt::text;
 use crate::feed::compare::Kind;
 use crate::feed::patience::patiently;
 use crate::openai;
@@ -112,7 +112,7 @@ impl Sweeper<'_> {
 
     /// Whether a file that Fastio does not list is known to be none that should be held.
     fn ghost(&self, id: &str, row: Option<&FileRow>, copies: &[Copy]) -> Option<Ghost> {
-        let key = file_key(id)?;
+        let key: FileKey = id.parse().ok()?;
         let concerned = self.feed.rules.concern(&key.profile);
         let partial = self.scope.rule.is_some() || self.scope.profile.is_some();
         // Without its workspace's whole list nothing is known; and a rule that is gone is a matter for a full sweep.
@@ -173,7 +173,7 @@ impl Sweeper<'_> {
     }
 
     async fn lost_copy(&mut self, held: &Indexed) -> Result<Option<Repair>, Error> {
-        let Some(key) = file_key(&held.source_id) else { return Ok(None) };
+        let Ok(key) = held.source_id.parse::<FileKey>() else { return Ok(None) };
         let (why, correction) = if self.lost_object(held) {
             ("somebody deleted its File object", Correction::Object(held.copy))
         } else {

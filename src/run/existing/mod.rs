@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::settings::Definition;
 use crate::database::{Connection, Database, Error};
-use crate::sync::Rules;
+use crate::rule::Rules;
 use crate::sync::store::Indexed;
 
 /// Since when the rules run something, by name; without the rules that run over everything.

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::database::{Connection, Error};
-use crate::event::FileKey;
-use crate::fastio::NodeId;
+use crate::fastio::{FileKey, NodeId};
 use crate::sync::store::Indexed;
 
 /// How much later than Fastio writes an event may have happened: it writes whole seconds.

@@ -22,9 +22,9 @@ mod tidy;
 
 use secrecy::SecretString;
 
-use super::pattern::cut;
-use crate::event::{FileKey, Service, Task};
-use crate::fastio::UploadId;
+use crate::fastio::{FileKey, UploadId};
+use crate::job::{Service, Task};
+use crate::result::name::cut;
 
 /// How the name of an upload of ours begins at Fastio. Its file gets another name when it is placed.
 const PREFIX: &str = "docket-";

@@ -6,8 +6,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{Leftover, Made, What};
 use crate::database::{Connection, Error};
-use crate::event::{self, FileKey};
-use crate::fastio::{NodeId, Profile, UploadId};
+use crate::fastio::{FileKey, NodeId, Profile, UploadId};
+use crate::job;
 use crate::queue::Priority;
 use crate::run::row::RunId;
 
@@ -136,7 +136,7 @@ const TELL_RESPONSE: &str = "
 async fn ask_jobs(connection: &mut Connection, rows: &[SqliteRow], now: i64) -> Result<(), Error> {
     for row in rows {
         let task = leftover(row)?.task();
-        event::ask(connection, &task, (Priority::Live, now)).await?;
+        job::enqueue(connection, &task, Priority::Live, now).await?;
     }
     Ok(())
 }

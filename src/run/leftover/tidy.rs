@@ -5,8 +5,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{Leftover, Made, What, marked, store};
-use crate::event::FileKey;
-use crate::fastio::{ErrorKind, UploadId};
+use crate::fastio::{ErrorKind, FileKey, UploadId};
+use crate::job::verdict::{fastio_verdict, openai_has, openai_verdict};
 use crate::openai;
 use crate::openai::{ConversationId, Order, ResponseId, RunId, RunStatus, ThreadId};
 use crate::queue::Verdict;
@@ -14,7 +14,6 @@ use crate::run::begin::traceless_ms;
 use crate::run::lock::{DEVICE, LOCK_SECONDS};
 use crate::run::steps::{FRESH_MS, later};
 use crate::run::{self, Runs, failed};
-use crate::sync::verdict::{fastio_verdict, openai_has, openai_verdict};
 
 /// How long after it was asked for an upload session may appear in the list. Nothing documents it; the longest that a
 /// request of ours may take, twice.

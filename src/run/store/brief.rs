@@ -6,7 +6,7 @@ use sqlx::Row;
 
 use super::super::row::{Outcome, Run, RunId, State};
 use crate::database::{Connection, Error};
-use crate::event::FileKey;
+use crate::fastio::FileKey;
 
 /// How one run over a file stands.
 #[derive(Debug, Clone)]

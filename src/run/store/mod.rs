@@ -11,8 +11,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::row::{Hold, Outcome, Run, RunId, State};
 use crate::database::{Connection, Error};
-use crate::event::FileKey;
-use crate::fastio::{NodeId, Profile};
+use crate::fastio::{FileKey, NodeId, Profile};
 
 pub use brief::{Brief, briefs, those};
 pub use change::Change;

@@ -5,8 +5,8 @@ use sqlx::FromRow;
 
 use super::super::row::RunId;
 use crate::database::{Connection, Error};
-use crate::event::Task;
-use crate::fastio::NodeId;
+use crate::fastio::FileKey;
+use crate::job::Task;
 
 /// A run as a person sees it.
 #[derive(Debug, Clone, Serialize, FromRow)]
@@ -47,16 +47,15 @@ impl RunRow {
         }
     }
 
-    /// Its job's key.
-    pub fn job(&self) -> String {
-        format!("run:{}:{}", self.source_id, self.rule)
+    /// Its job's key; none, should its file's id be unreadable.
+    pub fn job(&self) -> Option<String> {
+        Some(self.task()?.key())
     }
 
     /// The work on it; none, should its file's id be unreadable.
     pub fn task(&self) -> Option<Task> {
-        let (profile, node) = self.source_id.rsplit_once(':')?;
-        let profile = profile.parse().ok()?;
-        Some(Task::Run { profile, node: NodeId::new(node), rule: self.rule.clone() })
+        let FileKey { profile, node } = self.source_id.parse().ok()?;
+        Some(Task::Run { profile, node, rule: self.rule.clone() })
     }
 }
 

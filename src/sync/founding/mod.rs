@@ -14,12 +14,12 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::stores::INTENT;
-use super::verdict::{OPENAI, database_verdict, openai_verdict};
-use super::{Rules, Target};
 use crate::clock::Clock;
 use crate::database::{self, Database};
+use crate::job::verdict::{OPENAI, database_verdict, openai_verdict};
 use crate::openai::{self, AttributeValue, Attributes, Client, FileId, VectorStoreId};
 use crate::queue::Verdict;
+use crate::rule::{Rules, Target};
 
 pub use store::How;
 

@@ -6,6 +6,7 @@ use sqlx::FromRow;
 
 use super::{CopyRow, Cursor, Facts, Filter, Place, Row, Standing};
 use crate::database::{Connection, Error};
+use crate::job::FILE_JOBS;
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::Waiting;
 use crate::queue::{self, presence};
@@ -238,9 +239,10 @@ fn keys(filter: &Filter, after: &str) -> Option<(String, String)> {
         return None;
     }
     // A key holds no control character, so ':' and what follows it bound the keys that begin so.
-    let begin = filter.rule.as_ref().map_or("file:".to_owned(), |(_, profile)| format!("file:{profile}:"));
+    let begin =
+        filter.rule.as_ref().map_or(FILE_JOBS.to_owned(), |(_, profile)| format!("{FILE_JOBS}{profile}:"));
     let end = format!("{};", &begin[..begin.len() - 1]);
-    let from = begin.max(format!("file:{after}"));
+    let from = begin.max(format!("{FILE_JOBS}{after}"));
     Some((from, end))
 }
 
@@ -269,7 +271,7 @@ fn unseen_row(job: Waiting, pauses: &[PauseRow]) -> Row {
         job: Some(job.clone()),
     };
     Row {
-        source_id: job.key["file:".len()..].to_owned(),
+        source_id: job.key[FILE_JOBS.len()..].to_owned(),
         path: None,
         state: Standing::Behind,
         reason: facts.words(pauses),
@@ -305,7 +307,7 @@ impl Line {
     fn job(&self) -> Option<Waiting> {
         Some(Waiting {
             job_id: self.job_id?,
-            key: format!("file:{}", self.source_id),
+            key: format!("{FILE_JOBS}{}", self.source_id),
             state: self.job_state.clone()?,
             reason: self.job_reason.clone(),
             needs: self.job_needs.clone()?,

@@ -1,0 +1,77 @@
+//! The work there is: look at a file or at everything under a folder, follow a run, write a rule's table, clear up.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fastio::{NodeId, Profile};
+
+/// How the key of a file's job begins; behind it stands the file's `FileKey`.
+pub const FILE_JOBS: &str = "file:";
+
+/// How the key of a run's job begins; behind it stand the file's `FileKey`, a colon and the rule's name.
+pub const RUN_JOBS: &str = "run:";
+
+/// What a job holds. Every source of change makes these and nothing else, so there is one path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "lowercase")]
+pub enum Task {
+    /// Bring OpenAI in line with what this file is now.
+    File { profile: Profile, node: NodeId },
+    /// Look at every file that is, or was, under this folder: Fastio sends no event for each of them.
+    Folder { profile: Profile, node: NodeId },
+    /// Look at what this one folder lists, and list the folders in it: a part of the former.
+    Listing { profile: Profile, node: NodeId },
+    /// List this workspace or share as a whole, or every rule's, and look at each file that differs from what we know:
+    /// something happened there, and nobody says to what.
+    Relist { profile: Option<Profile> },
+    /// Bring the rule's run over this file a step further, or start it.
+    Run { profile: Profile, node: NodeId, rule: String },
+    /// OpenAI says that this response has ended: find the run that it belongs to.
+    Response { response: String },
+    /// A vector store that a rule's creation made and that is not the one it uses: remove it, if it is empty.
+    Stray { store: String },
+    /// Write the table over the rule's results, once its files have been quiet for a while.
+    Digest { rule: String },
+    /// Take away what a run left there.
+    Leftover { leftover: i64, at: Service },
+}
+
+/// Where something was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    Fastio,
+    Openai,
+}
+
+impl Task {
+    /// Equal for two tasks that must never run at once.
+    pub fn key(&self) -> String {
+        match self {
+            Task::File { profile, node } => format!("{FILE_JOBS}{profile}:{}", node.canonical()),
+            Task::Folder { profile, node } => format!("folder:{profile}:{}", node.canonical()),
+            Task::Relist { profile: Some(profile) } => format!("relist:{profile}"),
+            Task::Relist { profile: None } => "relist".to_owned(),
+            Task::Run { profile, node, rule } => format!("{RUN_JOBS}{profile}:{}:{rule}", node.canonical()),
+            Task::Response { response } => format!("response:{response}"),
+            Task::Digest { rule } => format!("digest:{rule}"),
+            Task::Leftover { leftover, .. } => format!("leftover:{leftover}"),
+            Task::Stray { store } => format!("stray:{store}"),
+            Task::Listing { profile, node } => format!("listing:{profile}:{}", node.canonical()),
+        }
+    }
+
+    /// The targets that a job for this cannot do without.
+    pub fn needs(&self) -> &'static [&'static str] {
+        match self {
+            Task::File { .. } | Task::Run { .. } => &["fastio", "openai"],
+            Task::Folder { .. }
+            | Task::Listing { .. }
+            | Task::Relist { .. }
+            | Task::Digest { .. }
+            | Task::Leftover { at: Service::Fastio, .. } => &["fastio"],
+            Task::Response { .. } | Task::Stray { .. } | Task::Leftover { at: Service::Openai, .. } => {
+                &["openai"]
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Judges an answer: it has to fit the schema, and each of its quotes is looked up in the document's own text.
+
+use serde_json::Value;
+
+use super::quote::{Check, Document, MOST_QUOTES, Piece, Proof};
+use super::schema::Schema;
+
+/// A document's text as a service read it, in pieces with the pages they stand on where those are known.
+pub struct Text(pub Vec<(String, Option<(u32, u32)>)>);
+
+impl Text {
+    fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        self.0.iter().map(|(text, pages)| Piece { text, pages: *pages })
+    }
+}
+
+/// What is known of an answer once it was checked.
+pub struct Judged {
+    /// The answer as data; none for a rule without a schema.
+    pub data: Option<Value>,
+    pub checks: Vec<Check>,
+    /// How many of the quotes were not looked up, and why, if any.
+    pub unchecked: Option<String>,
+    /// What a reader of the result must know, as sentences.
+    pub notes: Vec<String>,
+}
+
+impl Judged {
+    /// An answer to a rule without a schema.
+    pub fn free_text() -> Judged {
+        let note =
+            "The rule has no schema, so nothing in the answer is marked as a quote and none was checked.";
+        Judged { data: None, checks: Vec::new(), unchecked: None, notes: vec![note.to_owned()] }
+    }
+
+    /// How many quotes are not proven to be in the document.
+    pub fn unverified(&self) -> usize {
+        self.checks.iter().filter(|check| !check.proof.is_verified()).count()
+    }
+}
+
+/// Reads an answer that has to fit `schema`, or says why it cannot be a result.
+pub fn read(schema: &Schema, text: &str) -> Result<Value, String> {
+    let data: Value =
+        serde_json::from_str(text).map_err(|error| format!("the answer is not JSON: {error}"))?;
+    schema.validate(&data).map_err(|problems| format!("the answer does not fit the schema: {problems}"))?;
+    Ok(data)
+}
+
+/// Looks the quotes of `data` up in the document's text, or says of each that it was not: `document` is then why there is
+/// no text.
+pub fn judge(schema: &Schema, data: Value, document: Result<Text, String>) -> Judged {
+    let (checks, why) = match document {
+        Ok(text) => (schema.check(&data, &Document::of(text.pieces())), None),
+        Err(why) => (unchecked(schema, &data), Some(why)),
+    };
+    let count = checks.iter().filter(|check| check.proof == Proof::Unchecked).count();
+    let unchecked = (count > 0).then(|| match why {
+        Some(why) => format!("No quote could be checked: {why}"),
+        None => format!(
+            "{count} of {} quotes were not checked: of one answer the first {MOST_QUOTES} are, for as long as looking for \
+             them may take",
+            checks.len()
+        ),
+    });
+    let notes = unchecked.iter().map(|unchecked| format!("{unchecked}.")).collect();
+    Judged { data: Some(data), checks, unchecked, notes }
+}
+
+fn unchecked(schema: &Schema, data: &Value) -> Vec<Check> {
+    let unchecked = |(pointer, quote): (String, &str)| Check {
+        pointer,
+        quote: quote.to_owned(),
+        proof: Proof::Unchecked,
+    };
+    schema.quotes(data).into_iter().map(unchecked).collect()
+}

@@ -1,0 +1,247 @@
+//! A run's result as people read it: Markdown beside the document, CSV for spreadsheets, one table over many results.
+//!
+//! Pure, and the same result makes the same bytes. Whatever could not be proven says so, first thing and where it stands.
+
+mod escape;
+mod grid;
+#[cfg(test)]
+mod hostile_tests;
+mod mark;
+mod overview;
+mod rewrite;
+mod seen;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use mark::Marks;
+pub use overview::{Form, Part, digest, digest_markdown};
+
+use super::quote::Check;
+use super::schema::Schema;
+
+/// Where a result comes from.
+#[derive(Debug, Clone)]
+pub struct Provenance<'a> {
+    pub file: &'a str,
+    pub version: &'a str,
+    pub rule: &'a str,
+    pub engine: &'a str,
+    pub model: &'a str,
+    /// The hash of what was asked.
+    pub definition: &'a str,
+    pub response: Option<&'a str>,
+    /// Unix milliseconds.
+    pub started_at: i64,
+    /// Unix milliseconds.
+    pub finished_at: i64,
+    pub tokens: Option<Tokens>,
+}
+
+/// What a run cost, in the model's own units.
+#[derive(Debug, Clone, Copy)]
+pub struct Tokens {
+    pub read: u64,
+    pub written: u64,
+    pub all: u64,
+}
+
+/// What came out.
+#[derive(Debug, Clone)]
+pub enum Answer<'a> {
+    /// The model's own Markdown.
+    Text(&'a str),
+    Data {
+        schema: &'a Schema,
+        result: &'a Value,
+        checks: &'a [Check],
+    },
+}
+
+/// A result to write down.
+#[derive(Debug, Clone)]
+pub struct Report<'a> {
+    pub provenance: Provenance<'a>,
+    pub answer: Answer<'a>,
+    /// What a reader must know besides, as sentences.
+    pub notes: &'a [String],
+}
+
+/// One file in a table over many.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    pub file: &'a str,
+    /// What became of its run, such as `needs_review`.
+    pub state: &'a str,
+    /// Why it is so, where there is more to say, as that a limit holds it.
+    pub remark: Option<&'a str>,
+    pub result: Option<&'a Value>,
+    pub checks: &'a [Check],
+}
+
+/// A result as Markdown.
+pub fn markdown(report: &Report<'_>) -> String {
+    let Report { provenance, answer, notes } = report;
+    let name = provenance.file.rsplit('/').next().unwrap_or(provenance.file);
+    let mut text = format!("# {}\n\n", escape::inline(name));
+    text += &match answer {
+        Answer::Text(_) => "> This is free text: nothing in it was checked against the document.".to_owned(),
+        Answer::Data { schema, result, checks } => {
+            let (quotes, unverified) = Marks::of(schema, result, checks).count();
+            match quotes {
+                0 if schema.has_quotes() => "> It gives no quotes, so nothing was checked.".to_owned(),
+                _ => verdict(quotes, unverified),
+            }
+        }
+    };
+    text.push_str("\n\n");
+    for note in *notes {
+        text += &format!("- {}\n", escape::inline(note));
+    }
+    if !notes.is_empty() {
+        text.push('\n');
+    }
+    match answer {
+        Answer::Text(answer) => text += &format!("{}\n", rewrite::markdown(answer)),
+        Answer::Data { schema, result, checks } => text += &data(schema, result, checks),
+    }
+    let trust = match answer {
+        Answer::Text(_) => "Made by Docket with a language model, which may be wrong.",
+        Answer::Data { .. } => {
+            "Made by Docket with a language model. A quote marked ✔ stands in the document; anything else may be wrong."
+        }
+    };
+    format!("{text}\n---\n\n{trust}\n\n{}", origin(provenance))
+}
+
+/// The findings of one result as CSV, with whether and where each quote was found. None for a schema without a list of
+/// objects.
+pub fn csv(schema: &Schema, result: &Value, checks: &[Check]) -> Option<String> {
+    grid::csv(schema, result, checks)
+}
+
+/// Others' Markdown, without anything that acts when it is rendered.
+pub(super) fn harmless_markdown(text: &str) -> String {
+    rewrite::markdown(text) + "\n"
+}
+
+/// Others' table, without anything that a spreadsheet would run.
+pub(super) fn harmless_table(text: &str) -> String {
+    table::harmless(text)
+}
+
+/// Others' text, with every character visible.
+pub(super) fn visible(text: &str) -> String {
+    seen::shown(&text.replace("\r\n", "\n")).into_owned()
+}
+
+/// What a reader must know first.
+fn verdict(quotes: usize, unverified: usize) -> String {
+    let them =
+        |count: usize, one: &str, many: &str| if count == 1 { one.to_owned() } else { many.to_owned() };
+    match (quotes, unverified) {
+        (0, _) => {
+            "> Nothing in it was marked as a quote, so nothing was checked against the document.".to_owned()
+        }
+        (quotes, 0) => {
+            let found = them(quotes, "The one quote was", &format!("All {quotes} quotes were"));
+            format!("> ✔ {found} found in the document, word for word.")
+        }
+        (quotes, unverified) => format!(
+            "> **⚠ {unverified} of {quotes} {} UNVERIFIED.** {} could not be found in the document as {} here. Read the \
+             document before you rely on {}.",
+            them(unverified, "quotes is", "quotes are"),
+            them(unverified, "It", "They"),
+            them(unverified, "it stands", "they stand"),
+            them(unverified, "it", "them"),
+        ),
+    }
+}
+
+/// Each field under its name, in the order of the schema.
+fn data(schema: &Schema, result: &Value, checks: &[Check]) -> String {
+    let marks = Marks::of(schema, result, checks);
+    let mut text = String::new();
+    for (path, cell) in schema.members(result) {
+        let Some(value) = cell.value else { continue };
+        text += &format!("## {}\n\n", title(&path));
+        let table = schema.tables().iter().find(|table| table.pointer == cell.pointer);
+        text += &match (table, value) {
+            (Some(table), _) => grid::section(schema, table, result, &marks),
+            (None, Value::Array(list)) if list.is_empty() => "None.\n".to_owned(),
+            (None, Value::Array(list)) => {
+                let items = list.iter().enumerate();
+                items
+                    .map(|(place, item)| {
+                        format!("- {}\n", marked(item, &format!("{}/{place}", cell.pointer), &marks))
+                    })
+                    .collect()
+            }
+            (None, Value::String(string)) if !marks.is_quote(&cell.pointer) => {
+                format!("{}\n", escape::paragraphs(string))
+            }
+            (None, Value::Null) => "None.\n".to_owned(),
+            (None, value) => format!("{}\n", marked(value, &cell.pointer, &marks)),
+        };
+        text.push('\n');
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+/// A value within a line, each quote with its mark.
+fn marked(value: &Value, pointer: &str, marks: &Marks<'_>) -> String {
+    match value {
+        Value::Array(list) => {
+            let one = |(place, item)| marked(item, &format!("{pointer}/{place}"), marks);
+            list.iter().enumerate().map(one).collect::<Vec<_>>().join("; ")
+        }
+        value if marks.is_quote(pointer) => {
+            format!("“{}” {}", escape::inline(&value_text(value)), marks.sign(pointer))
+        }
+        value => escape::inline(&value_text(value)),
+    }
+}
+
+/// A value as text: lists with semicolons, objects as JSON.
+fn value_text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) if !list.iter().any(Value::is_object) => {
+            list.iter().map(value_text).collect::<Vec<_>>().join("; ")
+        }
+        value => value.to_string(),
+    }
+}
+
+/// `party.full_name` as `Party full name`.
+fn title(path: &[String]) -> String {
+    let words = path.join(" ").replace(['_', '-'], " ");
+    let mut letters = words.trim().chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    escape::inline(&(first + letters.as_str()))
+}
+
+fn origin(provenance: &Provenance<'_>) -> String {
+    let time = |milliseconds| {
+        Timestamp::from_millisecond(milliseconds).map(|time| format!("{time:.0}")).unwrap_or_default()
+    };
+    let mut rows = vec![
+        ("Document", escape::inline(provenance.file)),
+        ("Version", escape::inline(provenance.version)),
+        ("Rule", escape::inline(provenance.rule)),
+        ("Model", format!("{} ({})", escape::inline(provenance.model), escape::inline(provenance.engine))),
+        ("Definition", escape::inline(provenance.definition)),
+    ];
+    rows.extend(provenance.response.map(|id| ("Response", escape::inline(id))));
+    rows.push(("Started", time(provenance.started_at)));
+    rows.push(("Finished", time(provenance.finished_at)));
+    rows.extend(provenance.tokens.map(|Tokens { read, written, all }| {
+        ("Tokens", format!("{read} read, {written} written, {all} in all"))
+    }));
+    let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    grid::table(vec!["Provenance".to_owned(), String::new()], rows)
+}

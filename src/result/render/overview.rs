@@ -1,0 +1,118 @@
+//! One table over the findings of many results, made in parts so that not all results are held at once.
+
+use super::grid::{self, Grid};
+use super::mark::Marks;
+use super::{Entry, escape, verdict};
+use crate::result::schema::Schema;
+
+/// How the table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Csv,
+    Markdown,
+}
+
+/// The rows of some files.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// The rows of each file, under its path.
+    files: Vec<(String, Vec<Vec<String>>)>,
+    quotes: usize,
+    unverified: usize,
+}
+
+/// The findings of many results as CSV, one row each; a file without any has one row too, so that none is missing.
+pub fn digest(schema: &Schema, entries: &[Entry<'_>]) -> String {
+    Part::of(schema, Form::Csv, entries).whole(schema, Form::Csv)
+}
+
+/// The same as a table in Markdown.
+pub fn digest_markdown(schema: &Schema, entries: &[Entry<'_>]) -> String {
+    Part::of(schema, Form::Markdown, entries).whole(schema, Form::Markdown)
+}
+
+impl Part {
+    pub fn of(schema: &Schema, form: Form, entries: &[Entry<'_>]) -> Part {
+        let grid = Grid::of(schema);
+        let width = header(&grid, form).len();
+        let mut part = Part::default();
+        for entry in entries {
+            let nothing = serde_json::Value::Null;
+            let marks = Marks::of(schema, entry.result.unwrap_or(&nothing), entry.checks);
+            let (quotes, unverified) = marks.count();
+            part.quotes += quotes;
+            part.unverified += unverified;
+            part.files.push((entry.file.to_owned(), rows(&grid, form, (entry, &marks, width))));
+        }
+        part
+    }
+
+    /// This part with another.
+    pub fn and(mut self, other: Part) -> Part {
+        self.files.extend(other.files);
+        Part {
+            files: self.files,
+            quotes: self.quotes + other.quotes,
+            unverified: self.unverified + other.unverified,
+        }
+    }
+
+    /// How many files there are.
+    pub fn files(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The table, by path.
+    pub fn whole(mut self, schema: &Schema, form: Form) -> String {
+        self.files.sort_by(|one, other| one.0.cmp(&other.0));
+        let (files, verdict) = (self.files.len(), verdict(self.quotes, self.unverified));
+        let rows = self.files.into_iter().flat_map(|(_, rows)| rows);
+        let header = header(&Grid::of(schema), form);
+        match form {
+            Form::Csv => grid::lines([header].into_iter().chain(rows)),
+            Form::Markdown => {
+                format!("# Overview of {files} files\n\n{verdict}\n\n{}", grid::table(header, rows.collect()))
+            }
+        }
+    }
+}
+
+fn header(grid: &Grid<'_>, form: Form) -> Vec<String> {
+    let (first, middle, last) = match form {
+        Form::Csv => (["file", "run", "finding"], grid.header(), "remark"),
+        Form::Markdown => (["File", "Run", "Finding"], grid.titles(), "Remark"),
+    };
+    first.into_iter().map(str::to_owned).chain(middle).chain([last.to_owned()]).collect()
+}
+
+/// The rows of one file: one for each finding, or one that says that there is none.
+fn rows(
+    grid: &Grid<'_>,
+    form: Form,
+    (entry, marks, width): (&Entry<'_>, &Marks<'_>, usize),
+) -> Vec<Vec<String>> {
+    let text = match form {
+        Form::Csv => grid::one_line,
+        Form::Markdown => escape::inline,
+    };
+    let head = |number: String| vec![text(entry.file), text(entry.state), number];
+    let found = entry.result.map(|result| grid.rows(result)).unwrap_or_default();
+    let mut rows: Vec<Vec<String>> = match found.len() {
+        0 => vec![head(if entry.result.is_some() { "none" } else { "" }.to_owned())],
+        _ => found
+            .iter()
+            .enumerate()
+            .map(|(number, found)| {
+                let cells = match form {
+                    Form::Csv => grid.fields(found, marks),
+                    Form::Markdown => grid.cells(found, marks),
+                };
+                [head((number + 1).to_string()), cells].concat()
+            })
+            .collect(),
+    };
+    rows.iter_mut().for_each(|row| row.resize(width, String::new()));
+    // Once for each file: it is about all of its rows.
+    rows[0][width - 1] = text(entry.remark.unwrap_or_default());
+    rows
+}

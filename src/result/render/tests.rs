@@ -1,0 +1,156 @@
+use serde_json::json;
+
+use super::*;
+use crate::result::quote::{Document, Piece};
+
+fn schema() -> Schema {
+    let text = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["summary", "parties", "findings", "governing_law"],
+        "properties": {
+            "summary": {"type": "string"},
+            "governing_law": {"type": ["string", "null"], "x-docket": "quote"},
+            "parties": {"type": "array", "items": {"type": "string"}},
+            "findings": {"type": "array", "items": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["clause", "quote", "risk"],
+                "properties": {
+                    "clause": {"type": "string"},
+                    "quote": {"type": "string", "x-docket": "quote"},
+                    "risk": {"type": "integer"}
+                }
+            }}
+        }
+    });
+    Schema::parse("liability.json", &text.to_string()).unwrap()
+}
+
+fn result() -> Value {
+    json!({
+        "summary": "Liability is capped.\n\n# Not a heading | <b>",
+        "parties": ["Alpha GmbH", "=Beta, Inc."],
+        "findings": [
+            {"clause": "cap", "quote": "liability is limited\nto EUR 10,000", "risk": 2},
+            {"clause": "in|demnity", "quote": "Supplier shall indemnify everyone", "risk": 5},
+            {"clause": "cap", "quote": "the", "risk": 1}
+        ],
+        "governing_law": null
+    })
+}
+
+fn document() -> Document {
+    let pages = [("Agreement\n", Some((1, 1))), ("The liability is limited to EUR 10,000.", Some((2, 3)))];
+    Document::of(pages.map(|(text, pages)| Piece { text, pages }))
+}
+
+fn provenance() -> Provenance<'static> {
+    Provenance {
+        file: "/Contracts/nda_1.pdf",
+        version: "3abcd-efghj",
+        rule: "contracts",
+        engine: "responses",
+        model: "model-1",
+        definition: "sha256:0123",
+        response: Some("resp_1"),
+        started_at: 1_790_372_411_000,
+        finished_at: 1_790_372_471_500,
+        tokens: Some(Tokens { read: 1200, written: 300, all: 1500 }),
+    }
+}
+
+#[test]
+fn a_result_reads_as_markdown() {
+    let (schema, result) = (schema(), result());
+    let checks = schema.check(&result, &document());
+    let answer = Answer::Data { schema: &schema, result: &result, checks: &checks };
+    let notes = ["nda.analysis.md was edited by a person; this is a second file.".to_owned()];
+    insta::assert_snapshot!(markdown(&Report { provenance: provenance(), answer, notes: &notes }));
+}
+
+#[test]
+fn free_text_says_that_nothing_was_checked() {
+    let answer = Answer::Text("## Result\n\nCapped. ![t](https://evil/?d=1)\n");
+    let text = markdown(&Report {
+        provenance: Provenance { response: None, tokens: None, ..provenance() },
+        answer,
+        notes: &[],
+    });
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn one_result_is_a_spreadsheet() {
+    let (schema, result) = (schema(), result());
+    let checks = schema.check(&result, &document());
+    insta::assert_snapshot!(format!("{:?}", csv(&schema, &result, &checks).unwrap()));
+}
+
+#[test]
+fn many_results_are_one_table_in_which_no_file_is_missing() {
+    let (schema, result) = (schema(), result());
+    let checks = schema.check(&result, &document());
+    let nothing = json!({"summary": "", "parties": [], "findings": [], "governing_law": null});
+    let entries = [
+        Entry {
+            file: "/Contracts/nda.pdf",
+            state: "needs_review",
+            remark: Some("2 of 3 quotes are not proven\nto be in the document"),
+            result: Some(&result),
+            checks: &checks,
+        },
+        Entry {
+            file: "/Contracts/=clean.pdf",
+            state: "done",
+            remark: None,
+            result: Some(&nothing),
+            checks: &[],
+        },
+        Entry {
+            file: "/Contracts/scan.pdf",
+            state: "failed",
+            remark: Some("=the model, answered nothing"),
+            result: None,
+            checks: &[],
+        },
+    ];
+    insta::assert_snapshot!(digest(&schema, &entries).replace("\r\n", "\n"));
+    insta::assert_snapshot!(digest_markdown(&schema, &entries));
+}
+
+#[test]
+fn a_quote_that_nobody_checked_is_unverified() {
+    let (schema, result) = (schema(), result());
+    let answer = Answer::Data { schema: &schema, result: &result, checks: &[] };
+    let text = markdown(&Report { provenance: provenance(), answer, notes: &[] });
+    assert_eq!(text.matches("UNVERIFIED: not checked").count(), 3);
+    assert!(!text.contains('✔') || text.matches('✔').count() == 1, "{text}");
+    let table = csv(&schema, &result, &[]).unwrap();
+    assert_eq!(table.matches("UNVERIFIED").count(), 3);
+}
+
+#[test]
+fn a_schema_without_a_table_is_one_row_of_a_digest_and_no_spreadsheet() {
+    let text = json!({"type": "object", "additionalProperties": false, "required": ["law", "term"], "properties": {
+        "law": {"type": "string", "x-docket": "quote"}, "term": {"type": "object", "additionalProperties": false,
+            "required": ["months"], "properties": {"months": {"type": "integer"}}}}});
+    let schema = Schema::parse("term.json", &text.to_string()).unwrap();
+    let result = json!({"law": "This Agreement is governed by German law", "term": {"months": 12}});
+    let checks = schema.check(&result, &Document::new("This Agreement is governed by German law."));
+    assert_eq!(csv(&schema, &result, &checks), None);
+    let entries =
+        [Entry { file: "a.pdf", state: "done", remark: None, result: Some(&result), checks: &checks }];
+    insta::assert_snapshot!(digest(&schema, &entries).replace("\r\n", "\n"));
+}
+
+#[test]
+fn the_same_result_makes_the_same_bytes() {
+    let (schema, result) = (schema(), result());
+    let checks = schema.check(&result, &document());
+    let once = || {
+        let answer = Answer::Data { schema: &schema, result: &result, checks: &checks };
+        markdown(&Report { provenance: provenance(), answer, notes: &[] })
+    };
+    assert_eq!(once(), once());
+}

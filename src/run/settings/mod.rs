@@ -1,0 +1,370 @@
+//! `[rule.run]`: what is run over a rule's files, checked once at the start, and the hash that names it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::frame;
+use crate::fastio::Profile;
+use crate::mistake;
+use crate::result::name::{Pattern, check_name};
+use crate::result::schema::Schema;
+use crate::rule::{Rule, RuleSettings, Rules, Target};
+
+/// The least that OpenAI takes as `max_output_tokens` (its OpenAPI document).
+const LEAST_TOKENS: u32 = 16;
+
+/// The host that shut the Assistants API down.
+const OPENAI_HOST: &str = "api.openai.com";
+
+/// `[rule.run]`, as it stands in `docket.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSettings {
+    /// `responses`, or `assistants` on a compatible server that still serves them.
+    #[serde(default)]
+    pub engine: EngineName,
+    /// The model. No default, because models are retired. An assistant has one of its own.
+    pub model: Option<String>,
+    /// The assistant's id; only for the engine `assistants`.
+    pub assistant: Option<String>,
+    /// Who the model is to be and what it must heed.
+    #[serde(default)]
+    pub instructions: String,
+    /// What is asked of each document.
+    pub prompt: String,
+    /// How the run gets at the document: `input_file`, `file_search`, `code_interpreter`. Default: whole while it is below
+    /// 50 MB, else searched.
+    #[serde(default)]
+    pub attach: Vec<Attach>,
+    /// What `file_search` searches: this `file` in this version, or the whole `store`.
+    #[serde(default)]
+    pub scope: Scope,
+    /// A JSON schema that the answer must fit, in OpenAI's strict form; relative to the settings file.
+    pub schema: Option<PathBuf>,
+    /// Where the result is written, beside the source file: `{stem}`, `{name}` and `{ext}` stand for its name without
+    /// extension, its whole name and its extension. Ends in `.md`, `.csv` or `.json`. Without it the result stays here.
+    pub write_back: Option<String>,
+    /// Hold the Fastio lock on the source file from start to delivery.
+    #[serde(default)]
+    pub lock: bool,
+    /// Run over what was there before the rule, too, as it is indexed.
+    #[serde(default)]
+    pub existing: bool,
+    /// A table over all current results, such as `"overview.csv"`, in the rule's folder.
+    pub digest: Option<String>,
+    /// How long the rule's runs must be quiet before the table is written. Seconds.
+    #[serde(default = "default_digest_quiet_seconds")]
+    pub digest_quiet_seconds: u32,
+    /// Runs that may be begun within 24 hours. More are held until there is room. Default: no limit.
+    pub max_runs_per_day: Option<u32>,
+    /// Runs over one file that may be begun within an hour. More look like a loop with another program, and are held.
+    #[serde(default = "default_max_runs_per_file_hour")]
+    pub max_runs_per_file_hour: u32,
+    /// Tokens that a run may write, its reasoning included. A run that needs more is held.
+    pub max_output_tokens: Option<u32>,
+    /// How long a run may take before it is cancelled. Seconds.
+    #[serde(default = "default_deadline_seconds")]
+    pub deadline_seconds: u32,
+}
+
+fn default_digest_quiet_seconds() -> u32 {
+    60
+}
+
+/// A person who saves now and then stays below it.
+fn default_max_runs_per_file_hour() -> u32 {
+    6
+}
+
+fn default_deadline_seconds() -> u32 {
+    30 * 60
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineName {
+    #[default]
+    Responses,
+    Assistants,
+    Fastio,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attach {
+    InputFile,
+    FileSearch,
+    CodeInterpreter,
+}
+
+impl Attach {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Attach::InputFile => "input_file",
+            Attach::FileSearch => "file_search",
+            Attach::CodeInterpreter => "code_interpreter",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    #[default]
+    File,
+    Store,
+}
+
+/// What runs a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Engine {
+    /// OpenAI's Responses API.
+    Responses { model: String },
+    /// Threads and runs of the Assistants API, version 2.
+    Assistants { assistant: String, model: Option<String> },
+}
+
+impl Engine {
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Engine::Responses { .. } => "responses",
+            Engine::Assistants { .. } => "assistants",
+        }
+    }
+
+    pub fn model(&self) -> Option<&str> {
+        match self {
+            Engine::Responses { model } => Some(model),
+            Engine::Assistants { model, .. } => model.as_deref(),
+        }
+    }
+}
+
+/// What is run over a rule's files, checked.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// The rule it belongs to.
+    pub rule: Rule,
+    pub engine: Engine,
+    pub instructions: String,
+    pub prompt: String,
+    pub attach: Vec<Attach>,
+    pub scope: Scope,
+    pub schema: Option<Arc<Schema>>,
+    pub write_back: Option<Pattern>,
+    pub lock: bool,
+    /// Whether what was there before the rule is run over unasked.
+    pub existing: bool,
+    pub digest: Option<String>,
+    pub digest_quiet_ms: i64,
+    pub max_runs_per_day: Option<u32>,
+    pub max_runs_per_file_hour: u32,
+    pub max_output_tokens: Option<u32>,
+    pub deadline_ms: i64,
+    /// The folders, from the root, that every glob of the rule begins with: the rule's own folder.
+    pub folder: Vec<String>,
+    /// Names all that shapes the result. Limits, locks and places do not, and are not in it.
+    pub hash: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("rule `{rule}`: [rule.run]: {message}")]
+    Unreadable { rule: String, message: String },
+    #[error("rule `{rule}`: [rule.run]: {what}")]
+    Unsound { rule: String, what: String },
+}
+
+/// Reads and checks `[rule.run]` of every rule that has one.
+///
+/// # Errors
+/// The first that cannot work, and why.
+pub fn definitions(
+    settings: &[RuleSettings],
+    rules: &Rules,
+    (folder, openai): (&Path, &Url),
+) -> Result<Vec<Definition>, SettingsError> {
+    let mut found = Vec::new();
+    for (settings, rule) in settings.iter().zip(rules.iter()) {
+        let Some(table) = &settings.run else { continue };
+        let run: RunSettings = table.clone().try_into().map_err(|error: toml::de::Error| {
+            SettingsError::Unreadable { rule: rule.name.clone(), message: mistake::words(error.message()) }
+        })?;
+        let definition = Definition::new(run, (settings, rule), (folder, openai))
+            .map_err(|what| SettingsError::Unsound { rule: rule.name.clone(), what })?;
+        found.push(definition);
+    }
+    Ok(found)
+}
+
+impl Definition {
+    fn new(
+        run: RunSettings,
+        (settings, rule): (&RuleSettings, &Rule),
+        (folder, openai): (&Path, &Url),
+    ) -> Result<Self, String> {
+        let engine = engine(&run, openai)?;
+        if run.prompt.trim().is_empty() {
+            return Err("prompt is empty: say what is asked of each document".to_owned());
+        }
+        if matches!(engine, Engine::Assistants { .. }) && run.scope == Scope::Store {
+            return Err("scope = \"store\" needs engine = \"responses\": an assistant searches the thread's own store".to_owned());
+        }
+        if run.max_output_tokens.is_some_and(|tokens| tokens < LEAST_TOKENS) {
+            return Err(format!("max_output_tokens must be at least {LEAST_TOKENS}"));
+        }
+        for (name, value) in [
+            ("deadline_seconds", run.deadline_seconds),
+            ("max_runs_per_file_hour", run.max_runs_per_file_hour),
+            ("max_runs_per_day", run.max_runs_per_day.unwrap_or(1)),
+        ] {
+            if value == 0 {
+                return Err(format!("{name} must be at least 1"));
+            }
+        }
+        let (schema, schema_text) = match run.schema.as_deref() {
+            Some(path) => {
+                schema(&folder.join(path)).map(|(schema, text)| (Some(Arc::new(schema)), Some(text)))?
+            }
+            None => (None, None),
+        };
+        let write_back = run.write_back.as_deref().map(Pattern::parse).transpose()?;
+        if let Some(digest) = &run.digest {
+            check_name(digest).map_err(|why| format!("digest: {why}"))?;
+            if schema.as_ref().is_none_or(|schema| schema.tables().is_empty()) {
+                return Err("digest is a table over findings: it needs a schema that has a list of objects"
+                    .to_owned());
+            }
+        }
+        let mut definition = Definition {
+            rule: rule.clone(),
+            engine,
+            instructions: run.instructions,
+            prompt: run.prompt,
+            attach: run.attach,
+            scope: run.scope,
+            schema,
+            write_back,
+            lock: run.lock,
+            existing: run.existing,
+            digest: run.digest,
+            digest_quiet_ms: i64::from(run.digest_quiet_seconds) * 1000,
+            max_runs_per_day: run.max_runs_per_day,
+            max_runs_per_file_hour: run.max_runs_per_file_hour,
+            max_output_tokens: run.max_output_tokens,
+            deadline_ms: i64::from(run.deadline_seconds) * 1000,
+            folder: common_folder(&settings.include),
+            hash: String::new(),
+        };
+        definition.hash = definition.hashed(schema_text.as_deref());
+        Ok(definition)
+    }
+
+    pub fn profile(&self) -> &Profile {
+        &self.rule.profile
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.rule.target
+    }
+
+    /// What a person should know about this rule at the start.
+    pub fn warning(&self) -> Option<String> {
+        let pattern = self.write_back.as_ref()?;
+        let folder: String = self.folder.iter().flat_map(|name| ["/", name]).collect();
+        let example = format!("{folder}/{}", pattern.name_for("example.pdf"));
+        self.rule.covers(&self.rule.profile, &example).then(|| {
+            format!(
+                "rule `{}` covers its own results, such as {example}. Docket leaves what it wrote alone, but a result that \
+                 a person edits is run over like any other file: exclude it, as in exclude = [\"**/*{}\"]",
+                self.rule.name,
+                pattern.tail()
+            )
+        })
+    }
+
+    /// One hash for one question.
+    fn hashed(&self, schema: Option<&str>) -> String {
+        let attach: Vec<&str> = self.attach.iter().map(|attach| attach.as_str()).collect();
+        let assistant = match &self.engine {
+            Engine::Assistants { assistant, .. } => Some(assistant.as_str()),
+            Engine::Responses { .. } => None,
+        };
+        let asked = serde_json::json!({
+            "frame": frame::VERSION,
+            "engine": self.engine.as_str(),
+            "model": self.engine.model(),
+            "assistant": assistant,
+            "instructions": self.instructions,
+            "prompt": self.prompt,
+            "attach": attach,
+            "scope": matches!(self.scope, Scope::Store),
+            "schema": schema,
+        });
+        hex::encode(&Sha256::digest(asked.to_string().as_bytes())[..16])
+    }
+}
+
+fn engine(run: &RunSettings, openai: &Url) -> Result<Engine, String> {
+    let model = run.model.clone().map(|model| model.trim().to_owned()).filter(|model| !model.is_empty());
+    match run.engine {
+        EngineName::Responses => {
+            if run.assistant.is_some() {
+                return Err("assistant = \"…\" belongs to engine = \"assistants\"".to_owned());
+            }
+            let model = model.ok_or(
+                "model is missing: name one that your OpenAI project may use. There is no default, because models are \
+                 retired",
+            )?;
+            Ok(Engine::Responses { model })
+        }
+        EngineName::Assistants => {
+            if openai.host_str() == Some(OPENAI_HOST) {
+                return Err("engine = \"assistants\" cannot work with api.openai.com: OpenAI shut the Assistants API down \
+                            on 2026-08-26. Use engine = \"responses\", or set OPENAI_BASE_URL to a compatible server that \
+                            still serves assistants"
+                    .to_owned());
+            }
+            let assistant = run.assistant.clone().filter(|id| !id.trim().is_empty());
+            let assistant =
+                assistant.ok_or("assistant is missing: the id of the assistant, such as \"asst_abc123\"")?;
+            Ok(Engine::Assistants { assistant, model })
+        }
+        EngineName::Fastio => Err("engine = \"fastio\" is not available yet: use \"responses\"".to_owned()),
+    }
+}
+
+/// The schema in the file at `path`, and its text.
+fn schema(path: &Path) -> Result<(Schema, String), String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("the schema {} cannot be read: {error}", path.display()))?;
+    let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("result");
+    match Schema::parse(name, &text) {
+        Ok(schema) => Ok((schema, text)),
+        Err(problems) => Err(format!("the schema {} cannot be used: {problems}", path.display())),
+    }
+}
+
+/// The folders that every one of the globs begins with, before the first wildcard.
+fn common_folder(include: &[String]) -> Vec<String> {
+    let fixed = |glob: &String| -> Vec<String> {
+        let Some(rest) = glob.strip_prefix('/') else { return Vec::new() };
+        let mut parts: Vec<&str> = rest.split('/').collect();
+        parts.pop();
+        parts.into_iter().take_while(|part| !part.contains(['*', '?', '['])).map(str::to_owned).collect()
+    };
+    let mut globs = include.iter().filter(|glob| !glob.starts_with('!')).map(fixed);
+    let mut common = globs.next().unwrap_or_default();
+    for other in globs {
+        let same = common.iter().zip(&other).take_while(|(one, two)| one == two).count();
+        common.truncate(same);
+    }
+    common
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,104 @@
+//! From what a file is now, what we hold of it and where it belongs, to the steps that are left. Pure: no clock, no
+//! network, no database. After each step the plan is made anew, so a step has only to be right for this moment.
+//!
+//! For each vector store that should hold the file, one copy is brought forward, uploading → uploaded → attached →
+//! indexed, and only when it is indexed do the others go. So a file that is edited never stops being searchable, and
+//! a crash at any point leaves rows from which the same plan goes on.
+
+use super::attributes::attributes;
+use super::copy::{Copy, CopyId, CopyState};
+use super::look::Present;
+use crate::fastio::FileKey;
+use crate::openai::{Attributes, VectorStoreId};
+
+/// Where a file belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub store: VectorStoreId,
+    /// The rule that says so.
+    pub rule: String,
+}
+
+/// One idempotent thing to do. Doing it twice, or dying in the middle, does no harm.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Nobody knows how an upload ended: find the File object it made, or forget it.
+    Settle(CopyId),
+    /// Make a new copy: write the intent down, then stream the file from Fastio to OpenAI.
+    Upload(Place),
+    /// Put an uploaded File object into its vector store, with these attributes.
+    Attach(CopyId, Attributes),
+    /// Look whether it is indexed.
+    Await(CopyId),
+    /// Bring the attributes in line; the content is right already.
+    Relabel(CopyId, Attributes),
+    /// Detach, delete, verify, forget.
+    Retire(CopyId),
+}
+
+/// What is left to do, the most urgent first. `present` is `None` when the file is gone, left every rule, or is of a
+/// kind that OpenAI cannot hold; `places` is then not looked at.
+pub fn plan(
+    key: &FileKey,
+    present: Option<&Present>,
+    places: &[Place],
+    copies: &[Copy],
+) -> Vec<(VectorStoreId, Step)> {
+    let mut steps = Vec::new();
+    let (wanted, unwanted): (Vec<&Copy>, Vec<&Copy>) = copies
+        .iter()
+        .partition(|copy| present.is_some() && places.iter().any(|place| place.store == copy.store));
+    // What must not answer any more goes first.
+    steps.extend(unwanted.into_iter().map(|copy| (copy.store.clone(), remove(copy))));
+    let Some(present) = present else { return steps };
+    for place in places {
+        let here: Vec<&Copy> = wanted.iter().copied().filter(|copy| copy.store == place.store).collect();
+        steps.extend(
+            plan_store(key, present, place, &here).into_iter().map(|step| (place.store.clone(), step)),
+        );
+    }
+    steps
+}
+
+fn plan_store(key: &FileKey, present: &Present, place: &Place, here: &[&Copy]) -> Vec<Step> {
+    if let Some(unsettled) = here.iter().find(|copy| copy.state == CopyState::Uploading) {
+        return vec![Step::Settle(unsettled.id)];
+    }
+    let best = here
+        .iter()
+        .filter(|copy| copy.state != CopyState::Retiring && copy.holds(present))
+        .max_by_key(|copy| (copy.state, std::cmp::Reverse(copy.id)));
+    let others = here.iter().filter(|copy| best.is_none_or(|best| best.id != copy.id));
+    // What answers goes only when the new copy does. Where no old copy is known to be indexed, one that was handed to the
+    // store may be, unseen by us. What never got there is in nobody's way.
+    let ready = best.is_some_and(|best| best.state == CopyState::Indexed);
+    let known_to_answer = others.clone().any(|copy| copy.state == CopyState::Indexed);
+    let answers =
+        |copy: &Copy| if known_to_answer { copy.state == CopyState::Indexed } else { copy.may_answer() };
+    let mut steps: Vec<Step> =
+        others.filter(|copy| ready || !answers(copy)).map(|copy| Step::Retire(copy.id)).collect();
+    let Some(best) = best else {
+        steps.push(Step::Upload(place.clone()));
+        return steps;
+    };
+    let attributes = attributes(key, present, &place.rule, best.content_hash.as_deref());
+    match best.state {
+        CopyState::Uploaded => steps.push(Step::Attach(best.id, attributes)),
+        CopyState::Attached => steps.push(Step::Await(best.id)),
+        CopyState::Indexed if best.attributes.as_ref() != Some(&attributes) => {
+            steps.insert(0, Step::Relabel(best.id, attributes));
+        }
+        CopyState::Indexed | CopyState::Uploading | CopyState::Retiring => {}
+    }
+    steps
+}
+
+fn remove(copy: &Copy) -> Step {
+    match copy.state {
+        CopyState::Uploading => Step::Settle(copy.id),
+        _ => Step::Retire(copy.id),
+    }
+}
+
+#[cfg(test)]
+mod tests;
