@@ -230,8 +230,8 @@ impl Feed {
 
     /// The events in `rows` that concern a rule, as a webhook would have told them.
     pub(super) fn reports(&self, rows: &[Value], now: i64) -> Vec<Report> {
-        let parsed = rows.iter().filter_map(|row| payload::parse(row.to_string().as_bytes()).ok()).flatten();
-        parsed
+        rows.iter()
+            .map(payload::read_row)
             .filter(|parsed| parsed.event.kind != Kind::Ignored)
             .filter(|parsed| parsed.event.profile.as_ref().is_some_and(|profile| self.rules.concern(profile)))
             .map(|parsed| Report {

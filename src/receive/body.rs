@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use http_body_util::BodyExt;
 
 use super::memory::{Share, TooLittle};
-use crate::listen::problem::Problem;
+use super::refusal::Refusal;
 
 /// Bodies being read and deliveries waiting for their commit hold at most this much together, whatever many connections
 /// send. It is many thousands of ordinary deliveries.
@@ -16,33 +16,26 @@ pub const MEMORY_BYTES: usize = 64 * 1024 * 1024;
 /// What a delivery takes besides its body: the headers that are kept of it and its place in the queue.
 const BESIDES_BYTES: usize = 4 * 1024;
 
-/// When memory is short, the commits that free it are milliseconds away.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
-
 /// What is set aside for a body before any of it has come. A length that is only promised takes no memory.
 const FIRST_BYTES: usize = 4 * 1024;
 
 /// What one body may take.
-pub struct Limits {
+pub(super) struct Limits {
     pub bytes: usize,
     pub time: Duration,
 }
 
-/// Why a body was not read: what to count, and what to answer.
-pub type Unread = (&'static str, Problem);
-
 /// The whole body. `memory` grows with it, and ends the reading when it has to give way.
-pub async fn read(body: Body, limits: &Limits, memory: &mut Share) -> Result<Vec<u8>, Unread> {
+pub(super) async fn read(body: Body, limits: &Limits, memory: &mut Share) -> Result<Vec<u8>, Refusal> {
     match tokio::time::timeout(limits.time, read_all(body, limits.bytes, memory)).await {
         Ok(result) => result,
-        Err(_) => Err((
-            "body_too_slow",
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"),
-        )),
+        Err(_) => {
+            Err(unread("body_too_slow", StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"))
+        }
     }
 }
 
-async fn read_all(mut body: Body, limit: usize, memory: &mut Share) -> Result<Vec<u8>, Unread> {
+async fn read_all(mut body: Body, limit: usize, memory: &mut Share) -> Result<Vec<u8>, Refusal> {
     memory.grow(BESIDES_BYTES + FIRST_BYTES)?;
     let mut bytes = Vec::with_capacity(FIRST_BYTES);
     loop {
@@ -51,9 +44,8 @@ async fn read_all(mut body: Body, limit: usize, memory: &mut Share) -> Result<Ve
             () = memory.gives_way() => return Err(TooLittle.into()),
         };
         let Some(frame) = frame else { return Ok(bytes) };
-        let frame = frame.map_err(|_| {
-            ("body_cut_off", Problem::new(StatusCode::BAD_REQUEST, "the body is not complete"))
-        })?;
+        let frame =
+            frame.map_err(|_| unread("body_cut_off", StatusCode::BAD_REQUEST, "the body is not complete"))?;
         // Trailers carry nothing that is signed.
         let Ok(data) = frame.into_data() else { continue };
         let length = bytes.len() + data.len();
@@ -69,13 +61,11 @@ async fn read_all(mut body: Body, limit: usize, memory: &mut Share) -> Result<Ve
     }
 }
 
-pub fn too_large(limit: usize) -> Unread {
+pub(super) fn too_large(limit: usize) -> Refusal {
     let detail = format!("the body is longer than {limit} bytes");
-    ("body_too_large", Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
+    unread("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, &detail)
 }
 
-impl From<TooLittle> for Unread {
-    fn from(_: TooLittle) -> Unread {
-        ("memory", Problem::unavailable("too much arrives at once", RETRY_AFTER))
-    }
+fn unread(reason: &'static str, status: StatusCode, detail: &str) -> Refusal {
+    Refusal::rejected(reason, status, detail).hanging_up()
 }

@@ -15,8 +15,9 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::count::Count;
-use super::handler::{Door, Refusal, Unchecked};
 use super::inbox::Refused;
+use super::refusal::Refusal;
+use super::request::{RequestReader, Unchecked};
 use super::signature::standard::{Signed, Verifier};
 use super::store;
 use crate::database::{self, Database};
@@ -33,7 +34,7 @@ const LONGEST_ID: usize = 128;
 
 /// What taking hints needs.
 pub(super) struct Hints {
-    pub door: Arc<Door>,
+    pub requests: Arc<RequestReader>,
     pub verifier: Arc<Verifier>,
     pub database: Database,
     pub workers: Arc<Notify>,
@@ -71,27 +72,28 @@ fn is_id(response: &str) -> bool {
 pub(super) async fn openai(State(hints): State<Arc<Hints>>, request: Request) -> Response {
     match hints.take(request).await {
         Ok(jobs) => {
-            hints.door.counters.add(Count::Accepted, 1);
+            hints.requests.counters.add(Count::Accepted, 1);
             (StatusCode::ACCEPTED, Json(json!({"jobs": jobs}))).into_response()
         }
-        Err(refusal) => hints.door.refuse(refusal),
+        Err(refusal) => hints.requests.refuse(refusal),
     }
 }
 
 impl Hints {
     /// How many jobs it made: none for a repeat, or for an event about something else.
     async fn take(&self, request: Request) -> Result<u32, Refusal> {
-        let unchecked = self.door.read(request, |headers, now| self.verifier.precheck(headers, now)).await?;
-        let now = self.door.clock.now();
-        let (verifier, wall) = (self.verifier.clone(), self.door.clock.wall());
+        let unchecked =
+            self.requests.read(request, |headers, now| self.verifier.precheck(headers, now)).await?;
+        let now = self.requests.clock.now();
+        let (verifier, wall) = (self.verifier.clone(), self.requests.clock.wall());
         let check = move |told: &Unchecked| verifier.verify(&told.parts.headers, &told.body, wall);
-        let (told, signed) = unchecked.check(&self.door.hashing, check).await?;
+        let (told, signed) = self.requests.check(unchecked, check).await?;
         let response = response(&told.body).map_err(|_| {
             Refusal::rejected("not_json", StatusCode::BAD_REQUEST, "the body is not an event in JSON")
         })?;
         let Some(response) = response else { return Ok(0) };
         if !is_id(&response) {
-            self.door.counters.add(Count::Dropped("response_id"), 1);
+            self.requests.counters.add(Count::Dropped("response_id"), 1);
             return Ok(0);
         }
         let kept = self.keep(&signed, response, now).await;
@@ -102,7 +104,7 @@ impl Hints {
             Refusal::unavailable("database", problem)
         })?;
         // As the inbox does: where the next start will not find it, it is not kept.
-        self.database.in_place().map_err(|why| Refusal::refused(Refused::Displaced(why)))?;
+        self.database.in_place().map_err(Refused::Displaced)?;
         Ok(jobs)
     }
 

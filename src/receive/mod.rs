@@ -2,9 +2,9 @@
 //! drain turns the inbox into events and jobs afterwards.
 //!
 //! ```text
-//!   listener ──▶ handler ──▶ signature ──▶ payload ──▶ inbox ──▶ 202
-//!                                                        │
-//!                                                        └──▶ drain ──▶ events and jobs
+//!   listener ──▶ handler ──▶ request ──▶ signature ──▶ payload ──▶ inbox ──▶ 202
+//!                                                                   │
+//!                                                                   └──▶ drain ──▶ events and jobs
 //! ```
 //!
 //! It owns the tables `inbox`, `receive_count` and `openai_webhook`. It never asks Fastio or OpenAI anything, and never believes a webhook
@@ -17,6 +17,8 @@ mod handler;
 pub mod hint;
 pub mod inbox;
 mod memory;
+mod refusal;
+mod request;
 mod settings;
 pub mod signature;
 mod store;
@@ -34,10 +36,11 @@ use crate::listen::gate::Gate;
 use crate::listen::{self, files};
 use count::Counters;
 use drain::Drain;
-use handler::Door;
+use handler::DeliveryService;
 use hint::Hints;
 use inbox::{Level, Limits, Writer};
 use memory::Memory;
+use request::RequestReader;
 use signature::{NoSecret, Verifier, standard};
 
 pub use settings::{BadSetting, Settings};
@@ -73,7 +76,8 @@ pub struct Receive {
 
 /// The public listener's side.
 pub struct Public {
-    door: Arc<Door>,
+    service: Arc<DeliveryService>,
+    limits: listen::Limits,
     hints: Option<Arc<Hints>>,
     database: Database,
     workers: Arc<Notify>,
@@ -100,10 +104,18 @@ pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) ->
         heard,
         event_keep_ms: settings.event_keep_ms(),
     };
-    let (memory, hashing) = (Memory::new(body::MEMORY_BYTES), Arc::new(Semaphore::new(1)));
-    let door = Door { verifier, inbox, counters, clock, settings, memory, hashing, gate: Gate::default() };
+    let requests = RequestReader {
+        counters,
+        clock,
+        limits: settings.body_limits(),
+        memory: Memory::new(body::MEMORY_BYTES),
+        hashing: Arc::new(Semaphore::new(1)),
+        gate: Gate::default(),
+    };
+    let service = DeliveryService { requests: Arc::new(requests), verifier, inbox };
     let (database, workers) = public;
-    let public = Public { door: Arc::new(door), hints: None, database, workers };
+    let limits = settings.limits();
+    let public = Public { service: Arc::new(service), limits, hints: None, database, workers };
     Ok(Receive { public, writer, drain })
 }
 
@@ -117,20 +129,21 @@ impl Public {
             return Ok(());
         }
         let verifier = Arc::new(standard::Verifier::new(secrets, standard::TOLERANCE_SECONDS)?);
-        let (door, database, workers) = (self.door.clone(), self.database.clone(), self.workers.clone());
-        self.hints = Some(Arc::new(Hints { door, verifier, database, workers }));
+        let requests = self.service.requests.clone();
+        let (database, workers) = (self.database.clone(), self.workers.clone());
+        self.hints = Some(Arc::new(Hints { requests, verifier, database, workers }));
         Ok(())
     }
 
     /// Serves the public listener until `stop`, and what is in hand then.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let router = handler::router(self.door.clone(), self.hints.clone());
-        let limits = files::fitting(self.door.settings.limits());
+        let router = handler::router(self.service, self.hints);
+        let limits = files::fitting(self.limits);
         listen::serve(listener, router, limits, stop).await;
     }
 
     /// Numbers about the inbox.
     pub fn level(&self) -> Arc<Level> {
-        self.door.inbox.level()
+        self.service.inbox.level()
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use serde::Deserialize;
 
+use super::body;
 use super::signature::{Accept, Policy};
 use crate::listen;
 
@@ -141,8 +142,9 @@ impl Settings {
         }
     }
 
-    pub(super) fn body_timeout(&self) -> Duration {
-        Duration::from_secs(self.body_timeout_seconds.into())
+    pub(super) fn body_limits(&self) -> body::Limits {
+        let time = Duration::from_secs(self.body_timeout_seconds.into());
+        body::Limits { bytes: self.max_body_bytes as usize, time }
     }
 
     pub(super) fn ack_timeout(&self) -> Duration {

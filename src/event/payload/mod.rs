@@ -91,7 +91,7 @@ pub fn parse(body: &[u8]) -> Result<Vec<Parsed>, Unreadable> {
         Value::Array(items) => (items.as_slice(), &empty),
         Value::Object(object) => match object.get("events") {
             Some(Value::Array(items)) => (items.as_slice(), object),
-            _ => return Ok(vec![one(&value, &empty, made_id())]),
+            _ => return Ok(vec![one(&value, &empty, made_id)]),
         },
         _ => return Err(Unreadable::NotAnObject),
     };
@@ -106,7 +106,7 @@ pub fn parse(body: &[u8]) -> Result<Vec<Parsed>, Unreadable> {
     let mut parsed: Vec<Parsed> = Vec::with_capacity(items.len());
     let mut seen = std::collections::HashMap::new();
     for (index, item) in items.iter().enumerate() {
-        let mut next = one(item, envelope, format!("{made_id}#{index}"));
+        let mut next = one(item, envelope, || format!("{made_id}#{index}"));
         // One id on two different events of a delivery is the delivery's id, not theirs.
         let first = *seen.entry(next.event.id.clone()).or_insert(index);
         if first != index && parsed[first].event != next.event {
@@ -115,6 +115,11 @@ pub fn parse(body: &[u8]) -> Result<Vec<Parsed>, Unreadable> {
         parsed.push(next);
     }
     Ok(parsed)
+}
+
+/// The event in a row of the change feed or of an event search, which is worded as a webhook's is.
+pub fn read_row(row: &Value) -> Parsed {
+    one(row, &Map::new(), || format!("{MADE_ID}{}", hex::encode(Sha256::digest(row.to_string()))))
 }
 
 /// The event that stands for a delivery whose bytes are in the inbox and cannot be read (any more).
@@ -135,10 +140,10 @@ fn unnamed(id: String) -> Event {
     }
 }
 
-fn one(item: &Value, envelope: &Map<String, Value>, made_id: String) -> Parsed {
+fn one(item: &Value, envelope: &Map<String, Value>, made_id: impl FnOnce() -> String) -> Parsed {
     let (event, also) = match item {
-        Value::Object(object) => read(&Fields::new(object, envelope), made_id),
-        _ => (unnamed(made_id).ignored("it is not a JSON object"), vec![EVERYWHERE]),
+        Value::Object(object) => read_fields(&Fields::new(object, envelope), made_id),
+        _ => (unnamed(made_id()).ignored("it is not a JSON object"), vec![EVERYWHERE]),
     };
     let mut payload = item.to_string();
     if payload.len() > MAX_PAYLOAD_BYTES {
@@ -148,7 +153,7 @@ fn one(item: &Value, envelope: &Map<String, Value>, made_id: String) -> Parsed {
 }
 
 /// The event, and what it asks for besides the event's own task.
-fn read(fields: &Fields<'_>, made_id: String) -> (Event, Vec<Task>) {
+fn read_fields(fields: &Fields<'_>, made_id: impl FnOnce() -> String) -> (Event, Vec<Task>) {
     let name = fields.names().find(|name| names::meaning(name).is_some()).or(fields.names().next());
     let name: String =
         name.unwrap_or_default().chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect();
@@ -164,7 +169,7 @@ fn read(fields: &Fields<'_>, made_id: String) -> (Event, Vec<Task>) {
     };
     // An id that is the file's own would make every later event of that file a repeat.
     let is_events = |id: &str| node.as_deref() != Some(id) && profiles.iter().all(|profile| profile.id != id);
-    let id = fields.id().filter(|id| is_events(id)).map_or(made_id, |id| printable_id(&id));
+    let id = fields.id().filter(|id| is_events(id)).map_or_else(made_id, |id| printable_id(&id));
     let event = Event {
         id,
         kind,
