@@ -33,6 +33,4 @@ pub mod receive;
 pub mod result;
 pub mod rule;
 pub mod run;
-#[cfg(feature = "sandbox")]
-pub mod sandbox;
 pub mod sync;

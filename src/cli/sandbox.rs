@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use docket_sandbox::{Options, Sandbox, Scheme, Webhook, start};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -13,8 +14,6 @@ use super::failure::{Failure, Outcome};
 use super::signals::Signals;
 use super::{log, output};
 use crate::config::{Config, PUBLIC_SECRET};
-use crate::fastio::Profile;
-use crate::sandbox::{Options, Sandbox, Scheme, Webhook, start};
 
 /// The workspace of the examples and documents, which is there from the start, so that `docket check` finds it before the
 /// first file. Any other is there when something is put into it.
@@ -93,7 +92,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
             "cannot listen on {fastio} and {openai}: {error}; choose others with --fastio and --openai"
         ))
     })?;
-    sandbox.fastio().make(&Profile::workspace(WORKSPACE));
+    sandbox.fastio().make_workspace(WORKSPACE);
     let shown = Addresses { sandbox: &sandbox, secret: is_public.then_some(&secret), webhook: to };
     if json {
         output::one_line(&shown.json())?;

@@ -19,7 +19,7 @@ pub const WORKSPACE: &str = "4829105738291047362";
 pub const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 
 /// The stand-in's organisation.
-const ORG: &str = docket::sandbox::fastio::ORG_ID;
+const ORG: &str = docket_sandbox::fastio::ORG_ID;
 
 /// How long the stand-ins take to index a file: long enough to be killed in, short enough to get on.
 const INDEX_DELAY: &str = "40ms";

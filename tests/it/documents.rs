@@ -200,7 +200,7 @@ fn the_code_map_names_what_is_there_and_nothing_else() {
 fn every_test_that_the_documents_name_is_a_test() {
     let mut code = String::new();
     for file in
-        files_under(&root().join("src"), "rs").into_iter().chain(files_under(&root().join("tests"), "rs"))
+        ["src", "sandbox/src", "tests"].iter().flat_map(|folder| files_under(&root().join(folder), "rs"))
     {
         code.push_str(&std::fs::read_to_string(file).unwrap());
     }

@@ -4,7 +4,6 @@
 use docket::clock::Clock;
 use docket::database::Connection;
 use docket::receive::signature::{Scheme, sign};
-use docket::sandbox;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +22,7 @@ async fn eight_files_of_512_mb_at_once_stay_under_100_mb() {
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
     let place = Place::new();
-    let sandbox = sandbox::start(sandbox::Options::default(), stop).await.unwrap();
+    let sandbox = docket_sandbox::start(docket_sandbox::Options::default(), stop).await.unwrap();
     place.write("docket.toml", &place.settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));
     let at = place.with(&[
         ("FASTIO_API_KEY", "a-key-of-fastio"),

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use docket::sandbox::Options;
+use docket_sandbox::Options;
 use serde_json::{Map, Value, json};
 
 use crate::harness::{Harness, contract, legal};

@@ -10,7 +10,7 @@ use docket::clock::Clock;
 use docket::database::Database;
 use docket::receive::drain::drain_once;
 use docket::receive::signature::{Scheme, sign};
-use docket::sandbox::{self, Sandbox};
+use docket_sandbox::Sandbox;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -83,7 +83,7 @@ async fn send(
 async fn every_acknowledged_delivery_survives_a_kill_and_none_is_there_twice() {
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
-    let sandbox = sandbox::start(sandbox::Options::default(), stop).await.unwrap();
+    let sandbox = docket_sandbox::start(docket_sandbox::Options::default(), stop).await.unwrap();
     let nodes = Arc::new(files(&sandbox).await);
     let place = Place::new();
     place.write("docket.toml", &place.settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));

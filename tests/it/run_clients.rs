@@ -12,7 +12,7 @@ use docket::openai::{
 };
 use docket::result::quote::{Document, Piece};
 use docket::result::schema::Schema;
-use docket::sandbox::{Options, Sandbox, start};
+use docket_sandbox::{Options, Sandbox, start};
 use futures_util::{TryStreamExt, stream};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};

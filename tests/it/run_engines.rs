@@ -1,6 +1,6 @@
 //! What the engines are asked, and how they are followed: webhooks, what a run sees, files that code makes, assistants.
 
-use docket::sandbox::Options;
+use docket_sandbox::Options;
 use serde_json::json;
 
 use crate::harness::{Harness, contract, legal};

@@ -2,7 +2,7 @@
 
 use docket::feed::sweep::Scope;
 use docket::run::existing;
-use docket::sandbox::Options;
+use docket_sandbox::Options;
 
 use crate::harness::{Harness, World, contract, legal};
 

@@ -2,7 +2,7 @@
 //! whichever reply was lost; and nothing of anybody else's is.
 
 use docket::feed::sweep::{Report, Scope};
-use docket::sandbox::Options;
+use docket_sandbox::Options;
 use serde_json::{Value, json};
 
 use crate::harness::{Dies, Harness, contract, fastio, legal, openai};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use docket::sandbox::{Options, Sandbox, start};
+use docket_sandbox::{Options, Sandbox, start};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
 use docket::database::Connection;
 use docket::receive::signature::{Scheme as Signed, sign, standard};
-use docket::sandbox::{Options, Sandbox, Scheme, Webhook, start};
+use docket_sandbox::{Options, Sandbox, Scheme, Webhook, start};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use docket_sandbox::{Options, Sandbox, Scheme, Webhook};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +31,6 @@ use crate::clock::Clock;
 use crate::config::{Config, PUBLIC_SECRET, Sources};
 use crate::openai::VectorStoreId;
 use crate::run::RunId;
-use crate::sandbox::{Options, Sandbox, Scheme, Webhook};
 
 use compare::Comparison;
 use folder::Folder;
@@ -131,7 +131,7 @@ async fn start_sandbox(
         seed: 1,
         assistants: false,
     };
-    let sandbox = crate::sandbox::start(options, stop).await;
+    let sandbox = docket_sandbox::start(options, stop).await;
     sandbox.with_context(|| format!("listening on {} and {}", arguments.fastio, arguments.openai))
 }
 

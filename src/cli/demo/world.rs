@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use docket_sandbox::Sandbox;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -16,7 +17,6 @@ use crate::fastio::NodeId;
 use crate::openai::{self, Hit, VectorStoreId};
 use crate::run::RunId;
 use crate::run::store::RunRow;
-use crate::sandbox::Sandbox;
 use crate::sync::listing::{self, Cursor, Filter};
 use crate::{own, queue, receive, run};
 

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use docket::sandbox::{Options, Sandbox, start};
+use docket_sandbox::{Options, Sandbox, start};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 

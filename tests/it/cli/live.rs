@@ -1,8 +1,8 @@
 //! A server and stand-ins as processes of their own, and the commands beside them.
 
 use docket::database::Connection;
-use docket::sandbox::{Options, Sandbox, Scheme, Webhook, start};
 use docket::sync::listing::{self, Cursor, Filter, Row, Standing};
+use docket_sandbox::{Options, Sandbox, Scheme, Webhook, start};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};

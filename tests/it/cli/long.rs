@@ -2,7 +2,7 @@
 //! server and without one.
 
 use docket::database::Connection;
-use docket::sandbox::{Options, Sandbox, start};
+use docket_sandbox::{Options, Sandbox, start};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 

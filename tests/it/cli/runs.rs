@@ -2,7 +2,7 @@
 
 use docket::database::{Connection, Database};
 use docket::run::store::RunRow;
-use docket::sandbox::Sandbox;
+use docket_sandbox::Sandbox;
 use serde_json::{Value, json};
 use tokio_util::sync::DropGuard;
 

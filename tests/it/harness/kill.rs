@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use docket::sandbox::faults::{Kind, NewFault};
+use docket_sandbox::faults::{Kind, NewFault};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 

@@ -20,8 +20,8 @@ use docket::clock::Clock;
 use docket::config::{Config, Sources};
 use docket::queue::store::JobRow;
 use docket::receive::drain::drain_once;
-use docket::sandbox::{self, Sandbox, Scheme, Webhook};
 use docket::{queue, receive};
+use docket_sandbox::{Sandbox, Scheme, Webhook};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -57,9 +57,9 @@ pub struct World {
 
 impl World {
     /// Starts the stand-ins.
-    pub async fn start(options: sandbox::Options) -> World {
+    pub async fn start(options: docket_sandbox::Options) -> World {
         let stop = CancellationToken::new();
-        let sandbox = sandbox::start(options, stop.clone()).await.unwrap();
+        let sandbox = docket_sandbox::start(options, stop.clone()).await.unwrap();
         World { sandbox, client: reqwest::Client::new(), stop }
     }
 }
@@ -94,18 +94,19 @@ impl Harness {
     }
 
     pub async fn with_seed(settings: &str, seed: u64) -> Harness {
-        Harness::between(settings, sandbox::Options { seed, ..sandbox::Options::default() }).await
+        Harness::between(settings, docket_sandbox::Options { seed, ..docket_sandbox::Options::default() })
+            .await
     }
 
     /// Starts with this `docket.toml` between stand-ins that are started like this.
-    pub async fn between(settings: &str, options: sandbox::Options) -> Harness {
+    pub async fn between(settings: &str, options: docket_sandbox::Options) -> Harness {
         Harness::in_world(settings, options, async |_: &World| {}).await
     }
 
     /// The same after `before` has happened there, of which no webhook tells.
     pub async fn in_world(
         settings: &str,
-        options: sandbox::Options,
+        options: docket_sandbox::Options,
         before: impl AsyncFnOnce(&World),
     ) -> Harness {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -113,7 +114,7 @@ impl Harness {
             format!("http://{}/webhooks/fastio", listener.local_addr().unwrap()).parse().unwrap();
         let webhook =
             Webhook { url: webhook_url.clone(), secret: SecretString::from(SECRET), scheme: Scheme::Mixed };
-        let options = sandbox::Options { webhook: Some(webhook), ..options };
+        let options = docket_sandbox::Options { webhook: Some(webhook), ..options };
         let world = World::start(options).await;
         world.without_webhooks().await;
         before(&world).await;

@@ -1,6 +1,6 @@
 //! The life of a run on a compatible server that still serves assistants, killed at each step.
 
-use docket::sandbox::Options;
+use docket_sandbox::Options;
 use serde_json::json;
 
 use super::both_sides;

@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::harness::beside::Beside;
 use crate::harness::program::{At, Place, Program, SECRET, WORKSPACE};
-use docket::sandbox;
 
 /// The lock as a backup tool or a shell holds it: by a connection that is none of Docket's.
 struct Locked(SqliteConnection);
@@ -93,7 +92,7 @@ async fn send(client: &reqwest::Client, url: &str, id: &str, node: &str) -> reqw
 async fn a_server_whose_database_is_locked_for_long_loses_nothing_and_goes_on() {
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
-    let sandbox = sandbox::start(sandbox::Options::default(), stop).await.unwrap();
+    let sandbox = docket_sandbox::start(docket_sandbox::Options::default(), stop).await.unwrap();
     let place = Place::new();
     place.write("docket.toml", &place.settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));
     let at = place.with(&[

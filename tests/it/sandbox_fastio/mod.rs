@@ -7,7 +7,7 @@ mod locks;
 mod uploads;
 mod webhooks;
 
-use docket::sandbox::{Options, Sandbox, Webhook, start};
+use docket_sandbox::{Options, Sandbox, Webhook, start};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};

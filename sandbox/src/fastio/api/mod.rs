@@ -1,0 +1,153 @@
+//! The real paths, under `/current/`: who asks, for what, and the envelope around the answer.
+//!
+//! Paths are matched by their segments, so that a trailing slash, which Fastio writes and clients forget, does not matter.
+
+mod call;
+mod change;
+mod events;
+mod locks;
+mod nodes;
+mod notes;
+mod read;
+mod search;
+mod uploads;
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State as Shared};
+use axum::http::Response;
+use axum::response::IntoResponse;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::State;
+use super::refusal::Refusal;
+use crate::fastio::profile::{Profile, ProfileKind};
+use call::Call;
+
+/// What a handler answers: JSON for the envelope, or a whole response.
+enum Reply {
+    Json(Value),
+    /// Like `Json` with a status of its own.
+    Status(axum::http::StatusCode, Value),
+    Whole(Response<Body>),
+}
+
+type Answer = Result<Reply, Refusal>;
+
+/// A reply with these fields beside `result` and `status`.
+fn ok(fields: Value) -> Answer {
+    Ok(Reply::Json(fields))
+}
+
+pub fn router(state: &State) -> Router {
+    // Each request has a limit of its own, refused in Fastio's words.
+    Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(state.clone())
+}
+
+async fn answer(Shared(state): Shared<State>, request: Request) -> Response<Body> {
+    let resource = format!("{} {}", request.method(), request.uri().path());
+    let answer = match Call::new(state, request) {
+        Ok((call, segments)) => dispatch(call, segments).await,
+        Err(refusal) => Err(refusal),
+    };
+    match answer {
+        Ok(Reply::Json(fields)) => Json(envelope(fields)).into_response(),
+        Ok(Reply::Status(status, fields)) => (status, Json(fields)).into_response(),
+        Ok(Reply::Whole(response)) => response,
+        Err(refusal) => (refusal.status, Json(refusal.envelope(&resource))).into_response(),
+    }
+}
+
+fn envelope(mut fields: Value) -> Value {
+    fields["result"] = true.into();
+    fields["status"] = "ok".into();
+    fields
+}
+
+async fn dispatch(mut call: Call, segments: Vec<String>) -> Answer {
+    let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let method = call.method.clone();
+    let (method, path) = match &path[..] {
+        ["current", rest @ ..] => (method.as_str(), rest),
+        _ => return Err(Refusal::no_route()),
+    };
+    if let [kind @ ("workspace" | "share"), id, "storage", rest @ ..] = path {
+        let kind = if *kind == "share" { ProfileKind::Share } else { ProfileKind::Workspace };
+        let profile = Profile { kind, id: (*id).to_owned() };
+        // A download token stands for a key.
+        if let ("GET", [node, "read"]) = (method, rest) {
+            return read::read(&call, profile, node);
+        }
+        call.authenticate()?;
+        return storage(call, method, profile, rest).await;
+    }
+    call.authenticate()?;
+    match (method, path) {
+        ("GET", ["user", "auth", "check"]) => ok(json!({"id": call.by().user})),
+        ("GET", ["auth", "scopes"]) => {
+            // A key that says of itself that it only reads has such a scope.
+            let reads = call.bearer().is_some_and(|key| key.starts_with("read-only"));
+            let scope = if reads { "user:*:r" } else { "user:*:rw" };
+            ok(json!({"auth_type": "api_key", "scopes": [scope], "full_access": !reads}))
+        }
+        ("GET", [kind @ ("workspace" | "share"), id, "details"]) => events::profile(&call, kind, id),
+        ("GET", ["upload", "limits"]) => uploads::limits(),
+        ("GET", ["upload", "algos"]) => uploads::algos(),
+        ("GET", ["upload", "details"]) => uploads::open(&call),
+        ("DELETE", ["upload"]) => uploads::cancel_all(&call),
+        ("GET", ["upload", id, "chunk"]) => uploads::chunks(&call, id),
+        ("DELETE", ["upload", id, "chunk"]) => uploads::delete_chunk(&call, id),
+        ("POST", ["event", id, "ack"]) => events::acknowledge(&call, id),
+        ("POST", ["upload"]) => uploads::create(&mut call).await,
+        ("POST", ["upload", id, "stream"]) => uploads::stream(&mut call, id).await,
+        ("POST", ["upload", id, "chunk"]) => uploads::chunk(&mut call, id).await,
+        ("POST", ["upload", id, "complete"]) => uploads::complete(&call, id),
+        ("GET", ["upload", id, "details"]) => uploads::details(&call, id).await,
+        ("DELETE", ["upload", id]) => uploads::delete(&call, id),
+        ("GET", ["events", "search"]) => events::search(&call),
+        ("GET", ["event", id, "details"]) => events::details(&call, id),
+        ("GET", ["org", org, "events", "changes"]) => events::changes(&call, org),
+        ("GET", ["activity", "poll", id]) => events::poll(&call, id).await,
+        _ => Err(Refusal::no_route()),
+    }
+}
+
+async fn storage(mut call: Call, method: &str, profile: Profile, path: &[&str]) -> Answer {
+    match (method, path) {
+        ("GET", ["inventory"]) => nodes::inventory(&call, &profile),
+        ("GET", ["recent"]) => search::recent(&call, &profile),
+        ("GET", ["search"]) => search::search(&call, &profile),
+        ("GET", [ids, "details"]) => nodes::details(&call, &profile, ids),
+        ("GET", [folder, "list"]) => nodes::list(&call, &profile, folder),
+        ("GET", [node, "versions"]) => nodes::versions(&call, &profile, node),
+        ("GET", [node, "content"]) => read::content(&call, &profile, node),
+        ("GET", [node, "requestread"]) => read::request(&call, profile, node),
+        ("GET", [node, "readnote"]) => notes::read(&call, &profile, node),
+        ("GET", [node, "lock"]) => locks::status(&call, &profile, node),
+        ("DELETE", [node, "lock"]) => locks::release(&call, &profile, node),
+        ("DELETE", [node, "delete"]) => change::delete(&call, &profile, node),
+        ("DELETE", [node, "purge"]) => change::purge(&call, &profile, node),
+        ("POST", path) => {
+            call.read_form().await?;
+            post(&call, &profile, path)
+        }
+        _ => Err(Refusal::no_route()),
+    }
+}
+
+fn post(call: &Call, profile: &Profile, path: &[&str]) -> Answer {
+    match path {
+        [parent, "createfolder"] => change::create_folder(call, profile, parent),
+        [parent, "addfile"] => change::add_file(call, profile, parent),
+        [parent, "createnote"] => notes::create(call, profile, parent),
+        [node, "updatenote"] => notes::update(call, profile, node),
+        [node, "update"] => change::update(call, profile, node),
+        [node, "move"] => change::move_node(call, profile, node),
+        [node, "copy"] => change::copy(call, profile, node),
+        [node, "restore"] => change::restore(call, profile, node),
+        [node, "restore-version"] => change::restore_version(call, profile, node),
+        [node, "lock"] => locks::acquire(call, profile, node),
+        [node, "lock", "heartbeat"] => locks::heartbeat(call, profile, node),
+        _ => Err(Refusal::no_route()),
+    }
+}

@@ -1,0 +1,71 @@
+//! Notes: Markdown texts that are nodes.
+
+use serde_json::json;
+
+use super::call::Call;
+use super::{Answer, nodes, ok};
+use crate::fastio::id::{canonical, shown};
+use crate::fastio::profile::Profile;
+use crate::fastio::refusal::Refusal;
+use crate::fastio::render;
+use crate::fastio::tree::{Key, Kind};
+use crate::fastio::world::World;
+
+fn not_a_note() -> Refusal {
+    Refusal::input_code(153_548, "Node is not a note")
+}
+
+fn note(world: &World, profile: &Profile, id: &str) -> Result<Key, Refusal> {
+    let key = world.live(profile, id)?;
+    let is_note = world.tree(profile)?.node(key).is_some_and(|node| node.kind == Kind::Note);
+    if is_note { Ok(key) } else { Err(not_a_note()) }
+}
+
+pub fn create(call: &Call, profile: &Profile, parent: &str) -> Answer {
+    let (name, text) = (call.form.need("name")?, call.form.need("content")?);
+    let node = call.state.change(|world| {
+        world.ensure(profile)?;
+        let parent = world.folder(profile, parent)?;
+        let key = world.make_note(profile, (parent, name), text, call.by())?;
+        Ok::<_, Refusal>(render::node(world.tree(profile)?, key, call.output()?, call.now()))
+    })?;
+    ok(json!({"node": node}))
+}
+
+pub fn update(call: &Call, profile: &Profile, node: &str) -> Answer {
+    let (name, text) = (call.form.get("name"), call.form.get("content"));
+    if name.is_none() && text.is_none() {
+        return Err(Refusal::input("At least one field must be given."));
+    }
+    let node = call.state.change(|world| {
+        let key = note(world, profile, node)?;
+        world.check_version(profile, key, call.form.get("if_version_id"))?;
+        if let Some(text) = text {
+            world.write_note(profile, key, text, call.by())?;
+        }
+        if let Some(name) = name {
+            world.rename(profile, key, name, call.by())?;
+        }
+        Ok::<_, Refusal>(render::node(world.tree(profile)?, key, call.output()?, call.now()))
+    })?;
+    ok(json!({"node": node}))
+}
+
+pub fn read(call: &Call, profile: &Profile, node: &str) -> Answer {
+    call.state.look(|world| {
+        nodes::look(call, world, profile, node)?;
+        let key = note(world, profile, node)?;
+        let node = world.tree(profile)?.node(key).ok_or_else(Refusal::no_node)?;
+        let version = match call.query.get("version_id").map(canonical) {
+            Some(id) => node.versions.iter().find(|version| version.id == id),
+            None => node.version(),
+        };
+        let version = version.ok_or_else(|| Refusal::not_found("The version"))?;
+        ok(json!({
+            "id": shown(&node.id),
+            "name": node.name,
+            "version": shown(&version.id),
+            "content": version.content.text().unwrap_or_default(),
+        }))
+    })
+}

@@ -1,0 +1,340 @@
+//! The changes of a world: what each does to the trees, and what it says about it.
+//!
+//! The documented events and no others: one for a folder and none for what is in it, none for a purge.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::fastio::profile::Profile;
+
+use super::content::Stored;
+use super::event::What;
+use super::id::{Of, canonical, shown};
+use super::refusal::Refusal;
+use super::tree::{Key, Kind, MAX_DEPTH, Node, ROOT, Version, segments};
+use super::world::{By, World};
+
+/// The longest name Fastio takes.
+const MAX_NAME_CHARS: usize = 255;
+
+/// The largest note, as documented.
+const MAX_NOTE_BYTES: usize = 100 * 1024;
+
+impl World {
+    fn version(&mut self, content: Arc<Stored>, by: &By) -> Version {
+        Version { id: self.ids.make(Of::Version), content, created: by.now, creator: by.user.clone() }
+    }
+
+    fn new_node(&mut self, kind: Kind, parent: Key, name: String, by: &By) -> Node {
+        Node {
+            id: self.ids.make(Of::Node),
+            kind,
+            name,
+            parent,
+            created: by.now,
+            modified: by.now,
+            versions: Vec::new(),
+            current: 0,
+            creator: by.user.clone(),
+            trashed: None,
+            absences: Vec::new(),
+            lock: None,
+        }
+    }
+
+    /// An upload arrives in a folder: a file of that name gets a new version in place, anything else of that name stays
+    /// and the new file is called `name (2)`.
+    pub fn put_file(
+        &mut self,
+        profile: &Profile,
+        (parent, name): (Key, &str),
+        content: Arc<Stored>,
+        by: &By,
+    ) -> Result<Key, Refusal> {
+        check_name(name)?;
+        let tree = self.tree(profile)?;
+        match tree.child(parent, name) {
+            Some(key) if tree.node(key).is_some_and(|node| node.kind == Kind::File) => {
+                self.put_version(profile, key, content, by)?;
+                Ok(key)
+            }
+            _ => self.add_file(profile, Kind::File, (parent, name), content, by),
+        }
+    }
+
+    fn add_file(
+        &mut self,
+        profile: &Profile,
+        kind: Kind,
+        (parent, name): (Key, &str),
+        content: Arc<Stored>,
+        by: &By,
+    ) -> Result<Key, Refusal> {
+        let name = self.tree(profile)?.free_name(parent, name);
+        let mut node = self.new_node(kind, parent, name, by);
+        node.versions.push(self.version(content, by));
+        let key = self.tree_mut(profile)?.add(node);
+        self.record(profile, key, What::Added, by);
+        Ok(key)
+    }
+
+    /// The file gets a new current version.
+    pub fn put_version(
+        &mut self,
+        profile: &Profile,
+        key: Key,
+        content: Arc<Stored>,
+        by: &By,
+    ) -> Result<(), Refusal> {
+        let version = self.version(content, by);
+        let node = self.tree_mut(profile)?.node_mut(key).ok_or_else(Refusal::no_node)?;
+        if !node.kind.is_file() {
+            return Err(Refusal::input("The node is not a file."));
+        }
+        node.versions.push(version);
+        node.current = node.versions.len() - 1;
+        node.modified = by.now;
+        self.record(profile, key, What::Updated, by);
+        Ok(())
+    }
+
+    /// The compare-and-set of updates: `expected` is the version the caller read.
+    pub fn check_version(&self, profile: &Profile, key: Key, expected: Option<&str>) -> Result<(), Refusal> {
+        let Some(expected) = expected else { return Ok(()) };
+        let node = self.tree(profile)?.node(key).ok_or_else(Refusal::no_node)?;
+        match node.version() {
+            Some(version) if version.id == canonical(expected) => Ok(()),
+            Some(version) => Err(Refusal::stale_version(&shown(&version.id))),
+            None => Err(Refusal::input("if_version_id: The node has no versions.")),
+        }
+    }
+
+    /// Inferred: an older version becomes the current one under its own id, and no new version is made.
+    pub fn restore_version(&mut self, profile: &Profile, key: Key, id: &str, by: &By) -> Result<(), Refusal> {
+        let node = self.tree_mut(profile)?.node_mut(key).ok_or_else(Refusal::no_node)?;
+        let wanted = canonical(id);
+        let place = node.versions.iter().position(|version| version.id == wanted);
+        node.current = place.ok_or_else(|| Refusal::not_found("The version"))?;
+        node.modified = by.now;
+        self.record(profile, key, What::VersionRestored, by);
+        Ok(())
+    }
+
+    /// Makes a folder, or finds the one that is there unless `force` asks for another.
+    pub fn make_folder(
+        &mut self,
+        profile: &Profile,
+        (parent, name): (Key, &str),
+        force: bool,
+        by: &By,
+    ) -> Result<Key, Refusal> {
+        check_name(name)?;
+        let tree = self.tree(profile)?;
+        if tree.upwards(parent).count() + 1 >= MAX_DEPTH {
+            return Err(Refusal::input("Folders are nested too deeply."));
+        }
+        match tree.child(parent, name) {
+            Some(key) if !force && tree.is_folder(key) => return Ok(key),
+            _ => {}
+        }
+        let name = tree.free_name(parent, name);
+        let node = self.new_node(Kind::Folder, parent, name, by);
+        let key = self.tree_mut(profile)?.add(node);
+        self.record(profile, key, What::Added, by);
+        Ok(key)
+    }
+
+    /// The folder at `path`, made with all the folders above it as far as they are missing.
+    pub fn make_folders(&mut self, profile: &Profile, path: &str, by: &By) -> Result<Key, Refusal> {
+        let mut at = ROOT;
+        for name in segments(path) {
+            at = self.make_folder(profile, (at, name), false, by)?;
+        }
+        Ok(at)
+    }
+
+    pub fn make_note(
+        &mut self,
+        profile: &Profile,
+        place: (Key, &str),
+        text: &str,
+        by: &By,
+    ) -> Result<Key, Refusal> {
+        check_name(place.1)?;
+        if !place.1.to_ascii_lowercase().ends_with(".md") {
+            return Err(Refusal::input("name: A note's name must end in .md."));
+        }
+        let content = note_content(text)?;
+        self.add_file(profile, Kind::Note, place, content, by)
+    }
+
+    pub fn write_note(&mut self, profile: &Profile, key: Key, text: &str, by: &By) -> Result<(), Refusal> {
+        let content = note_content(text)?;
+        self.put_version(profile, key, content, by)
+    }
+
+    /// Inferred: a name that is taken refuses the renaming.
+    pub fn rename(&mut self, profile: &Profile, key: Key, name: &str, by: &By) -> Result<(), Refusal> {
+        check_name(name)?;
+        let tree = self.tree_mut(profile)?;
+        let (parent, old) = match tree.node(key) {
+            Some(node) => (node.parent, node.name.clone()),
+            None => return Err(Refusal::no_node()),
+        };
+        if old == name {
+            return Ok(());
+        }
+        if tree.child(parent, name).is_some() {
+            return Err(Refusal::conflict(1669, "The folder already has a node of that name."));
+        }
+        tree.place(key, parent, name);
+        self.touch(profile, key, by)?;
+        self.record(profile, key, What::Updated, by);
+        Ok(())
+    }
+
+    /// Calls a node what no request could: a name of any kind, or none where it is empty. What others than Fastio's API
+    /// put there, such as an import, may be called so.
+    pub fn call(&mut self, profile: &Profile, key: Key, name: &str, by: &By) -> Result<(), Refusal> {
+        let tree = self.tree_mut(profile)?;
+        let parent = tree.node(key).ok_or_else(Refusal::no_node)?.parent;
+        if tree.child(parent, name).is_some_and(|there| there != key) {
+            return Err(Refusal::conflict(1669, "The folder already has a node of that name."));
+        }
+        tree.place(key, parent, name);
+        self.touch(profile, key, by)?;
+        self.record(profile, key, What::Updated, by);
+        Ok(())
+    }
+
+    fn touch(&mut self, profile: &Profile, key: Key, by: &By) -> Result<(), Refusal> {
+        let node = self.tree_mut(profile)?.node_mut(key).ok_or_else(Refusal::no_node)?;
+        node.modified = by.now;
+        Ok(())
+    }
+
+    /// Moves a node into another folder; what has its name there goes to the trash.
+    pub fn move_into(&mut self, profile: &Profile, key: Key, parent: Key, by: &By) -> Result<(), Refusal> {
+        let tree = self.tree(profile)?;
+        let node = tree.node(key).ok_or_else(Refusal::no_node)?;
+        if tree.upwards(parent).any(|(above, _)| above == key) {
+            return Err(Refusal::input("A folder cannot be moved into itself."));
+        }
+        if node.parent == parent {
+            return Ok(());
+        }
+        let name = node.name.clone();
+        self.clear_place(profile, parent, &name, by)?;
+        self.tree_mut(profile)?.place(key, parent, &name);
+        self.record(profile, key, What::Moved, by);
+        Ok(())
+    }
+
+    /// Trashes what stands where something else is going to stand.
+    pub fn clear_place(
+        &mut self,
+        profile: &Profile,
+        parent: Key,
+        name: &str,
+        by: &By,
+    ) -> Result<(), Refusal> {
+        match self.tree(profile)?.child(parent, name) {
+            Some(key) => self.trash(profile, key, by),
+            None => Ok(()),
+        }
+    }
+
+    /// Copies a node, a folder with all that is in it. Only the current versions are copied.
+    pub fn copy_into(&mut self, profile: &Profile, key: Key, parent: Key, by: &By) -> Result<Key, Refusal> {
+        let tree = self.tree(profile)?;
+        let source = tree.node(key).ok_or_else(Refusal::no_node)?;
+        if tree.upwards(parent).any(|(above, _)| above == key) {
+            return Err(Refusal::input("A folder cannot be copied into itself."));
+        }
+        let mut name = source.name.clone();
+        if source.parent == parent {
+            name = tree.free_name(parent, &name);
+        } else {
+            self.clear_place(profile, parent, &name, by)?;
+        }
+        let top = self.copy_node(profile, key, (parent, name), by)?;
+        let mut left = vec![(key, top)];
+        while let Some((from, to)) = left.pop() {
+            let tree = self.tree(profile)?;
+            let children: Vec<(Key, String)> = (tree.children_after(from, None))
+                .filter_map(|child| Some((child, tree.node(child)?.name.clone())))
+                .collect();
+            for (child, name) in children {
+                left.push((child, self.copy_node(profile, child, (to, name), by)?));
+            }
+        }
+        self.record(profile, top, What::Copied, by);
+        Ok(top)
+    }
+
+    fn copy_node(
+        &mut self,
+        profile: &Profile,
+        key: Key,
+        place: (Key, String),
+        by: &By,
+    ) -> Result<Key, Refusal> {
+        let source = self.tree(profile)?.node(key).ok_or_else(Refusal::no_node)?;
+        let (kind, content) = (source.kind, source.version().map(|version| Arc::clone(&version.content)));
+        let mut node = self.new_node(kind, place.0, place.1, by);
+        if let Some(content) = content {
+            node.versions.push(self.version(content, by));
+        }
+        Ok(self.tree_mut(profile)?.add(node))
+    }
+
+    pub fn trash(&mut self, profile: &Profile, key: Key, by: &By) -> Result<(), Refusal> {
+        self.tree_mut(profile)?.trash(key, by.now);
+        self.record(profile, key, What::Deleted, by);
+        Ok(())
+    }
+
+    /// Takes a node out of the trash to where it was, or to the root when that folder is gone.
+    pub fn restore(&mut self, profile: &Profile, key: Key, by: &By) -> Result<(), Refusal> {
+        let tree = self.tree(profile)?;
+        let node = tree.node(key).filter(|node| node.trashed.is_some());
+        let node = node.ok_or_else(|| Refusal::input("The node is not in the trash."))?;
+        let there = node.parent == ROOT
+            || (tree.node(node.parent).is_some() && tree.trashed_at(node.parent).is_none());
+        let (parent, name) = (if there { node.parent } else { ROOT }, node.name.clone());
+        self.clear_place(profile, parent, &name, by)?;
+        let tree = self.tree_mut(profile)?;
+        tree.place(key, parent, &name);
+        tree.note_presence(key, by.now);
+        self.record(profile, key, What::Restored, by);
+        Ok(())
+    }
+
+    /// Removes a node for good, from the trash or from where it is. It says nothing, as documented for purges.
+    pub fn purge(&mut self, profile: &Profile, key: Key) -> Result<(), Refusal> {
+        self.tree_mut(profile)?.purge(key);
+        Ok(())
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    let refused = name.is_empty()
+        || name == "."
+        || name == ".."
+        || name.chars().count() > MAX_NAME_CHARS
+        || name.chars().any(|c| c == '/' || c.is_control());
+    if refused { Err(Refusal::input("name: This is not a valid name.")) } else { Ok(()) }
+}
+
+fn note_content(text: &str) -> Result<Arc<Stored>, Refusal> {
+    let clean: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r')).collect();
+    if clean.len() > MAX_NOTE_BYTES {
+        return Err(Refusal::input("content: A note has at most 100 KB."));
+    }
+    Ok(Arc::new(Stored::kept(Bytes::from(clean))))
+}
+
+#[cfg(test)]
+#[path = "change_tests.rs"]
+mod tests;
