@@ -1,0 +1,128 @@
+//! Looks into Docket's database from outside, beside the server or after it was killed. What a benchmark has to know of the
+//! schema stands here.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rusqlite::{Connection, OpenFlags, Statement};
+
+use crate::load;
+
+/// A checkpoint may hold the file's lock for a moment.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Which deliveries of one set are in the database.
+pub struct Kept {
+    /// How often each is there as an event: once at most, or the key would not be one.
+    events: Vec<u8>,
+    /// How often each waits in the inbox.
+    inbox: Vec<u8>,
+    /// Rows of the inbox, whatever they are.
+    pub waiting: usize,
+}
+
+impl Kept {
+    /// Looks for the `count` deliveries that were signed as `name`'s.
+    pub fn find(folder: &Path, name: &str, count: usize) -> anyhow::Result<Kept> {
+        let mut kept = Kept { events: vec![0; count], inbox: vec![0; count], waiting: 0 };
+        each_text(&having(folder, "event")?, "SELECT event_id FROM event", |event_id| {
+            add(&mut kept.events, load::number(name, event_id));
+        })?;
+        each_text(&having(folder, "inbox")?, "SELECT CAST(body AS TEXT) FROM inbox", |body| {
+            kept.waiting += 1;
+            let id = body.split("\"event_id\":\"").nth(1).and_then(|rest| rest.split('"').next());
+            add(&mut kept.inbox, id.and_then(|id| load::number(name, id)));
+        })?;
+        Ok(kept)
+    }
+
+    /// Whether the delivery is there at all.
+    pub fn has(&self, number: u32) -> bool {
+        let number = number as usize;
+        self.events[number] + self.inbox[number] > 0
+    }
+
+    /// How many are there more than once. An event whose row waits in the inbox as well is there once, if the inbox has a
+    /// file of its own: the next start's drain meets the event, and makes nothing new of the row.
+    pub fn more_than_once(&self) -> usize {
+        self.events.iter().zip(&self.inbox).filter(|(events, inbox)| **events > 1 || **inbox > 1).count()
+    }
+}
+
+fn add(times: &mut [u8], number: Option<usize>) {
+    if let Some(times) = number.and_then(|number| times.get_mut(number)) {
+        *times = times.saturating_add(1);
+    }
+}
+
+fn each_text(database: &Connection, sql: &str, mut each: impl FnMut(&str)) -> rusqlite::Result<()> {
+    let mut statement = database.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(row.get_ref(0)?.as_str()?);
+    }
+    Ok(())
+}
+
+/// Rows of the inbox that wait for the drain.
+pub fn waiting(inbox: &Connection) -> rusqlite::Result<i64> {
+    inbox.query_row("SELECT coalesce(max(inbox_id) - min(inbox_id) + 1, 0) FROM inbox", [], |row| row.get(0))
+}
+
+/// Opens the database in `folder` that has this table.
+pub fn having(folder: &Path, table: &str) -> anyhow::Result<Connection> {
+    for path in databases(folder)? {
+        // Written to only by SQLite itself, which has to take up what a killed server left in its log.
+        let database = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        database.busy_timeout(BUSY)?;
+        let sql = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?1";
+        if database.query_row(sql, [table], |row| row.get::<_, i64>(0))? == 1 {
+            return Ok(database);
+        }
+    }
+    anyhow::bail!("no database in {} has a table {table}", folder.display())
+}
+
+fn databases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "db") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// A database that is set up as Docket's is, for [`OneCommit`].
+pub fn durable(folder: &Path) -> anyhow::Result<Connection> {
+    let database = Connection::open(folder.join("one-commit.sqlite"))?;
+    let mode: String = database.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    anyhow::ensure!(mode == "wal", "the journal is {mode}");
+    database.execute_batch(
+        "PRAGMA synchronous = FULL; CREATE TABLE one (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT",
+    )?;
+    Ok(database)
+}
+
+/// What durability costs on this disk: a row of `bytes`, written in a transaction of its own and synced.
+pub struct OneCommit<'a> {
+    insert: Statement<'a>,
+    row: Vec<u8>,
+}
+
+impl OneCommit<'_> {
+    pub fn new(database: &Connection, bytes: usize) -> anyhow::Result<OneCommit<'_>> {
+        let insert = database.prepare("INSERT INTO one (body) VALUES (?1)")?;
+        Ok(OneCommit { insert, row: vec![b'x'; bytes] })
+    }
+
+    /// How long one took.
+    pub fn commit(&mut self) -> anyhow::Result<Duration> {
+        let began = Instant::now();
+        self.insert.execute([&self.row]).context("one commit")?;
+        Ok(began.elapsed())
+    }
+}

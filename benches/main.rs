@@ -1,0 +1,42 @@
+//! The benchmarks behind `scripts/bench NAME`. Each starts the real binary, prints its rows as they come, and exits 1 when a
+//! promise does not hold.
+//!
+//! This is a program of its own beside Docket: it talks to the server over HTTP and looks into its database from outside
+//! ([`database`]). What a rate is compared with runs in the same run, on the same cores and the same disk.
+
+mod ack;
+mod bare;
+mod database;
+mod http;
+mod load;
+mod machine;
+mod process;
+mod report;
+mod server;
+mod stands;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Measures what Docket promises, beside what it is compared with.
+#[derive(Debug, Parser)]
+#[command(name = "scripts/bench", disable_help_subcommand = true)]
+enum Bench {
+    Ack(ack::Options),
+    #[command(hide = true)]
+    Bare(bare::Options),
+}
+
+fn main() -> ExitCode {
+    // `cargo bench` adds a flag of its own.
+    let arguments = std::env::args().filter(|argument| argument != "--bench");
+    let ended = match Bench::parse_from(arguments) {
+        Bench::Ack(options) => ack::run(options),
+        Bench::Bare(options) => bare::run(&options),
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("bench: {error:#}");
+        ExitCode::FAILURE
+    })
+}

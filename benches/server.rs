@@ -1,0 +1,126 @@
+//! `docket serve` under measurement, in a folder of its own.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tempfile::TempDir;
+
+use crate::http;
+use crate::load::SECRET;
+use crate::process::Process;
+use crate::stands::Stands;
+
+/// The workspace that the rule covers, and one that no rule does.
+pub const COVERED: &str = "4829105738291047362";
+pub const UNCOVERED: &str = "4829105738291047363";
+
+/// How long a start may take, before something is wrong: a database of many gigabytes is looked through once.
+const STARTS_WITHIN: Duration = Duration::from_secs(600);
+
+/// Between looks whether it is ready: what a start is measured to.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// The folder of one Docket: its settings, its database, its log.
+pub struct Place {
+    folder: TempDir,
+    binary: PathBuf,
+    pub address: SocketAddr,
+}
+
+impl Place {
+    /// A place with one rule over [`COVERED`], between the stand-ins, and with `more` in its settings.
+    pub fn new(base: &Base, stands: &Stands, more: &str) -> anyhow::Result<Place> {
+        let folder = tempfile::Builder::new().prefix("docket-bench-").tempdir_in(&base.folder)?;
+        let address = free_address()?;
+        let settings = format!(
+            "[database]\nurl = 'sqlite://docket.db'\n\
+             [fastio]\nbase_url = '{}'\n[openai]\nbase_url = '{}'\n\
+             [receive]\nlisten = '{address}'\n[log]\nfilter = 'warn'\n[sweep]\nevery_minutes = 0\n{more}\n\
+             [[rule]]\nname = 'all'\nworkspace = '{COVERED}'\nvector_store = {{ create = 'all' }}\n",
+            stands.fastio_url, stands.openai_url
+        );
+        std::fs::write(folder.path().join("docket.toml"), settings)?;
+        Ok(Place { folder, binary: base.binary.clone(), address })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the server, and returns when it is ready.
+    pub fn serve(&self) -> anyhow::Result<Process> {
+        let log = File::options().create(true).append(true).open(self.path().join("server.log"))?;
+        let began = Instant::now();
+        let mut process = Process::start(self.command(&["serve"]).stdout(Stdio::null()).stderr(log))?;
+        loop {
+            // Refused until it listens, 503 until it would keep what it is sent.
+            if matches!(http::request(self.address, "GET", "/readyz", ""), Ok((200, _))) {
+                return Ok(process);
+            }
+            process.lives().with_context(|| self.last_words())?;
+            anyhow::ensure!(
+                began.elapsed() < STARTS_WITHIN,
+                "the server is not ready: {}",
+                self.last_words()
+            );
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Runs another command of Docket to its end and answers what it printed.
+    pub fn docket(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.command(arguments).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "docket {} failed: {said}", arguments.join(" "));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments).args(["--config", "docket.toml"]).current_dir(self.path());
+        command.env_clear().stdin(Stdio::null()).env("FASTIO_WEBHOOK_SECRET", SECRET);
+        command.env("FASTIO_API_KEY", "key").env("OPENAI_API_KEY", "key");
+        command
+    }
+
+    fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(self.path().join("server.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(5).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// What every server of a run has in common.
+pub struct Base {
+    /// Where the folders of databases are made: on the disk that is measured.
+    pub folder: PathBuf,
+    pub binary: PathBuf,
+}
+
+impl Base {
+    /// The binary that `given` names or that cargo built with this, and `folder` or a place under target/.
+    pub fn new(given: Option<&Path>, folder: Option<&Path>) -> anyhow::Result<Base> {
+        let binary = given.map_or_else(|| OsString::from(env!("CARGO_BIN_EXE_docket")), |given| given.into());
+        let folder = folder.unwrap_or(Path::new(env!("CARGO_TARGET_TMPDIR"))).to_owned();
+        std::fs::create_dir_all(&folder)?;
+        Ok(Base { folder: folder.canonicalize()?, binary: Path::new(&binary).canonicalize()? })
+    }
+}
+
+/// An address that nothing listens at, and nothing else will be given by the system at once.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// Starts a process that prints the address it listens on as its first line.
+pub fn listening(command: &mut Command) -> anyhow::Result<(Process, String)> {
+    let mut process = Process::start(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
+    let line = BufReader::new(process.stdout()?).lines().next().context("it ended before it listened")??;
+    Ok((process, line))
+}

@@ -1,0 +1,60 @@
+//! The stand-ins for Fastio and OpenAI, as a process of their own.
+
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use crate::http;
+use crate::process::Process;
+use crate::server::{Base, COVERED, listening};
+
+pub struct Stands {
+    _process: Process,
+    pub fastio_url: String,
+    pub openai_url: String,
+    fastio: SocketAddr,
+    openai: SocketAddr,
+}
+
+impl Stands {
+    /// Starts both, with these arguments of `docket sandbox`.
+    pub fn start(base: &Base, arguments: &[&str]) -> anyhow::Result<Stands> {
+        let mut command = Command::new(&base.binary);
+        command.args(["sandbox", "--fastio", "127.0.0.1:0", "--openai", "127.0.0.1:0", "--json"]);
+        command.args(arguments).env_clear().current_dir(&base.folder).stderr(Stdio::null());
+        let (process, line) = listening(&mut command)?;
+        let shown: Value = serde_json::from_str(&line)?;
+        let url = |name: &str| shown[name].as_str().map(str::to_owned).context("the sandbox's addresses");
+        let (fastio_url, openai_url) = (url("fastio_base_url")?, url("openai_base_url")?);
+        Ok(Stands {
+            _process: process,
+            fastio: address(&fastio_url)?,
+            openai: address(&openai_url)?,
+            fastio_url,
+            openai_url,
+        })
+    }
+
+    /// Has both take so long for each answer, as services across a network do.
+    pub fn take(&self, milliseconds: u32) -> anyhow::Result<()> {
+        let fault = json!({"kind": "latency", "delay_ms": milliseconds}).to_string();
+        for address in [self.fastio, self.openai] {
+            http::must(address, "POST", "/_sandbox/faults", &fault)?;
+        }
+        Ok(())
+    }
+
+    /// Puts so many files into the workspace that the rule covers, by a formula.
+    pub fn generate(&self, files: usize) -> anyhow::Result<()> {
+        let made = json!({"workspace": COVERED, "count": files, "seed": 1}).to_string();
+        http::must(self.fastio, "POST", "/_sandbox/generate", &made)?;
+        Ok(())
+    }
+}
+
+fn address(url: &str) -> anyhow::Result<SocketAddr> {
+    let host = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
+    host.parse().with_context(|| format!("{url} names no address"))
+}
