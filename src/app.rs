@@ -20,7 +20,6 @@ use crate::job::Task;
 use crate::job::verdict::{FASTIO, OPENAI};
 use crate::listen;
 use crate::operate::Operate;
-use crate::operate::status::About;
 use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive};
 use crate::rule::Rules;
@@ -256,7 +255,7 @@ impl App {
         });
         let operate_address = operate.as_ref().map(Operate::address);
         if let Some(operate) = operate {
-            let (database, about, until) = (database.clone(), About::of(config), stop.clone());
+            let (database, about, until) = (database.clone(), config.about(), stop.clone());
             parts.spawn(async move {
                 operate.serve(database, about, until).await;
                 "operator listener"

@@ -14,8 +14,6 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::http::reply::excerpt;
-
 /// How long a part that panicked is left alone, doubled each time: a part that panics at once every time costs a line a
 /// minute, and what needs it waits a minute at most once the cause is gone.
 const FIRST_REST: Duration = Duration::from_secs(1);
@@ -23,6 +21,9 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// How long a part has run when its panic counts as the first one again.
 const CALM: Duration = Duration::from_secs(10 * 60);
+
+/// What is kept of a panic's words, on one line.
+const MOST_CHARACTERS: usize = 300;
 
 thread_local! {
     /// Catchers on this thread's stack. Whoever catches tells; the hook tells of the rest.
@@ -50,7 +51,9 @@ impl Panicked {
 fn words(payload: &(dyn Any + Send)) -> String {
     let written = payload.downcast_ref::<&'static str>().copied();
     let formatted = || payload.downcast_ref::<String>().and_then(|text| text.split([':', ';', '\n']).next());
-    excerpt(written.or_else(formatted).unwrap_or("without a word"), &[])
+    let words = written.or_else(formatted).unwrap_or("without a word");
+    let line: Vec<&str> = words.split_whitespace().collect();
+    line.join(" ").chars().take(MOST_CHARACTERS).collect()
 }
 
 /// Runs `work`; a panic in it is an error.

@@ -32,7 +32,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let seen = Seen::read(&database).await;
     database.close().await;
     let seen = seen?;
-    let (about, verdict) = (About::of(config), Verdict::of(&seen, server.is_some()));
+    let (about, verdict) = (config.about(), Verdict::of(&seen, server.is_some()));
     if arguments.json {
         output::json(&seen.rows(&about, server.is_some()))?;
     } else {

@@ -16,6 +16,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::operate::status::About;
 use crate::rule::{RuleError, RuleSettings, Rules};
 use crate::{database, feed, mistake, operate, queue, receive, run, sync};
 
@@ -307,6 +308,18 @@ impl Config {
     /// The first rule that cannot work.
     pub fn rules(&self) -> Result<Rules, RuleError> {
         Rules::new(self.rules.clone())
+    }
+
+    /// Which Docket this is, for those who ask how it is.
+    pub fn about(&self) -> About {
+        let database = database::path(&self.database.url).unwrap_or_default();
+        let rules = self.rules();
+        let rules = rules.iter().flat_map(|rules| rules.iter().map(|rule| rule.name.clone()));
+        About {
+            version: env!("CARGO_PKG_VERSION"),
+            database: std::path::absolute(&database).unwrap_or(database),
+            rules: rules.collect(),
+        }
     }
 
     /// What is wrong with the webhooks' secrets, without them. None may be used by a server.

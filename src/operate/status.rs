@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::verdict::Verdict;
-use crate::config::Config;
-use crate::database::{self, Database, Error};
+use crate::database::{Database, Error};
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::{Waiting, why};
 use crate::run::store::HeldRow;
@@ -46,19 +45,6 @@ pub struct About {
     pub database: PathBuf,
     /// The rules' names.
     pub rules: Vec<String>,
-}
-
-impl About {
-    pub fn of(config: &Config) -> About {
-        let path = database::path(&config.database.url).unwrap_or_default();
-        let rules = config.rules();
-        let rules = rules.iter().flat_map(|rules| rules.iter().map(|rule| rule.name.clone()));
-        About {
-            version: env!("CARGO_PKG_VERSION"),
-            database: std::path::absolute(&path).unwrap_or(path),
-            rules: rules.collect(),
-        }
-    }
 }
 
 /// One number.

@@ -10,7 +10,7 @@ use crate::harness::program::Place;
 
 const EXAMPLE: &str = include_str!("../../docket.example.toml");
 const README: &str = include_str!("../../README.md");
-const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
+pub const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 
 const RULE: &str = "[[rule]]\nname = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\n";
 
@@ -78,7 +78,7 @@ fn assignment(line: &str) -> Option<(&str, &str)> {
 }
 
 /// The cells of the table rows in `text` whose first cell is one word in backticks, by that word.
-fn rows(text: &str) -> BTreeMap<String, Vec<String>> {
+pub fn rows(text: &str) -> BTreeMap<String, Vec<String>> {
     let row = |line: &str| {
         let cells = line.strip_prefix("| `")?.strip_suffix(" |")?;
         let (name, rest) = cells.split_once("` | ")?;
@@ -87,7 +87,7 @@ fn rows(text: &str) -> BTreeMap<String, Vec<String>> {
     text.lines().filter_map(row).collect()
 }
 
-fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+pub fn section<'a>(text: &'a str, heading: &str) -> &'a str {
     let (_, rest) = text.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     rest.split("\n## ").next().unwrap()
 }
@@ -131,11 +131,11 @@ fn the_readme_has_a_row_for_every_setting_with_its_default() {
     }
 }
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn files_under(folder: &Path, extension: &str) -> Vec<PathBuf> {
+pub fn files_under(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -38,4 +38,5 @@ mod sweep_rules;
 mod sync;
 mod telling;
 mod unreadable;
+mod walls;
 mod whose;
