@@ -2,7 +2,6 @@
 //! delivery's body holds.
 
 use docket::clock::Clock;
-use docket::database::Connection;
 use docket::receive::signature::{Scheme, sign};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -10,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::harness::beside::Beside;
 use crate::harness::program::{Place, SECRET, WORKSPACE};
+use crate::harness::records::Records;
 
 const FILES: usize = 8;
 const BYTES: u64 = 512_000_000;
@@ -46,8 +46,8 @@ async fn eight_files_of_512_mb_at_once_stay_under_100_mb() {
         assert_eq!(sent.code, 0, "{sent:?}");
     }
 
-    let all_indexed = async |connection: &mut Connection| {
-        let copies = docket::sync::store::copy_counts(connection).await.unwrap();
+    let all_indexed = async |records: &Records| {
+        let copies = records.copies().await;
         copies.contains(&("indexed".to_owned(), FILES as i64)).then_some(())
     };
     Beside::of(&place.database_url()).await.until(all_indexed).await;

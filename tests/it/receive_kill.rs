@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::harness::database::DatabaseFile;
 use crate::harness::program::{At, Place, Program, SECRET, WORKSPACE};
 
 const DELIVERIES: usize = 10_000;
@@ -124,8 +125,7 @@ async fn every_acknowledged_delivery_survives_a_kill_and_none_is_there_twice() {
 async fn check(url: &str, kept: &BTreeSet<String>) {
     let database = Database::open(url).await.unwrap();
     while drain_once(&database, 0).await.unwrap().rows > 0 {}
-    let ids: Vec<String> =
-        sqlx::query_scalar("SELECT event_id FROM event").fetch_all(database.read()).await.unwrap();
+    let ids = DatabaseFile::of(url).texts("SELECT event_id FROM event").await;
     let known: BTreeSet<String> = ids.iter().cloned().collect();
     assert_eq!(known.len(), ids.len(), "an event is there twice");
     let lost: Vec<&String> = kept.difference(&known).collect();

@@ -12,7 +12,6 @@ const WANTED: i64 = FILES / 4;
 /// Files that are indexed, as if a backfill had been done.
 async fn seed(h: &Harness) {
     let definition = h.work.runs.definition("liability").unwrap();
-    let mut transaction = h.database.begin().await.unwrap();
     let numbers =
         format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {FILES})");
     let statements = [
@@ -39,9 +38,8 @@ async fn seed(h: &Harness) {
         ),
     ];
     for statement in statements {
-        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *transaction).await.unwrap();
+        h.meddle(&statement).await;
     }
-    transaction.commit().await.unwrap();
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD};
-use docket::database::Connection;
 use docket::receive::signature::{Scheme as Signed, sign, standard};
 use docket_sandbox::{Options, Sandbox, Scheme, Webhook, start};
 use secrecy::SecretString;
@@ -17,6 +16,7 @@ use url::form_urlencoded::byte_serialize;
 use crate::harness::beside::Beside;
 use crate::harness::between::{Exchange, GoBetween, Parrot, WAYS};
 use crate::harness::program::{At, Place, Program, WORKSPACE};
+use crate::harness::records::Records;
 use crate::harness::{contract, legal};
 
 // With the characters that base64, URLs and JSON write in their own ways.
@@ -269,8 +269,8 @@ impl World {
 
     /// Waits until there are that many runs and each has ended.
     async fn runs_end(&self, count: usize) {
-        let ended = async |connection: &mut Connection| {
-            let runs = docket::run::store::list(connection, None, 100).await.unwrap();
+        let ended = async |records: &Records| {
+            let runs = records.runs().await;
             (runs.len() == count && runs.iter().all(|run| run.state == "ended")).then_some(())
         };
         self.beside("docket.db").await.until(ended).await;
@@ -440,8 +440,8 @@ async fn a_service_that_repeats_what_it_was_sent_gets_no_secret_written() {
             world.put(&format!("Contracts/{file}.txt"), contract(file)).await;
         }
         world.sandbox.flush_webhooks().await;
-        let all_said = async |connection: &mut Connection| {
-            let jobs = docket::queue::store::list(connection, None, 100).await.unwrap();
+        let all_said = async |records: &Records| {
+            let jobs = records.jobs().await;
             (jobs.iter().any(|job| job.reason.is_some()) && parrot.said() >= WAYS).then_some(())
         };
         world.beside(database).await.until(all_said).await;

@@ -6,7 +6,6 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use docket::database::Database;
 use tokio::task::block_in_place;
 
 use crate::harness::program::{Place, Run, SECRET};
@@ -79,7 +78,7 @@ async fn nobody_else_can_take_the_lock_or_keep_a_server_from_starting() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_may_not_open_the_database_is_told_whose_user_to_be() {
     let place = place("");
-    Database::open(&place.database_url()).await.unwrap().close().await;
+    place.made_database().await;
     fs::set_permissions(place.path(""), Permissions::from_mode(0o755)).unwrap();
     let as_nobody = |command: &str| {
         let nobody = format!("setpriv --reuid={NOBODY} --clear-groups docket {command}");
@@ -223,19 +222,14 @@ fn no_core_is_dumped_of_what_knows_the_keys() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_lost_a_page_is_refused_with_the_cure() {
     let place = place("");
-    let database = Database::open(&place.database_url()).await.unwrap();
-    let pages: Vec<(String, i64)> =
-        sqlx::query_as("SELECT name, rootpage FROM sqlite_master WHERE rootpage > 1")
-            .fetch_all(database.read())
-            .await
-            .unwrap();
-    let size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(database.read()).await.unwrap();
-    database.close().await;
+    let database = place.made_database().await;
+    let roots = "SELECT name, rootpage FROM sqlite_master WHERE rootpage > 1";
+    let roots: Vec<(String, u32)> = database.rows(roots, |row| Ok((row.get(0)?, row.get(1)?))).await;
+    let size = usize::try_from(database.number("PRAGMA page_size").await).unwrap();
     let whole = fs::read(place.path("docket.db")).unwrap();
-    let size = usize::try_from(size).unwrap();
-    for (name, page) in pages.iter().step_by(4) {
+    for (name, page) in roots.iter().step_by(4) {
         let mut lost = whole.clone();
-        let from = (usize::try_from(*page).unwrap() - 1) * size;
+        let from = (*page as usize - 1) * size;
         lost[from..from + size].fill(0);
         fs::write(place.path("docket.db"), lost).unwrap();
         let run = block_in_place(|| place.with(&ENVIRONMENT).docket(&["serve"]));
@@ -247,14 +241,8 @@ async fn a_database_that_lost_a_page_is_refused_with_the_cure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_database_is_told_in_words() {
     let place = place("");
-    let database = Database::open(&place.database_url()).await.unwrap();
-    let mut transaction = database.begin().await.unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET version = 99999999999999 WHERE version = 1")
-        .execute(&mut *transaction)
-        .await
-        .unwrap();
-    transaction.commit().await.unwrap();
-    database.close().await;
+    let database = place.made_database().await;
+    database.execute("UPDATE _sqlx_migrations SET version = 99999999999999 WHERE version = 1").await;
     let run = block_in_place(|| place.with(&ENVIRONMENT).docket(&["serve"]));
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.err.contains("was made by a newer docket; use that version"), "{run:?}");

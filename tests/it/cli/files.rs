@@ -1,6 +1,5 @@
 //! `docket files`: is it current? The server's parts run in the test and change what the command then reads.
 
-use docket::database::Database;
 use serde_json::{Value, json};
 
 use crate::harness::Harness;
@@ -130,7 +129,7 @@ async fn the_form_in_which_a_file_was_uploaded_is_told() {
 
 /// That many files that are current, and the same number that are gone and were seen later.
 const FILL: &str = "
-    WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $1)
+    WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < CAST($1 AS INTEGER))
     INSERT INTO file (source_id, profile, node, state, reason, path, ancestors, rules, version, size, seen_at)
     SELECT 'workspace:48:2' || state || i, 'workspace:48', '2' || state || i, state,
            CASE state WHEN 'gone' THEN 'it is in the trash' END,
@@ -144,12 +143,9 @@ const FILL_COPIES: &str = "
 async fn filled(files: i64, rule: &str) -> Place {
     let place = Place::new();
     place.write("docket.toml", &place.settings("http://127.0.0.1:9/", "http://127.0.0.1:9/"));
-    let database = Database::open(&place.database_url()).await.unwrap();
-    let mut transaction = database.begin().await.unwrap();
-    sqlx::query(FILL).bind(files).bind(rule).execute(&mut *transaction).await.unwrap();
-    sqlx::query(FILL_COPIES).execute(&mut *transaction).await.unwrap();
-    transaction.commit().await.unwrap();
-    database.close().await;
+    let database = place.made_database().await;
+    database.execute_with(FILL, [files.to_string(), rule.to_owned()]).await;
+    database.execute(FILL_COPIES).await;
     place
 }
 
@@ -195,21 +191,11 @@ async fn all_files_come_page_by_page_each_once() {
 #[tokio::test]
 async fn at_a_terminal_nothing_is_wider_than_it_and_in_a_pipe_nothing_is_cut() {
     let place = filled(3, "contracts").await;
-    let database = Database::open(&place.database_url()).await.unwrap();
-    let mut transaction = database.begin().await.unwrap();
+    let database = place.database();
     let (path, reason) = (format!("/{}/nda.txt", "deep/".repeat(40)), "a reason of many words ".repeat(12));
-    sqlx::query("UPDATE file SET state = 'skipped', reason = $2, path = $1 WHERE source_id LIKE '%present1'")
-        .bind(&path)
-        .bind(reason.trim())
-        .execute(&mut *transaction)
-        .await
-        .unwrap();
-    sqlx::query("DELETE FROM copy WHERE source_id LIKE '%present1'")
-        .execute(&mut *transaction)
-        .await
-        .unwrap();
-    transaction.commit().await.unwrap();
-    database.close().await;
+    let skip = "UPDATE file SET state = 'skipped', path = $1, reason = $2 WHERE source_id LIKE '%present1'";
+    database.execute_with(skip, [path.clone(), reason.trim().to_owned()]).await;
+    database.execute("DELETE FROM copy WHERE source_id LIKE '%present1'").await;
 
     let piped = place.docket(&["files"]);
     let line = piped.out.lines().find(|line| line.contains(&path)).unwrap_or_else(|| panic!("{piped:?}"));

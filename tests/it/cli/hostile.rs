@@ -1,6 +1,5 @@
 //! Names, reasons and answers of others on an operator's terminal: whatever they hold, they are text and nothing else.
 
-use docket::database::Database;
 use serde_json::Value;
 
 use crate::harness::program::{Place, Run};
@@ -30,13 +29,10 @@ const FILL: [&str; 8] = [
 async fn place() -> Place {
     let place = Place::new();
     place.write("docket.toml", &place.settings("http://127.0.0.1:9/", "http://127.0.0.1:9/"));
-    let database = Database::open(&place.database_url()).await.unwrap();
-    let mut transaction = database.begin().await.unwrap();
+    let database = place.made_database().await;
     for statement in FILL {
-        sqlx::query(statement).bind(HOSTILE).execute(&mut *transaction).await.unwrap();
+        database.execute_with(statement, [HOSTILE.to_owned()]).await;
     }
-    transaction.commit().await.unwrap();
-    database.close().await;
     place
 }
 

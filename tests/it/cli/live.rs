@@ -1,7 +1,6 @@
 //! A server and stand-ins as processes of their own, and the commands beside them.
 
-use docket::database::Connection;
-use docket::sync::listing::{self, Cursor, Filter, Row, Standing};
+use docket::sync::listing::{Filter, Row, Standing};
 use docket_sandbox::{Options, Sandbox, Scheme, Webhook, start};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -9,6 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::harness::beside::Beside;
 use crate::harness::program::{Place, Program, SECRET, WORKSPACE};
+use crate::harness::records::Records;
 
 const ENVIRONMENT: [(&str, &str); 3] =
     [("FASTIO_API_KEY", "fk"), ("OPENAI_API_KEY", "sk"), ("FASTIO_WEBHOOK_SECRET", SECRET)];
@@ -121,8 +121,8 @@ async fn a_file_in_fastio_becomes_a_row_with_its_copy() {
         assert!(put.status().is_success());
     }
     sandbox.flush_webhooks().await;
-    let both_seen = async |connection: &mut Connection| {
-        let rows = listing::page(connection, &Filter::default(), &Cursor::default(), 100).await.unwrap().rows;
+    let both_seen = async |records: &Records| {
+        let rows = records.files(&Filter::default()).await;
         let done = |row: &Row| matches!(row.state, Standing::Current | Standing::Skipped);
         (rows.len() == 2 && rows.iter().all(done)).then_some(())
     };

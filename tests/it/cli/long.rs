@@ -1,13 +1,13 @@
 //! Work that takes long, as a person at a terminal and a script meet it: `docket backfill`, `sweep` and `rebuild`, beside a
 //! server and without one.
 
-use docket::database::Connection;
 use docket_sandbox::{Options, Sandbox, start};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::harness::beside::Beside;
 use crate::harness::program::{At, Place, Program, Run, SECRET, WORKSPACE};
+use crate::harness::records::Records;
 
 const ENVIRONMENT: [(&str, &str); 3] =
     [("FASTIO_API_KEY", "fk"), ("OPENAI_API_KEY", "sk"), ("FASTIO_WEBHOOK_SECRET", SECRET)];
@@ -82,10 +82,7 @@ impl World {
 
     /// Waits until no job is left.
     async fn rests(&self) {
-        let none_left = async |connection: &mut Connection| {
-            let jobs = docket::queue::store::list(connection, None, 1).await.unwrap();
-            jobs.is_empty().then_some(())
-        };
+        let none_left = async |records: &Records| records.jobs().await.is_empty().then_some(());
         Beside::of(&self.place.database_url()).await.until(none_left).await;
     }
 

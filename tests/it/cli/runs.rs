@@ -1,6 +1,5 @@
 //! `docket runs` beside a running server, and how runs stand in `docket status`.
 
-use docket::database::{Connection, Database};
 use docket::run::store::RunRow;
 use docket_sandbox::Sandbox;
 use serde_json::{Value, json};
@@ -8,7 +7,9 @@ use tokio_util::sync::DropGuard;
 
 use super::live;
 use crate::harness::beside::Beside;
+use crate::harness::database::DatabaseFile;
 use crate::harness::program::{Place, Program, Run, SECRET, WORKSPACE};
+use crate::harness::records::Records;
 use crate::harness::{contract, legal};
 
 const ENVIRONMENT: [(&str, &str); 3] =
@@ -40,9 +41,8 @@ fn rows(run: &Run) -> Vec<Value> {
 
 /// The runs, once they stand so; the oldest first.
 async fn until(place: &Place, words: &[&str]) -> Vec<Value> {
-    let stand = async |connection: &mut Connection| {
-        let mut runs = docket::run::store::list(connection, None, 100).await.unwrap();
-        runs.sort_by_key(|run| run.run_id);
+    let stand = async |records: &Records| {
+        let runs = records.runs().await;
         runs.iter().map(RunRow::word).eq(words.iter().copied()).then_some(())
     };
     Beside::of(&place.database_url()).await.until(stand).await;
@@ -111,7 +111,7 @@ async fn a_run_is_listed_and_shown_stopped_and_made_again() {
 async fn a_number_or_a_rule_that_is_not_there_is_said() {
     let place = Place::new();
     place.write("docket.toml", &with_rule(&place, "http://127.0.0.1:9/", "http://127.0.0.1:9/"));
-    Database::open(&place.database_url()).await.unwrap().close().await;
+    place.made_database().await;
     let at = place.with(&ENVIRONMENT);
     for command in ["show", "cancel"] {
         let none = at.docket(&["runs", command, "99"]);
@@ -137,8 +137,7 @@ async fn a_number_or_a_rule_that_is_not_there_is_said() {
 }
 
 /// Puts a run on record that stands so.
-async fn record(database: &Database, run: i64, stands: &str) {
-    let mut transaction = database.begin().await.unwrap();
+async fn record(database: &DatabaseFile, run: i64, stands: &str) {
     let insert = format!(
         "INSERT INTO run (run_id, rule, source_id, profile, node, path, content_hash, bytes, file_id, vector_store,
                           definition, engine, state, outcome, reason, response, lock, held_until, created_at, updated_at,
@@ -146,15 +145,14 @@ async fn record(database: &Database, run: i64, stands: &str) {
          VALUES ({run}, 'liability', 'workspace:1:2n{run}', 'workspace:1', '2n{run}', '/{run}.txt', 'h', 1, 'file-1',
                  'vs_1', 'd', 'responses', {stands}, 1, 1, 1)"
     );
-    sqlx::query(sqlx::AssertSqlSafe(insert)).execute(&mut *transaction).await.unwrap();
-    transaction.commit().await.unwrap();
+    database.execute(&insert).await;
 }
 
 #[tokio::test]
 async fn status_says_how_the_runs_stand_and_what_holds_them() {
     let place = Place::new();
     place.write("docket.toml", &with_rule(&place, "http://127.0.0.1:9/", "http://127.0.0.1:9/"));
-    let database = Database::open(&place.database_url()).await.unwrap();
+    let database = place.made_database().await;
     let now = docket::clock::Clock::default().now();
     let held = format!(
         "'wanted', NULL, 'max_runs_per_day = 2 is reached; held until there is room', NULL, 'none', {}",
@@ -172,21 +170,13 @@ async fn status_says_how_the_runs_stand_and_what_holds_them() {
     record(&database, 5, "'running', NULL, NULL, 'r5', 'none', NULL").await;
     record(&database, 6, "'wanted', NULL, 'somebody else holds the lock on the file', NULL, 'none', NULL")
         .await;
-    let mut transaction = database.begin().await.unwrap();
-    sqlx::query(
-        "INSERT INTO job (key, task, needs, state, priority, due_at, reason, created_at, updated_at)
-         VALUES ('run:workspace:1:2n5:liability', '{}', ' fastio ', 'dead', 0, 1, 'its worker stopped without a word', 1, 1)",
-    )
-    .execute(&mut *transaction)
-    .await
-    .unwrap();
-    sqlx::query(
-        "INSERT INTO leftover (kind, state, owner, since) VALUES ('conversation', 'asked', 'run:4', 1)",
-    )
-    .execute(&mut *transaction)
-    .await
-    .unwrap();
-    transaction.commit().await.unwrap();
+    database
+        .execute(
+            "INSERT INTO job (key, task, needs, state, priority, due_at, reason, created_at, updated_at)
+             VALUES ('run:workspace:1:2n5:liability', '{}', ' fastio ', 'dead', 0, 1, 'its worker stopped without a word', 1, 1);
+             INSERT INTO leftover (kind, state, owner, since) VALUES ('conversation', 'asked', 'run:4', 1)",
+        )
+        .await;
 
     let status: Vec<Value> = serde_json::from_str(&place.docket(&["status", "--json"]).out).unwrap();
     let value = |name: &str, label: &str| {
@@ -217,7 +207,7 @@ async fn status_says_how_the_runs_stand_and_what_holds_them() {
 async fn a_run_is_shown_with_the_quotes_that_are_not_proven_and_nothing_that_steers_a_terminal() {
     let place = Place::new();
     place.write("docket.toml", &with_rule(&place, "http://127.0.0.1:9/", "http://127.0.0.1:9/"));
-    let database = Database::open(&place.database_url()).await.unwrap();
+    let database = place.made_database().await;
     record(&database, 1, "'ended', 'needs_review', 'two quotes', 'r1', 'none', NULL").await;
     let result = json!({
         "data": {"summary": "\u{1b}]0;owned\u{7} \u{9b}2J \u{202e}"},
@@ -228,10 +218,8 @@ async fn a_run_is_shown_with_the_quotes_that_are_not_proven_and_nothing_that_ste
             {"pointer": "/clauses/3/quote", "quote": "Whatever", "proof": "unchecked"},
         ],
     });
-    let mut transaction = database.begin().await.unwrap();
-    let write = sqlx::query("UPDATE run SET result = $1, path = '/a\u{1b}[31mb'").bind(result.to_string());
-    write.execute(&mut *transaction).await.unwrap();
-    transaction.commit().await.unwrap();
+    let answered = "UPDATE run SET result = $1, path = '/a\u{1b}[31mb'";
+    database.execute_with(answered, [result.to_string()]).await;
     let shown = place.docket(&["runs", "show", "1"]);
     assert_eq!(shown.code, 0, "{shown:?}");
     for line in [

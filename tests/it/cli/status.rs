@@ -1,6 +1,5 @@
 //! `docket status` and the same over HTTP: the verdict, its exit code, and what it costs to ask.
 
-use docket::database::Database;
 use serde_json::{Value, json};
 
 use crate::harness::program::{At, Place, Program, Run, SECRET};
@@ -14,13 +13,7 @@ const NOBODY: &str = "http://127.0.0.1:9/";
 async fn place(rows: &[&str]) -> Place {
     let place = Place::new();
     place.write("docket.toml", &place.settings(NOBODY, NOBODY));
-    let database = Database::open(&place.database_url()).await.unwrap();
-    let mut transaction = database.begin().await.unwrap();
-    for row in rows {
-        sqlx::query(sqlx::AssertSqlSafe((*row).to_owned())).execute(&mut *transaction).await.unwrap();
-    }
-    transaction.commit().await.unwrap();
-    database.close().await;
+    place.made_database().await.execute(&rows.join(";")).await;
     place
 }
 

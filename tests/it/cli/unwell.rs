@@ -1,6 +1,5 @@
 //! `docket check` is not content while something is wrong that only the database, the files or the services can tell.
 
-use docket::database::Database;
 use serde_json::{Value, json};
 
 use super::check::{ENVIRONMENT, Right, failed, fails};
@@ -36,14 +35,8 @@ impl Right {
     }
 
     /// A database that a server has made, with what these statements put into it.
-    async fn database(&self, statements: &[&'static str]) {
-        let database = Database::open(&self.place.database_url()).await.unwrap();
-        let mut transaction = database.begin().await.unwrap();
-        for statement in statements {
-            sqlx::query(*statement).execute(&mut *transaction).await.unwrap();
-        }
-        transaction.commit().await.unwrap();
-        database.close().await;
+    async fn database(&self, statements: &[&str]) {
+        self.place.made_database().await.execute(&statements.join(";")).await;
     }
 }
 

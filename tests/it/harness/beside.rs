@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use docket::clock::Clock;
-use docket::database::{Connection, Database};
-use docket::queue::store::{JobRow, list, pauses};
-use docket::receive;
-use sqlx::AssertSqlSafe;
+use docket::queue::store::JobRow;
 use tokio::time::{Instant, sleep};
+
+use super::database::DatabaseFile;
+use super::records::Records;
 
 /// A step of another process may take minutes on a machine that does ten other things. Only what hangs takes longer, so
 /// only a test that fails waits for all of it.
@@ -20,15 +20,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(15);
 const SOON_MS: i64 = 300;
 
 /// The database of a server in another process.
-pub struct Beside(Database);
+pub struct Beside {
+    records: Records,
+    file: DatabaseFile,
+}
 
 impl Beside {
     pub async fn of(url: &str) -> Beside {
-        Beside(Database::open_existing(url).await.unwrap())
+        Beside { records: Records::of(url).await, file: DatabaseFile::of(url) }
     }
 
     /// Waits until `look` finds something, and answers it.
-    pub async fn until<T>(&self, look: impl AsyncFnMut(&mut Connection) -> Option<T>) -> T {
+    pub async fn until<T>(&self, look: impl AsyncFnMut(&Records) -> Option<T>) -> T {
         let found = self.try_until(look).await;
         found.unwrap_or_else(|left| panic!("it does not come; these jobs are left: {left:#?}"))
     }
@@ -37,21 +40,18 @@ impl Beside {
     /// happen before a certain time, that time comes at once.
     pub async fn try_until<T>(
         &self,
-        mut look: impl AsyncFnMut(&mut Connection) -> Option<T>,
+        mut look: impl AsyncFnMut(&Records) -> Option<T>,
     ) -> Result<T, Vec<JobRow>> {
         let until = Instant::now() + PATIENCE;
         loop {
-            let mut connection = self.0.read().acquire().await.unwrap();
-            if let Some(found) = look(&mut connection).await {
+            if let Some(found) = look(&self.records).await {
                 return Ok(found);
             }
-            let jobs = list(&mut connection, None, 1_000).await.unwrap();
+            let jobs = self.records.jobs().await;
             if Instant::now() > until {
                 return Err(jobs);
             }
-            let idle = idle_for(&mut connection, &jobs).await;
-            drop(connection);
-            match idle {
+            match idle_for(&self.records, &jobs).await {
                 Some(ms) => self.pass(ms).await,
                 None => sleep(LOOK_AGAIN).await,
             }
@@ -61,13 +61,10 @@ impl Beside {
     /// Moves every time on record back, but those that others told. Nobody can move the clock of another process; to that
     /// process this is the same.
     pub async fn pass(&self, ms: i64) {
-        let mut transaction = self.0.begin().await.unwrap();
-        let times: Vec<(String, String)> = sqlx::query_as(TIMES).fetch_all(&mut *transaction).await.unwrap();
-        for (table, column) in times {
-            let older = format!("UPDATE {table} SET {column} = {column} - {ms}");
-            sqlx::query(AssertSqlSafe(older)).execute(&mut *transaction).await.unwrap();
-        }
-        transaction.commit().await.unwrap();
+        let older =
+            move |table: String, column: String| format!("UPDATE {table} SET {column} = {column} - {ms}");
+        let older = self.file.rows(TIMES, move |row| Ok(older(row.get(0)?, row.get(1)?))).await;
+        self.file.execute(&older.join(";")).await;
     }
 }
 
@@ -79,14 +76,14 @@ const TIMES: &str = "
 
 /// For how long the server has nothing to do: until the first job is due, or until a paused service is tried again. None
 /// while it works, or is about to.
-async fn idle_for(connection: &mut Connection, jobs: &[JobRow]) -> Option<i64> {
+async fn idle_for(records: &Records, jobs: &[JobRow]) -> Option<i64> {
     let working = jobs.iter().any(|job| job.state == "running");
-    if working || receive::waiting(connection).await.unwrap() > 0 {
+    if working || records.waiting().await > 0 {
         return None;
     }
     let now = Clock::default().now();
     let due = jobs.iter().filter(|job| job.state == "waiting").map(|job| job.due_at).min()?;
-    let paused = pauses(connection).await.unwrap().into_iter().filter(|pause| pause.allowed.is_none());
+    let paused = records.pauses().await.into_iter().filter(|pause| pause.allowed.is_none());
     let tried = paused.map(|pause| pause.probe_at).min().unwrap_or(due);
     Some(due.max(tried) - now).filter(|wait| *wait > SOON_MS)
 }

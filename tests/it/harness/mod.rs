@@ -3,9 +3,11 @@
 
 pub mod beside;
 pub mod between;
+pub mod database;
 mod kill;
 mod outside;
 pub mod program;
+pub mod records;
 mod runs;
 mod server;
 mod world;
@@ -31,6 +33,7 @@ use url::Url;
 
 use beside::PATIENCE;
 pub use kill::{Asked, Dies, Step, fastio, openai};
+use records::Records;
 pub use runs::{INVENTED, contract, legal};
 pub use server::Server;
 
@@ -204,9 +207,12 @@ impl Harness {
         format!("sqlite://{}/docket.db", self.folder.path().display())
     }
 
+    pub fn records(&self) -> Records {
+        Records::new(self.database.clone())
+    }
+
     pub async fn jobs(&self) -> Vec<JobRow> {
-        let mut connection = self.database.read().acquire().await.unwrap();
-        queue::store::list(&mut connection, None, 10_000).await.unwrap()
+        self.records().jobs().await
     }
 
     /// The jobs that need a person, with the reason.

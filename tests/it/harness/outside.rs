@@ -4,8 +4,8 @@ use docket::app::Parts;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-use sqlx::Row;
 
+use super::database::DatabaseFile;
 use super::{Harness, World, config};
 
 impl World {
@@ -54,16 +54,17 @@ impl World {
 
 impl Harness {
     /// Asks our database one number.
-    pub async fn number(&self, sql: &'static str) -> i64 {
-        let mut connection = self.database.read().acquire().await.unwrap();
-        sqlx::query(sql).fetch_one(&mut *connection).await.unwrap().get(0)
+    pub async fn number(&self, sql: &str) -> i64 {
+        self.database_file().number(sql).await
     }
 
     /// Changes our database behind Docket's back.
-    pub async fn meddle(&self, sql: &'static str) {
-        let mut transaction = self.database.begin().await.unwrap();
-        sqlx::query(sql).execute(&mut *transaction).await.unwrap();
-        transaction.commit().await.unwrap();
+    pub async fn meddle(&self, sql: &str) {
+        self.database_file().execute(sql).await;
+    }
+
+    fn database_file(&self) -> DatabaseFile {
+        DatabaseFile::of(&self.database_url())
     }
 
     /// The server is killed, and another one starts on its database. Webhooks still come in where they did.

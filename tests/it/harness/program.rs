@@ -9,6 +9,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 use super::beside::PATIENCE;
+use super::database::DatabaseFile;
 
 pub const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 pub const WORKSPACE: &str = "4829105738291047362";
@@ -50,6 +51,15 @@ impl Place {
 
     pub fn database_url(&self) -> String {
         format!("sqlite://{}", self.path("docket.db").display())
+    }
+
+    pub fn database(&self) -> DatabaseFile {
+        DatabaseFile::of(&self.database_url())
+    }
+
+    /// The database as a server makes it.
+    pub async fn made_database(&self) -> DatabaseFile {
+        DatabaseFile::made(&self.database_url()).await
     }
 
     pub fn write(&self, name: &str, text: &str) {

@@ -43,10 +43,7 @@ pub fn legal(more: &str) -> String {
 
 impl Harness {
     pub async fn runs(&self) -> Vec<RunRow> {
-        let mut connection = self.database.read().acquire().await.unwrap();
-        let mut runs = store::list(&mut connection, None, 1_000).await.unwrap();
-        runs.sort_by_key(|run| run.run_id);
-        runs
+        self.records().runs().await
     }
 
     /// What running a rule again would take; with `yes` it is done.

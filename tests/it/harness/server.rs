@@ -7,9 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use docket::clock::Clock;
-use docket::database::Database;
 use docket::run::store::RunRow;
-use docket::{own, queue, receive, run};
 use docket_sandbox::{Options, Scheme, Webhook};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -21,6 +19,7 @@ use url::Url;
 use super::beside::{Beside, PATIENCE};
 use super::kill::{Dies, Step};
 use super::program::{At, Place, Program, Run};
+use super::records::Records;
 use super::{SECRET, World};
 
 /// Where the stand-ins run. A test waits for what the program says without letting go of its own runtime, and the program
@@ -179,21 +178,15 @@ impl Server {
         self.program.as_mut().map(|program| program.err.rest()).unwrap_or_default()
     }
 
-    /// Opens the server's database beside it.
-    pub async fn database(&self) -> Database {
-        Database::open_existing(self.database_url()).await.unwrap()
-    }
-
     /// Waits until no webhook is under way, nothing is in the inbox and no job is left.
     pub async fn rests(&mut self) {
         let beside = self.beside().await;
         let sandbox = &self.world.sandbox;
         // A job may have made a webhook between the two looks: what counts is that a second look finds nothing either.
         let mut nothing_left = 0;
-        let rested = beside.try_until(async |connection| {
+        let rested = beside.try_until(async |records| {
             timeout(PATIENCE, sandbox.flush_webhooks()).await.expect("webhooks are not taken");
-            let waiting = receive::waiting(connection).await.unwrap();
-            let jobs = queue::store::list(connection, None, 1_000).await.unwrap();
+            let (waiting, jobs) = (records.waiting().await, records.jobs().await);
             let dead: Vec<_> = jobs.iter().filter(|job| job.state == "dead").collect();
             assert!(dead.is_empty(), "{dead:#?}");
             nothing_left = if waiting == 0 && jobs.is_empty() { nothing_left + 1 } else { 0 };
@@ -217,11 +210,9 @@ impl Server {
 /// What is on record of runs.
 impl Server {
     pub async fn runs(&self) -> Vec<RunRow> {
-        let database = self.database().await;
-        let runs = run::store::list(&mut database.read().acquire().await.unwrap(), None, 1_000).await;
-        database.close().await;
-        let mut runs = runs.unwrap();
-        runs.sort_by_key(|run| run.run_id);
+        let records = Records::of(self.database_url()).await;
+        let runs = records.runs().await;
+        records.close().await;
         runs
     }
 
@@ -236,9 +227,9 @@ impl Server {
         assert_eq!(self.uploads_open().await, Vec::<Value>::new(), "an upload session is left");
         let runs = self.runs().await;
         assert!(runs.iter().all(|run| run.state == "ended" && run.lock == "none"), "{runs:#?}");
-        let database = self.database().await;
-        let own = own::store::list(&mut database.read().acquire().await.unwrap()).await.unwrap();
-        database.close().await;
+        let records = Records::of(self.database_url()).await;
+        let own = records.own_files().await;
+        records.close().await;
         assert!(own.iter().all(|file| !file.writing && file.upload.is_none()), "{own:#?}");
     }
 

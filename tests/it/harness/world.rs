@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use docket::queue;
 use docket::queue::store::PauseRow;
 use docket::receive::signature::{Scheme, sign};
-use docket::sync::listing::{self, Cursor, Filter, Row, Standing};
+use docket::sync::listing::{Filter, Row, Standing};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -332,17 +331,16 @@ impl Harness {
 
     /// `path: reason` of the files that are not synced, sorted.
     pub async fn skipped(&self) -> Vec<String> {
-        let mut connection = self.database.read().acquire().await.unwrap();
         let skipped = Filter { standing: Some(Standing::Skipped), ..Filter::default() };
-        let page = listing::page(&mut connection, &skipped, &Cursor::default(), 1000).await.unwrap();
+        let rows = self.records().files(&skipped).await;
         let words = |row: Row| format!("{}: {}", row.path.unwrap(), row.reason.unwrap());
-        let mut skipped: Vec<String> = page.rows.into_iter().map(words).collect();
+        let mut skipped: Vec<String> = rows.into_iter().map(words).collect();
         skipped.sort();
         skipped
     }
 
     /// The targets that are paused.
     pub async fn pauses(&self) -> Vec<PauseRow> {
-        queue::store::pauses(&mut self.database.read().acquire().await.unwrap()).await.unwrap()
+        self.records().pauses().await
     }
 }

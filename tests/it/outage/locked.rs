@@ -9,40 +9,23 @@ use docket::database::Database;
 use docket::queue::{Claimed, Handler, NewJob, Priority, Queue, Settings, Verdict, enqueue};
 use docket::receive::signature::{Scheme, sign};
 use serde_json::{Value, json};
-use sqlx::{Connection, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::beside::Beside;
+use crate::harness::database::{DatabaseFile, HeldLock};
 use crate::harness::program::{At, Place, Program, SECRET, WORKSPACE};
+use crate::harness::records::Records;
 
-/// The lock as a backup tool or a shell holds it: by a connection that is none of Docket's.
-struct Locked(SqliteConnection);
-
-impl Locked {
-    async fn take(path: &std::path::Path, how: &'static str) -> Locked {
-        let options =
-            sqlx::sqlite::SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(30));
-        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::query(how).execute(&mut connection).await.unwrap();
-        Locked(connection)
-    }
-
-    async fn let_go(mut self) {
-        sqlx::query("ROLLBACK").execute(&mut self.0).await.unwrap();
-        self.0.close().await.unwrap();
-    }
-}
-
-/// Work during which the database is locked by somebody else.
+/// Work during which the database is locked by another program.
 struct IsLocked {
-    path: std::path::PathBuf,
-    lock: Mutex<Option<Locked>>,
+    database: DatabaseFile,
+    lock: Mutex<Option<HeldLock>>,
 }
 
 impl Handler for IsLocked {
     async fn handle(&self, _: &Claimed) -> Verdict {
-        let locked = Locked::take(&self.path, "BEGIN IMMEDIATE").await;
-        *self.lock.lock().unwrap() = Some(locked);
+        let lock = self.database.lock("BEGIN IMMEDIATE").await;
+        *self.lock.lock().unwrap() = Some(lock);
         Verdict::Done
     }
 }
@@ -50,21 +33,21 @@ impl Handler for IsLocked {
 #[tokio::test]
 async fn work_that_is_done_while_the_database_is_locked_is_written_down_when_the_lock_goes() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("docket.db");
-    let database = Database::open(&format!("sqlite://{}", path.display())).await.unwrap();
+    let url = format!("sqlite://{}/docket.db", folder.path().display());
+    let database = Database::open(&url).await.unwrap();
     let queue = Queue::new(database.clone(), Clock::default(), Settings::default());
     let mut transaction = database.begin().await.unwrap();
     let job = NewJob { key: "a", task: "{}", needs: &[], priority: Priority::Live };
     enqueue(&mut transaction, &job, 0).await.unwrap();
     transaction.commit().await.unwrap();
-    let handler = IsLocked { path, lock: Mutex::default() };
+    let handler = IsLocked { database: DatabaseFile::of(&url), lock: Mutex::default() };
     let never = CancellationToken::new();
     let work = queue.work_one(&handler, &never);
     tokio::pin!(work);
     // Longer than a statement waits for the lock.
     assert!(tokio::time::timeout(Duration::from_millis(2_500), &mut work).await.is_err());
-    let locked = handler.lock.lock().unwrap().take().unwrap();
-    locked.let_go().await;
+    let lock = handler.lock.lock().unwrap().take().unwrap();
+    drop(lock);
     assert!(work.await.unwrap());
     assert_eq!(queue.next_due().await.unwrap(), None, "it would be done once more");
 }
@@ -112,7 +95,7 @@ async fn a_server_whose_database_is_locked_for_long_loses_nothing_and_goes_on() 
     let (mut server, url) = start(&at);
     assert_eq!(send(&client, &url, "evt_0", &nodes[0]).await.status(), 202);
 
-    let locked = Locked::take(&place.path("docket.db"), "BEGIN EXCLUSIVE").await;
+    let lock = place.database().lock("BEGIN EXCLUSIVE").await;
     let refused = send(&client, &url, "evt_1", &nodes[1]).await;
     assert_eq!(refused.status(), 503);
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
@@ -127,7 +110,7 @@ async fn a_server_whose_database_is_locked_for_long_loses_nothing_and_goes_on() 
     let second = tokio::task::block_in_place(|| at.docket(&["serve"]));
     assert_eq!(second.code, 1, "{second:?}");
     assert!(second.err.contains("another docket server already works on"), "{second:?}");
-    locked.let_go().await;
+    drop(lock);
 
     for (number, node) in nodes.iter().enumerate() {
         let mut status = 503;
@@ -143,16 +126,10 @@ async fn a_server_whose_database_is_locked_for_long_loses_nothing_and_goes_on() 
 /// Waits until every file is searchable; demands that no attempt was lost on the way.
 async fn until_done(url: &str, nodes: &[String]) {
     let all = i64::try_from(nodes.len()).unwrap();
-    let done = async |connection: &mut docket::database::Connection| {
-        let (jobs, indexed, attempts): (i64, i64, i64) = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM job), (SELECT count(*) FROM copy WHERE state = 'indexed'),
-                    (SELECT coalesce(max(attempt), 0) FROM job)",
-        )
-        .fetch_one(connection)
-        .await
-        .unwrap();
-        assert!(attempts <= 1, "an attempt was lost");
-        (jobs == 0 && indexed == all).then_some(())
+    let done = async |records: &Records| {
+        let (jobs, copies) = (records.jobs().await, records.copies().await);
+        assert!(jobs.iter().all(|job| job.attempt <= 1), "an attempt was lost: {jobs:#?}");
+        (jobs.is_empty() && copies == [("indexed".to_owned(), all)]).then_some(())
     };
     Beside::of(url).await.until(done).await;
 }

@@ -17,13 +17,14 @@ use docket::receive::signature::{Scheme, sign};
 use docket::receive::{self, Parts, Settings};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use sqlx::Row;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use crate::harness::database::DatabaseFile;
 
 const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 
@@ -125,8 +126,12 @@ impl World {
         newest(&mut self.database.read().acquire().await.unwrap(), (true, 1000)).await.unwrap()
     }
 
-    async fn number(&self, sql: &'static str) -> i64 {
-        sqlx::query(sql).fetch_one(self.database.read()).await.unwrap().get(0)
+    async fn number(&self, sql: &str) -> i64 {
+        self.database_file().number(sql).await
+    }
+
+    fn database_file(&self) -> DatabaseFile {
+        DatabaseFile::of(&url(&self.folder))
     }
 
     async fn jobs(&self) -> i64 {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use docket::receive::Settings;
 use serde_json::json;
-use sqlx::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{World, event, rest, settings};
+use crate::harness::database::fill_disk;
 
 #[tokio::test]
 async fn what_was_acknowledged_before_a_crash_is_drained_after_it() {
@@ -33,7 +33,7 @@ async fn a_full_disk_is_503_and_passes() {
     let world = World::start().await;
     assert_eq!(world.send(&event("evt_0", "2a")).await, 202);
     for _ in 0..3 {
-        fill_the_disk(&world).await;
+        fill_disk(&world.database).await;
         let big = json!({"event_id": "evt_1", "event": "file.added", "file_id": "2a", "workspace_id": "7",
                          "x": "x".repeat(100_000)});
         let body = big.to_string().into_bytes();
@@ -47,25 +47,15 @@ async fn a_full_disk_is_503_and_passes() {
     assert_eq!(world.drain().await, (2, 2, 2));
 }
 
-/// SQLite then fails as it does when the disk is full. The limit is the connection's own, so space returns with a new one.
-async fn fill_the_disk(world: &World) {
-    let mut writer = world.database.begin().await.unwrap();
-    sqlx::query("PRAGMA max_page_count = 1").execute(&mut *writer).await.unwrap();
-    writer.commit().await.unwrap();
-}
-
 #[tokio::test]
 async fn a_database_locked_by_another_process_is_503_and_passes() {
     let world = World::with(Settings { ack_timeout_milliseconds: 100, ..settings() }).await;
-    let path = world.folder.path().join("docket.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-    let mut other = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let lock = world.database_file().lock("BEGIN IMMEDIATE").await;
     assert_eq!(world.send(&event("evt_1", "2a")).await, 503);
     let ready = world.client.get(world.path("/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), 503);
     assert!(ready.text().await.unwrap().contains("cannot be written"));
-    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    drop(lock);
     let mut status = 503;
     while status == 503 {
         status = world.send(&event("evt_1", "2a")).await;
@@ -155,13 +145,7 @@ async fn a_stop_finishes_the_request_in_hand_and_takes_no_new_one() {
 async fn an_inbox_row_that_cannot_be_read_does_not_stop_the_others() {
     let world = World::start().await;
     assert_eq!(world.send(&event("evt_1", "2a")).await, 202);
-    let mut transaction = world.database.begin().await.unwrap();
-    sqlx::query("UPDATE inbox SET body = $1")
-        .bind(&b"\xff not json"[..])
-        .execute(&mut *transaction)
-        .await
-        .unwrap();
-    transaction.commit().await.unwrap();
+    world.database_file().execute("UPDATE inbox SET body = x'ff206e6f74206a736f6e'").await;
     assert_eq!(world.send(&event("evt_2", "2b")).await, 202);
     // The other job is a look at everything, because nobody can read where it was.
     assert_eq!(world.drain().await, (2, 0, 2));

@@ -1,0 +1,102 @@
+//! The database's file in the hands of another program, as a shell or a backup tool has it: by connections that are none of
+//! Docket's. It is the one place in these tests that names the driver.
+
+use std::path::PathBuf;
+
+use docket::database::Database;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, Result, Row, params_from_iter};
+use tokio::task::spawn_blocking;
+
+use super::beside::PATIENCE;
+
+#[derive(Debug, Clone)]
+pub struct DatabaseFile(PathBuf);
+
+impl DatabaseFile {
+    /// The file that a `DATABASE_URL` names.
+    pub fn of(url: &str) -> DatabaseFile {
+        DatabaseFile(url.strip_prefix("sqlite://").expect("every test's database is SQLite's").into())
+    }
+
+    /// The same, with the schema that a server makes.
+    pub async fn made(url: &str) -> DatabaseFile {
+        Database::open(url).await.unwrap().close().await;
+        DatabaseFile::of(url)
+    }
+
+    /// What `read` makes of each row.
+    pub async fn rows<T: Send + 'static>(
+        &self,
+        sql: &str,
+        mut read: impl FnMut(&Row<'_>) -> Result<T> + Send + 'static,
+    ) -> Vec<T> {
+        self.open(sql, move |connection, sql| {
+            connection.prepare(sql)?.query_map((), |row| read(row))?.collect()
+        })
+        .await
+    }
+
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        self.rows(sql, |row| row.get(0)).await
+    }
+
+    pub async fn number(&self, sql: &str) -> i64 {
+        self.open(sql, |connection, sql| connection.query_row(sql, (), |row| row.get(0))).await
+    }
+
+    /// Executes these statements in one transaction.
+    pub async fn execute(&self, sql: &str) {
+        let whole = format!("BEGIN IMMEDIATE; {sql}; COMMIT");
+        self.open(&whole, |connection, sql| connection.execute_batch(sql)).await;
+    }
+
+    /// Executes one statement with `values` for `$1` and so on.
+    pub async fn execute_with<const N: usize>(&self, sql: &str, values: [impl Into<Value>; N]) {
+        let values = values.map(Into::into);
+        self.open(sql, |connection, sql| connection.execute(sql, params_from_iter(values))).await;
+    }
+
+    /// Takes the lock that `begin` asks for.
+    pub async fn lock(&self, begin: &str) -> HeldLock {
+        let (path, begin) = (self.0.clone(), begin.to_owned());
+        let lock = spawn_blocking(move || {
+            let connection = connect(&path)?;
+            connection.execute_batch(&begin)?;
+            Ok::<_, rusqlite::Error>(HeldLock(connection))
+        });
+        lock.await.unwrap().unwrap()
+    }
+
+    /// Waits for locks on another thread: who holds them may be a task of this one.
+    async fn open<T: Send + 'static>(
+        &self,
+        sql: &str,
+        work: impl FnOnce(&Connection, &str) -> Result<T> + Send + 'static,
+    ) -> T {
+        let (path, sql) = (self.0.clone(), sql.to_owned());
+        let done = spawn_blocking(move || {
+            connect(&path).and_then(|connection| work(&connection, &sql)).map_err(|error| (error, sql))
+        });
+        done.await.unwrap().unwrap_or_else(|(error, sql)| panic!("{error}: {sql}"))
+    }
+}
+
+/// Whoever only looks finds a file and makes none.
+fn connect(path: &PathBuf) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(PATIENCE)?;
+    Ok(connection)
+}
+
+/// The database's lock. It is held until this is dropped.
+pub struct HeldLock(
+    #[expect(dead_code, reason = "its connection holds the lock while it is open")] Connection,
+);
+
+/// Lets SQLite fail as it does when the disk is full. The limit is the writer's own, so space returns with a new one.
+pub async fn fill_disk(database: &Database) {
+    let mut writer = database.begin().await.unwrap();
+    sqlx::query("PRAGMA max_page_count = 1").execute(&mut *writer).await.unwrap();
+    writer.commit().await.unwrap();
+}

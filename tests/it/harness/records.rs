@@ -1,0 +1,62 @@
+//! What a server has on record, asked by Docket's own statements.
+
+use docket::database::Database;
+use docket::queue::store::{JobRow, PauseRow};
+use docket::run::store::RunRow;
+use docket::sync::listing::{self, Cursor, Filter, Row};
+use docket::{own, queue, receive, run, sync};
+
+/// The records of one database.
+pub struct Records(Database);
+
+impl Records {
+    pub fn new(database: Database) -> Records {
+        Records(database)
+    }
+
+    /// Those of a server in another process.
+    pub async fn of(url: &str) -> Records {
+        Records(Database::open_existing(url).await.unwrap())
+    }
+
+    pub async fn close(self) {
+        self.0.close().await;
+    }
+
+    /// Deliveries in the inbox.
+    pub async fn waiting(&self) -> i64 {
+        receive::waiting(&mut self.0.read().acquire().await.unwrap()).await.unwrap()
+    }
+
+    pub async fn jobs(&self) -> Vec<JobRow> {
+        queue::store::list(&mut self.0.read().acquire().await.unwrap(), None, 10_000).await.unwrap()
+    }
+
+    /// The targets that are paused.
+    pub async fn pauses(&self) -> Vec<PauseRow> {
+        queue::store::pauses(&mut self.0.read().acquire().await.unwrap()).await.unwrap()
+    }
+
+    /// The runs, the oldest first.
+    pub async fn runs(&self) -> Vec<RunRow> {
+        let mut runs =
+            run::store::list(&mut self.0.read().acquire().await.unwrap(), None, 1_000).await.unwrap();
+        runs.sort_by_key(|run| run.run_id);
+        runs
+    }
+
+    pub async fn files(&self, filter: &Filter) -> Vec<Row> {
+        let mut connection = self.0.read().acquire().await.unwrap();
+        listing::page(&mut connection, filter, &Cursor::default(), 1_000).await.unwrap().rows
+    }
+
+    /// How many copies are in each state.
+    pub async fn copies(&self) -> Vec<(String, i64)> {
+        sync::store::copy_counts(&mut self.0.read().acquire().await.unwrap()).await.unwrap()
+    }
+
+    /// The files that Docket wrote into Fastio, or is about to.
+    pub async fn own_files(&self) -> Vec<own::store::OwnFile> {
+        own::store::list(&mut self.0.read().acquire().await.unwrap()).await.unwrap()
+    }
+}
