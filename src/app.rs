@@ -19,7 +19,7 @@ use crate::feed::{self, Feed};
 use crate::job::Task;
 use crate::job::verdict::{FASTIO, OPENAI};
 use crate::listen;
-use crate::operate::Operate;
+use crate::operate::{Observer, Operate};
 use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive};
 use crate::rule::Rules;
@@ -241,6 +241,7 @@ impl App {
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
         let Receive { public, writer, drain } = receive;
+        let counters = public.counters();
         // The inbox is written for as long as a delivery may still come in.
         let last_delivery = CancellationToken::new();
         let (until, after) = (stop.clone(), last_delivery.clone());
@@ -255,9 +256,9 @@ impl App {
         });
         let operate_address = operate.as_ref().map(Operate::address);
         if let Some(operate) = operate {
-            let (database, about, until) = (database.clone(), config.about(), stop.clone());
+            let (observer, until) = (Observer::new(database.clone(), config.about()), stop.clone());
             parts.spawn(async move {
-                operate.serve(database, about, until).await;
+                operate.serve(observer, counters, until).await;
                 "operator listener"
             });
         }

@@ -171,6 +171,16 @@ impl Seen {
                 fields.words(word, Mood::Bad, &each(rows));
             }
         }
+        let hung_up = total("hung_up");
+        if hung_up > 0 {
+            let words = format!("{hung_up} times a sender closed its connection before it was answered");
+            fields.words("hung up", Mood::Plain, &words);
+        }
+        let panics = total("operator");
+        if panics > 0 {
+            let words = format!("{panics} requests to the operator listener panicked: a fault of Docket's");
+            fields.words("operator", Mood::Bad, &words);
+        }
         for (place, (label, value)) in of_name("matched").into_iter().enumerate() {
             let name = if place == 0 { "signatures" } else { "" };
             fields.words(name, Mood::Plain, &format!("{value} by {}", signed(&label)));

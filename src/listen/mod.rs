@@ -2,7 +2,8 @@
 //! route; the public and the operator listener bring theirs.
 //!
 //! `axum::serve` can set none of them, so the loop is ours: how many connections and whose ([`seats`]), how long and how
-//! large a request's head may be, how long a sender may leave an answer unread, and how long a stop may take.
+//! large a request's head may be, how long a sender may leave an answer unread, and how long a stop may take. What stands
+//! around the routes is tower's ([`layers`]).
 //!
 //! A connection first waits for its head to come, which takes little but a place among many, and only then has one of the
 //! seats where requests are served. When there is neither yet, it waits in the operating system's backlog, for tenths of a
@@ -11,6 +12,7 @@
 pub mod files;
 pub mod gate;
 mod head;
+mod layers;
 mod panic;
 mod peer;
 pub mod problem;
@@ -24,19 +26,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 
+pub use layers::request_id;
 use peer::{Known, Peer};
 pub use seats::Visitor;
 use seats::{Bounds, Seat, Seats};
@@ -85,18 +86,23 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Has every answer of `router` say that it is of this moment and is what it says it is, and a panic answered as our
-/// failure. `panicked` is told of each.
-pub fn harden(router: Router, panicked: impl Fn() + Clone + Send + Sync + 'static) -> Router {
-    let answer = move |panic: Box<dyn std::any::Any + Send>| {
-        panicked();
-        panic::answer(&*panic)
-    };
-    let always = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
-    router
-        .layer(CatchPanicLayer::custom(answer))
-        .layer(always(CACHE_CONTROL, "no-store"))
-        .layer(always(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+/// What happens at a listener that no answer shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incident {
+    /// The code that worked on a request panicked.
+    Panicked,
+    /// A sender closed its connection, or at least its side of it, before the answer to its request was written.
+    HungUp,
+}
+
+/// Is told of each incident.
+pub type Tell = Arc<dyn Fn(Incident) + Send + Sync>;
+
+/// What a listener offers.
+pub struct Offer {
+    pub router: Router,
+    pub limits: Limits,
+    pub tell: Tell,
 }
 
 /// What a connection is served with.
@@ -105,32 +111,34 @@ struct Site {
     router: Router,
     seats: Arc<Seats>,
     head_time: Duration,
+    tell: Tell,
     stop: CancellationToken,
 }
 
-/// Serves `router` on `listener` until `stop`, then finishes the requests in hand within the limit.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+/// Serves what is offered on `listener` until `stop`, then finishes the requests in hand within the limit.
+pub async fn serve(listener: TcpListener, offer: Offer, stop: CancellationToken) {
+    let Offer { router, limits, tell } = offer;
+    let router = layers::around(router, tell.clone());
     let known = Arc::new(Known::default());
     let request_time = limits.request_time;
     let waiting = Bounds { places: limits.waiting, a_second: ARRIVALS_A_SECOND, request_time };
     let served = Bounds { places: limits.connections, a_second: SERVED_A_SECOND, request_time };
     let (places, seats) = (Seats::new(waiting, known.clone()), Seats::new(served, known));
-    let site = Site { http: http(&limits), router, seats, head_time: limits.header_time, stop };
-    let site = Arc::new(site);
+    let site = Site { http: http(&limits), router, seats, head_time: limits.header_time, tell, stop };
+    let (site, graceful) = (Arc::new(site), GracefulShutdown::new());
     let mut connections = JoinSet::new();
     let mut arrived = None;
     loop {
         let next = tokio::select! {
             biased;
             () = site.stop.cancelled() => break,
-            Some(ended) = connections.join_next() => {
-                tell(ended);
-                continue;
-            }
+            Some(_) = connections.join_next() => continue,
             next = next(&listener, &places, &mut arrived) => next,
         };
         match next {
-            Ok((stream, place)) => drop(connections.spawn(connection(site.clone(), stream, place))),
+            Ok((stream, place)) => {
+                connections.spawn(connection(site.clone(), stream, place, graceful.watcher()));
+            }
             // The peer went away before it was served: nothing of ours is wrong.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -140,12 +148,9 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         }
     }
     drop((listener, arrived));
-    let finish = async {
-        while let Some(ended) = connections.join_next().await {
-            tell(ended);
-        }
-    };
-    if tokio::time::timeout(limits.stop_time, finish).await.is_err() {
+    let finished = tokio::time::timeout(limits.stop_time, graceful.shutdown()).await;
+    while connections.try_join_next().is_some() {}
+    if finished.is_err() {
         tracing::warn!(
             connections = connections.len(),
             "stopped without waiting longer for open connections"
@@ -185,7 +190,7 @@ async fn next(
 }
 
 /// One connection, until it ends, has to give way, or the server stops.
-async fn connection(site: Arc<Site>, stream: TcpStream, place: Seat) {
+async fn connection(site: Arc<Site>, stream: TcpStream, place: Seat, watcher: Watcher) {
     let asks = async {
         let head = head::read(&stream).await?;
         let _asks = place.visitor().begin();
@@ -200,11 +205,12 @@ async fn connection(site: Arc<Site>, stream: TcpStream, place: Seat) {
     // Whoever hung up or said too little in time is owed no answer.
     if let Ok(Ok((head, seat))) = begun {
         // In a box of its own, so that a connection which only waits is small.
-        Box::pin(serve_one(&site, Patient::new(head, stream), seat)).await;
+        let stream = Patient::new(head, stream, site.tell.clone());
+        Box::pin(serve_one(&site, stream, seat, watcher)).await;
     }
 }
 
-async fn serve_one(site: &Site, stream: Patient, seat: Seat) {
+async fn serve_one(site: &Site, stream: Patient, seat: Seat, watcher: Watcher) {
     let (visitor, router) = (seat.visitor(), TowerToHyperService::new(site.router.clone()));
     let service = service_fn(move |mut request: Request<Incoming>| {
         let in_hand = visitor.begin();
@@ -216,38 +222,20 @@ async fn serve_one(site: &Site, stream: Patient, seat: Seat) {
             answer
         }
     });
-    let mut connection = std::pin::pin!(site.http.serve_connection(TokioIo::new(stream), service));
-    let served = async {
-        tokio::select! {
-            result = connection.as_mut() => result,
-            () = site.stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        }
-    };
+    let connection = site.http.serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         // A connection that fails is its sender's affair; what it delivered is counted by the handler.
-        _ = served => {}
+        _ = watcher.watch(connection) => {}
         () = seat.gives_way() => {}
-    }
-}
-
-/// A connection that ended in a panic took nothing with it, but nobody else would tell of it.
-fn tell(ended: Result<(), JoinError>) {
-    if let Err(error) = ended
-        && let Ok(panic) = error.try_into_panic()
-    {
-        tracing::error!(panic = panic::said(&*panic), "a connection ended in a panic");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::{Notify, mpsc};
+    use tokio::task::JoinHandle;
 
     use super::*;
 
@@ -260,31 +248,119 @@ mod tests {
         stop_time: Duration::from_secs(1),
     };
 
+    /// A server of `router`, what it tells of, and what stops it.
+    struct Running {
+        address: SocketAddr,
+        told: mpsc::UnboundedReceiver<Incident>,
+        stop: CancellationToken,
+        server: JoinHandle<()>,
+    }
+
+    impl Running {
+        fn start(router: Router) -> Running {
+            let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let address = listener.local_addr().unwrap();
+            let (teller, told) = mpsc::unbounded_channel();
+            let tell: Tell = Arc::new(move |incident| teller.send(incident).unwrap());
+            let stop = CancellationToken::new();
+            let server = tokio::spawn(serve(listener, Offer { router, limits: LIMITS, tell }, stop.clone()));
+            Running { address, told, stop, server }
+        }
+
+        async fn send(&self, requests: &str) -> TcpStream {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            stream.write_all(requests.as_bytes()).await.unwrap();
+            stream
+        }
+
+        /// What is answered until the server hangs up.
+        async fn answers(&self, requests: &str) -> String {
+            let (mut stream, mut answers) = (self.send(requests).await, String::new());
+            stream.read_to_string(&mut answers).await.unwrap();
+            answers
+        }
+
+        /// What was told and has not been looked at yet.
+        async fn stop(mut self) -> Vec<Incident> {
+            self.stop.cancel();
+            self.server.await.unwrap();
+            std::iter::from_fn(|| self.told.try_recv().ok()).collect()
+        }
+    }
+
     #[tokio::test]
     async fn a_request_that_panics_is_answered_and_the_next_one_on_its_connection_too() {
-        let panics = Arc::new(AtomicU32::new(0));
-        let counted = panics.clone();
         let router = Router::new()
             .route("/fails", get(async || -> &'static str { panic!("on purpose") }))
             .route("/works", get(async || "it works"));
-        let router = harden(router, move || {
-            counted.fetch_add(1, Ordering::Relaxed);
-        });
-        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let stop = CancellationToken::new();
-        let server = tokio::spawn(serve(listener, router, LIMITS, stop.clone()));
+        let running = Running::start(router);
         let requests = "GET /fails HTTP/1.1\r\nhost: x\r\n\r\nGET /works HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-        stream.write_all(requests.as_bytes()).await.unwrap();
-        let mut answers = String::new();
-        stream.read_to_string(&mut answers).await.unwrap();
+        let answers = running.answers(requests).await;
         assert!(answers.starts_with("HTTP/1.1 503"), "{answers}");
         assert!(answers.contains("application/problem+json") && answers.contains("retry-after"), "{answers}");
         assert!(answers.contains("HTTP/1.1 200") && answers.ends_with("it works"), "{answers}");
-        assert_eq!(answers.matches("x-content-type-options: nosniff").count(), 2);
+        for header in ["x-content-type-options: nosniff", "cache-control: no-store", "x-request-id: "] {
+            assert_eq!(answers.matches(header).count(), 2, "{header}");
+        }
         assert!(!answers.contains("on purpose"), "{answers}");
-        assert_eq!(panics.load(Ordering::Relaxed), 1);
-        stop.cancel();
-        server.await.unwrap();
+        assert_eq!(running.stop().await, [Incident::Panicked]);
+    }
+
+    #[tokio::test]
+    async fn a_request_has_one_id_the_senders_if_it_is_one_and_else_ours() {
+        let echo = async |request: axum::extract::Request| {
+            let id = request_id(request.extensions()).to_owned();
+            assert_eq!(request.headers()["x-request-id"], id);
+            id
+        };
+        let running = Running::start(Router::new().route("/", get(echo)));
+        let ask = async |line: &str| {
+            let request = format!("GET / HTTP/1.1\r\nhost: x\r\n{line}connection: close\r\n\r\n");
+            let answer = running.answers(&request).await;
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.contains(&format!("x-request-id: {body}")), "{answer}");
+            body.to_owned()
+        };
+        assert_eq!(ask("x-request-id: from-the-sender\r\n").await, "from-the-sender");
+        let of_ours = [
+            String::new(),
+            format!("x-request-id: {}\r\n", "x".repeat(500)),
+            "x-request-id: one\r\nx-request-id: another\r\n".to_owned(),
+        ];
+        for line in of_ours {
+            let id: uuid::Uuid = ask(&line).await.parse().unwrap();
+            assert_eq!(id.get_version_num(), 7);
+        }
+        assert!(running.stop().await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_hangs_up_before_its_answer_is_told_of_and_nobody_else_is() {
+        let (go_on, begun) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (release, wait) = (go_on.clone(), begun.clone());
+        let router = Router::new()
+            .route(
+                "/slow",
+                get(async move || {
+                    begun.notify_one();
+                    go_on.notified().await;
+                    "at last"
+                }),
+            )
+            .route("/release", get(async move || release.notify_one()));
+        let mut running = Running::start(router);
+        let last = "GET /release HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        for reset in [false, true] {
+            let stream = running.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+            wait.notified().await;
+            if reset {
+                stream.set_zero_linger().unwrap();
+            }
+            drop(stream);
+            // By then the server knows, because the operating system tells it in the order in which things happen.
+            assert!(running.answers(last).await.starts_with("HTTP/1.1 200"));
+            assert_eq!(running.told.recv().await, Some(Incident::HungUp));
+        }
+        assert!(running.stop().await.is_empty(), "who waited for the answer did not hang up");
     }
 }

@@ -5,9 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures_util::FutureExt;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
+
+use super::{Incident, Tell};
 
 /// How long a sender may leave our answer unread. Answers are a few hundred bytes, so only one that sends request
 /// after request and never reads gets here.
@@ -26,11 +29,24 @@ pub struct Patient {
     giving_up: Option<Pin<Box<Sleep>>>,
     /// What the peer sent after we hung up.
     discarded: usize,
+    /// Is told once when the peer hung up before us.
+    tell: Option<Tell>,
 }
 
 impl Patient {
-    pub fn new(head: Vec<u8>, stream: TcpStream) -> Self {
-        Patient { stream, head: io::Cursor::new(head), giving_up: None, discarded: 0 }
+    pub fn new(head: Vec<u8>, stream: TcpStream, tell: Tell) -> Self {
+        Patient { stream, head: io::Cursor::new(head), giving_up: None, discarded: 0, tell: Some(tell) }
+    }
+
+    /// Before an answer is written: whether the peer is still there for it. hyper does not say, because it goes on for those
+    /// who close only their side; and what the operating system has told the runtime already costs no system call.
+    fn look_for_peer(&mut self) {
+        let ready = self.stream.ready(Interest::READABLE).now_or_never();
+        if ready.is_some_and(|ready| ready.is_ok_and(|ready| ready.is_read_closed()))
+            && let Some(tell) = self.tell.take()
+        {
+            tell(Incident::HungUp);
+        }
     }
 
     /// Whether waiting has taken `limit`, counted from the first call that waited.
@@ -67,6 +83,7 @@ impl AsyncRead for Patient {
 
 impl AsyncWrite for Patient {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.look_for_peer();
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.limit(cx, written)
     }

@@ -12,6 +12,7 @@ mod token;
 pub mod verdict;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -24,15 +25,15 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::{self, Database};
+use crate::database;
 use crate::listen::problem::Problem;
-use crate::listen::{self, Limits};
+use crate::listen::{self, Incident, Limits, Offer, Tell};
+use crate::receive::{Count, Counters};
 use guard::Guard;
-use snapshot::Observer;
-use status::About;
 use verdict::Word;
 
 pub use settings::{Error, Listen, Settings};
+pub use snapshot::Observer;
 
 /// A person, a monitor and a page or two.
 const LIMITS: Limits = Limits {
@@ -45,7 +46,7 @@ const LIMITS: Limits = Limits {
     stop_time: Duration::from_secs(5),
 };
 
-/// How long an answer may take. A monitor does not wait longer, and asks again.
+/// How long an answer may take, once it is known who asks. A monitor does not wait longer, and asks again.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// When the database cannot be read now it may soon.
@@ -77,15 +78,20 @@ impl Operate {
         self.address
     }
 
-    /// Serves until `stop`.
-    pub async fn serve(self, database: Database, about: About, stop: CancellationToken) {
-        let observer = Observer::new(database, about);
-        listen::serve(self.listener, router(observer, self.guard), LIMITS, stop).await;
+    /// Serves until `stop`. What panics is counted in `counters`; that a page was left before it came is not.
+    pub async fn serve(self, observer: Observer, counters: Arc<Counters>, stop: CancellationToken) {
+        let tell: Tell = Arc::new(move |incident| {
+            if incident == Incident::Panicked {
+                counters.add(Count::OperatorPanic, 1);
+            }
+        });
+        let offer = Offer { router: router(observer, self.guard), limits: LIMITS, tell };
+        listen::serve(self.listener, offer, stop).await;
     }
 }
 
 fn router(observer: Observer, asked: Guard) -> Router {
-    let router = Router::new()
+    Router::new()
         .route("/api/v1/status", get(status))
         .route("/api/v1/health", get(health))
         .with_state(observer)
@@ -93,16 +99,14 @@ fn router(observer: Observer, asked: Guard) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
         })
-        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(ANSWER_TIME, in_time))
         // Around all of it, so that nobody learns without a token what there is.
-        .layer(middleware::from_fn_with_state(asked, guard::guard));
-    // Each panic is in the log; there is no count for what operators ask.
-    listen::harden(router, || {})
+        .layer(middleware::from_fn_with_state(asked, guard::guard))
 }
 
 /// Answers for whatever takes too long.
-async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(ANSWER_TIME, next.run(request)).await {
+async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::unavailable("the answer took too long", RETRY_AFTER).into_response(),
     }
@@ -131,4 +135,22 @@ async fn health(State(observer): State<Observer>) -> Response {
 fn unreadable(error: &database::Error) -> Response {
     tracing::warn!(error = %error, "the status cannot be read");
     Problem::unavailable("the database cannot be read", RETRY_AFTER).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_takes_too_long_is_a_problem_document() {
+        let router = Router::new().route("/", get(std::future::pending::<()>));
+        let router = router.layer(middleware::from_fn_with_state(Duration::from_millis(1), in_time));
+        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        assert_eq!(answer.headers()["retry-after"], "5");
+    }
 }

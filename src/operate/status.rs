@@ -155,6 +155,8 @@ impl Seen {
                 "matched" => ("signature", label.as_str()),
                 "new" => ("event_told", "new"),
                 "duplicate" => ("event_told", "duplicate"),
+                "hung_up" => ("sender_hung_up", ""),
+                "operator" => ("operator_request", label.as_str()),
                 _ => ("other", label.as_str()),
             };
             rows.push(row(name, label, *value));

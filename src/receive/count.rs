@@ -1,4 +1,5 @@
-//! Counts what the public listener answers. It lives in memory: a request that is refused must cost no database write.
+//! Counts what the listeners answer, above all the public one. It lives in memory: a request that is refused must cost no
+//! database write.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -19,6 +20,10 @@ pub enum Count {
     Rejected(&'static str),
     /// Our failure: a 503, by reason.
     Unavailable(&'static str),
+    /// Senders that closed the connection, or their side of it, before they were answered. They send again what was taken.
+    HungUp,
+    /// Requests to the operator listener that panicked.
+    OperatorPanic,
     /// What was taken and nothing can come of, by reason.
     Dropped(&'static str),
     /// The scheme, secret and form of key that let a delivery in.
@@ -33,6 +38,8 @@ impl Count {
             Count::New => ("new", String::new()),
             Count::Rejected(reason) => ("rejected", reason.to_owned()),
             Count::Unavailable(reason) => ("unavailable", reason.to_owned()),
+            Count::HungUp => ("hung_up", String::new()),
+            Count::OperatorPanic => ("operator", "panic".to_owned()),
             Count::Dropped(reason) => ("dropped", reason.to_owned()),
             Count::Matched(Verified { scheme, secret_index, key_form }) => {
                 ("matched", format!("{} secret {secret_index} {}", scheme.as_str(), key_form.as_str()))

@@ -20,7 +20,6 @@ use super::request::{RequestReader, Unchecked};
 use super::signature::Verifier;
 use super::store::Delivery;
 use crate::event::payload;
-use crate::listen;
 use crate::listen::problem::Problem;
 
 /// How many headers are kept with a delivery, and how much of each. Enough to see who sent it and by which way.
@@ -43,8 +42,7 @@ pub(super) fn router(service: Arc<DeliveryService>, hints: Option<Arc<Hints>>) -
         Some(hints) => Router::new().route("/webhooks/openai", post(hint::openai)).with_state(hints),
         None => Router::new(),
     };
-    let counters = service.requests.counters.clone();
-    let router = Router::new()
+    Router::new()
         .route("/webhooks/fastio", post(fastio))
         .with_state(service)
         .merge(openai)
@@ -52,8 +50,7 @@ pub(super) fn router(service: Arc<DeliveryService>, hints: Option<Arc<Hints>>) -
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
-        });
-    listen::harden(router, move || counters.add(Count::Unavailable("panic"), 1))
+        })
 }
 
 /// Ready means that a delivery sent now would be kept.

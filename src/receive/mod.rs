@@ -33,8 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::database::{self, Database};
 use crate::listen::gate::Gate;
-use crate::listen::{self, files};
-use count::Counters;
+use crate::listen::{self, Incident, Offer, Tell, files};
 use drain::Drain;
 use handler::DeliveryService;
 use hint::Hints;
@@ -43,6 +42,7 @@ use memory::Memory;
 use request::RequestReader;
 use signature::{NoSecret, Verifier, standard};
 
+pub use count::{Count, Counters};
 pub use settings::{BadSetting, Settings};
 pub use store::{counts, waiting, waiting_since};
 
@@ -137,9 +137,19 @@ impl Public {
 
     /// Serves the public listener until `stop`, and what is in hand then.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        let counters = self.counters();
         let router = handler::router(self.service, self.hints);
         let limits = files::fitting(self.limits);
-        listen::serve(listener, router, limits, stop).await;
+        let tell: Tell = Arc::new(move |incident| match incident {
+            Incident::Panicked => counters.add(Count::Unavailable("panic"), 1),
+            Incident::HungUp => counters.add(Count::HungUp, 1),
+        });
+        listen::serve(listener, Offer { router, limits, tell }, stop).await;
+    }
+
+    /// What the listeners count.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.service.requests.counters.clone()
     }
 
     /// Numbers about the inbox.

@@ -1,5 +1,6 @@
 //! What a stranger may send to the public listener, slowly, wrongly or in masses.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use docket::receive::Settings;
@@ -109,6 +110,22 @@ async fn a_sender_that_closes_its_side_still_gets_its_answer() {
     stream.write_all(request.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
     assert!(rest(stream).await.starts_with("HTTP/1.1 202"));
+}
+
+#[tokio::test]
+async fn a_sender_that_hangs_up_before_its_answer_is_counted() {
+    let settings = Settings { ack_timeout_milliseconds: 100, ..settings() };
+    // Nothing is written, so that the answer comes when the sender is gone.
+    let mut world = World::on(Arc::new(tempfile::tempdir().unwrap()), settings, false).await;
+    let mut stream = world.connect().await;
+    stream.write_all(request(&world, "evt_1").as_bytes()).await.unwrap();
+    drop(stream);
+    // One that waits is answered after it, and does not count.
+    assert_eq!(world.client.get(world.path("/livez")).send().await.unwrap().status(), 200);
+    world.stop.cancel();
+    world.tasks.join_next().await.unwrap().unwrap();
+    let counts = world.counts().await;
+    assert!(counts.contains(&("hung_up".to_owned(), String::new(), 1)), "{counts:?}");
 }
 
 /// A request that is signed as it must be, as it goes over the wire.
