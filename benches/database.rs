@@ -8,6 +8,7 @@ use anyhow::Context;
 use rusqlite::{Connection, OpenFlags, Statement};
 
 use crate::load;
+use crate::server::UNCOVERED;
 
 /// A checkpoint may hold the file's lock for a moment.
 const BUSY: Duration = Duration::from_secs(5);
@@ -69,6 +70,21 @@ fn each_text(database: &Connection, sql: &str, mut each: impl FnMut(&str)) -> ru
 pub fn waiting(inbox: &Connection) -> rusqlite::Result<i64> {
     inbox.query_row("SELECT coalesce(max(inbox_id) - min(inbox_id) + 1, 0) FROM inbox", [], |row| row.get(0))
 }
+
+/// Puts so many deliveries into the inbox that no rule covers, as if they had been acknowledged. No server may run.
+pub fn fill_inbox(folder: &Path, rows: usize) -> anyhow::Result<()> {
+    let inbox = having(folder, "inbox")?;
+    inbox.execute(FILL_INBOX, (i64::try_from(rows)?, UNCOVERED))?;
+    Ok(())
+}
+
+const FILL_INBOX: &str = r#"
+    WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?1)
+    INSERT INTO inbox (received_at, signed_at, scheme, secret_index, headers, body)
+    SELECT unixepoch() * 1000, unixepoch() * 1000, 'fastio_v1_base64', 0, '{}', CAST(
+        printf('{"event_id":"evt_waits_%d","event":"workspace_storage_file_updated","created":"2026-11-26 17:00:00 UTC",'
+            || '"workspace_id":"%s","object_id":"2waits-%d"}', number, ?2, number) AS BLOB)
+    FROM numbers"#;
 
 /// Opens the database in `folder` that has this table.
 pub fn having(folder: &Path, table: &str) -> anyhow::Result<Connection> {

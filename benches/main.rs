@@ -7,7 +7,9 @@
 mod ack;
 mod bare;
 mod database;
+mod footprint;
 mod http;
+mod latency;
 mod load;
 mod machine;
 mod process;
@@ -24,6 +26,8 @@ use clap::Parser;
 #[command(name = "scripts/bench", disable_help_subcommand = true)]
 enum Bench {
     Ack(ack::Options),
+    Footprint(footprint::Options),
+    Latency(latency::Options),
     #[command(hide = true)]
     Bare(bare::Options),
 }
@@ -33,6 +37,8 @@ fn main() -> ExitCode {
     let arguments = std::env::args().filter(|argument| argument != "--bench");
     let ended = match Bench::parse_from(arguments) {
         Bench::Ack(options) => ack::run(options),
+        Bench::Footprint(options) => footprint::run(options),
+        Bench::Latency(options) => latency::run(options),
         Bench::Bare(options) => bare::run(&options),
     };
     ended.unwrap_or_else(|error| {

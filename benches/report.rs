@@ -42,19 +42,10 @@ impl Report {
         self.rows.push(fields);
     }
 
-    pub fn promise(
-        &mut self,
-        what: impl Into<String>,
-        goal: impl Into<String>,
-        measured: String,
-        holds: bool,
-    ) {
-        self.promises.push(Promise { what: what.into(), goal: goal.into(), measured, holds: Some(holds) });
-    }
-
-    /// A goal that this form of the benchmark is too short to judge: its number is shown all the same.
-    pub fn unjudged(&mut self, what: impl Into<String>, goal: impl Into<String>, measured: String) {
-        self.promises.push(Promise { what: what.into(), goal: goal.into(), measured, holds: None });
+    /// One of the goals: what was measured, and whether that is enough. `None` where this form of the benchmark is too short
+    /// to judge it.
+    pub fn judge(&mut self, what: &str, goal: &str, measured: String, holds: Option<bool>) {
+        self.promises.push(Promise { what: what.to_owned(), goal: goal.to_owned(), measured, holds });
     }
 
     /// Prints the verdict.

@@ -32,16 +32,19 @@ pub struct Deliveries {
 #[derive(Clone)]
 struct Body {
     bytes: Vec<u8>,
-    event_at: usize,
-    file_at: usize,
+    event_at: Option<usize>,
+    file_at: Option<usize>,
 }
 
 impl Deliveries {
     /// Signs `count` deliveries as of now. Each is about a file of its own in `workspace`; `name` begins their events' ids,
     /// and no two sets may share one.
     pub fn sign(name: &str, workspace: &str, count: usize) -> Deliveries {
+        Deliveries::signed(Body::numbered(name, workspace), count)
+    }
+
+    fn signed(body: Body, count: usize) -> Deliveries {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        let body = Body::new(name, workspace);
         let head = format!(
             "POST {PATH} HTTP/1.1\r\nhost: localhost\r\nuser-agent: Fastio-Webhooks/1.0\r\n\
              content-type: application/json\r\nfastio-signature: t={now},v1={NO_SIGNATURE}\r\n\
@@ -64,6 +67,11 @@ impl Deliveries {
         Deliveries { head: head.into_bytes(), signature_at, signatures: signatures.collect(), body }
     }
 
+    /// One delivery, about a file that is there.
+    pub fn about(event: &str, workspace: &str, node: &str) -> Deliveries {
+        Deliveries::signed(Body::of(event, workspace, node), 1)
+    }
+
     pub fn len(&self) -> usize {
         self.signatures.len()
     }
@@ -80,26 +88,34 @@ impl Deliveries {
         request[self.signature_at..][..SIGNATURE].copy_from_slice(&self.signatures[number]);
         let body = request.len();
         request.extend_from_slice(&self.body.bytes);
-        put(&mut request[body + self.body.event_at..], number);
-        put(&mut request[body + self.body.file_at..], number);
+        for at in [self.body.event_at, self.body.file_at].into_iter().flatten() {
+            put(&mut request[body + at..], number);
+        }
     }
 }
 
 impl Body {
-    fn new(name: &str, workspace: &str) -> Body {
+    /// Its event and its file have numbers, which are yet to be written.
+    fn numbered(name: &str, workspace: &str) -> Body {
         let zeros = "0".repeat(DIGITS);
-        let event = format!("{name}_{zeros}");
-        let file = format!("2benc-hmark-files-{zeros}");
+        let (event, file) = (format!("{name}_{zeros}"), format!("2benc-hmark-files-{zeros}"));
+        let body = Body::of(&event, workspace, &file);
+        let text = String::from_utf8_lossy(&body.bytes);
+        let at = |id: &str| Some(text.find(id).expect("it was written above") + id.len() - DIGITS);
+        Body { event_at: at(&event), file_at: at(&file), bytes: body.bytes.clone() }
+    }
+
+    fn of(event: &str, workspace: &str, file: &str) -> Body {
         let body = format!(
             r#"{{"event_id":"{event}","event":"workspace_storage_file_updated","created":"2026-11-26 17:00:00 UTC","workspace_id":"{workspace}","object_id":"{file}"}}"#
         );
-        let at = |id: &str| body.find(id).expect("it was written above") + id.len() - DIGITS;
-        Body { event_at: at(&event), file_at: at(&file), bytes: body.into_bytes() }
+        Body { event_at: None, file_at: None, bytes: body.into_bytes() }
     }
 
     fn number(&mut self, number: usize) {
-        put(&mut self.bytes[self.event_at..], number);
-        put(&mut self.bytes[self.file_at..], number);
+        for at in [self.event_at, self.file_at].into_iter().flatten() {
+            put(&mut self.bytes[at..], number);
+        }
     }
 }
 
