@@ -11,7 +11,7 @@ mod keep;
 pub mod store;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -27,19 +27,23 @@ const AGREE_MS: i64 = 50;
 const LEAPS: usize = 64;
 
 /// Unix time in milliseconds. Clones share one time.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Clock {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
-    start: Instant,
-    /// What a test moved all time by.
-    moved: AtomicI64,
-    /// What a test set the wall clock ahead by.
-    set: AtomicI64,
+    machine: Box<dyn Fn() -> Reading + Send + Sync>,
     state: Mutex<State>,
+}
+
+/// What a machine's clocks say at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Unix time in milliseconds. It may step, ahead or back.
+    pub wall_ms: i64,
+    /// Milliseconds since some moment. It never goes back.
+    pub passed_ms: i64,
 }
 
 #[derive(Debug)]
@@ -61,24 +65,34 @@ struct Leap {
 }
 
 impl Default for Clock {
+    /// By this machine's clocks.
     fn default() -> Self {
-        let state = State { at: machine(), passed: 0, behind: false, leaps: VecDeque::new() };
-        Clock {
-            shared: Arc::new(Shared {
-                start: Instant::now(),
-                moved: AtomicI64::new(0),
-                set: AtomicI64::new(0),
-                state: Mutex::new(state),
-            }),
-        }
+        let start = Instant::now();
+        Clock::new(move || Reading {
+            wall_ms: jiff::Timestamp::now().as_millisecond(),
+            passed_ms: i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX),
+        })
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clock").field("state", &self.shared.state).finish_non_exhaustive()
     }
 }
 
 impl Clock {
+    /// By the clocks that `machine` reads.
+    pub fn new(machine: impl Fn() -> Reading + Send + Sync + 'static) -> Self {
+        let Reading { wall_ms: at, passed_ms: passed } = machine();
+        let state = State { at, passed, behind: false, leaps: VecDeque::new() };
+        Clock { shared: Arc::new(Shared { machine: Box::new(machine), state: Mutex::new(state) }) }
+    }
+
     /// Docket's time: never earlier than it was, whatever becomes of the machine's clock.
     pub fn now(&self) -> i64 {
         let mut state = lock(&self.shared.state);
-        let (wall, passed) = (self.wall(), self.passed());
+        let Reading { wall_ms: wall, passed_ms: passed } = (self.shared.machine)();
         let since = passed - state.passed;
         let lead = wall - (state.at + since);
         let slow = state.at + since - since / 10;
@@ -104,7 +118,7 @@ impl Clock {
 
     /// What the machine's clock says: to compare with what others say, never to wait by.
     pub fn wall(&self) -> i64 {
-        machine() + self.shared.moved.load(Ordering::Relaxed) + self.shared.set.load(Ordering::Relaxed)
+        (self.shared.machine)().wall_ms
     }
 
     /// How far Docket's time is ahead of the wall clock.
@@ -125,29 +139,9 @@ impl Clock {
         let now = self.now();
         let mut state = lock(&self.shared.state);
         if at > now {
-            (state.at, state.passed) = (at, self.passed());
+            (state.at, state.passed) = (at, (self.shared.machine)().passed_ms);
         }
     }
-
-    /// Lets time pass for this clock and its clones; the machine's too.
-    pub fn shift(&self, ms: i64) {
-        self.shared.moved.fetch_add(ms, Ordering::Relaxed);
-    }
-
-    /// Sets the machine's clock ahead, or back when negative, as this clock and its clones see it.
-    pub fn step(&self, ms: i64) {
-        self.shared.set.fetch_add(ms, Ordering::Relaxed);
-    }
-
-    /// Milliseconds since the start.
-    fn passed(&self) -> i64 {
-        let passed = i64::try_from(self.shared.start.elapsed().as_millis()).unwrap_or(i64::MAX);
-        passed.saturating_add(self.shared.moved.load(Ordering::Relaxed))
-    }
-}
-
-fn machine() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }
 
 #[cfg(test)]
@@ -156,56 +150,75 @@ mod tests {
 
     const HOUR: i64 = 60 * 60 * 1000;
 
-    /// Two readings of a clock are some milliseconds apart.
-    fn about(value: i64, wanted: i64) {
-        assert!((value - wanted).abs() < 1_000, "{value} is not about {wanted}");
+    /// Clocks that a test moves.
+    #[derive(Clone)]
+    struct Machine(Arc<Mutex<Reading>>);
+
+    impl Machine {
+        fn new() -> (Machine, Clock) {
+            let machine = Machine(Arc::new(Mutex::new(Reading { wall_ms: 1_000 * HOUR, passed_ms: 0 })));
+            let read = machine.clone();
+            (machine, Clock::new(move || *lock(&read.0)))
+        }
+
+        /// Time passes.
+        fn pass(&self, ms: i64) {
+            let mut reading = lock(&self.0);
+            reading.wall_ms += ms;
+            reading.passed_ms += ms;
+        }
+
+        /// The wall clock is set ahead, or back when negative.
+        fn step(&self, ms: i64) {
+            lock(&self.0).wall_ms += ms;
+        }
     }
 
     #[test]
     fn a_clock_that_is_set_back_stops_nothing_and_is_caught_up_with() {
-        let clock = Clock::default();
+        let (machine, clock) = Machine::new();
         let begun = clock.now();
-        clock.step(-HOUR);
-        about(clock.now(), begun);
-        about(clock.ahead(), HOUR);
-        clock.shift(HOUR);
-        about(clock.now(), begun + HOUR - HOUR / 10);
-        clock.shift(9 * HOUR);
-        about(clock.now(), begun + 9 * HOUR);
-        about(clock.ahead(), 0);
-        about(clock.since(begun), 9 * HOUR);
+        machine.step(-HOUR);
+        assert_eq!(clock.now(), begun);
+        assert_eq!(clock.ahead(), HOUR);
+        machine.pass(HOUR);
+        assert_eq!(clock.now(), begun + HOUR - HOUR / 10);
+        machine.pass(9 * HOUR);
+        assert_eq!(clock.now(), begun + 9 * HOUR);
+        assert_eq!(clock.ahead(), 0);
+        assert_eq!(clock.since(begun), 9 * HOUR);
     }
 
     #[test]
     fn a_leap_ahead_makes_nothing_older() {
-        let clock = Clock::default();
+        let (machine, clock) = Machine::new();
         let begun = clock.now();
-        clock.shift(1_000);
-        clock.step(HOUR);
-        about(clock.now(), begun + HOUR + 1_000);
-        about(clock.since(begun), 1_000);
-        clock.shift(5_000);
-        about(clock.since(begun), 6_000);
+        machine.pass(1_000);
+        machine.step(HOUR);
+        assert_eq!(clock.now(), begun + HOUR + 1_000);
+        assert_eq!(clock.since(begun), 1_000);
+        machine.pass(5_000);
+        assert_eq!(clock.since(begun), 6_000);
         let later = clock.now();
-        about(clock.since(later), 0);
+        assert_eq!(clock.since(later), 0);
     }
 
     #[test]
     fn time_that_is_let_pass_is_no_leap() {
-        let clock = Clock::default();
+        let (machine, clock) = Machine::new();
         let begun = clock.now();
-        clock.shift(HOUR);
-        about(clock.since(begun), HOUR);
+        machine.pass(HOUR);
+        assert_eq!(clock.since(begun), HOUR);
     }
 
     #[test]
     fn a_server_goes_on_where_the_last_one_was() {
-        let clock = Clock::default();
+        let (_, clock) = Machine::new();
         let late = clock.now() + HOUR;
         clock.not_before(late);
-        assert!(clock.now() >= late);
+        assert_eq!(clock.now(), late);
         clock.not_before(late - 2 * HOUR);
-        assert!(clock.now() >= late);
-        about(clock.wall() + HOUR, clock.now());
+        assert_eq!(clock.now(), late);
+        assert_eq!(clock.wall() + HOUR, clock.now());
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use docket::clock::Clock;
 use docket::database::Database;
 use docket::queue::store::{self, JobRow};
 use docket::queue::{Claimed, Enqueued, Handler, NewJob, Priority, Queue, Settings, Settled, Terms, Verdict};
@@ -11,11 +10,13 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::harness::clock::TestClock;
+
 const LEASE: Duration = Duration::from_secs(15);
 
 struct Bench {
     database: Database,
-    clock: Clock,
+    clock: TestClock,
     queue: Queue,
     _folder: TempDir,
 }
@@ -25,9 +26,9 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/docket.db", folder.path().display());
         let database = Database::open(&url).await.unwrap();
-        let clock = Clock::default();
+        let clock = TestClock::default();
         let queue =
-            Queue::new(database.clone(), clock.clone(), Settings { max_attempts: 3, ..Settings::default() });
+            Queue::new(database.clone(), clock.share(), Settings { max_attempts: 3, ..Settings::default() });
         Bench { database, clock, queue, _folder: folder }
     }
 

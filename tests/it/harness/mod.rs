@@ -3,6 +3,7 @@
 
 pub mod beside;
 pub mod between;
+pub mod clock;
 pub mod database;
 mod kill;
 mod outside;
@@ -18,7 +19,6 @@ use std::ops::Deref;
 use std::task::Poll;
 
 use docket::app::Parts;
-use docket::clock::Clock;
 use docket::config::{Config, Sources};
 use docket::queue::store::JobRow;
 use docket::receive::drain::drain_once;
@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use beside::PATIENCE;
+use clock::TestClock;
 pub use kill::{Asked, Dies, Step, fastio, openai};
 use records::Records;
 pub use runs::{INVENTED, contract, legal};
@@ -80,7 +81,7 @@ pub struct Harness {
     pub queue: queue::Queue,
     pub work: std::sync::Arc<docket::app::Work>,
     pub feed: docket::feed::Feed,
-    pub clock: Clock,
+    pub clock: TestClock,
     pub webhook_url: Url,
     _tasks: JoinSet<()>,
     folder: TempDir,
@@ -127,9 +128,9 @@ impl Harness {
 
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder, &world.sandbox, settings);
-        let clock = Clock::default();
+        let clock = TestClock::default();
         let Parts { database, queue, work, receive, feed } =
-            Parts::build(&config, clock.clone()).await.unwrap();
+            Parts::build(&config, clock.share()).await.unwrap();
         let receive::Receive { public, writer, drain } = receive;
         // The test drains, one pass at a time.
         drop(drain);

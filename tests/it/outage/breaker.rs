@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use docket::clock::Clock;
 use docket::database::Database;
 use docket::queue::store::{self, JobRow, PauseRow};
 use docket::queue::{Claimed, Kind, NewJob, Priority, Terms, Turn, Verdict, enqueue};
 use tempfile::TempDir;
+
+use crate::harness::clock::TestClock;
 
 const LEASE: Duration = Duration::from_secs(15);
 const MAX_ATTEMPTS: u16 = 5;
@@ -14,7 +15,7 @@ const WORKERS: u16 = 8;
 
 struct Bench {
     database: Database,
-    clock: Clock,
+    clock: TestClock,
     _folder: TempDir,
 }
 
@@ -29,7 +30,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/docket.db", folder.path().display());
         let database = Database::open(&url).await.unwrap();
-        let bench = Bench { database, clock: Clock::default(), _folder: folder };
+        let bench = Bench { database, clock: TestClock::default(), _folder: folder };
         for number in 0..jobs {
             bench.add(&format!("file {number}")).await;
         }

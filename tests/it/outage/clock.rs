@@ -1,13 +1,13 @@
 //! The machine's clock is set back or ahead by an hour in the middle of work: nothing hangs, nothing is lost, nothing is
 //! done twice at once.
 
-use docket::clock::Clock;
 use docket::database::Database;
 use docket::queue::{Claimed, Handler, NewJob, Priority, Queue, Settings, Verdict, enqueue};
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::harness::clock::TestClock;
 use crate::harness::{Harness, ONE_STORE, contract, legal};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -67,7 +67,7 @@ async fn a_server_that_starts_after_the_clock_was_set_back_goes_on_at_once() {
     in_the_middle(&h).await;
     h.clock.write_down(&h.database).await.unwrap();
     // Another process: it knows of the old time only what is written down.
-    let machine = Clock::default();
+    let machine = TestClock::default();
     machine.step(h.clock.wall() - machine.wall() - HOUR_MS);
     h.clock = machine;
     h.restart(ONE_STORE).await;
@@ -125,7 +125,7 @@ async fn a_run_lives_through_a_clock_that_is_set_back_or_ahead() {
 
 /// Sets the clock ahead in the middle of its work, when another worker looks for some.
 struct SetsTheClock {
-    clock: Clock,
+    clock: TestClock,
     queue: Queue,
 }
 
@@ -149,8 +149,8 @@ impl Handler for SetsTheClock {
 async fn a_clock_that_leaps_ahead_takes_no_job_from_a_worker_that_lives() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&format!("sqlite://{}/docket.db", folder.path().display())).await.unwrap();
-    let clock = Clock::default();
-    let queue = Queue::new(database.clone(), clock.clone(), Settings::default());
+    let clock = TestClock::default();
+    let queue = Queue::new(database.clone(), clock.share(), Settings::default());
     let mut transaction = database.begin().await.unwrap();
     let job = NewJob { key: "a", task: "{}", needs: &[], priority: Priority::Live };
     enqueue(&mut transaction, &job, clock.now()).await.unwrap();

@@ -8,7 +8,6 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use docket::clock::Clock;
 use docket::database::Database;
 use docket::event::store::newest;
 use docket::receive::drain::{Drain, drain_once};
@@ -24,6 +23,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::harness::clock::TestClock;
 use crate::harness::database::DatabaseFile;
 
 const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
@@ -32,7 +32,7 @@ const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 struct World {
     folder: Arc<TempDir>,
     database: Database,
-    clock: Clock,
+    clock: TestClock,
     level: Arc<Level>,
     drain: Option<Drain>,
     workers: Arc<Notify>,
@@ -63,10 +63,10 @@ impl World {
 
     async fn on(folder: Arc<TempDir>, settings: Settings, write: bool) -> World {
         let database = Database::open(&url(&folder)).await.unwrap();
-        let (clock, workers) = (Clock::default(), Arc::new(Notify::new()));
+        let (clock, workers) = (TestClock::default(), Arc::new(Notify::new()));
         let parts = Parts {
             database: database.clone(),
-            clock: clock.clone(),
+            clock: clock.share(),
             workers: workers.clone(),
             heard: Arc::default(),
         };
