@@ -18,6 +18,7 @@ pub mod fastio;
 pub mod faults;
 pub mod form;
 pub mod journal;
+pub mod judge;
 pub mod openai;
 pub mod server;
 mod trace;

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use docket_sandbox::judge::{absences, unbroken};
 use serde_json::Value;
 
-use crate::check::{self, Broken, Rows, Seen, files, gaps, node, runs, text};
+use crate::check::{self, Broken, Rows, Seen, files, runs, text};
 use crate::fleet::Fleet;
 use crate::options::{Options, Way};
 use crate::report::Report;
@@ -53,7 +54,7 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
         fleet.leave("openai.json", &seen.openai)?;
         fleet.leave("searchable.json", &seen.searchable)?;
     }
-    let there = gaps::absences(&seen.fastio, &seen.wanderers);
+    let there = absences(&seen.fastio, &seen.wanderers);
     let told = fleet.deliver.told().clone();
     Ok(Report {
         command: options.command(),
@@ -69,7 +70,7 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
         acknowledged_by_stand_in: since,
         changes: worked.changes,
         files: files(&seen.fastio).filter(|file| file["trashed"] == false).count(),
-        always_found: gaps::unbroken(&seen.searchable, &there),
+        always_found: unbroken(&seen.searchable, &there),
         found_by_sweep: found,
         runs: seen.rows.runs.len(),
         requests: (fleet.stands.requests(Stand::Fastio).await?, fleet.stands.requests(Stand::Openai).await?),
@@ -134,7 +135,7 @@ async fn look(fleet: &Fleet, worked: &Worked, differences: Vec<String>) -> anyho
     let mut results = BTreeMap::new();
     for file in files(&fastio).filter(|file| file["trashed"] == false && runs::is_result(text(&file["path"])))
     {
-        results.insert(text(&file["path"]).to_owned(), fleet.stands.read(node(file)).await?);
+        results.insert(text(&file["path"]).to_owned(), fleet.stands.read(text(&file["node_id"])).await?);
     }
     let told = fleet.deliver.told().clone();
     Ok(Seen {

@@ -28,7 +28,7 @@ async fn with_files() -> Harness {
 
 /// The attributes of the copy of the file at `path`.
 async fn attributes(h: &Harness, path: &str) -> Value {
-    h.copies().await.into_iter().find(|copy| copy.path == path).unwrap().attributes
+    h.copies().await.into_iter().find(|copy| copy.path() == path).unwrap().attributes
 }
 
 /// Somebody puts a file into our store that says of itself what they like. Answers its id.

@@ -101,7 +101,7 @@ async fn an_unreadable_entry_of_openais_lists_hides_nothing_and_loses_nothing() 
     for path in ["/v1/vector_stores/*/files", "/v1/file*", "/v1/vector_store*"] {
         let h = with_files().await;
         h.pass(1_000);
-        let odd = h.copies().await.into_iter().find(|copy| copy.path == "/odd.txt").unwrap();
+        let odd = h.copies().await.into_iter().find(|copy| copy.path() == "/odd.txt").unwrap();
         let id = if path == "/v1/vector_store*" { h.store_id("all").await } else { odd.file_id.clone() };
         h.purge("/b.txt").await;
         h.openai_fails(changed(path, (&format!("\"id\":\"{id}\""), "\"id\":{}"))).await;

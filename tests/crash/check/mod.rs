@@ -1,11 +1,11 @@
 //! What must hold at the end, judged from what everybody has on record. Pure, so that it can be tested with records in
 //! which something is wrong.
 
-pub mod gaps;
 pub mod runs;
 
 use std::collections::{BTreeMap, HashSet};
 
+use docket_sandbox::judge::{Difference, Gap, Sides, Wanted, absences, gaps, source_id};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -61,16 +61,21 @@ pub struct Broken {
 /// All promises that do not hold.
 pub fn broken(seen: &Seen) -> Vec<Broken> {
     let lost = seen.acknowledged.iter().filter(|event| !seen.rows.events.contains(*event)).cloned().collect();
+    let sides = Sides::read(&seen.fastio, &seen.openai);
+    let differences = sides.differences(|file| store_of(&file.path));
     let found = [
         ("every acknowledged event is on record", lost),
         ("a delivery is answered 202 or 503", seen.strange.clone()),
         ("no job is left", seen.rows.jobs.clone()),
         ("nothing is left half done", seen.rows.unsettled.clone()),
-        ("the vector stores hold what Fastio holds", differing(seen, |_| false)),
-        ("no file has two copies", duplicates(seen)),
-        ("every copy is on record", unrecorded(seen)),
-        ("every copy is indexed", unfinished(seen)),
-        ("no File object is in no vector store", orphans(seen)),
+        ("the vector stores hold what Fastio holds", words_of(&differences, is_unequal)),
+        ("no file has two copies", words_of(&differences, is_repeated)),
+        ("every copy is on record", unrecorded(&seen.rows, &sides)),
+        ("every copy is indexed", words_of(&differences, is_not_indexed)),
+        (
+            "no File object is in no vector store",
+            words_of(&differences, |one| matches!(one, Difference::Orphan(_))),
+        ),
         ("each vector store is made once", stores(seen)),
         ("no lock is held", listed(&seen.fastio["locks"])),
         ("no upload to Fastio is left", listed(&seen.fastio["uploads"])),
@@ -86,10 +91,17 @@ pub fn broken(seen: &Seen) -> Vec<Broken> {
 /// waits for a sweep; what is in the trash was told of.
 pub fn broken_before_sweep(seen: &Seen) -> Vec<Broken> {
     let known: HashSet<String> = files(&seen.fastio).map(source_id).collect();
-    let is_purged = |source_id: &str| !known.contains(source_id);
+    let is_of_purged =
+        |one: &Difference<'_>| matches!(one, Difference::Unwanted(copy) if !known.contains(copy.source_id()));
+    let sides = Sides::read(&seen.fastio, &seen.openai);
+    let mut differences = sides.differences(|file| store_of(&file.path));
+    differences.retain(|one| !is_of_purged(one));
     let found = [
-        ("before any sweep the vector stores hold what Fastio holds", differing(seen, is_purged)),
-        ("before any sweep every copy is indexed", unfinished(seen)),
+        (
+            "before any sweep the vector stores hold what Fastio holds",
+            words_of(&differences, |one| is_unequal(one) || is_repeated(one)),
+        ),
+        ("before any sweep every copy is indexed", words_of(&differences, is_not_indexed)),
         ("before any sweep a file that is there is found all the time", unsearchable(seen)),
         ("before any sweep each run is made once and its result written once", runs::broken(seen)),
     ];
@@ -105,88 +117,36 @@ impl Broken {
     }
 }
 
-/// Where a file's copy is and what it is of: the store's name, the path, the hash of the content.
-type Place = (String, String, String);
+fn words_of(differences: &[Difference<'_>], kind: impl Fn(&Difference<'_>) -> bool) -> Vec<String> {
+    differences.iter().filter(|one| kind(one)).map(ToString::to_string).collect()
+}
 
-/// What Fastio holds and a rule covers, by source id.
-fn wanted(fastio: &Value) -> BTreeMap<String, Place> {
-    let live = files(fastio).filter(|file| file["trashed"] == false);
-    live.filter_map(|file| {
-        let path = text(&file["path"]);
-        let store = store_of(path)?;
-        Some((source_id(file), (store.to_owned(), path.to_owned(), text(&file["sha256"]).to_owned())))
-    })
-    .collect()
+fn is_unequal(one: &Difference<'_>) -> bool {
+    matches!(one, Difference::Missing(_) | Difference::Outdated(..) | Difference::Unwanted(_))
+}
+
+fn is_repeated(one: &Difference<'_>) -> bool {
+    matches!(one, Difference::Repeated(..))
+}
+
+fn is_not_indexed(one: &Difference<'_>) -> bool {
+    matches!(one, Difference::NotIndexed(_))
 }
 
 /// The store of a path, by the rules of the server under test.
-fn store_of(path: &str) -> Option<&'static str> {
+fn store_of(path: &str) -> Wanted<'static> {
     match path {
-        _ if path.starts_with("/outside/") => None,
-        _ if runs::is_result(path) || path.starts_with("/Contracts/overview") => None,
-        _ if path.starts_with("/Contracts/") => Some("contracts"),
-        _ => Some("all"),
+        _ if path.starts_with("/outside/") => Wanted::Nowhere,
+        _ if runs::is_result(path) || path.starts_with("/Contracts/overview") => Wanted::Nowhere,
+        _ if path.starts_with("/Contracts/") => Wanted::In("contracts"),
+        _ => Wanted::In("all"),
     }
 }
 
-/// What the stores hold.
-fn held(openai: &Value) -> Vec<(String, Place)> {
-    let stores = openai["vector_stores"].as_array().into_iter().flatten();
-    let entry = |store: &Value, file: &Value| {
-        let attributes = &file["attributes"];
-        let place = (&store["name"], &attributes["path"], &file["sha256"]);
-        let place = (text(place.0).to_owned(), text(place.1).to_owned(), text(place.2).to_owned());
-        (text(&attributes["source_id"]).to_owned(), place)
-    };
-    stores.flat_map(|store| files(store).map(move |file| entry(store, file))).collect()
-}
-
-fn differing(seen: &Seen, excused: impl Fn(&str) -> bool) -> Vec<String> {
-    let mut wanted = wanted(&seen.fastio);
-    let mut differing = Vec::new();
-    for (source_id, place) in held(&seen.openai) {
-        match wanted.remove(&source_id) {
-            Some(right) if right == place => {}
-            Some(right) => differing.push(format!("{source_id} is held as {place:?} and is {right:?}")),
-            None if excused(&source_id) => {}
-            None => differing
-                .push(format!("{source_id} {place:?} is held and is not in Fastio, or is held twice")),
-        }
-    }
-    differing
-        .extend(wanted.into_iter().map(|(source_id, place)| format!("{source_id} {place:?} is not held")));
-    differing
-}
-
-fn duplicates(seen: &Seen) -> Vec<String> {
-    let mut times: BTreeMap<String, usize> = BTreeMap::new();
-    for (source_id, _) in held(&seen.openai) {
-        *times.entry(source_id).or_default() += 1;
-    }
-    times
-        .into_iter()
-        .filter(|(_, times)| *times > 1)
-        .map(|(id, times)| format!("{id} {times} times"))
-        .collect()
-}
-
-fn unrecorded(seen: &Seen) -> Vec<String> {
-    let held = held(&seen.openai).len();
-    let words = || format!("{} copies are on record, {held} are held", seen.rows.copies);
-    if usize::try_from(seen.rows.copies) == Ok(held) { Vec::new() } else { vec![words()] }
-}
-
-fn unfinished(seen: &Seen) -> Vec<String> {
-    let stores = seen.openai["vector_stores"].as_array().into_iter().flatten();
-    let bad = stores.flat_map(files).filter(|file| file["status"] != "completed");
-    bad.map(|file| format!("{} is {}", text(&file["attributes"]["path"]), text(&file["status"]))).collect()
-}
-
-fn orphans(seen: &Seen) -> Vec<String> {
-    let stores = seen.openai["vector_stores"].as_array().into_iter().flatten();
-    let attached: HashSet<&str> = stores.flat_map(files).map(|file| text(&file["id"])).collect();
-    let loose = files(&seen.openai).filter(|file| !attached.contains(text(&file["id"])));
-    loose.map(|file| format!("{} {}", text(&file["id"]), text(&file["filename"]))).collect()
+fn unrecorded(rows: &Rows, sides: &Sides) -> Vec<String> {
+    let held = sides.copies.len();
+    let words = || format!("{} copies are on record, {held} are held", rows.copies);
+    if usize::try_from(rows.copies) == Ok(held) { Vec::new() } else { vec![words()] }
 }
 
 fn stores(seen: &Seen) -> Vec<String> {
@@ -215,9 +175,9 @@ fn unsearchable(seen: &Seen) -> Vec<String> {
     if seen.searchable["dropped"] != 0 {
         return vec!["the sandbox forgot part of the history, so nobody can tell".to_owned()];
     }
-    let there = gaps::absences(&seen.fastio, &seen.wanderers);
-    let gaps = gaps::gaps(&seen.searchable, &there);
-    let words = |gap: gaps::Gap| {
+    let there = absences(&seen.fastio, &seen.wanderers);
+    let gaps = gaps(&seen.searchable, &there);
+    let words = |gap: Gap| {
         format!("{} was not found for {} ms from {}", gap.source_id, gap.until_ms - gap.from_ms, gap.from_ms)
     };
     gaps.into_iter().map(words).collect()
@@ -230,13 +190,4 @@ pub fn files(of: &Value) -> impl Iterator<Item = &Value> {
 
 pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-pub fn node(file: &Value) -> &str {
-    text(&file["node_id"])
-}
-
-/// As Docket names a file of the workspace.
-pub fn source_id(file: &Value) -> String {
-    format!("workspace:{}:{}", text(&file["workspace"]), node(file).replace('-', ""))
 }

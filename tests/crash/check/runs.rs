@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use docket_sandbox::judge::source_id;
 use serde_json::Value;
 
-use super::{Seen, files, source_id, text};
+use super::{Seen, files, text};
 
 /// A run as Docket has it on record.
 #[derive(Debug, Clone)]

@@ -1,36 +1,14 @@
 //! The world around Docket: what a user changes in Fastio, what OpenAI then holds, and what may go wrong between them.
 
-use std::collections::BTreeMap;
-
 use docket::queue::store::PauseRow;
 use docket::receive::signature::{Scheme, sign};
 use docket::sync::listing::{Filter, Row, Standing};
+use docket_sandbox::judge::{Absences, FastioFile, Sides, StoreCopy, Wanted, gaps};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::{Harness, SECRET, WORKSPACE, World};
-
-/// A file that is in Fastio now.
-#[derive(Debug, Clone)]
-pub struct File {
-    pub path: String,
-    pub sha256: String,
-}
-
-/// A File object in a vector store.
-#[derive(Debug, Clone)]
-pub struct Copy {
-    pub store: String,
-    pub file_id: String,
-    pub status: String,
-    /// By its attributes.
-    pub path: String,
-    pub filename: String,
-    /// Of the bytes that OpenAI got.
-    pub sha256: String,
-    pub attributes: Value,
-}
 
 impl World {
     /// Creates or overwrites a file, as a user would. Answers its node id.
@@ -213,39 +191,19 @@ impl World {
         self.client.get(self.fastio_control("state?events=0")).send().await.unwrap().json().await.unwrap()
     }
 
+    /// What both sides hold.
+    pub async fn sides(&self) -> Sides {
+        Sides::read(&self.fastio_state().await, &self.openai_state().await)
+    }
+
     /// The files that are in Fastio and not in its trash.
-    pub async fn files(&self) -> Vec<File> {
-        let state = self.fastio_state().await;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let files = state["files"].as_array().unwrap();
-        files
-            .iter()
-            .filter(|file| file["trashed"] == false)
-            .map(|file| File { path: text(&file["path"]), sha256: text(&file["sha256"]) })
-            .collect()
+    pub async fn files(&self) -> Vec<FastioFile> {
+        self.sides().await.files
     }
 
     /// What the vector stores hold.
-    pub async fn copies(&self) -> Vec<Copy> {
-        let state = self.openai_state().await;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut copies = Vec::new();
-        for store in state["vector_stores"].as_array().unwrap() {
-            for held in store["files"].as_array().unwrap() {
-                let object = state["files"].as_array().unwrap().iter().find(|file| file["id"] == held["id"]);
-                let object = object.unwrap_or(&Value::Null);
-                copies.push(Copy {
-                    store: text(&store["name"]),
-                    file_id: text(&held["id"]),
-                    status: text(&held["status"]),
-                    path: text(&held["attributes"]["path"]),
-                    filename: text(&object["filename"]),
-                    sha256: text(&object["sha256"]),
-                    attributes: held["attributes"].clone(),
-                });
-            }
-        }
-        copies
+    pub async fn copies(&self) -> Vec<StoreCopy> {
+        self.sides().await.copies
     }
 
     /// How many File objects OpenAI keeps.
@@ -257,7 +215,7 @@ impl World {
     pub async fn placed(&self) -> Vec<String> {
         let copies = self.copies().await;
         let mut placed: Vec<String> =
-            copies.into_iter().map(|copy| format!("{}: {}", copy.store, copy.path)).collect();
+            copies.into_iter().map(|copy| format!("{}: {}", copy.store, copy.path())).collect();
         placed.sort();
         placed
     }
@@ -266,28 +224,20 @@ impl World {
     pub async fn never_unsearchable(&self, path: &str) {
         let url = self.openai_control("searchable");
         let history = self.client.get(url).send().await.unwrap().json::<Value>().await.unwrap();
-        let mut spans: Vec<(i64, i64)> = history["intervals"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|span| span["attributes"]["path"] == path)
-            .filter_map(|span| {
-                Some((span["from_ms"].as_i64()?, span["until_ms"].as_i64().unwrap_or(i64::MAX)))
-            })
-            .collect();
-        spans.sort_unstable();
-        assert!(!spans.is_empty(), "{path} was never indexed");
-        let mut until = spans[0].0;
-        for (from, to) in &spans {
-            assert!(*from <= until, "{path} did not answer for {} ms: {spans:?}", from - until);
-            until = until.max(*to);
-        }
-        assert_eq!(until, i64::MAX, "{path} does not answer now");
+        let sides = self.sides().await;
+        let file = sides.files.iter().find(|file| file.path == path);
+        let file = file.unwrap_or_else(|| panic!("{path} is not in Fastio"));
+        // That it was gone for a while excuses nothing here.
+        let there = Absences::from([(file.source_id.clone(), Vec::new())]);
+        assert_eq!(gaps(&history, &there), [], "{path} did not always answer");
+        let answers = sides.copies.iter().any(|copy| copy.source_id() == file.source_id && copy.is_indexed());
+        assert!(answers, "{path} does not answer now");
     }
 
     /// The paths of the copies, sorted.
     pub async fn held(&self) -> Vec<String> {
-        let mut paths: Vec<String> = self.copies().await.into_iter().map(|copy| copy.path).collect();
+        let mut paths: Vec<String> =
+            self.copies().await.into_iter().map(|copy| copy.path().to_owned()).collect();
         paths.sort();
         paths
     }
@@ -297,15 +247,10 @@ impl World {
 impl World {
     /// The vector stores hold what Fastio holds, and OpenAI holds nothing else.
     pub async fn sides_agree(&self) {
-        let (files, copies) = (self.files().await, self.copies().await);
-        let wanted: BTreeMap<&str, &str> =
-            files.iter().map(|file| (file.path.as_str(), file.sha256.as_str())).collect();
-        let held: BTreeMap<&str, &str> =
-            copies.iter().map(|copy| (copy.path.as_str(), copy.sha256.as_str())).collect();
-        assert_eq!(held, wanted, "what OpenAI holds is not what Fastio holds");
-        assert_eq!(copies.len(), wanted.len(), "a file has two copies: {copies:#?}");
-        assert!(copies.iter().all(|copy| copy.status == "completed"), "{copies:#?}");
-        assert_eq!(self.file_objects().await, copies.len(), "File objects without a vector store");
+        let sides = self.sides().await;
+        let differences = sides.differences(|_| Wanted::InAnyStore);
+        let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
+        assert!(differences.is_empty(), "the sides do not agree:\n{}", differences.join("\n"));
     }
 }
 

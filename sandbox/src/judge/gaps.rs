@@ -1,9 +1,11 @@
-//! Whether a file that was there was ever not found: from the stand-in's history of what could be found when, and from
-//! Fastio's of which file was there when.
+//! Whether a file that was there was ever not found: from OpenAI's history of what could be found when
+//! (`GET /_sandbox/searchable`), and from Fastio's of which file was there when.
 
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
+
+use super::{rows, source_id, text};
 
 /// A time during which no copy of a file could be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub fn gaps(history: &Value, there: &Absences) -> Vec<Gap> {
     gaps
 }
 
-/// How many files the history knows, and how many of them of `there` were found at all times without an excuse.
+/// How many files of `there` were found at all times without an excuse.
 pub fn unbroken(history: &Value, there: &Absences) -> usize {
     let broken: HashSet<String> = gaps(history, there).into_iter().map(|gap| gap.source_id).collect();
     let always = |source_id: &String| there.get(source_id).is_some_and(Vec::is_empty);
@@ -51,7 +53,7 @@ pub fn unbroken(history: &Value, there: &Absences) -> usize {
 /// When each file could be found, by any of its copies.
 fn spans(history: &Value) -> BTreeMap<String, Vec<Span>> {
     let mut spans: BTreeMap<String, Vec<Span>> = BTreeMap::new();
-    for interval in history["intervals"].as_array().into_iter().flatten() {
+    for interval in rows(&history["intervals"]) {
         let source = interval["attributes"]["source_id"].as_str();
         // Without a beginning it never could be found.
         if let (Some(source), Some(from)) = (source, interval["from_ms"].as_i64()) {
@@ -62,13 +64,10 @@ fn spans(history: &Value) -> BTreeMap<String, Vec<Span>> {
     spans
 }
 
-/// The absences of each file that is there at the end, without those that `left` their rule at some time.
-pub fn absences(fastio: &Value, left: &HashSet<String>) -> Absences {
-    let files = fastio["files"].as_array().into_iter().flatten();
-    let staying = files.filter(|file| file["trashed"] == false && !left.contains(super::node(file)));
-    let spans = |file: &Value| {
-        let pair = |span: &Value| Some((span[0].as_i64()?, span[1].as_i64().unwrap_or(i64::MAX)));
-        file["absences"].as_array().into_iter().flatten().filter_map(pair).collect()
-    };
-    staying.map(|file| (super::source_id(file), spans(file))).collect()
+/// The absences of each file that is in Fastio at the end, without those whose nodes are in `left_out`.
+pub fn absences(fastio: &Value, left_out: &HashSet<String>) -> Absences {
+    let judged = |file: &&Value| file["trashed"] == false && !left_out.contains(text(&file["node_id"]));
+    let span = |span: &Value| Some((span[0].as_i64()?, span[1].as_i64().unwrap_or(i64::MAX)));
+    let files = rows(&fastio["files"]).filter(judged);
+    files.map(|file| (source_id(file), rows(&file["absences"]).filter_map(span).collect())).collect()
 }
