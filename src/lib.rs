@@ -30,6 +30,7 @@ pub mod operate;
 pub mod own;
 pub mod queue;
 pub mod receive;
+pub mod request_id;
 pub mod result;
 pub mod rule;
 pub mod run;

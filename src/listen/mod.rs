@@ -37,7 +37,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use layers::request_id;
+pub use layers::id_of;
 use peer::{Known, Peer};
 pub use seats::Visitor;
 use seats::{Bounds, Seat, Seats};
@@ -309,7 +309,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_has_one_id_the_senders_if_it_is_one_and_else_ours() {
         let echo = async |request: axum::extract::Request| {
-            let id = request_id(request.extensions()).to_owned();
+            let id = id_of(request.extensions()).to_owned();
             assert_eq!(request.headers()["x-request-id"], id);
             id
         };

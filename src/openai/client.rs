@@ -11,12 +11,12 @@ use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
-use uuid::Uuid;
 
 use crate::http::reply::{Failure, Head, Reply, Room, exchange};
 use crate::http::value::Fields;
 use crate::http::wait::milliseconds;
 use crate::http::{Base, Pulse, SMALL_CALL_LIMIT, Unusable, upload};
+use crate::request_id;
 
 use super::{
     Attributes, Error, ErrorKind, File, FileId, Hit, NewFile, Page, Polled, StoreFile, VectorStore,
@@ -309,7 +309,7 @@ impl Client {
         path: &[&str],
     ) -> Result<Call, Error> {
         let url = self.base.join(path).map_err(|error| Error::unusable(operation, error))?;
-        let id = Uuid::now_v7().to_string();
+        let id = unique_id();
         let request = self.http.request(method, url).headers(self.headers.clone());
         // Ids are every second part: `vector_stores/{store}/files/{file}`.
         let object = path.chunks_exact(2).next_back().map(|part| part[1].to_owned());
@@ -334,6 +334,16 @@ impl Client {
             Some(body) => Ok(Answer { operation, head: reply.head, body, id, _room: reply.room }),
             None => Err(Error::unreadable(operation, &reply.head, "not JSON").sent_as(id)),
         }
+    }
+}
+
+/// A name for one request, by which OpenAI's support finds it. It begins with the id of the request that it is made for, if
+/// there is one. OpenAI takes up to 512 ASCII characters and wants each to be unique (its API reference).
+fn unique_id() -> String {
+    let id = request_id::new();
+    match request_id::current() {
+        Some(origin) => format!("{origin}.{id}"),
+        None => id.to_string(),
     }
 }
 
