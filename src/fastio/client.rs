@@ -6,13 +6,12 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue};
 use reqwest::{Method, RequestBuilder, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use url::Url;
-use url::form_urlencoded::byte_serialize;
 
 use crate::http::reply::{self, Begun, Reply, exchange};
 use crate::http::value::text;
-use crate::http::{Base, Failure, Phase, Pulse, SMALL_CALL_LIMIT};
+use crate::http::{AnswerCounter, Base, Failure, Phase, SMALL_CALL_LIMIT};
 
 use super::envelope::Envelope;
 use super::node::{self, Missing};
@@ -32,8 +31,7 @@ pub struct Client {
     base: Base,
     /// `Bearer …`, marked sensitive.
     authorization: HeaderValue,
-    pub(super) key: SecretString,
-    pulse: Pulse,
+    answers: AnswerCounter,
 }
 
 /// Whether something that was said not to be there is not there.
@@ -86,7 +84,7 @@ impl Client {
         let http = crate::http::client(&base).map_err(|failure| Error::failed(OPERATION, failure))?;
         let authorization =
             crate::http::bearer(&api_key).map_err(|failure| Error::failed(OPERATION, failure))?;
-        Ok(Client { http, base, authorization, key: api_key, pulse: Pulse::default() })
+        Ok(Client { http, base, authorization, answers: AnswerCounter::default() })
     }
 
     /// Asks whether the key is good: `GET user/auth/check/`.
@@ -101,7 +99,7 @@ impl Client {
 
     /// How often Fastio has answered this client and its clones so far.
     pub fn answers(&self) -> u64 {
-        self.pulse.count()
+        self.answers.count()
     }
 
     /// Whether Fastio answers a plain question, whatever it says.
@@ -160,7 +158,7 @@ impl Client {
         // Fastio wants literal commas, and a comma stays one in a path.
         let ids = nodes.iter().map(NodeId::as_str).collect::<Vec<_>>().join(",");
         let reply = self.send(operation, &storage(profile, &[&ids, "details"]), &[]).await?;
-        let envelope = match accept(operation, &reply, &[self.key.expose_secret()]) {
+        let envelope = match accept(operation, &reply) {
             Ok(envelope) => envelope,
             // When every one of them fails the whole call is a 404, still with what failed in `errors`.
             Err(error) => Envelope::open(&reply)
@@ -192,7 +190,7 @@ impl Client {
             Err(error) if matches!(error.kind, ErrorKind::Rejected | ErrorKind::NotFound) => {}
             Err(error) => return Err(error),
         }
-        match self.in_folder(OPERATION, profile, (folder, &|found| found.id == *node)).await {
+        match self.in_folder(profile, folder, |found| found.id == *node).await {
             Ok(Listed::There(_)) => Ok(Absence::Disproven),
             Ok(Listed::NotThere) => Ok(Absence::Proven),
             Ok(Listed::Unreadable) => Ok(Absence::Unproven),
@@ -245,7 +243,7 @@ impl Client {
         let url = self.url(OPERATION, &storage(profile, &[node.as_str(), "read"]))?;
         let Some(version) = version else {
             let request = self.http.get(url).header(AUTHORIZATION, self.authorization.clone());
-            return start(OPERATION, request, &[self.key.expose_secret()]).await;
+            return start(OPERATION, request).await;
         };
         let version = ("version_id", version.0.as_str());
         let reply =
@@ -254,33 +252,20 @@ impl Client {
         let token =
             token.ok_or_else(|| Error::unreadable(OPERATION, &reply.head, "no token to read with"))?;
         let request = self.http.get(url).query(&[("token", token.as_str()), version]);
-        // As it stands in the URL, too, should Fastio quote that.
-        let encoded: String = byte_serialize(token.as_bytes()).collect();
-        start(OPERATION, request, &[&token, &encoded]).await
+        start(OPERATION, request).await
     }
 
-    /// Sends a request made by [`Client::request`]. `secrets` are kept out of every error besides the key.
+    /// Sends a request made by [`Client::request`].
     pub(super) async fn submit(
         &self,
         operation: &'static str,
         request: RequestBuilder,
-        secrets: &[&str],
     ) -> Result<Opened, Error> {
-        let reply =
-            self.pulse.felt(exchange(request).await).map_err(|failure| Error::failed(operation, failure))?;
-        self.open(operation, reply, secrets)
-    }
-
-    /// The answer to a request with the key that must be a success.
-    pub(super) fn open(
-        &self,
-        operation: &'static str,
-        reply: Reply,
-        secrets: &[&str],
-    ) -> Result<Opened, Error> {
-        let secrets = [&[self.key.expose_secret()], secrets].concat();
-        let envelope = accept(operation, &reply, &secrets)?;
-        Ok(Opened { head: reply.head, envelope, _room: reply.room })
+        let reply = self
+            .answers
+            .observe(exchange(request).await)
+            .map_err(|failure| Error::failed(operation, failure))?;
+        open(operation, reply)
     }
 
     /// A request with the key, yet without a time limit.
@@ -301,9 +286,7 @@ impl Client {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Opened, Error> {
-        let reply = self.send(operation, path, query).await?;
-        let envelope = accept(operation, &reply, &[self.key.expose_secret()])?;
-        Ok(Opened { head: reply.head, envelope, _room: reply.room })
+        open(operation, self.send(operation, path, query).await?)
     }
 
     pub(super) async fn send(
@@ -314,7 +297,7 @@ impl Client {
     ) -> Result<Reply, Error> {
         let request = self.http.get(self.url(operation, path)?).query(query);
         let request = request.header(AUTHORIZATION, self.authorization.clone()).timeout(SMALL_CALL_LIMIT);
-        self.pulse.felt(exchange(request).await).map_err(|failure| Error::failed(operation, failure))
+        self.answers.observe(exchange(request).await).map_err(|failure| Error::failed(operation, failure))
     }
 
     /// With the slash that every path of Fastio ends with.
@@ -336,31 +319,33 @@ pub(super) fn storage<'a>(profile: &'a Profile, rest: &[&'a str]) -> Vec<&'a str
     [&[profile.kind.as_str(), profile.id.as_str(), "storage"], rest].concat()
 }
 
+/// An answer that must be a success.
+pub(super) fn open(operation: &'static str, reply: Reply) -> Result<Opened, Error> {
+    let envelope = accept(operation, &reply)?;
+    Ok(Opened { head: reply.head, envelope, _room: reply.room })
+}
+
 /// The envelope of an answer that is a success by its status and by its own words.
-pub(super) fn accept(operation: &'static str, reply: &Reply, secrets: &[&str]) -> Result<Envelope, Error> {
+pub(super) fn accept(operation: &'static str, reply: &Reply) -> Result<Envelope, Error> {
     if !reply.head.status.is_success() {
-        return Err(Error::refused(operation, reply, secrets));
+        return Err(Error::refused(operation, reply));
     }
     match Envelope::open(reply) {
         None => Err(Error::unreadable(operation, &reply.head, "not a JSON object")),
-        Some(envelope) if envelope.refusal().is_some() => Err(Error::refused(operation, reply, secrets)),
+        Some(envelope) if envelope.refusal().is_some() => Err(Error::refused(operation, reply)),
         Some(envelope) => Ok(envelope),
     }
 }
 
-/// Begins a download. `secrets` are what lets the request in; they are kept out of every error.
-async fn start(
-    operation: &'static str,
-    request: RequestBuilder,
-    secrets: &[&str],
-) -> Result<Download, Error> {
+/// Begins a download.
+async fn start(operation: &'static str, request: RequestBuilder) -> Result<Download, Error> {
     // Compressed bytes would be uploaded as they are, so we ask for none and refuse them.
     let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let begun = reply::open(request).await.map_err(|failure| Error::failed(operation, failure))?;
     // A partial answer is not the file; we never ask for one.
     let head = begun.head();
     if head.status != StatusCode::OK {
-        return Err(refusal(operation, begun, secrets).await);
+        return Err(refusal(operation, begun).await);
     }
     if head.header(CONTENT_ENCODING.as_str()).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(Error::unreadable(
@@ -375,13 +360,13 @@ async fn start(
     Ok(Download { length, body: body.boxed() })
 }
 
-async fn refusal(operation: &'static str, begun: Begun, secrets: &[&str]) -> Error {
+async fn refusal(operation: &'static str, begun: Begun) -> Error {
     let head = begun.head();
     if head.status.is_success() {
         return Error::unreadable(operation, &head, "not the whole content");
     }
     match tokio::time::timeout(SMALL_CALL_LIMIT, reply::read(begun)).await {
-        Ok(Ok(reply)) => Error::refused(operation, &reply, secrets),
+        Ok(Ok(reply)) => Error::refused(operation, &reply),
         Ok(Err(failure)) => Error::failed(operation, failure),
         Err(_) => {
             let failure =

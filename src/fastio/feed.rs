@@ -2,7 +2,6 @@
 //! inventory of a workspace or share.
 
 use jiff::Timestamp;
-use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::http::value::Fields;
@@ -64,10 +63,19 @@ impl Category {
     }
 }
 
+/// Which events are searched for.
+#[derive(Debug, Clone, Copy)]
+pub struct EventSearch<'a> {
+    pub profile: &'a Profile,
+    pub category: Category,
+    /// Unix milliseconds.
+    pub since: i64,
+}
+
 /// A page of an event search, newest first. It may be short or empty with more to come: Fastio takes out what the key
 /// may not see after it has cut the page.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub struct FoundEvents {
     /// As sent.
     pub events: Vec<Value>,
     pub next: Option<String>,
@@ -112,23 +120,23 @@ impl Client {
         {
             return Ok(Changes::CursorLost);
         }
-        let envelope = accept(OPERATION, &reply, &[self.key.expose_secret()])?;
+        let envelope = accept(OPERATION, &reply)?;
         let page = change_page(&envelope).map_err(|what| Error::unreadable(OPERATION, &reply.head, what))?;
         Ok(Changes::Page(page))
     }
 
-    /// Events of `category` in `profile` since `since` (Unix milliseconds): `GET events/search/`.
+    /// The events that are searched for: `GET events/search/`.
     ///
     /// # Errors
     /// [`super::ErrorKind::Forbidden`] when the key may not (inferred: the audit log needs an administrator's key), and
     /// those of every call.
     pub async fn search_events(
         &self,
-        (profile, category): (&Profile, Category),
-        since: i64,
+        search: &EventSearch<'_>,
         cursor: Option<&str>,
-    ) -> Result<Found, Error> {
+    ) -> Result<FoundEvents, Error> {
         const OPERATION: &str = "searching events";
+        let EventSearch { profile, category, since } = search;
         let scope = match profile.kind {
             ProfileKind::Workspace => "workspace_id",
             ProfileKind::Share => "share_id",
@@ -197,15 +205,15 @@ fn profile(item: &Value) -> Option<Profile> {
 }
 
 /// Where `has_more` is missing (older builds), only an empty page is the end.
-fn found(envelope: &Envelope) -> Result<Found, &'static str> {
+fn found(envelope: &Envelope) -> Result<FoundEvents, &'static str> {
     let events = envelope.list("events").ok_or("no list of events")?.to_vec();
     let pagination = envelope.object("pagination");
     let cursor = pagination.and_then(|pagination| pagination.id("next_cursor"));
     let more = pagination.and_then(|pagination| pagination.flag("has_more"));
     match (more.unwrap_or(!events.is_empty() && cursor.is_some()), cursor) {
         (true, None) => Err("more events promised, but no cursor"),
-        (true, next) => Ok(Found { events, next }),
-        (false, _) => Ok(Found { events, next: None }),
+        (true, next) => Ok(FoundEvents { events, next }),
+        (false, _) => Ok(FoundEvents { events, next: None }),
     }
 }
 

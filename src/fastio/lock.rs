@@ -1,14 +1,13 @@
-//! Fastio's lock on a file. It is advisory: it keeps nobody from writing, it tells people that somebody is at work.
+//! Fastio's lock on a file. It is advisory: it prevents no write, and tells people that a file is being worked on.
 //!
 //! A lock belongs to the user of the key (a guide on fast.io), so two workers with one key may not keep each other out;
-//! whoever must be alone needs more than this. A lock runs out by itself unless it is renewed.
+//! what must be alone needs more than this. A lock runs out by itself unless it is renewed.
 
 use std::ops::RangeInclusive;
 
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use url::form_urlencoded::byte_serialize;
 
 use crate::http::SMALL_CALL_LIMIT;
 use crate::http::value::Fields;
@@ -29,7 +28,7 @@ pub struct Lock {
     pub expires_at: Option<i64>,
 }
 
-/// What anybody may see of a file's lock.
+/// What every user may see of a file's lock.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LockState {
     pub locked: bool,
@@ -45,8 +44,8 @@ impl Client {
     /// Acquires the lock for `seconds`, within [`LOCK_SECONDS`]. `device` tells people who is at work.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] when somebody else holds it; [`ErrorKind::Rejected`] for a node that is no file; and those of
-    /// every call. When [`Error::may_have_happened`] the lock may be held by nobody who knows its token, until it runs
+    /// [`ErrorKind::Locked`] when another user holds it; [`ErrorKind::Rejected`] for a node that is no file; and those of
+    /// every call. When [`Error::may_have_happened`] it may be locked with a token that is lost, until it runs
     /// out or the same user acquires it anew.
     pub async fn lock(
         &self,
@@ -62,7 +61,7 @@ impl Client {
         let form = [("duration", seconds.as_str()), ("client_info", &client)];
         let path = storage(profile, &[node.as_str(), "lock"]);
         let request = self.request(OPERATION, Method::POST, &path)?.form(&form).timeout(SMALL_CALL_LIMIT);
-        let opened = self.submit(OPERATION, request, &[]).await.map_err(taken)?;
+        let opened = self.submit(OPERATION, request).await.map_err(taken)?;
         let token = field(&opened.envelope, |fields| fields.id("lock_token").or_else(|| fields.id("token")));
         let token =
             token.ok_or_else(|| Error::unreadable(OPERATION, &opened.head, "no token of the lock"))?;
@@ -73,7 +72,7 @@ impl Client {
     /// out, where Fastio says.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] when it is somebody else's now, [`ErrorKind::NotFound`] when it has run out (inferred) or the
+    /// [`ErrorKind::Locked`] when another user holds it now, [`ErrorKind::NotFound`] when it has run out (inferred) or the
     /// file is gone; and those of every call.
     pub async fn renew_lock(
         &self,
@@ -85,7 +84,7 @@ impl Client {
         let path = storage(profile, &[node.as_str(), "lock", "heartbeat"]);
         let form = [("lock_token", token.expose_secret())];
         let request = self.request(OPERATION, Method::POST, &path)?.form(&form).timeout(SMALL_CALL_LIMIT);
-        let opened = self.submit(OPERATION, request, &[token.expose_secret()]).await.map_err(taken)?;
+        let opened = self.submit(OPERATION, request).await.map_err(taken)?;
         Ok(expiry(&opened.envelope))
     }
 
@@ -95,16 +94,14 @@ impl Client {
     /// locked (seen in its official client). So the URL is a secret here; no error names it.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] when it is somebody else's now, [`ErrorKind::NotFound`] when it has run out (inferred) or the
+    /// [`ErrorKind::Locked`] when another user holds it now, [`ErrorKind::NotFound`] when it has run out (inferred) or the
     /// file is gone; and those of every call.
     pub async fn unlock(&self, profile: &Profile, node: &NodeId, token: &SecretString) -> Result<(), Error> {
         const OPERATION: &str = "releasing a lock";
         let path = storage(profile, &[node.as_str(), "lock"]);
         let query = [("lock_token", token.expose_secret())];
         let request = self.request(OPERATION, Method::DELETE, &path)?.query(&query).timeout(SMALL_CALL_LIMIT);
-        // As it stands in the URL, too, should Fastio quote that.
-        let encoded: String = byte_serialize(token.expose_secret().as_bytes()).collect();
-        self.submit(OPERATION, request, &[token.expose_secret(), &encoded]).await.map_err(taken)?;
+        self.submit(OPERATION, request).await.map_err(taken)?;
         Ok(())
     }
 
@@ -139,7 +136,7 @@ fn expiry(envelope: &Envelope) -> Option<i64> {
     field(envelope, |fields| names.iter().find_map(|name| time(fields.get(name)?)))
 }
 
-/// The status of a lock that somebody else holds is not documented. Its class, "locked", is 423; a conflict, and an
+/// The status of a lock that another user holds is not documented. Its class, "locked", is 423; a conflict, and an
 /// error of input that speaks of a lock, are taken for it too.
 fn taken(mut error: Error) -> Error {
     let held = match error.kind {

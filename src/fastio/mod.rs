@@ -17,7 +17,7 @@ mod write;
 
 pub use client::{Absence, Client, Download, MAX_NODES_PER_CALL};
 pub use error::{Error, ErrorKind};
-pub use feed::{Category, ChangePage, Changes, Found, Inventoried};
+pub use feed::{Category, ChangePage, Changes, EventSearch, FoundEvents, Inventoried};
 pub use id::{BadFileKey, BadProfile, FileKey, NodeId, Profile, ProfileKind, VersionId};
 pub use lock::{LOCK_SECONDS, Lock, LockState};
 pub use node::{Hash, Node, NodeKind, Page};

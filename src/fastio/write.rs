@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::http::value::{Fields, text};
 use crate::http::{Failure, SMALL_CALL_LIMIT, upload};
 
-use super::client::{Client, Opened, storage};
+use super::client::{Client, Opened, open, storage};
 use super::{Error, ErrorKind, Node, NodeId, Profile, VersionId};
 
 /// How long Fastio is asked to hold its answer while an upload is not done. The newest reference allows 60 s, which is
@@ -80,7 +80,7 @@ impl Client {
         let name: String = name.chars().filter(|c| !c.is_control()).collect();
         let form = [("name", name.as_str()), ("stream", "true"), ("max_size", &length)];
         let request = self.request(OPERATION, Method::POST, &["upload"])?.form(&form);
-        let opened = self.submit(OPERATION, request.timeout(SMALL_CALL_LIMIT), &[]).await?;
+        let opened = self.submit(OPERATION, request.timeout(SMALL_CALL_LIMIT)).await?;
         id(OPERATION, &opened)
     }
 
@@ -104,11 +104,11 @@ impl Client {
             .timeout(upload::total_limit(length));
         let failed = |failure: Failure| Error::failed(OPERATION, failure);
         let reply = upload::send(request, &progress).await.map_err(failed)?;
-        self.open(OPERATION, reply, &[])?;
+        open(OPERATION, reply)?;
         Ok(())
     }
 
-    /// The sessions of the key's user that are still open, whoever opened them.
+    /// The sessions of the key's user that are still open, Docket's or not.
     ///
     /// The path is in Fastio's official client, without the answer's shape: a list under `sessions`, `uploads` or
     /// `results` is read (inferred). Whether a session that has its bytes is listed was not found.
@@ -146,7 +146,7 @@ impl Client {
     pub async fn cancel_upload(&self, upload: &UploadId) -> Result<(), Error> {
         const OPERATION: &str = "ending an upload";
         let request = self.request(OPERATION, Method::DELETE, &["upload", &upload.0])?;
-        match self.submit(OPERATION, request.timeout(SMALL_CALL_LIMIT), &[]).await {
+        match self.submit(OPERATION, request.timeout(SMALL_CALL_LIMIT)).await {
             Ok(_) => Ok(()),
             // Its official client takes these two codes for a session that is gone, whatever the status.
             Err(mut error) => {
@@ -177,7 +177,7 @@ impl Client {
             "complete" | "stored" => UploadState::Stored,
             failed if failed.ends_with("_failed") || failed == "failed" => {
                 let why = session.id("status_message").unwrap_or_default();
-                UploadState::Failed(crate::http::reply::excerpt(&format!("{failed}: {why}"), &[]))
+                UploadState::Failed(crate::http::reply::excerpt(&format!("{failed}: {why}")))
             }
             // A word that came after this was written counts as not done; the caller's patience ends it.
             _ => UploadState::Underway,
@@ -229,7 +229,7 @@ impl Client {
         form: &[(&str, &str)],
     ) -> Result<Node, Error> {
         let request = self.request(operation, Method::POST, path)?.form(form).timeout(SMALL_CALL_LIMIT);
-        let Opened { head, envelope, .. } = self.submit(operation, request, &[]).await?;
+        let Opened { head, envelope, .. } = self.submit(operation, request).await?;
         let node = ["node", "file"].into_iter().find_map(|name| Node::read(envelope.get(name)?));
         node.or_else(|| envelope.whole().and_then(Node::read))
             .ok_or_else(|| Error::unreadable(operation, &head, "no node with an id"))
@@ -245,7 +245,7 @@ impl Client {
     pub async fn child(&self, profile: &Profile, folder: &NodeId, name: &str) -> Result<Option<Node>, Error> {
         const OPERATION: &str = "looking for a name";
         let is_it = |node: &Node| node.name == name && !node.trashed;
-        match self.in_folder(OPERATION, profile, (folder, &is_it)).await? {
+        match self.in_folder(profile, folder, is_it).await? {
             Listed::There(node) => Ok(Some(*node)),
             Listed::NotThere => Ok(None),
             Listed::Unreadable => {
@@ -257,14 +257,14 @@ impl Client {
     /// The first node in a folder's list that `is_it`.
     pub(super) async fn in_folder(
         &self,
-        operation: &'static str,
         profile: &Profile,
-        (folder, is_it): (&NodeId, &(dyn Fn(&Node) -> bool + Sync)),
+        folder: &NodeId,
+        is_it: impl Fn(&Node) -> bool,
     ) -> Result<Listed, Error> {
         let (mut cursor, mut unreadable) = (None::<String>, 0);
         for _ in 0..MAX_PAGES {
             let page = self.list(profile, folder, cursor.as_deref()).await?;
-            if let Some(node) = page.items.into_iter().find(is_it) {
+            if let Some(node) = page.items.into_iter().find(&is_it) {
                 return Ok(Listed::There(Box::new(node)));
             }
             unreadable += page.unreadable;
@@ -274,7 +274,7 @@ impl Client {
                 None => return Ok(Listed::NotThere),
             }
         }
-        Err(Error::gave_up(operation, "the folder is too large to look through"))
+        Err(Error::gave_up("looking through a folder", "it is too large"))
     }
 }
 

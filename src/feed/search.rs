@@ -6,7 +6,7 @@
 use super::follow::add;
 use super::{Error, Feed, store};
 use crate::event::{self, Recorded};
-use crate::fastio::{Category, Profile};
+use crate::fastio::{Category, EventSearch};
 
 /// How far back each search begins: clocks differ, and events are committed late.
 const OVERLAP_MS: i64 = 10 * 60 * 1000;
@@ -24,7 +24,8 @@ impl Feed {
             let reason = match searched {
                 None => {
                     // Whether it is allowed at all must be known before anybody relies on it.
-                    self.fastio.search_events((&profile, Category::Workspace), now, None).await?;
+                    let search = EventSearch { profile: &profile, category: Category::Workspace, since: now };
+                    self.fastio.search_events(&search, None).await?;
                     Some("the search for events begins here")
                 }
                 Some(until) => {
@@ -32,7 +33,9 @@ impl Feed {
                     for category in Category::ALL {
                         // By Fastio's clock; ours may have been ahead when that was written down.
                         let since = until.min(self.clock.wall()) - OVERLAP_MS;
-                        complete &= self.search_one((&profile, category), since, &mut recorded).await?;
+                        complete &= self
+                            .search_one(&EventSearch { profile: &profile, category, since }, &mut recorded)
+                            .await?;
                     }
                     (!complete).then_some("more events than a search goes through")
                 }
@@ -48,15 +51,10 @@ impl Feed {
     }
 
     /// Whether the search came to its end.
-    async fn search_one(
-        &self,
-        place: (&Profile, Category),
-        since: i64,
-        recorded: &mut Recorded,
-    ) -> Result<bool, Error> {
+    async fn search_one(&self, search: &EventSearch<'_>, recorded: &mut Recorded) -> Result<bool, Error> {
         let mut cursor: Option<String> = None;
         for _ in 0..PAGES {
-            let page = self.fastio.search_events(place, since, cursor.as_deref()).await?;
+            let page = self.fastio.search_events(search, cursor.as_deref()).await?;
             let now = self.clock.now();
             let reports = self.reports(&page.events, now);
             if !reports.is_empty() {

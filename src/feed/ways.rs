@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Settings;
-use crate::fastio::{Category, Client, Error, Profile};
+use crate::fastio::{Category, Client, Error, EventSearch, Profile};
 
 /// One way, and whether it is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,7 +29,9 @@ pub async fn ways(fastio: &Client, profiles: &[Profile], settings: &Settings) ->
     for profile in profiles {
         if needs_search {
             let now = jiff::Timestamp::now().as_millisecond();
-            let search = fastio.search_events((profile, Category::Workspace), now, None).await;
+            let search = fastio
+                .search_events(&EventSearch { profile, category: Category::Workspace, since: now }, None)
+                .await;
             found.push(way("event search", said(search, format!("the events of {profile} can be searched"))));
         }
         let inventory = fastio.inventory(profile, None).await;

@@ -1,21 +1,21 @@
-//! What a request carries that lets it in, blotted out of the answer before anybody reads that.
+//! What a request carries that lets it in, redacted in the answer before anything reads that.
 //!
 //! Some services repeat in an error what they were sent, and an error's words end up in logs, listings and the database.
 //! So the credential is taken out where the answer comes in, headers and body alike, and no reader has to think of it.
 
 use bytes::Bytes;
-use reqwest::Request;
-use reqwest::header::{AUTHORIZATION, HeaderMap};
-use url::form_urlencoded::byte_serialize;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use reqwest::{Body, Request};
+use url::form_urlencoded::{byte_serialize, parse};
 
 /// What stands where a credential stood.
-const BLOT: &str = "[secret]";
+const REDACTED: &str = "[secret]";
 
-/// Shorter ones are left: no service makes such a key, and blotting out the key `any` of a sandbox would change what an
+/// Shorter ones are left: no service makes such a key, and redacting the key `any` of a sandbox would change what an
 /// answer says.
 const LEAST_CHARS: usize = 12;
 
-/// The names of Fastio's tokens in a query.
+/// The names of Fastio's tokens in a query and in a form.
 const TOKENS: [&str; 2] = ["token", "lock_token"];
 
 /// The credentials of one request, in the forms in which they may come back.
@@ -26,9 +26,10 @@ impl Credentials {
     pub fn of(request: &Request) -> Self {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let key = header.map(|value| value.strip_prefix("Bearer ").unwrap_or(value).to_owned());
-        let query = request.url().query_pairs();
+        let form = request.body().and_then(Body::as_bytes).filter(|_| is_form(request)).unwrap_or_default();
+        let pairs = request.url().query_pairs().chain(parse(form));
         let tokens =
-            query.filter(|(name, _)| TOKENS.contains(&name.as_ref())).map(|(_, value)| value.into_owned());
+            pairs.filter(|(name, _)| TOKENS.contains(&name.as_ref())).map(|(_, value)| value.into_owned());
         let mut forms = Vec::new();
         for credential in key.into_iter().chain(tokens).filter(|text| text.len() >= LEAST_CHARS) {
             let in_url: String = byte_serialize(credential.as_bytes()).collect();
@@ -43,7 +44,7 @@ impl Credentials {
     }
 
     /// Drops the headers that hold one of them.
-    pub fn leave_headers(&self, headers: &mut HeaderMap) {
+    pub fn redact_headers(&self, headers: &mut HeaderMap) {
         let told =
             |value: &reqwest::header::HeaderValue| self.are_in(&String::from_utf8_lossy(value.as_bytes()));
         let telling: Vec<_> =
@@ -54,16 +55,20 @@ impl Credentials {
     }
 
     /// `body` without any of them.
-    pub fn leave_body(&self, body: Bytes) -> Bytes {
-        // What is not UTF-8 is no answer that anybody reads: JSON is, and so is what is quoted of it.
+    pub fn redact_body(&self, body: Bytes) -> Bytes {
+        // What is not UTF-8 is no answer that is quoted anywhere: JSON is UTF-8.
         match std::str::from_utf8(&body) {
             Ok(text) if self.are_in(text) => {
-                let blotted = self.0.iter().fold(text.to_owned(), |text, form| text.replace(form, BLOT));
+                let blotted = self.0.iter().fold(text.to_owned(), |text, form| text.replace(form, REDACTED));
                 Bytes::from(blotted)
             }
             _ => body,
         }
     }
+}
+
+fn is_form(request: &Request) -> bool {
+    request.headers().get(CONTENT_TYPE).is_some_and(|value| value == "application/x-www-form-urlencoded")
 }
 
 #[cfg(test)]
@@ -83,19 +88,28 @@ mod tests {
         let sent = credentials("sk-proj-Zm9v+YmFy/cXV4", "token=ey.J0+a/b-123456&version_id=3v4w5x6y7z8a9b");
         let body = "key sk-proj-Zm9v+YmFy/cXV4 or sk-proj-Zm9v+YmFy\\/cXV4 or sk-proj-Zm9v%2BYmFy%2FcXV4; \
                     token ey.J0 a/b-123456; version 3v4w5x6y7z8a9b";
-        let left = sent.leave_body(Bytes::from(body));
+        let left = sent.redact_body(Bytes::from(body));
         let want = "key [secret] or [secret] or [secret]; token [secret]; version 3v4w5x6y7z8a9b";
         assert_eq!(left, want);
         let mut headers = HeaderMap::new();
         headers.append("x-request-id", HeaderValue::from_static("sk-proj-Zm9v+YmFy/cXV4"));
         headers.append("retry-after", HeaderValue::from_static("7"));
-        sent.leave_headers(&mut headers);
+        sent.redact_headers(&mut headers);
         assert_eq!(headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["retry-after"]);
+    }
+
+    #[test]
+    fn a_token_in_a_form_does_not_come_back() {
+        let request = reqwest::Client::new().post("http://127.0.0.1/lock/");
+        let request = request.form(&[("lock_token", "lock+token/of-a-file"), ("note", "an ordinary value")]);
+        let sent = Credentials::of(&request.build().unwrap());
+        let body = "lock+token/of-a-file or lock%2Btoken%2Fof-a-file; an ordinary value";
+        assert_eq!(sent.redact_body(Bytes::from(body)), "[secret] or [secret]; an ordinary value");
     }
 
     #[test]
     fn a_word_that_is_no_key_is_left_alone() {
         let sent = credentials("any", "");
-        assert_eq!(sent.leave_body(Bytes::from("any word")), "any word");
+        assert_eq!(sent.redact_body(Bytes::from("any word")), "any word");
     }
 }

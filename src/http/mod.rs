@@ -12,9 +12,10 @@
 //! | download | [`SILENCE_LIMIT`] until the head and between two pieces, and as much time in all as an upload of what has come |
 //! | upload | [`upload::STALL_LIMIT`] without progress, [`upload::ANSWER_LIMIT`] after the last byte, and a total by size |
 
+pub mod answer_counter;
+pub mod call_error;
 mod credential;
 pub mod pages;
-pub mod pulse;
 pub mod reply;
 pub mod upload;
 pub mod value;
@@ -26,7 +27,8 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
-pub use pulse::Pulse;
+pub use answer_counter::AnswerCounter;
+pub use call_error::{CallError, CallErrorKind};
 pub use reply::{Failure, Head, Reply};
 pub use wait::{MAX_WAIT, retry_after};
 
@@ -34,7 +36,7 @@ pub use wait::{MAX_WAIT, retry_after};
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Small calls answer in well under a second, a listing of 500 nodes or a search in a few. A worker is held meanwhile,
-/// so ten times that is patience enough; OpenAI's official libraries wait 600 s, but they have nobody to retry for them.
+/// so ten times that is patience enough; OpenAI's official libraries wait 600 s, but they have no queue that retries for them.
 pub const SMALL_CALL_LIMIT: Duration = Duration::from_secs(60);
 
 /// Silence on a download that is broken rather than slow. Storage that must first fetch a cold object answers within

@@ -142,7 +142,7 @@ fn describe(error: &reqwest::Error) -> String {
         }
         source = inner.source();
     }
-    let cause = excerpt(&innermost.unwrap_or_default(), &[]);
+    let cause = excerpt(&innermost.unwrap_or_default());
     match () {
         () if error.is_connect() => format!("no connection ({cause})"),
         () if error.is_timeout() => "no complete answer in time".to_owned(),
@@ -161,13 +161,13 @@ pub async fn exchange(request: RequestBuilder) -> Result<Reply, Failure> {
     read(send(request).await?).await
 }
 
-/// Sends `request`, and keeps what lets it in, to blot it out of the answer.
+/// Sends `request`, and keeps what lets it in, to redact it in the answer.
 async fn send(request: RequestBuilder) -> Result<Begun, Failure> {
     let (client, request) = request.build_split();
     let request = request.map_err(Failure::sending)?;
     let sent = Credentials::of(&request);
     let mut response = client.execute(request).await.map_err(Failure::sending)?;
-    sent.leave_headers(response.headers_mut());
+    sent.redact_headers(response.headers_mut());
     Ok(Begun { response, sent })
 }
 
@@ -200,7 +200,7 @@ pub async fn read(begun: Begun) -> Result<Reply, Failure> {
             break;
         }
     }
-    Ok(Reply { head, body: sent.leave_body(body.freeze()), room })
+    Ok(Reply { head, body: sent.redact_body(body.freeze()), room })
 }
 
 /// Sends a request for a long body and returns once the head is there.
@@ -235,7 +235,7 @@ pub fn pieces(begun: Begun) -> impl Stream<Item = Result<Bytes, Failure>> + Send
     })
 }
 
-/// How fast a body has come. Only the time in which we waited for it counts: whoever takes it on may be slow.
+/// How fast a body has come. Only the time in which we waited for it counts, because what takes it on may be slow.
 #[derive(Debug, Default)]
 struct Pace {
     bytes: u64,
@@ -262,13 +262,8 @@ fn silence(limit: Duration) -> String {
     format!("nothing came for {} s", limit.as_secs())
 }
 
-/// What is kept of a service's message: at most [`MAX_EXCERPT_CHARS`] characters on one line, with the `secrets` we
-/// sent blotted out, because some services repeat in an error what they were given.
-pub fn excerpt(message: &str, secrets: &[&str]) -> String {
-    let mut message = message.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        message = message.replace(secret, "[secret]");
-    }
+/// What is kept of a service's message: at most [`MAX_EXCERPT_CHARS`] characters on one line.
+pub fn excerpt(message: &str) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     let line = message.chars().map(printable).collect::<String>();
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -327,10 +322,9 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_is_one_short_line_without_secrets() {
-        assert_eq!(excerpt("a\r\n\tb\u{1b}[31m  c", &[]), "a b [31m c");
-        assert_eq!(excerpt("bad token ey.J0 given", &["ey.J0", ""]), "bad token [secret] given");
-        let long = excerpt(&"ü".repeat(1000), &[]);
+    fn an_excerpt_is_one_short_line() {
+        assert_eq!(excerpt("a\r\n\tb\u{1b}[31m  c"), "a b [31m c");
+        let long = excerpt(&"ü".repeat(1000));
         assert_eq!(long.chars().count(), MAX_EXCERPT_CHARS);
     }
 }

@@ -100,7 +100,7 @@ impl Stream for Measured {
                 self.progress.handed_over.store(after, Ordering::Relaxed);
                 Poll::Ready(Some(Ok(piece)))
             }
-            Some(Err(error)) => self.fail(excerpt(&error.to_string(), &[])),
+            Some(Err(error)) => self.fail(excerpt(&error.to_string())),
             None if before < self.length => {
                 let length = self.length;
                 self.fail(format!("the content ended after {before} of {length} bytes"))

@@ -241,7 +241,7 @@ impl Client {
 }
 
 impl Threads<'_> {
-    /// Creates a thread with the user's message. There is no idempotency key; a thread that nobody knows of runs nothing.
+    /// Creates a thread with the user's message. There is no idempotency key; a thread whose id was lost runs nothing.
     ///
     /// # Errors
     /// Those of every call.

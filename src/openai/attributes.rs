@@ -22,7 +22,7 @@ pub enum AttributeValue {
 const EXACT_WHOLE_NUMBERS: f64 = 9_007_199_254_740_992.0;
 
 impl AttributeValue {
-    /// None for `null`. A list or object, which nobody documents, is kept as its JSON text.
+    /// None for `null`. A list or object, which is not documented, is kept as its JSON text.
     fn read(value: &Value) -> Option<Self> {
         match value {
             Value::Null => None,

@@ -8,14 +8,14 @@ use futures_util::stream::Stream;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::http::reply::{Failure, Head, Reply, Room, exchange};
 use crate::http::value::Fields;
 use crate::http::wait::milliseconds;
-use crate::http::{Base, Pulse, SMALL_CALL_LIMIT, Unusable, upload};
+use crate::http::{AnswerCounter, Base, SMALL_CALL_LIMIT, Unusable, upload};
 use crate::request_id;
 
 use super::{
@@ -40,8 +40,7 @@ pub struct Client {
     base: Base,
     /// Key, organization and project; the key is marked sensitive.
     headers: HeaderMap,
-    key: SecretString,
-    pulse: Pulse,
+    answers: AnswerCounter,
 }
 
 /// How the request to delete something was answered.
@@ -83,7 +82,7 @@ impl Client {
             let value = HeaderValue::from_str(value).map_err(|_| unusable(Unusable::Header))?;
             headers.insert(HeaderName::from_static(name), value);
         }
-        Ok(Client { http, base, headers, key: api_key, pulse: Pulse::default() })
+        Ok(Client { http, base, headers, answers: AnswerCounter::default() })
     }
 
     /// Uploads `content` as a new File object with the purpose `assistants`. The bytes are streamed; memory holds one
@@ -274,7 +273,7 @@ impl Client {
 
     /// How often OpenAI has answered this client and its clones so far.
     pub fn answers(&self) -> u64 {
-        self.pulse.count()
+        self.answers.count()
     }
 
     /// Whether OpenAI answers a plain question, whatever it says.
@@ -285,10 +284,6 @@ impl Client {
     }
 
     /// What must never be printed.
-    pub(super) fn key(&self) -> &SecretString {
-        &self.key
-    }
-
     /// A small call that must succeed.
     pub(super) async fn call(
         &self,
@@ -322,13 +317,12 @@ impl Client {
         reply: Result<Reply, Failure>,
         Sent { id, object }: Sent,
     ) -> Result<Answer, Error> {
-        let reply = match self.pulse.felt(reply) {
+        let reply = match self.answers.observe(reply) {
             Ok(reply) => reply,
             Err(failure) => return Err(Error::failed(operation, failure).sent_as(id)),
         };
         if !reply.head.status.is_success() {
-            let secrets = [self.key.expose_secret()];
-            return Err(Error::refused(operation, &reply, (&secrets, object.as_deref())).sent_as(id));
+            return Err(Error::refused(operation, &reply, object.as_deref()).sent_as(id));
         }
         match reply.json() {
             Some(body) => Ok(Answer { operation, head: reply.head, body, id, _room: reply.room }),

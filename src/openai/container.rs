@@ -8,7 +8,6 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use reqwest::Method;
 use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -77,7 +76,7 @@ impl fmt::Debug for Download {
     }
 }
 
-/// A 404 for a container, whoever says so and however: no document words it, containers are gone after twenty minutes,
+/// A 404 for a container, in any words and from any server: no document words it, containers are gone after twenty minutes,
 /// and nothing is removed because of it.
 fn gone(mut error: Error) -> Error {
     if error.status == Some(404) {
@@ -129,8 +128,7 @@ impl Client {
             let late =
                 || Failure::transport(Phase::ResponseStarted, "the refusal did not end in time".into());
             let refusal = read.map_err(|_| failed(late()))?.map_err(failed)?;
-            let secrets = [self.key().expose_secret()];
-            return Err(gone(Error::refused(OPERATION, &refusal, (&secrets, object.as_deref())).sent_as(id)));
+            return Err(gone(Error::refused(OPERATION, &refusal, object.as_deref()).sent_as(id)));
         }
         let length = begun.content_length();
         let too_large = move || {

@@ -78,7 +78,7 @@ impl Item {
 }
 
 impl Client {
-    /// Creates an empty conversation. There is no idempotency key; an empty conversation that nobody knows of costs and
+    /// Creates an empty conversation. There is no idempotency key; an empty conversation whose id was lost costs and
     /// says nothing.
     ///
     /// # Errors

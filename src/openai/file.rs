@@ -65,7 +65,7 @@ impl File {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T, Id> {
     pub items: Vec<T>,
-    /// Entries that cannot be read: what they stand for is there, and nobody knows what it is.
+    /// Entries that cannot be read: what they stand for is there, but unknown.
     pub unreadable: u64,
     pub next: Option<Id>,
 }

@@ -24,7 +24,7 @@ pub struct Output {
     pub files: Vec<MadeFile>,
     /// Containers that code ran in; they may hold files that the text does not name.
     pub containers: Vec<ContainerId>,
-    /// Types of items that nobody can answer in an unattended run, such as `mcp_approval_request`: with one of them the
+    /// Types of items that cannot be answered in an unattended run, such as `mcp_approval_request`: with one of them the
     /// run has ended without an answer.
     pub waiting_for: Vec<String>,
 }

@@ -132,7 +132,7 @@ fn param(params: Option<&Value>, name: &str) -> Option<String> {
     }
 }
 
-/// The message, with what is wrong with each parameter: "Invalid input" alone helps nobody.
+/// The message, with what is wrong with each parameter: "Invalid input" alone does not help.
 fn message(error: Fields<'_>, params: Option<&Value>) -> Option<String> {
     let mut parts: Vec<String> = error.id("text").or_else(|| error.id("message")).into_iter().collect();
     for entry in params.and_then(Value::as_array).into_iter().flatten() {
@@ -150,7 +150,7 @@ fn message(error: Fields<'_>, params: Option<&Value>) -> Option<String> {
 /// A point in time as Unix milliseconds.
 ///
 /// Fastio writes `2026-09-25 21:40:11 UTC` (in its change feed). ISO 8601 with a zone, no zone at all (taken as UTC:
-/// inferred) and Unix seconds, as numbers or text, are read as well, since nobody documents the form in a node.
+/// inferred) and Unix seconds, as numbers or text, are read as well, since the form in a node is not documented.
 pub(super) fn time(value: &Value) -> Option<i64> {
     /// Seconds reach this in the year 5138; milliseconds reached it in 1973.
     const FIRST_MILLISECONDS: f64 = 1e11;

@@ -1,11 +1,10 @@
 //! What can go wrong in a call to Fastio, and what it means for a job.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::http::reply::{Cause, excerpt};
 use crate::http::wait::{server_now, until_second};
-use crate::http::{Failure, Head, Phase, Reply, Retry, Unusable, retry_after};
+use crate::http::{CallError, CallErrorKind, Head, Reply, Retry, retry_after};
 
 use super::VersionId;
 use super::envelope::{Envelope, Refusal};
@@ -19,21 +18,8 @@ const NO_SUCH_ROUTE: &str = "9992";
 /// The reason of a 409 to a write that named a version which is not the current one (Fastio's API reference).
 const VERSION_MISMATCH: &str = "conflict_version_mismatch";
 
-/// A failed call to Fastio. Displays as one sentence for a person, without URL, key, token or body.
-#[derive(Debug, Clone)]
-pub struct Error {
-    pub kind: ErrorKind,
-    /// What we were doing, as in "listing a folder".
-    pub operation: &'static str,
-    /// The HTTP status, if an answer came.
-    pub status: Option<u16>,
-    /// Fastio's name for the request (`x-ve-reqid`), for its support.
-    pub request_id: Option<String>,
-    pub phase: Phase,
-    /// Fastio's error code. Codes belong to one call each and may be renumbered: for people, not for branching.
-    pub code: Option<String>,
-    message: Box<str>,
-}
+/// A failed call to Fastio.
+pub type Error = CallError<ErrorKind>;
 
 /// What callers tell apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +35,7 @@ pub enum ErrorKind {
     RateLimited { wait: Option<Duration> },
     /// 402: no subscription, or its credits are used up.
     PaymentRequired,
-    /// 423: somebody holds the file's lock.
+    /// 423: the file is locked.
     Locked,
     /// 409.
     Conflict,
@@ -64,10 +50,22 @@ pub enum ErrorKind {
     Unreadable,
 }
 
-impl Error {
-    /// What this failure means for a job.
-    pub fn retry(&self) -> Retry {
-        match &self.kind {
+impl CallErrorKind for ErrorKind {
+    const SERVICE: &'static str = "Fastio";
+    const REQUEST_ID: &'static str = "x-ve-reqid";
+    const NOT_FOUND: ErrorKind = ErrorKind::NotFound;
+    const UNREADABLE: ErrorKind = ErrorKind::Unreadable;
+
+    fn of(cause: Cause) -> Self {
+        match cause {
+            Cause::Request | Cause::Content => ErrorKind::Rejected,
+            Cause::Transport => ErrorKind::Unavailable { wait: None },
+            Cause::Oversize => ErrorKind::Unreadable,
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
             ErrorKind::Unauthorized | ErrorKind::PaymentRequired => Retry::Pause,
             ErrorKind::Forbidden { reason } if reason.as_deref().is_some_and(concerns_every_call) => {
                 Retry::Pause
@@ -82,84 +80,42 @@ impl Error {
         }
     }
 
-    pub fn is_not_found(&self) -> bool {
-        self.kind == ErrorKind::NotFound
+    fn does(&self) -> &'static str {
+        match self {
+            ErrorKind::NotFound => "has no such thing",
+            ErrorKind::Unauthorized => "does not accept the API key",
+            ErrorKind::Forbidden { .. } => "refuses access",
+            ErrorKind::RateLimited { .. } => "asks us to slow down",
+            ErrorKind::PaymentRequired => "wants a subscription or credits",
+            ErrorKind::Locked => "says the file is locked",
+            ErrorKind::Conflict => "reports a conflict",
+            ErrorKind::Stale { .. } => "has another version of the file than the one named",
+            ErrorKind::Rejected => "does not take the request",
+            ErrorKind::Unavailable { .. } => "is not available",
+            ErrorKind::Unreadable => "sent an answer we cannot use",
+        }
     }
+}
 
-    /// Whether Fastio may have done what was asked in spite of this error.
-    pub fn may_have_happened(&self) -> bool {
-        self.phase.may_have_happened(self.status)
-    }
-
+impl Error {
     /// Whether Fastio's own message holds `word`, in any case.
     pub(super) fn mentions(&self, word: &str) -> bool {
         self.message.to_ascii_lowercase().contains(word)
     }
 
     /// An answer that is not a success.
-    pub(super) fn refused(operation: &'static str, reply: &Reply, secrets: &[&str]) -> Self {
+    pub(super) fn refused(operation: &'static str, reply: &Reply) -> Self {
         let refusal = Envelope::open(reply).map(|envelope| envelope.refusal().unwrap_or_default());
         let kind = kind(&reply.head, refusal.as_ref());
         let Refusal { code, reason, message, .. } = refusal.unwrap_or_default();
         let message = [reason, message].into_iter().flatten().collect::<Vec<_>>().join(": ");
-        let error = Error::answered(operation, kind, &reply.head, &excerpt(&message, secrets));
-        Error { code: code.map(|code| excerpt(&code, secrets)), ..error }
-    }
-
-    /// A success that does not hold what it must.
-    pub(super) fn unreadable(operation: &'static str, head: &Head, what: &str) -> Self {
-        Error::answered(operation, ErrorKind::Unreadable, head, what)
-    }
-
-    pub(super) fn answered(operation: &'static str, kind: ErrorKind, head: &Head, message: &str) -> Self {
-        Error {
-            kind,
-            operation,
-            status: Some(head.status.as_u16()),
-            request_id: request_id(head),
-            phase: Phase::ResponseStarted,
-            code: None,
-            message: message.into(),
-        }
-    }
-
-    pub(super) fn failed(operation: &'static str, failure: Failure) -> Self {
-        let kind = match failure.cause {
-            Cause::Request | Cause::Content => ErrorKind::Rejected,
-            Cause::Transport => ErrorKind::Unavailable { wait: None },
-            Cause::Oversize => ErrorKind::Unreadable,
-        };
-        Error {
-            kind,
-            operation,
-            status: failure.head.as_ref().map(|head| head.status.as_u16()),
-            request_id: failure.head.as_deref().and_then(request_id),
-            phase: failure.phase,
-            code: None,
-            message: failure.detail.into(),
-        }
+        let error = Error::answered(operation, kind, &reply.head, &excerpt(&message));
+        Error { code: code.map(|code| excerpt(&code)), ..error }
     }
 
     /// An answer lacks something without which nothing can be concluded from it.
     pub fn unsaid(what: &str) -> Self {
         Error::gave_up("reading a node", &format!("it does not say {what}"))
-    }
-
-    /// We stopped asking.
-    pub(super) fn gave_up(operation: &'static str, why: &str) -> Self {
-        Error {
-            kind: ErrorKind::Unreadable,
-            operation,
-            status: None,
-            request_id: None,
-            phase: Phase::ResponseStarted,
-            code: None,
-            message: why.into(),
-        }
-    }
-
-    pub(super) fn unusable(operation: &'static str, error: Unusable) -> Self {
-        Error::failed(operation, error.into())
     }
 }
 
@@ -206,45 +162,6 @@ fn window_ends(head: &Head, now: i64) -> Option<Duration> {
         .into_iter()
         .find_map(|name| until_second(&head.headers, name, now))
 }
-
-fn request_id(head: &Head) -> Option<String> {
-    head.header("x-ve-reqid").map(|id| excerpt(id, &[])).filter(|id| !id.is_empty())
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            ErrorKind::NotFound => "has no such thing",
-            ErrorKind::Unauthorized => "does not accept the API key",
-            ErrorKind::Forbidden { .. } => "refuses access",
-            ErrorKind::RateLimited { .. } => "asks us to slow down",
-            ErrorKind::PaymentRequired => "wants a subscription or credits",
-            ErrorKind::Locked => "says the file is locked",
-            ErrorKind::Conflict => "reports a conflict",
-            ErrorKind::Stale { .. } => "has another version of the file than the one named",
-            ErrorKind::Rejected => "does not take the request",
-            ErrorKind::Unavailable { .. } => "is not available",
-            ErrorKind::Unreadable => "sent an answer we cannot use",
-        };
-        write!(f, "Fastio {what} ({})", self.operation)?;
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
-        }
-        if let Some(status) = self.status {
-            write!(f, " [status {status}")?;
-            if let Some(code) = &self.code {
-                write!(f, ", code {code}")?;
-            }
-            if let Some(id) = &self.request_id {
-                write!(f, ", request {id}")?;
-            }
-            f.write_str("]")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Error {}
 
 #[cfg(test)]
 mod tests;

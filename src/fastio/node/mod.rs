@@ -61,7 +61,7 @@ pub struct Hash {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
     pub items: Vec<T>,
-    /// Entries that cannot be read: what they stand for is there, and nobody knows what it is.
+    /// Entries that cannot be read: what they stand for is there, but unknown.
     pub unreadable: u64,
     pub next: Option<String>,
 }

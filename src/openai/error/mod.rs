@@ -1,6 +1,5 @@
 //! What can go wrong in a call to OpenAI, and what it means for a job.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,22 +7,11 @@ use serde_json::Value;
 use crate::http::reply::{Cause, excerpt};
 use crate::http::value::Fields;
 use crate::http::wait::server_now;
-use crate::http::{Failure, Head, Phase, Reply, Retry, Unusable, retry_after};
+use crate::http::{CallError, CallErrorKind, Head, Reply, Retry, retry_after};
 
-/// A failed call to OpenAI. Displays as one sentence for a person, without URL, key or body.
-#[derive(Debug, Clone)]
-pub struct Error {
-    pub kind: ErrorKind,
-    /// What we were doing, as in "uploading a file".
-    pub operation: &'static str,
-    /// The HTTP status, if an answer came.
-    pub status: Option<u16>,
-    /// OpenAI's name for the request (`x-request-id`), or where none came the one we gave it, by which OpenAI's support
-    /// finds it too (its API reference on `X-Client-Request-Id`).
-    pub request_id: Option<String>,
-    pub phase: Phase,
-    message: Box<str>,
-}
+/// A failed call to OpenAI. Where OpenAI gave the request no name, `request_id` is the one we gave it, by which OpenAI's
+/// support finds it too (its API reference on `X-Client-Request-Id`).
+pub type Error = CallError<ErrorKind>;
 
 /// What callers tell apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,10 +50,23 @@ struct Refusal {
     code: Option<String>,
 }
 
-impl Error {
-    /// What this failure means for a job.
-    pub fn retry(&self) -> Retry {
-        match &self.kind {
+impl CallErrorKind for ErrorKind {
+    const SERVICE: &'static str = "OpenAI";
+    const REQUEST_ID: &'static str = "x-request-id";
+    const NOT_FOUND: ErrorKind = ErrorKind::NotFound;
+    const UNREADABLE: ErrorKind = ErrorKind::Unreadable;
+
+    fn of(cause: Cause) -> Self {
+        match cause {
+            Cause::Request => ErrorKind::Rejected { code: None },
+            Cause::Transport => ErrorKind::Unavailable { wait: None },
+            Cause::Oversize => ErrorKind::Unreadable,
+            Cause::Content => ErrorKind::Content,
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
             ErrorKind::Unauthorized
             | ErrorKind::Forbidden
             | ErrorKind::QuotaExhausted
@@ -80,77 +81,36 @@ impl Error {
         }
     }
 
-    pub fn is_not_found(&self) -> bool {
-        self.kind == ErrorKind::NotFound
+    fn does(&self) -> &'static str {
+        match self {
+            ErrorKind::NotFound => "has no such thing",
+            ErrorKind::Unauthorized => "does not accept the API key",
+            ErrorKind::Forbidden => "refuses access",
+            ErrorKind::QuotaExhausted => "says the account has no credit left",
+            ErrorKind::StorageFull => "says the project's file storage is full",
+            ErrorKind::RateLimited { .. } => "asks us to slow down",
+            ErrorKind::StillProcessing => "is still busy with it",
+            ErrorKind::Rejected { .. } => "does not take the request",
+            ErrorKind::TooLarge => "says it is too large",
+            ErrorKind::Content => "was not sent the whole content",
+            ErrorKind::Unavailable { .. } => "is not available",
+            ErrorKind::Unreadable => "sent an answer we cannot use",
+        }
     }
+}
 
+impl Error {
     /// Whether OpenAI names this object in its refusal of a request: it is about the object, and not about the request.
     pub fn names(&self, id: &str) -> bool {
         matches!(self.kind, ErrorKind::Rejected { .. } | ErrorKind::NotFound) && self.message.contains(id)
     }
 
-    /// Whether OpenAI may have done what was asked in spite of this error.
-    pub fn may_have_happened(&self) -> bool {
-        self.phase.may_have_happened(self.status)
-    }
-
-    /// An answer that is not a success.
-    /// `object` is what the request was about, by its id.
-    pub(super) fn refused(
-        operation: &'static str,
-        reply: &Reply,
-        (secrets, object): (&[&str], Option<&str>),
-    ) -> Self {
+    /// An answer that is not a success. `object` is what the request was about, by its id.
+    pub(super) fn refused(operation: &'static str, reply: &Reply, object: Option<&str>) -> Self {
         let refusal = Refusal::read(reply);
-        let kind = kind(&reply.head, (refusal.as_ref(), object));
+        let kind = kind(&reply.head, refusal.as_ref(), object);
         let message = refusal.unwrap_or_default().message;
-        Error::answered(operation, kind, &reply.head, &excerpt(&message, secrets))
-    }
-
-    /// A success that does not hold what it must.
-    pub(super) fn unreadable(operation: &'static str, head: &Head, what: &str) -> Self {
-        Error::answered(operation, ErrorKind::Unreadable, head, what)
-    }
-
-    pub(super) fn answered(operation: &'static str, kind: ErrorKind, head: &Head, message: &str) -> Self {
-        Error {
-            kind,
-            operation,
-            status: Some(head.status.as_u16()),
-            request_id: request_id(head),
-            phase: Phase::ResponseStarted,
-            message: message.into(),
-        }
-    }
-
-    pub(super) fn failed(operation: &'static str, failure: Failure) -> Self {
-        let kind = match failure.cause {
-            Cause::Request => ErrorKind::Rejected { code: None },
-            Cause::Transport => ErrorKind::Unavailable { wait: None },
-            Cause::Oversize => ErrorKind::Unreadable,
-            Cause::Content => ErrorKind::Content,
-        };
-        Error {
-            kind,
-            operation,
-            status: failure.head.as_ref().map(|head| head.status.as_u16()),
-            request_id: failure.head.as_deref().and_then(request_id),
-            phase: failure.phase,
-            message: failure.detail.into(),
-        }
-    }
-
-    /// We stopped asking.
-    pub(super) fn gave_up(operation: &'static str, why: &str) -> Self {
-        let detail = why.to_owned();
-        Error {
-            kind: ErrorKind::Unreadable,
-            ..Error::failed(operation, Failure::transport(Phase::ResponseStarted, detail))
-        }
-    }
-
-    pub(super) fn unusable(operation: &'static str, error: Unusable) -> Self {
-        Error::failed(operation, error.into())
+        Error::answered(operation, kind, &reply.head, &excerpt(&message))
     }
 
     /// Names the request by the id we gave it, unless OpenAI named it.
@@ -210,7 +170,7 @@ impl Refusal {
 }
 
 /// The one place that says what a status means. `refusal` is what OpenAI says of it; None where something else spoke.
-fn kind(head: &Head, (refusal, object): (Option<&Refusal>, Option<&str>)) -> ErrorKind {
+fn kind(head: &Head, refusal: Option<&Refusal>, object: Option<&str>) -> ErrorKind {
     let wait = retry_after(&head.headers, server_now(&head.headers));
     let code = || ErrorKind::Rejected { code: refusal.and_then(|refusal| refusal.code.clone()) };
     match head.status.as_u16() {
@@ -233,41 +193,6 @@ fn kind(head: &Head, (refusal, object): (Option<&Refusal>, Option<&str>)) -> Err
         _ => ErrorKind::Unreadable,
     }
 }
-
-fn request_id(head: &Head) -> Option<String> {
-    head.header("x-request-id").map(|id| excerpt(id, &[])).filter(|id| !id.is_empty())
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            ErrorKind::NotFound => "has no such thing",
-            ErrorKind::Unauthorized => "does not accept the API key",
-            ErrorKind::Forbidden => "refuses access",
-            ErrorKind::QuotaExhausted => "says the account has no credit left",
-            ErrorKind::StorageFull => "says the project's file storage is full",
-            ErrorKind::RateLimited { .. } => "asks us to slow down",
-            ErrorKind::StillProcessing => "is still busy with it",
-            ErrorKind::Rejected { .. } => "does not take the request",
-            ErrorKind::TooLarge => "says it is too large",
-            ErrorKind::Content => "was not sent the whole content",
-            ErrorKind::Unavailable { .. } => "is not available",
-            ErrorKind::Unreadable => "sent an answer we cannot use",
-        };
-        write!(f, "OpenAI {what} ({})", self.operation)?;
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
-        }
-        match (self.status, &self.request_id) {
-            (Some(status), Some(id)) => write!(f, " [status {status}, request {id}]"),
-            (Some(status), None) => write!(f, " [status {status}]"),
-            (None, Some(id)) => write!(f, " [request {id}]"),
-            (None, None) => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
 
 #[cfg(test)]
 mod tests;

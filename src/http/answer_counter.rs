@@ -1,4 +1,4 @@
-//! Whether a service answers at all. What a job got done is no proof of that: it may never have come to ask.
+//! Whether a service answers at all. What a job got done is no proof of that: it may have ended without a request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,11 +7,11 @@ use super::{Failure, Reply};
 
 /// Counts the answers that only a service which works can give. Clones count together.
 #[derive(Debug, Clone, Default)]
-pub struct Pulse(Arc<AtomicU64>);
+pub struct AnswerCounter(Arc<AtomicU64>);
 
-impl Pulse {
-    /// Takes note of what a request came to, and hands it on.
-    pub fn felt(&self, reply: Result<Reply, Failure>) -> Result<Reply, Failure> {
+impl AnswerCounter {
+    /// Counts what a request came to, if it is an answer, and returns it.
+    pub fn observe(&self, reply: Result<Reply, Failure>) -> Result<Reply, Failure> {
         let answers = |reply: &Reply| !reply.head.status.is_server_error() && reply.head.status != 408;
         if reply.as_ref().is_ok_and(answers) {
             self.0.fetch_add(1, Ordering::Relaxed);
