@@ -119,7 +119,7 @@ impl Parts {
             config.openai.project.as_deref(),
         )?;
         let database = Database::open(&config.database.url).await?;
-        clock.go_on(&database).await.context("reading how late it was")?;
+        clock.go_on(&database).await.context("reading the persisted time")?;
         run::existing::meet(&database, &rules, clock.now()).await.context("writing down the rules")?;
         let queue = Queue::new(database.clone(), clock.clone(), config.queue.clone());
         let runs = Runs::new(run::Parts {
@@ -196,7 +196,7 @@ fn definitions(config: &Config, rules: &Rules) -> anyhow::Result<Vec<run::Defini
 /// How a server starts.
 #[derive(Debug, Default)]
 pub struct Start {
-    /// Listens here: somebody had to know the address beforehand.
+    /// Listens here: the address had to be known beforehand.
     pub listener: Option<TcpListener>,
     /// Begins with an empty database although OpenAI holds copies that another one made.
     pub anew: bool,
@@ -228,7 +228,7 @@ impl App {
         let Parts { database, queue, work, receive, feed } = Parts::build(config, clock.clone()).await?;
         let place = || config.database.url.clone();
         work.sync.begin(anew).await.with_context(place)?;
-        clock.write_down(&database).await.context("writing down how late it is")?;
+        clock.persist(&database).await.context("persisting the time")?;
         let recovered = queue.recover().await.context("taking over the last server's jobs")?;
         let listener = match listener {
             Some(listener) => listener,
@@ -279,7 +279,7 @@ impl App {
         });
         let (kept, until) = (database.clone(), stop.clone());
         parts.spawn(async move {
-            keep_running("clock", &until, || clock.keep(&kept, until.clone())).await;
+            keep_running("clock", &until, || clock.persist_until(&kept, until.clone())).await;
             "clock"
         });
         for _ in 0..queue.workers() {

@@ -1,5 +1,5 @@
 //! Work that only computes, kept from the threads that answer requests: what a document or an answer makes take long
-//! holds up other such work, and nobody else.
+//! holds up other such work, and nothing else.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Default for Compute {
 }
 
 impl Compute {
-    /// Does `work` when there is room. It must have an end of its own: nobody can break it off, and whoever waits for it
+    /// Does `work` when there is room. It must have an end of its own: it cannot be broken off, and what waits for it
     /// may go away.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let room = self.room.clone().acquire_owned().await.expect("it is never closed");
@@ -36,7 +36,7 @@ impl Compute {
             Ok(done) => done,
             // A panic is its job's, as if it had been made there.
             Err(Ok(panic)) => resume_unwind(panic),
-            // The runtime ends, and with it whoever waits here.
+            // The runtime ends, and with it the task that waits here.
             Err(Err(_)) => std::future::pending().await,
         }
     }

@@ -1,7 +1,7 @@
 //! A panic stays where it happened: the work that panicked has failed, and nothing else has.
 //!
 //! What is kept of a panic is what the programmer wrote and where, never a value: an `expect` prints the error it met,
-//! which may hold a URL with a token in it or a line of somebody's document.
+//! which may hold a URL with a token in it or a line of a document.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -26,7 +26,7 @@ const CALM: Duration = Duration::from_secs(10 * 60);
 const MOST_CHARACTERS: usize = 300;
 
 thread_local! {
-    /// Catchers on this thread's stack. Whoever catches tells; the hook tells of the rest.
+    /// Catchers on this thread's stack. A panic that is caught is logged where it is caught; the hook logs the rest.
     static CATCHERS: Cell<u32> = const { Cell::new(0) };
     /// Where the last panic of this thread was.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -91,13 +91,14 @@ pub async fn keep_running<F: Future<Output = ()>>(
     stop: &CancellationToken,
     run: impl FnMut() -> F,
 ) {
-    begin_again(part, stop, (run, Rests(FIRST_REST))).await;
+    begin_again(part, stop, run, Rests(FIRST_REST)).await;
 }
 
 async fn begin_again<F: Future<Output = ()>>(
     part: &'static str,
     stop: &CancellationToken,
-    (mut run, mut rests): (impl FnMut() -> F, Rests),
+    mut run: impl FnMut() -> F,
+    mut rests: Rests,
 ) {
     loop {
         let begun = Instant::now();
@@ -185,7 +186,7 @@ mod tests {
         begin_again("part", &stop, (run, at_once())).await;
         assert_eq!(starts, 10);
         stop.cancel();
-        begin_again("part", &stop, (|| async { panic!("for ever") }, Rests(LONGEST_REST))).await;
+        begin_again("part", &stop, || async { panic!("for ever") }, Rests(LONGEST_REST)).await;
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub mod http;
 pub mod job;
 pub mod lenient;
 pub mod listen;
-mod mistake;
+
 pub mod openai;
 pub mod operate;
 pub mod own;
@@ -34,4 +34,5 @@ pub mod request_id;
 pub mod result;
 pub mod rule;
 pub mod run;
+mod setting_error;
 pub mod sync;

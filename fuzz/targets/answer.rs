@@ -3,7 +3,7 @@
 #![no_main]
 
 use docket::result::quote::Document;
-use docket::result::render::{Answer, Entry, Provenance, Report, csv, digest, digest_markdown, markdown};
+use docket::result::render::{Answer, Entry, Provenance, ResultPage, csv, digest, digest_markdown, markdown};
 use docket::result::schema::Schema;
 use ground::pieces;
 use libfuzzer_sys::fuzz_target;
@@ -43,7 +43,7 @@ fuzz_target!(|data: &[u8]| {
         finished_at: 1,
         tokens: None,
     };
-    let report = Report {
+    let report = ResultPage {
         provenance,
         answer: Answer::Data { schema: &schema, result: &result, checks: &checks },
         notes: &[],

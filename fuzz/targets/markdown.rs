@@ -1,7 +1,7 @@
 //! A model's free text: whatever it is, a report of it shows text and does nothing, in two renderers.
 #![no_main]
 
-use docket::result::render::{Answer, Provenance, Report, markdown};
+use docket::result::render::{Answer, Provenance, ResultPage, markdown};
 use libfuzzer_sys::fuzz_target;
 use renderers::{fault, rendered};
 
@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
         finished_at: 1,
         tokens: None,
     };
-    let report = markdown(&Report { provenance, answer: Answer::Text(text), notes: &[] });
+    let report = markdown(&ResultPage { provenance, answer: Answer::Text(text), notes: &[] });
     for html in rendered(&report) {
         assert_eq!(fault(&html), None, "{report:?} became {html:?}");
     }

@@ -27,7 +27,7 @@ pub enum Outcome {
 /// Why a command could not be carried out.
 #[derive(Debug)]
 pub enum Failure {
-    /// Whoever reads our output has had enough, as `head` does. Nothing went wrong.
+    /// The program that reads our output has ended, as `head` does. Nothing went wrong.
     ReaderGone,
     /// The settings or the arguments are wrong.
     Usage(String),

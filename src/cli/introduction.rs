@@ -1,4 +1,4 @@
-//! What `docket serve` says of itself at its start: what it is, what it has, and what it will do. So that whoever reads the
+//! What `docket serve` says of itself at its start: what it is, what it has, and what it will do. So that a reader of the
 //! log knows which program worked by which settings on which database.
 
 use url::Url;
@@ -67,7 +67,7 @@ fn tell_of_dangers(config: &Config) {
     }
 }
 
-/// Host and port: the rest of a URL is nobody's business.
+/// Host and port: the rest of a URL may be secret.
 fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or(host.to_owned(), |port| format!("{host}:{port}"))

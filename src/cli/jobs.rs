@@ -38,7 +38,7 @@ enum Command {
     Show(One),
     /// Make dead or waiting jobs due now, with all their attempts
     Retry(Which),
-    /// Forget jobs that nobody works on; the file is looked at again with its next event
+    /// Forget jobs that no worker has in hand; the file is looked at again with its next event
     Discard(Which),
 }
 

@@ -210,7 +210,8 @@ async fn open_or_make(config: &Config) -> Result<Database, Failure> {
     .map_err(Failure::from_error)
 }
 
-/// Who works on the database, in words; asked before this process opens it. Where there is no database, nobody does.
+/// Which server works on the database, in words; asked before this process opens it. Where there is no database there is
+/// no server.
 fn server(config: &Config) -> Result<Option<String>, Failure> {
     match ServerLock::holder(&config.database.url) {
         Err(OpenError::Missing(_)) => Ok(None),

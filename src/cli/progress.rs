@@ -66,7 +66,7 @@ fn comma(note: &str) -> String {
     if note.is_empty() { String::new() } else { format!(", {note}") }
 }
 
-/// Whole numbers: nobody reads the digits behind the point of a rate.
+/// Whole numbers: the digits behind the point of a rate tell a reader nothing.
 fn rate(state: &ProgressState, out: &mut dyn std::fmt::Write) {
     let _ = write!(out, "{}", HumanCount(state.per_sec().round() as u64));
 }

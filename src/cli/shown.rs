@@ -1,6 +1,6 @@
 //! Text that is fit to be shown. Names, reasons and answers come from outside, and what a terminal obeys or hides may
 //! stand in any of them. Every printer of [`super::output`] takes this type and no other, and only [`super::text::Paint`]
-//! adds colours, so no text reaches a terminal as somebody else wrote it.
+//! adds colours, so no text of others reaches a terminal as they wrote it.
 
 use std::fmt::Write as _;
 use std::ops::{Add, AddAssign};

@@ -59,7 +59,7 @@ impl Signals {
                 _ => {}
             }
         }
-        // Whoever started it with `nohup` wants it to outlive the terminal.
+        // With `nohup` it was started to outlive the terminal.
         let wanted = STOP.iter().filter(|number| **number != Number::HUP || !is_hangup_ignored());
         let stop = wanted.map(|number| signal(kind(number))).collect::<io::Result<_>>()?;
         Ok(Signals { stop })

@@ -11,7 +11,7 @@ use super::{open, output, server};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::feed::store::Way;
-use crate::operate::status::{About, COPY_STATES, FILE_STATES, JOB_STATES, RUN_STATES, Seen, of};
+use crate::operate::status::{About, COPY_STATES, FILE_STATES, JOB_STATES, RUN_STATES, Status, of};
 use crate::operate::verdict::{Verdict, Word};
 use crate::queue::store::PauseRow;
 
@@ -29,7 +29,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
     let server = server(config)?;
     let database = open(config).await?;
-    let seen = Seen::read(&database).await;
+    let seen = Status::read(&database).await;
     database.close().await;
     let seen = seen?;
     let (about, verdict) = (config.about(), Verdict::of(&seen, server.is_some()));
@@ -55,7 +55,7 @@ struct Told<'a> {
 }
 
 /// How it is told to a person.
-impl Seen {
+impl Status {
     fn words(&self, told: &Told<'_>, paint: Paint) -> Vec<Shown> {
         let Told { about, server, verdict, now } = *told;
         let mut fields = Fields::new("change feed".len(), paint);
@@ -113,7 +113,7 @@ impl Seen {
         }
         if unanswered > 0 {
             let conversations = count(unanswered.unsigned_abs(), "empty conversation");
-            let words = format!("{conversations} may be at OpenAI that nobody can find");
+            let words = format!("{conversations} may be at OpenAI, which has no list of them");
             fields.words("unanswered", Mood::Plain, &words);
         }
     }

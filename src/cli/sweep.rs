@@ -106,7 +106,10 @@ fn words(report: &Report, paint: Paint) -> Vec<Shown> {
     note(report.strangers, "entries of the vector stores cannot be proved to be ours, and are left alone.");
     note(report.unreadable, "entries of the lists cannot be read; what they stand for is left as it is.");
     note(report.unanswered, "conversations may be at OpenAI, empty; it has no list of them, so they stay.");
-    note(report.ambiguous, "File objects may be lost uploads of ours; nobody can tell which, so all stay.");
+    note(
+        report.ambiguous,
+        "File objects may be lost uploads of ours; which ones cannot be known, so all stay.",
+    );
     lines.extend(super::spared(&report.spared).into_iter().map(Shown::from));
     for stopped in &report.stopped {
         let words = format!(

@@ -187,7 +187,7 @@ fn end(text: &str, width: usize) -> &str {
     &text[first.unwrap_or(text.len())..]
 }
 
-/// Words of somebody else on one line: how they were laid out does not matter.
+/// Words of others on one line: how they were laid out does not matter.
 pub fn prose(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! Writes down from time to time how late it is, and says so when the machine's clock steps.
+//! Persists the current time every now and then, and logs when the machine's clock steps.
 
 use std::time::Duration;
 
@@ -21,35 +21,35 @@ impl Clock {
     /// The database's.
     pub async fn go_on(&self, database: &Database) -> Result<(), Error> {
         if let Some(seen) = store::seen(&mut *database.read().acquire().await?).await? {
-            self.not_before(seen);
+            self.advance_to(seen);
         }
         Ok(())
     }
 
-    /// Writes the time down until `stop`, and once more then.
-    pub async fn keep(&self, database: &Database, stop: CancellationToken) {
+    /// Persists the time until `stop`, and once more then.
+    pub async fn persist_until(&self, database: &Database, stop: CancellationToken) {
         let mut behind = false;
         while !stop.is_cancelled() {
             tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(EVERY) => {} }
-            behind = self.tell(behind);
-            if let Err(error) = self.write_down(database).await {
-                tracing::warn!(error = %error, "cannot write down the time; trying again");
+            behind = self.log_step(behind);
+            if let Err(error) = self.persist(database).await {
+                tracing::warn!(error = %error, "cannot persist the time; trying again");
             }
         }
     }
 
-    /// Writes the time down.
+    /// Persists the time.
     ///
     /// # Errors
     /// The database's.
-    pub async fn write_down(&self, database: &Database) -> Result<(), Error> {
+    pub async fn persist(&self, database: &Database) -> Result<(), Error> {
         let mut transaction = database.begin().await?;
         store::see(&mut transaction, self.now()).await?;
         transaction.commit().await
     }
 
-    /// Says once that the machine's clock went back, and once that it has caught up. Whether it is behind.
-    fn tell(&self, behind: bool) -> bool {
+    /// Logs once that the machine's clock went back, and once that it has caught up. Returns whether it is behind.
+    fn log_step(&self, behind: bool) -> bool {
         let ahead = self.ahead();
         if !behind && ahead > WORTH_A_LINE_MS {
             let seconds = ahead / 1000;

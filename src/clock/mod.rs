@@ -1,6 +1,6 @@
 //! The one clock. Everything that asks the time is given it, so that a test moves time instead of waiting for it.
 //!
-//! A machine's clock may step: it was wrong at the start, somebody sets it, a virtual machine is moved. So there are two
+//! A machine's clock may step: it was wrong at the start, a person sets it, a virtual machine is moved. So there are two
 //! times. The *wall clock* is what the machine says, and what others' times are compared with: a signature's, a File
 //! object's. *Docket's time* is what is written down and what everything waits by. It is the wall clock's, but it never
 //! goes back: when the wall clock does, it runs on at nine tenths of the speed until that has caught up. An hour is made
@@ -134,8 +134,8 @@ impl Clock {
         (now - at - leapt).max(0)
     }
 
-    /// It is at least this late.
-    pub fn not_before(&self, at: i64) {
+    /// Sets Docket's time to `at`, unless it is later already.
+    pub fn advance_to(&self, at: i64) {
         let now = self.now();
         let mut state = lock(&self.shared.state);
         if at > now {
@@ -215,9 +215,9 @@ mod tests {
     fn a_server_goes_on_where_the_last_one_was() {
         let (_, clock) = Machine::new();
         let late = clock.now() + HOUR;
-        clock.not_before(late);
+        clock.advance_to(late);
         assert_eq!(clock.now(), late);
-        clock.not_before(late - 2 * HOUR);
+        clock.advance_to(late - 2 * HOUR);
         assert_eq!(clock.now(), late);
         assert_eq!(clock.wall() + HOUR, clock.now());
     }

@@ -1,14 +1,14 @@
 //! What is wrong with a secret or key as it is written, told without it. Pure.
 //!
-//! A secret that anybody knows or can guess lets anybody in, and one with a quotation mark or a byte order mark in it
-//! lets nobody in: both look well until the first delivery.
+//! A secret that is public or can be guessed lets strangers in, and one with a quotation mark or a byte order mark in it
+//! lets no sender in: both look well until the first delivery.
 
 use crate::receive::signature::{LEAST_KEY_BYTES, key_bytes};
 
 /// The webhook secret of the stand-ins, which `docket sandbox` prints: `whsec_` and a fixed text in base64.
 pub const PUBLIC_SECRET: &str = "whsec_ZG9ja2V0LXNhbmRib3gtaXMtbm90LXNlY3JldA==";
 
-/// Secrets that stand in documents and sources everybody can read: ours, and the examples of Standard Webhooks.
+/// Secrets that stand in public documents and sources: ours, and the examples of Standard Webhooks.
 const PUBLISHED: [&str; 6] = [
     PUBLIC_SECRET,
     "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==",
@@ -59,10 +59,12 @@ pub enum Fault {
     Placeholder,
     #[error("has a character in it that no key has: copy it once more")]
     NotAscii,
-    #[error("is published, so anybody can sign with it: take the one that was made for your webhook alone")]
+    #[error(
+        "is published, so every stranger can sign with it: take the one that was made for your webhook alone"
+    )]
     Published,
     #[error(
-        "can be guessed: it must hold at least {LEAST_KEY_BYTES} bytes that nobody chose; have another one made where it \
+        "can be guessed: it must hold at least {LEAST_KEY_BYTES} bytes made by chance; have another one made where it \
          comes from"
     )]
     Weak,

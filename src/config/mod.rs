@@ -18,13 +18,13 @@ use url::Url;
 
 use crate::operate::status::About;
 use crate::rule::{RuleError, RuleSettings, Rules};
-use crate::{database, feed, mistake, operate, queue, receive, run, sync};
+use crate::{database, feed, operate, queue, receive, run, setting_error, sync};
 
 pub use base_url::Way;
 pub use fault::{Fault, PUBLIC_SECRET};
 pub use secrets::Secrets;
 
-/// Where the settings are when nobody says otherwise.
+/// Where the settings are when neither flag nor environment says otherwise.
 const DEFAULT_PATH: &str = "docket.toml";
 
 /// What Docket works by.
@@ -250,7 +250,7 @@ impl Config {
             message,
         };
         // The file alone first: only then does an error tell its line.
-        let told = |error: &toml::de::Error| file_error(mistake::in_text(text, error));
+        let told = |error: &toml::de::Error| file_error(setting_error::in_text(text, error));
         let file: File = toml::from_str(text).map_err(|error| told(&error))?;
         let overrides = overlay::overrides(sources)?;
         let file = if overrides.is_empty() {

@@ -4,7 +4,7 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::{ConfigError, File, Sources};
-use crate::mistake::{is_name, words};
+use crate::setting_error::{is_name, words};
 
 /// Variables that have names of their own.
 const NAMED: [(&str, &str); 3] = [

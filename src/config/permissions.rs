@@ -1,5 +1,5 @@
 //! Who else on this machine could read what only Docket should know, or change what it works by. Nothing is changed here:
-//! whoever gave the rights may have had a reason, and is told.
+//! the person who gave the rights may have had a reason, and is told.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -18,7 +18,7 @@ const SECRET_FILES: [&str; 5] = [
     "DOCKET_ADMIN_TOKEN_FILE",
 ];
 
-/// What a user who is neither owner nor of the group may do. Rights of the group are somebody's choice: systems give each
+/// What a user who is neither owner nor of the group may do. Rights of the group are a person's choice: systems give each
 /// user a group of its own, and packages give a service's group the right to read.
 const READ: u32 = 0o004;
 const WRITE: u32 = 0o002;

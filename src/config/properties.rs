@@ -1,4 +1,4 @@
-//! Whatever somebody writes into the settings: there are settings, or an error that says where and what to do, and no
+//! Whatever is written into the settings: there are settings, or an error that says where and what to do, and no
 //! error shows a value.
 
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::overlay;
 use super::{Config, ConfigError, File, Sources};
-use crate::mistake;
+use crate::setting_error;
 
 /// Every setting with its default, as the example file shows them. `documents.rs` in tests/it keeps that complete.
 fn known() -> Vec<(String, String, Value)> {
@@ -18,8 +18,9 @@ fn known() -> Vec<(String, String, Value)> {
             section = name.strip_suffix(']').filter(|name| !name.starts_with('[')).map(str::to_owned);
         }
         let Some(section) = &section else { continue };
-        let setting =
-            line.strip_prefix("# ").filter(|line| line.split(" = ").next().is_some_and(mistake::is_name));
+        let setting = line
+            .strip_prefix("# ")
+            .filter(|line| line.split(" = ").next().is_some_and(setting_error::is_name));
         let Some(mut setting) = setting.and_then(|line| line.parse::<Table>().ok()) else { continue };
         for (name, value) in std::mem::take(&mut setting) {
             known.push((section.clone(), name, value));
@@ -80,7 +81,7 @@ proptest! {
     #[test]
     fn any_text_is_settings_or_an_error_that_says_where_and_what(text in any::<String>()) {
         if let Err(error) = toml::from_str::<File>(&text) {
-            says_where_and_what(&mistake::in_text(&text, &error));
+            says_where_and_what(&setting_error::in_text(&text, &error));
         }
     }
 

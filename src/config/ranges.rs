@@ -41,7 +41,7 @@ impl Config {
                 "queue.stop_seconds",
                 queue.stop_seconds.into(),
                 0..=3600,
-                "whoever stops the server waits for it",
+                "a stop of the server waits for it",
             ),
             range(
                 "sync.index_deadline_seconds",

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
-use super::fault::{self, Fault};
+use super::fault;
 
-/// What nobody else may see.
+/// What only Docket may see.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     fastio_api_key: Option<SecretString>,
@@ -55,11 +55,16 @@ impl Secrets {
             ("OPENAI_WEBHOOK_SECRET", &self.openai_webhook),
         ];
         let each = lists.into_iter().flat_map(|(variable, list)| {
-            list.iter().enumerate().map(move |(place, secret)| (variable, (place + 1, list.len()), secret))
+            // Which of several it is, is told by its number.
+            let which = move |place: usize| match list.len() {
+                1 => variable.to_owned(),
+                _ => format!("{variable}, secret number {},", place + 1),
+            };
+            list.iter().enumerate().map(move |(place, secret)| (which(place), secret))
         });
-        each.filter_map(|(variable, which, secret)| {
+        each.filter_map(|(which, secret)| {
             let fault = fault::of_webhook_secret(secret.expose_secret(), is_at_home)?;
-            Some(bad(variable, which, fault))
+            Some(ConfigError::BadSecret { which, fault })
         })
         .collect()
     }
@@ -72,15 +77,9 @@ fn key(
 ) -> Result<SecretString, ConfigError> {
     let key = key.ok_or(ConfigError::NoSecret { variable, why })?;
     match fault::of_key(key.expose_secret()) {
-        Some(fault) => Err(bad(variable, (1, 1), fault)),
+        Some(fault) => Err(ConfigError::BadSecret { which: variable.to_owned(), fault }),
         None => Ok(key.clone()),
     }
-}
-
-/// Which of several it is, is told by its number.
-fn bad(variable: &str, (number, of): (usize, usize), fault: Fault) -> ConfigError {
-    let which = if of > 1 { format!("{variable}, secret number {number},") } else { variable.to_owned() };
-    ConfigError::BadSecret { which, fault }
 }
 
 /// The secrets in a variable, separated by commas.

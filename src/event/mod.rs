@@ -75,7 +75,7 @@ impl Source {
         }
     }
 
-    /// A sweep looks at what was there all along; everything else is somebody waiting for a change to arrive.
+    /// A sweep looks at what was there all along; everything else is a change that a person waits for.
     pub fn priority(self) -> Priority {
         match self {
             Source::Webhook | Source::Feed | Source::Operator => Priority::Live,

@@ -21,7 +21,7 @@ pub enum Task {
     /// Look at what this one folder lists, and list the folders in it: a part of the former.
     Listing { profile: Profile, node: NodeId },
     /// List this workspace or share as a whole, or every rule's, and look at each file that differs from what we know:
-    /// something happened there, and nobody says to what.
+    /// something happened there, to what is not said.
     Relist { profile: Option<Profile> },
     /// Bring the rule's run over this file a step further, or start it.
     Run { profile: Profile, node: NodeId, rule: String },

@@ -16,7 +16,7 @@ pub fn fitting(limits: Limits) -> Limits {
     if limits.connections + limits.waiting <= room {
         return limits;
     }
-    // Fewer that wait cost the strangers among them; fewer that are served cost everybody.
+    // Fewer that wait cost the strangers among them; fewer that are served cost all senders.
     let connections = limits.connections.min(room * 3 / 4);
     if connections < limits.connections {
         tracing::warn!(

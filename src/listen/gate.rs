@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Lets one log line through per [`GATE_INTERVAL`] and counts the others, so that whoever can make us log cannot fill
+/// Lets one log line through per [`GATE_INTERVAL`] and counts the others, so that a client that can make us log cannot fill
 /// the disk with it.
 #[derive(Debug)]
 pub struct Gate {

@@ -38,10 +38,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use layers::id_of;
-use peer::{Known, Peer};
+use peer::{KnownPeers, Peer};
 pub use seats::Visitor;
 use seats::{Bounds, Seat, Seats};
-use stream::Patient;
+use stream::LingeringStream;
 
 /// How long to wait after the operating system could not give us a connection (too many open files, as a rule).
 const ACCEPT_TROUBLE: Duration = Duration::from_millis(200);
@@ -68,7 +68,7 @@ pub struct Limits {
     /// How long a request's head may take, and how long a connection may idle.
     pub header_time: Duration,
     pub header_bytes: usize,
-    /// How long a request that nobody has vouched for keeps its connection, at least, when others want one.
+    /// How long a request that is not proven keeps its connection, at least, when others want one.
     pub request_time: Duration,
     /// How long requests in hand may take to finish at a stop.
     pub stop_time: Duration,
@@ -119,7 +119,7 @@ struct Site {
 pub async fn serve(listener: TcpListener, offer: Offer, stop: CancellationToken) {
     let Offer { router, limits, tell } = offer;
     let router = layers::around(router, tell.clone());
-    let known = Arc::new(Known::default());
+    let known = Arc::new(KnownPeers::default());
     let request_time = limits.request_time;
     let waiting = Bounds { places: limits.waiting, a_second: ARRIVALS_A_SECOND, request_time };
     let served = Bounds { places: limits.connections, a_second: SERVED_A_SECOND, request_time };
@@ -202,15 +202,15 @@ async fn connection(site: Arc<Site>, stream: TcpStream, place: Seat, watcher: Wa
         () = site.stop.cancelled() => return,
     };
     drop(place);
-    // Whoever hung up or said too little in time is owed no answer.
+    // A client that hung up or sent too little in time is owed no answer.
     if let Ok(Ok((head, seat))) = begun {
         // In a box of its own, so that a connection which only waits is small.
-        let stream = Patient::new(head, stream, site.tell.clone());
+        let stream = LingeringStream::new(head, stream, site.tell.clone());
         Box::pin(serve_one(&site, stream, seat, watcher)).await;
     }
 }
 
-async fn serve_one(site: &Site, stream: Patient, seat: Seat, watcher: Watcher) {
+async fn serve_one(site: &Site, stream: LingeringStream, seat: Seat, watcher: Watcher) {
     let (visitor, router) = (seat.visitor(), TowerToHyperService::new(site.router.clone()));
     let service = service_fn(move |mut request: Request<Incoming>| {
         let in_hand = visitor.begin();

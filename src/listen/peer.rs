@@ -29,9 +29,9 @@ impl From<IpAddr> for Peer {
 
 /// The addresses from which something right came lately, and until when they are known.
 #[derive(Default)]
-pub struct Known(Mutex<HashMap<Peer, Instant>>);
+pub struct KnownPeers(Mutex<HashMap<Peer, Instant>>);
 
-impl Known {
+impl KnownPeers {
     /// The list, to look many addresses up in.
     pub fn list(&self) -> List<'_> {
         // A thread that panicked in here changed one address or none.
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn the_list_of_the_known_forgets_after_a_day_and_holds_only_so_many() {
-        let (known, now) = (Known::default(), Instant::now());
+        let (known, now) = (KnownPeers::default(), Instant::now());
         let peer = |n: u32| Peer::from(IpAddr::from(n.to_be_bytes()));
         for n in 0..=1_024 {
             known.list().add(peer(n), now + Duration::from_secs(n.into()));

@@ -1,4 +1,4 @@
-//! What whoever asked is told when a request is not taken: RFC 9457 problem documents. They never say which check of a
+//! What a client is told when its request is not taken: RFC 9457 problem documents. They never say which check of a
 //! signature failed, and never repeat anything that was sent.
 
 use std::time::Duration;

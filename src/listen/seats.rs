@@ -1,11 +1,11 @@
 //! Who may hold a connection when more are wanted than there may be. There are two such places: where a request's head is
 //! waited for, and the fewer ones where requests are served.
 //!
-//! Whoever connects costs us something before we know who it is. So nobody is turned away for being one too many:
-//! somebody gives way, and the order in which they do keeps those apart who only hold a connection and those who use it.
-//! First goes whoever asks nothing, the longest silent first; then who is still sending what nobody has vouched for; last
-//! who has brought something right. A delivery that waits for its commit never goes. A sender needs milliseconds between
-//! connecting and being vouched for, and whoever holds connections must keep making new ones, at its own cost.
+//! A connection costs us something before we know its sender. So none is turned away for being one too many: another one
+//! is closed instead, and the order in which they are closed keeps those apart that are only held and those that are used.
+//! First goes the idle connection that was silent longest; then one whose request is not proven yet; last one over which
+//! something right came. A delivery that waits for its commit is never closed. A sender needs milliseconds between
+//! connecting and being proven, and a client that holds connections must keep making new ones, at its own cost.
 //!
 //! *Addresses.* Among equals one of the address with the most connections gives way, and none of an address with fewer than
 //! the average, so one address can crowd out itself only. There is no limit per address, because behind a proxy all senders
@@ -25,16 +25,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::gate::Gate;
-use super::peer::{Known, Peer};
+use super::peer::{KnownPeers, Peer};
 
 /// How many connections there may be, and how fast they may change.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     pub places: usize,
-    /// How many can be made to give way in a second. Whoever is pressed out comes back at once if it wants to, so this is what
-    /// those can cost us; and who waits for a place waits for all before it at this rate.
+    /// How many can be made to give way in a second. A client that lost its connection may come back at once, so this is what
+    /// such clients can cost us; and a connection that waits for a place waits for all before it at this rate.
     pub a_second: u32,
-    /// How long a request that nobody vouches for keeps its place, at least.
+    /// How long a request that is not proven keeps its place, at least.
     pub request_time: Duration,
 }
 
@@ -49,14 +49,14 @@ impl Bounds {
 /// Between two looks at who is old enough to give way.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 
-/// Everybody who is connected.
+/// The connections there are.
 pub struct Seats {
     limit: usize,
-    /// How long who asks nothing, and who asks, keeps a seat that others want.
+    /// How long an idle connection, and one with a request, keeps a seat that others want.
     grace: (Duration, Duration),
-    known: Arc<Known>,
+    known: Arc<KnownPeers>,
     state: Mutex<State>,
-    /// Who waits does so in the order of arrival, strangers in one line and the known in the other.
+    /// Connections wait in the order of arrival, strangers in one line and known senders in the other.
     lines: [tokio::sync::Mutex<()>; 2],
     /// Told when a seat becomes free.
     freed: Notify,
@@ -88,7 +88,7 @@ struct Taken {
 enum Stage {
     /// No request is in hand.
     Idle,
-    /// One is, and nobody has vouched for it yet.
+    /// One is, and it is not proven yet.
     Asking,
     /// One is that must be answered.
     Vouched,
@@ -123,14 +123,14 @@ impl Taken {
 }
 
 impl Seats {
-    pub fn new(bounds: Bounds, known: Arc<Known>) -> Arc<Seats> {
+    pub fn new(bounds: Bounds, known: Arc<KnownPeers>) -> Arc<Seats> {
         let grace = (bounds.grace(), bounds.grace().max(bounds.request_time));
         let (state, lines, freed, gate) =
             (Mutex::default(), Default::default(), Notify::new(), Gate::default());
         Arc::new(Seats { limit: bounds.places, grace, known, state, lines, freed, gate })
     }
 
-    /// Takes a seat, from somebody else if need be.
+    /// Takes a seat, from another connection if need be.
     pub async fn take(self: &Arc<Self>, peer: Peer) -> Seat {
         let line = usize::from(self.known.list().has(peer, Instant::now()));
         let _first = self.lines[line].lock().await;
@@ -139,7 +139,7 @@ impl Seats {
             if let Some(seat) = self.try_take(peer, Instant::now()) {
                 return seat;
             }
-            // Everybody is too new to give way, but not for longer than this.
+            // All connections are too new to give way, but not for longer than this.
             let _ = tokio::time::timeout(self.grace.0.max(SHORTEST_WAIT), freed).await;
         }
     }
@@ -157,7 +157,7 @@ impl Seats {
         Some(Seat { visitor: Visitor { seats: self.clone(), id, peer }, give_way })
     }
 
-    /// Who must give way to a connection from `peer`: nobody while there is room, and perhaps nobody can.
+    /// Which connection must give way to one from `peer`: none while there is room, and perhaps none can.
     fn who_gives_way(&self, state: &State, peer: Peer, now: Instant) -> Option<Option<u64>> {
         let list = self.known.list();
         let is_known = |(peer, _): &(&Peer, &Party)| list.has(**peer, now);
@@ -179,7 +179,7 @@ impl Seats {
             .map(|(_, party)| *party)
             .filter(|party| party.can_give_way(QUEUES.len()) > 0)
             .collect();
-        // While there are enough of the others, whoever delivered does not go only because they are all too new.
+        // While there are enough of the others, one that delivered is not closed only because they are all too new.
         let unproven: usize = crowd.iter().map(|party| party.can_give_way(UNPROVEN)).sum();
         let queues = if unproven >= (self.limit / 8).max(1) { UNPROVEN } else { QUEUES.len() };
         // Those with less than the average are not the crowd, however long they have been idle.
@@ -225,7 +225,7 @@ impl State {
         self.change(id, |taken| taken.stage = Stage::Vouched);
         let taken = self.seats.remove(&id).expect("who is removed has a seat");
         self.delivering -= 1;
-        let party = self.parties.get_mut(&taken.peer).expect("every seat is somebody's");
+        let party = self.parties.get_mut(&taken.peer).expect("every seat belongs to a peer");
         party.seats -= 1;
         if party.seats == 0 {
             self.parties.remove(&taken.peer);
@@ -236,7 +236,7 @@ impl State {
     /// Changes a connection that has not given way yet, and puts it at the end of the queue where it belongs now.
     fn change(&mut self, id: u64, change: impl FnOnce(&mut Taken)) {
         let Some(taken) = self.seats.get_mut(&id) else { return };
-        let party = self.parties.get_mut(&taken.peer).expect("every seat is somebody's");
+        let party = self.parties.get_mut(&taken.peer).expect("every seat belongs to a peer");
         match taken.queue() {
             Some(queue) => {
                 party.queues[queue].remove(&taken.turn);
@@ -255,7 +255,7 @@ impl State {
     }
 }
 
-/// A connection's right to be served. It ends when this is dropped, or earlier when somebody else is to be served.
+/// A connection's right to be served. It ends when this is dropped, or earlier when another connection is to be served.
 pub struct Seat {
     visitor: Visitor,
     give_way: Arc<Notify>,
@@ -266,7 +266,7 @@ impl Seat {
         self.visitor.clone()
     }
 
-    /// Returns when the seat is somebody else's.
+    /// Returns when the seat was given to another connection.
     pub async fn gives_way(&self) {
         self.give_way.notified().await;
     }
@@ -283,7 +283,7 @@ impl Drop for Seat {
     }
 }
 
-/// Whoever is at the other end of a connection. Every request carries it among its extensions.
+/// The client at the other end of a connection. Every request carries it among its extensions.
 #[derive(Clone)]
 pub struct Visitor {
     seats: Arc<Seats>,

@@ -20,8 +20,9 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const HANG_UP: Duration = Duration::from_secs(1);
 const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 
-/// A stream that gives up on a peer which does not take what we write, and that hangs up gently.
-pub struct Patient {
+/// A stream that gives up on a peer which does not read what we write, and that reads on for a moment after it closed its own
+/// side.
+pub struct LingeringStream {
     stream: TcpStream,
     /// What was read of it already, and is to be read first.
     head: io::Cursor<Vec<u8>>,
@@ -33,9 +34,15 @@ pub struct Patient {
     tell: Option<Tell>,
 }
 
-impl Patient {
+impl LingeringStream {
     pub fn new(head: Vec<u8>, stream: TcpStream, tell: Tell) -> Self {
-        Patient { stream, head: io::Cursor::new(head), giving_up: None, discarded: 0, tell: Some(tell) }
+        LingeringStream {
+            stream,
+            head: io::Cursor::new(head),
+            giving_up: None,
+            discarded: 0,
+            tell: Some(tell),
+        }
     }
 
     /// Before an answer is written: whether the peer is still there for it. hyper does not say, because it goes on for those
@@ -63,7 +70,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for LingeringStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -74,14 +81,14 @@ impl AsyncRead for Patient {
             return Pin::new(&mut self.head).poll_read(cx, buf);
         }
         if length > 0 {
-            // Nobody needs it any more, and a connection may be kept for long.
+            // It is not needed any more, and a connection may be kept for long.
             self.head = io::Cursor::default();
         }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for LingeringStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.look_for_peer();
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);

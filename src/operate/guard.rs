@@ -1,4 +1,4 @@
-//! Who may ask. With a token, whoever has it. Without one, this machine: and a page in somebody's browser here is not this
+//! Which clients may ask. With a token, those that have it. Without one, this machine: and a page in a browser here is not this
 //! machine, though its requests come from it. Such a page either says where it comes from (`Origin`, `Sec-Fetch-Site`), or
 //! reaches us under a name of its own that it had point here, so the name in `Host` must be ours.
 
@@ -52,7 +52,7 @@ pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> 
         Some(given) if token.is(given).await => return next.run(request).await,
         Some(_) => {
             if let Some(suppressed) = gate.pass() {
-                tracing::warn!(suppressed, "somebody sent the operator listener a wrong token");
+                tracing::warn!(suppressed, "a client sent the operator listener a wrong token");
             }
         }
         None => {}

@@ -35,7 +35,7 @@ use verdict::Word;
 pub use settings::{Error, Listen, Settings};
 pub use snapshot::Observer;
 
-/// A person, a monitor and a page or two.
+/// A person, a monitor and a few pages hold one connection each; 64 leave room for what forgets to close its own.
 const LIMITS: Limits = Limits {
     connections: 64,
     waiting: 64,
@@ -100,7 +100,7 @@ fn router(observer: Observer, asked: Guard) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
         })
         .layer(middleware::from_fn_with_state(ANSWER_TIME, in_time))
-        // Around all of it, so that nobody learns without a token what there is.
+        // Around all of it, so that without a token no client learns what there is.
         .layer(middleware::from_fn_with_state(asked, guard::guard))
 }
 

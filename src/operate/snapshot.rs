@@ -1,14 +1,14 @@
-//! The status as it was a moment ago. Whoever asks gets the last one, so that any number of monitors and pages cost one
+//! The status as it was a moment ago. A request gets the last one, so that any number of monitors and pages cost one
 //! reading of the database a second, on a connection that no worker needs.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use super::status::{About, Row, Seen};
+use super::status::{About, Row, Status};
 use super::verdict::Verdict;
 use crate::database::{Database, Error};
 
-/// How old an answer may be. Nobody reads faster, and a monitor asks every few seconds at most.
+/// How old an answer may be. A person reads no faster, and a monitor asks every few seconds at most.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// What is answered.
@@ -39,7 +39,7 @@ impl Observer {
         Observer { database, about: Arc::new(about), last: Arc::default(), turn: Arc::default() }
     }
 
-    /// The status; when somebody is reading it already, the one before, if there is one.
+    /// The status; while it is being read already, the one before, if there is one.
     ///
     /// # Errors
     /// The database's.
@@ -50,13 +50,13 @@ impl Observer {
         let _turn = match (self.turn.try_lock(), self.last()) {
             (Ok(turn), _) => turn,
             (Err(_), Some(last)) => return Ok(last),
-            // The first of all: everybody waits for that one.
+            // The first of all: every request waits for that one.
             (Err(_), None) => self.turn.lock().await,
         };
         if let Some(fresh) = self.last().filter(|last| last.is_fresh()) {
             return Ok(fresh);
         }
-        let seen = Seen::read(&self.database).await?;
+        let seen = Status::read(&self.database).await?;
         let snapshot = Arc::new(Snapshot {
             verdict: Verdict::of(&seen, true),
             rows: seen.rows(&self.about, true),
@@ -82,7 +82,7 @@ mod tests {
         let database = Database::open(&url).await.unwrap();
         let about = About { version: "1", database: "docket.db".into(), rules: Vec::new() };
         let observer = Observer::new(database.clone(), about);
-        // Until this is given back nobody can read the status.
+        // Until this is given back the status cannot be read.
         let busy = database.observer().acquire().await.unwrap();
         let look = || {
             let observer = observer.clone();

@@ -62,7 +62,7 @@ pub struct Row {
 }
 
 /// Everything there is a number for.
-pub struct Seen {
+pub struct Status {
     pub inbox: i64,
     /// The change that has waited longest for being searchable, and what it waits for.
     pub oldest: Option<Oldest>,
@@ -87,7 +87,7 @@ pub struct Oldest {
     pub why: String,
 }
 
-impl Seen {
+impl Status {
     /// Reads all of it as of one moment.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Seen {
         let pauses = queue::store::pauses(&mut connection).await?;
         let delivered = receive::waiting_since(&mut connection).await?;
         let job = queue::presence::oldest(&mut connection).await?;
-        Ok(Seen {
+        Ok(Status {
             inbox: receive::waiting(&mut connection).await?,
             oldest: oldest(delivered, job.as_ref(), &pauses),
             jobs: queue::store::counts(&mut connection).await?,

@@ -39,7 +39,7 @@ pub enum Weak {
     Short,
     #[error("repeats a few characters")]
     Monotonous,
-    #[error("is, or is built around, a text that everybody tries first")]
+    #[error("is, or is built around, a text that is among the first to be tried")]
     Placeholder,
 }
 
@@ -79,7 +79,7 @@ const FORGET: Duration = Duration::from_secs(60);
 /// While there is guessing, tokens are looked at one at a time and each waits. A right one waits in the same line, or a guesser
 /// would know by the first moment and hang up. It is the whole listener's line and not an address's: behind a proxy all
 /// have one address, and who has many addresses would have many lines. The line is fair and as long as there are
-/// connections, so nobody is locked out; and it costs nobody anything who presents no token.
+/// connections, so no client is locked out; and it costs a client nothing that presents no token.
 #[derive(Debug)]
 pub struct Guarded {
     token: SecretString,

@@ -2,18 +2,18 @@
 
 use serde::Serialize;
 
-use super::status::{Seen, of};
+use super::status::{Status, of};
 use crate::queue::waiting::paused;
 
 /// How it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Word {
-    /// What is left to do will be done without anybody.
+    /// What is left to do will be done without a person.
     Well,
     /// Something waits that only a person can put right.
     NeedsPerson,
-    /// Nobody works on this database.
+    /// No server works on this database.
     NoServer,
 }
 
@@ -46,9 +46,9 @@ pub struct Verdict {
 impl Verdict {
     /// Judges what was seen, with or without a server.
     ///
-    /// An outage is none of it: it ends by itself, and nobody here can shorten it. Neither is a result that needs review, or
-    /// a model that declined: those are answers, for whoever reads them, and the same model would give them again.
-    pub fn of(seen: &Seen, server: bool) -> Verdict {
+    /// An outage is none of it: it ends by itself, and no person here can shorten it. Neither is a result that needs review, or
+    /// a model that declined: those are answers, for their readers, and the same model would give them again.
+    pub fn of(seen: &Status, server: bool) -> Verdict {
         let mut reasons = Vec::new();
         if !server {
             reasons.push("no server works on this database: docket serve".to_owned());

@@ -63,7 +63,8 @@ pub fn response(body: &[u8]) -> Result<Option<String>, serde_json::Error> {
     Ok(id.filter(|_| webhook.r#type.starts_with("response.")))
 }
 
-/// Whether a response may be called that. What nobody can ask OpenAI about must make no job, which would only die.
+/// Whether it may be the id of a response. One that cannot stand in a request to OpenAI must make no job, which would only
+/// die.
 fn is_id(response: &str) -> bool {
     response.len() <= LONGEST_ID
         && response.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
@@ -96,8 +97,8 @@ impl Hints {
             self.requests.counters.add(Count::Dropped("response_id"), 1);
             return Ok(0);
         }
-        let kept = self.keep(&signed, response, now).await;
-        let jobs = kept.map_err(|error| {
+        let recorded = self.record(&signed, response, now).await;
+        let jobs = recorded.map_err(|error| {
             tracing::error!(error = %error, "a webhook of OpenAI could not be kept");
             let retry_after = Refused::Busy.retry_after();
             let problem = Problem::unavailable("the database cannot be written", retry_after);
@@ -108,7 +109,7 @@ impl Hints {
         Ok(jobs)
     }
 
-    async fn keep(&self, signed: &Signed, response: String, now: i64) -> Result<u32, database::Error> {
+    async fn record(&self, signed: &Signed, response: String, now: i64) -> Result<u32, database::Error> {
         let mut transaction = self.database.begin().await?;
         store::forget_webhooks(&mut transaction, now - REMEMBERED_MS).await?;
         if !store::remember_webhook(&mut transaction, &signed.id, now).await? {

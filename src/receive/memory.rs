@@ -1,15 +1,15 @@
 //! The memory that all bodies share, and who gives it back when there is too little.
 //!
-//! A body that nobody has vouched for yet only borrows its share. When there is too little for the next piece of another, the
-//! largest such body gives way, a stranger's before a known sender's: so whoever sends much and proves nothing can fill the
-//! memory, but keeps nobody out who sends less. Deliveries that were proven keep their share until they are on disk.
+//! A body whose signature is not checked yet only borrows its share. When there is too little for the next piece of another,
+//! the largest such body gives way, a stranger's before a known sender's: so a client that sends much and proves nothing can
+//! fill the memory, but keeps no body out that is smaller. Deliveries that were proven keep their share until they are on disk.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// There is too little memory, and nobody has to give way for this.
+/// There is too little memory, and no other body has to give way for this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLittle;
 
@@ -61,7 +61,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// Borrows `bytes` more, from whoever borrows most if need be.
+    /// Borrows `bytes` more, from the largest borrower if need be.
     pub fn grow(&mut self, bytes: usize) -> Result<(), TooLittle> {
         let mut books = self.memory.books();
         let wanted = books.borrowed.get(&self.id).ok_or(TooLittle)?.rank(bytes);
@@ -79,13 +79,13 @@ impl Share {
         Ok(())
     }
 
-    /// From now on nobody else can have it.
+    /// From now on no other body can have it.
     pub fn keep(&mut self) -> Result<(), TooLittle> {
         self.kept = self.memory.books().borrowed.remove(&self.id).ok_or(TooLittle)?.bytes;
         Ok(())
     }
 
-    /// Returns when somebody else needs the memory more.
+    /// Returns when another body needs the memory more.
     pub async fn gives_way(&self) {
         self.give_way.notified().await;
     }

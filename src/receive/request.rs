@@ -1,4 +1,4 @@
-//! Reads a webhook's request, whoever sends it: in the order of what each check costs us. Media type, length, and whether
+//! Reads a webhook's request, of Fastio's or of OpenAI's: in the order of what each check costs us. Media type, length, and whether
 //! its head claims a signature that is readable and timely; only then is its body read, and its signature checked.
 
 use std::panic::resume_unwind;

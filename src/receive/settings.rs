@@ -16,8 +16,8 @@ const ACK_CEILING_MS: u32 = 2_900;
 /// How long a request may take to be proven when others want its connection. A sender's small body comes with its head.
 const REQUEST_TIME: Duration = Duration::from_millis(100);
 
-/// Connections that may wait for their first request, for each that is served. They take a tenth of its memory, and who only
-/// holds one costs least while nobody presses it out.
+/// Connections that may wait for their first request, for each that is served. They take a tenth of its memory, and a
+/// client that only holds one costs least while it is left in peace.
 const WAITING: usize = 8;
 
 /// hyper refuses to read into less.

@@ -19,7 +19,7 @@ use super::render;
 const TAKEN: &str = ".csv, .tsv, .txt, .md, .json, .png and .jpg";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     Table,
     Text,
     Markdown,
@@ -28,24 +28,24 @@ pub enum Kind {
     Picture(&'static [u8]),
 }
 
-impl Kind {
+impl FileKind {
     /// The kind of a file that is called so, or why it is left out.
-    pub fn of(name: &str) -> Result<Kind, String> {
+    pub fn of(name: &str) -> Result<FileKind, String> {
         let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
         match extension.as_deref() {
-            Some("csv" | "tsv") => Ok(Kind::Table),
-            Some("txt") => Ok(Kind::Text),
-            Some("md") => Ok(Kind::Markdown),
-            Some("json") => Ok(Kind::Json),
-            Some("png") => Ok(Kind::Picture(b"\x89PNG\r\n\x1a\n")),
-            Some("jpg" | "jpeg") => Ok(Kind::Picture(b"\xff\xd8\xff")),
+            Some("csv" | "tsv") => Ok(FileKind::Table),
+            Some("txt") => Ok(FileKind::Text),
+            Some("md") => Ok(FileKind::Markdown),
+            Some("json") => Ok(FileKind::Json),
+            Some("png") => Ok(FileKind::Picture(b"\x89PNG\r\n\x1a\n")),
+            Some("jpg" | "jpeg") => Ok(FileKind::Picture(b"\xff\xd8\xff")),
             _ => Err(format!("was left out, because only {TAKEN} files are taken")),
         }
     }
 
     /// The content as it may be written beside a document, or why it is left out.
     pub fn harmless(self, content: Vec<u8>) -> Result<Vec<u8>, String> {
-        if let Kind::Picture(first) = self {
+        if let FileKind::Picture(first) = self {
             let is_one = content.starts_with(first);
             return is_one
                 .then_some(content)
@@ -55,13 +55,13 @@ impl Kind {
             .map_err(|_| "was left out, because it is no text in UTF-8".to_owned())?
             .trim_start_matches('\u{feff}');
         Ok(match self {
-            Kind::Table => render::harmless_table(text).into_bytes(),
-            Kind::Markdown => render::harmless_markdown(text).into_bytes(),
-            Kind::Json => match serde_json::from_str::<IgnoredAny>(text) {
+            FileKind::Table => render::harmless_table(text).into_bytes(),
+            FileKind::Markdown => render::harmless_markdown(text).into_bytes(),
+            FileKind::Json => match serde_json::from_str::<IgnoredAny>(text) {
                 Ok(IgnoredAny) => text.as_bytes().to_vec(),
                 Err(_) => return Err("was left out, because it is not JSON".to_owned()),
             },
-            Kind::Text | Kind::Picture(_) => render::visible(text).into_bytes(),
+            FileKind::Text | FileKind::Picture(_) => render::visible(text).into_bytes(),
         })
     }
 }
@@ -71,7 +71,9 @@ mod tests {
     use super::*;
 
     fn made(name: &str, content: &str) -> Result<String, String> {
-        Kind::of(name)?.harmless(content.as_bytes().to_vec()).map(|bytes| String::from_utf8(bytes).unwrap())
+        FileKind::of(name)?
+            .harmless(content.as_bytes().to_vec())
+            .map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
     #[test]
@@ -90,11 +92,11 @@ mod tests {
             "a.csv ",
             "a.md\u{200b}",
         ] {
-            assert!(Kind::of(name).is_err(), "{name}");
+            assert!(FileKind::of(name).is_err(), "{name}");
         }
         assert!(made("a.png", "<script>").is_err() && made("a.json", "<script>").is_err());
-        assert!(Kind::Text.harmless(vec![b'M', b'Z', 0x90, 0xff]).is_err());
-        assert!(Kind::of("a.JPG").unwrap().harmless(vec![0xff, 0xd8, 0xff, 0xe0]).is_ok());
+        assert!(FileKind::Text.harmless(vec![b'M', b'Z', 0x90, 0xff]).is_err());
+        assert!(FileKind::of("a.JPG").unwrap().harmless(vec![0xff, 0xd8, 0xff, 0xe0]).is_ok());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::admit::Standing;
-use super::engine::Traced;
+use super::engine::LostResponse;
 use super::frame;
 use super::row::{Outcome, Run};
 use super::settings::{Definition, Engine};
@@ -116,17 +116,17 @@ impl Runs {
     }
 
     /// Finds out whether a response exists whose creation nobody saw answered.
-    pub(super) async fn trace(&self, run: &Run, definition: &Definition) -> Result<(), Verdict> {
+    pub(super) async fn find_lost(&self, run: &Run, definition: &Definition) -> Result<(), Verdict> {
         let begun_at = run.begun_at.unwrap_or(run.created_at);
         let age = self.clock.since(begun_at);
         let conversation = run.conversation.as_deref().unwrap_or_default();
-        match definition.engine.trace(&self.openai, conversation).await {
-            Ok(Traced::Exists(response)) => self.record(run.id, &[Change::Response(&response)]).await,
-            Ok(Traced::Ended(ended)) => self.ended(run, definition, *ended).await,
-            Ok(Traced::Nothing) if age < traceless_ms(definition) => {
+        match definition.engine.find_lost(&self.openai, conversation).await {
+            Ok(LostResponse::Exists(response)) => self.record(run.id, &[Change::Response(&response)]).await,
+            Ok(LostResponse::Ended(ended)) => self.ended(run, definition, *ended).await,
+            Ok(LostResponse::Nothing) if age < traceless_ms(definition) => {
                 Err(later(TRACE_AGAIN, "OpenAI did not answer to its creation; looking whether it runs"))
             }
-            Ok(Traced::Nothing) => {
+            Ok(LostResponse::Nothing) => {
                 tracing::warn!(run.id = run.id.0, "a run's creation left no trace; creating it once more");
                 self.record(run.id, &[Change::Again("its creation was not answered and left no trace")]).await
             }

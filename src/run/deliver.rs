@@ -17,7 +17,7 @@ use crate::job::verdict::fastio_verdict;
 use crate::openai::Usage;
 use crate::queue::Verdict;
 use crate::result::quote::Check;
-use crate::result::render::{self, Answer, Provenance, Report, Tokens};
+use crate::result::render::{self, Answer, Provenance, ResultPage, Tokens};
 use crate::sync::copy::Source;
 
 impl Runs {
@@ -228,7 +228,7 @@ impl Page {
                 .flatten()
                 .map(tokens),
         };
-        render::markdown(&Report { provenance, answer, notes: &notes })
+        render::markdown(&ResultPage { provenance, answer, notes: &notes })
     }
 }
 

@@ -20,7 +20,7 @@ const PAGES: usize = 20;
 
 /// What a look at a run's response found.
 #[derive(Debug)]
-pub enum Found {
+pub enum ResponseState {
     /// Not ended.
     Going,
     Ended(Box<Ended>),
@@ -30,7 +30,7 @@ pub enum Found {
 
 /// What was found where a response was begun and its reply was lost.
 #[derive(Debug)]
-pub enum Traced {
+pub enum LostResponse {
     /// Nothing, or nothing yet.
     Nothing,
     /// It exists under this id.
@@ -121,35 +121,44 @@ impl Engine {
     ///
     /// A conversation shows nothing of a response before that has completed (OpenAI's OpenAPI document), so nothing found
     /// is no proof that there is none. A thread lists its runs from their creation on.
-    pub async fn trace(&self, client: &Client, conversation: &str) -> Result<Traced, Error> {
+    pub async fn find_lost(&self, client: &Client, conversation: &str) -> Result<LostResponse, Error> {
         match self {
             Engine::Responses { .. } => {
                 let items = items(client, &ConversationId(conversation.to_owned())).await?;
                 Ok(if items.is_empty() {
-                    Traced::Nothing
+                    LostResponse::Nothing
                 } else {
-                    Traced::Ended(Box::new(from_items(&items)))
+                    LostResponse::Ended(Box::new(from_items(&items)))
                 })
             }
             Engine::Assistants { .. } => {
                 let runs = client.threads().runs(&ThreadId(conversation.to_owned())).await?;
-                Ok(runs.into_iter().next().map_or(Traced::Nothing, |run| Traced::Exists(run.id.0)))
+                Ok(runs
+                    .into_iter()
+                    .next()
+                    .map_or(LostResponse::Nothing, |run| LostResponse::Exists(run.id.0)))
             }
         }
     }
 
     /// How far the response is.
-    pub async fn look(&self, client: &Client, conversation: &str, response: &str) -> Result<Found, Error> {
+    pub async fn look(
+        &self,
+        client: &Client,
+        conversation: &str,
+        response: &str,
+    ) -> Result<ResponseState, Error> {
         match self {
             Engine::Responses { .. } => {
                 let id = ResponseId(response.to_owned());
-                found(client.response(&id).await).map(|response| response.map_or(Found::Lost, from_response))
+                found(client.response(&id).await)
+                    .map(|response| response.map_or(ResponseState::Lost, from_response))
             }
             Engine::Assistants { .. } => {
                 let (thread, id) = (ThreadId(conversation.to_owned()), RunId(response.to_owned()));
                 match found(client.threads().run(&thread, &id).await)? {
                     Some(run) => from_run(client, &thread, run).await,
-                    None => Ok(Found::Lost),
+                    None => Ok(ResponseState::Lost),
                 }
             }
         }
@@ -229,10 +238,10 @@ fn from_items(items: &[Item]) -> Ended {
     Ended { how, output, usage: None, model: None }
 }
 
-fn from_response(response: Response) -> Found {
+fn from_response(response: Response) -> ResponseState {
     let failure = || Failure { code: String::new(), message: "OpenAI does not say why".to_owned() };
     let how = match response.status {
-        Status::Queued | Status::InProgress | Status::Unknown(_) => return Found::Going,
+        Status::Queued | Status::InProgress | Status::Unknown(_) => return ResponseState::Going,
         Status::Completed => match response.output.waiting_for.first() {
             Some(what) if response.output.text.is_empty() => How::Stuck(what.clone()),
             _ => How::Completed,
@@ -241,7 +250,7 @@ fn from_response(response: Response) -> Found {
         Status::Failed => How::Failed(response.error.unwrap_or_else(failure)),
         Status::Cancelled => How::Cancelled,
     };
-    Found::Ended(Box::new(Ended {
+    ResponseState::Ended(Box::new(Ended {
         how,
         output: response.output,
         usage: response.usage,
@@ -249,11 +258,15 @@ fn from_response(response: Response) -> Found {
     }))
 }
 
-async fn from_run(client: &Client, thread: &ThreadId, run: crate::openai::Run) -> Result<Found, Error> {
+async fn from_run(
+    client: &Client,
+    thread: &ThreadId,
+    run: crate::openai::Run,
+) -> Result<ResponseState, Error> {
     let failure = || Failure { code: String::new(), message: "the server does not say why".to_owned() };
     let how = match run.status {
         RunStatus::Queued | RunStatus::InProgress | RunStatus::Cancelling | RunStatus::Unknown(_) => {
-            return Ok(Found::Going);
+            return Ok(ResponseState::Going);
         }
         RunStatus::RequiresAction => How::Stuck("the output of a tool".to_owned()),
         RunStatus::Completed => How::Completed,
@@ -272,5 +285,5 @@ async fn from_run(client: &Client, thread: &ThreadId, run: crate::openai::Run) -
         How::Completed | How::Incomplete(_) => client.threads().output(thread, &run.id).await?,
         _ => Output::default(),
     };
-    Ok(Found::Ended(Box::new(Ended { how, output, usage: run.usage, model: run.model })))
+    Ok(ResponseState::Ended(Box::new(Ended { how, output, usage: run.usage, model: run.model })))
 }

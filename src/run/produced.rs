@@ -14,7 +14,7 @@ use crate::http::Retry;
 use crate::job::verdict::openai_verdict;
 use crate::openai::{ContainerId, Error};
 use crate::queue::Verdict;
-use crate::result::harmless::Kind;
+use crate::result::harmless::FileKind;
 use crate::result::name::{beside, made_name};
 
 /// The most of one file. It is held in memory while it is fetched, and in the database until it is delivered.
@@ -52,7 +52,7 @@ impl Runs {
 
     /// The content of a file as it may be written, or why it is not taken.
     async fn fetch(&self, file: &Produced, room: u64) -> Result<Result<Vec<u8>, String>, Verdict> {
-        let kind = match Kind::of(&file.filename) {
+        let kind = match FileKind::of(&file.filename) {
             Ok(kind) => kind,
             Err(reason) => return Ok(Err(reason)),
         };

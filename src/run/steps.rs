@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::admit::Standing;
-use super::engine::{Ended, Found, How};
+use super::engine::{Ended, How, ResponseState};
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
 use super::store::{self, Change};
@@ -106,7 +106,7 @@ impl Runs {
         self.keep_lock(run).await?;
         match run.state {
             State::Wanted => self.begin(run, definition, standing).await,
-            State::Starting => self.trace(run, definition).await,
+            State::Starting => self.find_lost(run, definition).await,
             State::Running => self.look(run, definition).await,
             State::Answered => self.deliver(run, definition, standing).await,
             State::Ending | State::Ended => Ok(()),
@@ -161,29 +161,29 @@ impl Runs {
         let found = definition.engine.look(&self.openai, conversation, response).await;
         let age = self.clock.since(run.begun_at.unwrap_or(run.created_at));
         match found.map_err(|error| openai_verdict(&error))? {
-            Found::Ended(ended) => self.ended(run, definition, *ended).await,
-            Found::Lost if age < FRESH_MS => {
+            ResponseState::Ended(ended) => self.ended(run, definition, *ended).await,
+            ResponseState::Lost if age < FRESH_MS => {
                 Err(later(LOOK_AGAIN.0, "OpenAI does not show the new response yet"))
             }
-            Found::Lost => {
+            ResponseState::Lost => {
                 let reason =
-                    format!("OpenAI no longer has response {response}: it expired, or somebody deleted it");
+                    format!("OpenAI no longer has response {response}: it expired, or it was deleted");
                 self.record(run.id, &[Change::Quiet]).await?;
                 self.ending(run, Outcome::Failed, &reason).await
             }
-            Found::Going if age >= definition.deadline_ms => {
+            ResponseState::Going if age >= definition.deadline_ms => {
                 let cancelled = definition.engine.cancel(&self.openai, conversation, response).await;
                 cancelled.map_err(|error| openai_verdict(&error))?;
                 // What it wrote up to its last moment may be the answer.
                 match definition.engine.look(&self.openai, conversation, response).await {
-                    Ok(Found::Ended(ended)) => self.ended(run, definition, *ended).await,
-                    Ok(Found::Lost | Found::Going) => {
+                    Ok(ResponseState::Ended(ended)) => self.ended(run, definition, *ended).await,
+                    Ok(ResponseState::Lost | ResponseState::Going) => {
                         Err(later(LOOK_AGAIN.0, "it was cancelled and has not ended yet"))
                     }
                     Err(error) => Err(openai_verdict(&error)),
                 }
             }
-            Found::Going => {
+            ResponseState::Going => {
                 let wait = Duration::from_millis(u64::try_from(age / 10).unwrap_or(0));
                 Err(later(wait.clamp(LOOK_AGAIN.0, LOOK_AGAIN.1), "OpenAI is working on it"))
             }

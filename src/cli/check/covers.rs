@@ -3,19 +3,19 @@
 use std::io;
 
 use super::super::text::count;
-use super::Report;
+use super::CheckReport;
 use super::state::Known;
-use crate::fastio::{Client, Profile};
-use crate::feed::coverage::{Coverage, OfGlob, OfRule, coverage};
-use crate::rule::Rules;
+use crate::fastio::Profile;
+use crate::feed::coverage::{Coverage, OfGlob, OfRule};
 
-/// Looks through the files of `profile`, and answers the rules that write beside a file that both cover.
-pub async fn covers(
-    report: &mut Report,
-    (client, profile): (&Client, &Profile),
-    (rules, known): (&Rules, &Known),
+/// Reports what the rules cover in `profile`, and returns the rules that write beside a file that both cover.
+pub fn covers(
+    report: &mut CheckReport,
+    profile: &Profile,
+    covered: Result<Coverage<'_>, String>,
+    known: &Known,
 ) -> io::Result<Vec<(String, String, String)>> {
-    let covered = match coverage(client, profile, rules).await {
+    let covered = match covered {
         Ok(covered) => covered,
         Err(error) => {
             report.fail("sweep", format!("the files of {profile} cannot be listed: {error}"))?;
@@ -33,7 +33,7 @@ pub async fn covers(
     Ok(shared.collect())
 }
 
-fn rule(report: &mut Report, all: &Coverage<'_>, one: &OfRule<'_>) -> io::Result<()> {
+fn rule(report: &mut CheckReport, all: &Coverage<'_>, one: &OfRule<'_>) -> io::Result<()> {
     let check = format!("rule {}", one.rule.name);
     let of = match all.whole {
         true => count(all.files, "file"),
@@ -81,7 +81,7 @@ fn near(glob: &OfGlob<'_>) -> String {
 }
 
 /// Says which files are not run over because they were there before the rule.
-fn spared(report: &mut Report, one: &OfRule<'_>, known: &Known) -> io::Result<()> {
+fn spared(report: &mut CheckReport, one: &OfRule<'_>, known: &Known) -> io::Result<()> {
     let name = &one.rule.name;
     if !one.rule.spares_existing {
         return Ok(());

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::Access;
 use tokio::net::TcpListener;
 
-use super::Report;
+use super::CheckReport;
 use crate::config::{Config, permissions};
 use crate::database::{Database, Inspection, OpenError, ServerLock};
 use crate::receive::signature::{Policy, Verifier};
@@ -30,7 +30,7 @@ pub enum Schema {
 }
 
 /// Settings that cannot work, whatever else is right; and files that others can read.
-pub fn settings(report: &mut Report, config: &Config) -> io::Result<()> {
+pub fn settings(report: &mut CheckReport, config: &Config) -> io::Result<()> {
     const CHECK: &str = "settings";
     let unusable = config.unusable();
     for wrong in &unusable {
@@ -46,7 +46,7 @@ pub fn settings(report: &mut Report, config: &Config) -> io::Result<()> {
 }
 
 /// Looks at the database and makes none: the server that makes it may be another user's.
-pub async fn database(report: &mut Report, config: &Config) -> io::Result<Place> {
+pub async fn database(report: &mut CheckReport, config: &Config) -> io::Result<Place> {
     const CHECK: &str = "database";
     let url = &config.database.url;
     let nothing = Place { in_use: false, schema: Schema::None };
@@ -74,7 +74,7 @@ pub async fn database(report: &mut Report, config: &Config) -> io::Result<Place>
     }
 }
 
-fn missing(report: &mut Report, path: &Path) -> io::Result<()> {
+fn missing(report: &mut CheckReport, path: &Path) -> io::Result<()> {
     const CHECK: &str = "database";
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let shown = path.display();
@@ -97,7 +97,7 @@ fn missing(report: &mut Report, path: &Path) -> io::Result<()> {
     }
 }
 
-fn judge(report: &mut Report, seen: &Inspection, in_use: bool) -> io::Result<()> {
+fn judge(report: &mut CheckReport, seen: &Inspection, in_use: bool) -> io::Result<()> {
     const CHECK: &str = "database";
     let Inspection { sqlite, missing, unknown } = seen;
     let writable = format!("writable, SQLite {sqlite}");
@@ -115,7 +115,7 @@ fn judge(report: &mut Report, seen: &Inspection, in_use: bool) -> io::Result<()>
     }
 }
 
-pub fn secret(report: &mut Report, config: &Config) -> io::Result<()> {
+pub fn secret(report: &mut CheckReport, config: &Config) -> io::Result<()> {
     const CHECK: &str = "webhook secret";
     let policy: Policy = match config.receive.check() {
         Ok(policy) => policy,
@@ -138,27 +138,35 @@ pub fn secret(report: &mut Report, config: &Config) -> io::Result<()> {
     }
 }
 
-pub async fn listener(report: &mut Report, config: &Config, in_use: bool) -> io::Result<()> {
-    free(report, ("public listener", "receive.listen", config.receive.listen), in_use).await
+pub async fn listener(report: &mut CheckReport, config: &Config, in_use: bool) -> io::Result<()> {
+    let (setting, address) = ("receive.listen", config.receive.listen);
+    free(report, &Listener { check: "public listener", setting, address }, in_use).await
 }
 
-pub async fn operator(report: &mut Report, config: &Config, in_use: bool) -> io::Result<()> {
+pub async fn operator(report: &mut CheckReport, config: &Config, in_use: bool) -> io::Result<()> {
     const CHECK: &str = "operator listener";
     if let Err(error) = config.operate.check(config.secrets.admin_token.as_ref()) {
         return report.fail(CHECK, error.to_string());
     }
     match config.operate.listen.0 {
-        Some(address) => free(report, (CHECK, "operate.listen", address), in_use).await,
+        Some(address) => {
+            free(report, &Listener { check: CHECK, setting: "operate.listen", address }, in_use).await
+        }
         None => report.ok(CHECK, "off"),
     }
 }
 
-/// Whether a server could listen on `address`, which `setting` names.
-async fn free(
-    report: &mut Report,
-    (check, setting, address): (&str, &str, SocketAddr),
-    in_use: bool,
-) -> io::Result<()> {
+/// Where a server is to listen.
+struct Listener {
+    check: &'static str,
+    /// Names the address.
+    setting: &'static str,
+    address: SocketAddr,
+}
+
+/// Whether a server could listen there.
+async fn free(report: &mut CheckReport, listener: &Listener, in_use: bool) -> io::Result<()> {
+    let Listener { check, setting, address } = *listener;
     match TcpListener::bind(address).await {
         Ok(_) => report.ok(check, format!("{address} is free")),
         Err(error) if error.kind() == ErrorKind::AddrInUse && in_use => {

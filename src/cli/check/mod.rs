@@ -55,7 +55,7 @@ enum Level {
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
-    let mut report = Report { rows: Vec::new(), live: (!arguments.form.json).then(Paint::stdout) };
+    let mut report = CheckReport { rows: Vec::new(), live: (!arguments.form.json).then(Paint::stdout) };
     if arguments.ready {
         ready::ask(&mut report, config).await?;
         if report.live.is_none() {
@@ -73,8 +73,9 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     local::secret(&mut report, config)?;
     local::listener(&mut report, config, place.in_use).await?;
     local::operator(&mut report, config, place.in_use).await?;
-    remote::fastio(&mut report, config, (&subject, &known)).await?;
-    remote::openai(&mut report, config, (&subject, &known, place.schema)).await?;
+    let checked = Checked { config, subject: &subject, known: &known };
+    remote::fastio(&mut report, &checked).await?;
+    remote::openai(&mut report, &checked, place.schema).await?;
     report.end()
 }
 
@@ -85,8 +86,15 @@ struct Subject {
     definitions: Vec<Definition>,
 }
 
+/// What the services are asked about.
+struct Checked<'a> {
+    config: &'a Config,
+    subject: &'a Subject,
+    known: &'a Known,
+}
+
 /// The rows so far; for a person each is shown as soon as it is known.
-struct Report {
+struct CheckReport {
     rows: Vec<Row>,
     live: Option<Paint>,
 }
@@ -97,7 +105,7 @@ const NAME: usize = 17;
 /// Where the messages begin.
 const TEXT: usize = 4 + 2 + NAME + 2;
 
-impl Report {
+impl CheckReport {
     fn ok(&mut self, check: impl Into<String>, message: impl Into<String>) -> io::Result<()> {
         self.add(Level::Ok, check.into(), message.into())
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::super::text::{head, prose};
-use super::Report;
+use super::CheckReport;
 use crate::config::Config;
 use crate::http::{self, Base};
 
@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(3);
 /// A problem document of ours is shorter; another program's answer may be anything.
 const SHOWN_CHARS: usize = 300;
 
-pub async fn ask(report: &mut Report, config: &Config) -> io::Result<()> {
+pub async fn ask(report: &mut CheckReport, config: &Config) -> io::Result<()> {
     const CHECK: &str = "server";
     let address = from_here(config.receive.listen);
     match answer(address).await {

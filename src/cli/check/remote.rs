@@ -4,20 +4,17 @@ use std::io;
 
 use super::covers::covers;
 use super::local::Schema;
-use super::state::Known;
-use super::{Report, Subject, runs};
-use crate::config::{Config, ConfigError};
+use super::{CheckReport, Checked, runs};
+use crate::config::ConfigError;
 use crate::fastio::{self, NodeId, Profile};
+use crate::feed::coverage::coverage;
 use crate::openai::{self, FileId, VectorStoreId};
 use crate::rule::{Rules, Target};
 use crate::sync::{founding, vector_store_fault};
 
-pub async fn fastio(
-    report: &mut Report,
-    config: &Config,
-    (subject, known): (&Subject, &Known),
-) -> io::Result<()> {
+pub async fn fastio(report: &mut CheckReport, checked: &Checked<'_>) -> io::Result<()> {
     const CHECK: &str = "Fastio";
+    let Checked { config, subject, known } = checked;
     let base = &config.fastio.base_url;
     let client = config.secrets.fastio_api_key().map_err(Unready::from);
     let client = client.and_then(|key| fastio::Client::new(base, key).map_err(Unready::from));
@@ -44,7 +41,8 @@ pub async fn fastio(
         match client.list(profile, &NodeId::root(), None).await {
             Ok(_) => {
                 report.ok(check, format!("{id} can be read"))?;
-                shared.extend(covers(report, (&client, profile), (rules, known)).await?);
+                let covered = coverage(&client, profile, rules).await;
+                shared.extend(covers(report, profile, covered, known)?);
                 seen.push(profile.clone());
             }
             Err(error) if error.is_not_found() => report.fail(
@@ -77,12 +75,9 @@ fn fastio_advice(error: &fastio::Error, base: &url::Url) -> String {
     format!("{error}; {advice}")
 }
 
-pub async fn openai(
-    report: &mut Report,
-    config: &Config,
-    (subject, known, schema): (&Subject, &Known, Schema),
-) -> io::Result<()> {
+pub async fn openai(report: &mut CheckReport, checked: &Checked<'_>, schema: Schema) -> io::Result<()> {
     const CHECK: &str = "OpenAI";
+    let Checked { config, subject, known } = checked;
     let settings = &config.openai;
     let names = (settings.organization.as_deref(), settings.project.as_deref());
     let client = config.secrets.openai_api_key().map_err(Unready::from);
@@ -105,11 +100,14 @@ pub async fn openai(
             targets.push(&rule.target);
         }
     }
+    let base = &settings.base_url;
     for target in targets {
         match target {
-            Target::Id(id) => vector_store(report, (&client, config), (id, None)).await?,
+            Target::Id(id) => vector_store(report, &client, &Store { id, created_as: None }, base).await?,
             Target::Create { create } => match known.made.iter().find(|(name, _)| name == create) {
-                Some((_, id)) => vector_store(report, (&client, config), (id, Some(create))).await?,
+                Some((_, id)) => {
+                    vector_store(report, &client, &Store { id, created_as: Some(create) }, base).await?;
+                }
                 None => {
                     report
                         .ok("vector store", format!("\"{create}\" is created with the first file, once"))?;
@@ -117,7 +115,7 @@ pub async fn openai(
             },
         }
     }
-    // Of another docket's database nobody knows here whether it is empty.
+    // Whether the database of another version is empty cannot be known here.
     if !known.founded && schema != Schema::Another {
         second_database(report, &client, rules).await?;
     }
@@ -125,7 +123,7 @@ pub async fn openai(
 }
 
 /// A server would refuse to begin with an empty database beside copies of ours.
-async fn second_database(report: &mut Report, client: &openai::Client, rules: &Rules) -> io::Result<()> {
+async fn second_database(report: &mut CheckReport, client: &openai::Client, rules: &Rules) -> io::Result<()> {
     const CHECK: &str = "database";
     match founding::look(client, rules).await {
         Ok(earlier) if earlier.is_empty() => Ok(()),
@@ -138,12 +136,19 @@ async fn second_database(report: &mut Report, client: &openai::Client, rules: &R
 }
 
 /// A store that a rule names by its id, or that was made for one that `create`s it.
+struct Store<'a> {
+    id: &'a VectorStoreId,
+    created_as: Option<&'a str>,
+}
+
 async fn vector_store(
-    report: &mut Report,
-    (client, config): (&openai::Client, &Config),
-    (id, create): (&VectorStoreId, Option<&String>),
+    report: &mut CheckReport,
+    client: &openai::Client,
+    store: &Store<'_>,
+    base: &url::Url,
 ) -> io::Result<()> {
     const CHECK: &str = "vector store";
+    let id = store.id;
     match client.vector_store(id).await {
         Ok(store) => match vector_store_fault(&store) {
             None => {
@@ -153,24 +158,28 @@ async fn vector_store(
             }
             Some(fault) => report.fail(CHECK, format!("{id} {fault}")),
         },
-        Err(error) if error.is_not_found() && create.is_some() => report.fail(
-            CHECK,
-            format!(
-                "the store \"{}\" that Docket made, {id}, is gone, or is not this key's: use a key of its project; if \
-                 somebody deleted it, let the rule create one of another name",
-                create.map(String::as_str).unwrap_or_default()
-            ),
-        ),
-        Err(error) if error.is_not_found() => report.fail(
-            CHECK,
-            format!("OpenAI has no {id} for this key: correct the rule, or use a key of the store's project"),
-        ),
-        Err(error) => report.fail(CHECK, format!("{id}: {}", openai_advice(&error, &config.openai.base_url))),
+        Err(error) if error.is_not_found() => {
+            let words = match store.created_as {
+                Some(name) => format!(
+                    "the store \"{name}\" that Docket made, {id}, is gone, or is not this key's: use a key of its project; \
+                     if it was deleted, let the rule create one of another name"
+                ),
+                None => format!(
+                    "OpenAI has no {id} for this key: correct the rule, or use a key of the store's project"
+                ),
+            };
+            report.fail(CHECK, words)
+        }
+        Err(error) => report.fail(CHECK, format!("{id}: {}", openai_advice(&error, base))),
     }
 }
 
 /// A file that is not in a store has to be told as OpenAI tells it: a removal is done when it is not there any more.
-async fn absent_file(report: &mut Report, client: &openai::Client, id: &VectorStoreId) -> io::Result<()> {
+async fn absent_file(
+    report: &mut CheckReport,
+    client: &openai::Client,
+    id: &VectorStoreId,
+) -> io::Result<()> {
     let absent = FileId("file-docketprobe0000000000".to_owned());
     match client.store_file(id, &absent).await {
         Err(error) if error.is_not_found() => Ok(()),

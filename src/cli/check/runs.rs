@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::Report;
+use super::CheckReport;
 use crate::fastio::{self, Profile, Writes};
 use crate::openai::{self, ErrorKind};
 use crate::run::{Definition, Engine};
@@ -16,7 +16,7 @@ const PLACEHOLDERS: [&str; 4] = ["your-model", "model", "…", "..."];
 const NAMES: [&str; 4] = ["example.pdf", "example.docx", "example.txt", "example.md"];
 
 /// What needs no service: placeholders, and names that two rules write.
-pub fn local(report: &mut Report, definitions: &[Definition]) -> io::Result<()> {
+pub fn local(report: &mut CheckReport, definitions: &[Definition]) -> io::Result<()> {
     for (number, one) in definitions.iter().enumerate() {
         for other in &definitions[number + 1..] {
             if let Some(clash) = clash(one, other) {
@@ -29,7 +29,7 @@ pub fn local(report: &mut Report, definitions: &[Definition]) -> io::Result<()> 
 
 /// Files that two rules cover, as found: whether both write the same name beside one.
 pub fn shared(
-    report: &mut Report,
+    report: &mut CheckReport,
     definitions: &[Definition],
     shared: &[(String, String, String)],
 ) -> io::Result<()> {
@@ -86,7 +86,7 @@ fn both(one: &Definition, other: &Definition, written: &str) -> String {
 
 /// Whether the key may write where results go, as far as Fastio tells without writing.
 pub async fn fastio(
-    report: &mut Report,
+    report: &mut CheckReport,
     client: &fastio::Client,
     definitions: &[Definition],
 ) -> io::Result<()> {
@@ -130,7 +130,7 @@ pub async fn fastio(
 
 /// The models of the rules, and what responses are made in.
 pub async fn openai(
-    report: &mut Report,
+    report: &mut CheckReport,
     client: &openai::Client,
     definitions: &[Definition],
 ) -> io::Result<()> {
@@ -145,7 +145,7 @@ pub async fn openai(
     Ok(())
 }
 
-async fn model(report: &mut Report, client: &openai::Client, name: &str) -> io::Result<()> {
+async fn model(report: &mut CheckReport, client: &openai::Client, name: &str) -> io::Result<()> {
     const CHECK: &str = "model";
     if PLACEHOLDERS.contains(&name) {
         return report
@@ -171,7 +171,7 @@ async fn model(report: &mut Report, client: &openai::Client, name: &str) -> io::
     }
 }
 
-async fn conversations(report: &mut Report, client: &openai::Client) -> io::Result<()> {
+async fn conversations(report: &mut CheckReport, client: &openai::Client) -> io::Result<()> {
     const CHECK: &str = "conversations";
     match client.no_conversation().await {
         Err(error) if error.is_not_found() => report.ok(CHECK, "responses can be made in conversations"),

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::super::text::when;
-use super::{Report, Subject};
+use super::{CheckReport, Subject};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{self, Connection, Database};
@@ -17,7 +17,7 @@ use crate::{feed, queue};
 /// What other checks ask the database.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// Uploads may go on: this is no second database, or nobody knows yet that it is.
+    /// Uploads may go on: this is no second database, or it is not known yet that it is.
     pub founded: bool,
     /// The stores that rules had made, by name.
     pub made: Vec<(String, VectorStoreId)>,
@@ -28,7 +28,7 @@ pub struct Known {
 }
 
 /// Looks into a database that is there and has this version's schema.
-pub async fn look(report: &mut Report, config: &Config, subject: &Subject) -> io::Result<Known> {
+pub async fn look(report: &mut CheckReport, config: &Config, subject: &Subject) -> io::Result<Known> {
     const CHECK: &str = "work";
     let Ok(database) = Database::open_existing(&config.database.url).await else {
         return Ok(Known::default());

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Report;
+use super::CheckReport;
 use crate::fastio::{Client, Profile};
 use crate::feed::Settings;
 use crate::feed::ways::ways;
@@ -10,7 +10,7 @@ use crate::feed::ways::ways;
 /// A feed that is refused is no failure while a sweep finds everything; it is said all the same. `profiles` are those that
 /// can be read: of one that is not there, nothing more is to be said.
 pub async fn learn(
-    report: &mut Report,
+    report: &mut CheckReport,
     client: &Client,
     profiles: &[Profile],
     settings: &Settings,

@@ -36,7 +36,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What cannot be removed is in the temporary directory, which somebody else clears.
+        // What cannot be removed is in the temporary directory, which the system clears.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -67,7 +67,7 @@ async fn add(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
 
 async fn ask(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
     const QUERY: &str = "limitation of liability for services";
-    teller.step(2, &format!("Somebody asks the vector store: \"{QUERY}\""))?;
+    teller.step(2, &format!("A user searches the vector store: \"{QUERY}\""))?;
     let hits = world.search(QUERY).await?;
     let best = hits.first().context("nothing was found")?;
     quote(teller, best, OLD_CAP)?;
@@ -102,16 +102,16 @@ async fn edit(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
 
 async fn rename(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
     teller.step(4, "The NDA gets a better name")?;
-    let (begin, uploads) = (Instant::now(), world.uploads());
+    let before = Before { at: Instant::now(), uploads: world.uploads() };
     world.rename(NDA, NDA_RENAMED).await?;
-    relabelled(world, teller, NDA_RENAMED, (begin, uploads)).await
+    relabelled(world, teller, NDA_RENAMED, before).await
 }
 
 async fn relocate(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
     teller.step(5, "The services agreement moves into the folder Signed")?;
-    let (begin, uploads) = (Instant::now(), world.uploads());
+    let before = Before { at: Instant::now(), uploads: world.uploads() };
     world.rename(SERVICES, SERVICES_MOVED).await?;
-    relabelled(world, teller, SERVICES_MOVED, (begin, uploads)).await
+    relabelled(world, teller, SERVICES_MOVED, before).await
 }
 
 async fn analyse(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
@@ -184,18 +184,19 @@ fn rows(table: &str) -> Vec<Vec<String>> {
     table.lines().map(row).collect()
 }
 
+/// When a file was given another path, and how many uploads there had been.
+struct Before {
+    at: Instant,
+    uploads: usize,
+}
+
 /// The same bytes under another path cost no upload.
-async fn relabelled(
-    world: &World<'_>,
-    teller: &Teller,
-    path: &str,
-    (begin, uploads): (Instant, usize),
-) -> Result<(), Failure> {
+async fn relabelled(world: &World<'_>, teller: &Teller, path: &str, before: Before) -> Result<(), Failure> {
     world.settle().await?;
-    let took = begin.elapsed().as_millis();
+    let took = before.at.elapsed().as_millis();
     open(&world.searchable().await?, path)?;
     let now = world.uploads();
-    let uploads = match now - uploads {
+    let uploads = match now - before.uploads {
         0 => format!("Its bytes are the same, so nothing was uploaded: {now} uploads, as before."),
         more => format!("{} came with it.", count(more as u64, "upload")),
     };

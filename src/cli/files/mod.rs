@@ -41,7 +41,7 @@ pub struct Arguments {
 enum State {
     /// What can be searched is what the file is
     Current,
-    /// Something is left to be done about it, or waits for somebody
+    /// Something is left to be done about it, or waits for a person
     Behind,
     /// OpenAI cannot hold it
     Skipped,
@@ -64,7 +64,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let filter = filter(&arguments, config)?;
     let most = if arguments.all { u32::MAX } else { arguments.list.limit };
     let database = open(config).await?;
-    let outcome = list(&database, &filter, (most, arguments.list.form)).await;
+    let outcome = list(&database, &filter, most, arguments.list.form).await;
     database.close().await;
     let listed = outcome?;
     if listed.files > 0 || arguments.list.form.json {
@@ -106,7 +106,7 @@ struct Listed {
     files: u32,
 }
 
-async fn list(database: &Database, filter: &Filter, (most, form): (u32, Form)) -> Result<Listed, Failure> {
+async fn list(database: &Database, filter: &Filter, most: u32, form: Form) -> Result<Listed, Failure> {
     let mut connection = database.read().acquire().await?;
     let mut printer = Printer::new(form);
     let mut after = Cursor::default();

@@ -1,5 +1,5 @@
-//! The way of the log's lines to standard error: through a queue, and written by a thread of its own. Whoever logs never
-//! waits for whoever reads, and never learns that nobody does.
+//! The way of the log's lines to standard error: through a queue, and written by a thread of its own. A thread
+//! that logs never waits for the reader, and never learns that there is none.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};

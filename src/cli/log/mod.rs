@@ -1,7 +1,7 @@
 //! Sets up the log of the commands that run: to standard error, as text for a person at a terminal and as JSON elsewhere.
 //!
-//! Nothing depends on the log: a line that cannot be written is counted and told of when writing works again, and whoever
-//! does not read it holds up nobody.
+//! Nothing depends on the log: a line that cannot be written is counted, and the count is logged when writing works again; a
+//! reader that does not read holds up nothing.
 
 mod json;
 mod lines;
@@ -41,7 +41,7 @@ pub fn start(settings: &LogSettings) -> Result<Log, Failure> {
     } else {
         lines.fmt_fields(JsonFields::new()).event_format(JsonLines).try_init()
     };
-    // The standard hook would write to standard error by itself, and wait there for whoever does not read it.
+    // The standard hook would write to standard error by itself, and wait there for a reader that does not read.
     contain::tell_panics();
     Ok(log)
 }

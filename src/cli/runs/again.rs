@@ -54,7 +54,7 @@ pub async fn run(database: &Database, config: &Config, arguments: &Arguments) ->
     match (&arguments.file, chosen.first()) {
         (None, Some(definition)) => all(database, definition, arguments).await,
         (None, None) => Err(Failure::Usage("no rule has [rule.run]".to_owned())),
-        (Some(file), _) => one(database, (&chosen, file), arguments).await,
+        (Some(file), _) => one(database, &chosen, file, arguments).await,
     }
 }
 
@@ -92,7 +92,8 @@ async fn begin(database: &Database, definition: &Definition, estimate: &Estimate
 
 async fn one(
     database: &Database,
-    (definitions, file): (&[&Definition], &str),
+    definitions: &[&Definition],
+    file: &str,
     arguments: &Arguments,
 ) -> Result<Outcome, Failure> {
     let mut reader = database.read().acquire().await?;

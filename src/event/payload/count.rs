@@ -1,5 +1,5 @@
 //! Counts the events of a delivery without building any of them. What a body becomes in memory is many times what it was,
-//! and whoever only wants to know whether to take it needs none of that.
+//! and a handler that only has to know whether to take it needs none of that.
 
 use std::fmt;
 
@@ -57,7 +57,7 @@ impl<'de> Visitor<'de> for Outline {
         let mut events = None;
         while let Some(IsEvents(is_events)) = fields.next_key()? {
             if is_events {
-                // Of two fields with one name the last one counts, as it does to whoever parses the whole.
+                // Of two fields with one name the last one counts, as it does where the whole is parsed.
                 events = match fields.next_value()? {
                     Shape::Array(length) => Some(length),
                     Shape::Scalar | Shape::Object(_) => None,

@@ -12,10 +12,10 @@
 //! {"type": "file.uploaded", "id": "…", "data": {"file_id": "…", "workspace_id": "…"}}
 //! ```
 //!
-//! Whoever signed it was told something by Fastio, so only an event whose name is known to change no file is passed
+//! Fastio signed it because something happened, so only an event whose name is known to change no file is passed
 //! over. One that names a place is a look at that place, whatever it is called. One that names a workspace and nothing
-//! in it is a look at the workspace. One that names nothing is kept as an ignored event with the reason, for whoever
-//! reads `docket events`, and asks for a look at everything: what was told of is somewhere.
+//! in it is a look at the workspace. One that names nothing is kept as an ignored event with the reason, for readers
+//! of `docket events`, and asks for a look at everything: what was told of is somewhere.
 
 mod count;
 mod fields;
@@ -45,7 +45,7 @@ const MAX_PAYLOAD_BYTES: usize = 16 * 1024;
 /// An id longer than this, or with characters that do not print, is replaced by its hash.
 const MAX_ID_BYTES: usize = 200;
 
-/// What is asked for when nobody can tell where something happened.
+/// What is asked for when an event does not say where something happened.
 pub const EVERYWHERE: Task = Task::Relist { profile: None };
 
 /// The longest event name known has 44 characters.
@@ -190,7 +190,7 @@ fn read_fields(fields: &Fields<'_>, made_id: impl FnOnce() -> String) -> (Event,
             (event.ignored("it has no event name and names no workspace or share"), vec![EVERYWHERE])
         }
         ([], _) => (event.ignored("it names no workspace or share"), vec![EVERYWHERE]),
-        // What happened there did happen, only nobody can read to what.
+        // Something did happen there, only to what cannot be read.
         (all, None) => {
             let also = all.iter().filter_map(whole).collect();
             (event.ignored("it does not say to what: its workspace is listed as a whole"), also)

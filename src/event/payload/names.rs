@@ -15,7 +15,7 @@ pub enum Meaning {
     NoFile(&'static str),
 }
 
-/// `None` for a name that nobody documents.
+/// `None` for a name that is not documented.
 pub fn meaning(name: &str) -> Option<Meaning> {
     let name = name.trim().to_ascii_lowercase();
     let in_storage = name.strip_prefix("workspace_storage_").or_else(|| name.strip_prefix("share_storage_"));

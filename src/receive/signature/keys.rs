@@ -49,7 +49,7 @@ impl KeyForm {
     }
 }
 
-/// There is nothing to check signatures with, and deliveries that nobody checked go nowhere.
+/// There is nothing to check signatures with, and deliveries that were not checked go nowhere.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "no webhook secret is configured: set FASTIO_WEBHOOK_SECRET (or FASTIO_WEBHOOK_SECRET_FILE) to the signing secret \

@@ -62,7 +62,7 @@ pub enum Proof {
     NotFound,
     /// It has less than [`LEAST_CHARACTERS`] or is one word. It may be in the document, which would mean nothing.
     TooShort,
-    /// Nobody looked: there is no text to look in, or there are too many quotes.
+    /// It was not looked up: there is no text to look in, or there are too many quotes.
     Unchecked,
 }
 

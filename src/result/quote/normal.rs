@@ -19,7 +19,7 @@ impl Gap {
     pub const DASH: Gap = Gap(1 << 1);
     /// Only a hyphen at a line's end between letters: the word may go on without it.
     pub const HYPHENATION: Gap = Gap(1 << 2);
-    /// Two pieces of the text meet here, and nobody knows what was lost between them.
+    /// Two pieces of the text meet here, and what was lost between them is unknown.
     pub const SEAM: Gap = Gap(1 << 3);
     /// A dash touches what is before it.
     pub const TOUCHES_LEFT: Gap = Gap(1 << 4);
@@ -88,32 +88,34 @@ impl Normal {
     /// Reads one character.
     pub fn read(&mut self, character: char, offset: usize, sink: &mut impl Sink) {
         match kind(character) {
-            Kind::Nothing => {}
-            Kind::Space { breaks_line } => {
+            CharacterKind::Nothing => {}
+            CharacterKind::Space { breaks_line } => {
                 self.flush(sink);
                 self.between.space(breaks_line);
             }
-            Kind::SoftHyphen => {
+            CharacterKind::SoftHyphen => {
                 self.flush(sink);
                 self.between.soft_hyphen = true;
             }
-            Kind::Dash { hyphen, long } => {
+            CharacterKind::Dash { hyphen, long } => {
                 self.flush(sink);
                 self.between.dash(hyphen, long);
             }
-            Kind::Mark { double } => {
+            CharacterKind::Mark { double } => {
                 self.flush(sink);
                 self.mark(double, offset, sink);
             }
-            Kind::Ligature(letters) => {
+            CharacterKind::Ligature(letters) => {
                 self.flush(sink);
                 letters.chars().for_each(|letter| self.put(letter, offset, sink));
             }
-            Kind::Plain if character.is_ascii() => {
+            CharacterKind::Plain if character.is_ascii() => {
                 self.flush(sink);
                 self.put(character, offset, sink);
             }
-            Kind::Plain => decompose_canonical(character, |part| self.decomposed(part, offset, sink)),
+            CharacterKind::Plain => {
+                decompose_canonical(character, |part| self.decomposed(part, offset, sink))
+            }
         }
     }
 
@@ -224,7 +226,7 @@ fn is_letter(character: char) -> bool {
 }
 
 /// What a character is to the comparison.
-enum Kind {
+enum CharacterKind {
     Plain,
     Space {
         breaks_line: bool,
@@ -242,17 +244,17 @@ enum Kind {
     Nothing,
 }
 
-fn kind(character: char) -> Kind {
+fn kind(character: char) -> CharacterKind {
     match character {
         '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
-            Kind::Space { breaks_line: true }
+            CharacterKind::Space { breaks_line: true }
         }
         '-' | '\u{2010}' | '\u{2011}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}' => {
-            Kind::Dash { hyphen: true, long: false }
+            CharacterKind::Dash { hyphen: true, long: false }
         }
-        '\u{2012}' | '\u{2013}' => Kind::Dash { hyphen: false, long: false },
-        '\u{2014}' | '\u{2015}' | '\u{fe58}' => Kind::Dash { hyphen: false, long: true },
-        '\u{ad}' => Kind::SoftHyphen,
+        '\u{2012}' | '\u{2013}' => CharacterKind::Dash { hyphen: false, long: false },
+        '\u{2014}' | '\u{2015}' | '\u{fe58}' => CharacterKind::Dash { hyphen: false, long: true },
+        '\u{ad}' => CharacterKind::SoftHyphen,
         '\''
         | '`'
         | '\u{b4}'
@@ -262,7 +264,7 @@ fn kind(character: char) -> Kind {
         | '\u{2035}'
         | '\u{2039}'
         | '\u{203a}'
-        | '\u{ff07}' => Kind::Mark { double: false },
+        | '\u{ff07}' => CharacterKind::Mark { double: false },
         '"'
         | '\u{ab}'
         | '\u{bb}'
@@ -270,15 +272,15 @@ fn kind(character: char) -> Kind {
         | '\u{2033}'
         | '\u{2036}'
         | '\u{301d}'..='\u{301f}'
-        | '\u{ff02}' => Kind::Mark { double: true },
-        '\u{fb00}' => Kind::Ligature("ff"),
-        '\u{fb01}' => Kind::Ligature("fi"),
-        '\u{fb02}' => Kind::Ligature("fl"),
-        '\u{fb03}' => Kind::Ligature("ffi"),
-        '\u{fb04}' => Kind::Ligature("ffl"),
-        '\u{fb05}' | '\u{fb06}' => Kind::Ligature("st"),
-        '\u{132}' => Kind::Ligature("IJ"),
-        '\u{133}' => Kind::Ligature("ij"),
+        | '\u{ff02}' => CharacterKind::Mark { double: true },
+        '\u{fb00}' => CharacterKind::Ligature("ff"),
+        '\u{fb01}' => CharacterKind::Ligature("fi"),
+        '\u{fb02}' => CharacterKind::Ligature("fl"),
+        '\u{fb03}' => CharacterKind::Ligature("ffi"),
+        '\u{fb04}' => CharacterKind::Ligature("ffl"),
+        '\u{fb05}' | '\u{fb06}' => CharacterKind::Ligature("st"),
+        '\u{132}' => CharacterKind::Ligature("IJ"),
+        '\u{133}' => CharacterKind::Ligature("ij"),
         // Zero-width spaces, joiners of lines, marks of direction.
         '\u{200b}'
         | '\u{200e}'
@@ -286,8 +288,8 @@ fn kind(character: char) -> Kind {
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'
         | '\u{2066}'..='\u{2069}'
-        | '\u{feff}' => Kind::Nothing,
-        _ if character.is_whitespace() => Kind::Space { breaks_line: false },
-        _ => Kind::Plain,
+        | '\u{feff}' => CharacterKind::Nothing,
+        _ if character.is_whitespace() => CharacterKind::Space { breaks_line: false },
+        _ => CharacterKind::Plain,
     }
 }

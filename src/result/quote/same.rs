@@ -1,7 +1,7 @@
 //! Whether an occurrence of a quote's characters in a document is the quote itself: the same words and numbers, whole.
 //!
-//! Everything here errs towards no. A quote that is wrongly called unproven costs a person a look; one that is wrongly
-//! called proven costs them their trust.
+//! Everything here errs towards no. A quote that is wrongly called unproven costs a person a look into the document; one
+//! that is wrongly called proven is believed.
 
 use super::normal::{Gap, MARK, SINGLE_AFTER_DIGIT};
 

@@ -58,7 +58,7 @@ pub struct Grid<'s> {
 }
 
 /// A row, and the table it is from.
-pub struct Found<'v> {
+pub struct TableRow<'v> {
     table: usize,
     row: Row<'v>,
 }
@@ -79,10 +79,10 @@ impl<'s> Grid<'s> {
         Grid { schema, tables, columns }
     }
 
-    pub fn rows<'v>(&self, result: &'v Value) -> Vec<Found<'v>> {
+    pub fn rows<'v>(&self, result: &'v Value) -> Vec<TableRow<'v>> {
         let tables = self.tables.iter().enumerate();
         let rows = tables.flat_map(|(place, table)| {
-            self.schema.rows(table, result).into_iter().map(move |row| Found { table: place, row })
+            self.schema.rows(table, result).into_iter().map(move |row| TableRow { table: place, row })
         });
         rows.collect()
     }
@@ -92,14 +92,14 @@ impl<'s> Grid<'s> {
         self.tables.len() > 1
     }
 
-    fn list(&self, found: &Found<'_>) -> Option<&str> {
+    fn list(&self, found: &TableRow<'_>) -> Option<&str> {
         self.has_lists().then(|| self.tables[found.table].pointer.trim_start_matches('/'))
     }
 
     /// The cell for each column of the grid, where the row's table has it.
     fn own_cells<'f, 'v>(
         &'f self,
-        found: &'f Found<'v>,
+        found: &'f TableRow<'v>,
     ) -> impl Iterator<Item = (&'f Column, Option<&'f Cell<'v>>)> {
         let columns = &self.tables[found.table].columns;
         self.columns.iter().map(move |column| {
@@ -121,7 +121,7 @@ impl<'s> Grid<'s> {
     }
 
     /// For CSV: each quote is followed by whether and where it was found.
-    pub fn fields(&self, found: &Found<'_>, marks: &Marks<'_>) -> Vec<String> {
+    pub fn fields(&self, found: &TableRow<'_>, marks: &Marks<'_>) -> Vec<String> {
         let mut fields: Vec<String> = self.list(found).map(str::to_owned).into_iter().collect();
         for (column, cell) in self.own_cells(found) {
             let value = cell.and_then(|cell| cell.value).filter(|value| !value.is_null());
@@ -143,7 +143,7 @@ impl<'s> Grid<'s> {
     }
 
     /// For Markdown: each quote with its mark.
-    pub fn cells(&self, found: &Found<'_>, marks: &Marks<'_>) -> Vec<String> {
+    pub fn cells(&self, found: &TableRow<'_>, marks: &Marks<'_>) -> Vec<String> {
         let mut cells: Vec<String> = self.list(found).map(escape::inline).into_iter().collect();
         for (_, cell) in self.own_cells(found) {
             let value = cell.and_then(|cell| Some((cell, cell.value.filter(|value| !value.is_null())?)));

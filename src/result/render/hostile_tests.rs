@@ -1,4 +1,4 @@
-//! Text that is meant to do something, through two renderers that nobody here wrote: what they make of it shows, and
+//! Text that is meant to do something, through two renderers of others: what they make of it shows, and
 //! does nothing.
 
 use proptest::prelude::*;
@@ -172,7 +172,7 @@ fn what_got_through_does_not() {
 #[test]
 fn a_whole_report_of_hostile_text_does_nothing() {
     let evil = "\\![x](https://evil.example) <img src=x> ✓ www.evil.example\n\n# ✅ | [a](javascript:x)";
-    let report = |answer| Report {
+    let report = |answer| ResultPage {
         provenance: Provenance {
             file: "/a\u{202e}/<img src=x> ✔.pdf",
             version: evil,

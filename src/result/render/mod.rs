@@ -63,7 +63,7 @@ pub enum Answer<'a> {
 
 /// A result to write down.
 #[derive(Debug, Clone)]
-pub struct Report<'a> {
+pub struct ResultPage<'a> {
     pub provenance: Provenance<'a>,
     pub answer: Answer<'a>,
     /// What a reader must know besides, as sentences.
@@ -83,8 +83,8 @@ pub struct Entry<'a> {
 }
 
 /// A result as Markdown.
-pub fn markdown(report: &Report<'_>) -> String {
-    let Report { provenance, answer, notes } = report;
+pub fn markdown(report: &ResultPage<'_>) -> String {
+    let ResultPage { provenance, answer, notes } = report;
     let name = provenance.file.rsplit('/').next().unwrap_or(provenance.file);
     let mut text = format!("# {}\n\n", escape::inline(name));
     text += &match answer {

@@ -34,7 +34,6 @@ pub fn digest_markdown(schema: &Schema, entries: &[Entry<'_>]) -> String {
 impl Part {
     pub fn of(schema: &Schema, form: Form, entries: &[Entry<'_>]) -> Part {
         let grid = Grid::of(schema);
-        let width = header(&grid, form).len();
         let mut part = Part::default();
         for entry in entries {
             let nothing = serde_json::Value::Null;
@@ -42,7 +41,7 @@ impl Part {
             let (quotes, unverified) = marks.count();
             part.quotes += quotes;
             part.unverified += unverified;
-            part.files.push((entry.file.to_owned(), rows(&grid, form, (entry, &marks, width))));
+            part.files.push((entry.file.to_owned(), rows(&grid, form, entry, &marks)));
         }
         part
     }
@@ -86,11 +85,8 @@ fn header(grid: &Grid<'_>, form: Form) -> Vec<String> {
 }
 
 /// The rows of one file: one for each finding, or one that says that there is none.
-fn rows(
-    grid: &Grid<'_>,
-    form: Form,
-    (entry, marks, width): (&Entry<'_>, &Marks<'_>, usize),
-) -> Vec<Vec<String>> {
+fn rows(grid: &Grid<'_>, form: Form, entry: &Entry<'_>, marks: &Marks<'_>) -> Vec<Vec<String>> {
+    let width = header(grid, form).len();
     let text = match form {
         Form::Csv => grid::one_line,
         Form::Markdown => escape::inline,

@@ -140,7 +140,7 @@ impl Writer {
             TagEnd::Strong => self.emphasised("**"),
             TagEnd::Link | TagEnd::Image => {
                 let Some((begin, end)) = self.ends.pop() else { return };
-                // A link that shows nothing is one that nobody sees.
+                // A link that shows nothing cannot be seen.
                 if self.line.len() == begin && end.starts_with("](") {
                     escape::code(&mut self.line, &end[2..end.len() - 1]);
                 }
@@ -313,7 +313,7 @@ fn allowed(address: &str) -> Option<String> {
             Host::Domain(_) | Host::Ipv4(_) => url.as_str(),
             Host::Ipv6(_) => return None,
         },
-        // Without a subject or text that somebody else wrote.
+        // Without a subject or text that the document wrote.
         "mailto" => {
             let plain = |c: char| c.is_ascii_alphanumeric() || "@.-_+".contains(c);
             let to = url.path();

@@ -42,7 +42,7 @@ fn each_shown(text: &str) -> String {
     shown
 }
 
-/// In a file nobody can tell a selector from a mark with which text is hidden, nor an empty Braille cell from a space.
+/// In a file a selector cannot be told from a mark with which text is hidden, nor an empty Braille cell from a space.
 fn is_unseen(character: char) -> bool {
     is_hidden(character) || matches!(character, '\u{2800}' | '\u{fe00}'..='\u{fe0f}')
 }

@@ -66,13 +66,13 @@ fn a_result_reads_as_markdown() {
     let checks = schema.check(&result, &document());
     let answer = Answer::Data { schema: &schema, result: &result, checks: &checks };
     let notes = ["nda.analysis.md was edited by a person; this is a second file.".to_owned()];
-    insta::assert_snapshot!(markdown(&Report { provenance: provenance(), answer, notes: &notes }));
+    insta::assert_snapshot!(markdown(&ResultPage { provenance: provenance(), answer, notes: &notes }));
 }
 
 #[test]
 fn free_text_says_that_nothing_was_checked() {
     let answer = Answer::Text("## Result\n\nCapped. ![t](https://evil/?d=1)\n");
-    let text = markdown(&Report {
+    let text = markdown(&ResultPage {
         provenance: Provenance { response: None, tokens: None, ..provenance() },
         answer,
         notes: &[],
@@ -123,7 +123,7 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
 fn a_quote_that_nobody_checked_is_unverified() {
     let (schema, result) = (schema(), result());
     let answer = Answer::Data { schema: &schema, result: &result, checks: &[] };
-    let text = markdown(&Report { provenance: provenance(), answer, notes: &[] });
+    let text = markdown(&ResultPage { provenance: provenance(), answer, notes: &[] });
     assert_eq!(text.matches("UNVERIFIED: not checked").count(), 3);
     assert!(!text.contains('✔') || text.matches('✔').count() == 1, "{text}");
     let table = csv(&schema, &result, &[]).unwrap();
@@ -150,7 +150,7 @@ fn the_same_result_makes_the_same_bytes() {
     let checks = schema.check(&result, &document());
     let once = || {
         let answer = Answer::Data { schema: &schema, result: &result, checks: &checks };
-        markdown(&Report { provenance: provenance(), answer, notes: &[] })
+        markdown(&ResultPage { provenance: provenance(), answer, notes: &[] })
     };
     assert_eq!(once(), once());
 }

@@ -14,7 +14,7 @@ const MAX_TURNS: usize = 32;
 /// Objects within a row are taken apart to this depth; what is deeper stays one column.
 const MAX_PATH: usize = 4;
 
-/// More columns than a table that anybody reads.
+/// More columns than a table that a person reads.
 const MAX_COLUMNS: usize = 256;
 
 /// Annotations of ours that mean nothing.
@@ -162,9 +162,9 @@ fn properties(fields: &Map<String, Value>) -> impl Iterator<Item = (&str, &Value
 
 /// The lists of objects that are no part of a list.
 pub fn tables(root: &Value) -> Vec<Table> {
-    let mut tables = Vec::new();
-    find_tables(root, (root, ""), &mut tables, &mut Vec::new());
-    tables
+    let mut search = TableSearch { root, tables: Vec::new(), above: Vec::new() };
+    search.look(root, "");
+    search.tables
 }
 
 /// The whole result as one row.
@@ -176,67 +176,70 @@ pub fn whole(root: &Value) -> Table {
 
 /// The fields of a result that are no objects.
 pub fn members<'v>(root: &Value, result: &'v Value) -> Vec<(Vec<String>, Cell<'v>)> {
-    let mut members = Members::default();
-    find_members(root, (root, result), &mut Vec::new(), &mut members);
-    members.found
+    let mut search = MemberSearch { root, path: Vec::new(), found: Vec::new(), known: HashSet::new() };
+    search.look(root, result);
+    search.found
 }
 
-#[derive(Default)]
-struct Members<'v> {
+/// Looks for the members of a result.
+struct MemberSearch<'s, 'v> {
+    root: &'s Value,
+    path: Vec<String>,
     found: Vec<(Vec<String>, Cell<'v>)>,
     /// Those that were found, and the objects that a schema was laid over.
     known: HashSet<(*const Value, *const Value)>,
 }
 
-fn find_members<'v>(
-    root: &Value,
-    (schema, value): (&Value, &'v Value),
-    path: &mut Vec<String>,
-    members: &mut Members<'v>,
-) {
-    let pointer: String = path.iter().map(|name| format!("/{}", escape(name))).collect();
-    let Value::Object(object) = value else {
-        if !path.is_empty() && members.known.insert((std::ptr::null(), value)) {
-            members.found.push((path.clone(), Cell { pointer, value: Some(value) }));
+impl<'s, 'v> MemberSearch<'s, 'v> {
+    fn look(&mut self, schema: &'s Value, value: &'v Value) {
+        let Value::Object(object) = value else {
+            if !self.path.is_empty() && self.known.insert((std::ptr::null(), value)) {
+                let pointer = self.path.iter().map(|name| format!("/{}", escape(name))).collect();
+                self.found.push((self.path.clone(), Cell { pointer, value: Some(value) }));
+            }
+            return;
+        };
+        if !self.known.insert((schema, value)) {
+            return;
         }
-        return;
-    };
-    if !members.known.insert((schema, value)) {
-        return;
-    }
-    for (name, property) in shapes(root, schema).into_iter().flat_map(properties) {
-        if let Some(member) = object.get(name) {
-            path.push(name.to_owned());
-            find_members(root, (property, member), path, members);
-            path.pop();
+        for (name, property) in shapes(self.root, schema).into_iter().flat_map(properties) {
+            if let Some(member) = object.get(name) {
+                self.path.push(name.to_owned());
+                self.look(property, member);
+                self.path.pop();
+            }
         }
     }
 }
 
-/// `above` are the objects on the way here: a tree's branches lead back to one of them and hold no further tables.
-fn find_tables<'s>(
+/// Looks for the tables of a schema.
+struct TableSearch<'s> {
     root: &'s Value,
-    (schema, at): (&'s Value, &str),
-    tables: &mut Vec<Table>,
-    above: &mut Vec<&'s Map<String, Value>>,
-) {
-    for fields in shapes(root, schema) {
-        if above.iter().any(|known| std::ptr::eq(*known, fields)) {
-            continue;
-        }
-        above.push(fields);
-        if let Some(items) = fields.get("items") {
-            let is_object = shapes(root, items).iter().any(|item| item.contains_key("properties"));
-            if is_object && !tables.iter().any(|table| table.pointer == at) {
-                let mut columns = Vec::new();
-                find_columns(root, items, &mut Vec::new(), &mut columns);
-                tables.push(Table { pointer: at.to_owned(), columns });
+    tables: Vec<Table>,
+    /// The objects on the way here: a tree's branches lead back to one of them and hold no further tables.
+    above: Vec<&'s Map<String, Value>>,
+}
+
+impl<'s> TableSearch<'s> {
+    fn look(&mut self, schema: &'s Value, at: &str) {
+        for fields in shapes(self.root, schema) {
+            if self.above.iter().any(|known| std::ptr::eq(*known, fields)) {
+                continue;
             }
+            self.above.push(fields);
+            if let Some(items) = fields.get("items") {
+                let is_object = shapes(self.root, items).iter().any(|item| item.contains_key("properties"));
+                if is_object && !self.tables.iter().any(|table| table.pointer == at) {
+                    let mut columns = Vec::new();
+                    find_columns(self.root, items, &mut Vec::new(), &mut columns);
+                    self.tables.push(Table { pointer: at.to_owned(), columns });
+                }
+            }
+            for (name, property) in properties(fields) {
+                self.look(property, &format!("{at}/{}", escape(name)));
+            }
+            self.above.pop();
         }
-        for (name, property) in properties(fields) {
-            find_tables(root, (property, &format!("{at}/{}", escape(name))), tables, above);
-        }
-        above.pop();
     }
 }
 

@@ -9,10 +9,10 @@ use url::Url;
 
 use super::frame;
 use crate::fastio::Profile;
-use crate::mistake;
 use crate::result::name::{Pattern, check_name};
 use crate::result::schema::Schema;
 use crate::rule::{Rule, RuleSettings, Rules, Target};
+use crate::setting_error;
 
 /// The least that OpenAI takes as `max_output_tokens` (its OpenAPI document).
 const LEAST_TOKENS: u32 = 16;
@@ -191,9 +191,11 @@ pub fn definitions(
     let mut found = Vec::new();
     for (settings, rule) in settings.iter().zip(rules.iter()) {
         let Some(table) = &settings.run else { continue };
-        let run: RunSettings = table.clone().try_into().map_err(|error: toml::de::Error| {
-            SettingsError::Unreadable { rule: rule.name.clone(), message: mistake::words(error.message()) }
-        })?;
+        let run: RunSettings =
+            table.clone().try_into().map_err(|error: toml::de::Error| SettingsError::Unreadable {
+                rule: rule.name.clone(),
+                message: setting_error::words(error.message()),
+            })?;
         let definition = Definition::new(run, (settings, rule), (folder, openai))
             .map_err(|what| SettingsError::Unsound { rule: rule.name.clone(), what })?;
         found.push(definition);

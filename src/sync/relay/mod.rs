@@ -38,16 +38,16 @@ pub enum Broken {
     Database(database::Error),
 }
 
-/// What the request sees when the relay gives up. The reason stays with the [`Outcome`].
+/// What the request sees when the relay gives up. The reason stays with the [`Relayed`].
 #[derive(Debug, thiserror::Error)]
 #[error("the file did not come through whole")]
 pub struct CutShort;
 
 /// What became of a relay, for whoever sent its stream away.
 #[derive(Debug, Clone, Default)]
-pub struct Outcome(Arc<Mutex<Option<Result<String, Broken>>>>);
+pub struct Relayed(Arc<Mutex<Option<Result<String, Broken>>>>);
 
-impl Outcome {
+impl Relayed {
     /// The SHA-256 of the whole file, or why it broke; `None` when the receiver stopped reading first.
     pub fn take(&self) -> Option<Result<String, Broken>> {
         lock(&self.0).take()
@@ -66,8 +66,8 @@ pub fn relay(
     body: BoxStream<'static, Result<Bytes, fastio::Error>>,
     (source, content): (&Source, Content),
     record: Record,
-) -> (impl Stream<Item = Result<Bytes, CutShort>> + Send + 'static, Outcome) {
-    let outcome = Outcome::default();
+) -> (impl Stream<Item = Result<Bytes, CutShort>> + Send + 'static, Relayed) {
+    let outcome = Relayed::default();
     let relay = Relay {
         body,
         check: Check::new(source, content),
@@ -119,7 +119,7 @@ struct Relay {
 impl Relay {
     async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
         while self.record.is_some() {
-            if self.held.len() > 1 && (self.check.has_ink || self.held_bytes > BLANK_LIMIT) {
+            if self.held.len() > 1 && (self.check.has_text || self.held_bytes > BLANK_LIMIT) {
                 break;
             }
             match self.body.next().await {
@@ -159,7 +159,7 @@ struct Check {
     md5: Option<Md5>,
     utf8: Option<Utf8>,
     takes_utf16: bool,
-    has_ink: bool,
+    has_text: bool,
 }
 
 impl Check {
@@ -172,7 +172,7 @@ impl Check {
             md5: md5.then(Md5::new),
             utf8: (content != Content::Binary).then(Utf8::default),
             takes_utf16: content == Content::Text,
-            has_ink: content == Content::Binary,
+            has_text: content == Content::Binary,
         }
     }
 
@@ -182,7 +182,7 @@ impl Check {
             && (piece.starts_with(b"\xff\xfe") || piece.starts_with(b"\xfe\xff"))
         {
             self.utf8 = None;
-            self.has_ink = true;
+            self.has_text = true;
         }
         self.passed += piece.len() as u64;
         if self.passed > self.source.size {
@@ -198,7 +198,7 @@ impl Check {
         if let Some(utf8) = &mut self.utf8 {
             utf8.piece(piece).map_err(|_| Broken::NotUtf8)?;
         }
-        self.has_ink = self.has_ink || piece.iter().any(|byte| !byte.is_ascii_whitespace());
+        self.has_text = self.has_text || piece.iter().any(|byte| !byte.is_ascii_whitespace());
         Ok(())
     }
 
@@ -219,7 +219,7 @@ impl Check {
         if let Some(utf8) = &self.utf8 {
             utf8.end().map_err(|_| Broken::NotUtf8)?;
         }
-        if self.has_ink { Ok(()) } else { Err(Broken::Blank) }
+        if self.has_text { Ok(()) } else { Err(Broken::Blank) }
     }
 
     fn sha256(&self) -> String {

@@ -65,7 +65,7 @@ async fn a_clock_that_is_set_back_holds_up_nothing() {
 async fn a_server_that_starts_after_the_clock_was_set_back_goes_on_at_once() {
     let mut h = Harness::start().await;
     in_the_middle(&h).await;
-    h.clock.write_down(&h.database).await.unwrap();
+    h.clock.persist(&h.database).await.unwrap();
     // Another process: it knows of the old time only what is written down.
     let machine = TestClock::default();
     machine.step(h.clock.wall() - machine.wall() - HOUR_MS);
