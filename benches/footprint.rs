@@ -59,7 +59,7 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
     let (mut first, mut again) = (Vec::new(), Vec::new());
     let mut rss = (0, 0);
     for start in 0..starts {
-        let place = Place::new(&base, &stands, "")?;
+        let place = Place::new(&base, &stands)?;
         for ready in [&mut first, &mut again] {
             let began = Instant::now();
             let mut server = place.serve()?;

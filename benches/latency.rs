@@ -87,7 +87,7 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
 /// while some still did.
 fn measure(base: &Base, changes: usize, waiting: usize) -> anyhow::Result<Latencies> {
     let stands = Stands::start(base, &["--index-delay", "1ms"])?;
-    let place = Place::new(base, &stands, "[operate]\nlisten = 'off'")?;
+    let place = Place::new(base, &stands)?;
     let mut server = place.serve()?;
     // The first one makes the vector store.
     let _ = change(&place, &stands, "first", 1)?;

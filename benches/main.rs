@@ -8,6 +8,7 @@ mod ack;
 mod bare;
 mod database;
 mod footprint;
+mod growth;
 mod http;
 mod latency;
 mod load;
@@ -27,6 +28,7 @@ use clap::Parser;
 enum Bench {
     Ack(ack::Options),
     Footprint(footprint::Options),
+    Growth(growth::Options),
     Latency(latency::Options),
     #[command(hide = true)]
     Bare(bare::Options),
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     let ended = match Bench::parse_from(arguments) {
         Bench::Ack(options) => ack::run(options),
         Bench::Footprint(options) => footprint::run(options),
+        Bench::Growth(options) => growth::run(options),
         Bench::Latency(options) => latency::run(options),
         Bench::Bare(options) => bare::run(&options),
     };

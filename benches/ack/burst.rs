@@ -20,7 +20,7 @@ impl Ack {
         for _ in 0..self.options.rounds {
             for ((what, workspace), found) in KINDS.into_iter().zip(&mut found) {
                 let bare = self.bare_burst()?;
-                let place = Place::new(&self.base, &self.stands, OPERATE_OFF)?;
+                let place = Place::new(&self.base, &self.stands)?;
                 let server = place.serve()?;
                 let measured = self.burst(what, workspace, &place, server)?;
                 let measured = Measured { bare: Some(bare), ..measured };
@@ -99,11 +99,11 @@ impl Ack {
         self.stands.generate(jobs)?;
         let mut ratios = Vec::new();
         for _ in 0..self.options.rounds {
-            let place = Place::new(&self.base, &self.stands, OPERATE_OFF)?;
+            let place = Place::new(&self.base, &self.stands)?;
             let server = place.serve()?;
             let idle = self.burst("burst, workers idle", UNCOVERED, &place, server)?;
             self.show(&idle);
-            let place = Place::new(&self.base, &self.stands, OPERATE_OFF)?;
+            let place = Place::new(&self.base, &self.stands)?;
             // Queues a job for each file that Fastio has.
             place.docket(&["sweep"])?;
             let server = place.serve()?;
@@ -127,5 +127,3 @@ pub(super) struct On<'a> {
     pub place: &'a Place,
     pub load: &'a Load,
 }
-
-pub(super) const OPERATE_OFF: &str = "[operate]\nlisten = 'off'";

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::burst::OPERATE_OFF;
 use super::{Ack, UNCOVERED};
 use crate::database::{OneCommit, durable};
 use crate::load::{Latencies, Lone};
@@ -22,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 impl Ack {
     pub(super) fn lone(&mut self) -> anyhow::Result<()> {
         let count = if self.options.short { FEW } else { MANY };
-        let place = Place::new(&self.base, &self.stands, OPERATE_OFF)?;
+        let place = Place::new(&self.base, &self.stands)?;
         let mut server = place.serve()?;
         let (_, deliveries) = self.sign(UNCOVERED, 1);
         let database = durable(place.path())?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::burst::{OPERATE_OFF, On};
+use super::burst::On;
 use super::{Ack, END, Measured, UNCOVERED};
 use crate::database;
 use crate::load::{Load, Pace};
@@ -48,7 +48,7 @@ impl Ack {
 
     /// Puts on a load without a break, and answers the rate at its end and by how much the inbox grew a second.
     fn without_break(&mut self, what: &str, pace: Pace, seconds: u64) -> anyhow::Result<(f64, f64)> {
-        let place = Place::new(&self.base, &self.stands, OPERATE_OFF)?;
+        let place = Place::new(&self.base, &self.stands)?;
         let server = place.serve()?;
         let (name, deliveries) = self.sign(UNCOVERED, seconds);
         let load = Load { duration: Duration::from_secs(seconds), pace, ..self.closed(place.address) };

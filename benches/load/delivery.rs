@@ -34,6 +34,8 @@ struct Body {
     bytes: Vec<u8>,
     event_at: Option<usize>,
     file_at: Option<usize>,
+    /// What a number is multiplied with before it is written.
+    step: usize,
 }
 
 impl Deliveries {
@@ -41,6 +43,13 @@ impl Deliveries {
     /// and no two sets may share one.
     pub fn sign(name: &str, workspace: &str, count: usize) -> Deliveries {
         Deliveries::signed(Body::numbered(name, workspace), count)
+    }
+
+    /// The same, but the ids of their events and files lie all over among those that are there, and not beside each other.
+    pub fn spread(name: &str, workspace: &str, count: usize) -> Deliveries {
+        /// Shares no factor with ten, so that no two numbers become one.
+        const STEP: usize = 7_236_067_977;
+        Deliveries::signed(Body { step: STEP, ..Body::numbered(name, workspace) }, count)
     }
 
     fn signed(body: Body, count: usize) -> Deliveries {
@@ -89,7 +98,7 @@ impl Deliveries {
         let body = request.len();
         request.extend_from_slice(&self.body.bytes);
         for at in [self.body.event_at, self.body.file_at].into_iter().flatten() {
-            put(&mut request[body + at..], number);
+            put(&mut request[body + at..], number.wrapping_mul(self.body.step));
         }
     }
 }
@@ -102,19 +111,19 @@ impl Body {
         let body = Body::of(&event, workspace, &file);
         let text = String::from_utf8_lossy(&body.bytes);
         let at = |id: &str| Some(text.find(id).expect("it was written above") + id.len() - DIGITS);
-        Body { event_at: at(&event), file_at: at(&file), bytes: body.bytes.clone() }
+        Body { event_at: at(&event), file_at: at(&file), ..body.clone() }
     }
 
     fn of(event: &str, workspace: &str, file: &str) -> Body {
         let body = format!(
             r#"{{"event_id":"{event}","event":"workspace_storage_file_updated","created":"2026-11-26 17:00:00 UTC","workspace_id":"{workspace}","object_id":"{file}"}}"#
         );
-        Body { event_at: None, file_at: None, bytes: body.into_bytes() }
+        Body { event_at: None, file_at: None, step: 1, bytes: body.into_bytes() }
     }
 
     fn number(&mut self, number: usize) {
         for at in [self.event_at, self.file_at].into_iter().flatten() {
-            put(&mut self.bytes[at..], number);
+            put(&mut self.bytes[at..], number.wrapping_mul(self.step));
         }
     }
 }

@@ -1,0 +1,126 @@
+//! What a server and its commands are asked all the time: each in one database and then in the other, and so on.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::Took;
+use crate::http;
+use crate::load::{self, Deliveries, Load, Lone, Pace};
+use crate::server::{COVERED, Place};
+
+pub const STATUS: &str = "GET /api/v1/status";
+
+/// The server answers from what it read less than a second ago, and it is the reading that is measured.
+const READ_ANEW: Duration = Duration::from_millis(1_100);
+
+/// How often each is asked.
+const OFTEN: usize = 7;
+const LONE: usize = 200;
+const BURSTS: usize = 3;
+const BURST: Duration = Duration::from_secs(1);
+
+/// Between two deliveries of which each is to be alone.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// One thing that is asked.
+#[derive(Debug, Clone, Copy)]
+pub enum Asked {
+    Status,
+    Command(&'static [&'static str]),
+    /// A lone delivery.
+    Delivery,
+    /// One acknowledgement in a burst of covered events, while the drain looks each of them up among all.
+    Burst,
+}
+
+pub const ALL: [Asked; 14] = [
+    Asked::Status,
+    Asked::Command(&["status", "--json"]),
+    Asked::Command(&["files", "--json"]),
+    Asked::Command(&["files", "--json", "--state", "behind"]),
+    Asked::Command(&["files", "--json", "--state", "gone"]),
+    Asked::Command(&["files", "--json", "--rule", "all"]),
+    Asked::Command(&["files", "--json", "/Contracts/007/contract-7.txt"]),
+    Asked::Command(&["events", "--json"]),
+    Asked::Command(&["jobs", "list", "--json"]),
+    Asked::Command(&["jobs", "list", "--json", "--state", "waiting"]),
+    Asked::Command(&["jobs", "list", "--json", "--state", "dead"]),
+    Asked::Command(&["runs", "list", "--json"]),
+    Asked::Delivery,
+    Asked::Burst,
+];
+
+impl Asked {
+    pub fn measure(self, places: [&Place; 2]) -> anyhow::Result<Took> {
+        match self {
+            Asked::Status => in_turn(STATUS, OFTEN, places, |place| {
+                sleep(READ_ANEW);
+                timed(|| http::must(place.operator, "GET", "/api/v1/status", "").map(drop))
+            }),
+            Asked::Command(command) => {
+                let what = format!("docket {}", command.join(" "));
+                in_turn(&what, OFTEN, places, |place| timed(|| place.docket(command).map(drop)))
+            }
+            Asked::Delivery => lone(places),
+            Asked::Burst => {
+                let mut burst = 0;
+                in_turn("acknowledge one of a covered burst", BURSTS, places, |place| {
+                    burst += 1;
+                    each_of_burst(place, burst)
+                })
+            }
+        }
+    }
+}
+
+/// Measures in one place and then in the other, so many times.
+fn in_turn(
+    what: &str,
+    times: usize,
+    places: [&Place; 2],
+    mut took: impl FnMut(&Place) -> anyhow::Result<u32>,
+) -> anyhow::Result<Took> {
+    let mut all = [Vec::new(), Vec::new()];
+    for _ in 0..times {
+        for (place, all) in places.into_iter().zip(&mut all) {
+            all.push(took(place)?);
+        }
+    }
+    Ok(Took::new(what, all))
+}
+
+/// Microseconds.
+fn timed(what: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<u32> {
+    let began = Instant::now();
+    what()?;
+    Ok(u32::try_from(began.elapsed().as_micros())?)
+}
+
+fn lone(places: [&Place; 2]) -> anyhow::Result<Took> {
+    let mut senders = Vec::new();
+    for place in places {
+        senders.push(Lone::open(place.address, Deliveries::spread("evt", COVERED, LONE))?);
+    }
+    let mut all = [Vec::new(), Vec::new()];
+    for _ in 0..LONE {
+        for (sender, all) in senders.iter_mut().zip(&mut all) {
+            sleep(PAUSE);
+            all.push(timed(|| {
+                let status = sender.send()?;
+                anyhow::ensure!(status == 202, "a delivery was answered {status}");
+                Ok(())
+            })?);
+        }
+    }
+    Ok(Took::new("acknowledge a lone delivery", all))
+}
+
+/// Microseconds of one.
+fn each_of_burst(place: &Place, burst: usize) -> anyhow::Result<u32> {
+    const MOST_A_SECOND: usize = 120_000;
+    let count = MOST_A_SECOND * BURST.as_secs() as usize;
+    let deliveries = Deliveries::spread(&format!("evt_{burst}"), COVERED, count);
+    let load = Load { address: place.address, connections: 64, duration: BURST, pace: Pace::Closed };
+    let (outcome, ()) = load::run(&load, deliveries, || Ok(()))?;
+    Ok((1e6 / outcome.rate(Duration::ZERO, BURST)) as u32)
+}

@@ -1,0 +1,49 @@
+//! A claim and its settling, by Docket's own queue and with no work in between: no server is needed for that.
+
+use std::path::Path;
+use std::time::Instant;
+
+use docket::clock::Clock;
+use docket::database::Database;
+use docket::queue::{Claimed, Handler, Queue, Settings, Verdict};
+use tokio_util::sync::CancellationToken;
+
+use super::Took;
+use super::fill::DUE;
+
+/// Work that takes no time.
+struct Nothing;
+
+impl Handler for Nothing {
+    async fn handle(&self, _: &Claimed) -> Verdict {
+        Verdict::Done
+    }
+}
+
+/// Claims and settles in one database and then in the other, and so on.
+pub fn claim_and_settle(folders: [&Path; 2]) -> anyhow::Result<Took> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut queues = Vec::new();
+        for folder in folders {
+            let database =
+                Database::open(&format!("sqlite://{}", folder.join("docket.db").display())).await?;
+            let queue = Queue::new(database.clone(), Clock::default(), Settings::default());
+            queues.push((database, queue));
+        }
+        let abandon = CancellationToken::new();
+        let mut all = [Vec::new(), Vec::new()];
+        for _ in 0..DUE {
+            for ((_, queue), all) in queues.iter().zip(&mut all) {
+                let began = Instant::now();
+                let claimed = queue.work_one(&Nothing, &abandon).await?;
+                anyhow::ensure!(claimed, "a job that is due was not claimed");
+                all.push(u32::try_from(began.elapsed().as_micros())?);
+            }
+        }
+        for (database, _) in queues {
+            database.close().await;
+        }
+        Ok(Took::new("claim and settle a job", all))
+    })
+}

@@ -1,0 +1,134 @@
+//! Whether what Docket does all the time costs the same in a database that has grown as in a small one.
+//!
+//! The small one has a thousandth of the rows: enough to fill every page that a list shows, so that both have as much to print.
+
+mod ask;
+mod fill;
+mod jobs;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::load::Latencies;
+use crate::machine::Machine;
+use crate::report::Report;
+use crate::server::{Base, Place};
+use crate::stands::Stands;
+use fill::Size;
+
+/// How much more anything may cost in the large one, and how long the status may take there.
+const TIMES: f64 = 1.5;
+const STATUS_MS: f64 = 20.0;
+
+/// What is faster than this differs by the machine's mood, and nobody notices it.
+const NOTHING_MS: f64 = 0.05;
+
+/// Measures whether what Docket does all the time costs the same in a database that has grown.
+///
+/// Two databases are filled: with files, each with its copy, its events and a job that is held because OpenAI refuses the key;
+/// the small one has a thousandth of them. In both it is measured how long a claim with its settling takes, an
+/// acknowledgement, the status, and each command that lists something.
+///
+/// The whole form needs 9 GB of disk for a while and takes about ten minutes. It exits 1 when a promise does not hold.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+    /// A database of 5,000 files: shows that it works; times are shown and not judged
+    #[arg(long)]
+    short: bool,
+    /// Files in the large database, each with a copy and a held job
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    files: u32,
+    /// Events in it
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    events: u32,
+    /// The docket to measure; by default the one that was built with this
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// Where the databases are made
+    #[arg(long, value_name = "PATH")]
+    folder: Option<PathBuf>,
+}
+
+/// What the same thing took in both databases.
+struct Took {
+    what: String,
+    small_ms: f64,
+    large_ms: f64,
+}
+
+impl Took {
+    /// From what each time took, in turn, in microseconds; the middle counts.
+    fn new(what: &str, [small, large]: [Vec<u32>; 2]) -> Took {
+        let middle = |took| Latencies::new(took).ms(0.5);
+        Took { what: what.to_owned(), small_ms: middle(small), large_ms: middle(large) }
+    }
+
+    fn times(&self) -> f64 {
+        self.large_ms / self.small_ms.max(NOTHING_MS)
+    }
+}
+
+pub fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let large = match options.short {
+        true => Size { files: 5_000, events: 25_000 },
+        false => Size { files: options.files, events: options.events },
+    };
+    let small = Size { files: large.files / 1000, events: large.events / 1000 }.at_least_a_page();
+    let base = Base::new(options.binary.as_deref(), options.folder.as_deref())?;
+    let mut report = Report::begin("growth", Machine::now(&base.folder), options.json);
+    let stands = Stands::start(&base, &[])?;
+    let (small, large) =
+        (filled(&mut report, &base, &stands, small)?, filled(&mut report, &base, &stands, large)?);
+    report.say("what                                         small ms  large ms  times");
+    let claims = jobs::claim_and_settle([small.path(), large.path()])?;
+    show(&mut report, &claims, options.short);
+    let mut servers = [small.serve()?, large.serve()?];
+    for asked in ask::ALL {
+        show(&mut report, &asked.measure([&small, &large])?, options.short);
+    }
+    for server in &mut servers {
+        anyhow::ensure!(server.stop()?, "the server did not stop in order");
+    }
+    Ok(report.end())
+}
+
+fn show(report: &mut Report, took: &Took, short: bool) {
+    let Took { what, small_ms, large_ms } = took;
+    let times = took.times();
+    report.row(
+        &format!("{what:<42} {small_ms:>10.3} {large_ms:>9.3} {times:>6.2}"),
+        json!({"what": what, "small_ms": small_ms, "large_ms": large_ms, "times": times}),
+    );
+    report.judge(
+        what,
+        "at most 1.5 times as long",
+        format!("{times:.2} times"),
+        (!short).then_some(times <= TIMES),
+    );
+    if what == ask::STATUS {
+        let holds = (!short).then_some(*large_ms < STATUS_MS);
+        report.judge(what, "below 20 ms", format!("{large_ms:.1} ms"), holds);
+    }
+}
+
+/// A place with a database of this size.
+fn filled(report: &mut Report, base: &Base, stands: &Stands, size: Size) -> anyhow::Result<Place> {
+    let place = Place::new(base, stands)?;
+    // The server makes the tables.
+    place.serve()?.stop()?;
+    let began = Instant::now();
+    let megabytes = fill::fill(place.path(), size)? / 1_000_000;
+    let (Size { files, events }, seconds) = (size, began.elapsed().as_secs_f64());
+    report.row(
+        &format!("{files} files, {events} events, {files} held jobs: {megabytes} MB, filled in {seconds:.0} s"),
+        json!({"files": files, "events": events, "held_jobs": files, "megabytes": megabytes, "fill_seconds": seconds}),
+    );
+    Ok(place)
+}
