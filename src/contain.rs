@@ -183,7 +183,7 @@ mod tests {
             let last = starts == 10;
             async move { assert!(last, "again") }
         };
-        begin_again("part", &stop, (run, at_once())).await;
+        begin_again("part", &stop, run, at_once()).await;
         assert_eq!(starts, 10);
         stop.cancel();
         begin_again("part", &stop, || async { panic!("for ever") }, Rests(LONGEST_REST)).await;
