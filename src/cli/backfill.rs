@@ -67,7 +67,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
 /// Until nothing is left behind live traffic, if a server works on it. Dead jobs are not waited for.
 async fn wait(database: &Database, server: bool) -> Result<Outcome, Failure> {
     let left = async || -> Result<u64, Failure> {
-        let left = queue::presence::behind_live(&mut *database.read().acquire().await?).await?;
+        let left = database.read(queue::presence::behind_live).await?;
         Ok(u64::try_from(left).unwrap_or(0))
     };
     let all = left().await?;

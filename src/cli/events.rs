@@ -9,7 +9,7 @@ use super::text::{Paint, count, when};
 use super::{ListArguments, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::{self, Connection, Database};
+use crate::database::{self, Connection};
 use crate::event::store::{downloads, newest};
 use crate::event::{self, Subject};
 use crate::fastio::{FileKey, NodeId};
@@ -35,42 +35,42 @@ struct Row {
 }
 
 /// The newest events, and how many downloads since the oldest of them are left out.
-async fn read(database: &Database, all: bool, limit: u32) -> Result<(Vec<Row>, i64), database::Error> {
-    let mut connection = database.read().begin().await?;
+fn read(connection: &mut Connection, all: bool, limit: u32) -> Result<(Vec<Row>, i64), database::Error> {
     let mut rows = Vec::new();
-    for event in newest(&mut connection, (all, limit)).await? {
+    for event in newest(connection, (all, limit))? {
         let profile = event.profile.as_deref().and_then(|profile| profile.parse().ok());
         let key = profile.zip(event.node.as_deref());
         let key = key.map(|(profile, node)| FileKey::new(profile, NodeId::new(node)));
         let path = match &key {
-            Some(key) => place(&mut connection, key, &event.subject).await?,
+            Some(key) => place(connection, key, &event.subject)?,
             None => None,
         };
         rows.push(Row { event, source_id: key.map(|key| key.to_string()), path });
     }
     let since = rows.last().map_or(0, |row| row.event.received_at);
-    let left_out = if all { 0 } else { downloads(&mut connection, since).await? };
+    let left_out = if all { 0 } else { downloads(connection, since)? };
     Ok((rows, left_out))
 }
 
-async fn place(
+fn place(
     connection: &mut Connection,
     key: &FileKey,
     subject: &str,
 ) -> Result<Option<String>, database::Error> {
     if subject == Subject::Folder.as_str() {
-        return sync::store::folder_path(connection, &key.profile, &key.node).await;
+        return sync::store::folder_path(connection, &key.profile, &key.node);
     }
-    match sync::store::path(connection, &key.to_string()).await? {
+    match sync::store::path(connection, &key.to_string())? {
         Some(path) => Ok(Some(path)),
-        None => own::store::name(connection, &key.profile, &key.node).await,
+        None => own::store::name(connection, &key.profile, &key.node),
     }
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
     let list = arguments.list;
     let database = open(config).await?;
-    let read = read(&database, arguments.all, list.read()).await;
+    let (all, most) = (arguments.all, list.read());
+    let read = database.read(move |connection| read(connection, all, most)).await;
     database.close().await;
     let (mut rows, left_out) = read?;
     let more = list.keep(&mut rows, "events");

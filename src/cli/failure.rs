@@ -71,7 +71,7 @@ impl From<io::Error> for Failure {
 
 impl From<crate::database::Error> for Failure {
     fn from(error: crate::database::Error) -> Self {
-        if crate::database::is_locked(&error) {
+        if matches!(error, crate::database::Error::Locked(_)) {
             return Failure::Failed(
                 "another program holds the lock of Docket's database (a backup, or a shell with an open \
                  transaction): let it finish, then try again"

@@ -122,7 +122,7 @@ impl Row {
 
 async fn list(database: &Database, state: Option<State>, list: &ListArguments) -> Result<Outcome, Failure> {
     let word = state.and_then(|state| state.to_possible_value()).map(|value| value.get_name().to_owned());
-    let rows = read(database, word.as_deref(), list.limit).await?;
+    let rows = read(database, word.clone(), list.limit).await?;
     if list.form.json {
         output::json(&rows.iter().map(Row::json).collect::<Vec<_>>())?;
     } else if rows.is_empty() {
@@ -135,7 +135,7 @@ async fn list(database: &Database, state: Option<State>, list: &ListArguments) -
         output::lines(table(&rows, Clock::default().now()).render(Paint::stdout()))?;
     }
     if rows.len() >= usize::try_from(list.limit).unwrap_or(usize::MAX) {
-        let counts = store::counts(&mut *database.read().acquire().await?).await?;
+        let counts = database.read(store::counts).await?;
         let asked = counts.iter().filter(|(state, _)| word.as_ref().is_none_or(|word| word == state));
         let all: i64 = asked.map(|(_, jobs)| jobs).sum();
         if all > i64::from(list.limit) {
@@ -146,17 +146,18 @@ async fn list(database: &Database, state: Option<State>, list: &ListArguments) -
 }
 
 async fn show(database: &Database, one: &One) -> Result<Outcome, Failure> {
-    let mut connection = database.read().begin().await?;
-    let Some(job) = store::get(&mut connection, one.id).await? else {
+    let id = one.id;
+    let read = move |connection: &mut Connection| {
+        let pauses = store::pauses(connection)?;
+        store::get(connection, id)?.map(|job| row(connection, job, &pauses)).transpose()
+    };
+    let Some(row) = database.read(read).await? else {
         let words = format!(
             "there is no job {}: it is done, or was discarded; `docket jobs list` shows what is left",
-            one.id
+            id
         );
         return Err(Failure::Failed(words));
     };
-    let pauses = store::pauses(&mut connection).await?;
-    let row = row(&mut connection, job, &pauses).await?;
-    drop(connection);
     if one.form.json {
         output::json(&[row.json()])?;
         return Ok(Outcome::Done);
@@ -185,26 +186,25 @@ async fn show(database: &Database, one: &One) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-async fn read(database: &Database, state: Option<&str>, limit: u32) -> Result<Vec<Row>, database::Error> {
-    let mut connection = database.read().begin().await?;
-    let pauses = store::pauses(&mut connection).await?;
-    let mut rows = Vec::new();
-    for job in store::list(&mut connection, state, limit).await? {
-        rows.push(row(&mut connection, job, &pauses).await?);
-    }
-    Ok(rows)
+async fn read(database: &Database, state: Option<String>, limit: u32) -> Result<Vec<Row>, database::Error> {
+    let read = move |connection: &mut Connection| {
+        let pauses = store::pauses(connection)?;
+        let jobs = store::list(connection, state.as_deref(), limit)?;
+        jobs.into_iter().map(|job| row(connection, job, &pauses)).collect()
+    };
+    database.read(read).await
 }
 
-async fn row(connection: &mut Connection, job: JobRow, pauses: &[PauseRow]) -> Result<Row, database::Error> {
+fn row(connection: &mut Connection, job: JobRow, pauses: &[PauseRow]) -> Result<Row, database::Error> {
     let task: Value = serde_json::from_str(&job.task).unwrap_or_default();
     let (source_id, path) = match serde_json::from_value(task.clone()) {
         Ok(Task::File { profile, node } | Task::Run { profile, node, .. }) => {
             let source_id = FileKey::new(profile, node).to_string();
-            let path = sync::store::path(connection, &source_id).await?;
+            let path = sync::store::path(connection, &source_id)?;
             (Some(source_id), path)
         }
         Ok(Task::Folder { profile, node } | Task::Listing { profile, node }) => {
-            let path = sync::store::folder_path(connection, &profile, &node).await?;
+            let path = sync::store::folder_path(connection, &profile, &node)?;
             (Some(FileKey::new(profile, node).to_string()), path)
         }
         Ok(Task::Relist { profile }) => (profile.map(|profile| profile.to_string()), None),
@@ -255,16 +255,17 @@ async fn change(database: &Database, which: &Which, change: Change) -> Result<Ou
     let ids: Vec<Option<i64>> =
         if which.all { vec![None] } else { which.ids.iter().copied().map(Some).collect() };
     let now = Clock::default().now();
-    let mut transaction = database.begin().await?;
-    let mut changed = Vec::new();
-    for job_id in ids {
-        let rows = match change {
-            Change::Retry => store::retry(&mut transaction, job_id, now).await?,
-            Change::Discard => store::discard(&mut transaction, job_id).await?,
-        };
-        changed.push(Changed { job_id, changed: rows });
-    }
-    transaction.commit().await?;
+    let write = move |tx: &mut Connection| {
+        let each = ids.iter().map(|&job_id| {
+            let changed = match change {
+                Change::Retry => store::retry(tx, job_id, now)?,
+                Change::Discard => store::discard(tx, job_id)?,
+            };
+            Ok(Changed { job_id, changed })
+        });
+        each.collect::<Result<Vec<_>, database::Error>>()
+    };
+    let changed = database.write(write).await?;
     let missing: Vec<String> = changed
         .iter()
         .filter(|one| one.changed == 0)

@@ -20,7 +20,7 @@ impl Clock {
     /// # Errors
     /// The database's.
     pub async fn go_on(&self, database: &Database) -> Result<(), Error> {
-        if let Some(seen) = store::seen(&mut *database.read().acquire().await?).await? {
+        if let Some(seen) = database.read(store::seen).await? {
             self.advance_to(seen);
         }
         Ok(())
@@ -43,9 +43,8 @@ impl Clock {
     /// # Errors
     /// The database's.
     pub async fn persist(&self, database: &Database) -> Result<(), Error> {
-        let mut transaction = database.begin().await?;
-        store::see(&mut transaction, self.now()).await?;
-        transaction.commit().await
+        let now = self.now();
+        database.write(move |tx| store::see(tx, now)).await
     }
 
     /// Logs once that the machine's clock went back, and once that it has caught up. Returns whether it is behind.

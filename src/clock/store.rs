@@ -1,18 +1,21 @@
 //! The statements on `clock`.
 
-use crate::database::{Connection, Error};
+use crate::database::{Connection, Error, params, statements};
 
 /// The latest time that a server has written down.
-pub async fn seen(connection: &mut Connection) -> Result<Option<i64>, Error> {
-    sqlx::query_scalar("SELECT seen_at FROM clock").fetch_optional(connection).await
+pub fn seen(connection: &mut Connection) -> Result<Option<i64>, Error> {
+    connection.first(SEEN, &[])
 }
 
 /// Writes down that it has been this late.
-pub async fn see(connection: &mut Connection, now: i64) -> Result<(), Error> {
-    sqlx::query(SEE).bind(now).execute(connection).await?;
-    Ok(())
+pub fn see(connection: &mut Connection, now: i64) -> Result<(), Error> {
+    connection.run(SEE, params![now]).map(drop)
 }
 
-const SEE: &str = "
-    INSERT INTO clock (one, seen_at) VALUES (1, $1)
-    ON CONFLICT (one) DO UPDATE SET seen_at = max(clock.seen_at, excluded.seen_at)";
+statements! {
+    SEEN = "SELECT seen_at FROM clock";
+
+    SEE = "
+        INSERT INTO clock (one, seen_at) VALUES (1, $1)
+        ON CONFLICT (one) DO UPDATE SET seen_at = max(clock.seen_at, excluded.seen_at)";
+}

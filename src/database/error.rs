@@ -1,88 +1,78 @@
-//! Why a database could not be opened, each with what to do about it.
+//! What can go wrong with an open database, by what follows from it.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    // Not the URL: it may hold a password.
-    #[error("DATABASE_URL is not sqlite://PATH: this version keeps its state in SQLite")]
-    NotSqlite,
-    #[error("DATABASE_URL names a user or a host, which SQLite does not have: use sqlite://PATH")]
-    NotPlain,
-    #[error(
-        "database.url (DATABASE_URL) must name one file on a disk, as in sqlite:///var/lib/docket/docket.db: what is \
-         kept in memory is lost with the process"
-    )]
-    NotOneFile,
-    #[error(
-        "database.url (DATABASE_URL) takes no parameters but mode=rw and mode=rwc, because the database must be one file \
-         that can be written: remove {0}"
-    )]
-    Parameter(&'static str),
-    #[error(
-        "the database at {path} is {what}: let database.url name a file, as in sqlite:///var/lib/docket/docket.db"
-    )]
-    NotAFile { path: PathBuf, what: &'static str },
-    #[error(
-        "{0} is a symbolic link to nothing: remove it, or let database.url name the database itself; a new one is never \
-         made through a link"
-    )]
-    Dangling(PathBuf),
-    #[error(
-        "the database at {path} is damaged, or is no database ({what}): stop here, and restore the newest copy of it; without \
-         any, move it away and run `docket rebuild` (docs/operations.md)"
-    )]
-    Broken { path: PathBuf, what: String },
-    #[error("there is no database at {0}; `docket serve` makes one, or set DATABASE_URL to where it is")]
-    Missing(PathBuf),
-    #[error("the database at {0} was made by an older docket; start this version's server on it first")]
-    OldSchema(PathBuf),
-    #[error("the database at {0} was made by a newer docket; use that version")]
-    NewSchema(PathBuf),
-    #[error("SQLite {0} can corrupt a database that several connections write; build with 3.51.3 or newer")]
-    OldSqlite(String),
-    #[error(
-        "another docket server already works on {path} ({holder}); stop it first, or give this one its own DATABASE_URL"
-    )]
-    InUse { path: PathBuf, holder: String },
-    #[error(
-        "the database at {path} has {names} names (hard links), and SQLite would keep a log for each and lose what is in the \
-         others: remove all but one (find / -xdev -samefile {path})"
-    )]
-    SeveralNames { path: PathBuf, names: u64 },
-    #[error("cannot lock {path}: {source}{}", advice(.source))]
-    Lock { path: PathBuf, source: std::io::Error },
-    #[error("cannot use the database at {path}: {source}{}", advice(.source))]
-    Place { path: PathBuf, source: std::io::Error },
-    #[error(
-        "cannot use the database at {path}: {what}; run docket as the user who owns it, or put database.url where this \
-         user can write"
-    )]
-    Refused { path: PathBuf, what: String },
-    #[error("cannot open the database: {0}")]
-    Open(#[from] sqlx::Error),
-    #[error("cannot bring the database's schema up to date: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+use rusqlite::ffi::ErrorCode;
+
+/// An error of the open database. Clones are of one failure: a commit that fails, fails for all whose work was in it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// Another process holds the database's lock, and kept it for longer than is waited for.
+    #[error("{0}")]
+    Locked(Cause),
+    /// The surroundings, which change by themselves: a full or failing disk, a writer with no end of work.
+    #[error("{0}")]
+    Passing(Cause),
+    /// What was to be written contradicts what is there.
+    #[error("{0}")]
+    Conflict(Cause),
+    /// It would fail again: a wrong statement, a value of another type, a damaged file.
+    #[error("{0}")]
+    Bug(Cause),
 }
 
-impl OpenError {
-    /// Whether the setting is wrong, whatever is on the disk.
-    pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            OpenError::NotSqlite | OpenError::NotPlain | OpenError::NotOneFile | OpenError::Parameter(_)
-        )
+/// What the driver said, or what we say ourselves.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Cause {
+    #[error("{0}")]
+    Driver(Arc<rusqlite::Error>),
+    #[error("{0}")]
+    Own(&'static str),
+}
+
+impl Error {
+    /// Whether it goes away by itself.
+    pub fn will_pass(&self) -> bool {
+        matches!(self, Error::Locked(_) | Error::Passing(_))
+    }
+
+    /// A failure that passes, in our own words.
+    pub fn passing(what: &'static str) -> Self {
+        Error::Passing(Cause::Own(what))
+    }
+
+    /// A contradiction, in our own words.
+    pub fn conflict(what: &'static str) -> Self {
+        Error::Conflict(Cause::Own(what))
+    }
+
+    /// What would fail again, in our own words.
+    pub fn bug(what: &'static str) -> Self {
+        Error::Bug(Cause::Own(what))
+    }
+
+    /// SQLite's primary code, if it is SQLite's error.
+    pub(super) fn code(&self) -> Option<ErrorCode> {
+        let (Error::Locked(cause) | Error::Passing(cause) | Error::Conflict(cause) | Error::Bug(cause)) =
+            self;
+        match cause {
+            Cause::Driver(error) => error.sqlite_error_code(),
+            Cause::Own(_) => None,
+        }
     }
 }
 
-/// What to do about a refusal of the operating system's.
-fn advice(source: &std::io::Error) -> &'static str {
-    match source.kind() {
-        std::io::ErrorKind::PermissionDenied => {
-            "; run docket as the server's user, or put database.url where this user can write"
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error_code();
+        let cause = Cause::Driver(Arc::new(error));
+        match code {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Locked(cause),
+            Some(ErrorCode::SystemIoFailure | ErrorCode::DiskFull | ErrorCode::CannotOpen) => {
+                Error::Passing(cause)
+            }
+            Some(ErrorCode::ConstraintViolation) => Error::Conflict(cause),
+            _ => Error::Bug(cause),
         }
-        std::io::ErrorKind::NotFound => "; make the folder, or put database.url where this user can write",
-        std::io::ErrorKind::ReadOnlyFilesystem => "; put database.url where this user can write",
-        _ => "",
     }
 }

@@ -3,11 +3,11 @@
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use sqlx::sqlite::SqliteConnectOptions;
+use percent_encoding::percent_decode_str;
 
 use super::OpenError;
 
@@ -40,7 +40,6 @@ fn url(path: &Path) -> String {
     let mut url = "sqlite://".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
-            // The driver wants UTF-8, and says so of a path that is none.
             b'%' | b'?' | 0x80.. => url.push_str(&format!("%{byte:02X}")),
             byte => url.push(char::from(*byte)),
         }
@@ -65,12 +64,11 @@ fn named(url: &str) -> Result<PathBuf, OpenError> {
         let known = REFUSED.into_iter().find(|known| *known == name);
         return Err(OpenError::Parameter(known.unwrap_or("the one that is there")));
     }
-    let options = SqliteConnectOptions::from_str(&format!("sqlite://{path}"))?;
-    let path = options.get_filename();
-    match path.as_os_str().as_encoded_bytes() {
-        decoded if decoded.contains(&0) || decoded.starts_with(b":") => Err(OpenError::NotOneFile),
-        _ => Ok(path.to_owned()),
+    let decoded: Vec<u8> = percent_decode_str(path).collect();
+    if decoded.contains(&0) || decoded.starts_with(b":") {
+        return Err(OpenError::NotOneFile);
     }
+    Ok(std::ffi::OsString::from_vec(decoded).into())
 }
 
 /// The file at `path` by its own name, with no symbolic link on the way: SQLite keeps its log beside that one.

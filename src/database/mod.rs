@@ -1,12 +1,17 @@
-//! The one database: its connections, its schema, and what differs between dialects. Each module keeps the statements
-//! on its own tables in its `store.rs`; no statement lives here but those that open the database.
+//! The door to the database. Whoever reads or writes hands its statements to [`Database::read`] or [`Database::write`], which
+//! run them on a thread that has a connection, own the transaction, and give back [`Error`], which says what follows. Each
+//! module keeps the statements on its own tables in its `store.rs`; no other module names the driver.
 //!
 //! SQLite allows one writer at a time, and waiting for its lock means polling it. So all writes of a process go through
-//! one connection, handed out in the order it was asked for, and readers have connections of their own.
+//! one connection, in the order in which they were asked for, and readers have connections of their own.
 
+mod connection;
 mod error;
+mod lane;
 mod location;
 mod lock;
+mod migrate;
+mod open_error;
 mod place;
 mod whole;
 
@@ -14,56 +19,49 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Connection as _;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use rusqlite::OpenFlags;
 
-pub use error::OpenError;
+#[cfg(test)]
+pub use connection::prepare;
+pub use connection::{Column, Connection, FromRow, Param, Row, Sql, from_row, params, statements};
+pub use error::Error;
+use lane::{Access, Lane};
 pub use location::{beside, path, relative_to};
 pub use lock::ServerLock;
+pub use open_error::OpenError;
 pub use place::Displaced;
 use place::Place;
 
-/// What a statement runs on. PostgreSQL joins here, as the other side of one type.
-pub type Connection = sqlx::SqliteConnection;
-/// A write transaction: it holds the one writer until it is committed or dropped.
-pub type Transaction = sqlx::Transaction<'static, sqlx::Sqlite>;
-pub type Error = sqlx::Error;
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
-
 /// Earlier versions can corrupt a WAL that several connections write and checkpoint (fixed in SQLite 3.51.3).
-const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
+const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// How long a statement waits for a lock that another *process* holds, such as `docket jobs retry` beside a server.
 /// Longer than any transaction here takes, shorter than the webhook sender's patience.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a writer waits for its turn. Every transaction is a few milliseconds, so this is a disk that hangs.
-const WRITER_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Readers are commands, health checks and look-ups beside the work; they never hold a connection for long.
-const READERS: u32 = 4;
+const READERS: usize = 4;
 
-/// Pages that may gather in the WAL before a commit pays for a checkpoint: 32 MB. Measured: the default of 1,000 costs
-/// a fifth of the inbox's rate, more than 8,000 only lengthens the longest commit.
-const CHECKPOINT_PAGES: &str = "8000";
-
-/// The page cache of each connection, in KiB (SQLite takes a negative number as a size).
-const CACHE_KIB: &str = "-16384";
-
-/// Rows that may lie ready between SQLite's thread and ours: a page of any list in one piece. Measured: with the driver's
-/// 50, a sweep spends most of its time handing over between the two.
-const ROWS_READY: usize = 1_000;
+/// What each connection is set to. FULL syncs the WAL at each commit; NORMAL would lose acknowledged deliveries with the
+/// power. Pages that may gather in the WAL before a commit pays for a checkpoint: 32 MB (measured: the default of 1,000 costs
+/// a fifth of the inbox's rate, more than 8,000 only lengthens the longest commit). The cache is in KiB (SQLite takes a
+/// negative number as a size). A lock's token is a secret only while the lock is held: FAST overwrites what a row gives up
+/// where the page is written anyway, so no copy or backup of the file holds old ones, and it costs no more writes.
+const PRAGMAS: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;
+    PRAGMA wal_autocheckpoint = 8000;
+    PRAGMA cache_size = -16384;
+    PRAGMA secure_delete = FAST;";
 
 /// The database of one Docket. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Database {
-    write: SqlitePool,
-    read: SqlitePool,
+    writer: Arc<Lane>,
+    readers: Arc<Lane>,
+    observer: Arc<Lane>,
     place: Arc<Place>,
-    observe: SqlitePool,
 }
 
 impl Database {
@@ -73,16 +71,19 @@ impl Database {
     /// A `url` that is not `sqlite://PATH`, a file that cannot be opened or is damaged, or a schema newer than this program.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let path = path(url)?;
-        let is_due = whole::is_due(&location::found_or_made(&path)?);
-        let database = Self::connect(&path).await?;
-        if is_due {
-            whole::check(&mut *database.write.acquire().await?, &path).await?;
-        }
-        if let (_, 1..) = database.schema().await.map_err(|error| whole::explained(error, &path))? {
-            return Err(OpenError::NewSchema(path));
-        }
-        MIGRATIONS.run(&database.write).await?;
-        Ok(database)
+        blocking(move || {
+            let is_due = whole::is_due(&location::found_or_made(&path)?);
+            let mut connection = connect(&path)?;
+            if is_due {
+                whole::check(&mut connection, &path)?;
+            }
+            if migrate::schema(&connection).map_err(|error| whole::explained(error, &path))?.unknown > 0 {
+                return Err(OpenError::NewSchema(path));
+            }
+            migrate::migrate(&mut connection)?;
+            Self::serve(&path, connection)
+        })
+        .await
     }
 
     /// Opens a database that a server has made, for a command that looks at it or changes a row.
@@ -91,15 +92,20 @@ impl Database {
     /// As [`Database::open`], when there is none, and when it has the schema of another version.
     pub async fn open_existing(url: &str) -> Result<Self, OpenError> {
         let path = path(url)?;
-        let database = Self::connect(&path).await?;
-        // A server of another version may be using it, and only a server changes the schema.
-        match database.schema().await.map_err(|error| whole::explained(error, &path))? {
-            (0, 0) => Ok(database),
-            // A start that came to nothing leaves an empty file.
-            (missing, 0) if missing == MIGRATIONS.iter().count() => Err(OpenError::Missing(path)),
-            (0, _) => Err(OpenError::NewSchema(path)),
-            (_, _) => Err(OpenError::OldSchema(path)),
-        }
+        blocking(move || {
+            let connection = connect(&path)?;
+            // A server of another version may be using it, and only a server changes the schema.
+            match migrate::schema(&connection).map_err(|error| whole::explained(error, &path))? {
+                migrate::Schema { missing: 0, unknown: 0 } => Self::serve(&path, connection),
+                // A start that came to nothing leaves an empty file.
+                schema if schema.unknown == 0 && schema.missing == migrate::count() => {
+                    Err(OpenError::Missing(path))
+                }
+                schema if schema.missing == 0 => Err(OpenError::NewSchema(path)),
+                _ => Err(OpenError::OldSchema(path)),
+            }
+        })
+        .await
     }
 
     /// Looks at the database at `url` and changes nothing, not even an older schema: a server may be using it.
@@ -108,57 +114,68 @@ impl Database {
     /// As [`Database::open_existing`], and when it cannot be written.
     pub async fn inspect(url: &str) -> Result<Inspection, OpenError> {
         let path = path(url)?;
-        let database = Self::connect(&path).await?;
-        let tried = async { database.begin().await?.rollback().await };
-        tried.await.map_err(|error| whole::explained(error, &path))?;
-        let sqlite = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&database.write).await?;
-        let (missing, unknown) = database.schema().await?;
-        database.close().await;
-        Ok(Inspection { sqlite, missing, unknown })
+        blocking(move || {
+            let connection = connect(&path)?;
+            let tried = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
+            tried.map_err(|error| whole::explained(error.into(), &path))?;
+            let migrate::Schema { missing, unknown } = migrate::schema(&connection)?;
+            Ok(Inspection { sqlite: rusqlite::version().to_owned(), missing, unknown })
+        })
+        .await
     }
 
-    /// How many of our migrations the database lacks, and how many it has that we do not know.
-    async fn schema(&self) -> Result<(usize, usize), Error> {
-        let found: Option<i64> = sqlx::query_scalar(HAS_MIGRATIONS).fetch_optional(&self.write).await?;
-        let applied: Vec<i64> = match found {
-            Some(_) => sqlx::query_scalar(APPLIED).fetch_all(&self.write).await?,
-            None => Vec::new(),
+    /// Serves the file at `path`, on which `writer` is open.
+    fn serve(path: &Path, writer: rusqlite::Connection) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Place { path: path.to_owned(), source };
+        let place = Arc::new(Place::of(path).map_err(failed)?);
+        let real = location::found(path)?;
+        let lane = |name, access, threads, first| {
+            let real = real.clone();
+            let open = move || Ok(Connection::new(open_file(&real, access)?));
+            Lane::new(name, access, threads, first, open).map(Arc::new).map_err(failed)
         };
-        let missing = MIGRATIONS.iter().filter(|ours| !applied.contains(&ours.version)).count();
-        let unknown = applied.iter().filter(|theirs| !MIGRATIONS.version_exists(**theirs)).count();
-        Ok((missing, unknown))
+        Ok(Database {
+            writer: lane("db-write", Access::Write, 1, Some(Connection::new(writer)))?,
+            readers: lane("db-read", Access::Read, READERS, None)?,
+            observer: lane("db-observe", Access::Read, 1, None)?,
+            place,
+        })
     }
 
-    /// Opens the file at `path`, or that a link there leads to.
-    async fn connect(path: &Path) -> Result<Self, OpenError> {
-        let options = options(&location::found(path)?);
-        let write = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(WRITER_TIMEOUT)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .after_release(|connection, _| Box::pin(is_usable(connection)))
-            .connect_with(options.clone())
-            .await
-            .map_err(|error| whole::explained(error, path))?;
-        let place = Arc::new(Place::of(path).map_err(Error::Io)?);
-        let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&write).await?;
-        if parse_version(&version) < OLDEST_SQLITE {
-            return Err(OpenError::OldSqlite(version));
-        }
-        let readers = |most| {
-            SqlitePoolOptions::new()
-                .max_connections(most)
-                .acquire_timeout(WRITER_TIMEOUT)
-                .connect_lazy_with(options.clone().read_only(true))
-        };
-        Ok(Database { write, read: readers(READERS), observe: readers(1), place })
+    /// Does `work` in one transaction that writes, and commits it. It waits for its turn and holds the only writer, so nothing
+    /// slow may happen inside; what must not be waited for cannot. An error, or a panic, takes back all that it did.
+    ///
+    /// It is done once, or again from the start where the database asks for that, so it changes nothing but rows.
+    ///
+    /// # Errors
+    /// Those of `work`, and of the commit.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.writer.run(work).await
     }
 
-    /// Begins a write. It waits for its turn and holds the writer, so nothing slow may happen inside.
-    pub async fn begin(&self) -> Result<Transaction, Error> {
-        // A deferred transaction that reads first can fail to become a writer; an immediate one is a writer at once.
-        self.write.begin_with("BEGIN IMMEDIATE").await
+    /// Does `work`, which only reads, in one view of all tables.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.readers.run(work).await
+    }
+
+    /// As [`Database::read`], for those who only look on. However much they ask for, no worker waits for it.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub async fn observe<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.observer.run(work).await
     }
 
     /// Whether what was committed is where the next start will look for it.
@@ -169,21 +186,11 @@ impl Database {
         self.place.check()
     }
 
-    /// The connection of those who only look on. However much they ask for, no worker waits for it.
-    pub fn observer(&self) -> &SqlitePool {
-        &self.observe
-    }
-
-    /// Connections that only read.
-    pub fn read(&self) -> &SqlitePool {
-        &self.read
-    }
-
-    /// Waits for statements under way and closes the file, which also folds the WAL back into it.
+    /// Waits for work under way and closes the file, which also folds the WAL back into it.
     pub async fn close(&self) {
-        self.observe.close().await;
-        self.read.close().await;
-        self.write.close().await;
+        self.observer.close().await;
+        self.readers.close().await;
+        self.writer.close().await;
     }
 }
 
@@ -198,80 +205,60 @@ pub struct Inspection {
     pub unknown: usize,
 }
 
-const HAS_MIGRATIONS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
-
-const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
-
-/// Whether a writer that is given back has no transaction open.
-///
-/// On a full disk SQLite rolls a transaction back by itself. The driver's own rollback then fails and leaves it counting
-/// a transaction that is no more, and every later one on that connection would be refused. A new connection is not.
-async fn is_usable(connection: &mut Connection) -> Result<bool, Error> {
-    // A rollback may still be on its way to the connection; this comes back after it.
-    connection.ping().await?;
-    Ok(!connection.is_in_transaction())
-}
-
-/// Whether `error` is about the database's surroundings, which change by themselves: another process holds its lock, its
-/// disk is full or fails, or the writer has no end of work.
-pub fn will_pass(error: &Error) -> bool {
-    // The low byte of SQLite's extended codes: busy, locked, I/O error, full, cannot open.
-    const PASSING: [u32; 5] = [5, 6, 10, 13, 14];
-    match error {
-        Error::PoolTimedOut | Error::Io(_) => true,
-        error => sqlite_code(error).is_some_and(|code| PASSING.contains(&code)),
+/// Opens the file at `path`, or that a link there leads to, for writing.
+fn connect(path: &Path) -> Result<rusqlite::Connection, OpenError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(OpenError::OldSqlite(rusqlite::version().to_owned()));
     }
+    let real = location::found(path)?;
+    open_file(&real, Access::Write).map_err(|error| whole::explained(error.into(), path))
 }
 
-/// Whether another process holds the database's lock, and kept it for longer than is waited for.
-pub fn is_locked(error: &Error) -> bool {
-    matches!(sqlite_code(error), Some(5 | 6))
+fn open_file(real: &Path, access: Access) -> rusqlite::Result<rusqlite::Connection> {
+    let mode = match access {
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    // Each connection is one thread's.
+    let connection = rusqlite::Connection::open_with_flags(real, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch(PRAGMAS)?;
+    Ok(connection)
 }
 
-/// SQLite's primary code of an error.
-fn sqlite_code(error: &Error) -> Option<u32> {
-    let Error::Database(error) = error else { return None };
-    error.code()?.parse::<u32>().ok().map(|code| code & 0xff)
-}
-
-fn options(file: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(file)
-        .journal_mode(SqliteJournalMode::Wal)
-        // FULL syncs the WAL at each commit. NORMAL would lose acknowledged deliveries with the power.
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
-        .row_buffer_size(ROWS_READY)
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-        .pragma("cache_size", CACHE_KIB)
-        // A lock's token is a secret only while the lock is held. FAST overwrites what a row gives up where the page is
-        // written anyway, so no copy or backup of the file holds old ones, and it costs no more writes.
-        .pragma("secure_delete", "FAST")
-}
-
-fn parse_version(version: &str) -> [u32; 3] {
-    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
-    std::array::from_fn(|_| parts.next().unwrap_or(0))
+/// Runs what opens files off the runtime's threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime ends, and with it whoever waits here.
+        Err(Err(_)) => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn versions_compare_by_number_and_not_by_letter() {
-        assert!(parse_version("3.51.3") >= OLDEST_SQLITE);
-        assert!(parse_version("3.6.9") < OLDEST_SQLITE);
-        assert!(parse_version("3.51.10") > OLDEST_SQLITE);
+    impl Database {
+        /// Runs a statement that no list has, outside a transaction.
+        pub(super) async fn statement(&self, sql: &'static str) {
+            let path = self.place.path().to_owned();
+            blocking(move || open_file(&path, Access::Write).unwrap().execute_batch(sql).unwrap()).await;
+        }
+    }
+
+    async fn new(folder: &tempfile::TempDir) -> (String, Database) {
+        let url = format!("sqlite://{}/docket.db", folder.path().display());
+        let database = Database::open(&url).await.unwrap();
+        (url, database)
     }
 
     #[tokio::test]
     async fn a_command_leaves_the_schema_of_another_version_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/docket.db", folder.path().display());
-        let database = Database::open(&url).await.unwrap();
-        sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 1").execute(&database.write).await.unwrap();
+        let (url, database) = new(&folder).await;
+        database.statement("DELETE FROM _sqlx_migrations WHERE version = 1").await;
         let error = Database::open_existing(&url).await.unwrap_err();
         assert!(matches!(error, OpenError::OldSchema(_)), "{error}");
     }
@@ -281,9 +268,8 @@ mod tests {
     async fn a_new_database_is_for_its_own_user_only() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let database =
-            Database::open(&format!("sqlite://{}/docket.db", folder.path().display())).await.unwrap();
-        database.begin().await.unwrap().rollback().await.unwrap();
+        let (_, database) = new(&folder).await;
+        database.write(|_| Ok(())).await.unwrap();
         for file in ["docket.db", "docket.db-wal"] {
             let mode = std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
             assert_eq!(mode & 0o077, 0, "{file}: {mode:o}");
@@ -301,16 +287,15 @@ mod tests {
     #[tokio::test]
     async fn a_look_tells_the_schema_s_age_and_leaves_it_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/docket.db", folder.path().display());
-        let database = Database::open(&url).await.unwrap();
+        let (url, database) = new(&folder).await;
         let seen = Database::inspect(&url).await.unwrap();
         assert_eq!((seen.missing, seen.unknown), (0, 0));
-        for sql in
-            ["DELETE FROM _sqlx_migrations", "INSERT INTO _sqlx_migrations VALUES (9999, 'x', 0, 1, x'', 0)"]
-        {
-            sqlx::query(sql).execute(&database.write).await.unwrap();
-        }
+        database
+            .statement(
+                "DELETE FROM _sqlx_migrations; INSERT INTO _sqlx_migrations VALUES (9999, 'x', 0, 1, x'', 0)",
+            )
+            .await;
         let seen = Database::inspect(&url).await.unwrap();
-        assert_eq!((seen.missing, seen.unknown), (MIGRATIONS.iter().count(), 1));
+        assert_eq!((seen.missing, seen.unknown), (migrate::count(), 1));
     }
 }

@@ -48,6 +48,12 @@ impl Place {
         Ok(Place { path: path.to_owned(), wal: wal.into(), file: handle, identity: identity(&file), length })
     }
 
+    /// Where the next start will look for it.
+    #[cfg(test)]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Looks again, after a commit. It costs two questions to the file system, some microseconds beside a commit's
     /// milliseconds.
     ///
@@ -104,7 +110,7 @@ mod tests {
             "VACUUM",
             "PRAGMA wal_checkpoint(TRUNCATE)",
         ] {
-            sqlx::query(sql).execute(&database.write).await.unwrap();
+            database.statement(sql).await;
             assert_eq!(database.in_place(), Ok(()), "{sql}");
         }
         fs::rename(&path, &other).unwrap();

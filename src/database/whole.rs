@@ -4,9 +4,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::Connection;
+use rusqlite::ffi::ErrorCode;
 
-use super::{Error, OpenError, location, sqlite_code};
+use super::error::Error;
+use super::location;
+use super::open_error::OpenError;
 
 /// How long the look may take after a server did not stop in order. `quick_check` reads each page once: measured, a gigabyte
 /// takes two seconds from the cache of a busy machine; a disk of 100 MB a second needs ten. Who is down for longer than this
@@ -19,14 +22,6 @@ const SMALL: u64 = 64 * 1024 * 1024;
 /// Pages between looks at the time.
 const PAGES: i32 = 1_000;
 
-/// SQLite's codes of a file that may not be written or opened, of one that is damaged, of one that is no database, and of an
-/// interruption.
-const READ_ONLY: u32 = 8;
-const CANNOT_OPEN: u32 = 14;
-const CORRUPT: u32 = 11;
-const NOT_A_DATABASE: u32 = 26;
-const INTERRUPTED: u32 = 9;
-
 /// Whether to look at the database `file`, which is not open yet. Its log is folded back and removed at an orderly end, so
 /// one that is there tells of another.
 pub fn is_due(file: &Path) -> bool {
@@ -36,15 +31,18 @@ pub fn is_due(file: &Path) -> bool {
 
 /// # Errors
 /// [`OpenError::Broken`] when it is not whole.
-pub async fn check(connection: &mut SqliteConnection, file: &Path) -> Result<(), OpenError> {
+pub fn check(connection: &mut Connection, file: &Path) -> Result<(), OpenError> {
     let until = Instant::now() + LIMIT;
-    connection.lock_handle().await?.set_progress_handler(PAGES, move || Instant::now() < until);
-    let found = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)").fetch_one(&mut *connection).await;
-    connection.lock_handle().await?.remove_progress_handler();
-    match found {
+    let found = (|| {
+        connection.progress_handler(PAGES, Some(move || Instant::now() >= until))?;
+        let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+        connection.progress_handler(PAGES, None::<fn() -> bool>)?;
+        found
+    })();
+    match found.map_err(Error::from) {
         Ok(found) if found == "ok" => Ok(()),
         Ok(found) => Err(OpenError::Broken { path: file.to_owned(), what: found }),
-        Err(error) if sqlite_code(&error) == Some(INTERRUPTED) => {
+        Err(error) if error.code() == Some(ErrorCode::OperationInterrupted) => {
             let seconds = LIMIT.as_secs();
             tracing::warn!(
                 seconds,
@@ -58,11 +56,14 @@ pub async fn check(connection: &mut SqliteConnection, file: &Path) -> Result<(),
 
 /// What an error of opening the database means for whoever has to put it right.
 pub fn explained(error: Error, file: &Path) -> OpenError {
-    let what = || error.as_database_error().map(|error| error.message().to_owned()).unwrap_or_default();
     let path = file.to_owned();
-    match sqlite_code(&error) {
-        Some(CORRUPT | NOT_A_DATABASE) => OpenError::Broken { path, what: what() },
-        Some(READ_ONLY | CANNOT_OPEN) => OpenError::Refused { path, what: what() },
+    match error.code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            OpenError::Broken { path, what: error.to_string() }
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            OpenError::Refused { path, what: error.to_string() }
+        }
         _ => OpenError::Open(error),
     }
 }

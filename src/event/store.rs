@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use sqlx::FromRow;
 
 use super::{DOWNLOAD, Kind, Report, Source};
-use crate::database::{Connection, Error};
+use crate::database::{Connection, Error, from_row, params, statements};
 use crate::job::{self, Task};
 
 /// What recording some reports did.
@@ -21,11 +20,11 @@ pub struct Recorded {
 }
 
 /// Keeps the events that are new and asks for their jobs. Reports about one file make one job.
-pub async fn record(connection: &mut Connection, reports: &[Report], now: i64) -> Result<Recorded, Error> {
+pub fn record(connection: &mut Connection, reports: &[Report], now: i64) -> Result<Recorded, Error> {
     let mut recorded = Recorded::default();
     let mut wanted: BTreeMap<String, (Task, Source)> = BTreeMap::new();
     for report in reports {
-        if !insert(connection, report).await? {
+        if !insert(connection, report)? {
             recorded.duplicate += 1;
             continue;
         }
@@ -36,14 +35,14 @@ pub async fn record(connection: &mut Connection, reports: &[Report], now: i64) -
     }
     for (key, (task, source)) in &wanted {
         debug_assert_eq!(*key, task.key());
-        job::enqueue(connection, task, source.priority(), now).await?;
+        job::enqueue(connection, task, source.priority(), now)?;
     }
     recorded.jobs = wanted.len();
     Ok(recorded)
 }
 
 /// Whether the event was new.
-async fn insert(connection: &mut Connection, report: &Report) -> Result<bool, Error> {
+fn insert(connection: &mut Connection, report: &Report) -> Result<bool, Error> {
     let event = &report.event;
     // An event that names no place cannot ask for work, whatever its kind says. Refusing it here would stop the drain.
     let (kind, because) = match (event.kind, event.task()) {
@@ -53,33 +52,29 @@ async fn insert(connection: &mut Connection, report: &Report) -> Result<bool, Er
         (_, None) => (Kind::Ignored, Some("it names no place to look at")),
         (kind, Some(_)) => (kind, None),
     };
-    let result = sqlx::query(INSERT)
-        .bind(&event.id)
-        .bind(report.source.as_str())
-        .bind(kind.as_str())
-        .bind(event.subject.as_str())
-        .bind(&event.name)
-        .bind(event.profile.as_ref().map(ToString::to_string))
-        .bind(event.node.as_ref().map(ToString::to_string))
-        .bind(event.occurred_at)
-        .bind(report.received_at)
-        .bind(because)
-        .bind(report.proof.as_ref().map(|proof| proof.scheme.as_str()))
-        .bind(report.proof.as_ref().map(|proof| i64::from(proof.secret_index)))
-        .bind(&report.payload)
-        .execute(connection)
-        .await?;
-    Ok(result.rows_affected() == 1)
+    let added = connection.run(
+        INSERT,
+        params![
+            event.id,
+            report.source.as_str(),
+            kind.as_str(),
+            event.subject.as_str(),
+            event.name,
+            event.profile.as_ref().map(ToString::to_string),
+            event.node.as_ref().map(ToString::to_string),
+            event.occurred_at,
+            report.received_at,
+            because,
+            report.proof.as_ref().map(|proof| proof.scheme.as_str()),
+            report.proof.as_ref().map(|proof| proof.secret_index),
+            report.payload,
+        ],
+    )?;
+    Ok(added == 1)
 }
 
-const INSERT: &str = "
-    INSERT INTO event (event_id, source, kind, subject, name, profile, node, occurred_at, received_at,
-                       ignored_because, scheme, secret_index, payload)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-    ON CONFLICT (event_id) DO NOTHING";
-
 /// One event, as `docket events` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
     pub event_id: String,
     pub kind: String,
@@ -95,42 +90,56 @@ pub struct Row {
     pub ignored_because: Option<String>,
 }
 
+from_row!(Row {
+    event_id,
+    kind,
+    subject,
+    name,
+    profile,
+    node,
+    occurred_at,
+    received_at,
+    source,
+    ignored_because,
+});
+
 /// The newest events first, with those of downloads or without.
-pub async fn newest(connection: &mut Connection, (downloads, limit): (bool, u32)) -> Result<Vec<Row>, Error> {
-    sqlx::query_as(NEWEST)
-        .bind(i64::from(limit))
-        .bind((!downloads).then_some(DOWNLOAD))
-        .fetch_all(connection)
-        .await
+pub fn newest(connection: &mut Connection, (downloads, limit): (bool, u32)) -> Result<Vec<Row>, Error> {
+    connection.all(NEWEST, params![limit, (!downloads).then_some(DOWNLOAD)])
 }
 
 /// How many downloads were told of since `since`.
-pub async fn downloads(connection: &mut Connection, since: i64) -> Result<i64, Error> {
-    sqlx::query_scalar("SELECT count(*) FROM event WHERE received_at >= $1 AND ignored_because = $2")
-        .bind(since)
-        .bind(DOWNLOAD)
-        .fetch_one(connection)
-        .await
+pub fn downloads(connection: &mut Connection, since: i64) -> Result<i64, Error> {
+    connection.one(DOWNLOADS, params![since, DOWNLOAD])
 }
-
-const NEWEST: &str = "
-    SELECT event_id, kind, subject, name, profile, node, occurred_at, received_at, source, ignored_because
-    FROM event WHERE $2 IS NULL OR ignored_because IS NOT $2 ORDER BY received_at DESC, event_id DESC LIMIT $1";
 
 /// How many events there are of each kind.
-pub async fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
-    sqlx::query_as(COUNTS).fetch_all(connection).await
+pub fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
+    connection.all(COUNTS, &[])
 }
-
-const COUNTS: &str = "SELECT kind, count(*) FROM event GROUP BY kind ORDER BY kind";
 
 /// Forgets at most `limit` events that arrived before `before`, and says how many. An event told again after that is
 /// new again, which costs a look.
-pub async fn prune(connection: &mut Connection, before: i64, limit: u32) -> Result<u64, Error> {
-    let result = sqlx::query(PRUNE).bind(before).bind(i64::from(limit)).execute(connection).await?;
-    Ok(result.rows_affected())
+pub fn prune(connection: &mut Connection, before: i64, limit: u32) -> Result<u64, Error> {
+    connection.run(PRUNE, params![before, limit])
 }
 
-const PRUNE: &str = "
-    DELETE FROM event WHERE event_id IN
-        (SELECT event_id FROM event WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
+statements! {
+    INSERT = "
+        INSERT INTO event (event_id, source, kind, subject, name, profile, node, occurred_at, received_at,
+                           ignored_because, scheme, secret_index, payload)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        ON CONFLICT (event_id) DO NOTHING";
+
+    NEWEST = "
+        SELECT event_id, kind, subject, name, profile, node, occurred_at, received_at, source, ignored_because
+        FROM event WHERE $2 IS NULL OR ignored_because IS NOT $2 ORDER BY received_at DESC, event_id DESC LIMIT $1";
+
+    DOWNLOADS = "SELECT count(*) FROM event WHERE received_at >= $1 AND ignored_because = $2";
+
+    COUNTS = "SELECT kind, count(*) FROM event GROUP BY kind ORDER BY kind";
+
+    PRUNE = "
+        DELETE FROM event WHERE event_id IN
+            (SELECT event_id FROM event WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
+}

@@ -10,11 +10,10 @@ use super::sweep::task;
 use super::walk::{Incomplete, Walk};
 use super::{Error, Feed};
 use crate::contain::catch;
-use crate::fastio::{ErrorKind, FileKey, Inventoried, Profile};
+use crate::fastio::{ErrorKind, Inventoried, Profile};
 use crate::job::{self, Task};
 use crate::queue::{self, Priority};
-use crate::rule::{Rule, Target};
-use crate::sync::survey;
+use crate::rule::Rule;
 
 /// What a backfill did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -65,8 +64,10 @@ impl Feed {
                 Some(rule) => format!("{profile} {rule}"),
                 None => profile.to_string(),
             };
-            let known = store::backfill(&mut *self.database.read().acquire().await?, &name).await?;
-            let known = known.unwrap_or_default();
+            let known = {
+                let name = name.clone();
+                self.database.read(move |c| store::backfill(c, &name)).await?.unwrap_or_default()
+            };
             let mut progress = Progress { total: known.total, ..Progress::default() };
             if known.ended_at.is_none() {
                 progress = known;
@@ -119,9 +120,8 @@ impl Feed {
         progress.cursor = None;
         progress.ended_at = Some(self.clock.now());
         progress.total = Some(progress.listed);
-        let mut transaction = self.database.begin().await?;
-        store::set_backfill(&mut transaction, subject.name, progress).await?;
-        transaction.commit().await?;
+        let (name, ended) = (subject.name.to_owned(), progress.clone());
+        self.database.write(move |tx| store::set_backfill(tx, &name, &ended)).await?;
         Ok(Ok(walk.unreadable))
     }
 
@@ -131,17 +131,9 @@ impl Feed {
         rows: &[Inventoried],
         going: &mut Going<'_>,
     ) -> Result<(), Error> {
-        let mut made = std::collections::HashMap::new();
-        let mut connection = self.database.read().acquire().await?;
-        for one in self.rules.iter() {
-            if let Target::Create { create } = &one.target {
-                made.insert(create.clone(), survey::store::made(&mut connection, create).await?);
-            }
-        }
-        drop(connection);
-        let place = |rule: &Rule| match &rule.target {
-            Target::Id(id) => Some(id.clone()),
-            Target::Create { create } => made.get(create).cloned().flatten(),
+        let places = self.places().await?;
+        let place = |rule: &Rule| {
+            places.iter().find(|(target, _)| *target == rule.target).and_then(|(_, id)| id.clone())
         };
         let found = self.differences(subject.profile, rows, place).await?;
         let covers = |path: &str| {
@@ -152,23 +144,24 @@ impl Feed {
         for (rule, files) in found.spared.into_iter().filter(|(rule, _)| named(rule)) {
             *going.spared.entry(rule).or_default() += files;
         }
-        let progress = &mut *going.progress;
         let wanted =
             found.repairs.into_iter().filter(|repair| subject.rule.is_none() || covers(&repair.finding.path));
-        let keys: Vec<FileKey> = wanted.map(|repair| repair.key).collect();
-        let mut transaction = self.database.begin().await?;
-        let now = self.clock.now();
-        let tasks: Vec<Task> = keys.iter().map(task).collect();
-        let names: Vec<String> = tasks.iter().map(Task::key).collect();
-        let asked: Vec<&str> = names.iter().map(String::as_str).collect();
-        let there = queue::presence::states(&mut transaction, &asked).await?;
-        progress.listed += i64::try_from(rows.len()).unwrap_or(0);
-        for (task, _) in tasks.iter().zip(&names).filter(|(_, name)| !there.contains_key(*name)) {
-            job::enqueue(&mut transaction, task, Priority::Backfill, now).await?;
-            progress.queued += 1;
-        }
-        store::set_backfill(&mut transaction, subject.name, progress).await?;
-        transaction.commit().await?;
+        let tasks: Vec<Task> = wanted.map(|repair| task(&repair.key)).collect();
+        let keys: Vec<String> = tasks.iter().map(Task::key).collect();
+        let (name, before, now) = (subject.name.to_owned(), going.progress.clone(), self.clock.now());
+        let listed = before.listed + i64::try_from(rows.len()).unwrap_or(0);
+        let filled = self.database.write(move |tx| {
+            let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let there = queue::presence::states(tx, &asked)?;
+            let mut progress = Progress { listed, ..before.clone() };
+            for (task, _) in tasks.iter().zip(&keys).filter(|(_, key)| !there.contains_key(*key)) {
+                job::enqueue(tx, task, Priority::Backfill, now)?;
+                progress.queued += 1;
+            }
+            store::set_backfill(tx, &name, &progress)?;
+            Ok(progress)
+        });
+        *going.progress = filled.await?;
         self.wake.notify_waiters();
         Ok(())
     }

@@ -90,7 +90,7 @@ pub fn compare(listed: &Listed<'_>, row: Option<&FileRow>, copies: &[Copy]) -> O
             None => (Kind::Missing, "it is new"),
         });
     };
-    if !row.source().same_content(listed.source) {
+    if !row.source.same_content(listed.source) {
         return Some(match (held, row.state.as_str()) {
             (true, _) => (Kind::Stale, "its content changed"),
             (false, "present") => (Kind::Missing, "its content changed before it was held"),

@@ -65,7 +65,7 @@ impl Feed {
         let Some(org) = &self.settings.org_id else {
             return Ok(Step { way: None, recorded: Recorded::default(), relisted: 0, next: Next::Interval });
         };
-        let state = store::state(&mut *self.database.read().acquire().await?).await?;
+        let state = self.database.read(store::state).await?;
         let now = self.clock.now();
         let way = match &state {
             Some(state) if state.retry_at.is_none_or(|at| at > now) => state.way(),
@@ -104,14 +104,15 @@ impl Feed {
     /// Writes down the way, and says so when it is another one.
     async fn take(&self, way: Way, reason: Option<&str>) -> Result<(), Error> {
         let now = self.clock.now();
-        let mut transaction = self.database.begin().await?;
-        let before = store::state(&mut transaction).await?;
-        // A way that is kept keeps the time at which a better one is tried.
-        let retry_at = before.filter(|before| before.way() == way).and_then(|before| before.retry_at);
-        let retry_at = retry_at.filter(|at| *at > now).unwrap_or(now + TRY_AGAIN_MS);
-        let retry_at = (way != Way::Changes).then_some(retry_at);
-        let changed = store::set_way(&mut transaction, way, (reason, retry_at), now).await?;
-        transaction.commit().await?;
+        let why = reason.map(str::to_owned);
+        let take = self.database.write(move |tx| {
+            // A way that is kept keeps the time at which a better one is tried.
+            let before = store::state(tx)?.filter(|before| before.way() == way);
+            let retry_at = before.and_then(|before| before.retry_at).filter(|at| *at > now);
+            let retry_at = (way != Way::Changes).then_some(retry_at.unwrap_or(now + TRY_AGAIN_MS));
+            store::set_way(tx, way, (why.as_deref(), retry_at), now)
+        });
+        let changed = take.await?;
         match (changed, way) {
             (false, _) => {}
             (true, Way::Changes) => tracing::info!("following Fastio's change feed"),
@@ -166,48 +167,46 @@ impl Feed {
 
     /// What we know of the feed, and where this poll begins.
     async fn place(&self, org: &str) -> Result<(Option<Cursor>, Option<String>), Error> {
-        let mut connection = self.database.read().acquire().await?;
-        let Some(cursor) = store::cursor(&mut connection, org).await? else { return Ok((None, None)) };
-        if cursor.more {
-            let from = cursor.cursor.clone();
-            return Ok((Some(cursor), Some(from)));
-        }
-        let before = self.clock.now() - self.settings.overlap_ms();
-        let from = store::trail(&mut connection, org, before).await?.unwrap_or_else(|| cursor.cursor.clone());
-        Ok((Some(cursor), Some(from)))
+        let (org, before) = (org.to_owned(), self.clock.now() - self.settings.overlap_ms());
+        let read = self.database.read(move |c| {
+            let Some(cursor) = store::cursor(c, &org)? else { return Ok((None, None)) };
+            let trail = if cursor.more { None } else { store::trail(c, &org, before)? };
+            let from = trail.unwrap_or_else(|| cursor.cursor.clone());
+            Ok((Some(cursor), Some(from)))
+        });
+        Ok(read.await?)
     }
 
     /// Takes the head of the feed for our place, and has everything listed that may have changed before it.
-    async fn begin_at(&self, org: &str, head: &ChangePage, reason: &str) -> Result<(), Error> {
-        let now = self.clock.now();
-        let mut transaction = self.database.begin().await?;
-        store::drop_trail(&mut transaction, org).await?;
-        store::set_cursor(&mut transaction, org, &stored(head)).await?;
-        let overlap = self.settings.overlap_ms();
-        store::leave_trail(&mut transaction, (org, &head.cursor), (now, overlap)).await?;
-        for profile in self.profiles(None)? {
-            store::ask_relist(&mut transaction, (&profile, reason), now).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+    async fn begin_at(&self, org: &str, head: &ChangePage, reason: &'static str) -> Result<(), Error> {
+        let (org, head, profiles) = (org.to_owned(), stored(head), self.profiles(None)?);
+        let (now, overlap) = (self.clock.now(), self.settings.overlap_ms());
+        let begin = self.database.write(move |tx| {
+            store::drop_trail(tx, &org)?;
+            store::set_cursor(tx, &org, &head)?;
+            store::leave_trail(tx, (&org, &head.cursor), (now, overlap))?;
+            profiles.iter().try_for_each(|profile| store::ask_relist(tx, (profile, reason), now))
+        });
+        Ok(begin.await?)
     }
 
     /// Keeps a page: its events, their jobs, and the cursor after them.
     async fn keep(&self, org: &str, page: &ChangePage, known: Option<&Cursor>) -> Result<Recorded, Error> {
-        let now = self.clock.now();
-        let reports = self.reports(&page.changes, now);
-        let mut transaction = self.database.begin().await?;
-        let recorded = event::record(&mut transaction, &reports, now).await?;
-        store::set_cursor(&mut transaction, org, &stored(page)).await?;
-        if !page.has_more {
-            let overlap = self.settings.overlap_ms();
-            store::leave_trail(&mut transaction, (org, &page.cursor), (now, overlap)).await?;
-        }
-        for profile in self.affected(page, known)? {
-            let reason = "what the key may read has changed";
-            store::ask_relist(&mut transaction, (&profile, reason), now).await?;
-        }
-        transaction.commit().await?;
+        let (now, overlap) = (self.clock.now(), self.settings.overlap_ms());
+        let (reports, affected) = (self.reports(&page.changes, now), self.affected(page, known)?);
+        let (org, place) = (org.to_owned(), stored(page));
+        let keep = self.database.write(move |tx| {
+            let recorded = event::record(tx, &reports, now)?;
+            store::set_cursor(tx, &org, &place)?;
+            if !place.more {
+                store::leave_trail(tx, (&org, &place.cursor), (now, overlap))?;
+            }
+            for profile in &affected {
+                store::ask_relist(tx, (profile, "what the key may read has changed"), now)?;
+            }
+            Ok(recorded)
+        });
+        let recorded = keep.await?;
         if recorded.jobs > 0 {
             self.wake.notify_waiters();
         }
@@ -244,7 +243,7 @@ impl Feed {
 
     /// Lists what is to be listed as a whole. What fails stays for the next step.
     async fn relist(&self) -> Result<usize, Error> {
-        let asked = store::relists(&mut *self.database.read().acquire().await?).await?;
+        let asked = self.database.read(store::relists).await?;
         let mut done = 0;
         for relist in asked {
             let profile: Option<Profile> = relist.profile.parse().ok();
@@ -257,9 +256,7 @@ impl Feed {
                 }
                 done += 1;
             }
-            let mut transaction = self.database.begin().await?;
-            store::relisted(&mut transaction, &relist).await?;
-            transaction.commit().await?;
+            self.database.write(move |tx| store::relisted(tx, &relist)).await?;
         }
         Ok(done)
     }

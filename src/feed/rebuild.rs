@@ -74,9 +74,8 @@ impl Feed {
                 after = Some(next);
             }
         }
-        let mut transaction = self.database.begin().await?;
-        founding::store::found(&mut transaction, How::Rebuilt, self.clock.now()).await?;
-        transaction.commit().await?;
+        let now = self.clock.now();
+        self.database.write(move |tx| founding::store::found(tx, How::Rebuilt, now)).await?;
         Ok(rebuilt)
     }
 
@@ -121,11 +120,9 @@ impl Feed {
                     store.id, other.id
                 )));
             }
-            let mut transaction = self.database.begin().await?;
-            let made = (name.as_str(), store.metadata[INTENT].as_str());
-            survey::store::remake(&mut transaction, made, &store.id, self.clock.now()).await?;
-            transaction.commit().await?;
-            rebuilt.stores.insert(name, store.id.to_string());
+            rebuilt.stores.insert(name.clone(), store.id.to_string());
+            let (id, intent, now) = (store.id.clone(), store.metadata[INTENT].clone(), self.clock.now());
+            self.database.write(move |tx| survey::store::remake(tx, (&name, &intent), &id, now)).await?;
         }
         Ok(())
     }
@@ -146,19 +143,23 @@ impl Feed {
         rebuilt.listed += items.len() as u64;
         rebuilt.strangers += (items.len() - ours.len()) as u64;
         let nodes = self.nodes(ours.iter().map(|(key, _)| key)).await?;
-        let now = self.clock.now();
-        let mut transaction = self.database.begin().await?;
+        let mut proven = Vec::with_capacity(ours.len());
         for (key, held) in ours {
             let node = nodes.get(&key.to_string());
-            let Some(object) = objects.get(&held.id).filter(|object| is_borne_out(held, object, node)) else {
-                rebuilt.unverified += 1;
-                continue;
-            };
-            let adopted = adopted(&key, store, held, Some(object));
-            let new = survey::store::adopt(&mut transaction, &adopted, now).await?;
-            rebuilt.copies += u64::from(new);
+            match objects.get(&held.id).filter(|object| is_borne_out(held, object, node)) {
+                Some(object) => proven.push(adopted(&key, store, held, Some(object))),
+                None => rebuilt.unverified += 1,
+            }
         }
-        transaction.commit().await?;
+        let now = self.clock.now();
+        let adopted = self.database.write(move |tx| {
+            let mut new = 0;
+            for adopted in &proven {
+                new += u64::from(survey::store::adopt(tx, adopted, now)?);
+            }
+            Ok(new)
+        });
+        rebuilt.copies += adopted.await?;
         Ok(())
     }
 

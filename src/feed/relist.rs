@@ -98,13 +98,15 @@ impl Feed {
     }
 
     async fn ask_for_all(&self) -> Result<(), Error> {
-        let now = self.clock.now();
-        let mut transaction = self.database.begin().await?;
-        for profile in self.profiles(None)? {
-            let task = Task::Relist { profile: Some(profile) };
-            job::enqueue(&mut transaction, &task, Priority::Live, now).await?;
-        }
-        transaction.commit().await?;
+        let (profiles, now) = (self.profiles(None)?, self.clock.now());
+        let asked = self.database.write(move |tx| {
+            for profile in &profiles {
+                let task = Task::Relist { profile: Some(profile.clone()) };
+                job::enqueue(tx, &task, Priority::Live, now)?;
+            }
+            Ok(())
+        });
+        asked.await?;
         self.wake.notify_waiters();
         Ok(())
     }

@@ -20,7 +20,10 @@ impl Feed {
         let mut recorded = Recorded::default();
         for profile in self.profiles(None)? {
             let now = self.clock.now().min(self.clock.wall());
-            let searched = store::searched(&mut *self.database.read().acquire().await?, &profile).await?;
+            let searched = {
+                let profile = profile.clone();
+                self.database.read(move |c| store::searched(c, &profile)).await?
+            };
             let reason = match searched {
                 None => {
                     // Whether it is allowed at all must be known before anybody relies on it.
@@ -40,12 +43,13 @@ impl Feed {
                     (!complete).then_some("more events than a search goes through")
                 }
             };
-            let mut transaction = self.database.begin().await?;
-            if let Some(reason) = reason {
-                store::ask_relist(&mut transaction, (&profile, reason), now).await?;
-            }
-            store::set_searched(&mut transaction, &profile, now).await?;
-            transaction.commit().await?;
+            let searched = self.database.write(move |tx| {
+                if let Some(reason) = reason {
+                    store::ask_relist(tx, (&profile, reason), now)?;
+                }
+                store::set_searched(tx, &profile, now)
+            });
+            searched.await?;
         }
         Ok(recorded)
     }
@@ -58,9 +62,7 @@ impl Feed {
             let now = self.clock.now();
             let reports = self.reports(&page.events, now);
             if !reports.is_empty() {
-                let mut transaction = self.database.begin().await?;
-                let kept = event::record(&mut transaction, &reports, now).await?;
-                transaction.commit().await?;
+                let kept = self.database.write(move |tx| event::record(tx, &reports, now)).await?;
                 if kept.jobs > 0 {
                     self.wake.notify_waiters();
                 }

@@ -13,7 +13,7 @@ pub use task::{FILE_JOBS, RUN_JOBS, Service, Task};
 
 /// Adds the job for `task`, in the caller's transaction: so it exists exactly when the rows that caused it do. `now` is in
 /// Unix milliseconds.
-pub async fn enqueue(
+pub fn enqueue(
     connection: &mut Connection,
     task: &Task,
     priority: Priority,
@@ -21,5 +21,5 @@ pub async fn enqueue(
 ) -> Result<Enqueued, Error> {
     let text = serde_json::to_string(task).expect("a task is strings only");
     let job = NewJob { key: &task.key(), task: &text, needs: task.needs(), priority };
-    queue::enqueue(connection, &job, now).await
+    queue::enqueue(connection, &job, now)
 }

@@ -43,11 +43,7 @@ pub fn openai_has<T>(result: Result<T, openai::Error>) -> Result<Option<T>, Verd
 /// A database that fails now may work soon: the disk has room again, the lock is free. That is no fault of the job's.
 pub fn database_verdict(error: &database::Error) -> Verdict {
     let reason = format!("Docket's own database: {error}");
-    if database::will_pass(error) {
-        Verdict::Blocked { reason }
-    } else {
-        Verdict::Retry { after: None, reason }
-    }
+    if error.will_pass() { Verdict::Blocked { reason } } else { Verdict::Retry { after: None, reason } }
 }
 
 fn verdict(retry: Retry, target: &str, reason: String) -> Verdict {

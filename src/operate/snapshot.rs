@@ -73,7 +73,41 @@ impl Observer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
+    use tokio::task::JoinHandle;
+
     use super::*;
+    use crate::database::Connection;
+
+    /// Holds a connection with the work that `run` hands to the database, until what it returns is dropped.
+    async fn hold(
+        run: impl FnOnce(
+            Box<dyn Fn(&mut Connection) -> Result<(), Error> + Send>,
+        ) -> JoinHandle<Result<(), Error>>,
+    ) -> mpsc::Sender<()> {
+        let (begin, mut begun) = tokio::sync::mpsc::unbounded_channel();
+        let (let_go, until) = mpsc::channel::<()>();
+        let work = move |_: &mut Connection| {
+            begin.send(()).unwrap();
+            assert_eq!(until.recv(), Err(mpsc::RecvError));
+            Ok(())
+        };
+        tokio::select! {
+            Some(()) = begun.recv() => let_go,
+            ended = run(Box::new(work)) => panic!("no connection was free: {ended:?}"),
+        }
+    }
+
+    async fn hold_observer(database: &Database) -> mpsc::Sender<()> {
+        let database = database.clone();
+        hold(|work| tokio::spawn(async move { database.observe(work).await })).await
+    }
+
+    async fn hold_reader(database: &Database) -> mpsc::Sender<()> {
+        let database = database.clone();
+        hold(|work| tokio::spawn(async move { database.read(work).await })).await
+    }
 
     #[tokio::test]
     async fn sixty_who_ask_at_once_cost_one_reading_and_no_reader_of_the_workers() {
@@ -83,7 +117,7 @@ mod tests {
         let about = About { version: "1", database: "docket.db".into(), rules: Vec::new() };
         let observer = Observer::new(database.clone(), about);
         // Until this is given back the status cannot be read.
-        let busy = database.observer().acquire().await.unwrap();
+        let busy = hold_observer(&database).await;
         let look = || {
             let observer = observer.clone();
             tokio::spawn(async move { observer.look().await.unwrap() })
@@ -92,7 +126,7 @@ mod tests {
         tokio::task::yield_now().await;
         let mut readers = Vec::new();
         while readers.len() < 4 {
-            readers.push(database.read().acquire().await.unwrap());
+            readers.push(hold_reader(&database).await);
         }
         drop(busy);
         let mut answers = Vec::new();
@@ -104,7 +138,7 @@ mod tests {
             "all of them got the same reading"
         );
         // While it is read anew, the last one is answered at once.
-        let busy = database.observer().acquire().await.unwrap();
+        let busy = hold_observer(&database).await;
         *observer.last.write().unwrap() = answers.pop().map(|answer| {
             let old = Instant::now().checked_sub(2 * FRESH).unwrap();
             Arc::new(Snapshot { rows: Vec::new(), verdict: answer.verdict.clone(), at: old })
@@ -116,5 +150,6 @@ mod tests {
         assert!(look().await.unwrap().rows.is_empty());
         drop(busy);
         assert!(!first.await.unwrap().rows.is_empty());
+        drop(readers);
     }
 }

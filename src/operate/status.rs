@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::verdict::Verdict;
-use crate::database::{Database, Error};
+use crate::database::{Connection, Database, Error};
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::{Waiting, why};
 use crate::run::store::HeldRow;
@@ -93,29 +93,31 @@ impl Status {
     /// # Errors
     /// The database's.
     pub async fn read(database: &Database) -> Result<Self, Error> {
-        // One transaction, so that the numbers are of one moment.
-        let mut connection = database.observer().begin().await?;
-        let pauses = queue::store::pauses(&mut connection).await?;
-        let delivered = receive::waiting_since(&mut connection).await?;
-        let job = queue::presence::oldest(&mut connection).await?;
+        database.observe(Self::read_all).await
+    }
+
+    fn read_all(connection: &mut Connection) -> Result<Self, Error> {
+        let pauses = queue::store::pauses(connection)?;
+        let delivered = receive::waiting_since(connection)?;
+        let job = queue::presence::oldest(connection)?;
         Ok(Status {
-            inbox: receive::waiting(&mut connection).await?,
+            inbox: receive::waiting(connection)?,
             oldest: oldest(delivered, job.as_ref(), &pauses),
-            jobs: queue::store::counts(&mut connection).await?,
+            jobs: queue::store::counts(connection)?,
             pauses,
-            files: sync::store::file_counts(&mut connection).await?,
-            copies: sync::store::copy_counts(&mut connection).await?,
+            files: sync::store::file_counts(connection)?,
+            copies: sync::store::copy_counts(connection)?,
             runs: {
-                let mut runs = run::store::counts(&mut connection).await?;
-                runs.push(("dead".to_owned(), queue::presence::dead(&mut connection, job::RUN_JOBS).await?));
+                let mut runs = run::store::counts(connection)?;
+                runs.push(("dead".to_owned(), queue::presence::dead(connection, job::RUN_JOBS)?));
                 runs
             },
-            held: run::store::held(&mut connection, REASONS).await?,
-            leftovers: run::leftover::store::counts(&mut connection).await?,
-            events: event::store::counts(&mut connection).await?,
-            received: receive::counts(&mut connection).await?,
-            feed: feed::store::state(&mut connection).await?,
-            sweep: feed::store::last_sweep(&mut connection).await?,
+            held: run::store::held(connection, REASONS)?,
+            leftovers: run::leftover::store::counts(connection)?,
+            events: event::store::counts(connection)?,
+            received: receive::counts(connection)?,
+            feed: feed::store::state(connection)?,
+            sweep: feed::store::last_sweep(connection)?,
         })
     }
 

@@ -1,10 +1,7 @@
 //! The statements on `own_file`.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::{SETTLES_WITHIN_MS, Seen, Whose};
-use crate::database::{Connection, Error};
+use crate::database::{Connection, Error, from_row, params, statements};
 use crate::fastio::{NodeId, Profile, VersionId};
 
 /// One file of ours.
@@ -24,48 +21,43 @@ pub struct OwnFile {
     pub since: i64,
 }
 
+from_row!(row => OwnFile {
+    owner,
+    folder: NodeId::new(row.get::<String>("folder")?),
+    name,
+    writing: row.get::<String>("state")? == "writing",
+    upload,
+    node: row.get::<Option<String>>("node")?.map(NodeId::new),
+    version: row.get::<Option<String>>("version")?.map(VersionId),
+    sha256,
+    size,
+    since,
+});
+
 /// What we called the file at `node`, if it is one that we wrote.
-pub async fn name(
-    connection: &mut Connection,
-    profile: &Profile,
-    node: &NodeId,
-) -> Result<Option<String>, Error> {
-    sqlx::query_scalar("SELECT name FROM own_file WHERE profile = $1 AND node = $2")
-        .bind(profile.to_string())
-        .bind(node.canonical())
-        .fetch_optional(connection)
-        .await
+pub fn name(connection: &mut Connection, profile: &Profile, node: &NodeId) -> Result<Option<String>, Error> {
+    connection.first(NAME, params![profile.to_string(), node.canonical()])
 }
 
 /// Whose the file is that was seen.
-pub async fn recognise(connection: &mut Connection, seen: &Seen<'_>, now: i64) -> Result<Whose, Error> {
-    let whose = recognise_all(connection, seen.profile, std::slice::from_ref(seen), now).await?;
+pub fn recognise(connection: &mut Connection, seen: &Seen<'_>, now: i64) -> Result<Whose, Error> {
+    let whose = recognise_all(connection, seen.profile, std::slice::from_ref(seen), now)?;
     Ok(whose.into_iter().next().unwrap_or(Whose::Theirs))
 }
 
 /// Whose each of these files is, all of which were seen in `profile`.
-pub async fn recognise_all(
+pub fn recognise_all(
     connection: &mut Connection,
     profile: &Profile,
     seen: &[Seen<'_>],
     now: i64,
 ) -> Result<Vec<Whose>, Error> {
     let nodes: Vec<String> = seen.iter().map(|seen| seen.node.canonical()).collect();
-    let rows = sqlx::query(RECOGNISE)
-        .bind(profile.to_string())
-        .bind(serde_json::to_string(&nodes).expect("a list of texts is JSON"))
-        .bind(now - SETTLES_WITHIN_MS)
-        .fetch_all(connection)
-        .await?;
-    let own = rows.iter().map(own_file).collect::<Result<Vec<_>, _>>()?;
+    let nodes = serde_json::to_string(&nodes).expect("a list of texts is JSON");
+    let own: Vec<OwnFile> =
+        connection.all(RECOGNISE, params![profile.to_string(), nodes, now - SETTLES_WITHIN_MS])?;
     Ok(seen.iter().map(|seen| whose(seen, &own, now)).collect())
 }
-
-/// By node, or under way: those are few, because each is a run at its end.
-const RECOGNISE: &str = "
-    SELECT * FROM own_file WHERE profile = $1 AND node IN (SELECT value FROM json_each($2))
-    UNION
-    SELECT * FROM own_file WHERE profile = $1 AND state = 'writing' AND since > $3";
 
 fn whose(seen: &Seen<'_>, own: &[OwnFile], now: i64) -> Whose {
     let is_it = |own: &OwnFile| own.node.as_ref() == Some(seen.node);
@@ -81,34 +73,13 @@ fn whose(seen: &Seen<'_>, own: &[OwnFile], now: i64) -> Whose {
 }
 
 /// What `owner` writes, or wrote last.
-pub async fn of(connection: &mut Connection, owner: &str) -> Result<Option<OwnFile>, Error> {
-    let row =
-        sqlx::query("SELECT * FROM own_file WHERE owner = $1").bind(owner).fetch_optional(connection).await?;
-    row.as_ref().map(own_file).transpose()
+pub fn of(connection: &mut Connection, owner: &str) -> Result<Option<OwnFile>, Error> {
+    connection.first(OF, params![owner])
 }
 
 /// Every file of ours.
-pub async fn list(connection: &mut Connection) -> Result<Vec<OwnFile>, Error> {
-    let rows = sqlx::query("SELECT * FROM own_file ORDER BY owner").fetch_all(connection).await?;
-    rows.iter().map(own_file).collect()
-}
-
-fn own_file(row: &SqliteRow) -> Result<OwnFile, Error> {
-    let node: Option<String> = row.try_get("node")?;
-    let version: Option<String> = row.try_get("version")?;
-    let state: String = row.try_get("state")?;
-    Ok(OwnFile {
-        owner: row.try_get("owner")?,
-        folder: NodeId::new(row.try_get::<String, _>("folder")?),
-        name: row.try_get("name")?,
-        writing: state == "writing",
-        upload: row.try_get("upload")?,
-        node: node.map(NodeId::new),
-        version: version.map(VersionId),
-        sha256: row.try_get("sha256")?,
-        size: row.try_get("size")?,
-        since: row.try_get("since")?,
-    })
+pub fn list(connection: &mut Connection) -> Result<Vec<OwnFile>, Error> {
+    connection.all(LIST, &[])
 }
 
 /// A write that is about to begin.
@@ -126,70 +97,62 @@ pub struct Intent<'a> {
 
 /// Writes a write down before it begins. False while another result of that name is being made in that folder: Fastio
 /// would put one over the other.
-pub async fn intend(connection: &mut Connection, intent: &Intent<'_>, now: i64) -> Result<bool, Error> {
-    let twin: Option<String> = sqlx::query_scalar(TWIN)
-        .bind(intent.profile.to_string())
-        .bind(intent.folder.canonical())
-        .bind(intent.name)
-        .bind(intent.owner)
-        .bind(now - SETTLES_WITHIN_MS)
-        .fetch_optional(&mut *connection)
-        .await?;
-    if twin.is_some() {
+pub fn intend(connection: &mut Connection, intent: &Intent<'_>, now: i64) -> Result<bool, Error> {
+    let Intent { owner, name, sha256, size, over, .. } = *intent;
+    let (profile, folder) = (intent.profile.to_string(), intent.folder.canonical());
+    let since = now - SETTLES_WITHIN_MS;
+    if connection.first::<String>(TWIN, params![profile, folder, name, owner, since])?.is_some() {
         return Ok(false);
     }
-    sqlx::query(INTEND)
-        .bind(intent.owner)
-        .bind(intent.profile.to_string())
-        .bind(intent.folder.canonical())
-        .bind(intent.name)
-        .bind(intent.over.map(|(node, _)| node.canonical()))
-        .bind(intent.over.and_then(|(_, version)| version).map(|version| &version.0))
-        .bind(intent.sha256)
-        .bind(intent.size)
-        .bind(now)
-        .execute(connection)
-        .await?;
+    let node = over.map(|(node, _)| node.canonical());
+    let version = over.and_then(|(_, version)| version).map(|version| &version.0);
+    connection.run(INTEND, params![owner, profile, folder, name, node, version, sha256, size, now])?;
     Ok(true)
 }
 
-const TWIN: &str = "
-    SELECT owner FROM own_file
-    WHERE profile = $1 AND folder = $2 AND name = $3 AND owner <> $4 AND state = 'writing' AND since > $5";
-
-const INTEND: &str = "
-    INSERT INTO own_file (owner, profile, folder, name, state, node, version, sha256, size, since)
-    VALUES ($1, $2, $3, $4, 'writing', $5, $6, $7, $8, $9)
-    ON CONFLICT (owner) DO UPDATE SET
-        profile = excluded.profile, folder = excluded.folder, name = excluded.name, state = 'writing', upload = NULL,
-        node = excluded.node, version = excluded.version, sha256 = excluded.sha256, size = excluded.size,
-        since = excluded.since";
-
 /// The bytes are at Fastio, in this upload session, and in no file yet.
-pub async fn uploaded(connection: &mut Connection, owner: &str, upload: Option<&str>) -> Result<(), Error> {
-    sqlx::query("UPDATE own_file SET upload = $2 WHERE owner = $1")
-        .bind(owner)
-        .bind(upload)
-        .execute(connection)
-        .await?;
-    Ok(())
+pub fn uploaded(connection: &mut Connection, owner: &str, upload: Option<&str>) -> Result<(), Error> {
+    connection.run(UPLOADED, params![owner, upload]).map(drop)
 }
 
 /// The write made this version of this file.
-pub async fn written(
+pub fn written(
     connection: &mut Connection,
     owner: &str,
     (node, version): (&NodeId, Option<&VersionId>),
     now: i64,
 ) -> Result<(), Error> {
-    sqlx::query(WRITTEN)
-        .bind(owner)
-        .bind(node.canonical())
-        .bind(version.map(|version| &version.0))
-        .bind(now)
-        .execute(connection)
-        .await?;
-    Ok(())
+    let version = version.map(|version| &version.0);
+    connection.run(WRITTEN, params![owner, node.canonical(), version, now]).map(drop)
 }
 
-const WRITTEN: &str = "UPDATE own_file SET state = 'written', upload = NULL, node = $2, version = $3, since = $4 WHERE owner = $1";
+statements! {
+    NAME = "SELECT name FROM own_file WHERE profile = $1 AND node = $2";
+
+    /// By node, or under way: those are few, because each is a run at its end.
+    RECOGNISE = "
+        SELECT * FROM own_file WHERE profile = $1 AND node IN (SELECT value FROM json_each($2))
+        UNION
+        SELECT * FROM own_file WHERE profile = $1 AND state = 'writing' AND since > $3";
+
+    OF = "SELECT * FROM own_file WHERE owner = $1";
+
+    LIST = "SELECT * FROM own_file ORDER BY owner";
+
+    TWIN = "
+        SELECT owner FROM own_file
+        WHERE profile = $1 AND folder = $2 AND name = $3 AND owner <> $4 AND state = 'writing' AND since > $5";
+
+    INTEND = "
+        INSERT INTO own_file (owner, profile, folder, name, state, node, version, sha256, size, since)
+        VALUES ($1, $2, $3, $4, 'writing', $5, $6, $7, $8, $9)
+        ON CONFLICT (owner) DO UPDATE SET
+            profile = excluded.profile, folder = excluded.folder, name = excluded.name, state = 'writing', upload = NULL,
+            node = excluded.node, version = excluded.version, sha256 = excluded.sha256, size = excluded.size,
+            since = excluded.since";
+
+    UPLOADED = "UPDATE own_file SET upload = $2 WHERE owner = $1";
+
+    WRITTEN = "
+        UPDATE own_file SET state = 'written', upload = NULL, node = $2, version = $3, since = $4 WHERE owner = $1";
+}

@@ -3,55 +3,50 @@
 use std::collections::HashMap;
 
 use super::waiting::Waiting;
-use crate::database::{Connection, Error};
+use crate::database::{Connection, Error, params, statements};
 
 /// The states of those of `keys` that have a job: `waiting`, `running` or `dead`.
-pub async fn states(connection: &mut Connection, keys: &[&str]) -> Result<HashMap<String, String>, Error> {
+pub fn states(connection: &mut Connection, keys: &[&str]) -> Result<HashMap<String, String>, Error> {
     let keys = serde_json::to_string(keys).expect("texts only");
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT key, state FROM job WHERE key IN (SELECT value FROM json_each($1))")
-            .bind(keys)
-            .fetch_all(connection)
-            .await?;
-    Ok(rows.into_iter().collect())
+    Ok(connection.all::<(String, String)>(STATES, params![keys])?.into_iter().collect())
 }
 
 /// Those of `keys` that have a job, by their key.
-pub async fn waiting(
-    connection: &mut Connection,
-    keys: &[String],
-) -> Result<HashMap<String, Waiting>, Error> {
+pub fn waiting(connection: &mut Connection, keys: &[String]) -> Result<HashMap<String, Waiting>, Error> {
     let keys = serde_json::to_string(keys).expect("texts only");
-    let rows: Vec<Waiting> = sqlx::query_as(WAITING).bind(keys).fetch_all(connection).await?;
+    let rows: Vec<Waiting> = connection.all(WAITING, params![keys])?;
     Ok(rows.into_iter().map(|job| (job.key.clone(), job)).collect())
 }
 
-const WAITING: &str = "
-    SELECT id AS job_id, key, state, reason, needs, created_at FROM job
-    WHERE key IN (SELECT value FROM json_each($1))";
-
 /// The oldest job that looks at files: what it is about may have changed, and cannot be searched as it is.
-pub async fn oldest(connection: &mut Connection) -> Result<Option<Waiting>, Error> {
-    sqlx::query_as(OLDEST).fetch_optional(connection).await
+pub fn oldest(connection: &mut Connection) -> Result<Option<Waiting>, Error> {
+    connection.first(OLDEST, &[])
 }
 
-/// By the index on `created_at`; one on the key would have all of them sorted.
-const OLDEST: &str = "
-    SELECT id AS job_id, key, state, reason, needs, created_at FROM job
-    WHERE +key GLOB 'file:*' OR +key GLOB 'folder:*' OR +key GLOB 'listing:*'
-    ORDER BY created_at LIMIT 1";
-
 /// How many dead jobs have a key that begins so.
-pub async fn dead(connection: &mut Connection, begins: &str) -> Result<i64, Error> {
-    sqlx::query_scalar("SELECT count(*) FROM job WHERE state = 'dead' AND substr(key, 1, length($1)) = $1")
-        .bind(begins)
-        .fetch_one(connection)
-        .await
+pub fn dead(connection: &mut Connection, begins: &str) -> Result<i64, Error> {
+    connection.one(DEAD, params![begins])
 }
 
 /// How many jobs wait or run behind live traffic: what is left of backfills and sweeps.
-pub async fn behind_live(connection: &mut Connection) -> Result<i64, Error> {
-    sqlx::query_scalar("SELECT count(*) FROM job WHERE state <> 'dead' AND priority > 0")
-        .fetch_one(connection)
-        .await
+pub fn behind_live(connection: &mut Connection) -> Result<i64, Error> {
+    connection.one(BEHIND_LIVE, &[])
+}
+
+statements! {
+    STATES = "SELECT key, state FROM job WHERE key IN (SELECT value FROM json_each($1))";
+
+    WAITING = "
+        SELECT id AS job_id, key, state, reason, needs, created_at FROM job
+        WHERE key IN (SELECT value FROM json_each($1))";
+
+    /// By the index on `created_at`; one on the key would have all of them sorted.
+    OLDEST = "
+        SELECT id AS job_id, key, state, reason, needs, created_at FROM job
+        WHERE +key GLOB 'file:*' OR +key GLOB 'folder:*' OR +key GLOB 'listing:*'
+        ORDER BY created_at LIMIT 1";
+
+    DEAD = "SELECT count(*) FROM job WHERE state = 'dead' AND substr(key, 1, length($1)) = $1";
+
+    BEHIND_LIVE = "SELECT count(*) FROM job WHERE state <> 'dead' AND priority > 0";
 }

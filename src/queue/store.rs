@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::{FromRow, Row};
 
 use super::pause::{self, Cost, PROBE_LEASE, STAND_BACK, Settling, Silence, Turn};
 use super::waiting::Waiting;
 use super::{Priority, Verdict, backoff, millis};
-use crate::database::{Connection, Error};
+use crate::database::{Connection, Error, from_row, params, statements};
 
 pub use super::pause::PauseRow;
 
@@ -38,33 +37,12 @@ pub enum Enqueued {
 
 /// Adds `job` unless one with its key already waits; one that runs will run again. Takes the caller's transaction, so
 /// the job exists exactly when the rows that caused it do.
-pub async fn enqueue(connection: &mut Connection, job: &NewJob<'_>, now: i64) -> Result<Enqueued, Error> {
-    let generation: i64 = sqlx::query_scalar(ENQUEUE)
-        .bind(job.key)
-        .bind(job.task)
-        .bind(needs_text(job.needs))
-        .bind(job.priority.rank())
-        .bind(now)
-        .fetch_one(connection)
-        .await?;
+pub fn enqueue(connection: &mut Connection, job: &NewJob<'_>, now: i64) -> Result<Enqueued, Error> {
+    let needs = needs_text(job.needs);
+    let generation: i64 =
+        connection.one(ENQUEUE, params![job.key, job.task, needs, job.priority.rank(), now])?;
     Ok(if generation == 1 { Enqueued::Added } else { Enqueued::Coalesced })
 }
-
-/// A dead job starts afresh. One that waits after a failure goes on waiting: the remote may have asked for it. Any other
-/// wait is for something to happen, and this may be it.
-const ENQUEUE: &str = "
-    INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at)
-    VALUES ($1, $2, $3, 'waiting', $4, $5, $5, $5)
-    ON CONFLICT (key) DO UPDATE SET
-        task       = excluded.task,
-        generation = job.generation + 1,
-        priority   = CASE WHEN excluded.priority < job.priority THEN excluded.priority ELSE job.priority END,
-        due_at     = CASE WHEN job.state = 'dead' OR (job.backs_off = 0 AND job.due_at > excluded.due_at)
-                          THEN excluded.due_at ELSE job.due_at END,
-        attempt    = CASE WHEN job.state = 'dead' THEN 0 ELSE job.attempt END,
-        state      = CASE WHEN job.state = 'dead' THEN 'waiting' ELSE job.state END,
-        updated_at = excluded.updated_at
-    RETURNING generation";
 
 fn needs_text(needs: &[&str]) -> String {
     format!(" {} ", needs.join(" "))
@@ -103,68 +81,21 @@ impl Claimed {
 }
 
 /// Takes the most urgent job that is due, for `lease` from `now`.
-pub async fn claim(connection: &mut Connection, now: i64, lease: Duration) -> Result<Option<Claimed>, Error> {
-    let statement = match pause::store::is_any(connection).await? {
+pub fn claim(connection: &mut Connection, now: i64, lease: Duration) -> Result<Option<Claimed>, Error> {
+    let statement = match pause::store::is_any(connection)? {
         false => CLAIM,
         // Another job's failure proves more than that of one which has struck already.
-        true if pause::store::is_doubtful(connection).await? => CLAIM_PROBE,
+        true if pause::store::is_doubtful(connection)? => CLAIM_PROBE,
         true => CLAIM_PAUSED,
     };
-    let row = sqlx::query(statement).bind(now).bind(now + millis(lease)).fetch_optional(&mut *connection);
-    let Some(row) = row.await? else { return Ok(None) };
-    let needs: String = row.try_get("needs")?;
+    let row: Option<(i64, String, String, i64, i64, String)> =
+        connection.first(statement, params![now, now + millis(lease)])?;
+    let Some((id, key, task, attempt, lease, needs)) = row else { return Ok(None) };
     // What is held and could be claimed all the same is due for a probe, and this job is it.
-    let probes = pause::store::begin_probe(connection, &needs, now + millis(PROBE_LEASE)).await?;
-    Ok(Some(Claimed {
-        id: row.try_get("id")?,
-        key: row.try_get("key")?,
-        task: row.try_get("task")?,
-        attempt: row.try_get::<i64, _>("attempt")?.try_into().unwrap_or(u16::MAX),
-        lease: row.try_get("lease")?,
-        needs,
-        probes,
-    }))
+    let probes = pause::store::begin_probe(connection, &needs, now + millis(PROBE_LEASE))?;
+    let attempt = attempt.try_into().unwrap_or(u16::MAX);
+    Ok(Some(Claimed { id, key, task, attempt, lease, needs, probes }))
 }
-
-const CLAIM: &str = "
-    UPDATE job SET state = 'running', lease = lease + 1, lease_until = $2, claimed = generation,
-                   attempt = attempt + 1, updated_at = $1
-    WHERE id = (
-        SELECT id FROM job WHERE state = 'waiting' AND due_at <= $1
-        ORDER BY priority, due_at, id
-        LIMIT 1)
-    RETURNING id, key, task, attempt, lease, needs";
-
-/// A claim while a target is paused: one that is held is left alone until its probe is due, and one that resumes has only
-/// so many jobs at once.
-macro_rules! claim_paused {
-    ($order:literal) => {
-        concat!(
-            "UPDATE job SET state = 'running', lease = lease + 1, lease_until = $2, claimed = generation,
-                            attempt = attempt + 1, updated_at = $1
-             WHERE id = (
-                 SELECT id FROM job
-                 WHERE state = 'waiting' AND due_at <= $1
-                   AND NOT EXISTS (
-                       SELECT 1 FROM pause
-                       WHERE job.needs LIKE '% ' || pause.target || ' %'
-                         AND ((pause.allowed IS NULL AND pause.probe_at > $1)
-                              OR pause.allowed <= (SELECT count(*) FROM job AS other
-                                                   WHERE other.state = 'running'
-                                                     AND other.needs LIKE '% ' || pause.target || ' %')))
-                 ORDER BY ",
-            $order,
-            " LIMIT 1)
-             RETURNING id, key, task, attempt, lease, needs"
-        )
-    };
-}
-
-const CLAIM_PAUSED: &str = claim_paused!("priority, due_at, id");
-
-/// Looks at every job that is due, so only for the first probe of an outage.
-const CLAIM_PROBE: &str =
-    claim_paused!("id IN (SELECT job_id FROM strike WHERE job_id IS NOT NULL), priority, due_at, id");
 
 /// What became of the jobs whose workers stopped without a word.
 #[derive(Debug, Default)]
@@ -175,7 +106,7 @@ pub struct Expired {
 }
 
 /// A job that died now.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone)]
 pub struct Dead {
     pub id: i64,
     pub key: String,
@@ -186,44 +117,35 @@ pub struct Dead {
 /// Makes jobs due again whose lease has run out: their worker is dead, or hangs and will find its lease lost. What was
 /// tried once goes first again, since it is half done; what was tried more often may be what kills workers, and stands
 /// behind the others.
-pub async fn expire(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<Expired, Error> {
-    expire_but(connection, (now, max_attempts), &[]).await
+pub fn expire(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<Expired, Error> {
+    expire_but(connection, (now, max_attempts), &[])
 }
 
 /// As [`expire`], but for the jobs in `hand`, whose workers are known to live: their heartbeats are only late, because the
 /// clock leapt or the database was locked.
-pub(super) async fn expire_but(
+pub(super) fn expire_but(
     connection: &mut Connection,
     (now, max_attempts): (i64, u16),
     hand: &[i64],
 ) -> Result<Expired, Error> {
     let hand = serde_json::to_string(hand).expect("numbers only");
-    let rows = sqlx::query(EXPIRE).bind(now).bind(i64::from(max_attempts)).bind(hand).fetch_all(connection);
+    let rows: Vec<(i64, String, i64, String, String)> =
+        connection.all(EXPIRE, params![now, max_attempts, hand])?;
     let mut expired = Expired::default();
-    for row in rows.await? {
-        match row.try_get("state")? {
-            "dead" => expired.dead.push(Dead::from_row(&row)?),
+    for (id, key, attempt, state, reason) in rows {
+        match state.as_str() {
+            "dead" => expired.dead.push(Dead { id, key, attempt, reason }),
             _ => expired.released += 1,
         }
     }
     Ok(expired)
 }
 
-const EXPIRE: &str = "
-    UPDATE job SET state = CASE WHEN attempt >= $2 THEN 'dead' ELSE 'waiting' END,
-                   lease_until = NULL, due_at = CASE WHEN attempt > 1 THEN $1 ELSE due_at END, updated_at = $1,
-                   reason = 'its worker stopped without a word, on attempt ' || attempt
-    WHERE state = 'running' AND lease_until <= $1 AND id NOT IN (SELECT value FROM json_each($3))
-    RETURNING id, key, attempt, state, reason";
-
 /// Makes every claimed job due again. Only for a server that starts and knows that no other one lives. The crash may
 /// have been the job's doing, so the attempt counts.
-pub async fn release_all(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<Expired, Error> {
-    sqlx::query("UPDATE job SET lease_until = $1 WHERE state = 'running'")
-        .bind(now)
-        .execute(&mut *connection)
-        .await?;
-    expire(connection, now, max_attempts).await
+pub fn release_all(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<Expired, Error> {
+    connection.run(END_LEASES, params![now])?;
+    expire(connection, now, max_attempts)
 }
 
 /// The terms on which a job is settled.
@@ -256,28 +178,18 @@ pub enum Settled {
 
 impl Claimed {
     /// Lengthens the lease.
-    pub async fn renew(
-        &self,
-        connection: &mut Connection,
-        now: i64,
-        lease: Duration,
-    ) -> Result<Renewed, Error> {
-        let renewed = sqlx::query(RENEW)
-            .bind(self.id)
-            .bind(self.lease)
-            .bind(now + millis(lease))
-            .execute(connection)
-            .await?;
-        Ok(if renewed.rows_affected() == 1 { Renewed::Held } else { Renewed::Lost })
+    pub fn renew(&self, connection: &mut Connection, now: i64, lease: Duration) -> Result<Renewed, Error> {
+        let renewed = connection.run(RENEW, params![self.id, self.lease, now + millis(lease)])?;
+        Ok(if renewed == 1 { Renewed::Held } else { Renewed::Lost })
     }
 
     /// Gives the job back unharmed, because this process stops.
-    pub async fn release(self, connection: &mut Connection, now: i64) -> Result<Settled, Error> {
-        self.wait_again(connection, now, (now, None, false)).await
+    pub fn release(self, connection: &mut Connection, now: i64) -> Result<Settled, Error> {
+        self.wait_again(connection, now, (now, None, false))
     }
 
     /// Writes down what became of the job, and what that says about the targets it needs.
-    pub async fn settle(
+    pub fn settle(
         self,
         connection: &mut Connection,
         verdict: &Verdict,
@@ -294,43 +206,43 @@ impl Claimed {
             workers: terms.workers,
             now,
         };
-        let mut turns = settling.prove(connection, verdict).await?;
+        let mut turns = settling.prove(connection, verdict)?;
         let settled = match verdict {
-            Verdict::Done => self.finish(connection, now).await?,
+            Verdict::Done => self.finish(connection, now)?,
             Verdict::Later { after, reason } => {
-                self.wait_again(connection, now, (now + millis(*after), Some(reason), false)).await?
+                self.wait_again(connection, now, (now + millis(*after), Some(reason), false))?
             }
             Verdict::Blocked { reason } => {
-                self.wait_again(connection, now, (now + millis(BLOCKED), Some(reason), false)).await?
+                self.wait_again(connection, now, (now + millis(BLOCKED), Some(reason), false))?
             }
             Verdict::Retry { after, reason } => {
-                self.fail(connection, (now, max_attempts), (*after, reason)).await?
+                self.fail(connection, (now, max_attempts), (*after, reason))?
             }
-            Verdict::NotYet { reason } => self.fail(connection, (now, max_attempts), (None, reason)).await?,
+            Verdict::NotYet { reason } => self.fail(connection, (now, max_attempts), (None, reason))?,
             Verdict::Hold { target, reason } => {
-                turns.extend(settling.refused(connection, (target, reason)).await?);
-                sqlx::query(NEED).bind(self.id).bind(target).execute(&mut *connection).await?;
-                self.wait_again(connection, now, (now + millis(STAND_BACK), Some(reason), false)).await?
+                turns.extend(settling.refused(connection, (target, reason))?);
+                connection.run(NEED, params![self.id, target])?;
+                self.wait_again(connection, now, (now + millis(STAND_BACK), Some(reason), false))?
             }
             Verdict::Unavailable { target, after, silent, reason } => {
                 let silence = Silence { target, reason, asked: *after, silent: *silent };
-                let (cost, turn) = settling.unavailable(connection, &silence).await?;
+                let (cost, turn) = settling.unavailable(connection, &silence)?;
                 turns.extend(turn);
                 match cost {
                     Cost::Nothing | Cost::Attempt => {
                         let stand_back = (now + millis(STAND_BACK), Some(reason), cost == Cost::Attempt);
-                        self.wait_again(connection, now, stand_back).await?
+                        self.wait_again(connection, now, stand_back)?
                     }
-                    Cost::Own => self.fail(connection, (now, max_attempts), (*after, reason)).await?,
+                    Cost::Own => self.fail(connection, (now, max_attempts), (*after, reason))?,
                 }
             }
-            Verdict::Dead { reason } => self.bury(connection, now, reason).await?,
+            Verdict::Dead { reason } => self.bury(connection, now, reason)?,
         };
         Ok((settled, turns))
     }
 
     /// An attempt failed.
-    async fn fail(
+    fn fail(
         self,
         connection: &mut Connection,
         (now, max_attempts): (i64, u16),
@@ -338,52 +250,30 @@ impl Claimed {
     ) -> Result<Settled, Error> {
         if self.attempt >= max_attempts {
             let reason = format!("gave up after {} attempts: {reason}", self.attempt);
-            return self.bury(connection, now, &reason).await;
+            return self.bury(connection, now, &reason);
         }
         let wait = backoff::wait(self.attempt, asked, fastrand::f64());
-        self.wait_again(connection, now, (now + millis(wait), Some(reason), true)).await
+        self.wait_again(connection, now, (now + millis(wait), Some(reason), true))
     }
 
-    async fn finish(self, connection: &mut Connection, now: i64) -> Result<Settled, Error> {
-        let done = sqlx::query(FINISH)
-            .bind(self.id)
-            .bind(self.lease)
-            .execute(&mut *connection)
-            .await?
-            .rows_affected();
-        if done == 1 {
+    fn finish(self, connection: &mut Connection, now: i64) -> Result<Settled, Error> {
+        if connection.run(FINISH, params![self.id, self.lease])? == 1 {
             return Ok(Settled::Recorded);
         }
-        let again = sqlx::query(AGAIN).bind(self.id).bind(self.lease).bind(now).execute(connection).await?;
-        Ok(settled(again.rows_affected()))
+        connection.run(AGAIN, params![self.id, self.lease, now]).map(settled)
     }
 
-    async fn wait_again(
+    fn wait_again(
         self,
         connection: &mut Connection,
         now: i64,
         (due_at, reason, counts): (i64, Option<&String>, bool),
     ) -> Result<Settled, Error> {
-        let waits = sqlx::query(WAIT)
-            .bind(self.id)
-            .bind(self.lease)
-            .bind(now)
-            .bind(due_at)
-            .bind(reason)
-            .bind(i64::from(!counts))
-            .execute(connection)
-            .await?;
-        Ok(settled(waits.rows_affected()))
+        connection.run(WAIT, params![self.id, self.lease, now, due_at, reason, !counts]).map(settled)
     }
 
-    async fn bury(self, connection: &mut Connection, now: i64, reason: &str) -> Result<Settled, Error> {
-        let state: Option<String> = sqlx::query_scalar(BURY)
-            .bind(self.id)
-            .bind(self.lease)
-            .bind(now)
-            .bind(reason)
-            .fetch_optional(connection)
-            .await?;
+    fn bury(self, connection: &mut Connection, now: i64, reason: &str) -> Result<Settled, Error> {
+        let state: Option<String> = connection.first(BURY, params![self.id, self.lease, now, reason])?;
         Ok(match state.as_deref() {
             Some("dead") => Settled::Dead(reason.to_owned()),
             Some(_) => Settled::Recorded,
@@ -396,63 +286,26 @@ fn settled(rows: u64) -> Settled {
     if rows == 1 { Settled::Recorded } else { Settled::LeaseLost }
 }
 
-const RENEW: &str = "UPDATE job SET lease_until = $3 WHERE id = $1 AND lease = $2 AND state = 'running'";
-
-const FINISH: &str =
-    "DELETE FROM job WHERE id = $1 AND lease = $2 AND state = 'running' AND generation = claimed";
-
-const AGAIN: &str = "
-    UPDATE job SET state = 'waiting', lease_until = NULL, due_at = $3, updated_at = $3, attempt = 0, reason = NULL
-    WHERE id = $1 AND lease = $2 AND state = 'running'";
-
-/// A wait that costs no attempt ends at once when the job was asked for again meanwhile, or is later.
-const WAIT: &str = "
-    UPDATE job SET state = 'waiting', lease_until = NULL, updated_at = $3, reason = $5, attempt = attempt - $6,
-                   backs_off = 1 - $6,
-                   due_at = CASE WHEN $6 = 1 AND generation <> claimed THEN $3 ELSE $4 END
-    WHERE id = $1 AND lease = $2 AND state = 'running'";
-
-/// What was asked for again while it ran is not dead: the news may be the cure.
-const BURY: &str = "
-    UPDATE job SET lease_until = NULL, due_at = $3, updated_at = $3, reason = $4,
-                   state = CASE WHEN generation = claimed THEN 'dead' ELSE 'waiting' END,
-                   attempt = CASE WHEN generation = claimed THEN attempt ELSE 0 END
-    WHERE id = $1 AND lease = $2 AND state = 'running'
-    RETURNING state";
-
-const NEED: &str = "
-    UPDATE job SET needs = needs || $2 || ' ' WHERE id = $1 AND needs NOT LIKE '% ' || $2 || ' %'";
-
 /// Whether a claim could find something: a job that is due, or a lease that has run out.
-pub async fn something_due(connection: &mut Connection, now: i64) -> Result<bool, Error> {
-    if pause::store::is_any(connection).await? {
-        let due = pause::store::next_due(connection).await?.is_some_and(|due| due <= now);
-        let expired: Option<i64> =
-            sqlx::query_scalar(EXPIRED).bind(now).fetch_optional(&mut *connection).await?;
-        return Ok(due || expired.is_some());
+pub fn something_due(connection: &mut Connection, now: i64) -> Result<bool, Error> {
+    if pause::store::is_any(connection)? {
+        let due = pause::store::next_due(connection)?.is_some_and(|due| due <= now);
+        return Ok(due || connection.first::<i64>(EXPIRED, params![now])?.is_some());
     }
-    let found: Option<i64> = sqlx::query_scalar(SOMETHING_DUE).bind(now).fetch_optional(connection).await?;
-    Ok(found.is_some())
+    Ok(connection.first::<i64>(SOMETHING_DUE, params![now])?.is_some())
 }
-
-const EXPIRED: &str = "SELECT id FROM job WHERE state = 'running' AND lease_until <= $1 LIMIT 1";
-
-const SOMETHING_DUE: &str = "
-    SELECT id FROM job
-    WHERE (state = 'waiting' AND due_at <= $1) OR (state = 'running' AND lease_until <= $1)
-    LIMIT 1";
 
 /// When the next job that waits can be claimed, in Unix milliseconds: when it is due, when its held target is probed, or
 /// when a place becomes free at one that resumes.
-pub async fn next_due(connection: &mut Connection) -> Result<Option<i64>, Error> {
-    if pause::store::is_any(connection).await? {
-        return pause::store::next_due(connection).await;
+pub fn next_due(connection: &mut Connection) -> Result<Option<i64>, Error> {
+    if pause::store::is_any(connection)? {
+        return pause::store::next_due(connection);
     }
-    sqlx::query_scalar("SELECT min(due_at) FROM job WHERE state = 'waiting'").fetch_one(connection).await
+    connection.one(NEXT_DUE, &[])
 }
 
 /// A job as a person sees it.
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize)]
 pub struct JobRow {
     pub job_id: i64,
     pub key: String,
@@ -466,6 +319,8 @@ pub struct JobRow {
     /// The targets it cannot do without, each between blanks.
     pub needs: String,
 }
+
+from_row!(JobRow { job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs });
 
 impl JobRow {
     /// As those see it who wait for what it does.
@@ -482,62 +337,159 @@ impl JobRow {
 }
 
 /// The jobs in `state` (all of them when `None`), the dead first, then by when they are due.
-pub async fn list(
-    connection: &mut Connection,
-    state: Option<&str>,
-    limit: u32,
-) -> Result<Vec<JobRow>, Error> {
-    sqlx::query_as(LIST).bind(state).bind(i64::from(limit)).fetch_all(connection).await
+pub fn list(connection: &mut Connection, state: Option<&str>, limit: u32) -> Result<Vec<JobRow>, Error> {
+    connection.all(LIST, params![state, limit])
 }
-
-const LIST: &str = "
-    SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs FROM job
-    WHERE $1 IS NULL OR state = $1
-    ORDER BY CASE state WHEN 'dead' THEN 0 WHEN 'running' THEN 1 ELSE 2 END, due_at, id
-    LIMIT $2";
 
 /// One job.
-pub async fn get(connection: &mut Connection, id: i64) -> Result<Option<JobRow>, Error> {
-    sqlx::query_as(GET).bind(id).fetch_optional(connection).await
+pub fn get(connection: &mut Connection, id: i64) -> Result<Option<JobRow>, Error> {
+    connection.first(GET, params![id])
 }
-
-const GET: &str = "
-    SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs FROM job WHERE id = $1";
 
 /// How many jobs are in each state.
-pub async fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
-    sqlx::query_as(COUNTS).fetch_all(connection).await
+pub fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
+    connection.all(COUNTS, &[])
 }
 
-/// Each by an index of its own.
-const COUNTS: &str = "
-    SELECT 'waiting', count(*) FROM job WHERE state = 'waiting'
-    UNION ALL SELECT 'running', count(*) FROM job WHERE state = 'running'
-    UNION ALL SELECT 'dead', count(*) FROM job WHERE state = 'dead'";
-
 /// Whether any target is paused.
-pub(super) async fn is_paused(connection: &mut Connection) -> Result<bool, Error> {
-    pause::store::is_any(connection).await
+pub(super) fn is_paused(connection: &mut Connection) -> Result<bool, Error> {
+    pause::store::is_any(connection)
 }
 
 /// The targets that are paused now.
-pub async fn pauses(connection: &mut Connection) -> Result<Vec<PauseRow>, Error> {
-    pause::store::list(connection).await
+pub fn pauses(connection: &mut Connection) -> Result<Vec<PauseRow>, Error> {
+    pause::store::list(connection)
 }
 
 /// Makes a dead or waiting job due now, with all its attempts; every dead one when `id` is `None`. Returns how many.
-pub async fn retry(connection: &mut Connection, id: Option<i64>, now: i64) -> Result<u64, Error> {
-    Ok(sqlx::query(RETRY).bind(id).bind(now).execute(connection).await?.rows_affected())
+pub fn retry(connection: &mut Connection, id: Option<i64>, now: i64) -> Result<u64, Error> {
+    connection.run(RETRY, params![id, now])
 }
-
-const RETRY: &str = "
-    UPDATE job SET state = 'waiting', due_at = $2, attempt = 0, updated_at = $2
-    WHERE (id = $1 AND state IN ('dead', 'waiting')) OR ($1 IS NULL AND state = 'dead')";
 
 /// Forgets a job that nobody works on; every dead one when `id` is `None`. Returns how many.
-pub async fn discard(connection: &mut Connection, id: Option<i64>) -> Result<u64, Error> {
-    Ok(sqlx::query(DISCARD).bind(id).execute(connection).await?.rows_affected())
+pub fn discard(connection: &mut Connection, id: Option<i64>) -> Result<u64, Error> {
+    connection.run(DISCARD, params![id])
 }
 
-const DISCARD: &str = "
-    DELETE FROM job WHERE (id = $1 AND state IN ('dead', 'waiting')) OR ($1 IS NULL AND state = 'dead')";
+/// A claim while a target is paused: one that is held is left alone until its probe is due, and one that resumes has only
+/// so many jobs at once.
+macro_rules! claim_paused {
+    ($order:literal) => {
+        concat!(
+            "UPDATE job SET state = 'running', lease = lease + 1, lease_until = $2, claimed = generation,
+                            attempt = attempt + 1, updated_at = $1
+             WHERE id = (
+                 SELECT id FROM job
+                 WHERE state = 'waiting' AND due_at <= $1
+                   AND NOT EXISTS (
+                       SELECT 1 FROM pause
+                       WHERE job.needs LIKE '% ' || pause.target || ' %'
+                         AND ((pause.allowed IS NULL AND pause.probe_at > $1)
+                              OR pause.allowed <= (SELECT count(*) FROM job AS other
+                                                   WHERE other.state = 'running'
+                                                     AND other.needs LIKE '% ' || pause.target || ' %')))
+                 ORDER BY ",
+            $order,
+            " LIMIT 1)
+             RETURNING id, key, task, attempt, lease, needs"
+        )
+    };
+}
+
+statements! {
+    /// A dead job starts afresh. One that waits after a failure goes on waiting: the remote may have asked for it. Any other
+    /// wait is for something to happen, and this may be it.
+    ENQUEUE = "
+        INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at)
+        VALUES ($1, $2, $3, 'waiting', $4, $5, $5, $5)
+        ON CONFLICT (key) DO UPDATE SET
+            task       = excluded.task,
+            generation = job.generation + 1,
+            priority   = CASE WHEN excluded.priority < job.priority THEN excluded.priority ELSE job.priority END,
+            due_at     = CASE WHEN job.state = 'dead' OR (job.backs_off = 0 AND job.due_at > excluded.due_at)
+                              THEN excluded.due_at ELSE job.due_at END,
+            attempt    = CASE WHEN job.state = 'dead' THEN 0 ELSE job.attempt END,
+            state      = CASE WHEN job.state = 'dead' THEN 'waiting' ELSE job.state END,
+            updated_at = excluded.updated_at
+        RETURNING generation";
+
+    CLAIM = "
+        UPDATE job SET state = 'running', lease = lease + 1, lease_until = $2, claimed = generation,
+                       attempt = attempt + 1, updated_at = $1
+        WHERE id = (
+            SELECT id FROM job WHERE state = 'waiting' AND due_at <= $1
+            ORDER BY priority, due_at, id
+            LIMIT 1)
+        RETURNING id, key, task, attempt, lease, needs";
+
+    CLAIM_PAUSED = claim_paused!("priority, due_at, id");
+
+    /// Looks at every job that is due, so only for the first probe of an outage.
+    CLAIM_PROBE = claim_paused!("id IN (SELECT job_id FROM strike WHERE job_id IS NOT NULL), priority, due_at, id");
+
+    EXPIRE = "
+        UPDATE job SET state = CASE WHEN attempt >= $2 THEN 'dead' ELSE 'waiting' END,
+                       lease_until = NULL, due_at = CASE WHEN attempt > 1 THEN $1 ELSE due_at END, updated_at = $1,
+                       reason = 'its worker stopped without a word, on attempt ' || attempt
+        WHERE state = 'running' AND lease_until <= $1 AND id NOT IN (SELECT value FROM json_each($3))
+        RETURNING id, key, attempt, state, reason";
+
+    END_LEASES = "UPDATE job SET lease_until = $1 WHERE state = 'running'";
+
+    RENEW = "UPDATE job SET lease_until = $3 WHERE id = $1 AND lease = $2 AND state = 'running'";
+
+    FINISH = "DELETE FROM job WHERE id = $1 AND lease = $2 AND state = 'running' AND generation = claimed";
+
+    AGAIN = "
+        UPDATE job SET state = 'waiting', lease_until = NULL, due_at = $3, updated_at = $3, attempt = 0, reason = NULL
+        WHERE id = $1 AND lease = $2 AND state = 'running'";
+
+    /// A wait that costs no attempt ends at once when the job was asked for again meanwhile, or is later.
+    WAIT = "
+        UPDATE job SET state = 'waiting', lease_until = NULL, updated_at = $3, reason = $5, attempt = attempt - $6,
+                       backs_off = 1 - $6,
+                       due_at = CASE WHEN $6 = 1 AND generation <> claimed THEN $3 ELSE $4 END
+        WHERE id = $1 AND lease = $2 AND state = 'running'";
+
+    /// What was asked for again while it ran is not dead: the news may be the cure.
+    BURY = "
+        UPDATE job SET lease_until = NULL, due_at = $3, updated_at = $3, reason = $4,
+                       state = CASE WHEN generation = claimed THEN 'dead' ELSE 'waiting' END,
+                       attempt = CASE WHEN generation = claimed THEN attempt ELSE 0 END
+        WHERE id = $1 AND lease = $2 AND state = 'running'
+        RETURNING state";
+
+    NEED = "
+        UPDATE job SET needs = needs || $2 || ' ' WHERE id = $1 AND needs NOT LIKE '% ' || $2 || ' %'";
+
+    EXPIRED = "SELECT id FROM job WHERE state = 'running' AND lease_until <= $1 LIMIT 1";
+
+    SOMETHING_DUE = "
+        SELECT id FROM job
+        WHERE (state = 'waiting' AND due_at <= $1) OR (state = 'running' AND lease_until <= $1)
+        LIMIT 1";
+
+    NEXT_DUE = "SELECT min(due_at) FROM job WHERE state = 'waiting'";
+
+    LIST = "
+        SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs FROM job
+        WHERE $1 IS NULL OR state = $1
+        ORDER BY CASE state WHEN 'dead' THEN 0 WHEN 'running' THEN 1 ELSE 2 END, due_at, id
+        LIMIT $2";
+
+    GET = "
+        SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs FROM job WHERE id = $1";
+
+    /// Each by an index of its own.
+    COUNTS = "
+        SELECT 'waiting', count(*) FROM job WHERE state = 'waiting'
+        UNION ALL SELECT 'running', count(*) FROM job WHERE state = 'running'
+        UNION ALL SELECT 'dead', count(*) FROM job WHERE state = 'dead'";
+
+    RETRY = "
+        UPDATE job SET state = 'waiting', due_at = $2, attempt = 0, updated_at = $2
+        WHERE (id = $1 AND state IN ('dead', 'waiting')) OR ($1 IS NULL AND state = 'dead')";
+
+    DISCARD = "
+        DELETE FROM job WHERE (id = $1 AND state IN ('dead', 'waiting')) OR ($1 IS NULL AND state = 'dead')";
+}

@@ -1,12 +1,12 @@
 //! What is left to be done and what keeps it from being done, in words for whoever waits for it.
 
 use serde::Serialize;
-use sqlx::FromRow;
 
 use super::pause::PauseRow;
+use crate::database::from_row;
 
 /// A job as those see it who wait for what it does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Waiting {
     pub job_id: i64,
     pub key: String,
@@ -17,6 +17,8 @@ pub struct Waiting {
     /// Since when it is left to be done.
     pub created_at: i64,
 }
+
+from_row!(Waiting { job_id, key, state, reason, needs, created_at });
 
 impl Waiting {
     /// The paused target that holds it.

@@ -15,7 +15,7 @@ use super::store::{self, Claimed, Dead, Renewed, Settled, Terms};
 use super::{Kind, Settings, Verdict};
 use crate::clock::Clock;
 use crate::contain::{self, Panicked, lock};
-use crate::database::{Database, Error, will_pass};
+use crate::database::{Connection, Database, Error};
 
 /// How stale an idle worker may be. A missed wake-up costs this much and no more.
 const IDLE: Duration = Duration::from_secs(1);
@@ -61,6 +61,13 @@ struct InHand {
     hand: Arc<Mutex<HashSet<i64>>>,
 }
 
+impl InHand {
+    fn new(id: i64, hand: &Arc<Mutex<HashSet<i64>>>) -> Self {
+        lock(hand).insert(id);
+        InHand { id, hand: hand.clone() }
+    }
+}
+
 impl Drop for InHand {
     fn drop(&mut self) {
         lock(&self.hand).remove(&self.id);
@@ -90,10 +97,8 @@ impl Queue {
 
     /// Makes the jobs of a server that died due at once. Only for a process that knows it is alone.
     pub async fn recover(&self) -> Result<u64, Error> {
-        let mut transaction = self.database.begin().await?;
-        let expired =
-            store::release_all(&mut transaction, self.clock.now(), self.settings.max_attempts).await?;
-        transaction.commit().await?;
+        let (now, max_attempts) = (self.clock.now(), self.settings.max_attempts);
+        let expired = self.database.write(move |tx| store::release_all(tx, now, max_attempts)).await?;
         expired.dead.iter().for_each(tell_of_death);
         Ok(expired.released)
     }
@@ -135,12 +140,9 @@ impl Queue {
             }
             () = abandon.cancelled() => None,
         };
-        let heard: Vec<&str> = before
-            .iter()
-            .filter(|(target, answers)| handler.answers(target) > *answers)
-            .map(|(target, _)| target.as_str())
-            .collect();
-        let (settled, turns) = self.settle(claimed, (verdict.as_ref(), &heard), abandon).await?;
+        let heard = before.into_iter().filter(|(target, answers)| handler.answers(target) > *answers);
+        let heard: Vec<String> = heard.map(|(target, _)| target).collect();
+        let (settled, turns) = self.settle(&claimed, (verdict.as_ref(), &heard), abandon).await?;
         report(verdict.as_ref(), settled, &told);
         turns.iter().for_each(announce);
         Ok(true)
@@ -150,13 +152,13 @@ impl Queue {
     /// done, and would be done once more.
     async fn settle(
         &self,
-        claimed: Claimed,
-        (verdict, heard): (Option<&Verdict>, &[&str]),
+        claimed: &Claimed,
+        (verdict, heard): (Option<&Verdict>, &[String]),
         abandon: &CancellationToken,
     ) -> Result<(Settled, Vec<Turn>), Error> {
         loop {
-            match self.try_settle(claimed.again(), verdict, heard).await {
-                Err(error) if will_pass(&error) && !abandon.is_cancelled() => {
+            match self.try_settle(claimed, verdict, heard).await {
+                Err(error) if error.will_pass() && !abandon.is_cancelled() => {
                     self.stumbled(&error);
                     tokio::select! { () = abandon.cancelled() => {}, () = tokio::time::sleep(TROUBLE) => {} }
                 }
@@ -167,30 +169,34 @@ impl Queue {
 
     async fn try_settle(
         &self,
-        claimed: Claimed,
+        claimed: &Claimed,
         verdict: Option<&Verdict>,
-        heard: &[&str],
+        heard: &[String],
     ) -> Result<(Settled, Vec<Turn>), Error> {
-        let mut transaction = self.database.begin().await?;
+        let (claimed, verdict, heard) = (claimed.again(), verdict.cloned(), heard.to_owned());
         let Settings { max_attempts, workers, .. } = self.settings;
-        let terms = Terms { now: self.clock.now(), max_attempts, workers, heard };
-        let settled = match verdict {
-            Some(verdict) => claimed.settle(&mut transaction, verdict, &terms).await?,
-            None => (claimed.release(&mut transaction, terms.now).await?, Vec::new()),
+        let now = self.clock.now();
+        let settle = move |tx: &mut Connection| {
+            let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
+            let terms = Terms { now, max_attempts, workers, heard: &heard };
+            let (settled, turns) = match &verdict {
+                Some(verdict) => claimed.again().settle(tx, verdict, &terms)?,
+                None => (claimed.again().release(tx, now)?, Vec::new()),
+            };
+            Ok((settled, turns, store::is_paused(tx)?))
         };
-        let paced = store::is_paused(&mut transaction).await?;
-        transaction.commit().await?;
+        let (settled, turns, paced) = self.database.write(settle).await?;
         self.recovered();
-        if paced || !settled.1.is_empty() {
+        if paced || !turns.is_empty() {
             // A place may have become free at a target that resumes, and nobody else says so.
             self.wake.notify_waiters();
         }
-        Ok(settled)
+        Ok((settled, turns))
     }
 
     /// When the next waiting job can be claimed, in Unix milliseconds.
     pub async fn next_due(&self) -> Result<Option<i64>, Error> {
-        store::next_due(&mut *self.database.read().acquire().await?).await
+        self.database.read(store::next_due).await
     }
 
     async fn claim(&self) -> Result<Option<(Claimed, InHand)>, Error> {
@@ -198,18 +204,20 @@ impl Queue {
         if !self.something_may_be_due().await? {
             return Ok(None);
         }
-        let mut transaction = self.database.begin().await?;
-        let now = self.clock.now();
-        let hand: Vec<i64> = lock(&self.hand).iter().copied().collect();
-        let expired = store::expire_but(&mut transaction, (now, self.settings.max_attempts), &hand).await?;
-        let claimed = store::claim(&mut transaction, now, self.settings.lease()).await?;
-        // Before the commit, after which another worker could take it for one whose worker is dead.
-        let claimed = claimed.map(|claimed| {
-            lock(&self.hand).insert(claimed.id);
-            let in_hand = InHand { id: claimed.id, hand: self.hand.clone() };
-            (claimed, in_hand)
-        });
-        transaction.commit().await?;
+        let (now, lease, max_attempts) =
+            (self.clock.now(), self.settings.lease(), self.settings.max_attempts);
+        let hand = self.hand.clone();
+        let claim = move |tx: &mut Connection| {
+            let in_hand: Vec<i64> = lock(&hand).iter().copied().collect();
+            let expired = store::expire_but(tx, (now, max_attempts), &in_hand)?;
+            // In hand before the commit, after which another worker could take it for one whose worker is dead.
+            let claimed = store::claim(tx, now, lease)?.map(|claimed| {
+                let in_hand = InHand::new(claimed.id, &hand);
+                (claimed, in_hand)
+            });
+            Ok((expired, claimed))
+        };
+        let (expired, claimed) = self.database.write(claim).await?;
         expired.dead.iter().for_each(tell_of_death);
         self.recovered();
         Ok(claimed)
@@ -230,7 +238,8 @@ impl Queue {
     }
 
     async fn something_may_be_due(&self) -> Result<bool, Error> {
-        store::something_due(&mut *self.database.read().acquire().await?, self.clock.now()).await
+        let now = self.clock.now();
+        self.database.read(move |c| store::something_due(c, now)).await
     }
 
     /// Renews the lease again and again; returns when it is lost.
@@ -248,10 +257,8 @@ impl Queue {
     }
 
     async fn renew(&self, claimed: &Claimed, lease: Duration) -> Result<Renewed, Error> {
-        let mut transaction = self.database.begin().await?;
-        let renewed = claimed.renew(&mut transaction, self.clock.now(), lease).await?;
-        transaction.commit().await?;
-        Ok(renewed)
+        let (claimed, now) = (claimed.again(), self.clock.now());
+        self.database.write(move |tx| claimed.renew(tx, now, lease)).await
     }
 
     async fn idle(&self) -> Duration {

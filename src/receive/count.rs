@@ -79,7 +79,7 @@ impl Counters {
 }
 
 /// Counts on their way to the database.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Taken(BTreeMap<Count, u64>);
 
 impl Taken {

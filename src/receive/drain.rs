@@ -15,7 +15,7 @@ use super::count::{Count, Counters};
 use super::inbox::Level;
 use super::store::{self, InboxRow, Portion};
 use crate::clock::Clock;
-use crate::database::{Database, Error};
+use crate::database::{Connection, Database, Error};
 use crate::event::payload::{self, Parsed};
 use crate::event::{self, Event, Kind, Proof, Report, Source};
 use crate::job::Task;
@@ -59,21 +59,22 @@ pub struct Drained {
 /// One pass over the oldest rows: at most a portion of them. No rows means that the inbox is empty.
 pub async fn drain_once(database: &Database, now: i64) -> Result<Drained, Error> {
     // Most looks find nothing; those must not take the writer.
-    if store::is_empty(&mut *database.read().acquire().await?).await? {
+    if database.read(store::is_empty).await? {
         return Ok(Drained::default());
     }
-    let mut transaction = database.begin().await?;
-    let mut rows = store::oldest(&mut transaction, PORTION).await?;
+    database.write(move |tx| drain(tx, now)).await
+}
+
+fn drain(tx: &mut Connection, now: i64) -> Result<Drained, Error> {
+    let mut rows = store::oldest(tx, PORTION)?;
     let reports = portion(&mut rows);
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Drained::default()) };
-    let recorded = event::record(&mut transaction, &reports, now).await?;
-    let deleted = store::delete(&mut transaction, first.inbox_id, last.inbox_id).await?;
+    let event::Recorded { new, duplicate, jobs } = event::record(tx, &reports, now)?;
+    let deleted = store::delete(tx, first.inbox_id, last.inbox_id)?;
     if deleted != rows.len() as u64 {
         // A row appeared between those read. Where ids are given out before the commit that can happen; next time then.
-        return Err(Error::Protocol("the inbox changed while it was being drained".to_owned()));
+        return Err(Error::conflict("the inbox changed while it was being drained"));
     }
-    transaction.commit().await?;
-    let event::Recorded { new, duplicate, jobs } = recorded;
     Ok(Drained { rows: rows.len(), new, duplicate, jobs })
 }
 
@@ -213,12 +214,8 @@ impl Drain {
         if taken.is_empty() {
             return Ok(());
         }
-        let result = async {
-            let mut transaction = self.database.begin().await?;
-            store::add_counts(&mut transaction, &taken).await?;
-            transaction.commit().await
-        }
-        .await;
+        let counted = taken.clone();
+        let result = self.database.write(move |tx| store::add_counts(tx, &counted)).await;
         if result.is_err() {
             self.counters.put_back(taken);
         }
@@ -227,9 +224,6 @@ impl Drain {
 
     async fn prune(&self) -> Result<u64, Error> {
         let before = self.clock.now() - self.event_keep_ms;
-        let mut transaction = self.database.begin().await?;
-        let pruned = event::store::prune(&mut transaction, before, PRUNE_ROWS).await?;
-        transaction.commit().await?;
-        Ok(pruned)
+        self.database.write(move |tx| event::store::prune(tx, before, PRUNE_ROWS)).await
     }
 }

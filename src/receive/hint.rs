@@ -20,7 +20,7 @@ use super::refusal::Refusal;
 use super::request::{RequestReader, Unchecked};
 use super::signature::standard::{Signed, Verifier};
 use super::store;
-use crate::database::{self, Database};
+use crate::database::{self, Connection, Database};
 use crate::job::{self, Task};
 use crate::lenient;
 use crate::listen::problem::Problem;
@@ -110,14 +110,19 @@ impl Hints {
     }
 
     async fn record(&self, signed: &Signed, response: String, now: i64) -> Result<u32, database::Error> {
-        let mut transaction = self.database.begin().await?;
-        store::forget_webhooks(&mut transaction, now - REMEMBERED_MS).await?;
-        if !store::remember_webhook(&mut transaction, &signed.id, now).await? {
-            return Ok(0);
+        let (id, task) = (signed.id.clone(), Task::Response { response });
+        let record = move |tx: &mut Connection| {
+            store::forget_webhooks(tx, now - REMEMBERED_MS)?;
+            if !store::remember_webhook(tx, &id, now)? {
+                return Ok(0);
+            }
+            job::enqueue(tx, &task, Priority::Live, now)?;
+            Ok(1)
+        };
+        let jobs = self.database.write(record).await?;
+        if jobs > 0 {
+            self.workers.notify_waiters();
         }
-        job::enqueue(&mut transaction, &Task::Response { response }, Priority::Live, now).await?;
-        transaction.commit().await?;
-        self.workers.notify_waiters();
-        Ok(1)
+        Ok(jobs)
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::memory::Share;
 use super::store::{self, Delivery};
-use crate::database::{Database, Displaced, Error};
+use crate::database::{Connection, Database, Displaced, Error};
 use crate::listen::gate::Gate;
 
 /// Deliveries that may wait for the writer. At the rate measured here that is a quarter of a second's worth.
@@ -152,7 +152,7 @@ impl Health {
 
 /// Opens the inbox of `database`: the handle, and the writer that somebody must run.
 pub async fn open(database: Database, limits: Limits, drain: Arc<Notify>) -> Result<(Inbox, Writer), Error> {
-    let rows = store::waiting(&mut *database.read().acquire().await?).await?;
+    let rows = database.read(store::waiting).await?;
     let level = Arc::new(Level { rows: AtomicI64::new(rows), commits: AtomicU64::new(0) });
     let health =
         Health { start: Instant::now(), tried_at: AtomicU64::new(0), writable: AtomicBool::new(true) };
@@ -293,12 +293,13 @@ impl Writer {
     }
 
     async fn write(&self, deliveries: Vec<Delivery>, probes: bool) -> Result<(), Error> {
-        let mut transaction = self.database.begin().await?;
-        if deliveries.is_empty() && probes {
-            store::probe(&mut transaction, PROBE_BYTES).await?;
-        }
-        store::insert(&mut transaction, deliveries).await?;
-        transaction.commit().await
+        let write = move |tx: &mut Connection| {
+            if deliveries.is_empty() && probes {
+                store::probe(tx, PROBE_BYTES)?;
+            }
+            store::insert(tx, &deliveries)
+        };
+        self.database.write(write).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which runs there should be: one over what a file is now, and none over what it was.
 
+use std::sync::Arc;
+
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
 use super::store::{self, Change, NewRun};
@@ -41,7 +43,7 @@ impl Runs {
     pub(super) async fn standing(
         &self,
         key: &FileKey,
-        definition: Option<&Definition>,
+        definition: Option<&Arc<Definition>>,
     ) -> Result<Standing, Verdict> {
         let Some(definition) = definition else {
             return Ok(Standing::Unwanted(
@@ -49,70 +51,63 @@ impl Runs {
                 "the settings no longer run anything over its rule's files",
             ));
         };
-        let mut reader = self.reader().await?;
-        standing(&mut reader, key, definition).await.map_err(failed)
+        let (key, definition) = (key.clone(), definition.clone());
+        self.database.read(move |connection| standing(connection, &key, &definition)).await.map_err(failed)
     }
 
     /// Sees to it that there is a run over what the file is now.
     pub(super) async fn admit(
         &self,
-        key: &FileKey,
-        definition: &Definition,
+        definition: &Arc<Definition>,
         standing: &Standing,
     ) -> Result<(), Verdict> {
         let Standing::Present(indexed) = standing else { return Ok(()) };
-        let Some(content_hash) = indexed.copy.content_hash.as_deref().filter(|_| indexed.is_present()) else {
-            return Ok(());
-        };
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            let runs = store::of_file(&mut transaction, key, &definition.rule.name).await?;
-            let now = self.clock.now();
-            match decide(&runs, content_hash, &definition.hash) {
-                Decision::Nothing => return Ok(()),
-                // What the rule has been run over is not of before, whatever it is now.
-                Decision::Add
-                    if runs.is_empty()
-                        && existing::was_there(&mut transaction, (definition, indexed), now).await? => {}
-                Decision::Add => drop(add(&mut transaction, (definition, indexed), now).await?),
-                Decision::Again(run) => drop(store::want_again(&mut transaction, run, now).await?),
-                Decision::Redeliver(run, outcome) => {
-                    Change::Redeliver(outcome).write(&mut transaction, run.id, now).await?;
-                }
-            }
-            transaction.commit().await
-        };
-        write.await.map_err(failed)
+        let (definition, indexed, now) = (definition.clone(), indexed.clone(), self.clock.now());
+        self.database.write(move |tx| admit(tx, (&definition, &indexed), now)).await.map_err(failed)
     }
 }
 
-async fn standing(
+fn admit(
     connection: &mut Connection,
-    key: &FileKey,
-    definition: &Definition,
-) -> Result<Standing, Error> {
+    (definition, indexed): (&Definition, &Indexed),
+    now: i64,
+) -> Result<(), Error> {
+    let Some(content_hash) = indexed.copy.content_hash.as_deref().filter(|_| indexed.is_present()) else {
+        return Ok(());
+    };
+    let runs = store::of_file(connection, &indexed.key, &definition.rule.name)?;
+    match decide(&runs, content_hash, &definition.hash) {
+        Decision::Nothing => Ok(()),
+        // What the rule has been run over is not of before, whatever it is now.
+        Decision::Add if runs.is_empty() && existing::was_there(connection, (definition, indexed), now)? => {
+            Ok(())
+        }
+        Decision::Add => add(connection, (definition, indexed), now).map(drop),
+        Decision::Again(run) => store::want_again(connection, run, now).map(drop),
+        Decision::Redeliver(run, outcome) => Change::Redeliver(outcome).write(connection, run.id, now),
+    }
+}
+
+fn standing(connection: &mut Connection, key: &FileKey, definition: &Definition) -> Result<Standing, Error> {
     let gone = Standing::Unwanted(Outcome::Cancelled, "the file is gone, or OpenAI cannot hold it any more");
-    let Some(seen) = files::seen(connection, key).await?.filter(|seen| seen.present) else { return Ok(gone) };
+    let Some(seen) = files::seen(connection, key)?.filter(|seen| seen.present) else { return Ok(gone) };
     if !definition.rule.covers(&key.profile, &seen.path) {
         return Ok(Standing::Unwanted(
             Outcome::Cancelled,
             "the file was moved to where the rule does not cover it",
         ));
     }
-    let Some(store) = store_of(connection, definition.target()).await? else {
+    let Some(store) = store_of(connection, definition.target())? else {
         return Ok(Standing::Unindexed);
     };
-    let indexed = files::indexed(connection, key, &store).await?;
+    let indexed = files::indexed(connection, key, &store)?;
     Ok(indexed.map_or(Standing::Unindexed, |indexed| Standing::Present(Box::new(indexed))))
 }
 
-pub(super) async fn store_of(
-    connection: &mut Connection,
-    target: &Target,
-) -> Result<Option<VectorStoreId>, Error> {
+pub(super) fn store_of(connection: &mut Connection, target: &Target) -> Result<Option<VectorStoreId>, Error> {
     match target {
         Target::Id(id) => Ok(Some(id.clone())),
-        Target::Create { create } => files::store_named(connection, create).await,
+        Target::Create { create } => files::store_named(connection, create),
     }
 }
 
@@ -149,7 +144,7 @@ fn decide<'a>(runs: &'a [Run], content_hash: &str, definition: &str) -> Decision
     here.iter().find(|run| run.definition == definition).map_or(Decision::Add, |run| Decision::Again(run))
 }
 
-pub(super) async fn add(
+pub(super) fn add(
     connection: &mut Connection,
     (definition, indexed): (&Definition, &Indexed),
     now: i64,
@@ -170,17 +165,17 @@ pub(super) async fn add(
         engine: definition.engine.as_str(),
         model: definition.engine.model(),
     };
-    Ok(store::add(connection, &run, now).await?.is_some())
+    Ok(store::add(connection, &run, now)?.is_some())
 }
 
 /// Asks for the end of a run. False when it has ended, or there is none of that number.
-pub async fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, Error> {
-    let Some(run) = store::get(connection, id).await? else { return Ok(false) };
-    if !store::cancel(connection, id, now).await? {
+pub fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, Error> {
+    let Some(run) = store::get(connection, id)? else { return Ok(false) };
+    if !store::cancel(connection, id, now)? {
         return Ok(false);
     }
     let FileKey { profile, node } = run.key;
-    job::enqueue(connection, &Task::Run { profile, node, rule: run.rule }, Priority::Live, now).await?;
+    job::enqueue(connection, &Task::Run { profile, node, rule: run.rule }, Priority::Live, now)?;
     Ok(true)
 }
 

@@ -2,6 +2,8 @@
 //! are acknowledged in between. What was asked for stands in the rows, so whoever is stopped half way begins again and goes
 //! on from there.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::admit::{add, store_of};
@@ -40,33 +42,34 @@ const BYTES_PER_TOKEN: u64 = 4;
 const GUESSED_OUTPUT_TOKENS: u64 = 1_000;
 
 /// What `docket runs again` would begin.
-pub async fn estimate(connection: &mut Connection, definition: &Definition) -> Result<Estimate, Error> {
+pub fn estimate(connection: &mut Connection, definition: &Arc<Definition>) -> Result<Estimate, Error> {
     let (mut files, mut runs, mut sizes) = (0, 0, 0);
-    let mut covered = Covered::by(connection, definition).await?;
-    while let Some(page) = covered.next(connection).await? {
-        let wanted = without_result(connection, definition, &page).await?;
+    let mut covered = Covered::by(connection, definition.clone())?;
+    while let Some((page, rest)) = covered.next(connection)? {
         files += page.len();
+        let wanted = without_result(connection, definition, page)?;
         runs += wanted.len();
         sizes += wanted.iter().map(|indexed| indexed.copy.bytes / BYTES_PER_TOKEN).sum::<u64>();
+        covered = rest;
     }
-    guessed(connection, definition, (files, runs, sizes)).await
+    guessed(connection, definition, (files, runs, sizes))
 }
 
 /// What running the rule over one file would take.
-pub async fn estimate_one(
+pub fn estimate_one(
     connection: &mut Connection,
     definition: &Definition,
     indexed: &Indexed,
 ) -> Result<Estimate, Error> {
-    guessed(connection, definition, (1, 1, indexed.copy.bytes / BYTES_PER_TOKEN)).await
+    guessed(connection, definition, (1, 1, indexed.copy.bytes / BYTES_PER_TOKEN))
 }
 
-async fn guessed(
+fn guessed(
     connection: &mut Connection,
     definition: &Definition,
     (files, runs, sizes): (usize, usize, u64),
 ) -> Result<Estimate, Error> {
-    let (input, output, based_on_runs) = store::mean_tokens(connection, &definition.rule.name).await?;
+    let (input, output, based_on_runs) = store::mean_tokens(connection, &definition.rule.name)?;
     let each = |mean: Option<f64>| mean.map(|mean| mean.round().max(0.0) as u64 * runs as u64);
     Ok(Estimate {
         files,
@@ -79,8 +82,8 @@ async fn guessed(
 
 /// The files of a rule that are still to be looked at for a run under its present definition.
 #[derive(Debug)]
-pub struct Again<'a> {
-    covered: Covered<'a>,
+pub struct Again {
+    covered: Covered,
 }
 
 /// What one transaction did.
@@ -92,73 +95,78 @@ pub struct Bite {
     pub begun: usize,
 }
 
-impl<'a> Again<'a> {
-    pub async fn over(database: &Database, definition: &'a Definition) -> Result<Again<'a>, Error> {
-        let covered = Covered::by(&mut *database.read().acquire().await?, definition).await?;
+impl Again {
+    pub async fn over(database: &Database, definition: &Arc<Definition>) -> Result<Again, Error> {
+        let definition = definition.clone();
+        let covered = database.read(move |connection| Covered::by(connection, definition.clone())).await?;
         Ok(Again { covered })
     }
 
     /// Asks for a run over each of the next files that has no result. None when all were looked at.
     pub async fn bite(&mut self, database: &Database, now: i64) -> Result<Option<Bite>, Error> {
-        let definition = self.covered.definition;
-        let mut reader = database.read().acquire().await?;
-        let Some(page) = self.covered.next(&mut reader).await? else { return Ok(None) };
-        let wanted = without_result(&mut reader, definition, &page).await?;
-        drop(reader);
-        if !wanted.is_empty() {
-            let mut transaction = database.begin().await?;
-            for indexed in &wanted {
-                want(&mut transaction, (definition, indexed), now).await?;
-            }
-            transaction.commit().await?;
+        let covered = self.covered.clone();
+        let read = move |connection: &mut Connection| {
+            let Some((page, rest)) = covered.next(connection)? else { return Ok(None) };
+            let files = page.len();
+            Ok(Some((files, without_result(connection, &covered.definition, page)?, rest)))
+        };
+        let Some((files, wanted, rest)) = database.read(read).await? else { return Ok(None) };
+        let begun = wanted.len();
+        if begun > 0 {
+            let definition = rest.definition.clone();
+            let write = move |tx: &mut Connection| {
+                wanted.iter().try_for_each(|indexed| want(tx, (&definition, indexed), now))
+            };
+            database.write(write).await?;
         }
-        Ok(Some(Bite { files: page.len(), begun: wanted.len() }))
+        self.covered = rest;
+        Ok(Some(Bite { files, begun }))
     }
 }
 
-async fn want(
+fn want(
     connection: &mut Connection,
     (definition, indexed): (&Definition, &Indexed),
     now: i64,
 ) -> Result<(), Error> {
-    if !add(connection, (definition, indexed), now).await? {
-        let runs = store::of_file(connection, &indexed.key, &definition.rule.name).await?;
+    if !add(connection, (definition, indexed), now)? {
+        let runs = store::of_file(connection, &indexed.key, &definition.rule.name)?;
         if let Some(run) = runs.iter().find(|run| is_same(run, definition, indexed)) {
-            store::want_again(connection, run, now).await?;
+            store::want_again(connection, run, now)?;
         }
     }
-    enqueue(connection, (definition, indexed), Priority::Backfill, now).await
+    enqueue(connection, (definition, indexed), Priority::Backfill, now)
 }
 
 /// The file of the rule that has this path or id, if OpenAI has it as it is now.
-pub async fn file(
+pub fn file(
     connection: &mut Connection,
     definition: &Definition,
     name: &str,
 ) -> Result<Option<Indexed>, Error> {
     let profile = definition.profile();
-    let Some(store) = store_of(connection, definition.target()).await? else { return Ok(None) };
-    let Some(key) = files::named(connection, profile, name).await? else { return Ok(None) };
-    let found = files::indexed(connection, &key, &store).await?;
+    let Some(store) = store_of(connection, definition.target())? else { return Ok(None) };
+    let Some(key) = files::named(connection, profile, name)? else { return Ok(None) };
+    let found = files::indexed(connection, &key, &store)?;
     Ok(found.filter(|found| found.is_present() && definition.rule.covers(profile, &found.path)))
 }
 
 /// Wants a run over one file, in place of the result that it may have. False while one goes on.
-pub async fn want_one(
+pub fn want_one(
     connection: &mut Connection,
     (definition, indexed): (&Definition, &Indexed),
     now: i64,
 ) -> Result<bool, Error> {
-    let runs = store::of_file(connection, &indexed.key, &definition.rule.name).await?;
+    let runs = store::of_file(connection, &indexed.key, &definition.rule.name)?;
     if runs.iter().any(|run| run.state != State::Ended) {
         return Ok(false);
     }
-    if !add(connection, (definition, indexed), now).await?
+    if !add(connection, (definition, indexed), now)?
         && let Some(run) = runs.iter().find(|run| is_same(run, definition, indexed))
     {
-        store::want_anew(connection, run.id, now).await?;
+        store::want_anew(connection, run.id, now)?;
     }
-    enqueue(connection, (definition, indexed), Priority::Live, now).await?;
+    enqueue(connection, (definition, indexed), Priority::Live, now)?;
     Ok(true)
 }
 
@@ -167,7 +175,7 @@ fn is_same(run: &Run, definition: &Definition, indexed: &Indexed) -> bool {
     run.definition == definition.hash && Some(&run.content_hash) == indexed.copy.content_hash.as_ref()
 }
 
-async fn enqueue(
+fn enqueue(
     connection: &mut Connection,
     (definition, indexed): (&Definition, &Indexed),
     priority: Priority,
@@ -175,28 +183,28 @@ async fn enqueue(
 ) -> Result<(), Error> {
     let FileKey { profile, node } = indexed.key.clone();
     let task = Task::Run { profile, node, rule: definition.rule.name.clone() };
-    job::enqueue(connection, &task, priority, now).await.map(drop)
+    job::enqueue(connection, &task, priority, now).map(drop)
 }
 
 /// Those of the files that have no result, and no run under way, under the rule's present definition.
-async fn without_result<'p>(
+fn without_result(
     connection: &mut Connection,
     definition: &Definition,
-    page: &'p [Indexed],
-) -> Result<Vec<&'p Indexed>, Error> {
-    let runs = store::briefs(connection, &definition.rule.name, page.iter().map(|one| &one.key)).await?;
+    page: Vec<Indexed>,
+) -> Result<Vec<Indexed>, Error> {
+    let runs = store::briefs(connection, &definition.rule.name, page.iter().map(|one| &one.key))?;
     let answers = |indexed: &Indexed, run: &Brief| {
         run.definition == definition.hash
             && Some(&run.content_hash) == indexed.copy.content_hash.as_ref()
             && (run.state != State::Ended || run.outcome.is_some_and(Outcome::has_result))
     };
-    let has_none = |indexed: &&Indexed| {
+    let has_none = |indexed: &Indexed| {
         let own = runs.get(&indexed.key.to_string());
         !own.into_iter().flatten().any(|run| answers(indexed, run))
     };
     let mut wanted = Vec::new();
-    for indexed in page.iter().filter(has_none) {
-        if !existing::is_earlier_result(connection, (definition, indexed)).await? {
+    for indexed in page.into_iter().filter(has_none) {
+        if !existing::is_earlier_result(connection, (definition, &indexed))? {
             wanted.push(indexed);
         }
     }
@@ -204,38 +212,33 @@ async fn without_result<'p>(
 }
 
 /// The files that a rule covers and OpenAI has as they are now, some at a time, in the order of their ids.
-#[derive(Debug)]
-pub(super) struct Covered<'a> {
-    definition: &'a Definition,
-    /// None when there is no store yet, or nothing is left.
+#[derive(Debug, Clone)]
+pub(super) struct Covered {
+    definition: Arc<Definition>,
+    /// None when there is no store yet.
     store: Option<VectorStoreId>,
     after: Option<String>,
 }
 
-impl<'a> Covered<'a> {
-    pub async fn by(connection: &mut Connection, definition: &'a Definition) -> Result<Covered<'a>, Error> {
-        let store = store_of(connection, definition.target()).await?;
+impl Covered {
+    pub fn by(connection: &mut Connection, definition: Arc<Definition>) -> Result<Covered, Error> {
+        let store = store_of(connection, definition.target())?;
         Ok(Covered { definition, store, after: None })
     }
 
-    pub fn definition(&self) -> &'a Definition {
-        self.definition
+    pub fn definition(&self) -> &Definition {
+        &self.definition
     }
 
-    /// The next of them, none at all of which may be covered. None when all were given.
-    pub async fn next(&mut self, connection: &mut Connection) -> Result<Option<Vec<Indexed>>, Error> {
+    /// The next of them, none at all of which may be covered, and those that are left. None when all were given.
+    pub fn next(&self, connection: &mut Connection) -> Result<Option<(Vec<Indexed>, Covered)>, Error> {
         let Some(store) = &self.store else { return Ok(None) };
         let profile = self.definition.profile();
         let page = Page { after: self.after.as_deref(), most: BITE };
-        let mut indexed = files::indexed_page(connection, (profile, store), &page).await?;
-        match indexed.last() {
-            Some(last) => self.after = Some(last.key.to_string()),
-            None => {
-                self.store = None;
-                return Ok(None);
-            }
-        }
+        let mut indexed = files::indexed_page(connection, (profile, store), &page)?;
+        let Some(last) = indexed.last() else { return Ok(None) };
+        let rest = Covered { after: Some(last.key.to_string()), ..self.clone() };
         indexed.retain(|one| one.is_present() && self.definition.rule.covers(profile, &one.path));
-        Ok(Some(indexed))
+        Ok(Some((indexed, rest)))
     }
 }

@@ -7,6 +7,7 @@ use super::row::{Outcome, Run};
 use super::settings::Definition;
 use super::store::{self, Change};
 use super::{Runs, failed};
+use crate::database::Connection;
 use crate::http::Retry;
 use crate::job::verdict::openai_verdict;
 use crate::openai::Output;
@@ -73,22 +74,15 @@ impl Runs {
         result["unverified"] = unverified.into();
         result["checks"] = serde_json::to_value(&judged.checks).expect("a check is texts and numbers");
         result["notes"] = judged.notes.into();
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            let answered = Change::Answered {
-                outcome,
-                reason: reason.as_deref(),
-                result: &result,
-                tokens: tokens(&ended),
-            };
-            answered.write(&mut transaction, run.id, self.clock.now()).await?;
-            for made in &made {
-                let made = (made.container.as_str(), made.file_id.as_str(), made.filename.as_str());
-                store::made::produced(&mut transaction, run.id, made).await?;
-            }
-            transaction.commit().await
+        let answered = Change::Answered { outcome, reason, result, tokens: tokens(&ended) };
+        let (id, now) = (run.id, self.clock.now());
+        let write = move |tx: &mut Connection| {
+            answered.write(tx, id, now)?;
+            made.iter().try_for_each(|Made { container, file_id, filename }| {
+                store::made::produced(tx, id, (container, file_id, filename))
+            })
         };
-        write.await.map_err(failed)?;
+        self.database.write(write).await.map_err(failed)?;
         tracing::info!(
             run.id = run.id.0,
             rule = run.rule,
@@ -111,7 +105,7 @@ impl Runs {
             result = self.result(run, definition, ended);
             result["refusal"] = ended.output.refusal.clone().into();
         }
-        let kept = Change::Kept { result: &result, tokens: tokens(ended) };
+        let kept = Change::Kept { result, tokens: tokens(ended) };
         self.ending_with(run, vec![kept, Change::Quiet], (outcome, reason)).await
     }
 

@@ -11,6 +11,7 @@ use super::settings::{Definition, Engine};
 use super::steps::{FRESH_MS, LOOK_AGAIN, later};
 use super::store::Change;
 use super::{Runs, failed, leftover};
+use crate::database::Connection;
 use crate::job::verdict::openai_verdict;
 use crate::openai::Error;
 use crate::queue::Verdict;
@@ -38,13 +39,13 @@ impl Runs {
         };
         if let Some(file_id) = indexed.copy.file_id.as_ref().filter(|id| id.0 != run.file_id) {
             let bytes = indexed.copy.bytes;
-            return self.record(run.id, &[Change::File(&file_id.0, bytes)]).await;
+            return self.record(run.id, [Change::File(file_id.0.clone(), bytes)]).await;
         }
         if let Some(held) = self.over_limit(run, definition).await? {
             return self.hold(run, held).await;
         }
         if run.held_until.is_some() {
-            return self.record(run.id, &[Change::Waits(None)]).await;
+            return self.record(run.id, [Change::Waits(None)]).await;
         }
         if definition.lock && !run.is_locked() {
             return self.lock(run).await;
@@ -55,9 +56,9 @@ impl Runs {
         };
         let ask = (definition, run, &shown);
         let Some(conversation) = &run.conversation else { return self.prepare(ask).await };
-        self.record(run.id, &[Change::Begun]).await?;
+        self.record(run.id, [Change::Begun]).await?;
         match definition.engine.start(&self.openai, ask, conversation).await {
-            Ok(response) => self.record(run.id, &[Change::Response(&response)]).await,
+            Ok(response) => self.record(run.id, [Change::Response(response)]).await,
             Err(error) if error.may_have_happened() => {
                 tracing::warn!(run.id = run.id.0, error = %error, "no answer to a run's creation; looking whether it runs");
                 Err(later(LOOK_AGAIN.0, "OpenAI did not answer to its creation; looking whether it runs"))
@@ -74,40 +75,37 @@ impl Runs {
             Engine::Responses { .. } => "conversation",
             Engine::Assistants { .. } => "thread",
         };
-        let asked = async {
-            let mut transaction = self.database.begin().await?;
-            let asked = (run.id, kind, run.rule.as_str());
-            let asked = leftover::store::ask_conversation(&mut transaction, asked, self.clock.now()).await?;
-            transaction.commit().await?;
-            Ok(asked)
-        };
-        let asked = asked.await.map_err(failed)?;
+        let (id, rule, now) = (run.id, run.rule.clone(), self.clock.now());
+        let write = move |tx: &mut Connection| leftover::store::ask_conversation(tx, (id, kind, &rule), now);
+        let asked = self.database.write(write).await.map_err(failed)?;
         let made = definition.engine.prepare(&self.openai, ask).await;
         if let Err(error) = &made
             && error.may_have_happened()
         {
             return Err(openai_verdict(error));
         }
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            leftover::store::forget(&mut transaction, asked).await?;
-            if let Ok(made) = &made {
-                Change::Conversation(made).write(&mut transaction, run.id, self.clock.now()).await?;
-            }
-            transaction.commit().await
+        let (change, failure) = match made {
+            Ok(made) => (Some(Change::Conversation(made)), None),
+            Err(error) => (None, Some(error)),
         };
-        write.await.map_err(failed)?;
-        made.map(drop).map_err(|error| openai_verdict(&error))
+        let now = self.clock.now();
+        let write = move |tx: &mut Connection| {
+            leftover::store::forget(tx, asked)?;
+            change.as_ref().map_or(Ok(()), |change| change.write(tx, id, now))
+        };
+        self.database.write(write).await.map_err(failed)?;
+        failure.map_or(Ok(()), |error| Err(openai_verdict(&error)))
     }
 
     /// OpenAI says that it made nothing.
     async fn not_begun(&self, run: &Run, error: &Error) -> Result<(), Verdict> {
         if error.is_not_found() {
             // The conversation, which is new, or was deleted by somebody.
-            self.record(run.id, &[Change::Unbegun, Change::Again("its conversation was not found")]).await?;
+            let again = Change::Again("its conversation was not found".to_owned());
+            self.record(run.id, [Change::Unbegun, again]).await?;
             return Err(Verdict::Retry { after: None, reason: error.to_string() });
         }
-        self.record(run.id, &[Change::Unbegun]).await?;
+        self.record(run.id, [Change::Unbegun]).await?;
         if error.names(&run.file_id) {
             // The copy was replaced meanwhile, or somebody deleted it. Its file's job or a sweep brings another.
             return Err(Verdict::Retry { after: None, reason: error.to_string() });
@@ -121,14 +119,15 @@ impl Runs {
         let age = self.clock.since(begun_at);
         let conversation = run.conversation.as_deref().unwrap_or_default();
         match definition.engine.find_lost(&self.openai, conversation).await {
-            Ok(LostResponse::Exists(response)) => self.record(run.id, &[Change::Response(&response)]).await,
+            Ok(LostResponse::Exists(response)) => self.record(run.id, [Change::Response(response)]).await,
             Ok(LostResponse::Ended(ended)) => self.ended(run, definition, *ended).await,
             Ok(LostResponse::Nothing) if age < traceless_ms(definition) => {
                 Err(later(TRACE_AGAIN, "OpenAI did not answer to its creation; looking whether it runs"))
             }
             Ok(LostResponse::Nothing) => {
                 tracing::warn!(run.id = run.id.0, "a run's creation left no trace; creating it once more");
-                self.record(run.id, &[Change::Again("its creation was not answered and left no trace")]).await
+                let reason = "its creation was not answered and left no trace".to_owned();
+                self.record(run.id, [Change::Again(reason)]).await
             }
             Err(error) if error.is_not_found() && age < FRESH_MS => {
                 Err(later(LOOK_AGAIN.0, "OpenAI does not show its conversation yet"))

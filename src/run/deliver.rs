@@ -55,7 +55,7 @@ impl Runs {
         let mut written = vec![self.put(run, (&folder, &name, owner(run, None)), Bytes::from(body)).await?];
         if produced.iter().any(|file| file.bytes.is_some()) {
             // From here on the run has its result, whatever becomes of the other files.
-            self.record(run.id, &[Change::Result(&with_written(run, &written))]).await?;
+            self.record(run.id, [Change::Result(with_written(run, &written))]).await?;
         }
         let beside = self.put_produced(run, (&source.name, &folder), &produced).await?;
         written.extend(beside.written);
@@ -107,8 +107,7 @@ impl Runs {
         }
         let outcome = run.outcome.unwrap_or(Outcome::Completed);
         let names = delivered_names(&result);
-        let changes = [Change::Result(&result), Change::Ending { outcome, reason: reason.as_deref() }];
-        self.record(run.id, &changes).await?;
+        self.record(run.id, [Change::Result(result), Change::Ending { outcome, reason }]).await?;
         tracing::info!(
             run.id = run.id.0,
             rule = run.rule,
@@ -118,12 +117,8 @@ impl Runs {
             duration_ms = self.clock.since(run.created_at),
             "result ready"
         );
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            made::forget_produced(&mut transaction, run.id).await?;
-            transaction.commit().await
-        };
-        write.await.map_err(failed)
+        let id = run.id;
+        self.database.write(move |tx| made::forget_produced(tx, id)).await.map_err(failed)
     }
 }
 

@@ -15,9 +15,8 @@ use super::steps::later;
 use super::store;
 use super::write::Output;
 use super::{Runs, failed};
-use crate::database::Error;
+use crate::database::{Connection, Error};
 use crate::fastio::NodeId;
-use crate::own::store as own;
 use crate::queue::Verdict;
 use crate::result::render::{Entry, Form, Part};
 use crate::result::schema::Schema;
@@ -35,9 +34,11 @@ impl Runs {
         self.try_digest(definition).await.err().unwrap_or(Verdict::Done)
     }
 
-    async fn try_digest(&self, definition: &Definition) -> Result<(), Verdict> {
+    async fn try_digest(&self, definition: &Arc<Definition>) -> Result<(), Verdict> {
         let rule = definition.rule.name.as_str();
-        let (going, last) = store::quiet(&mut *self.reader().await?, rule).await.map_err(failed)?;
+        let name = rule.to_owned();
+        let quiet = self.database.read(move |connection| store::quiet(connection, &name)).await;
+        let (going, last) = quiet.map_err(failed)?;
         let quiet_for = self.clock.now() - last.unwrap_or(0);
         let left = match going {
             0 => definition.digest_quiet_ms - quiet_for,
@@ -53,7 +54,7 @@ impl Runs {
         let form = if name.ends_with(".md") { Form::Markdown } else { Form::Csv };
         let (part, first) = self.collected(definition, (&schema, form)).await?;
         let owner = format!("digest:{rule}");
-        let known = own::of(&mut *self.reader().await?, &owner).await.map_err(failed)?;
+        let known = self.own(&owner).await?;
         let folder = match (&known, &first) {
             (Some(known), _) => known.folder.clone(),
             (None, Some(indexed)) => folder(definition, indexed),
@@ -77,12 +78,17 @@ impl Runs {
     /// would not fit into memory.
     async fn collected(
         &self,
-        definition: &Definition,
+        definition: &Arc<Definition>,
         (schema, form): (&Arc<Schema>, Form),
     ) -> Result<(Part, Option<Indexed>), Verdict> {
         let (mut all, mut first) = (Part::default(), None::<Indexed>);
-        let mut covered = Covered::by(&mut *self.reader().await?, definition).await.map_err(failed)?;
-        while let Some(current) = self.current(&mut covered).await.map_err(failed)? {
+        let definition = definition.clone();
+        let by = move |connection: &mut Connection| Covered::by(connection, definition.clone());
+        let mut covered = self.database.read(by).await.map_err(failed)?;
+        while let Some((current, rest)) =
+            self.database.read(move |connection| current(connection, &covered)).await.map_err(failed)?
+        {
+            covered = rest;
             let earliest = current.iter().map(|(indexed, _)| indexed).min_by_key(|indexed| &indexed.path);
             if let Some(indexed) = earliest
                 && first.as_ref().is_none_or(|first| indexed.path < first.path)
@@ -95,26 +101,29 @@ impl Runs {
         }
         Ok((all, first))
     }
+}
 
-    /// The next files of the rule, each with what became of the run over what it is now.
-    async fn current(&self, covered: &mut Covered<'_>) -> Result<Option<Vec<(Indexed, Run)>>, Error> {
-        let mut reader = self.database.read().acquire().await?;
-        let Some(page) = covered.next(&mut reader).await? else { return Ok(None) };
-        let rule = &covered.definition().rule.name;
-        let mut briefs = store::briefs(&mut reader, rule, page.iter().map(|one| &one.key)).await?;
-        let mut chosen = HashMap::new();
-        for indexed in page {
-            let runs = briefs.remove(&indexed.key.to_string()).unwrap_or_default().into_iter();
-            let here = runs
-                .filter(|run| Some(&run.content_hash) == indexed.copy.content_hash.as_ref())
-                .filter(|run| run.state == State::Ended || run.has_reason);
-            let best = here.max_by_key(|run| (run.outcome.is_some_and(Outcome::has_result), run.ended_at));
-            chosen.extend(best.map(|run| (run.id, indexed)));
-        }
-        let ids: Vec<RunId> = chosen.keys().copied().collect();
-        let runs = store::those(&mut reader, &ids).await?;
-        Ok(Some(runs.into_iter().filter_map(|run| Some((chosen.remove(&run.id)?, run))).collect()))
+/// The next files of the rule, each with what became of the run over what it is now, and those that are left.
+fn current(
+    connection: &mut Connection,
+    covered: &Covered,
+) -> Result<Option<(Vec<(Indexed, Run)>, Covered)>, Error> {
+    let Some((page, rest)) = covered.next(connection)? else { return Ok(None) };
+    let rule = &covered.definition().rule.name;
+    let mut briefs = store::briefs(connection, rule, page.iter().map(|one| &one.key))?;
+    let mut chosen = HashMap::new();
+    for indexed in page {
+        let runs = briefs.remove(&indexed.key.to_string()).unwrap_or_default().into_iter();
+        let here = runs
+            .filter(|run| Some(&run.content_hash) == indexed.copy.content_hash.as_ref())
+            .filter(|run| run.state == State::Ended || run.has_reason);
+        let best = here.max_by_key(|run| (run.outcome.is_some_and(Outcome::has_result), run.ended_at));
+        chosen.extend(best.map(|run| (run.id, indexed)));
     }
+    let ids: Vec<RunId> = chosen.keys().copied().collect();
+    let runs = store::those(connection, &ids)?;
+    let current = runs.into_iter().filter_map(|run| Some((chosen.remove(&run.id)?, run))).collect();
+    Ok(Some((current, rest)))
 }
 
 fn rendered(schema: &Schema, form: Form, current: &[(Indexed, Run)]) -> Part {

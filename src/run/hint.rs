@@ -7,6 +7,7 @@ use super::frame::RUN_KEY;
 use super::row::{Run, RunId, State};
 use super::store::{self, Change};
 use super::{Runs, failed, leftover};
+use crate::database::Connection;
 use crate::fastio::FileKey;
 use crate::job::verdict::openai_verdict;
 use crate::job::{self, Task};
@@ -32,8 +33,9 @@ impl Runs {
     }
 
     async fn try_hinted(&self, response: &str) -> Result<(), Verdict> {
-        let known = store::of_response(&mut *self.reader().await?, response).await.map_err(failed)?;
-        if let Some(run) = known {
+        let id = response.to_owned();
+        let known = self.database.read(move |connection| store::of_response(connection, &id)).await;
+        if let Some(run) = known.map_err(failed)? {
             return self.wake(&run, None).await;
         }
         if !response.starts_with(OPENAIS) {
@@ -54,7 +56,8 @@ impl Runs {
     /// The run that begun this response in the conversation it now waits for.
     async fn owner(&self, found: &Response) -> Result<Option<Run>, Verdict> {
         let Some(id) = found.metadata.get(RUN_KEY).and_then(|id| id.parse().ok()) else { return Ok(None) };
-        let run = store::get(&mut *self.reader().await?, RunId(id)).await.map_err(failed)?;
+        let run =
+            self.database.read(move |connection| store::get(connection, RunId(id))).await.map_err(failed)?;
         let conversation = found.conversation.as_ref().map(|id| id.0.as_str());
         Ok(run.filter(|run| {
             matches!(run.state, State::Starting | State::Ending)
@@ -66,34 +69,26 @@ impl Runs {
     /// It may have been begun by a run that has ended since: what is left of that run is told, and stops it.
     async fn left(&self, found: &Response) -> Result<(), Verdict> {
         let Some(conversation) = &found.conversation else { return Ok(()) };
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            let told = (conversation.0.as_str(), found.id.0.as_str());
-            let told = leftover::store::tell_response(&mut transaction, told, self.clock.now()).await?;
-            transaction.commit().await?;
-            Ok(told)
-        };
-        if write.await.map_err(failed)? {
+        let (conversation, id, now) = (conversation.0.clone(), found.id.0.clone(), self.clock.now());
+        let write = move |tx: &mut Connection| leftover::store::tell_response(tx, (&conversation, &id), now);
+        if self.database.write(write).await.map_err(failed)? {
             self.wake.notify_waiters();
         }
         Ok(())
     }
 
     async fn wake(&self, run: &Run, response: Option<&str>) -> Result<(), Verdict> {
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            let now = self.clock.now();
-            if let Some(response) = response {
-                Change::Response(response).write(&mut transaction, run.id, now).await?;
+        let (id, now) = (run.id, self.clock.now());
+        let change = response.map(|response| Change::Response(response.to_owned()));
+        let FileKey { profile, node } = run.key.clone();
+        let task = (run.state != State::Ended).then(|| Task::Run { profile, node, rule: run.rule.clone() });
+        let write = move |tx: &mut Connection| {
+            if let Some(change) = &change {
+                change.write(tx, id, now)?;
             }
-            if run.state != State::Ended {
-                let FileKey { profile, node } = run.key.clone();
-                let task = Task::Run { profile, node, rule: run.rule.clone() };
-                job::enqueue(&mut transaction, &task, Priority::Live, now).await?;
-            }
-            transaction.commit().await
+            task.as_ref().map_or(Ok(()), |task| job::enqueue(tx, task, Priority::Live, now).map(drop))
         };
-        write.await.map_err(failed)?;
+        self.database.write(write).await.map_err(failed)?;
         self.wake.notify_waiters();
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::row::Run;
 use super::settings::Definition;
 use super::store::{self, Change};
 use super::{Runs, failed};
+use crate::fastio::FileKey;
 use crate::queue::Verdict;
 
 /// How long a run waits at most before it looks again whether its rule's limits allow it.
@@ -23,9 +24,12 @@ impl Runs {
         definition: &Definition,
     ) -> Result<Option<Held>, Verdict> {
         let now = self.clock.now();
-        let mut reader = self.reader().await?;
-        let (rule, file) = (run.rule.as_str(), Some(&run.key));
-        let hour = store::begun_since(&mut reader, (rule, file), now - HOUR_MS).await.map_err(failed)?;
+        let begun = |file: Option<FileKey>, since| {
+            let rule = run.rule.clone();
+            self.database
+                .read(move |connection| store::begun_since(connection, (&rule, file.as_ref()), since))
+        };
+        let hour = begun(Some(run.key.clone()), now - HOUR_MS).await.map_err(failed)?;
         let most = definition.max_runs_per_file_hour;
         if let Some(until) = room(&hour, most).map(|begun| begun + HOUR_MS) {
             let reason = format!(
@@ -36,7 +40,7 @@ impl Runs {
             return Ok(Some(Held { reason, until }));
         }
         let Some(most) = definition.max_runs_per_day else { return Ok(None) };
-        let day = store::begun_since(&mut reader, (rule, None), now - DAY_MS).await.map_err(failed)?;
+        let day = begun(None, now - DAY_MS).await.map_err(failed)?;
         let until = room(&day, most).map(|begun| begun + DAY_MS);
         Ok(until.map(|until| Held {
             reason: format!("max_runs_per_day = {most} is reached; held until there is room"),
@@ -55,7 +59,7 @@ impl Runs {
                 reason = held.reason,
                 "run held"
             );
-            self.record(run.id, &[Change::Held(&held.reason, held.until)]).await?;
+            self.record(run.id, [Change::Held(held.reason.clone(), held.until)]).await?;
         }
         let wait = Duration::from_millis(u64::try_from(held.until - self.clock.now()).unwrap_or(0));
         Err(Verdict::Later { after: wait.clamp(Duration::from_secs(1), HELD), reason: held.reason })

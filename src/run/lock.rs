@@ -9,6 +9,7 @@ use super::row::{Hold, Run};
 use super::steps::later;
 use super::store::{self, Change};
 use super::{Runs, failed};
+use crate::database::Connection;
 use crate::fastio::ErrorKind;
 use crate::job::verdict::fastio_verdict;
 use crate::queue::Verdict;
@@ -40,15 +41,15 @@ impl Runs {
         self.intend_lock(run).await?;
         let acquired = self.fastio.lock(&run.key.profile, &run.key.node, LOCK_SECONDS, DEVICE).await;
         match acquired {
-            Ok(lock) => self.record(run.id, &[Change::LockHeld(&lock.token), Change::Waits(None)]).await,
+            Ok(lock) => self.record(run.id, [Change::LockHeld(lock.token), Change::Waits(None)]).await,
             Err(error) if error.kind == ErrorKind::Locked => {
                 let reason = "somebody else holds the lock on the file";
-                self.record(run.id, &[Change::LockGone, Change::Waits(Some(reason))]).await?;
+                self.record(run.id, [Change::LockGone, Change::Waits(Some(reason.to_owned()))]).await?;
                 Err(later(HELD_BY_OTHER, reason))
             }
             Err(error) => {
                 if !error.may_have_happened() {
-                    self.record(run.id, &[Change::LockGone]).await?;
+                    self.record(run.id, [Change::LockGone]).await?;
                 }
                 Err(fastio_verdict(&error))
             }
@@ -57,16 +58,15 @@ impl Runs {
 
     /// Writes down that the lock is about to be asked for, unless another run of ours has it.
     async fn intend_lock(&self, run: &Run) -> Result<(), Verdict> {
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            let taken = store::locked_by_other(&mut transaction, run).await?;
+        let (key, id, now) = (run.key.clone(), run.id, self.clock.now());
+        let write = move |tx: &mut Connection| {
+            let taken = store::locked_by_other(tx, &key, id)?;
             if !taken {
-                Change::LockAsked.write(&mut transaction, run.id, self.clock.now()).await?;
+                Change::LockAsked.write(tx, id, now)?;
             }
-            transaction.commit().await?;
             Ok(taken)
         };
-        if write.await.map_err(failed)? {
+        if self.database.write(write).await.map_err(failed)? {
             return Err(later(HELD_BY_US, "another run over the same file holds its lock"));
         }
         Ok(())
@@ -79,10 +79,10 @@ impl Runs {
             return Ok(());
         }
         match self.fastio.renew_lock(&run.key.profile, &run.key.node, token).await {
-            Ok(_) => self.record(run.id, &[Change::LockKept]).await,
+            Ok(_) => self.record(run.id, [Change::LockKept]).await,
             Err(error) if matches!(error.kind, ErrorKind::Locked | ErrorKind::NotFound) => {
                 tracing::warn!(run.id = run.id.0, path = run.path, "lost the lock on a file during its run");
-                self.record(run.id, &[Change::LockGone]).await
+                self.record(run.id, [Change::LockGone]).await
             }
             Err(error) => Err(fastio_verdict(&error)),
         }
@@ -97,7 +97,7 @@ impl Runs {
             // Nobody knows its token: acquired once more it is ours again, if it ever was.
             Hold::Asking => match self.fastio.lock(profile, node, LOCK_SECONDS, DEVICE).await {
                 Ok(lock) => {
-                    self.record(run.id, &[Change::LockHeld(&lock.token)]).await?;
+                    self.record(run.id, [Change::LockHeld(lock.token.clone())]).await?;
                     self.fastio.unlock(profile, node, &lock.token).await
                 }
                 Err(error) => Err(error),
@@ -110,6 +110,6 @@ impl Runs {
                 if matches!(error.kind, ErrorKind::Locked | ErrorKind::NotFound | ErrorKind::Rejected) => {}
             Err(error) => return Err(fastio_verdict(&error)),
         }
-        self.record(run.id, &[Change::LockGone]).await
+        self.record(run.id, [Change::LockGone]).await
     }
 }

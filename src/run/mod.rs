@@ -52,7 +52,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::compute::Compute;
-use crate::database::{self, Database};
+use crate::database::{self, Connection, Database};
 use crate::job::verdict::database_verdict;
 use crate::queue::Verdict;
 use crate::{fastio, openai};
@@ -70,7 +70,7 @@ pub struct Runs {
     clock: Clock,
     fastio: fastio::Client,
     openai: openai::Client,
-    definitions: Vec<Definition>,
+    definitions: Vec<Arc<Definition>>,
     /// Where documents and answers are searched, checked and rendered.
     compute: Compute,
     /// Failures after which the queue gives a job up; a run must let go of its lock before that.
@@ -94,7 +94,7 @@ pub struct Parts {
 impl Runs {
     pub fn new(parts: Parts) -> Self {
         let Parts { database, clock, fastio, openai, definitions, max_attempts, wake } = parts;
-        let compute = Compute::default();
+        let (definitions, compute) = (definitions.into_iter().map(Arc::new).collect(), Compute::default());
         Runs { database, clock, fastio, openai, definitions, compute, max_attempts, wake }
     }
 
@@ -104,24 +104,16 @@ impl Runs {
     }
 
     /// What is run over the files of `rule`; nothing, when its settings no longer say so.
-    pub fn definition(&self, rule: &str) -> Option<&Definition> {
+    pub fn definition(&self, rule: &str) -> Option<&Arc<Definition>> {
         self.definitions.iter().find(|definition| definition.rule.name == rule)
     }
 
     /// Writes `changes` about one run down, all or none.
-    async fn record(&self, id: RunId, changes: &[store::Change<'_>]) -> Result<(), Verdict> {
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            for change in changes {
-                change.write(&mut transaction, id, self.clock.now()).await?;
-            }
-            transaction.commit().await
-        };
-        write.await.map_err(|error: database::Error| database_verdict(&error))
-    }
-
-    async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>, Verdict> {
-        self.database.read().acquire().await.map_err(|error| database_verdict(&error))
+    async fn record(&self, id: RunId, changes: impl Into<Vec<store::Change>>) -> Result<(), Verdict> {
+        let (changes, now) = (changes.into(), self.clock.now());
+        let write =
+            move |tx: &mut Connection| changes.iter().try_for_each(|change| change.write(tx, id, now));
+        self.database.write(write).await.map_err(failed)
     }
 }
 

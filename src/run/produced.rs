@@ -9,6 +9,7 @@ use super::row::Run;
 use super::store::made::{self, Produced};
 use super::write::Written;
 use super::{Runs, failed};
+use crate::database::Connection;
 use crate::fastio::NodeId;
 use crate::http::Retry;
 use crate::job::verdict::openai_verdict;
@@ -34,20 +35,20 @@ pub(super) struct Beside {
 impl Runs {
     /// The files that the run made, as they may be written.
     pub(super) async fn fetch_produced(&self, run: &Run) -> Result<Vec<Produced>, Verdict> {
-        let found = made::all_produced(&mut *self.reader().await?, run.id).await.map_err(failed)?;
+        let id = run.id;
+        let known = || self.database.read(move |connection| made::all_produced(connection, id));
+        let found = known().await.map_err(failed)?;
         let mut kept: u64 = found.iter().filter_map(|file| u64::try_from(file.bytes?).ok()).sum();
         for file in found.iter().filter(|file| !file.is_settled()) {
             let content = self.fetch(file, MOST_BYTES_IN_ALL.saturating_sub(kept)).await?;
-            let write = async {
-                let mut transaction = self.database.begin().await?;
-                let known = content.as_deref().map_err(String::as_str);
-                made::keep_produced(&mut transaction, (run.id, &file.file_id), known).await?;
-                transaction.commit().await
-            };
-            write.await.map_err(failed)?;
             kept += content.as_ref().map_or(0, Vec::len) as u64;
+            let file_id = file.file_id.clone();
+            let write = move |tx: &mut Connection| {
+                made::keep_produced(tx, (id, &file_id), content.as_deref().map_err(String::as_str))
+            };
+            self.database.write(write).await.map_err(failed)?;
         }
-        made::all_produced(&mut *self.reader().await?, run.id).await.map_err(failed)
+        known().await.map_err(failed)
     }
 
     /// The content of a file as it may be written, or why it is not taken.
@@ -86,9 +87,10 @@ impl Runs {
     ) -> Result<Beside, Verdict> {
         let mut done = Beside::default();
         for (place, file) in produced.iter().enumerate() {
+            let (id, file_id) = (run.id, file.file_id.clone());
             let content =
-                made::content(&mut *self.reader().await?, (run.id, &file.file_id)).await.map_err(failed)?;
-            let Some(content) = content else { continue };
+                self.database.read(move |connection| made::content(connection, (id, &file_id))).await;
+            let Some(content) = content.map_err(failed)? else { continue };
             // Two files may have one name, in two folders or containers.
             let name = made_name(&file.filename);
             let before = produced[..place].iter().filter(|other| made_name(&other.filename) == name).count();

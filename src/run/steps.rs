@@ -1,5 +1,6 @@
 //! A run's life, one step at a time, for every engine. Each step can be done again by whoever finds it half done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::admit::Standing;
@@ -8,6 +9,7 @@ use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
 use super::store::{self, Change};
 use super::{Runs, failed};
+use crate::database::Connection;
 use crate::fastio::FileKey;
 use crate::job::verdict::openai_verdict;
 use crate::job::{self, Task};
@@ -37,9 +39,11 @@ impl Runs {
         let definition = self.definition(rule);
         let standing = self.standing(key, definition).await?;
         if let Some(definition) = definition {
-            self.admit(key, definition, &standing).await?;
+            self.admit(definition, &standing).await?;
         }
-        let runs = store::of_file(&mut *self.reader().await?, key, rule).await.map_err(failed)?;
+        let (key, rule) = (key.clone(), rule.to_owned());
+        let runs = self.database.read(move |connection| store::of_file(connection, &key, &rule)).await;
+        let runs = runs.map_err(failed)?;
         // The older one first: the lock can be had only when it has let go.
         for run in runs.iter().filter(|run| run.state != State::Ended) {
             match self.follow(run.id, (definition, &standing), attempt).await? {
@@ -54,14 +58,16 @@ impl Runs {
     async fn follow(
         &self,
         id: RunId,
-        (definition, standing): (Option<&Definition>, &Standing),
+        (definition, standing): (Option<&Arc<Definition>>, &Standing),
         attempt: u16,
     ) -> Result<Verdict, Verdict> {
         for _ in 0..MOST_STEPS {
-            let run = store::get(&mut *self.reader().await?, id).await.map_err(failed)?;
-            let Some(run) = run.filter(|run| run.state != State::Ended) else { return Ok(Verdict::Done) };
+            let run = self.database.read(move |connection| store::get(connection, id)).await;
+            let Some(run) = run.map_err(failed)?.filter(|run| run.state != State::Ended) else {
+                return Ok(Verdict::Done);
+            };
             let step = match definition {
-                _ if run.state == State::Ending => self.end(&run, definition).await,
+                _ if run.state == State::Ending => self.end(&run, definition.map(Arc::as_ref)).await,
                 None => self.stop(&run, standing).await,
                 Some(definition) => self.step(&run, definition, standing).await,
             };
@@ -90,7 +96,7 @@ impl Runs {
                 reason,
                 "the run ended without letting go of everything; it is left to jobs"
             );
-            return self.record(run.id, &[Change::LockLeft, Change::Ended]).await;
+            return self.record(run.id, [Change::LockLeft, Change::Ended]).await;
         }
         if run.state == State::Answered && run.is_written() {
             return self.delivered_in_part(run, &reason).await;
@@ -131,7 +137,7 @@ impl Runs {
     pub(super) async fn ending_with(
         &self,
         run: &Run,
-        mut changes: Vec<Change<'_>>,
+        mut changes: Vec<Change>,
         (outcome, reason): (Outcome, &str),
     ) -> Result<(), Verdict> {
         let (run_id, rule, path, outcome_name) = (run.id.0, &run.rule, &run.path, outcome.as_str());
@@ -149,8 +155,8 @@ impl Runs {
             }
             _ => tracing::info!(run.id = run_id, rule, path, outcome = outcome_name, reason, "run ends"),
         }
-        changes.push(Change::Ending { outcome, reason: Some(reason) });
-        self.record(run.id, &changes).await
+        changes.push(Change::Ending { outcome, reason: Some(reason.to_owned()) });
+        self.record(run.id, changes).await
     }
 
     async fn look(&self, run: &Run, definition: &Definition) -> Result<(), Verdict> {
@@ -168,7 +174,7 @@ impl Runs {
             ResponseState::Lost => {
                 let reason =
                     format!("OpenAI no longer has response {response}: it expired, or it was deleted");
-                self.record(run.id, &[Change::Quiet]).await?;
+                self.record(run.id, [Change::Quiet]).await?;
                 self.ending(run, Outcome::Failed, &reason).await
             }
             ResponseState::Going if age >= definition.deadline_ms => {
@@ -219,7 +225,7 @@ impl Runs {
             }
             How::Failed(failure) if failure.may_pass() && run.tries < MOST_TRIES => {
                 let reason = format!("OpenAI: {} ({})", failure.message, failure.code);
-                self.record(run.id, &[Change::Again(&reason)]).await?;
+                self.record(run.id, [Change::Again(reason.clone())]).await?;
                 Err(Verdict::Retry { after: None, reason })
             }
             How::Failed(failure) => {
@@ -256,24 +262,21 @@ impl Runs {
         {
             let cancelled = definition.engine.cancel(&self.openai, conversation, response).await;
             match cancelled {
-                Ok(()) => self.record(run.id, &[Change::Quiet]).await?,
+                Ok(()) => self.record(run.id, [Change::Quiet]).await?,
                 Err(error) if error.kind == ErrorKind::NotFound => {
-                    self.record(run.id, &[Change::Quiet]).await?
+                    self.record(run.id, [Change::Quiet]).await?
                 }
                 Err(error) => return Err(openai_verdict(&error)),
             }
         }
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            let now = self.clock.now();
-            Change::Ended.write(&mut transaction, run.id, now).await?;
-            if definition.is_some_and(|definition| definition.digest.is_some()) {
-                let task = Task::Digest { rule: run.rule.clone() };
-                job::enqueue(&mut transaction, &task, Priority::Live, now).await?;
-            }
-            transaction.commit().await
+        let has_table = definition.is_some_and(|definition| definition.digest.is_some());
+        let table = has_table.then(|| Task::Digest { rule: run.rule.clone() });
+        let (id, now) = (run.id, self.clock.now());
+        let write = move |tx: &mut Connection| {
+            Change::Ended.write(tx, id, now)?;
+            table.as_ref().map_or(Ok(()), |task| job::enqueue(tx, task, Priority::Live, now).map(drop))
         };
-        write.await.map_err(failed)?;
+        self.database.write(write).await.map_err(failed)?;
         self.wake.notify_waiters();
         Ok(())
     }

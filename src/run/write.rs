@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::steps::later;
 use super::{Runs, failed, leftover};
+use crate::database::Connection;
 use crate::fastio::{Error, ErrorKind, Node, NodeId, Profile, UploadId, UploadState, VersionId};
 use crate::job::verdict::fastio_verdict;
 use crate::own::store::{self as own, Intent, OwnFile};
@@ -68,19 +69,25 @@ impl Runs {
         let content = output.content.clone();
         let sha256 = self.compute.run(move || hex::encode(Sha256::digest(&content))).await;
         for _ in 0..MOST_STEPS {
-            let known = own::of(&mut *self.reader().await?, output.owner).await.map_err(failed)?;
+            let known = self.own(output.owner).await?;
             match self.next(output, known.as_ref(), &sha256).await? {
                 Next::Done(written) => return Ok(written),
                 Next::Record(node) => self.written(output, &node).await?,
                 Next::IntendOver(node, version, name) => {
-                    self.intend(output, (&name, Some((&node, Some(&version)))), &sha256).await?;
+                    self.intend(output, (name, Some((node, version))), &sha256).await?;
                 }
-                Next::IntendNew(name) => self.intend(output, (&name, None), &sha256).await?,
+                Next::IntendNew(name) => self.intend(output, (name, None), &sha256).await?,
                 Next::Upload => self.upload(output, known.as_ref()).await?,
                 Next::Place(upload) => self.place(output, known.as_ref(), &upload).await?,
             }
         }
         Err(Verdict::Retry { after: None, reason: "writing the result did not end".to_owned() })
+    }
+
+    /// What is on record of the file that we write for `owner`.
+    pub(super) async fn own(&self, owner: &str) -> Result<Option<OwnFile>, Verdict> {
+        let owner = owner.to_owned();
+        self.database.read(move |connection| own::of(connection, &owner)).await.map_err(failed)
     }
 
     async fn next(
@@ -192,29 +199,30 @@ impl Runs {
     async fn intend(
         &self,
         output: &Output<'_>,
-        (name, over): (&str, Option<(&NodeId, Option<&VersionId>)>),
+        (name, over): (String, Option<(NodeId, VersionId)>),
         sha256: &str,
     ) -> Result<(), Verdict> {
-        let intent = Intent {
-            owner: output.owner,
-            profile: output.profile,
-            folder: output.folder,
-            name,
-            sha256,
-            size: size(&output.content),
-            over,
-        };
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            let now = self.clock.now();
-            let free = own::intend(&mut transaction, &intent, now).await?;
+        let (owner, profile) = (output.owner.to_owned(), output.profile.clone());
+        let (folder, sha256, size) = (output.folder.clone(), sha256.to_owned(), size(&output.content));
+        let now = self.clock.now();
+        let write = move |tx: &mut Connection| {
+            let over = over.as_ref().map(|(node, version)| (node, Some(version)));
+            let intent = Intent {
+                owner: &owner,
+                profile: &profile,
+                folder: &folder,
+                name: &name,
+                sha256: &sha256,
+                size,
+                over,
+            };
+            let free = own::intend(tx, &intent, now)?;
             if free {
-                leftover::store::leave_uploads(&mut transaction, output.owner, now).await?;
+                leftover::store::leave_uploads(tx, &owner, now)?;
             }
-            transaction.commit().await?;
             Ok(free)
         };
-        if write.await.map_err(failed)? {
+        if self.database.write(write).await.map_err(failed)? {
             return Ok(());
         }
         Err(later(Duration::from_secs(2), "another result of this name is being written"))
@@ -243,41 +251,34 @@ impl Runs {
 
     /// Writes down that an upload is about to be opened, and leaves those that were open.
     async fn ask_upload(&self, owner: &str) -> Result<(i64, String), Verdict> {
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            let now = self.clock.now();
-            leftover::store::leave_uploads(&mut transaction, owner, now).await?;
-            let asked = leftover::store::ask_upload(&mut transaction, owner, now).await?;
-            transaction.commit().await?;
-            Ok(asked)
+        let (owner, now) = (owner.to_owned(), self.clock.now());
+        let write = move |tx: &mut Connection| {
+            leftover::store::leave_uploads(tx, &owner, now)?;
+            leftover::store::ask_upload(tx, &owner, now)
         };
-        write.await.map_err(failed)
+        self.database.write(write).await.map_err(failed)
     }
 
     /// What became of opening it.
     async fn settle_upload(&self, asked: i64, made: Option<&UploadId>) -> Result<(), Verdict> {
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            match made {
-                Some(upload) => leftover::store::made(&mut transaction, asked, &upload.0).await?,
-                None => leftover::store::forget(&mut transaction, asked).await?,
-            }
-            transaction.commit().await
+        let made = made.cloned();
+        let write = move |tx: &mut Connection| match &made {
+            Some(upload) => leftover::store::made(tx, asked, &upload.0),
+            None => leftover::store::forget(tx, asked),
         };
-        write.await.map_err(failed)
+        self.database.write(write).await.map_err(failed)
     }
 
     /// The bytes are in this upload; or in none any more, and those there are may go.
     async fn set_upload(&self, output: &Output<'_>, upload: Option<&UploadId>) -> Result<(), Verdict> {
-        let write = async {
-            let mut transaction = self.database.begin().await?;
+        let (owner, upload, now) = (output.owner.to_owned(), upload.cloned(), self.clock.now());
+        let write = move |tx: &mut Connection| {
             if upload.is_none() {
-                leftover::store::leave_uploads(&mut transaction, output.owner, self.clock.now()).await?;
+                leftover::store::leave_uploads(tx, &owner, now)?;
             }
-            own::uploaded(&mut transaction, output.owner, upload.map(|upload| upload.0.as_str())).await?;
-            transaction.commit().await
+            own::uploaded(tx, &owner, upload.as_ref().map(|upload| upload.0.as_str()))
         };
-        write.await.map_err(failed)
+        self.database.write(write).await.map_err(failed)
     }
 
     async fn place(
@@ -335,15 +336,14 @@ impl Runs {
     }
 
     async fn written(&self, output: &Output<'_>, node: &Node) -> Result<(), Verdict> {
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            let (made, now) = ((&node.id, node.version.as_ref()), self.clock.now());
-            own::written(&mut transaction, output.owner, made, now).await?;
+        let (owner, now) = (output.owner.to_owned(), self.clock.now());
+        let (node, version) = (node.id.clone(), node.version.clone());
+        let write = move |tx: &mut Connection| {
+            own::written(tx, &owner, (&node, version.as_ref()), now)?;
             // Placed, a session has done its work.
-            leftover::store::leave_uploads(&mut transaction, output.owner, now).await?;
-            transaction.commit().await
+            leftover::store::leave_uploads(tx, &owner, now)
         };
-        write.await.map_err(failed)?;
+        self.database.write(write).await.map_err(failed)?;
         self.wake.notify_waiters();
         Ok(())
     }

@@ -10,7 +10,6 @@ use super::look::Present;
 use super::plan::Step;
 use super::retire::there;
 use super::store::{self, Change};
-use crate::database;
 use crate::fastio::FileKey;
 use crate::job::Task;
 use crate::job::verdict::{database_verdict, openai_has, openai_verdict};
@@ -94,10 +93,10 @@ impl Sync {
         let mut found = self.find_uploads(copy).await?;
         match (found.pop(), found.is_empty()) {
             // It may land yet. What would prove that it is ours then is kept for the sweeps.
-            (None, _) => self.record(&[Change::Lost(copy.id)]).await,
+            (None, _) => self.record([Change::Lost(copy.id)]).await,
             (Some(file_id), true) => {
                 tracing::info!(file_id = %file_id, "adopted a File object whose upload was not answered");
-                self.record(&[Change::Uploaded(copy.id, &file_id)]).await
+                self.record([Change::Uploaded(copy.id, file_id)]).await
             }
             (Some(_), false) => Err(Verdict::Dead {
                 reason: format!(
@@ -147,14 +146,14 @@ impl Sync {
         attributes: &Attributes,
     ) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
-        self.record(&[Change::Attaching(copy.id)]).await?;
+        self.record([Change::Attaching(copy.id)]).await?;
         let attached = match self.attached_before(copy, file_id).await? {
             // It may carry older attributes; the plan will see.
             Some(there) => Ok(there.attributes),
             None => self.openai.attach(&copy.store, file_id, attributes).await.map(|_| attributes.clone()),
         };
         match attached {
-            Ok(known) => self.record(&[Change::Attached(copy.id, &known)]).await,
+            Ok(known) => self.record([Change::Attached(copy.id, known)]).await,
             Err(error) if error.is_not_found() => self.attach_lost(copy, file_id).await,
             Err(error) if refuses_content(&error.kind) => {
                 self.refuse(subject, copy, &error.to_string()).await
@@ -231,7 +230,7 @@ impl Sync {
     /// It can be found. What runs over it is asked for in the same transaction.
     async fn indexed(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
         let runs = self.runs_over(subject, copy).await?;
-        self.record(&[Change::State(copy.id, CopyState::Indexed), Change::Runs(&runs)]).await?;
+        self.record([Change::State(copy.id, CopyState::Indexed), Change::Runs(runs)]).await?;
         tell(subject.present.map(|(present, _)| present.path.as_str()), copy, self.age(copy), "copy indexed");
         self.wake.notify_waiters();
         Ok(Progress::Moved)
@@ -298,9 +297,9 @@ impl Sync {
         self.detach(copy, file_id).await?;
         let unattached = Change::State(copy.id, CopyState::Uploaded);
         if copy.attaches < most {
-            return self.record(&[unattached]).await;
+            return self.record([unattached]).await;
         }
-        self.record(&[unattached, Change::AttachesAnew(copy.id)]).await?;
+        self.record([unattached, Change::AttachesAnew(copy.id)]).await?;
         Err(Verdict::Dead { reason })
     }
 
@@ -317,9 +316,10 @@ impl Sync {
         }
         // It may have been moved to where a rule runs something over it.
         let runs = self.runs_over(subject, copy).await?;
-        let relabelled = Change::Relabelled(copy.id, attributes, &present.source);
-        let moved = self.record(&[relabelled, Change::Runs(&runs)]).await?;
-        if !runs.is_empty() {
+        let is_run_over = !runs.is_empty();
+        let relabelled = Change::Relabelled(copy.id, attributes.clone(), present.source.clone());
+        let moved = self.record([relabelled, Change::Runs(runs)]).await?;
+        if is_run_over {
             self.wake.notify_waiters();
         }
         Ok(moved)
@@ -327,9 +327,9 @@ impl Sync {
 
     /// Writes down that OpenAI cannot hold this content, and begins to clear away what it has of it.
     async fn refuse(&self, subject: &Subject<'_>, copy: &Copy, reason: &str) -> Result<Progress, Verdict> {
-        self.record(&[
+        self.record([
             Change::State(copy.id, CopyState::Retiring),
-            Change::Refused(subject.key, &copy.source, reason),
+            Change::Refused(subject.key.clone(), copy.source.clone(), reason.to_owned()),
         ])
         .await?;
         Ok(Progress::Refused)
@@ -340,34 +340,32 @@ impl Sync {
     }
 
     async fn is_ours(&self, file_id: &FileId) -> Result<bool, Verdict> {
-        let read = async { store::is_ours(&mut *self.database.read().acquire().await?, file_id).await };
-        read.await.map_err(|error: database::Error| database_verdict(&error))
+        let file_id = file_id.clone();
+        let read = self.database.read(move |c| store::is_ours(c, &file_id));
+        read.await.map_err(|error| database_verdict(&error))
     }
 
     /// Where the file was when it was last seen.
     pub(super) async fn path(&self, key: &FileKey) -> Result<Option<String>, Verdict> {
-        let read = async { store::path(&mut *self.database.read().acquire().await?, &key.to_string()).await };
-        read.await.map_err(|error: database::Error| database_verdict(&error))
+        let key = key.to_string();
+        let read = self.database.read(move |c| store::path(c, &key));
+        read.await.map_err(|error| database_verdict(&error))
     }
 
     pub(super) async fn set_state(&self, copy: CopyId, state: CopyState) -> Result<Progress, Verdict> {
-        self.record(&[Change::State(copy, state)]).await
+        self.record([Change::State(copy, state)]).await
     }
 
     pub(super) async fn forget(&self, copy: CopyId) -> Result<Progress, Verdict> {
-        self.record(&[Change::Forgotten(copy)]).await
+        self.record([Change::Forgotten(copy)]).await
     }
 
     /// Writes `changes` down, all or none.
-    pub(super) async fn record(&self, changes: &[Change<'_>]) -> Result<Progress, Verdict> {
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            for change in changes {
-                change.write(&mut transaction, self.clock.now()).await?;
-            }
-            transaction.commit().await
-        };
-        write.await.map_err(|error| database_verdict(&error))?;
+    pub(super) async fn record<const N: usize>(&self, changes: [Change; N]) -> Result<Progress, Verdict> {
+        let now = self.clock.now();
+        let written =
+            self.database.write(move |tx| changes.iter().try_for_each(|change| change.write(tx, now)));
+        written.await.map_err(|error| database_verdict(&error))?;
         Ok(Progress::Moved)
     }
 }

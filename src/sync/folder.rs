@@ -99,22 +99,21 @@ impl Sync {
 
     pub(super) async fn add(&self, tasks: Vec<Task>) -> Result<(), Verdict> {
         for tasks in tasks.chunks(AT_ONCE) {
-            self.add_jobs(tasks).await.map_err(|error| database_verdict(&error))?;
+            let (tasks, now) = (tasks.to_vec(), self.clock.now());
+            let added = self.database.write(move |tx| {
+                for task in &tasks {
+                    job::enqueue(tx, task, Priority::Live, now)?;
+                }
+                Ok(())
+            });
+            added.await.map_err(|error| database_verdict(&error))?;
             self.wake.notify_waiters();
         }
         Ok(())
     }
 
-    async fn add_jobs(&self, tasks: &[Task]) -> Result<(), database::Error> {
-        let mut transaction = self.database.begin().await?;
-        let now = self.clock.now();
-        for task in tasks {
-            job::enqueue(&mut transaction, task, Priority::Live, now).await?;
-        }
-        transaction.commit().await
-    }
-
     async fn files_under(&self, profile: &Profile, folder: &NodeId) -> Result<Vec<NodeId>, database::Error> {
-        store::files_under(&mut *self.database.read().acquire().await?, profile, folder).await
+        let (profile, folder) = (profile.clone(), folder.clone());
+        self.database.read(move |c| store::files_under(c, &profile, &folder)).await
     }
 }

@@ -315,38 +315,39 @@ impl Sync {
 
     /// Whose the file is: what we wrote ourselves belongs to no rule.
     async fn whose(&self, key: &FileKey, present: &Present) -> Result<Whose, Verdict> {
-        let root = NodeId::root();
-        let seen = own::Seen {
-            profile: &key.profile,
-            folder: present.ancestors.first().unwrap_or(&root),
-            name: &present.name,
-            node: &key.node,
-            version: present.source.version.as_ref(),
-        };
-        let read = async {
-            own::recognise(&mut *self.database.read().acquire().await?, &seen, self.clock.now()).await
-        };
-        read.await.map_err(|error| database_verdict(&error))
+        let (key, present, now) = (key.clone(), present.clone(), self.clock.now());
+        let recognised = self.database.read(move |c| {
+            let root = NodeId::root();
+            let seen = own::Seen {
+                profile: &key.profile,
+                folder: present.ancestors.first().unwrap_or(&root),
+                name: &present.name,
+                node: &key.node,
+                version: present.source.version.as_ref(),
+            };
+            own::recognise(c, &seen, now)
+        });
+        recognised.await.map_err(|error| database_verdict(&error))
     }
 
     async fn remembered(&self, key: &FileKey) -> Result<Option<store::Remembered>, database::Error> {
-        store::remembered(&mut *self.database.read().acquire().await?, key).await
+        let key = key.clone();
+        self.database.read(move |c| store::remembered(c, &key)).await
     }
 
     async fn copies(&self, key: &FileKey) -> Result<Vec<copy::Copy>, database::Error> {
-        store::copies(&mut *self.database.read().acquire().await?, key).await
+        let key = key.clone();
+        self.database.read(move |c| store::copies(c, &key)).await
     }
 
     async fn miss(&self, key: &FileKey, now: i64) -> Result<(), database::Error> {
-        let mut transaction = self.database.begin().await?;
-        store::miss(&mut transaction, key, now).await?;
-        transaction.commit().await
+        let key = key.clone();
+        self.database.write(move |tx| store::miss(tx, &key, now)).await
     }
 
-    async fn bury(&self, key: &FileKey, reason: &str) -> Result<(), database::Error> {
-        let mut transaction = self.database.begin().await?;
-        store::bury(&mut transaction, key, reason, self.clock.now()).await?;
-        transaction.commit().await
+    async fn bury(&self, key: &FileKey, reason: &'static str) -> Result<(), database::Error> {
+        let (key, now) = (key.clone(), self.clock.now());
+        self.database.write(move |tx| store::bury(tx, &key, reason, now)).await
     }
 
     async fn see(
@@ -356,14 +357,11 @@ impl Sync {
         (matched, skipped): (&[&Rule], Option<&String>),
     ) -> Result<(), Verdict> {
         let rules: Vec<&str> = matched.iter().map(|rule| rule.name.as_str()).collect();
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            let skipped = skipped.map(String::as_str);
-            let now = self.clock.now();
-            store::see(&mut transaction, key, present, (&rules.join(","), skipped, now)).await?;
-            transaction.commit().await
-        };
-        write.await.map_err(|error: database::Error| database_verdict(&error))
+        let (rules, skipped, now) = (rules.join(","), skipped.cloned(), self.clock.now());
+        let (key, present) = (key.clone(), present.clone());
+        let seen =
+            self.database.write(move |tx| store::see(tx, &key, &present, (&rules, skipped.as_deref(), now)));
+        seen.await.map_err(|error| database_verdict(&error))
     }
 }
 

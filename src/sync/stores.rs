@@ -148,16 +148,13 @@ impl Stores {
     }
 
     async fn row(&self, name: &str, intent: &str) -> Result<store::MadeStore, database::Error> {
-        let mut transaction = self.database.begin().await?;
-        let row = store::made_store(&mut transaction, (name, intent), self.clock.now()).await?;
-        transaction.commit().await?;
-        Ok(row)
+        let (name, intent, now) = (name.to_owned(), intent.to_owned(), self.clock.now());
+        self.database.write(move |tx| store::made_store(tx, (&name, &intent), now)).await
     }
 
     async fn record(&self, name: &str, id: &VectorStoreId) -> Result<(), database::Error> {
-        let mut transaction = self.database.begin().await?;
-        store::store_made(&mut transaction, name, id).await?;
-        transaction.commit().await
+        let (name, id) = (name.to_owned(), id.clone());
+        self.database.write(move |tx| store::store_made(tx, &name, &id)).await
     }
 }
 

@@ -29,11 +29,7 @@ impl Sync {
             Err(error) if error.is_not_found() => return Ok(Verdict::Done),
             Err(error) => return Err(openai_verdict(&error)),
         };
-        let read = async {
-            let mut connection = self.database.read().acquire().await?;
-            let intents = survey::store::intents(&mut connection).await?;
-            Ok((intents, survey::store::stores(&mut connection).await?))
-        };
+        let read = self.database.read(|c| Ok((survey::store::intents(c)?, survey::store::stores(c)?)));
         let (intents, with_copies) = read.await.map_err(|error| database_verdict(&error))?;
         let named = self.rules.iter().any(|rule| rule.target == Target::Id(id.clone()));
         if !is_stray(&store, &intents) || named || with_copies.contains(id) {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::future::FutureExt;
 use futures_util::stream;
 
+use super::Sync;
 use super::apply::{Progress, Subject};
 use super::copy::{CopyId, Source};
 use super::form::Form;
@@ -14,7 +15,6 @@ use super::plan::Place;
 use super::relay::{Broken, Record, collect, relay};
 use super::store::{self, Change, Intent};
 use super::utf8::to_utf8;
-use super::{Sync, database};
 use crate::fastio::{Download, FileKey};
 use crate::job::verdict::{database_verdict, fastio_verdict, openai_verdict};
 use crate::openai::{Error, ErrorKind, File, NewFile};
@@ -81,7 +81,7 @@ impl Sync {
         }
         let length = text.len() as u64;
         let copy = self.intend(subject.key, place, (&present.source, form, length)).await?;
-        self.record(&[Change::Hashed(copy, &hash)]).await?;
+        self.record([Change::Hashed(copy, hash)]).await?;
         let file = NewFile { filename: &form.filename, mime_type: form.mime_type, length };
         let content = stream::iter([Ok::<_, std::io::Error>(Bytes::from(text))]);
         match self.openai.upload(file, content).await {
@@ -98,14 +98,15 @@ impl Sync {
     ) -> Result<CopyId, Verdict> {
         // It is compared with OpenAI's times, which are the world's.
         let now = self.clock.now().min(self.clock.wall());
-        let intent = Intent { key, store: &place.store, source, filename: &form.filename, bytes };
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            let copy = store::intend(&mut transaction, &intent, now).await?;
-            transaction.commit().await?;
-            Ok(copy)
+        let intent = Intent {
+            key: key.clone(),
+            store: place.store.clone(),
+            source: source.clone(),
+            filename: form.filename.clone(),
+            bytes,
         };
-        let copy = write.await.map_err(|error: database::Error| database_verdict(&error))?;
+        let intended = self.database.write(move |tx| store::intend(tx, &intent, now));
+        let copy = intended.await.map_err(|error| database_verdict(&error))?;
         copy.ok_or_else(|| Verdict::Later {
             after: TWIN,
             reason: format!("another file named {} with {bytes} bytes is being uploaded", form.filename),
@@ -128,23 +129,19 @@ impl Sync {
     fn record_hash(&self, copy: CopyId) -> Record {
         let (database, now) = (self.database.clone(), self.clock.now());
         Box::new(move |hash| {
-            async move {
-                let mut transaction = database.begin().await?;
-                Change::Hashed(copy, &hash).write(&mut transaction, now).await?;
-                transaction.commit().await
-            }
-            .boxed()
+            let hashed = Change::Hashed(copy, hash);
+            async move { database.write(move |tx| hashed.write(tx, now)).await }.boxed()
         })
     }
 
     async fn uploaded(&self, copy: CopyId, file: &File) -> Result<Progress, Verdict> {
-        self.record(&[Change::Uploaded(copy, &file.id)]).await
+        self.record([Change::Uploaded(copy, file.id.clone())]).await
     }
 
     /// OpenAI made a File object without reading all we had to send. Nothing documents that it could; the object is not
     /// the file, so it goes.
     async fn answered_early(&self, copy: CopyId, file: &File) -> Result<Progress, Verdict> {
-        self.record(&[Change::Spoiled(copy, &file.id)]).await?;
+        self.record([Change::Spoiled(copy, file.id.clone())]).await?;
         Err(Verdict::Retry { after: None, reason: "OpenAI answered before it had the whole file".to_owned() })
     }
 
@@ -191,7 +188,7 @@ impl Sync {
         source: &Source,
         reason: &str,
     ) -> Result<Progress, Verdict> {
-        self.record(&[Change::Refused(key, source, reason)]).await?;
+        self.record([Change::Refused(key.clone(), source.clone(), reason.to_owned())]).await?;
         Ok(Progress::Refused)
     }
 }

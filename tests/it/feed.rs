@@ -189,7 +189,7 @@ async fn a_search_goes_on_after_pages_that_are_empty() {
     h.fastio_refuses(FEED).await;
     follow(&h).await;
     h.put("/wanted.txt", "Below a heap of downloads.").await;
-    let state = docket::feed::store::state(&mut h.database.read().acquire().await.unwrap()).await.unwrap();
+    let state = h.database.read(docket::feed::store::state).await.unwrap();
     assert_eq!(state.unwrap().way(), Way::Search);
     for round in 0..300 {
         h.put("/busy.txt", &format!("round {round}")).await;

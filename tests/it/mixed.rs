@@ -148,9 +148,8 @@ impl Chaos {
         for _ in 0..self.random.u32(0..4) {
             if self.random.u32(0..8) == 0 {
                 self.h.work_for(self.random.u32(1..60)).await;
-                let mut transaction = self.h.database.begin().await.unwrap();
-                release_all(&mut transaction, self.h.clock.now(), 30).await.unwrap();
-                transaction.commit().await.unwrap();
+                let now = self.h.clock.now();
+                self.h.database.write(move |tx| release_all(tx, now, 30)).await.unwrap();
             } else if !self.h.work_one().await {
                 self.h.pass(700);
             }

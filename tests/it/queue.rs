@@ -1,9 +1,10 @@
 //! The job table: one job per key, one worker per job, nothing lost, nothing for ever.
 
+use std::cell::Cell;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use docket::database::Database;
+use docket::database::{Connection, Database};
 use docket::queue::store::{self, JobRow};
 use docket::queue::{Claimed, Enqueued, Handler, NewJob, Priority, Queue, Settings, Settled, Terms, Verdict};
 use tempfile::TempDir;
@@ -37,19 +38,21 @@ impl Bench {
     }
 
     async fn add_with(&self, key: &str, priority: Priority) -> Enqueued {
-        let job = NewJob { key, task: "{}", needs: &["fastio", "openai"], priority };
-        let mut transaction = self.database.begin().await.unwrap();
-        let enqueued = docket::queue::enqueue(&mut transaction, &job, self.clock.now()).await.unwrap();
-        transaction.commit().await.unwrap();
-        enqueued
+        let (key, now) = (key.to_owned(), self.clock.now());
+        let add = move |tx: &mut Connection| {
+            let job = NewJob { key: &key, task: "{}", needs: &["fastio", "openai"], priority };
+            docket::queue::enqueue(tx, &job, now)
+        };
+        self.database.write(add).await.unwrap()
     }
 
     async fn claim(&self) -> Option<Claimed> {
-        let mut transaction = self.database.begin().await.unwrap();
-        store::expire(&mut transaction, self.clock.now(), 3).await.unwrap();
-        let claimed = store::claim(&mut transaction, self.clock.now(), LEASE).await.unwrap();
-        transaction.commit().await.unwrap();
-        claimed
+        let now = self.clock.now();
+        let claim = move |tx: &mut Connection| {
+            store::expire(tx, now, 3)?;
+            store::claim(tx, now, LEASE)
+        };
+        self.database.write(claim).await.unwrap()
     }
 
     async fn settle(&self, claimed: Claimed, verdict: Verdict) -> Settled {
@@ -58,15 +61,18 @@ impl Bench {
 
     /// Settles a job during which these targets answered.
     async fn settle_hearing(&self, claimed: Claimed, verdict: Verdict, heard: &[&str]) -> Settled {
-        let mut transaction = self.database.begin().await.unwrap();
-        let terms = Terms { now: self.clock.now(), max_attempts: 3, workers: 8, heard };
-        let (settled, _) = claimed.settle(&mut transaction, &verdict, &terms).await.unwrap();
-        transaction.commit().await.unwrap();
-        settled
+        let (claimed, now) = (Cell::new(Some(claimed)), self.clock.now());
+        let heard: Vec<String> = heard.iter().map(ToString::to_string).collect();
+        let settle = move |tx: &mut Connection| {
+            let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
+            let terms = Terms { now, max_attempts: 3, workers: 8, heard: &heard };
+            claimed.take().unwrap().settle(tx, &verdict, &terms)
+        };
+        self.database.write(settle).await.unwrap().0
     }
 
     async fn rows(&self) -> Vec<JobRow> {
-        store::list(&mut self.database.read().acquire().await.unwrap(), None, 100).await.unwrap()
+        self.database.read(|connection| store::list(connection, None, 100)).await.unwrap()
     }
 
     fn later(&self, duration: Duration) {
@@ -274,7 +280,7 @@ async fn a_probe_that_fails_for_its_own_reasons_lets_the_next_job_try() {
     bench.later(Duration::from_secs(2));
     let next = bench.claim().await.unwrap();
     bench.settle(next, Verdict::Done).await;
-    let pauses = store::pauses(&mut bench.database.read().acquire().await.unwrap()).await.unwrap();
+    let pauses = bench.database.read(store::pauses).await.unwrap();
     assert!(pauses.is_empty());
 }
 

@@ -1,5 +1,6 @@
 //! A rule is run again over many files: some at a time, with deliveries acknowledged in between, and resumable.
 
+use docket::database::Connection;
 use docket::run::{self, Again, BITE};
 
 use crate::harness::{Harness, WORKSPACE, contract, legal};
@@ -47,11 +48,13 @@ async fn a_rule_of_twenty_thousand_files_is_run_again_in_bites_and_holds_up_no_d
     let h = Harness::with(&legal("")).await;
     seed(&h).await;
     let definition = h.work.runs.definition("liability").unwrap();
-    let mut reader = h.database.read().acquire().await.unwrap();
-    let estimate = run::estimate(&mut reader, definition).await.unwrap();
-    drop(reader);
-    assert_eq!((estimate.files as i64, estimate.runs as i64), (FILES, WANTED));
-    assert_eq!(estimate.input_tokens as i64, WANTED * 100);
+    let estimate = async || {
+        let definition = definition.clone();
+        h.database.read(move |connection| run::estimate(connection, &definition)).await.unwrap()
+    };
+    let before = estimate().await;
+    assert_eq!((before.files as i64, before.runs as i64), (FILES, WANTED));
+    assert_eq!(before.input_tokens as i64, WANTED * 100);
 
     let jobs = async || h.number("SELECT count(*) FROM job WHERE key LIKE 'run:%'").await;
     let (mut before, mut files, mut bites) = (0, 0, 0);
@@ -77,8 +80,7 @@ async fn a_rule_of_twenty_thousand_files_is_run_again_in_bites_and_holds_up_no_d
     assert_eq!(jobs().await, WANTED);
     assert_eq!(h.number("SELECT count(*) FROM run WHERE state = 'wanted'").await, WANTED);
     assert!(bites >= FILES / i64::from(BITE), "{bites}");
-    let mut reader = h.database.read().acquire().await.unwrap();
-    assert_eq!(run::estimate(&mut reader, definition).await.unwrap().runs, 0);
+    assert_eq!(estimate().await.runs, 0);
 }
 
 #[tokio::test]
@@ -88,19 +90,22 @@ async fn one_file_is_run_over_again_though_it_has_a_result() {
     h.put("/Contracts/other.txt", &contract(2)).await;
     h.settle().await;
     let definition = h.work.runs.definition("liability").unwrap();
-    for name in ["/Contracts/nda.txt", &node] {
-        let mut transaction = h.database.begin().await.unwrap();
-        let file = run::file(&mut transaction, definition, name).await.unwrap().unwrap();
-        assert!(run::want_one(&mut transaction, (definition, &file), h.clock.now()).await.unwrap());
+    for name in ["/Contracts/nda.txt".to_owned(), node] {
+        let (definition, now) = (definition.clone(), h.clock.now());
+        let want_twice = move |tx: &mut Connection| {
+            let file = run::file(tx, &definition, &name)?.unwrap();
+            let first = run::want_one(tx, (&definition, &file), now)?;
+            Ok((first, run::want_one(tx, (&definition, &file), now)?))
+        };
         // While it goes on there is not a second.
-        assert!(!run::want_one(&mut transaction, (definition, &file), h.clock.now()).await.unwrap());
-        transaction.commit().await.unwrap();
+        assert_eq!(h.database.write(want_twice).await.unwrap(), (true, false));
         h.settle().await;
         h.is_at_rest().await;
         assert_eq!(h.outcomes().await, ["completed", "completed"]);
     }
     assert_eq!(h.responses().await.len(), 4);
     assert_eq!(h.paths().await.len(), 4, "the new results are versions of the old one");
-    let mut reader = h.database.read().acquire().await.unwrap();
-    assert!(run::file(&mut reader, definition, "/Contracts/none.txt").await.unwrap().is_none());
+    let definition = definition.clone();
+    let none = move |connection: &mut Connection| run::file(connection, &definition, "/Contracts/none.txt");
+    assert!(h.database.read(none).await.unwrap().is_none());
 }

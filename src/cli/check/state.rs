@@ -33,7 +33,10 @@ pub async fn look(report: &mut CheckReport, config: &Config, subject: &Subject) 
     let Ok(database) = Database::open_existing(&config.database.url).await else {
         return Ok(Known::default());
     };
-    let seen = read(&database, subject).await;
+    let now = Clock::default().now();
+    let targets = subject.rules.iter().flat_map(Rules::iter).map(|rule| rule.target.clone());
+    let targets: Vec<Target> = targets.collect();
+    let seen = database.read(move |connection| read(connection, &targets, now)).await;
     database.close().await;
     match seen {
         Ok((troubles, known)) => {
@@ -60,42 +63,44 @@ enum Trouble {
     Slight(String),
 }
 
-async fn read(database: &Database, subject: &Subject) -> Result<(Vec<Trouble>, Known), database::Error> {
-    let mut connection = database.read().acquire().await?;
-    let now = Clock::default().now();
+fn read(
+    connection: &mut Connection,
+    targets: &[Target],
+    now: i64,
+) -> Result<(Vec<Trouble>, Known), database::Error> {
     let mut troubles = Vec::new();
-    for pause in queue::store::pauses(&mut connection).await? {
+    for pause in queue::store::pauses(connection)? {
         let since = when(pause.since, now);
         troubles.push(match pause.allowed {
             None => Trouble::Grave(format!("{} is paused since {since}: {}", pause.target, pause.reason)),
             Some(_) => Trouble::Slight(format!("{} answers again, and its jobs resume", pause.target)),
         });
     }
-    let jobs = queue::store::counts(&mut connection).await?;
+    let jobs = queue::store::counts(connection)?;
     if let Some((_, dead)) = jobs.iter().find(|(state, dead)| state == "dead" && *dead > 0) {
         troubles.push(Trouble::Grave(format!(
             "{dead} dead: docket jobs list --state dead says why; then docket jobs retry --all, or discard"
         )));
     }
-    troubles.extend(sweep(&mut connection).await?);
+    troubles.extend(sweep(connection)?);
     let mut made = Vec::new();
-    for rule in subject.rules.iter().flat_map(Rules::iter) {
-        if let Target::Create { create } = &rule.target {
-            let id = survey::store::made(&mut connection, create).await?;
+    for target in targets {
+        if let Target::Create { create } = target {
+            let id = survey::store::made(connection, create)?;
             made.extend(id.map(|id| (create.clone(), id)));
         }
     }
     let known = Known {
-        founded: founding::store::is_founded(&mut connection).await?,
+        founded: founding::store::is_founded(connection)?,
         made,
-        spared: existing::store::counts(&mut connection).await?,
-        running: existing::store::since(&mut connection).await?.into_keys().collect(),
+        spared: existing::store::counts(connection)?,
+        running: existing::store::since(connection)?.into_keys().collect(),
     };
     Ok((troubles, known))
 }
 
-async fn sweep(connection: &mut Connection) -> Result<Option<Trouble>, database::Error> {
-    let Some(last) = feed::store::last_sweep(connection).await? else { return Ok(None) };
+fn sweep(connection: &mut Connection) -> Result<Option<Trouble>, database::Error> {
+    let Some(last) = feed::store::last_sweep(connection)? else { return Ok(None) };
     let report: Option<feed::sweep::Report> = serde_json::from_str(&last.report).ok();
     Ok(match last.outcome.as_str() {
         "stopped" => {

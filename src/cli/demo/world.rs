@@ -12,7 +12,7 @@ use url::Url;
 
 use super::super::sandbox::{WORKSPACE, control};
 use crate::clock::Clock;
-use crate::database::Database;
+use crate::database::{Connection, Database};
 use crate::fastio::NodeId;
 use crate::openai::{self, Hit, VectorStoreId};
 use crate::run::RunId;
@@ -118,16 +118,18 @@ impl<'a> World<'a> {
 
     /// Jobs and deliveries that are not done, and jobs that are dead.
     pub async fn work(&self) -> Result<(i64, i64), crate::database::Error> {
-        let mut connection = self.database.read().begin().await?;
-        let (mut left, mut dead) = (receive::waiting(&mut connection).await?, 0);
-        for (state, number) in queue::store::counts(&mut connection).await? {
-            if state == "dead" { dead += number } else { left += number }
-        }
-        Ok((left, dead))
+        let read = |connection: &mut Connection| {
+            let (mut left, mut dead) = (receive::waiting(connection)?, 0);
+            for (state, number) in queue::store::counts(connection)? {
+                if state == "dead" { dead += number } else { left += number }
+            }
+            Ok((left, dead))
+        };
+        self.database.read(read).await
     }
 
     async fn reason(&self) -> anyhow::Result<String> {
-        let jobs = queue::store::list(&mut *self.database.read().acquire().await?, None, 1).await?;
+        let jobs = self.database.read(|connection| queue::store::list(connection, None, 1)).await?;
         let reason = jobs.into_iter().next().and_then(|job| job.reason);
         Ok(reason.unwrap_or_else(|| "it has not been tried yet".to_owned()))
     }
@@ -160,19 +162,22 @@ impl<'a> World<'a> {
 
     /// What was run over the files, each with its result, by path.
     pub async fn runs(&self) -> anyhow::Result<Vec<(RunRow, Value)>> {
-        let mut connection = self.database.read().begin().await?;
-        let mut runs = Vec::new();
-        for row in run::store::list(&mut connection, None, FILES).await? {
-            let found = run::store::get(&mut connection, RunId(row.run_id)).await?;
-            runs.push((row, found.and_then(|run| run.result).unwrap_or_default()));
-        }
+        let read = |connection: &mut Connection| {
+            let mut runs = Vec::new();
+            for row in run::store::list(connection, None, FILES)? {
+                let found = run::store::get(connection, RunId(row.run_id))?;
+                runs.push((row, found.and_then(|run| run.result).unwrap_or_default()));
+            }
+            Ok(runs)
+        };
+        let mut runs: Vec<(RunRow, Value)> = self.database.read(read).await?;
         runs.sort_by(|(one, _), (other, _)| one.path.cmp(&other.path));
         Ok(runs)
     }
 
     /// The nodes of the files that Docket wrote, as the stand-in shows ids, without hyphens.
     pub async fn own(&self) -> anyhow::Result<Vec<NodeId>> {
-        let own = own::store::list(&mut *self.database.read().acquire().await?).await?;
+        let own = self.database.read(own::store::list).await?;
         Ok(own.into_iter().filter_map(|file| file.node).collect())
     }
 
@@ -205,8 +210,10 @@ impl<'a> World<'a> {
 
     /// The vector store that the rule had made.
     pub async fn store(&self) -> anyhow::Result<VectorStoreId> {
-        let mut connection = self.database.read().acquire().await?;
-        let files = listing::page(&mut connection, &Filter::default(), &Cursor::default(), FILES).await?;
+        let read = |connection: &mut Connection| {
+            listing::page(connection, &Filter::default(), &Cursor::default(), FILES)
+        };
+        let files = self.database.read(read).await?;
         let store = files.rows.into_iter().find_map(|row| row.copy.vector_store);
         store.map(VectorStoreId).context("no vector store has been made")
     }

@@ -10,7 +10,7 @@ use super::text::{Paint, bytes, count, terminal_width, when, wrap};
 use super::{Form, ListArguments, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::{Connection, Database};
+use crate::database::{self, Connection, Database};
 use crate::sync::listing::{self, Cursor, Filter, Place, Row, Standing};
 
 /// Before what is said of all files.
@@ -107,13 +107,14 @@ struct Listed {
 }
 
 async fn list(database: &Database, filter: &Filter, most: u32, form: Form) -> Result<Listed, Failure> {
-    let mut connection = database.read().acquire().await?;
     let mut printer = Printer::new(form);
     let mut after = Cursor::default();
     let mut files = 0;
     let more = loop {
         let room = PAGE.min(most - files);
-        let page = listing::page(&mut connection, filter, &after, room).await?;
+        let filter_here = filter.clone();
+        let read = move |connection: &mut Connection| listing::page(connection, &filter_here, &after, room);
+        let page = database.read(read).await?;
         files += u32::try_from(page.files).unwrap_or(u32::MAX);
         let is_one = filter.place.is_some() && files == 1 && page.next.is_none();
         printer.page(&page.rows, is_one)?;
@@ -123,22 +124,26 @@ async fn list(database: &Database, filter: &Filter, most: u32, form: Form) -> Re
         }
     };
     printer.end()?;
-    let all = if more { listing::count(&mut connection, filter).await? } else { 0 };
+    let all = if more { number(database, filter.clone()).await? } else { 0 };
     if all > i64::from(files) {
         output::complain(format!("{files} of {all} files shown; --all shows all of them."));
     } else if !form.json {
-        hidden(&mut connection, filter).await?;
+        hidden(database, filter).await?;
     }
     Ok(Listed { files })
 }
 
+async fn number(database: &Database, filter: Filter) -> Result<i64, database::Error> {
+    database.read(move |connection| listing::count(connection, &filter)).await
+}
+
 /// Says which files were not asked for and are there.
-async fn hidden(connection: &mut Connection, filter: &Filter) -> Result<(), Failure> {
+async fn hidden(database: &Database, filter: &Filter) -> Result<(), Failure> {
     if filter.gone || filter.standing.is_some() {
         return Ok(());
     }
     let gone = Filter { standing: Some(Standing::Gone), ..filter.clone() };
-    match listing::count(connection, &gone).await? {
+    match number(database, gone).await? {
         0 => {}
         gone => output::complain(format!(
             "{} that {} gone from Fastio not shown; --state gone shows them.",

@@ -1,5 +1,6 @@
 //! `docket runs again`: a rule's files that have no result, or one file whatever it has.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
@@ -11,7 +12,7 @@ use crate::cli::text::count;
 use crate::cli::{Form, output};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::Database;
+use crate::database::{Connection, Database};
 use crate::run::{self, Again, Definition, Estimate};
 
 #[derive(Debug, Args)]
@@ -40,10 +41,12 @@ struct Begun<'a> {
 
 pub async fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<Outcome, Failure> {
     let rules = config.rules().map_err(Failure::usage)?;
-    let definitions = config.runs(&rules).map_err(Failure::usage)?;
-    let named =
-        |definition: &&Definition| arguments.rule.as_ref().is_none_or(|rule| *rule == definition.rule.name);
-    let chosen: Vec<&Definition> = definitions.iter().filter(named).collect();
+    let definitions = config.runs(&rules).map_err(Failure::usage)?.into_iter().map(Arc::new);
+    let definitions: Vec<Arc<Definition>> = definitions.collect();
+    let named = |definition: &&Arc<Definition>| {
+        arguments.rule.as_ref().is_none_or(|rule| *rule == definition.rule.name)
+    };
+    let chosen: Vec<Arc<Definition>> = definitions.iter().filter(named).cloned().collect();
     if let (Some(rule), true) = (&arguments.rule, chosen.is_empty()) {
         let names: Vec<&str> = definitions.iter().map(|definition| definition.rule.name.as_str()).collect();
         return Err(Failure::Usage(format!(
@@ -54,17 +57,18 @@ pub async fn run(database: &Database, config: &Config, arguments: &Arguments) ->
     match (&arguments.file, chosen.first()) {
         (None, Some(definition)) => all(database, definition, arguments).await,
         (None, None) => Err(Failure::Usage("no rule has [rule.run]".to_owned())),
-        (Some(file), _) => one(database, &chosen, file, arguments).await,
+        (Some(file), _) => one(database, chosen, file, arguments).await,
     }
 }
 
 async fn all(
     database: &Database,
-    definition: &Definition,
+    definition: &Arc<Definition>,
     arguments: &Arguments,
 ) -> Result<Outcome, Failure> {
     let rule = definition.rule.name.as_str();
-    let estimate = run::estimate(&mut *database.read().acquire().await?, definition).await?;
+    let wanted = definition.clone();
+    let estimate = database.read(move |connection| run::estimate(connection, &wanted)).await?;
     if !arguments.form.json {
         output::line(words(rule, &estimate))?;
     }
@@ -74,7 +78,11 @@ async fn all(
 }
 
 /// Asks for the runs, some at a time. Between two times the server beside gets as long for its own writes.
-async fn begin(database: &Database, definition: &Definition, estimate: &Estimate) -> Result<usize, Failure> {
+async fn begin(
+    database: &Database,
+    definition: &Arc<Definition>,
+    estimate: &Estimate,
+) -> Result<usize, Failure> {
     let mut again = Again::over(database, definition).await?;
     let mut progress = Progress::new("files", 0, u64::try_from(estimate.files).ok());
     let (mut files, mut begun) = (0, 0);
@@ -92,47 +100,49 @@ async fn begin(database: &Database, definition: &Definition, estimate: &Estimate
 
 async fn one(
     database: &Database,
-    definitions: &[&Definition],
+    definitions: Vec<Arc<Definition>>,
     file: &str,
     arguments: &Arguments,
 ) -> Result<Outcome, Failure> {
-    let mut reader = database.read().acquire().await?;
-    let mut covering = Vec::new();
-    for definition in definitions {
-        covering
-            .extend(run::file(&mut reader, definition, file).await?.map(|indexed| (*definition, indexed)));
-    }
-    let (definition, indexed) = match covering.as_slice() {
-        [one] => one,
+    let name = file.to_owned();
+    let read = move |connection: &mut Connection| {
+        let mut covering = Vec::new();
+        for definition in &definitions {
+            if let Some(indexed) = run::file(connection, definition, &name)? {
+                let estimate = run::estimate_one(connection, definition, &indexed)?;
+                covering.push((definition.clone(), indexed, estimate));
+            }
+        }
+        Ok(covering)
+    };
+    let covering = database.read(read).await?;
+    let (definition, indexed, estimate) = match covering.as_slice() {
+        [one] => one.clone(),
         [] => {
             return Err(Failure::Failed(format!(
                 "no file {file} is indexed as it is now under a rule with [rule.run]: `docket files` shows what is"
             )));
         }
-        [(first, _), ..] => {
+        [(first, ..), ..] => {
             return Err(Failure::Usage(format!(
                 "several rules run something over {file}: add --rule {} or another",
                 first.rule.name
             )));
         }
     };
-    let rule = definition.rule.name.as_str();
-    let estimate = run::estimate_one(&mut reader, definition, indexed).await?;
-    drop(reader);
+    let (rule, path) = (definition.rule.name.clone(), indexed.path.clone());
     if !arguments.form.json {
-        output::line(format!("Rule {rule} would be run over {}: {}.", indexed.path, tokens(&estimate)))?;
+        output::line(format!("Rule {rule} would be run over {path}: {}.", tokens(&estimate)))?;
     }
     let mut begun = 0;
     if arguments.yes {
-        let mut transaction = database.begin().await?;
-        if !run::want_one(&mut transaction, (definition, indexed), Clock::default().now()).await? {
-            let path = &indexed.path;
+        let now = Clock::default().now();
+        if !database.write(move |tx| run::want_one(tx, (&definition, &indexed), now)).await? {
             return Err(Failure::Failed(format!("rule {rule} is being run over {path} already")));
         }
-        transaction.commit().await?;
         begun = 1;
     }
-    tell(Begun { rule, estimate, begun }, arguments)
+    tell(Begun { rule: &rule, estimate, begun }, arguments)
 }
 
 fn tell(begun: Begun<'_>, arguments: &Arguments) -> Result<Outcome, Failure> {

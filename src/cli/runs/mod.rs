@@ -11,7 +11,7 @@ use super::text::{Paint, head, when};
 use super::{Form, ListArguments, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::Database;
+use crate::database::{Connection, Database};
 use crate::queue::presence;
 use crate::result::quote::Proof;
 use crate::run::store::{self, RunRow};
@@ -54,7 +54,7 @@ struct One {
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
     let database = open(config).await?;
     let outcome = match arguments.command {
-        Command::List { rule, list } => self::list(&database, rule.as_deref(), &list).await,
+        Command::List { rule, list } => self::list(&database, rule, &list).await,
         Command::Show(one) => show(&database, &one).await,
         Command::Again(arguments) => again::run(&database, config, &arguments).await,
         Command::Cancel(one) => cancel(&database, &one).await,
@@ -63,14 +63,17 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     outcome
 }
 
-async fn list(database: &Database, rule: Option<&str>, list: &ListArguments) -> Result<Outcome, Failure> {
-    let mut connection = database.read().begin().await?;
-    let mut rows = store::list(&mut connection, rule, list.read()).await?;
+async fn list(database: &Database, rule: Option<String>, list: &ListArguments) -> Result<Outcome, Failure> {
+    let most = list.read();
+    let read = move |connection: &mut Connection| {
+        let rows = store::list(connection, rule.as_deref(), most)?;
+        let keys: Vec<String> = rows.iter().filter_map(RunRow::job).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let jobs = presence::states(connection, &keys)?;
+        Ok((rows, jobs))
+    };
+    let (mut rows, jobs) = database.read(read).await?;
     let more = list.keep(&mut rows, "runs");
-    let keys: Vec<String> = rows.iter().filter_map(RunRow::job).collect();
-    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    let jobs = presence::states(&mut connection, &keys).await?;
-    drop(connection);
     let is_dead = |row: &RunRow| {
         let job = row.job().and_then(|key| jobs.get(&key));
         row.state != "ended" && job.is_some_and(|state| state == "dead")
@@ -127,10 +130,12 @@ fn table(rows: &[RunRow], is_dead: impl Fn(&RunRow) -> bool, now: i64) -> Table 
 }
 
 async fn show(database: &Database, one: &One) -> Result<Outcome, Failure> {
-    let mut connection = database.read().acquire().await?;
-    let row = store::row(&mut connection, RunId(one.id)).await?;
-    let Some(row) = row else { return Err(no_run(one.id)) };
-    let result = store::get(&mut connection, RunId(one.id)).await?.and_then(|run| run.result);
+    let id = RunId(one.id);
+    let read = move |connection: &mut Connection| {
+        let result = store::get(connection, id)?.and_then(|run| run.result);
+        Ok(store::row(connection, id)?.map(|row| (row, result)))
+    };
+    let Some((row, result)) = database.read(read).await? else { return Err(no_run(one.id)) };
     if one.form.json {
         let mut shown = serde_json::to_value(&row).expect("a row is numbers and texts");
         shown["result"] = result.unwrap_or_default();
@@ -195,14 +200,13 @@ fn answer(result: &Value) -> String {
 }
 
 async fn cancel(database: &Database, one: &One) -> Result<Outcome, Failure> {
-    if store::row(&mut *database.read().acquire().await?, RunId(one.id)).await?.is_none() {
+    let (id, now) = (RunId(one.id), Clock::default().now());
+    if database.read(move |connection| store::row(connection, id)).await?.is_none() {
         return Err(no_run(one.id));
     }
-    let mut transaction = database.begin().await?;
-    if !run::cancel(&mut transaction, RunId(one.id), Clock::default().now()).await? {
-        return Err(Failure::Failed(format!("run {} has ended; there is nothing to stop", one.id)));
+    if !database.write(move |tx| run::cancel(tx, id, now)).await? {
+        return Err(Failure::Failed(format!("run {id} has ended; there is nothing to stop")));
     }
-    transaction.commit().await?;
     if one.form.json {
         output::json(&[json!({"run_id": one.id, "cancelled": true})])?;
     } else {

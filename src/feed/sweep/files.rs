@@ -1,6 +1,6 @@
 //! The second list: Fastio's files, each page against what we know of its files.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::repair::Repair;
 use super::{Finding, Sweeper, Tell};
@@ -21,12 +21,14 @@ pub struct Known {
 }
 
 impl Feed {
-    pub async fn known(&self, source_ids: &[&str]) -> Result<Known, Error> {
-        let mut connection = self.database.read().acquire().await?;
-        Ok(Known {
-            rows: survey::store::files(&mut connection, source_ids).await?,
-            copies: survey::store::copies(&mut connection, source_ids).await?,
-        })
+    pub async fn known(&self, source_ids: Vec<String>) -> Result<Known, Error> {
+        let known = self.database.read(move |c| {
+            Ok(Known {
+                rows: survey::store::files(c, &source_ids)?,
+                copies: survey::store::copies(c, &source_ids)?,
+            })
+        });
+        Ok(known.await?)
     }
 }
 
@@ -102,14 +104,13 @@ impl Feed {
             let key = FileKey::new(profile.clone(), row.node.id.clone());
             covered.push((key.clone(), key.to_string(), row, rules));
         }
-        let ids: Vec<&str> = covered.iter().map(|(_, id, ..)| id.as_str()).collect();
-        let known = self.known(&ids).await?;
+        let known = self.known(covered.iter().map(|(_, id, ..)| id.clone()).collect()).await?;
         let mut repairs = Vec::new();
         for (key, id, row, rules) in &covered {
             let file = known.rows.get(id);
             let copies = known.copies.get(id).map_or(&[][..], Vec::as_slice);
             let Some(path) = &row.path else {
-                if file.is_none_or(|file| !file.source().same_content(&source(row))) {
+                if file.is_none_or(|file| !file.source.same_content(&source(row))) {
                     let why = "Fastio does not say where it is";
                     repairs.push((*row, repair(key, Kind::Unseen, why, &row.node.name)));
                 }
@@ -136,19 +137,20 @@ impl Feed {
 
     /// How many of a page's files each rule does not run over, because they were there before it.
     async fn spared(&self, profile: &Profile, rows: &[Inventoried]) -> Result<BTreeMap<String, u64>, Error> {
-        let mut spared = BTreeMap::new();
-        let mut connection = self.database.read().acquire().await?;
-        let since = Since::read(&mut connection, &self.rules).await?;
-        if since.is_empty() {
-            return Ok(spared);
-        }
         let files: Vec<(String, &Inventoried)> = rows
             .iter()
             .filter(|row| is_file(row) && survey::skipped(&row.node).is_none())
             .map(|row| (FileKey::new(profile.clone(), row.node.id.clone()).to_string(), row))
             .collect();
-        let ids: Vec<&str> = files.iter().map(|(id, _)| id.as_str()).collect();
-        let run_over = run_over(&mut connection, &ids).await?;
+        let (rules, ids) = (self.rules.clone(), files.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>());
+        let read = self.database.read(move |c| {
+            let since = Since::read(c, &rules)?;
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let run_over = if since.is_empty() { HashSet::new() } else { run_over(c, &ids)? };
+            Ok((since, run_over))
+        });
+        let (since, run_over) = read.await?;
+        let mut spared = BTreeMap::new();
         for (id, row) in &files {
             let times = [row.node.created_at, row.node.modified_at];
             for rule in self.rules.running(profile, row.path.as_deref().unwrap_or_default()) {
@@ -170,11 +172,13 @@ impl Feed {
         if repairs.is_empty() {
             return Ok(Vec::new());
         }
-        let root = NodeId::root();
-        let seen: Vec<Seen<'_>> = repairs.iter().map(|(row, _)| seen(profile, row, &root)).collect();
-        let mut connection = self.database.read().acquire().await?;
-        let whose = own::recognise_all(&mut connection, profile, &seen, self.clock.now()).await?;
-        let theirs = repairs.into_iter().zip(whose).filter(|(_, whose)| *whose == Whose::Theirs);
+        let rows: Vec<Inventoried> = repairs.iter().map(|(row, _)| (*row).clone()).collect();
+        let (profile, root, now) = (profile.clone(), NodeId::root(), self.clock.now());
+        let whose = self.database.read(move |c| {
+            let seen: Vec<Seen<'_>> = rows.iter().map(|row| seen(&profile, row, &root)).collect();
+            own::recognise_all(c, &profile, &seen, now)
+        });
+        let theirs = repairs.into_iter().zip(whose.await?).filter(|(_, whose)| *whose == Whose::Theirs);
         Ok(theirs.map(|((_, repair), _)| repair).collect())
     }
 }

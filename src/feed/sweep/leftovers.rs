@@ -21,11 +21,13 @@ impl Sweeper<'_> {
             return Ok(());
         }
         let now = self.feed.clock.now();
-        let mut connection = self.feed.database.read().acquire().await?;
-        let left = run::leftover::store::left(&mut connection, (MOST, now - SETTLES_WITHIN_MS)).await?;
-        let stalled = run::store::unfinished(&mut connection, MOST).await?;
-        self.report.unanswered = run::leftover::store::counts(&mut connection).await?.1.unsigned_abs();
-        drop(connection);
+        let read = self.feed.database.read(move |c| {
+            let left = run::leftover::store::left(c, (MOST, now - SETTLES_WITHIN_MS))?;
+            let stalled = run::store::unfinished(c, MOST)?;
+            Ok((left, stalled, run::leftover::store::counts(c)?.1.unsigned_abs()))
+        });
+        let (left, stalled, unanswered) = read.await?;
+        self.report.unanswered = unanswered;
         let mut found: Vec<(Finding, Task)> = Vec::new();
         for left in &left {
             found.push((finding(Kind::Leftover, left.words(), (&left.owner, "")), left.task()));
@@ -43,14 +45,16 @@ impl Sweeper<'_> {
         if self.scope.dry_run {
             return Ok(());
         }
-        let mut transaction = self.feed.database.begin().await?;
-        run::leftover::store::leave_old_uploads(&mut transaction, now - SETTLES_WITHIN_MS, now).await?;
-        run::leftover::store::forget_unanswered(&mut transaction, now - self.feed.sweeps.keep_lost_ms())
-            .await?;
-        for (_, task) in &found {
-            job::enqueue(&mut transaction, task, Priority::Backfill, now).await?;
-        }
-        transaction.commit().await?;
+        let lost_before = now - self.feed.sweeps.keep_lost_ms();
+        let write = self.feed.database.write(move |tx| {
+            run::leftover::store::leave_old_uploads(tx, now - SETTLES_WITHIN_MS, now)?;
+            run::leftover::store::forget_unanswered(tx, lost_before)?;
+            for (_, task) in &found {
+                job::enqueue(tx, task, Priority::Backfill, now)?;
+            }
+            Ok(())
+        });
+        write.await?;
         self.feed.wake.notify_waiters();
         Ok(())
     }

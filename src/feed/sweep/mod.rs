@@ -27,7 +27,7 @@ mod stores;
 mod strays;
 mod tables;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::store::{self, Outcome};
 use super::{Error, Feed};
@@ -144,19 +144,15 @@ impl Feed {
 
     /// Where each rule's target is, without making one that is yet to be made.
     pub(super) async fn places(&self) -> Result<Vec<(Target, Option<VectorStoreId>)>, Error> {
-        let mut connection = self.database.read().acquire().await?;
-        let mut places: HashMap<Target, Option<VectorStoreId>> = HashMap::new();
-        for rule in self.rules.iter() {
-            if places.contains_key(&rule.target) {
-                continue;
-            }
-            let id = match &rule.target {
-                Target::Id(id) => Some(id.clone()),
-                Target::Create { create } => survey::store::made(&mut connection, create).await?,
+        let targets: HashSet<Target> = self.rules.iter().map(|rule| rule.target.clone()).collect();
+        let places = self.database.read(move |c| {
+            let mut place = |target: &Target| match target {
+                Target::Id(id) => Ok(Some(id.clone())),
+                Target::Create { create } => survey::store::made(c, create),
             };
-            places.insert(rule.target.clone(), id);
-        }
-        Ok(places.into_iter().collect())
+            targets.iter().map(|target| Ok((target.clone(), place(target)?))).collect()
+        });
+        Ok(places.await?)
     }
 }
 
@@ -184,15 +180,21 @@ impl Sweeper<'_> {
         if self.scope.dry_run {
             return Ok(self.report);
         }
-        let mut transaction = self.feed.database.begin().await?;
         let before = now - self.feed.sweeps.keep_lost_ms();
-        survey::store::forget_lost(&mut transaction, None, before).await?;
         // What looked at a part says nothing of the whole.
-        if self.scope.rule.is_none() && self.scope.profile.is_none() && !self.scope.fastio_only {
-            store::record_sweep(&mut transaction, &self.report).await?;
-            self.feed.keep_rules(&mut transaction, &self.report).await?;
-        }
-        transaction.commit().await?;
+        let is_whole = self.scope.rule.is_none() && self.scope.profile.is_none() && !self.scope.fastio_only;
+        // What its limit stopped is still to be done.
+        let marks = (self.report.outcome() == Outcome::Done).then(|| self.feed.rule_marks());
+        let report = self.report.clone();
+        let write = self.feed.database.write(move |tx| {
+            survey::store::forget_lost(tx, None, before)?;
+            if is_whole {
+                store::record_sweep(tx, &report)?;
+                marks.iter().try_for_each(|marks| store::rules_swept(tx, marks, now))?;
+            }
+            Ok(())
+        });
+        write.await?;
         self.report.log();
         Ok(self.report)
     }

@@ -26,7 +26,7 @@ const CLOCKS_APART: Duration = Duration::from_secs(120);
 /// How long after we gave an upload up its File object may appear. Nothing documents it; a proxy's longest patience.
 const LANDS_WITHIN: Duration = Duration::from_secs(60 * 60);
 
-type Name = (String, i64);
+type Name = (String, u64);
 
 impl Sweeper<'_> {
     pub async fn all_objects(&mut self) -> Result<(), Error> {
@@ -34,9 +34,7 @@ impl Sweeper<'_> {
             // They belong to no rule.
             return Ok(());
         }
-        let mut connection = self.feed.database.read().acquire().await?;
-        let rows = survey::store::lost_uploads(&mut connection, MOST_LOST).await?;
-        drop(connection);
+        let rows = self.feed.database.read(|c| survey::store::lost_uploads(c, MOST_LOST)).await?;
         let mut lost: HashMap<Name, Vec<LostUpload>> = HashMap::new();
         for row in rows {
             lost.entry((row.filename.clone(), row.bytes)).or_default().push(row);
@@ -84,12 +82,13 @@ impl Sweeper<'_> {
         files: Vec<FileId>,
         uploads: Vec<LostUpload>,
     ) -> Result<(), Error> {
-        let mut connection = self.feed.database.read().acquire().await?;
-        let ids: Vec<&str> = files.iter().map(|id| id.0.as_str()).collect();
-        let ours = survey::store::copies_by_object(&mut connection, &ids).await?;
-        // An upload under way may have made it, and will say so itself.
-        let busy = survey::store::is_uploading(&mut connection, filename, *bytes).await?;
-        drop(connection);
+        let (ids, filename, bytes) = (files.clone(), filename.clone(), *bytes);
+        let read = self.feed.database.read(move |c| {
+            let ours = survey::store::copies_by_object(c, &ids)?;
+            // An upload under way may have made it, and will say so itself.
+            Ok((ours, survey::store::is_uploading(c, &filename, bytes)?))
+        });
+        let (ours, busy) = read.await?;
         let free: Vec<FileId> = files.into_iter().filter(|id| !ours.contains_key(id)).collect();
         if busy || free.is_empty() {
             return Ok(());
@@ -105,7 +104,7 @@ impl Sweeper<'_> {
 
 /// The name under which `file` may be one of the lost uploads.
 fn looks_lost(file: &File, lost: &HashMap<Name, Vec<LostUpload>>) -> Option<Name> {
-    let name = (file.filename.clone(), i64::try_from(file.bytes?).ok()?);
+    let name = (file.filename.clone(), file.bytes?);
     let made_at = file.created_at?.saturating_mul(1000);
     let millis = |span: Duration| i64::try_from(span.as_millis()).expect("hours fit");
     let fits = |upload: &LostUpload| {
@@ -133,10 +132,10 @@ fn orphan(id: FileId, upload: &LostUpload) -> Option<Repair> {
         store: VectorStoreId(upload.vector_store.clone()),
         // The job attaches it when the file still is what was uploaded, and deletes it otherwise.
         state: "uploaded",
-        source: upload.source(),
+        source: upload.source.clone(),
         content_hash: upload.content_hash.clone(),
         filename: upload.filename.clone(),
-        bytes: u64::try_from(upload.bytes).unwrap_or(0),
+        bytes: upload.bytes,
         file_id: id,
         attributes: None,
     };

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Outcome, Report, Scope};
-use crate::database::{self, Connection};
+use super::{Report, Scope};
 use crate::feed::store::{self, RuleMark, Way};
 use crate::feed::{Error, Feed};
 
@@ -31,11 +30,9 @@ impl Feed {
         if self.sweeps.every_minutes == 0 {
             return Ok(None);
         }
-        let mut connection = self.database.read().acquire().await?;
-        let last = store::last_sweep(&mut connection).await?;
-        let alone = self.settings.org_id.is_some()
-            && store::state(&mut connection).await?.is_some_and(|state| state.way() == Way::Sweeps);
-        drop(connection);
+        let read = self.database.read(|c| Ok((store::last_sweep(c)?, store::state(c)?)));
+        let (last, state) = read.await?;
+        let alone = self.settings.org_id.is_some() && state.is_some_and(|state| state.way() == Way::Sweeps);
         let minutes = match alone && self.sweeps.alone_minutes > 0 {
             true => self.sweeps.every_minutes.min(self.sweeps.alone_minutes),
             false => self.sweeps.every_minutes,
@@ -59,22 +56,18 @@ impl Feed {
     /// # Errors
     /// Our database's.
     pub async fn sweep_if_changed(&self) -> Result<Option<Report>, Error> {
-        let mut connection = self.database.read().acquire().await?;
-        let swept = store::swept_rules(&mut connection).await?;
-        let first = swept.is_empty() && store::last_sweep(&mut connection).await?.is_none();
-        drop(connection);
-        if first {
+        let read = self.database.read(|c| Ok((store::swept_rules(c)?, store::last_sweep(c)?)));
+        let (swept, last) = read.await?;
+        let (marks, now) = (self.rule_marks(), self.clock.now());
+        if swept.is_empty() && last.is_none() {
             if self.sweeps.every_minutes == 0 {
                 // Nobody sweeps, so what is there now is what a change is told from.
-                let mut transaction = self.database.begin().await?;
-                store::rules_swept(&mut transaction, &self.rule_marks(), self.clock.now()).await?;
-                transaction.commit().await?;
+                self.database.write(move |tx| store::rules_swept(tx, &marks, now)).await?;
             }
             return Ok(None);
         }
-        let marks = self.rule_marks();
-        let is_new = |(name, mark): &&RuleMark<'_>| swept.get(*name).is_none_or(|before| before != mark);
-        let mut changed: Vec<&str> = marks.iter().filter(is_new).map(|(name, _)| *name).collect();
+        let is_new = |(name, mark): &&RuleMark| swept.get(name).is_none_or(|before| before != mark);
+        let mut changed: Vec<&str> = marks.iter().filter(is_new).map(|(name, _)| name.as_str()).collect();
         changed.extend(
             swept.keys().map(String::as_str).filter(|name| marks.iter().all(|(ours, _)| ours != name)),
         );
@@ -86,20 +79,8 @@ impl Feed {
         self.sweep(Scope::default(), &mut |_| {}).await.map(Some)
     }
 
-    fn rule_marks(&self) -> Vec<RuleMark<'_>> {
-        self.rules.iter().map(|rule| (rule.name.as_str(), rule.fingerprint.as_str())).collect()
-    }
-
-    /// Writes down what a whole sweep has put right; what its limit stopped is still to be done.
-    pub(super) async fn keep_rules(
-        &self,
-        connection: &mut Connection,
-        report: &Report,
-    ) -> Result<(), database::Error> {
-        if report.outcome() != Outcome::Done {
-            return Ok(());
-        }
-        store::rules_swept(connection, &self.rule_marks(), report.ended_at).await
+    pub(super) fn rule_marks(&self) -> Vec<RuleMark> {
+        self.rules.iter().map(|rule| (rule.name.clone(), rule.fingerprint.clone())).collect()
     }
 
     /// Sweeps at once when the rules have changed, and then whenever it is time, until `stop`.

@@ -2,6 +2,7 @@
 //! one transaction, with the event that tells a person why.
 
 use super::{Finding, Sweeper, Tell};
+use crate::database::{self, Connection};
 use crate::event::{self, Event, Kind as EventKind, Report, Source, Subject};
 use crate::fastio::FileKey;
 use crate::feed::Error;
@@ -50,8 +51,9 @@ impl Sweeper<'_> {
         if self.scope.dry_run {
             return Ok(());
         }
-        for repairs in repairs.chunks(AT_ONCE) {
-            self.write(repairs).await?;
+        let mut repairs = repairs.into_iter().peekable();
+        while repairs.peek().is_some() {
+            self.write(repairs.by_ref().take(AT_ONCE).collect()).await?;
         }
         Ok(())
     }
@@ -74,9 +76,12 @@ impl Sweeper<'_> {
             return Ok(found);
         }
         let keys: Vec<String> = found.iter().map(|one| task(one).key()).collect();
-        let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let mut connection = self.feed.database.read().acquire().await?;
-        let states = queue::presence::states(&mut connection, &asked).await?;
+        let asked = keys.clone();
+        let states = self.feed.database.read(move |c| {
+            let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+            queue::presence::states(c, &asked)
+        });
+        let states = states.await?;
         let mut left = Vec::with_capacity(found.len());
         for (one, key) in found.into_iter().zip(&keys) {
             match states.get(key).map(String::as_str) {
@@ -88,16 +93,18 @@ impl Sweeper<'_> {
         Ok(left)
     }
 
-    async fn write(&mut self, repairs: &[Repair]) -> Result<(), Error> {
+    async fn write(&mut self, repairs: Vec<Repair>) -> Result<(), Error> {
         let now = self.feed.clock.now();
         let reports: Vec<Report> =
             repairs.iter().filter(|repair| repair.job).map(|repair| self.tell_event(repair, now)).collect();
-        let mut transaction = self.feed.database.begin().await?;
-        for correction in repairs.iter().filter_map(|repair| repair.correction.as_ref()) {
-            correct(&mut transaction, correction, (self.started_at, now)).await?;
-        }
-        event::record(&mut transaction, &reports, now).await?;
-        transaction.commit().await?;
+        let started_at = self.started_at;
+        let write = self.feed.database.write(move |tx| {
+            for correction in repairs.iter().filter_map(|repair| repair.correction.as_ref()) {
+                correct(tx, correction, (started_at, now))?;
+            }
+            event::record(tx, &reports, now)
+        });
+        write.await?;
         self.feed.wake.notify_waiters();
         Ok(())
     }
@@ -120,31 +127,23 @@ impl Sweeper<'_> {
     }
 }
 
-async fn correct(
-    transaction: &mut crate::database::Connection,
+fn correct(
+    tx: &mut Connection,
     correction: &Correction,
     (started_at, now): (i64, i64),
-) -> Result<(), Error> {
+) -> Result<(), database::Error> {
     match correction {
-        Correction::Attributes(copy, attributes) => {
-            survey::store::doubt_attributes(transaction, *copy, attributes).await?;
-        }
-        Correction::Attachment(copy) => {
-            survey::store::doubt_attachment(transaction, *copy, (started_at, now)).await?;
-        }
-        Correction::Index(copy) => {
-            survey::store::doubt_index(transaction, *copy, now).await?;
-        }
-        Correction::Object(copy) => {
-            survey::store::doubt_object(transaction, *copy, now).await?;
-        }
+        Correction::Attributes(copy, attributes) => survey::store::doubt_attributes(tx, *copy, attributes)?,
+        Correction::Attachment(copy) => survey::store::doubt_attachment(tx, *copy, (started_at, now))?,
+        Correction::Index(copy) => survey::store::doubt_index(tx, *copy, now)?,
+        Correction::Object(copy) => survey::store::doubt_object(tx, *copy, now)?,
         Correction::Adopt(adopted, lost) => {
-            survey::store::adopt(transaction, adopted, now).await?;
             if lost.is_some() {
-                survey::store::forget_lost(transaction, *lost, now).await?;
+                survey::store::forget_lost(tx, *lost, now)?;
             }
+            survey::store::adopt(tx, adopted, now)?
         }
-    }
+    };
     Ok(())
 }
 

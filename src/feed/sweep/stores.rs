@@ -26,7 +26,7 @@ impl Sweeper<'_> {
         });
         let mut stores: Vec<VectorStoreId> = rules.filter_map(|rule| self.place(rule)).collect();
         if self.scope.rule.is_none() && self.scope.profile.is_none() {
-            stores.extend(survey::store::stores(&mut *self.feed.database.read().acquire().await?).await?);
+            stores.extend(self.feed.database.read(survey::store::stores).await?);
         }
         stores.sort();
         stores.dedup();
@@ -73,10 +73,8 @@ impl Sweeper<'_> {
 
     async fn store_page(&mut self, store: &VectorStoreId, items: Vec<StoreFile>) -> Result<(), Error> {
         self.report.held_listed += items.len() as u64;
-        let ids: Vec<&str> = items.iter().map(|held| held.id.0.as_str()).collect();
-        let mut connection = self.feed.database.read().acquire().await?;
-        let copies = survey::store::copies_by_object(&mut connection, &ids).await?;
-        drop(connection);
+        let ids: Vec<FileId> = items.iter().map(|held| held.id.clone()).collect();
+        let copies = self.feed.database.read(move |c| survey::store::copies_by_object(c, &ids)).await?;
         let mut repairs = Vec::new();
         for held in &items {
             self.held.add(&place(store, &held.id));

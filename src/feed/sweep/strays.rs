@@ -17,7 +17,7 @@ impl Sweeper<'_> {
             // They belong to no rule.
             return Ok(());
         }
-        let intents = survey::store::intents(&mut *self.feed.database.read().acquire().await?).await?;
+        let intents = self.feed.database.read(survey::store::intents).await?;
         if intents.is_empty() {
             return Ok(());
         }
@@ -61,10 +61,8 @@ impl Sweeper<'_> {
         if self.scope.dry_run {
             return Ok(());
         }
-        let mut transaction = self.feed.database.begin().await?;
-        let task = Task::Stray { store: store.id.to_string() };
-        job::enqueue(&mut transaction, &task, Priority::Live, self.feed.clock.now()).await?;
-        transaction.commit().await?;
+        let (task, now) = (Task::Stray { store: store.id.to_string() }, self.feed.clock.now());
+        self.feed.database.write(move |tx| job::enqueue(tx, &task, Priority::Live, now)).await?;
         self.feed.wake.notify_waiters();
         Ok(())
     }

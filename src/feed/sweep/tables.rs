@@ -71,12 +71,10 @@ impl Sweeper<'_> {
 
     /// Of each rule, the files that have copies, and those that would lose them.
     async fn count_ghosts(&self) -> Result<BTreeMap<String, Count>, Error> {
-        let mut connection = self.feed.database.read().acquire().await?;
         let mut counts: BTreeMap<String, Count> = BTreeMap::new();
-        for (rules, all) in survey::store::held_by_rules(&mut connection).await? {
+        for (rules, all) in self.feed.database.read(survey::store::held_by_rules).await? {
             counts.entry(first(&rules).to_owned()).or_default().all += all;
         }
-        drop(connection);
         let mut after = String::new();
         while let Some((ids, known)) = self.unlisted(&mut after).await? {
             for id in &ids {
@@ -95,16 +93,14 @@ impl Sweeper<'_> {
 
     /// The next of our files that are not on Fastio's list.
     async fn unlisted(&self, after: &mut String) -> Result<Option<(Vec<String>, Known)>, Error> {
-        let mut connection = self.feed.database.read().acquire().await?;
         loop {
-            let mut ids = survey::store::page(&mut connection, after, PAGE).await?;
+            let from = after.clone();
+            let mut ids = self.feed.database.read(move |c| survey::store::page(c, &from, PAGE)).await?;
             let Some(last) = ids.last() else { return Ok(None) };
             last.clone_into(after);
             ids.retain(|id| !self.files.has(id));
             if !ids.is_empty() {
-                drop(connection);
-                let texts: Vec<&str> = ids.iter().map(String::as_str).collect();
-                let known = self.feed.known(&texts).await?;
+                let known = self.feed.known(ids.clone()).await?;
                 return Ok(Some((ids, known)));
             }
         }
@@ -145,11 +141,10 @@ impl Sweeper<'_> {
         }
         let mut after = CopyId(0);
         loop {
-            let mut connection = self.feed.database.read().acquire().await?;
-            let page = survey::store::indexed(&mut connection, (after, self.started_at), PAGE).await?;
+            let place = (after, self.started_at);
+            let page = self.feed.database.read(move |c| survey::store::indexed(c, place, PAGE)).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.copy;
-            drop(connection);
             let mut repairs = Vec::new();
             for held in &page {
                 if self.is_lost(held) {
@@ -191,8 +186,8 @@ impl Sweeper<'_> {
                 }
             }
         }
-        let mut connection = self.feed.database.read().acquire().await?;
-        let copies = survey::store::copies_by_object(&mut connection, &[&held.file_id.0]).await?;
+        let ids = [held.file_id.clone()];
+        let copies = self.feed.database.read(move |c| survey::store::copies_by_object(c, &ids)).await?;
         let Some((_, copy)) = copies.get(&held.file_id) else { return Ok(None) };
         let finding = finding(Kind::Missing, why, (&key, copy));
         Ok(Some(Repair { finding, key, correction: Some(correction), job: true }))

@@ -118,121 +118,116 @@ pub(super) struct Settling<'a> {
 
 impl Settling<'_> {
     /// What the job's end proves about the targets that it did not complain of.
-    pub async fn prove(&self, connection: &mut Connection, verdict: &Verdict) -> Result<Vec<Turn>, Error> {
+    pub fn prove(&self, connection: &mut Connection, verdict: &Verdict) -> Result<Vec<Turn>, Error> {
         let blamed = match verdict {
             Verdict::Hold { target, .. } | Verdict::Unavailable { target, .. } => Some(target.as_str()),
             _ => None,
         };
         let went_well = matches!(verdict, Verdict::Done | Verdict::Later { .. });
         let mut turns = Vec::new();
-        for pause in store::of(connection, self.needs).await? {
+        for pause in store::of(connection, self.needs)? {
             if blamed == Some(pause.target.as_str()) {
                 continue;
             }
             let answers = if pause.is_outage() { self.heard.contains(&&*pause.target) } else { went_well };
             if answers {
-                turns.extend(self.resume(connection, &pause).await?);
+                turns.extend(self.resume(connection, &pause)?);
             } else if self.probes && pause.is_held() {
                 // It failed for a reason of its own and proves nothing, so the next job may try at once.
-                store::probe_at(connection, &pause.target, self.now + millis(STAND_BACK)).await?;
+                store::probe_at(connection, &pause.target, self.now + millis(STAND_BACK))?;
             }
         }
         for target in self.heard.iter().filter(|target| blamed != Some(**target)) {
-            store::forget_strikes(connection, target, None).await?;
+            store::forget_strikes(connection, target, None)?;
         }
         Ok(turns)
     }
 
     /// One more job got through.
-    async fn resume(&self, connection: &mut Connection, pause: &Pause) -> Result<Option<Turn>, Error> {
+    fn resume(&self, connection: &mut Connection, pause: &Pause) -> Result<Option<Turn>, Error> {
         let allowed = pause.allowed.map_or(FIRST_ALLOWED, |jobs| jobs + 1);
         let enough = allowed >= i64::from(self.workers);
-        if enough || !store::is_awaited(connection, &pause.target, self.now).await? {
-            store::end(connection, &pause.target).await?;
+        if enough || !store::is_awaited(connection, &pause.target, self.now)? {
+            store::end(connection, &pause.target)?;
         } else {
-            store::allow(connection, &pause.target, allowed).await?;
+            store::allow(connection, &pause.target, allowed)?;
         }
         let lasted = Duration::from_millis(u64::try_from(self.now - pause.since).unwrap_or(0));
         Ok(pause.is_held().then(|| Turn::Ended { target: pause.target.clone(), lasted }))
     }
 
     /// The target refuses everything.
-    pub async fn refused(
+    pub fn refused(
         &self,
         connection: &mut Connection,
         (target, reason): (&str, &str),
     ) -> Result<Option<Turn>, Error> {
-        let known = self.pause(connection, target).await?;
+        let known = self.pause(connection, target)?;
         if let Some(pause) = known.filter(|pause| pause.is_held() && !pause.is_outage()) {
             let probe_at = self.now + millis(Kind::Refusal.probe_after(pause.probes));
-            store::go_on(connection, target, (reason, probe_at)).await?;
+            store::go_on(connection, target, (reason, probe_at))?;
             return Ok(None);
         }
-        self.hold(connection, (target, Kind::Refusal, reason), None).await.map(Some)
+        self.hold(connection, (target, Kind::Refusal, reason), None).map(Some)
     }
 
     /// The target did not answer this job.
-    pub async fn unavailable(
+    pub fn unavailable(
         &self,
         connection: &mut Connection,
         silence: &Silence<'_>,
     ) -> Result<(Cost, Option<Turn>), Error> {
         let target = silence.target;
-        let pause = self.pause(connection, target).await?.filter(Pause::is_held);
+        let pause = self.pause(connection, target)?.filter(Pause::is_held);
         if let Some(pause) = &pause
             && (self.probes || pause.confirmed || !pause.is_outage())
         {
             if self.probes {
-                self.still(connection, pause, silence).await?;
+                self.still(connection, pause, silence)?;
             }
             return Ok((Cost::Nothing, None));
         }
-        let struck = self.strike(connection, silence).await?;
+        let struck = self.strike(connection, silence)?;
         match (pause, struck) {
             (Some(_), _) => Ok((Cost::Attempt, None)),
             (None, None) => Ok((Cost::Own, None)),
             (None, Some(since)) => {
                 let held = (target, Kind::Outage, silence.reason);
-                let turn = self.hold(connection, held, Some((since, silence.asked))).await?;
+                let turn = self.hold(connection, held, Some((since, silence.asked)))?;
                 Ok((Cost::Attempt, Some(turn)))
             }
         }
     }
 
     /// A probe was in vain.
-    async fn still(
-        &self,
-        connection: &mut Connection,
-        pause: &Pause,
-        silence: &Silence<'_>,
-    ) -> Result<(), Error> {
+    fn still(&self, connection: &mut Connection, pause: &Pause, silence: &Silence<'_>) -> Result<(), Error> {
         let kind = if pause.is_outage() { Kind::Outage } else { Kind::Refusal };
         let wait = kind.probe_after(pause.probes).max(silence.asked.unwrap_or_default().min(LONGEST_ASKED));
-        store::go_on(connection, &pause.target, (silence.reason, self.now + millis(wait))).await?;
+        store::go_on(connection, &pause.target, (silence.reason, self.now + millis(wait)))?;
         if pause.is_outage() && !pause.confirmed {
-            store::refund(connection, &pause.target).await?;
-            store::confirm(connection, &pause.target).await?;
+            store::refund(connection, &pause.target)?;
+            store::confirm(connection, &pause.target)?;
         }
-        store::forget_strikes(connection, &pause.target, None).await
+        store::forget_strikes(connection, &pause.target, None)
     }
 
     /// Since when it is an outage, if it is one.
-    async fn strike(&self, connection: &mut Connection, silence: &Silence<'_>) -> Result<Option<i64>, Error> {
+    fn strike(&self, connection: &mut Connection, silence: &Silence<'_>) -> Result<Option<i64>, Error> {
         let target = silence.target;
-        store::forget_strikes(connection, target, Some(self.now - millis(STRIKE_KEPT))).await?;
+        store::forget_strikes(connection, target, Some(self.now - millis(STRIKE_KEPT)))?;
         let (job, question) =
             (format!("job {}", self.id), format!("asked by job {} {}", self.id, self.lease));
         let by_job = Strike { target, source: &job, job_id: Some(self.id), cost: 1 };
-        store::strike(connection, &by_job, self.now).await?;
+        store::strike(connection, &by_job, self.now)?;
         if silence.silent {
             let by_question = Strike { target, source: &question, job_id: None, cost: 0 };
-            store::strike(connection, &by_question, self.now).await?;
+            store::strike(connection, &by_question, self.now)?;
         }
-        let (strikes, since) = store::strikes(connection, target).await?;
+        let (strikes, since) = store::strikes(connection, target)?;
         Ok(since.filter(|_| strikes >= STRIKES))
     }
 
-    async fn hold(
+    fn hold(
         &self,
         connection: &mut Connection,
         (target, kind, reason): (&str, Kind, &str),
@@ -241,12 +236,12 @@ impl Settling<'_> {
         let (since, asked) = outage.unwrap_or((self.now, None));
         let wait = kind.probe_after(0).max(asked.unwrap_or_default().min(LONGEST_ASKED));
         let probe_at = self.now + millis(wait);
-        store::begin(connection, &NewPause { target, kind, reason, since, probe_at }).await?;
+        store::begin(connection, &NewPause { target, kind, reason, since, probe_at })?;
         Ok(Turn::Began { target: target.to_owned(), kind, reason: reason.to_owned() })
     }
 
-    async fn pause(&self, connection: &mut Connection, target: &str) -> Result<Option<Pause>, Error> {
-        let pauses = store::of(connection, &format!(" {target} ")).await?;
+    fn pause(&self, connection: &mut Connection, target: &str) -> Result<Option<Pause>, Error> {
+        let pauses = store::of(connection, &format!(" {target} "))?;
         Ok(pauses.into_iter().find(|pause| pause.target == target))
     }
 }

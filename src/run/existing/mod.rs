@@ -11,7 +11,7 @@
 
 pub mod store;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use super::settings::Definition;
 use crate::database::{Connection, Database, Error};
@@ -24,8 +24,8 @@ pub struct Since(BTreeMap<String, i64>);
 
 impl Since {
     /// Reads it for those of `rules` that leave alone what was there before.
-    pub async fn read(connection: &mut Connection, rules: &Rules) -> Result<Since, Error> {
-        let mut since = store::since(connection).await?;
+    pub fn read(connection: &mut Connection, rules: &Rules) -> Result<Since, Error> {
+        let mut since = store::since(connection)?;
         since.retain(|name, _| rules.iter().any(|rule| rule.name == *name && rule.spares_existing));
         Ok(Since(since))
     }
@@ -54,10 +54,8 @@ fn is_after(times: [Option<i64>; 2], moment: i64) -> bool {
 /// # Errors
 /// Our database's.
 pub async fn meet(database: &Database, rules: &Rules, now: i64) -> Result<(), Error> {
-    let running: Vec<&str> = rules.iter().filter(|rule| rule.runs).map(|rule| rule.name.as_str()).collect();
-    let mut transaction = database.begin().await?;
-    let new: HashSet<String> = store::meet(&mut transaction, &running, now).await?.into_iter().collect();
-    transaction.commit().await?;
+    let running: Vec<String> = rules.iter().filter(|rule| rule.runs).map(|rule| rule.name.clone()).collect();
+    let new = database.write(move |tx| store::meet(tx, &running, now)).await?;
     for rule in rules.iter().filter(|rule| rule.spares_existing && new.contains(&rule.name)) {
         tracing::info!(
             rule = rule.name,
@@ -69,7 +67,7 @@ pub async fn meet(database: &Database, rules: &Rules, now: i64) -> Result<(), Er
 }
 
 /// Whether `indexed` was there before its rule ran anything. The answer is kept.
-pub(super) async fn was_there(
+pub(super) fn was_there(
     connection: &mut Connection,
     (definition, indexed): (&Definition, &Indexed),
     now: i64,
@@ -79,27 +77,27 @@ pub(super) async fn was_there(
     if definition.existing && !is_named_as_result(definition, indexed) {
         return Ok(false);
     }
-    if store::is_known(connection, (rule, &indexed.key, content_hash)).await? {
+    if store::is_known(connection, (rule, &indexed.key, content_hash))? {
         return Ok(true);
     }
-    let since = store::since(connection).await?.get(rule).copied().unwrap_or(now);
-    if store::is_news(connection, indexed, since).await? {
+    let since = store::since(connection)?.get(rule).copied().unwrap_or(now);
+    if store::is_news(connection, indexed, since)? {
         return Ok(false);
     }
-    store::keep(connection, (rule, &indexed.key, content_hash), now).await?;
+    store::keep(connection, (rule, &indexed.key, content_hash), now)?;
     Ok(true)
 }
 
 /// Whether `indexed` is a result that a Docket wrote whose records are lost: its name is all that shows it. Nobody wants an
 /// analysis of an analysis, so not even `docket runs again` runs over it.
-pub(super) async fn is_earlier_result(
+pub(super) fn is_earlier_result(
     connection: &mut Connection,
     (definition, indexed): (&Definition, &Indexed),
 ) -> Result<bool, Error> {
     let Some(content_hash) = &indexed.copy.content_hash else { return Ok(false) };
     let name = definition.rule.name.as_str();
     Ok(is_named_as_result(definition, indexed)
-        && store::is_known(connection, (name, &indexed.key, content_hash)).await?)
+        && store::is_known(connection, (name, &indexed.key, content_hash))?)
 }
 
 fn is_named_as_result(definition: &Definition, indexed: &Indexed) -> bool {

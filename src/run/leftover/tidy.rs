@@ -35,21 +35,15 @@ impl Runs {
     }
 
     async fn try_leftover(&self, id: i64) -> Result<(), Verdict> {
-        let Some(left) = store::get(&mut *self.reader().await?, id).await.map_err(failed)? else {
-            return Ok(());
-        };
+        let left = self.database.read(move |connection| store::get(connection, id)).await;
+        let Some(left) = left.map_err(failed)? else { return Ok(()) };
         match &left.what {
             What::Upload { mark, id } => self.drop_upload(&left, mark, id.as_ref()).await?,
             What::Lock { key, token } => self.drop_lock(&left, key, token.as_ref()).await?,
             What::Conversation(made) => self.drop_conversation(&left, made).await?,
             What::Thread(made) => self.drop_thread(&left, made).await?,
         }
-        let write = async {
-            let mut transaction = self.database.begin().await?;
-            store::forget(&mut transaction, left.id).await?;
-            transaction.commit().await
-        };
-        write.await.map_err(failed)
+        self.database.write(move |tx| store::forget(tx, id)).await.map_err(failed)
     }
 
     /// Ends an upload session. One that was placed loses its session and keeps its file (Fastio's official client does
@@ -90,8 +84,9 @@ impl Runs {
     ) -> Result<(), Verdict> {
         let ran_out = self.clock.now() - left.since > i64::from(LOCK_SECONDS) * 1000;
         // The lock belongs to the key's user: another run of ours that has it has taken this one over.
-        let taken_over = run::store::is_locked(&mut *self.reader().await?, key).await.map_err(failed)?;
-        if ran_out || taken_over {
+        let own = key.clone();
+        let taken_over = self.database.read(move |connection| run::store::is_locked(connection, &own)).await;
+        if taken_over.map_err(failed)? || ran_out {
             return Ok(());
         }
         let released = match token {
@@ -166,7 +161,7 @@ impl Runs {
     fn unless_begun(&self, left: &Leftover, made: &Made) -> Result<(), Verdict> {
         let Some(begun_at) = made.begun_at else { return Ok(()) };
         let definition = left.rule.as_deref().and_then(|rule| self.definition(rule));
-        let patience = definition.map_or(UNKNOWN_RULE_MS, traceless_ms);
+        let patience = definition.map_or(UNKNOWN_RULE_MS, |definition| traceless_ms(definition));
         let age = self.clock.since(begun_at);
         if age >= patience {
             return Ok(());

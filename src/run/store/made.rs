@@ -1,12 +1,10 @@
 //! The statements on `run_file`: what a run's code interpreter made. One content at a time, because each may be large.
 
-use sqlx::FromRow;
-
 use super::super::row::RunId;
-use crate::database::{Connection, Error};
+use crate::database::{Connection, Error, from_row, params, statements};
 
 /// A file that a run's code interpreter made.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone)]
 pub struct Produced {
     pub file_id: String,
     pub container: String,
@@ -17,65 +15,48 @@ pub struct Produced {
     pub reason: Option<String>,
 }
 
+from_row!(Produced { file_id, container, filename, bytes, reason });
+
 /// Writes down that a run made a file.
-pub async fn produced(
+pub fn produced(
     connection: &mut Connection,
     id: RunId,
     (container, file_id, filename): (&str, &str, &str),
 ) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO run_file (run_id, container, file_id, filename) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-    )
-    .bind(id.0)
-    .bind(container)
-    .bind(file_id)
-    .bind(filename)
-    .execute(connection)
-    .await?;
-    Ok(())
+    connection.run(PRODUCED, params![id.0, container, file_id, filename]).map(drop)
 }
 
 /// The files that a run made.
-pub async fn all_produced(connection: &mut Connection, id: RunId) -> Result<Vec<Produced>, Error> {
-    sqlx::query_as(ALL_PRODUCED).bind(id.0).fetch_all(connection).await
+pub fn all_produced(connection: &mut Connection, id: RunId) -> Result<Vec<Produced>, Error> {
+    connection.all(ALL_PRODUCED, params![id.0])
 }
 
-const ALL_PRODUCED: &str = "
-    SELECT file_id, container, filename, length(content) AS bytes, reason
-    FROM run_file WHERE run_id = $1 ORDER BY rowid";
-
 /// The content of one.
-pub async fn content(
-    connection: &mut Connection,
-    (id, file_id): (RunId, &str),
-) -> Result<Option<Vec<u8>>, Error> {
-    let content: Option<Option<Vec<u8>>> =
-        sqlx::query_scalar("SELECT content FROM run_file WHERE run_id = $1 AND file_id = $2")
-            .bind(id.0)
-            .bind(file_id)
-            .fetch_optional(connection)
-            .await?;
-    Ok(content.flatten())
+pub fn content(connection: &mut Connection, (id, file_id): (RunId, &str)) -> Result<Option<Vec<u8>>, Error> {
+    Ok(connection.first::<Option<Vec<u8>>>(CONTENT, params![id.0, file_id])?.flatten())
 }
 
 /// Keeps what was downloaded, or why nothing could be.
-pub async fn keep_produced(
+pub fn keep_produced(
     connection: &mut Connection,
     (id, file_id): (RunId, &str),
     content: Result<&[u8], &str>,
 ) -> Result<(), Error> {
-    sqlx::query("UPDATE run_file SET content = $3, reason = $4 WHERE run_id = $1 AND file_id = $2")
-        .bind(id.0)
-        .bind(file_id)
-        .bind(content.ok())
-        .bind(content.err())
-        .execute(connection)
-        .await?;
-    Ok(())
+    connection.run(KEEP_PRODUCED, params![id.0, file_id, content.ok(), content.err()]).map(drop)
 }
 
 /// Lets go of the files' contents: they are delivered, or have nowhere to go.
-pub async fn forget_produced(connection: &mut Connection, id: RunId) -> Result<(), Error> {
-    sqlx::query("DELETE FROM run_file WHERE run_id = $1").bind(id.0).execute(connection).await?;
-    Ok(())
+pub fn forget_produced(connection: &mut Connection, id: RunId) -> Result<(), Error> {
+    connection.run(FORGET_PRODUCED, params![id.0]).map(drop)
+}
+
+statements! {
+    PRODUCED = "
+        INSERT INTO run_file (run_id, container, file_id, filename) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    ALL_PRODUCED = "
+        SELECT file_id, container, filename, length(content) AS bytes, reason
+        FROM run_file WHERE run_id = $1 ORDER BY rowid";
+    CONTENT = "SELECT content FROM run_file WHERE run_id = $1 AND file_id = $2";
+    KEEP_PRODUCED = "UPDATE run_file SET content = $3, reason = $4 WHERE run_id = $1 AND file_id = $2";
+    FORGET_PRODUCED = "DELETE FROM run_file WHERE run_id = $1";
 }

@@ -6,12 +6,10 @@ pub mod made;
 mod view;
 
 use secrecy::SecretString;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use super::row::{Hold, Outcome, Run, RunId, State};
-use crate::database::{Connection, Error};
-use crate::fastio::{FileKey, NodeId, Profile};
+use crate::database::{Connection, Error, Row, from_row, params, statements};
+use crate::fastio::{FileKey, NodeId};
 
 pub use brief::{Brief, briefs, those};
 pub use change::Change;
@@ -34,212 +32,183 @@ pub struct NewRun<'a> {
 }
 
 /// Writes a run down, unless there is one for this content under this definition.
-pub async fn add(connection: &mut Connection, run: &NewRun<'_>, now: i64) -> Result<Option<RunId>, Error> {
-    let id: Option<i64> = sqlx::query_scalar(ADD)
-        .bind(run.rule)
-        .bind(run.key.to_string())
-        .bind(run.key.profile.to_string())
-        .bind(run.key.node.as_str())
-        .bind(run.path)
-        .bind(run.content_hash)
-        .bind(run.version)
-        .bind(i64::try_from(run.bytes).unwrap_or(i64::MAX))
-        .bind(run.file_id)
-        .bind(run.vector_store)
-        .bind(run.definition)
-        .bind(run.engine)
-        .bind(run.model)
-        .bind(now)
-        .fetch_optional(connection)
-        .await?;
+pub fn add(connection: &mut Connection, run: &NewRun<'_>, now: i64) -> Result<Option<RunId>, Error> {
+    let id = connection.first(
+        ADD,
+        params![
+            run.rule,
+            run.key.to_string(),
+            run.key.profile.to_string(),
+            run.key.node.as_str(),
+            run.path,
+            run.content_hash,
+            run.version,
+            i64::try_from(run.bytes).unwrap_or(i64::MAX),
+            run.file_id,
+            run.vector_store,
+            run.definition,
+            run.engine,
+            run.model,
+            now,
+        ],
+    )?;
     Ok(id.map(RunId))
 }
 
-const ADD: &str = "
-    INSERT INTO run (rule, source_id, profile, node, path, content_hash, version, bytes, file_id, vector_store,
-                     definition, engine, model, state, created_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'wanted', $14, $14)
-    ON CONFLICT DO NOTHING
-    RETURNING run_id";
-
 /// Every run of `rule` over a file, oldest first.
-pub async fn of_file(connection: &mut Connection, key: &FileKey, rule: &str) -> Result<Vec<Run>, Error> {
-    let rows = sqlx::query("SELECT * FROM run WHERE source_id = $1 AND rule = $2 ORDER BY run_id")
-        .bind(key.to_string())
-        .bind(rule)
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(run).collect()
+pub fn of_file(connection: &mut Connection, key: &FileKey, rule: &str) -> Result<Vec<Run>, Error> {
+    connection.all(OF_FILE, params![key.to_string(), rule])
 }
 
 /// One run.
-pub async fn get(connection: &mut Connection, id: RunId) -> Result<Option<Run>, Error> {
-    let row =
-        sqlx::query("SELECT * FROM run WHERE run_id = $1").bind(id.0).fetch_optional(connection).await?;
-    row.as_ref().map(run).transpose()
+pub fn get(connection: &mut Connection, id: RunId) -> Result<Option<Run>, Error> {
+    connection.first(GET, params![id.0])
 }
 
 /// The run that a response belongs to.
-pub async fn of_response(connection: &mut Connection, response: &str) -> Result<Option<Run>, Error> {
-    let row = sqlx::query("SELECT * FROM run WHERE response = $1")
-        .bind(response)
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(run).transpose()
+pub fn of_response(connection: &mut Connection, response: &str) -> Result<Option<Run>, Error> {
+    connection.first(OF_RESPONSE, params![response])
 }
 
-fn run(row: &SqliteRow) -> Result<Run, Error> {
-    let state: String = row.try_get("state")?;
-    let state = self::state(&state)?;
-    let outcome: Option<String> = row.try_get("outcome")?;
-    let lock: String = row.try_get("lock")?;
-    let token: Option<String> = row.try_get("lock_token")?;
-    let lock = match (lock.as_str(), token) {
+from_row!(row => Run {
+    id: RunId(row.get("run_id")?),
+    rule,
+    key: key(row)?,
+    path,
+    content_hash,
+    version,
+    bytes,
+    file_id,
+    vector_store,
+    definition,
+    state: state(row)?,
+    outcome: outcome(row)?,
+    reason,
+    held_until,
+    cancel,
+    conversation,
+    response,
+    live,
+    tries,
+    begun_at,
+    lock: hold(row)?,
+    result: row
+        .get::<Option<String>>("result")?
+        .map(|text| serde_json::from_str(&text).map_err(|_| Error::bug("a run's result is not JSON")))
+        .transpose()?,
+    created_at,
+    answered_at,
+    ended_at,
+});
+
+/// The file that a row of `run` or `leftover` is about.
+pub(super) fn key(row: &Row<'_>) -> Result<FileKey, Error> {
+    let profile = row.get::<String>("profile")?.parse();
+    let profile = profile.map_err(|_| Error::bug("a row names no readable workspace or share"))?;
+    Ok(FileKey::new(profile, NodeId::new(row.get::<String>("node")?)))
+}
+
+fn state(row: &Row<'_>) -> Result<State, Error> {
+    State::parse(&row.get::<String>("state")?).ok_or_else(|| Error::bug("a run is in an unknown state"))
+}
+
+fn outcome(row: &Row<'_>) -> Result<Option<Outcome>, Error> {
+    Ok(row.get::<Option<String>>("outcome")?.as_deref().and_then(Outcome::parse))
+}
+
+fn hold(row: &Row<'_>) -> Result<Hold, Error> {
+    let token = row.get::<Option<String>>("lock_token")?.map(SecretString::from);
+    Ok(match (row.get::<String>("lock")?.as_str(), token) {
         ("asking", _) => Hold::Asking,
-        ("held", Some(token)) => Hold::Held {
-            token: SecretString::from(token),
-            since: row.try_get::<Option<i64>, _>("lock_at")?.unwrap_or(0),
-        },
+        ("held", Some(token)) => Hold::Held { token, since: row.get::<Option<i64>>("lock_at")?.unwrap_or(0) },
         _ => Hold::None,
-    };
-    let result: Option<String> = row.try_get("result")?;
-    let profile: String = row.try_get("profile")?;
-    let profile: Profile = profile.parse().map_err(|error| Error::Decode(Box::new(error)))?;
-    Ok(Run {
-        id: RunId(row.try_get("run_id")?),
-        rule: row.try_get("rule")?,
-        key: FileKey::new(profile, NodeId::new(row.try_get::<String, _>("node")?)),
-        path: row.try_get("path")?,
-        content_hash: row.try_get("content_hash")?,
-        version: row.try_get("version")?,
-        bytes: row.try_get::<i64, _>("bytes")?.try_into().unwrap_or(0),
-        file_id: row.try_get("file_id")?,
-        vector_store: row.try_get("vector_store")?,
-        definition: row.try_get("definition")?,
-        state,
-        outcome: outcome.as_deref().and_then(Outcome::parse),
-        reason: row.try_get("reason")?,
-        held_until: row.try_get("held_until")?,
-        cancel: row.try_get::<i64, _>("cancel")? != 0,
-        conversation: row.try_get("conversation")?,
-        response: row.try_get("response")?,
-        live: row.try_get::<i64, _>("live")? != 0,
-        tries: row.try_get::<i64, _>("tries")?.try_into().unwrap_or(u16::MAX),
-        begun_at: row.try_get("begun_at")?,
-        lock,
-        result: result
-            .map(|text| serde_json::from_str(&text).map_err(|error| Error::Decode(error.into())))
-            .transpose()?,
-        created_at: row.try_get("created_at")?,
-        answered_at: row.try_get("answered_at")?,
-        ended_at: row.try_get("ended_at")?,
     })
 }
 
-fn state(text: &str) -> Result<State, Error> {
-    State::parse(text).ok_or_else(|| Error::Decode(format!("a run in the unknown state `{text}`").into()))
-}
-
-/// Whether another run of ours has, or asks for, the lock on the file.
-pub async fn locked_by_other(connection: &mut Connection, run: &Run) -> Result<bool, Error> {
-    let other: Option<i64> =
-        sqlx::query_scalar("SELECT run_id FROM run WHERE source_id = $1 AND run_id <> $2 AND lock <> 'none'")
-            .bind(run.key.to_string())
-            .bind(run.id.0)
-            .fetch_optional(connection)
-            .await?;
-    Ok(other.is_some())
+/// Whether another run of ours than `run` has, or asks for, the lock on the file.
+pub fn locked_by_other(connection: &mut Connection, key: &FileKey, run: RunId) -> Result<bool, Error> {
+    connection.one(LOCKED_BY_OTHER, params![key.to_string(), run.0])
 }
 
 /// Whether a run of ours has, or asks for, the lock on the file.
-pub async fn is_locked(connection: &mut Connection, key: &FileKey) -> Result<bool, Error> {
-    let run: Option<i64> =
-        sqlx::query_scalar("SELECT run_id FROM run WHERE source_id = $1 AND lock <> 'none'")
-            .bind(key.to_string())
-            .fetch_optional(connection)
-            .await?;
-    Ok(run.is_some())
+pub fn is_locked(connection: &mut Connection, key: &FileKey) -> Result<bool, Error> {
+    connection.one(IS_LOCKED, params![key.to_string()])
 }
 
 /// When the runs of `rule` were begun since `since`, oldest first; only those over `key`, when it is given.
-pub async fn begun_since(
+pub fn begun_since(
     connection: &mut Connection,
     (rule, key): (&str, Option<&FileKey>),
     since: i64,
 ) -> Result<Vec<i64>, Error> {
-    sqlx::query_scalar(BEGUN_SINCE)
-        .bind(rule)
-        .bind(since)
-        .bind(key.map(ToString::to_string))
-        .fetch_all(connection)
-        .await
+    connection.all(BEGUN_SINCE, params![rule, since, key.map(ToString::to_string)])
 }
-
-const BEGUN_SINCE: &str = "
-    SELECT begun_at FROM run
-    WHERE rule = $1 AND begun_at > $2 AND ($3 IS NULL OR source_id = $3)
-    ORDER BY begun_at";
 
 /// Wants an ended run once more, unless it has a result; its tries count anew. A result that only could not be written
 /// down is delivered again.
-pub async fn want_again(connection: &mut Connection, run: &Run, now: i64) -> Result<bool, Error> {
+pub fn want_again(connection: &mut Connection, run: &Run, now: i64) -> Result<bool, Error> {
     if run.state == State::Ended
         && run.outcome == Some(Outcome::Failed)
         && let Some(outcome) = run.judged()
     {
-        Change::Redeliver(outcome).write(connection, run.id, now).await?;
+        Change::Redeliver(outcome).write(connection, run.id, now)?;
         return Ok(true);
     }
-    let wanted = sqlx::query(WANT_AGAIN).bind(run.id.0).bind(now).execute(connection).await?;
-    Ok(wanted.rows_affected() == 1)
+    Ok(connection.run(WANT_AGAIN, params![run.id.0, now])? == 1)
 }
-
-const WANT_AGAIN: &str = "
-    UPDATE run SET state = 'wanted', outcome = NULL, reason = NULL, held_until = NULL, cancel = 0, conversation = NULL, response = NULL,
-                   live = 0, tries = 0, result = NULL, ended_at = NULL, updated_at = $2
-    WHERE run_id = $1 AND state = 'ended' AND outcome NOT IN ('completed', 'needs_review')";
 
 /// Wants an ended run once more, in place of the result that it may have.
-pub async fn want_anew(connection: &mut Connection, id: RunId, now: i64) -> Result<(), Error> {
-    sqlx::query(WANT_ANEW).bind(id.0).bind(now).execute(connection).await?;
-    Ok(())
+pub fn want_anew(connection: &mut Connection, id: RunId, now: i64) -> Result<(), Error> {
+    connection.run(WANT_ANEW, params![id.0, now]).map(drop)
 }
 
-const WANT_ANEW: &str = "
-    UPDATE run SET state = 'wanted', outcome = NULL, reason = NULL, held_until = NULL, cancel = 0, conversation = NULL, response = NULL,
-                   live = 0, tries = 0, result = NULL, ended_at = NULL, updated_at = $2
-    WHERE run_id = $1 AND state = 'ended'";
-
 /// Asks for the end of a run that goes on. False when it has ended.
-pub async fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, Error> {
-    let asked = sqlx::query(
-        "UPDATE run SET cancel = 1, updated_at = $2 WHERE run_id = $1 AND state NOT IN ('ending', 'ended')",
-    )
-    .bind(id.0)
-    .bind(now)
-    .execute(connection)
-    .await?;
-    Ok(asked.rows_affected() == 1)
+pub fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, Error> {
+    Ok(connection.run(CANCEL, params![id.0, now])? == 1)
 }
 
 /// How quiet a rule is: how many of its runs go on, and when one last ended. A run that is held does not go on.
-pub async fn quiet(connection: &mut Connection, rule: &str) -> Result<(i64, Option<i64>), Error> {
-    sqlx::query_as(QUIET).bind(rule).fetch_one(connection).await
+pub fn quiet(connection: &mut Connection, rule: &str) -> Result<(i64, Option<i64>), Error> {
+    connection.one(QUIET, params![rule])
 }
 
-const QUIET: &str = "
-    SELECT count(*) FILTER (WHERE state <> 'ended' AND NOT (state = 'wanted' AND reason IS NOT NULL)), max(ended_at)
-    FROM run WHERE rule = $1";
-
 /// The mean use of tokens by the runs of a rule that ended: input, output, and over how many.
-pub async fn mean_tokens(
+pub fn mean_tokens(
     connection: &mut Connection,
     rule: &str,
 ) -> Result<(Option<f64>, Option<f64>, i64), Error> {
-    sqlx::query_as(
-        "SELECT avg(input_tokens), avg(output_tokens), count(input_tokens) FROM run WHERE rule = $1 AND input_tokens > 0",
-    )
-    .bind(rule)
-    .fetch_one(connection)
-    .await
+    connection.one(MEAN_TOKENS, params![rule])
+}
+
+statements! {
+    ADD = "
+        INSERT INTO run (rule, source_id, profile, node, path, content_hash, version, bytes, file_id, vector_store,
+                         definition, engine, model, state, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'wanted', $14, $14)
+        ON CONFLICT DO NOTHING
+        RETURNING run_id";
+    OF_FILE = "SELECT * FROM run WHERE source_id = $1 AND rule = $2 ORDER BY run_id";
+    GET = "SELECT * FROM run WHERE run_id = $1";
+    OF_RESPONSE = "SELECT * FROM run WHERE response = $1";
+    LOCKED_BY_OTHER = "SELECT EXISTS (SELECT 1 FROM run WHERE source_id = $1 AND run_id <> $2 AND lock <> 'none')";
+    IS_LOCKED = "SELECT EXISTS (SELECT 1 FROM run WHERE source_id = $1 AND lock <> 'none')";
+    BEGUN_SINCE = "
+        SELECT begun_at FROM run
+        WHERE rule = $1 AND begun_at > $2 AND ($3 IS NULL OR source_id = $3)
+        ORDER BY begun_at";
+    WANT_AGAIN = "
+        UPDATE run SET state = 'wanted', outcome = NULL, reason = NULL, held_until = NULL, cancel = 0, conversation = NULL, response = NULL,
+                       live = 0, tries = 0, result = NULL, ended_at = NULL, updated_at = $2
+        WHERE run_id = $1 AND state = 'ended' AND outcome NOT IN ('completed', 'needs_review')";
+    WANT_ANEW = "
+        UPDATE run SET state = 'wanted', outcome = NULL, reason = NULL, held_until = NULL, cancel = 0, conversation = NULL, response = NULL,
+                       live = 0, tries = 0, result = NULL, ended_at = NULL, updated_at = $2
+        WHERE run_id = $1 AND state = 'ended'";
+    CANCEL = "
+        UPDATE run SET cancel = 1, updated_at = $2 WHERE run_id = $1 AND state NOT IN ('ending', 'ended')";
+    QUIET = "
+        SELECT count(*) FILTER (WHERE state <> 'ended' AND NOT (state = 'wanted' AND reason IS NOT NULL)), max(ended_at)
+        FROM run WHERE rule = $1";
+    MEAN_TOKENS = "
+        SELECT avg(input_tokens), avg(output_tokens), count(input_tokens) FROM run WHERE rule = $1 AND input_tokens > 0";
 }

@@ -1,15 +1,14 @@
 //! Runs as a person sees them.
 
 use serde::Serialize;
-use sqlx::FromRow;
 
 use super::super::row::RunId;
-use crate::database::{Connection, Error};
+use crate::database::{Connection, Error, from_row, params, statements};
 use crate::fastio::FileKey;
 use crate::job::Task;
 
 /// A run as a person sees it.
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize)]
 pub struct RunRow {
     pub run_id: i64,
     pub rule: String,
@@ -37,6 +36,32 @@ pub struct RunRow {
     pub ended_at: Option<i64>,
 }
 
+from_row!(RunRow {
+    run_id,
+    rule,
+    source_id,
+    path,
+    state,
+    outcome,
+    reason,
+    held_until,
+    engine,
+    model,
+    definition,
+    content_hash,
+    version,
+    conversation,
+    response,
+    tries,
+    lock,
+    input_tokens,
+    output_tokens,
+    created_at,
+    begun_at,
+    answered_at,
+    ended_at,
+});
+
 impl RunRow {
     /// How it stands, in one word.
     pub fn word(&self) -> &str {
@@ -60,54 +85,27 @@ impl RunRow {
 }
 
 /// The newest runs first; only those of `rule`, when it is given.
-pub async fn list(connection: &mut Connection, rule: Option<&str>, limit: u32) -> Result<Vec<RunRow>, Error> {
-    sqlx::query_as(LIST).bind(rule).bind(i64::from(limit)).fetch_all(connection).await
+pub fn list(connection: &mut Connection, rule: Option<&str>, limit: u32) -> Result<Vec<RunRow>, Error> {
+    connection.all(LIST, params![rule, limit])
 }
 
 /// Runs that have not ended.
-pub async fn unfinished(connection: &mut Connection, most: u32) -> Result<Vec<RunRow>, Error> {
-    sqlx::query_as(UNFINISHED).bind(i64::from(most)).fetch_all(connection).await
+pub fn unfinished(connection: &mut Connection, most: u32) -> Result<Vec<RunRow>, Error> {
+    connection.all(UNFINISHED, params![most])
 }
-
-const UNFINISHED: &str = "
-    SELECT run_id, rule, source_id, path, state, outcome, reason, held_until, engine, model, definition, content_hash,
-           version, conversation, response, tries, lock, input_tokens, output_tokens, created_at, begun_at, answered_at,
-           ended_at
-    FROM run WHERE state <> 'ended' ORDER BY run_id LIMIT $1";
 
 /// One run as a person sees it.
-pub async fn row(connection: &mut Connection, id: RunId) -> Result<Option<RunRow>, Error> {
-    sqlx::query_as(ROW).bind(id.0).fetch_optional(connection).await
+pub fn row(connection: &mut Connection, id: RunId) -> Result<Option<RunRow>, Error> {
+    connection.first(ROW, params![id.0])
 }
-
-const ROW: &str = "
-    SELECT run_id, rule, source_id, path, state, outcome, reason, held_until, engine, model, definition, content_hash, version,
-           conversation, response, tries, lock, input_tokens, output_tokens, created_at, begun_at, answered_at, ended_at
-    FROM run WHERE run_id = $1";
-
-const LIST: &str = "
-    SELECT run_id, rule, source_id, path, state, outcome, reason, held_until, engine, model, definition, content_hash, version,
-           conversation, response, tries, lock, input_tokens, output_tokens, created_at, begun_at, answered_at, ended_at
-    FROM run WHERE $1 IS NULL OR rule = $1
-    ORDER BY updated_at DESC, run_id DESC LIMIT $2";
 
 /// How many runs stand how, in the words of [`RunRow::word`]: the last one over each file, as long as that is there.
-pub async fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
-    sqlx::query_as(COUNTS).fetch_all(connection).await
+pub fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
+    connection.all(COUNTS, params![])
 }
 
-const COUNTS: &str = "
-    SELECT CASE WHEN state = 'ended' THEN outcome WHEN held_until IS NOT NULL THEN 'held' ELSE state END AS word, count(*)
-    FROM run
-    WHERE state <> 'ended'
-       OR (outcome IN ('completed', 'superseded', 'cancelled') OR NOT EXISTS (
-               SELECT 1 FROM file WHERE file.source_id = run.source_id AND file.state = 'gone'))
-          AND NOT EXISTS (SELECT 1 FROM run AS newer
-                          WHERE newer.source_id = run.source_id AND newer.rule = run.rule AND newer.run_id > run.run_id)
-    GROUP BY word ORDER BY word";
-
 /// Runs that one limit keeps waiting.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HeldRow {
     pub rule: String,
     pub reason: String,
@@ -116,17 +114,45 @@ pub struct HeldRow {
     pub until: Option<i64>,
 }
 
+from_row!(HeldRow { rule, reason, runs, until });
+
 /// What is held, by rule and reason, the largest first.
-pub async fn held(connection: &mut Connection, most: u32) -> Result<Vec<HeldRow>, Error> {
-    sqlx::query_as(HELD).bind(i64::from(most)).fetch_all(connection).await
+pub fn held(connection: &mut Connection, most: u32) -> Result<Vec<HeldRow>, Error> {
+    connection.all(HELD, params![most])
 }
 
-const HELD: &str = "
-    SELECT rule, coalesce(reason, '') AS reason, count(*) AS runs, min(held_until) AS until
-    FROM run
-    WHERE (state <> 'ended' AND held_until IS NOT NULL)
-       OR (state = 'ended' AND outcome = 'held'
-           AND NOT EXISTS (SELECT 1 FROM run AS newer
-                           WHERE newer.source_id = run.source_id AND newer.rule = run.rule AND newer.run_id > run.run_id)
-           AND NOT EXISTS (SELECT 1 FROM file WHERE file.source_id = run.source_id AND file.state = 'gone'))
-    GROUP BY rule, reason ORDER BY runs DESC, rule, reason LIMIT $1";
+/// What is read of a run: all but its result, which may be large.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT run_id, rule, source_id, path, state, outcome, reason, held_until, engine, model, definition, ",
+            "content_hash, version, conversation, response, tries, lock, input_tokens, output_tokens, created_at, ",
+            "begun_at, answered_at, ended_at FROM run ",
+            $rest
+        )
+    };
+}
+
+statements! {
+    UNFINISHED = select!("WHERE state <> 'ended' ORDER BY run_id LIMIT $1");
+    ROW = select!("WHERE run_id = $1");
+    LIST = select!("WHERE $1 IS NULL OR rule = $1 ORDER BY updated_at DESC, run_id DESC LIMIT $2");
+    COUNTS = "
+        SELECT CASE WHEN state = 'ended' THEN outcome WHEN held_until IS NOT NULL THEN 'held' ELSE state END AS word, count(*)
+        FROM run
+        WHERE state <> 'ended'
+           OR (outcome IN ('completed', 'superseded', 'cancelled') OR NOT EXISTS (
+                   SELECT 1 FROM file WHERE file.source_id = run.source_id AND file.state = 'gone'))
+              AND NOT EXISTS (SELECT 1 FROM run AS newer
+                              WHERE newer.source_id = run.source_id AND newer.rule = run.rule AND newer.run_id > run.run_id)
+        GROUP BY word ORDER BY word";
+    HELD = "
+        SELECT rule, coalesce(reason, '') AS reason, count(*) AS runs, min(held_until) AS until
+        FROM run
+        WHERE (state <> 'ended' AND held_until IS NOT NULL)
+           OR (state = 'ended' AND outcome = 'held'
+               AND NOT EXISTS (SELECT 1 FROM run AS newer
+                               WHERE newer.source_id = run.source_id AND newer.rule = run.rule AND newer.run_id > run.run_id)
+               AND NOT EXISTS (SELECT 1 FROM file WHERE file.source_id = run.source_id AND file.state = 'gone'))
+        GROUP BY rule, reason ORDER BY runs DESC, rule, reason LIMIT $1";
+}

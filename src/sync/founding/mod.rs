@@ -137,15 +137,14 @@ impl Founding {
         if self.founded.load(Ordering::Relaxed) {
             return Ok(true);
         }
-        let founded = store::is_founded(&mut *self.database.read().acquire().await?).await?;
+        let founded = self.database.read(store::is_founded).await?;
         self.founded.store(founded, Ordering::Relaxed);
         Ok(founded)
     }
 
     async fn found(&self, how: How) -> Result<(), database::Error> {
-        let mut transaction = self.database.begin().await?;
-        store::found(&mut transaction, how, self.clock.now()).await?;
-        transaction.commit().await?;
+        let now = self.clock.now();
+        self.database.write(move |tx| store::found(tx, how, now)).await?;
         self.founded.store(true, Ordering::Relaxed);
         Ok(())
     }

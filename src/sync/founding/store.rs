@@ -1,6 +1,6 @@
 //! The statements on `founding`.
 
-use crate::database::{Connection, Error};
+use crate::database::{Connection, Error, params, statements};
 
 /// How a database came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,18 +23,17 @@ impl How {
     }
 }
 
-pub async fn is_founded(connection: &mut Connection) -> Result<bool, Error> {
-    let founded: Option<i64> =
-        sqlx::query_scalar("SELECT founded_at FROM founding").fetch_optional(connection).await?;
-    Ok(founded.is_some())
+pub fn is_founded(connection: &mut Connection) -> Result<bool, Error> {
+    Ok(connection.first::<i64>(FOUNDED, &[])?.is_some())
 }
 
 /// Writes down how the database came to be, once.
-pub async fn found(connection: &mut Connection, how: How, now: i64) -> Result<(), Error> {
-    sqlx::query("INSERT INTO founding (founding, how, founded_at) VALUES (1, $1, $2) ON CONFLICT DO NOTHING")
-        .bind(how.as_str())
-        .bind(now)
-        .execute(connection)
-        .await?;
+pub fn found(connection: &mut Connection, how: How, now: i64) -> Result<(), Error> {
+    connection.run(FOUND, params![how.as_str(), now])?;
     Ok(())
+}
+
+statements! {
+    FOUNDED = "SELECT founded_at FROM founding";
+    FOUND = "INSERT INTO founding (founding, how, founded_at) VALUES (1, $1, $2) ON CONFLICT DO NOTHING";
 }

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use sqlx::FromRow;
-
 use super::{CopyRow, Cursor, Facts, Filter, Place, Row, Standing};
-use crate::database::{Connection, Error};
+use crate::database::{Connection, Error, FromRow, Sql, from_row, params, statements};
 use crate::job::FILE_JOBS;
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::Waiting;
@@ -22,7 +20,7 @@ pub struct Page {
 }
 
 /// What a file's row, its job and its copies say, in one row for each copy.
-#[derive(Debug, FromRow)]
+#[derive(Debug)]
 struct Line {
     source_id: String,
     path: Option<String>,
@@ -54,6 +52,38 @@ struct Line {
     filename: Option<String>,
     bytes: Option<i64>,
 }
+
+from_row!(Line {
+    source_id,
+    path,
+    state,
+    reason,
+    rules,
+    profile,
+    ancestors,
+    version,
+    hash,
+    size,
+    modified_at,
+    seen_at,
+    job_id,
+    job_state,
+    job_reason,
+    job_needs,
+    job_since,
+    searchable,
+    same,
+    standing,
+    vector_store,
+    copy_state,
+    copy_since,
+    copy_version,
+    copy_hash,
+    content_hash,
+    file_id,
+    filename,
+    bytes,
+});
 
 /// Whether a copy is of what the file is now, as [`crate::sync::copy::Source::same_content`] decides it.
 macro_rules! same_content {
@@ -121,26 +151,6 @@ macro_rules! wanted {
     };
 }
 
-const PAGE: &str = concat!(
-    "SELECT p.*, c.vector_store, c.state AS copy_state, c.since AS copy_since, c.version AS copy_version,
-            c.hash AS copy_hash, c.content_hash, c.file_id, c.filename, c.bytes
-     FROM (SELECT * FROM (",
-    files!(),
-    "      WHERE (f.path, f.source_id) > ($1, $2)) AS listed WHERE ",
-    wanted!(),
-    "      ORDER BY path, source_id LIMIT $10) AS p
-     LEFT JOIN copy AS c ON c.source_id = p.source_id
-     ORDER BY p.path, p.source_id, c.id"
-);
-
-const COUNT: &str = concat!(
-    "SELECT count(*) FROM (SELECT 1 FROM (",
-    files!(),
-    " WHERE (f.path, f.source_id) > ($1, $2)) AS listed WHERE ",
-    wanted!(),
-    ")"
-);
-
 /// Files that only a job knows of, by their id: $1 and $2 bound their keys, $3 is the id asked for.
 macro_rules! unseen {
     () => {
@@ -150,34 +160,47 @@ macro_rules! unseen {
     };
 }
 
-const UNSEEN: &str = concat!(
-    "SELECT id AS job_id, key, state, reason, needs, created_at ",
-    unseen!(),
-    " ORDER BY j.key LIMIT $4"
-);
-
-const UNSEEN_COUNT: &str = concat!("SELECT count(*) ", unseen!());
+statements! {
+    PAGE = concat!(
+        "SELECT p.*, c.vector_store, c.state AS copy_state, c.since AS copy_since, c.version AS copy_version,
+                c.hash AS copy_hash, c.content_hash, c.file_id, c.filename, c.bytes
+         FROM (SELECT * FROM (",
+        files!(),
+        "      WHERE (f.path, f.source_id) > ($1, $2)) AS listed WHERE ",
+        wanted!(),
+        "      ORDER BY path, source_id LIMIT $10) AS p
+         LEFT JOIN copy AS c ON c.source_id = p.source_id
+         ORDER BY p.path, p.source_id, c.id"
+    );
+    COUNT = concat!(
+        "SELECT count(*) FROM (SELECT 1 FROM (",
+        files!(),
+        " WHERE (f.path, f.source_id) > ($1, $2)) AS listed WHERE ",
+        wanted!(),
+        ")"
+    );
+    UNSEEN = concat!(
+        "SELECT id AS job_id, key, state, reason, needs, created_at ",
+        unseen!(),
+        " ORDER BY j.key LIMIT $4"
+    );
+    UNSEEN_COUNT = concat!("SELECT count(*) ", unseen!());
+}
 
 /// The files behind `after` in the order of their paths; those whose path nobody knows yet come first.
-pub async fn page(
-    connection: &mut Connection,
-    filter: &Filter,
-    after: &Cursor,
-    limit: u32,
-) -> Result<Page, Error> {
-    let pauses = queue::store::pauses(&mut *connection).await?;
+pub fn page(connection: &mut Connection, filter: &Filter, after: &Cursor, limit: u32) -> Result<Page, Error> {
+    let pauses = queue::store::pauses(connection)?;
     let mut page = Page::default();
     if after.path.is_empty() {
-        let unseen = unseen(&mut *connection, filter, (&after.source_id, limit)).await?;
+        let unseen = unseen(connection, filter, (&after.source_id, limit))?;
         page.rows.extend(unseen.into_iter().map(|job| unseen_row(job, &pauses)));
     }
     let begun = page.rows.len();
     let room = limit.saturating_sub(u32::try_from(begun).unwrap_or(u32::MAX));
     if room > 0 {
         let after = if begun > 0 { &Cursor::default() } else { after };
-        let query = bind(sqlx::query_as::<_, Line>(PAGE), filter, after);
-        let lines = query.bind(i64::from(room)).fetch_all(&mut *connection).await?;
-        let folders = folder_jobs(&mut *connection, &lines).await?;
+        let lines: Vec<Line> = Part { filter, after, most: room }.rows(connection, PAGE)?;
+        let folders = folder_jobs(connection, &lines)?;
         page.rows.extend(lines.into_iter().map(|line| line.row(&folders, &pauses)));
     }
     let is_full = files(&page.rows) >= usize::try_from(limit).unwrap_or(usize::MAX);
@@ -199,38 +222,45 @@ fn files(rows: &[Row]) -> usize {
 }
 
 /// How many files there are.
-pub async fn count(connection: &mut Connection, filter: &Filter) -> Result<i64, Error> {
+pub fn count(connection: &mut Connection, filter: &Filter) -> Result<i64, Error> {
     let unseen: i64 = match keys(filter, "") {
         None => 0,
         Some((from, to)) => {
-            sqlx::query_scalar(UNSEEN_COUNT)
-                .bind(from)
-                .bind(to)
-                .bind(filter.place.as_ref().map(Place::node))
-                .fetch_one(&mut *connection)
-                .await?
+            connection.one(UNSEEN_COUNT, params![from, to, filter.place.as_ref().map(Place::node)])?
         }
     };
     let start = Cursor::default();
-    let query = bind(sqlx::query_as::<_, (i64,)>(COUNT), filter, &start);
-    let (seen,) = query.fetch_one(&mut *connection).await?;
-    Ok(unseen + seen)
+    let seen: Vec<i64> = Part { filter, after: &start, most: 0 }.rows(connection, COUNT)?;
+    Ok(unseen + seen.into_iter().sum::<i64>())
 }
 
-type Query<'q, T> = sqlx::query::QueryAs<'q, sqlx::Sqlite, T, <sqlx::Sqlite as sqlx::Database>::Arguments>;
+/// What is asked of the files that have been looked at.
+struct Part<'a> {
+    filter: &'a Filter,
+    after: &'a Cursor,
+    most: u32,
+}
 
-fn bind<'q, T>(query: Query<'q, T>, filter: &'q Filter, after: &'q Cursor) -> Query<'q, T> {
-    let place = filter.place.as_ref();
-    query
-        .bind(&after.path)
-        .bind(&after.source_id)
-        .bind(filter.standing.map(Standing::as_str))
-        .bind(filter.gone)
-        .bind(filter.rule.as_ref().map(|(name, _)| name))
-        .bind(place.map(Place::path))
-        .bind(place.and_then(Place::globs))
-        .bind(place.map(|place| &place.text))
-        .bind(place.map(Place::node))
+impl Part<'_> {
+    fn rows<T: FromRow>(&self, connection: &mut Connection, statement: Sql) -> Result<Vec<T>, Error> {
+        let Part { filter, after, most } = self;
+        let place = filter.place.as_ref();
+        connection.all(
+            statement,
+            params![
+                after.path,
+                after.source_id,
+                filter.standing.map(Standing::as_str),
+                filter.gone,
+                filter.rule.as_ref().map(|(name, _)| name),
+                place.map(Place::path),
+                place.and_then(Place::globs),
+                place.map(|place| &place.text),
+                place.map(Place::node),
+                most,
+            ],
+        )
+    }
 }
 
 /// The keys of jobs for files that may be asked for and that no rule has been found for yet.
@@ -246,19 +276,13 @@ fn keys(filter: &Filter, after: &str) -> Option<(String, String)> {
     Some((from, end))
 }
 
-async fn unseen(
+fn unseen(
     connection: &mut Connection,
     filter: &Filter,
     (after, limit): (&str, u32),
 ) -> Result<Vec<Waiting>, Error> {
     let Some((from, to)) = keys(filter, after) else { return Ok(Vec::new()) };
-    sqlx::query_as(UNSEEN)
-        .bind(from)
-        .bind(to)
-        .bind(filter.place.as_ref().map(Place::node))
-        .bind(i64::from(limit))
-        .fetch_all(connection)
-        .await
+    connection.all(UNSEEN, params![from, to, filter.place.as_ref().map(Place::node), limit])
 }
 
 fn unseen_row(job: Waiting, pauses: &[PauseRow]) -> Row {
@@ -290,11 +314,11 @@ fn unseen_row(job: Waiting, pauses: &[PauseRow]) -> Row {
 }
 
 /// The jobs for the folders that these files are in, by their keys: what is in such a folder may have changed.
-async fn folder_jobs(connection: &mut Connection, lines: &[Line]) -> Result<HashMap<String, Waiting>, Error> {
+fn folder_jobs(connection: &mut Connection, lines: &[Line]) -> Result<HashMap<String, Waiting>, Error> {
     let mut keys: Vec<String> = lines.iter().flat_map(Line::folder_keys).collect();
     keys.sort_unstable();
     keys.dedup();
-    presence::waiting(connection, &keys).await
+    presence::waiting(connection, &keys)
 }
 
 impl Line {

@@ -33,7 +33,7 @@ async fn the_bytes_go_through_whole_and_their_hash_is_told() {
 #[tokio::test]
 async fn the_last_piece_waits_for_the_proof() {
     let body = stream::iter(["hel", "lo"].map(|piece| Ok(Bytes::from_static(piece.as_bytes())))).boxed();
-    let record: Record = Box::new(|_| async { Err(database::Error::PoolClosed) }.boxed());
+    let record: Record = Box::new(|_| async { Err(database::Error::passing("a full disk")) }.boxed());
     let (stream, outcome) = relay(body, (&source(5, None), Content::Text), record);
     let mut stream = Box::pin(stream);
     assert_eq!(stream.next().await.unwrap().unwrap(), "hel");

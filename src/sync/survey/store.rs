@@ -3,15 +3,15 @@
 
 use std::collections::HashMap;
 
-use sqlx::{FromRow, Row};
+use serde::Serialize;
 
-use crate::database::{Connection, Error};
+use crate::database::{Connection, Error, from_row, params, statements};
 use crate::openai::{Attributes, FileId, VectorStoreId};
 use crate::sync::copy::{Copy, CopyId, Source};
-use crate::sync::store::{copy, hash_text, json, parse_hash, size};
+use crate::sync::store::{bytes, hash_text, json, source};
 
 /// A row of `file`.
-#[derive(Debug, Clone, PartialEq, FromRow)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FileRow {
     pub source_id: String,
     pub profile: String,
@@ -20,10 +20,7 @@ pub struct FileRow {
     pub path: String,
     /// The rules that cover it, comma-separated.
     pub rules: String,
-    version: Option<String>,
-    hash: Option<String>,
-    size: i64,
-    modified_at: Option<i64>,
+    pub source: Source,
     /// The content that OpenAI could not index.
     pub refused: Option<String>,
     /// When a job last looked.
@@ -32,16 +29,20 @@ pub struct FileRow {
     ancestors: String,
 }
 
-impl FileRow {
-    pub fn source(&self) -> Source {
-        Source {
-            version: self.version.clone().map(crate::fastio::VersionId),
-            hash: self.hash.as_deref().and_then(parse_hash),
-            size: u64::try_from(self.size).unwrap_or(0),
-            modified_at: self.modified_at,
-        }
-    }
+from_row!(row => FileRow {
+    source_id,
+    profile,
+    node,
+    state,
+    path,
+    rules,
+    source: source(row, ["version", "hash", "size", "modified_at"])?,
+    refused,
+    seen_at,
+    ancestors,
+});
 
+impl FileRow {
     /// Whether a job has looked at the file, rather than a rebuild guessed it from a copy.
     pub fn was_seen(&self) -> bool {
         !self.ancestors.is_empty()
@@ -49,73 +50,53 @@ impl FileRow {
 }
 
 /// The rows of these files, by their id.
-pub async fn files(
-    connection: &mut Connection,
-    source_ids: &[&str],
-) -> Result<HashMap<String, FileRow>, Error> {
-    let rows: Vec<FileRow> =
-        sqlx::query_as("SELECT * FROM file WHERE source_id IN (SELECT value FROM json_each($1))")
-            .bind(list(source_ids))
-            .fetch_all(connection)
-            .await?;
+pub fn files(connection: &mut Connection, source_ids: &[String]) -> Result<HashMap<String, FileRow>, Error> {
+    let rows: Vec<FileRow> = connection.all(FILES, params![list(source_ids)])?;
     Ok(rows.into_iter().map(|row| (row.source_id.clone(), row)).collect())
 }
 
+/// A copy, with its file's id.
+struct Held {
+    source_id: String,
+    copy: Copy,
+}
+
+from_row!(row => Held { source_id, copy: Copy::from_row(row)? });
+
 /// The copies of these files, by the file's id.
-pub async fn copies(
+pub fn copies(
     connection: &mut Connection,
-    source_ids: &[&str],
+    source_ids: &[String],
 ) -> Result<HashMap<String, Vec<Copy>>, Error> {
-    let rows =
-        sqlx::query("SELECT * FROM copy WHERE source_id IN (SELECT value FROM json_each($1)) ORDER BY id")
-            .bind(list(source_ids))
-            .fetch_all(connection)
-            .await?;
     let mut copies: HashMap<String, Vec<Copy>> = HashMap::new();
-    for row in rows {
-        copies.entry(row.try_get("source_id")?).or_default().push(copy(&row)?);
+    for Held { source_id, copy } in connection.all(COPIES, params![list(source_ids)])? {
+        copies.entry(source_id).or_default().push(copy);
     }
     Ok(copies)
 }
 
 /// The copies that these File objects are, each with its file's id.
-pub async fn copies_by_object(
+pub fn copies_by_object(
     connection: &mut Connection,
-    file_ids: &[&str],
+    file_ids: &[FileId],
 ) -> Result<HashMap<FileId, (String, Copy)>, Error> {
-    let rows = sqlx::query("SELECT * FROM copy WHERE file_id IN (SELECT value FROM json_each($1))")
-        .bind(list(file_ids))
-        .fetch_all(connection)
-        .await?;
-    let mut copies = HashMap::new();
-    for row in rows {
-        let file_id: String = row.try_get("file_id")?;
-        copies.insert(FileId(file_id), (row.try_get("source_id")?, copy(&row)?));
-    }
-    Ok(copies)
+    let ids: Vec<&str> = file_ids.iter().map(|id| id.0.as_str()).collect();
+    let held: Vec<Held> = connection.all(COPIES_BY_OBJECT, params![list(&ids)])?;
+    let copies = held
+        .into_iter()
+        .filter_map(|Held { source_id, copy }| Some((copy.file_id.clone()?, (source_id, copy))));
+    Ok(copies.collect())
 }
 
 /// The next ids, in their order, of files that we take for present or hold a copy of.
-pub async fn page(connection: &mut Connection, after: &str, limit: u32) -> Result<Vec<String>, Error> {
-    sqlx::query_scalar(PAGE).bind(after).bind(i64::from(limit)).fetch_all(connection).await
+pub fn page(connection: &mut Connection, after: &str, limit: u32) -> Result<Vec<String>, Error> {
+    connection.all(PAGE, params![after, limit])
 }
-
-const PAGE: &str = "
-    SELECT source_id FROM file WHERE source_id > $1 AND state <> 'gone'
-    UNION
-    SELECT source_id FROM copy WHERE source_id > $1
-    ORDER BY source_id LIMIT $2";
 
 /// How many files with copies there are under each set of rules, comma-separated.
-pub async fn held_by_rules(connection: &mut Connection) -> Result<Vec<(String, u64)>, Error> {
-    let counts: Vec<(String, i64)> = sqlx::query_as(HELD_BY_RULES).fetch_all(connection).await?;
-    Ok(counts.into_iter().map(|(rules, count)| (rules, u64::try_from(count).unwrap_or(0))).collect())
+pub fn held_by_rules(connection: &mut Connection) -> Result<Vec<(String, u64)>, Error> {
+    connection.all(HELD_BY_RULES, &[])
 }
-
-const HELD_BY_RULES: &str = "
-    SELECT rules, COUNT(*) FROM file
-    WHERE EXISTS (SELECT 1 FROM copy WHERE copy.source_id = file.source_id)
-    GROUP BY rules";
 
 /// A copy that we take for searchable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,75 +107,45 @@ pub struct Indexed {
     pub file_id: FileId,
 }
 
+from_row!(row => Indexed {
+    copy: CopyId(row.get("id")?),
+    source_id,
+    store: VectorStoreId(row.get("vector_store")?),
+    file_id: FileId(row.get("file_id")?),
+});
+
 /// The next copies after `after` that have been searchable since before `before`, in the order of their making.
-pub async fn indexed(
+pub fn indexed(
     connection: &mut Connection,
     (after, before): (CopyId, i64),
     limit: u32,
 ) -> Result<Vec<Indexed>, Error> {
-    let rows: Vec<(i64, String, String, String)> = sqlx::query_as(INDEXED)
-        .bind(after.0)
-        .bind(before)
-        .bind(i64::from(limit))
-        .fetch_all(connection)
-        .await?;
-    let copy = |(id, source_id, store, file_id)| Indexed {
-        copy: CopyId(id),
-        source_id,
-        store: VectorStoreId(store),
-        file_id: FileId(file_id),
-    };
-    Ok(rows.into_iter().map(copy).collect())
+    connection.all(INDEXED, params![after.0, before, limit])
 }
 
-const INDEXED: &str = "
-    SELECT id, source_id, vector_store, file_id FROM copy
-    WHERE id > $1 AND state = 'indexed' AND since < $2
-    ORDER BY id LIMIT $3";
-
 /// The vector stores that copies are in, whether a rule still names them or not.
-pub async fn stores(connection: &mut Connection) -> Result<Vec<VectorStoreId>, Error> {
-    let ids: Vec<String> =
-        sqlx::query_scalar("SELECT DISTINCT vector_store FROM copy ORDER BY 1").fetch_all(connection).await?;
+pub fn stores(connection: &mut Connection) -> Result<Vec<VectorStoreId>, Error> {
+    let ids: Vec<String> = connection.all(STORES, &[])?;
     Ok(ids.into_iter().map(VectorStoreId).collect())
 }
 
-/// The store that was made under `name`, if it was.
-pub async fn made(connection: &mut Connection, name: &str) -> Result<Option<VectorStoreId>, Error> {
-    let id: Option<Option<String>> =
-        sqlx::query_scalar("SELECT vector_store_id FROM vector_store WHERE name = $1")
-            .bind(name)
-            .fetch_optional(connection)
-            .await?;
-    Ok(id.flatten().map(VectorStoreId))
-}
+/// The store that was made under a name, if it was.
+pub use crate::sync::store::store_named as made;
 
 /// The intents that were carried out, each with the store that is on record for it.
-pub async fn intents(connection: &mut Connection) -> Result<HashMap<String, VectorStoreId>, Error> {
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT intent, vector_store_id FROM vector_store WHERE vector_store_id IS NOT NULL")
-            .fetch_all(connection)
-            .await?;
+pub fn intents(connection: &mut Connection) -> Result<HashMap<String, VectorStoreId>, Error> {
+    let rows: Vec<(String, String)> = connection.all(INTENTS, &[])?;
     Ok(rows.into_iter().map(|(intent, id)| (intent, VectorStoreId(id))).collect())
 }
 
 /// Writes down a store that was found to be the one made under `name`.
-pub async fn remake(
+pub fn remake(
     connection: &mut Connection,
     (name, intent): (&str, &str),
     id: &VectorStoreId,
     now: i64,
 ) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO vector_store (name, intent, vector_store_id, created_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (name) DO UPDATE SET intent = excluded.intent, vector_store_id = excluded.vector_store_id",
-    )
-    .bind(name)
-    .bind(intent)
-    .bind(&id.0)
-    .bind(now)
-    .execute(connection)
-    .await?;
+    connection.run(REMAKE, params![name, intent, id.0, now])?;
     Ok(())
 }
 
@@ -219,164 +170,160 @@ pub struct Adopted {
 }
 
 /// Takes a copy into the tables, and its file when that is not known. False when the copy was there already.
-pub async fn adopt(connection: &mut Connection, adopted: &Adopted, now: i64) -> Result<bool, Error> {
-    let attributes = adopted.attributes.as_ref().map(json).transpose()?;
-    let inserted = sqlx::query(ADOPT)
-        .bind(&adopted.source_id)
-        .bind(&adopted.store.0)
-        .bind(adopted.state)
-        .bind(adopted.source.version.as_ref().map(|version| &version.0))
-        .bind(adopted.source.hash.as_ref().map(hash_text))
-        .bind(size(adopted.source.size))
-        .bind(adopted.source.modified_at)
-        .bind(&adopted.content_hash)
-        .bind(&adopted.filename)
-        .bind(size(adopted.bytes))
-        .bind(&adopted.file_id.0)
-        .bind(attributes)
-        .bind(now)
-        .execute(&mut *connection)
-        .await?
-        .rows_affected();
-    sqlx::query(ADOPT_FILE)
-        .bind(&adopted.source_id)
-        .bind(&adopted.profile)
-        .bind(&adopted.node)
-        .bind(&adopted.path)
-        .bind(&adopted.rule)
-        .bind(adopted.source.version.as_ref().map(|version| &version.0))
-        .bind(size(adopted.source.size))
-        .bind(adopted.source.modified_at)
-        .bind(now)
-        .execute(connection)
-        .await?;
+pub fn adopt(connection: &mut Connection, adopted: &Adopted, now: i64) -> Result<bool, Error> {
+    let Source { version, hash, size, modified_at } = &adopted.source;
+    let version = version.as_ref().map(|version| &version.0);
+    let inserted = connection.run(
+        ADOPT,
+        params![
+            adopted.source_id,
+            adopted.store.0,
+            adopted.state,
+            version,
+            hash.as_ref().map(hash_text),
+            bytes(*size),
+            modified_at,
+            adopted.content_hash,
+            adopted.filename,
+            bytes(adopted.bytes),
+            adopted.file_id.0,
+            adopted.attributes.as_ref().map(json),
+            now,
+        ],
+    )?;
+    connection.run(
+        ADOPT_FILE,
+        params![
+            adopted.source_id,
+            adopted.profile,
+            adopted.node,
+            adopted.path,
+            adopted.rule,
+            version,
+            bytes(*size),
+            modified_at,
+            now,
+        ],
+    )?;
     Ok(inserted == 1)
 }
 
-const ADOPT: &str = "
-    INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, content_hash, filename, bytes,
-                      file_id, attributes, attaches, since)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13)
-    ON CONFLICT (file_id) DO NOTHING";
-
-const ADOPT_FILE: &str = "
-    INSERT INTO file (source_id, profile, node, state, path, ancestors, rules, version, size, modified_at, seen_at)
-    VALUES ($1, $2, $3, 'present', $4, '', $5, $6, $7, $8, $9)
-    ON CONFLICT (source_id) DO NOTHING";
-
 /// The vector store has other attributes than we told it.
-pub async fn doubt_attributes(
+pub fn doubt_attributes(
     connection: &mut Connection,
     copy: CopyId,
     attributes: &Attributes,
 ) -> Result<bool, Error> {
-    let doubted =
-        sqlx::query("UPDATE copy SET attributes = $2 WHERE id = $1 AND state IN ('attached', 'indexed')")
-            .bind(copy.0)
-            .bind(json(attributes)?)
-            .execute(connection)
-            .await?;
-    Ok(doubted.rows_affected() == 1)
+    Ok(connection.run(DOUBT_ATTRIBUTES, params![copy.0, json(attributes)])? == 1)
 }
 
 /// The vector store does not hold it (any more), although it has been searchable since before `before`.
-pub async fn doubt_attachment(
+pub fn doubt_attachment(
     connection: &mut Connection,
     copy: CopyId,
     (before, now): (i64, i64),
 ) -> Result<bool, Error> {
-    let doubted =
-        sqlx::query(DOUBT_ATTACHMENT).bind(copy.0).bind(before).bind(now).execute(connection).await?;
-    Ok(doubted.rows_affected() == 1)
+    Ok(connection.run(DOUBT_ATTACHMENT, params![copy.0, before, now])? == 1)
 }
 
-const DOUBT_ATTACHMENT: &str = "
-    UPDATE copy SET state = 'uploaded', since = $3
-    WHERE id = $1 AND state = 'indexed' AND since < $2";
-
 /// The vector store holds it and does not find it: its index failed, or began anew.
-pub async fn doubt_index(connection: &mut Connection, copy: CopyId, now: i64) -> Result<bool, Error> {
-    let doubted =
-        sqlx::query("UPDATE copy SET state = 'attached', since = $2 WHERE id = $1 AND state = 'indexed'")
-            .bind(copy.0)
-            .bind(now)
-            .execute(connection)
-            .await?;
-    Ok(doubted.rows_affected() == 1)
+pub fn doubt_index(connection: &mut Connection, copy: CopyId, now: i64) -> Result<bool, Error> {
+    Ok(connection.run(DOUBT_INDEX, params![copy.0, now])? == 1)
 }
 
 /// The File object is gone, and with it what the store has of it: the file needs another copy.
-pub async fn doubt_object(connection: &mut Connection, copy: CopyId, now: i64) -> Result<bool, Error> {
-    let doubted = sqlx::query(
-        "UPDATE copy SET state = 'retiring', since = $2 WHERE id = $1 AND state IN ('attached', 'indexed')",
-    )
-    .bind(copy.0)
-    .bind(now)
-    .execute(connection)
-    .await?;
-    Ok(doubted.rows_affected() == 1)
+pub fn doubt_object(connection: &mut Connection, copy: CopyId, now: i64) -> Result<bool, Error> {
+    Ok(connection.run(DOUBT_OBJECT, params![copy.0, now])? == 1)
 }
 
 /// An upload that was given up, and what would prove that a File object is its.
-#[derive(Debug, Clone, PartialEq, FromRow)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LostUpload {
     pub id: i64,
     pub source_id: String,
     pub vector_store: String,
-    version: Option<String>,
-    hash: Option<String>,
-    size: i64,
-    modified_at: Option<i64>,
+    pub source: Source,
     pub content_hash: String,
     pub filename: String,
-    pub bytes: i64,
+    pub bytes: u64,
     pub begun_at: i64,
     pub lost_at: i64,
 }
 
-impl LostUpload {
-    pub fn source(&self) -> Source {
-        Source {
-            version: self.version.clone().map(crate::fastio::VersionId),
-            hash: self.hash.as_deref().and_then(parse_hash),
-            size: u64::try_from(self.size).unwrap_or(0),
-            modified_at: self.modified_at,
-        }
-    }
-}
+from_row!(row => LostUpload {
+    id,
+    source_id,
+    vector_store,
+    source: source(row, ["version", "hash", "size", "modified_at"])?,
+    content_hash,
+    filename,
+    bytes,
+    begun_at,
+    lost_at,
+});
 
 /// The newest `limit` uploads that were given up.
-pub async fn lost_uploads(connection: &mut Connection, limit: u32) -> Result<Vec<LostUpload>, Error> {
-    sqlx::query_as("SELECT * FROM lost_upload ORDER BY id DESC LIMIT $1")
-        .bind(i64::from(limit))
-        .fetch_all(connection)
-        .await
+pub fn lost_uploads(connection: &mut Connection, limit: u32) -> Result<Vec<LostUpload>, Error> {
+    connection.all(LOST_UPLOADS, params![limit])
 }
 
 /// Forgets an upload that was found, or all that were given up before `before`.
-pub async fn forget_lost(connection: &mut Connection, id: Option<i64>, before: i64) -> Result<u64, Error> {
-    let forgotten = sqlx::query("DELETE FROM lost_upload WHERE id = $1 OR ($1 IS NULL AND lost_at < $2)")
-        .bind(id)
-        .bind(before)
-        .execute(connection)
-        .await?;
-    Ok(forgotten.rows_affected())
+pub fn forget_lost(connection: &mut Connection, id: Option<i64>, before: i64) -> Result<u64, Error> {
+    connection.run(FORGET_LOST, params![id, before])
 }
 
 /// Whether an upload of this name and size is under way, or not settled.
-pub async fn is_uploading(connection: &mut Connection, filename: &str, bytes: i64) -> Result<bool, Error> {
-    let found: Option<i64> =
-        sqlx::query_scalar("SELECT id FROM copy WHERE state = 'uploading' AND filename = $1 AND bytes = $2")
-            .bind(filename)
-            .bind(bytes)
-            .fetch_optional(connection)
-            .await?;
-    Ok(found.is_some())
+pub fn is_uploading(connection: &mut Connection, filename: &str, length: u64) -> Result<bool, Error> {
+    Ok(connection.first::<i64>(UPLOADING, params![filename, bytes(length)])?.is_some())
 }
 
-/// One bound value for `IN (SELECT value FROM json_each($1))`.
-fn list(texts: &[&str]) -> String {
+/// One value for `IN (SELECT value FROM json_each($1))`.
+fn list(texts: &[impl Serialize]) -> String {
     serde_json::to_string(texts).expect("texts only")
+}
+
+statements! {
+    FILES = "SELECT * FROM file WHERE source_id IN (SELECT value FROM json_each($1))";
+    COPIES = "SELECT * FROM copy WHERE source_id IN (SELECT value FROM json_each($1)) ORDER BY id";
+    COPIES_BY_OBJECT = "SELECT * FROM copy WHERE file_id IN (SELECT value FROM json_each($1))";
+    PAGE = "
+        SELECT source_id FROM file WHERE source_id > $1 AND state <> 'gone'
+        UNION
+        SELECT source_id FROM copy WHERE source_id > $1
+        ORDER BY source_id LIMIT $2";
+    HELD_BY_RULES = "
+        SELECT rules, COUNT(*) FROM file
+        WHERE EXISTS (SELECT 1 FROM copy WHERE copy.source_id = file.source_id)
+        GROUP BY rules";
+    INDEXED = "
+        SELECT id, source_id, vector_store, file_id FROM copy
+        WHERE id > $1 AND state = 'indexed' AND since < $2
+        ORDER BY id LIMIT $3";
+    STORES = "SELECT DISTINCT vector_store FROM copy ORDER BY 1";
+    INTENTS = "SELECT intent, vector_store_id FROM vector_store WHERE vector_store_id IS NOT NULL";
+    REMAKE = "
+        INSERT INTO vector_store (name, intent, vector_store_id, created_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (name) DO UPDATE SET intent = excluded.intent, vector_store_id = excluded.vector_store_id";
+    ADOPT = "
+        INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, content_hash, filename, bytes,
+                          file_id, attributes, attaches, since)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13)
+        ON CONFLICT (file_id) DO NOTHING";
+    ADOPT_FILE = "
+        INSERT INTO file (source_id, profile, node, state, path, ancestors, rules, version, size, modified_at, seen_at)
+        VALUES ($1, $2, $3, 'present', $4, '', $5, $6, $7, $8, $9)
+        ON CONFLICT (source_id) DO NOTHING";
+    DOUBT_ATTRIBUTES = "UPDATE copy SET attributes = $2 WHERE id = $1 AND state IN ('attached', 'indexed')";
+    DOUBT_ATTACHMENT = "
+        UPDATE copy SET state = 'uploaded', since = $3
+        WHERE id = $1 AND state = 'indexed' AND since < $2";
+    DOUBT_INDEX = "UPDATE copy SET state = 'attached', since = $2 WHERE id = $1 AND state = 'indexed'";
+    DOUBT_OBJECT = "
+        UPDATE copy SET state = 'retiring', since = $2
+        WHERE id = $1 AND state IN ('attached', 'indexed')";
+    LOST_UPLOADS = "SELECT * FROM lost_upload ORDER BY id DESC LIMIT $1";
+    FORGET_LOST = "DELETE FROM lost_upload WHERE id = $1 OR ($1 IS NULL AND lost_at < $2)";
+    UPLOADING = "SELECT id FROM copy WHERE state = 'uploading' AND filename = $1 AND bytes = $2";
 }
 
 #[cfg(test)]
@@ -390,10 +337,7 @@ impl FileRow {
             state: state.to_owned(),
             path: path.to_owned(),
             rules: rules.to_owned(),
-            version: source.version.as_ref().map(|version| version.0.clone()),
-            hash: source.hash.as_ref().map(hash_text),
-            size: size(source.size),
-            modified_at: source.modified_at,
+            source: source.clone(),
             refused: None,
             seen_at: 0,
             ancestors: "  ".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use docket::database::Database;
+use docket::database::{Connection, Database};
 use docket::event::{Event, Kind, Report, Source, Subject, record};
 use docket::fastio::{NodeId, Profile};
 use docket::queue::store::claim;
@@ -54,12 +54,17 @@ async fn fill(database: &Database) {
         Report::new(event("evt_2", "2bbbb", Kind::Modified), Source::Webhook, NOW + 1),
         Report::new(event("evt_3", "2cccc", Kind::Ignored), Source::Feed, NOW + 2),
     ];
-    let mut transaction = database.begin().await.unwrap();
-    record(&mut transaction, &reports, NOW).await.unwrap();
-    let claimed = claim(&mut transaction, NOW, Duration::from_secs(1)).await.unwrap().unwrap();
-    let verdict = Verdict::Dead { reason: "OpenAI does not take the file".to_owned() };
-    claimed.settle(&mut transaction, &verdict, &TERMS).await.unwrap();
-    transaction.commit().await.unwrap();
+    database.write(move |tx| record(tx, &reports, NOW)).await.unwrap();
+    settle(database, Verdict::Dead { reason: "OpenAI does not take the file".to_owned() }).await;
+}
+
+/// Claims the job that is due and settles it so.
+async fn settle(database: &Database, verdict: Verdict) {
+    let settle = move |tx: &mut Connection| {
+        let claimed = claim(tx, NOW, Duration::from_secs(1))?.unwrap();
+        claimed.settle(tx, &verdict, &TERMS).map(drop)
+    };
+    database.write(settle).await.unwrap();
 }
 
 #[tokio::test]
@@ -106,9 +111,8 @@ async fn downloads_are_left_out_of_the_events_unless_they_are_asked_for() {
         let event = Event { name: "workspace_storage_download_token_created".to_owned(), ..event };
         Report::new(event.ignored(docket::event::DOWNLOAD), Source::Webhook, NOW + number)
     });
-    let mut transaction = database.begin().await.unwrap();
-    record(&mut transaction, &downloads.collect::<Vec<_>>(), NOW).await.unwrap();
-    transaction.commit().await.unwrap();
+    let downloads: Vec<_> = downloads.collect();
+    database.write(move |tx| record(tx, &downloads, NOW)).await.unwrap();
     let run = place.docket(&["events", "--json"]);
     assert_eq!(rows(&run).len(), 3);
     assert_eq!(run.err, "6 downloads, nearly all Docket's own, not shown; --all shows them.\n");
@@ -145,11 +149,8 @@ async fn a_dead_job_is_shown_retried_and_discarded() {
 async fn status_tells_what_waits_and_what_is_paused() {
     let (place, database) = place().await;
     fill(&database).await;
-    let mut transaction = database.begin().await.unwrap();
-    let claimed = claim(&mut transaction, NOW, Duration::from_secs(1)).await.unwrap().unwrap();
-    let verdict = Verdict::Hold { target: "openai".to_owned(), reason: "the key was refused".to_owned() };
-    claimed.settle(&mut transaction, &verdict, &TERMS).await.unwrap();
-    transaction.commit().await.unwrap();
+    let reason = "the key was refused".to_owned();
+    settle(&database, Verdict::Hold { target: "openai".to_owned(), reason }).await;
     let status = status(&place);
     let value = |name: &str, label: &str| {
         let row = status.iter().find(|row| row["name"] == name && row["label"] == label);

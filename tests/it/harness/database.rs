@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use docket::database::Database;
+use docket::database::{Database, Sql};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, Result, Row, params_from_iter};
 use tokio::task::spawn_blocking;
@@ -96,7 +96,7 @@ pub struct HeldLock(
 
 /// Lets SQLite fail as it does when the disk is full. The limit is the writer's own, so space returns with a new one.
 pub async fn fill_disk(database: &Database) {
-    let mut writer = database.begin().await.unwrap();
-    sqlx::query("PRAGMA max_page_count = 1").execute(&mut *writer).await.unwrap();
-    writer.commit().await.unwrap();
+    let limit =
+        |tx: &mut docket::database::Connection| tx.one::<i64>(Sql::listed("PRAGMA max_page_count = 1"), &[]);
+    database.write(limit).await.unwrap();
 }

@@ -164,9 +164,8 @@ impl Harness {
 
     /// What `docket jobs retry --all` does.
     pub async fn retry_dead(&self) {
-        let mut transaction = self.database.begin().await.unwrap();
-        queue::store::retry(&mut transaction, None, self.clock.now()).await.unwrap();
-        transaction.commit().await.unwrap();
+        let now = self.clock.now();
+        self.database.write(move |tx| queue::store::retry(tx, None, now)).await.unwrap();
     }
 
     /// Takes in the webhooks that are under way, as events and jobs.

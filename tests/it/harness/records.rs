@@ -1,6 +1,6 @@
 //! What a server has on record, asked by Docket's own statements.
 
-use docket::database::Database;
+use docket::database::{Connection, Database};
 use docket::queue::store::{JobRow, PauseRow};
 use docket::run::store::RunRow;
 use docket::sync::listing::{self, Cursor, Filter, Row};
@@ -25,38 +25,39 @@ impl Records {
 
     /// Deliveries in the inbox.
     pub async fn waiting(&self) -> i64 {
-        receive::waiting(&mut self.0.read().acquire().await.unwrap()).await.unwrap()
+        self.0.read(receive::waiting).await.unwrap()
     }
 
     pub async fn jobs(&self) -> Vec<JobRow> {
-        queue::store::list(&mut self.0.read().acquire().await.unwrap(), None, 10_000).await.unwrap()
+        self.0.read(|connection| queue::store::list(connection, None, 10_000)).await.unwrap()
     }
 
     /// The targets that are paused.
     pub async fn pauses(&self) -> Vec<PauseRow> {
-        queue::store::pauses(&mut self.0.read().acquire().await.unwrap()).await.unwrap()
+        self.0.read(queue::store::pauses).await.unwrap()
     }
 
     /// The runs, the oldest first.
     pub async fn runs(&self) -> Vec<RunRow> {
-        let mut runs =
-            run::store::list(&mut self.0.read().acquire().await.unwrap(), None, 1_000).await.unwrap();
+        let mut runs = self.0.read(|connection| run::store::list(connection, None, 1_000)).await.unwrap();
         runs.sort_by_key(|run| run.run_id);
         runs
     }
 
     pub async fn files(&self, filter: &Filter) -> Vec<Row> {
-        let mut connection = self.0.read().acquire().await.unwrap();
-        listing::page(&mut connection, filter, &Cursor::default(), 1_000).await.unwrap().rows
+        let filter = filter.clone();
+        let page =
+            move |connection: &mut Connection| listing::page(connection, &filter, &Cursor::default(), 1_000);
+        self.0.read(page).await.unwrap().rows
     }
 
     /// How many copies are in each state.
     pub async fn copies(&self) -> Vec<(String, i64)> {
-        sync::store::copy_counts(&mut self.0.read().acquire().await.unwrap()).await.unwrap()
+        self.0.read(sync::store::copy_counts).await.unwrap()
     }
 
     /// The files that Docket wrote into Fastio, or is about to.
     pub async fn own_files(&self) -> Vec<own::store::OwnFile> {
-        own::store::list(&mut self.0.read().acquire().await.unwrap()).await.unwrap()
+        self.0.read(own::store::list).await.unwrap()
     }
 }

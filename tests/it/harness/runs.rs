@@ -1,5 +1,6 @@
 //! Runs, as the stand-ins and our tables tell of them.
 
+use docket::database::Connection;
 use docket::receive::signature::standard;
 use docket::run::store::{self, RunRow};
 use serde_json::Value;
@@ -49,29 +50,26 @@ impl Harness {
     /// What running a rule again would take; with `yes` it is done.
     pub async fn again(&self, rule: &str, yes: bool) -> docket::run::Estimate {
         let definition = self.work.runs.definition(rule).unwrap();
-        let mut reader = self.database.read().acquire().await.unwrap();
-        let estimate = docket::run::estimate(&mut reader, definition).await.unwrap();
-        drop(reader);
+        let wanted = definition.clone();
+        let estimate = self.database.read(move |connection| docket::run::estimate(connection, &wanted)).await;
         if yes {
             let mut again = docket::run::Again::over(&self.database, definition).await.unwrap();
             while again.bite(&self.database, self.clock.now()).await.unwrap().is_some() {}
         }
-        estimate
+        estimate.unwrap()
     }
 
     /// Stops a run, as `docket runs cancel` does.
     pub async fn cancel(&self, run_id: i64) {
-        let mut transaction = self.database.begin().await.unwrap();
-        let asked = docket::run::cancel(&mut transaction, docket::run::RunId(run_id), self.clock.now()).await;
-        assert!(asked.unwrap());
-        transaction.commit().await.unwrap();
+        let now = self.clock.now();
+        let cancel = move |tx: &mut Connection| docket::run::cancel(tx, docket::run::RunId(run_id), now);
+        assert!(self.database.write(cancel).await.unwrap());
     }
 
     /// The result on record of the run with this number.
     pub async fn result(&self, run_id: i64) -> Value {
-        let mut connection = self.database.read().acquire().await.unwrap();
-        let run = store::get(&mut connection, docket::run::RunId(run_id)).await.unwrap().unwrap();
-        run.result.unwrap_or_default()
+        let get = move |connection: &mut Connection| store::get(connection, docket::run::RunId(run_id));
+        self.database.read(get).await.unwrap().unwrap().result.unwrap_or_default()
     }
 
     /// The outcomes, or states of those that have none, in the order of the runs.
@@ -93,8 +91,7 @@ impl Harness {
 
     /// What runs left behind, and conversations that may exist and cannot be found, by our tables.
     pub async fn leftovers(&self) -> (i64, i64) {
-        let mut connection = self.database.read().acquire().await.unwrap();
-        docket::run::leftover::store::counts(&mut connection).await.unwrap()
+        self.database.read(docket::run::leftover::store::counts).await.unwrap()
     }
 }
 

@@ -1,8 +1,9 @@
 //! When a target counts as down, what that costs the jobs that need it, and how they resume.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use docket::database::Database;
+use docket::database::{Connection, Database};
 use docket::queue::store::{self, JobRow, PauseRow};
 use docket::queue::{Claimed, Kind, NewJob, Priority, Terms, Turn, Verdict, enqueue};
 use tempfile::TempDir;
@@ -38,18 +39,20 @@ impl Bench {
     }
 
     async fn add(&self, key: &str) {
-        let job = NewJob { key, task: "{}", needs: &["fastio", "openai"], priority: Priority::Live };
-        let mut transaction = self.database.begin().await.unwrap();
-        enqueue(&mut transaction, &job, self.clock.now()).await.unwrap();
-        transaction.commit().await.unwrap();
+        let (key, now) = (key.to_owned(), self.clock.now());
+        let add = move |tx: &mut Connection| {
+            let needs = &["fastio", "openai"];
+            enqueue(tx, &NewJob { key: &key, task: "{}", needs, priority: Priority::Live }, now)
+        };
+        self.database.write(add).await.unwrap();
     }
 
     async fn claim(&self) -> Option<Claimed> {
-        let mut transaction = self.database.begin().await.unwrap();
-        let due = store::something_due(&mut transaction, self.clock.now()).await.unwrap();
-        let claimed = store::claim(&mut transaction, self.clock.now(), LEASE).await.unwrap();
+        let now = self.clock.now();
+        let claim =
+            move |tx: &mut Connection| Ok((store::something_due(tx, now)?, store::claim(tx, now, LEASE)?));
+        let (due, claimed) = self.database.write(claim).await.unwrap();
         assert!(due || claimed.is_none(), "what can be claimed was not seen to be due");
-        transaction.commit().await.unwrap();
         claimed
     }
 
@@ -63,11 +66,14 @@ impl Bench {
     }
 
     async fn settle(&self, claimed: Claimed, verdict: Verdict, heard: &[&str]) -> Vec<Turn> {
-        let terms = Terms { now: self.clock.now(), max_attempts: MAX_ATTEMPTS, workers: WORKERS, heard };
-        let mut transaction = self.database.begin().await.unwrap();
-        let (_, turns) = claimed.settle(&mut transaction, &verdict, &terms).await.unwrap();
-        transaction.commit().await.unwrap();
-        turns
+        let (claimed, now) = (Cell::new(Some(claimed)), self.clock.now());
+        let heard: Vec<String> = heard.iter().map(ToString::to_string).collect();
+        let settle = move |tx: &mut Connection| {
+            let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
+            let terms = Terms { now, max_attempts: MAX_ATTEMPTS, workers: WORKERS, heard: &heard };
+            claimed.take().unwrap().settle(tx, &verdict, &terms)
+        };
+        self.database.write(settle).await.unwrap().1
     }
 
     /// The job fails because OpenAI does not answer.
@@ -81,8 +87,7 @@ impl Bench {
 
     /// Lets time pass until a probe is due, and claims it.
     async fn probe(&self) -> Claimed {
-        let mut connection = self.database.read().acquire().await.unwrap();
-        let due = store::next_due(&mut connection).await.unwrap().unwrap();
+        let due = self.database.read(store::next_due).await.unwrap().unwrap();
         self.clock.shift((due - self.clock.now()).max(0));
         let probe = self.claim().await.expect("a probe is due");
         assert!(probe.is_probe());
@@ -91,11 +96,11 @@ impl Bench {
     }
 
     async fn rows(&self) -> Vec<JobRow> {
-        store::list(&mut self.database.read().acquire().await.unwrap(), None, 1000).await.unwrap()
+        self.database.read(|connection| store::list(connection, None, 1000)).await.unwrap()
     }
 
     async fn pauses(&self) -> Vec<PauseRow> {
-        store::pauses(&mut self.database.read().acquire().await.unwrap()).await.unwrap()
+        self.database.read(store::pauses).await.unwrap()
     }
 
     async fn attempts(&self) -> i64 {
@@ -282,7 +287,7 @@ async fn both_down_end_one_after_the_other() {
     bench.settle(probe, down("fastio"), &[]).await;
     // Fastio is back. What it says leads to OpenAI, which is not.
     for _ in 0..3 {
-        let due = store::next_due(&mut bench.database.read().acquire().await.unwrap()).await.unwrap();
+        let due = bench.database.read(store::next_due).await.unwrap();
         bench.clock.shift((due.unwrap() - bench.clock.now()).max(0));
         let claimed = bench.claim().await.unwrap();
         bench.settle(claimed, down("openai"), &["fastio"]).await;

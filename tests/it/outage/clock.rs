@@ -151,17 +151,16 @@ async fn a_clock_that_leaps_ahead_takes_no_job_from_a_worker_that_lives() {
     let database = Database::open(&format!("sqlite://{}/docket.db", folder.path().display())).await.unwrap();
     let clock = TestClock::default();
     let queue = Queue::new(database.clone(), clock.share(), Settings::default());
-    let mut transaction = database.begin().await.unwrap();
-    let job = NewJob { key: "a", task: "{}", needs: &[], priority: Priority::Live };
-    enqueue(&mut transaction, &job, clock.now()).await.unwrap();
-    transaction.commit().await.unwrap();
+    let add = async |now| {
+        let job = NewJob { key: "a", task: "{}", needs: &[], priority: Priority::Live };
+        database.write(move |tx| enqueue(tx, &job, now)).await.unwrap();
+    };
+    add(clock.now()).await;
     let worker = SetsTheClock { clock: clock.clone(), queue: queue.clone() };
     assert!(queue.work_one(&worker, &CancellationToken::new()).await.unwrap());
     assert_eq!(queue.next_due().await.unwrap(), None, "it is done");
     // A worker that is dropped is dead: its job is taken over when the lease ends, not before.
-    let mut transaction = database.begin().await.unwrap();
-    enqueue(&mut transaction, &job, clock.now()).await.unwrap();
-    transaction.commit().await.unwrap();
+    add(clock.now()).await;
     let (never, hangs) = (CancellationToken::new(), Hangs::default());
     tokio::select! {
         _ = queue.work_one(&hangs, &never) => panic!("it hangs"),

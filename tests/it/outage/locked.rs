@@ -36,10 +36,8 @@ async fn work_that_is_done_while_the_database_is_locked_is_written_down_when_the
     let url = format!("sqlite://{}/docket.db", folder.path().display());
     let database = Database::open(&url).await.unwrap();
     let queue = Queue::new(database.clone(), Clock::default(), Settings::default());
-    let mut transaction = database.begin().await.unwrap();
     let job = NewJob { key: "a", task: "{}", needs: &[], priority: Priority::Live };
-    enqueue(&mut transaction, &job, 0).await.unwrap();
-    transaction.commit().await.unwrap();
+    database.write(move |tx| enqueue(tx, &job, 0)).await.unwrap();
     let handler = IsLocked { database: DatabaseFile::of(&url), lock: Mutex::default() };
     let never = CancellationToken::new();
     let work = queue.work_one(&handler, &never);

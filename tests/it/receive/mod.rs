@@ -123,7 +123,7 @@ impl World {
     }
 
     async fn events(&self) -> Vec<docket::event::Row> {
-        newest(&mut self.database.read().acquire().await.unwrap(), (true, 1000)).await.unwrap()
+        self.database.read(|connection| newest(connection, (true, 1000))).await.unwrap()
     }
 
     async fn number(&self, sql: &str) -> i64 {
@@ -145,7 +145,7 @@ impl World {
         if let Some(drain) = self.drain.take() {
             drain.run(stop).await;
         }
-        receive::counts(&mut self.database.read().acquire().await.unwrap()).await.unwrap()
+        self.database.read(receive::counts).await.unwrap()
     }
 
     async fn connect(&self) -> TcpStream {

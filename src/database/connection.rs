@@ -1,0 +1,269 @@
+//! What a statement runs on, what it takes and what it gives. The driver is named in this folder only, and what differs
+//! between databases is here.
+
+use std::ops::ControlFlow;
+
+use rusqlite::types::FromSql;
+
+use super::error::Error;
+
+/// Statements that a connection keeps compiled. There are fewer than twice this many in the program.
+const COMPILED: usize = 256;
+
+/// The text of one statement. Only [`statements!`](crate::database::statements) makes one, so a test prepares each.
+///
+/// Parameters are `$1`, `$2`, …, the same one as often as it is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sql(&'static str);
+
+impl Sql {
+    #[doc(hidden)]
+    pub const fn listed(text: &'static str) -> Self {
+        Sql(text)
+    }
+
+    pub fn text(self) -> &'static str {
+        self.0
+    }
+}
+
+/// Declares the statements of a file as constants, and makes the test that prepares each of them: a misspelt table is a failing
+/// test and not a failing night.
+///
+/// ```text
+/// statements! {
+///     /// The oldest rows.
+///     OLDEST = "SELECT id FROM inbox ORDER BY id LIMIT $1";
+/// }
+/// ```
+#[macro_export]
+macro_rules! statements {
+    ($($(#[$about:meta])* $name:ident = $text:expr;)+) => {
+        $($(#[$about])* const $name: $crate::database::Sql = $crate::database::Sql::listed($text);)+
+
+        #[cfg(test)]
+        #[test]
+        fn every_statement_can_be_prepared() {
+            $crate::database::prepare(&[$((stringify!($name), $name)),+]);
+        }
+    };
+}
+pub use statements;
+
+/// A value that a statement takes: numbers, text, bytes, and an option of each.
+pub trait Param: rusqlite::ToSql {}
+
+impl<T: rusqlite::ToSql + ?Sized> Param for T {}
+
+/// The parameters of a statement, in order: `params![id, name]`.
+#[macro_export]
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { &[$(&$value as &dyn $crate::database::Param),*][..] };
+}
+pub use params;
+
+/// A value that a column can hold.
+pub trait Column: FromSql {}
+
+macro_rules! columns {
+    ($($type:ty)+) => { $(impl Column for $type {})+ };
+}
+columns! { i64 i32 u64 u32 u16 bool f64 String Vec<u8> }
+impl<T: Column> Column for Option<T> {}
+
+/// A row of an answer.
+pub struct Row<'r>(&'r rusqlite::Row<'r>);
+
+impl Row<'_> {
+    /// The value of the column `name`.
+    ///
+    /// # Errors
+    /// A bug: there is no such column, or it holds a value of another type.
+    pub fn get<T: Column>(&self, name: &str) -> Result<T, Error> {
+        Ok(self.0.get(name)?)
+    }
+
+    /// The value of the column at `index`, from 0.
+    ///
+    /// # Errors
+    /// As [`Row::get`].
+    pub fn at<T: Column>(&self, index: usize) -> Result<T, Error> {
+        Ok(self.0.get(index)?)
+    }
+}
+
+/// What a row is read as: one value, a tuple of values in the order of the columns, or a struct by their names
+/// ([`from_row!`](crate::database::from_row)).
+pub trait FromRow: Sized {
+    /// # Errors
+    /// A bug: a column is missing or holds a value of another type.
+    fn from_row(row: &Row<'_>) -> Result<Self, Error>;
+}
+
+impl<T: Column> FromRow for T {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        row.at(0)
+    }
+}
+
+macro_rules! tuples {
+    ($(($($type:ident $index:tt),+))+) => {
+        $(impl<$($type: Column),+> FromRow for ($($type,)+) {
+            fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+                Ok(($(row.at::<$type>($index)?,)+))
+            }
+        })+
+    };
+}
+tuples! {
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+    (A 0, B 1, C 2, D 3, E 4)
+    (A 0, B 1, C 2, D 3, E 4, F 5)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6)
+}
+
+/// Reads a struct from a row whose columns are called as its fields are: `from_row!(Job { id, key });`. A field that is no column
+/// is made by an expression that may use the row: `from_row!(row => Job { id, kind: Kind::read(&row.get::<String>("kind")?) });`.
+#[macro_export]
+macro_rules! from_row {
+    ($type:ident { $($field:ident),+ $(,)? }) => {
+        $crate::from_row!(row => $type { $($field),+ });
+    };
+    ($row:ident => $type:ident { $($field:ident $(: $value:expr)?),+ $(,)? }) => {
+        impl $crate::database::FromRow for $type {
+            fn from_row($row: &$crate::database::Row<'_>) -> Result<Self, $crate::database::Error> {
+                Ok(Self { $($field: $crate::from_row!(@ $row $field $($value)?)),+ })
+            }
+        }
+    };
+    (@ $row:ident $field:ident) => { $row.get(stringify!($field))? };
+    (@ $row:ident $field:ident $value:expr) => { $value };
+}
+pub use from_row;
+
+/// What a statement runs on: inside [`Database::write`](super::Database::write) a transaction, inside
+/// [`Database::read`](super::Database::read) one view of all tables.
+#[derive(Debug)]
+pub struct Connection(pub(super) rusqlite::Connection);
+
+impl Connection {
+    pub(super) fn new(raw: rusqlite::Connection) -> Self {
+        raw.set_prepared_statement_cache_capacity(COMPILED);
+        Connection(raw)
+    }
+
+    /// Runs a statement and says how many rows it changed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn run(&mut self, sql: Sql, params: &[&dyn Param]) -> Result<u64, Error> {
+        let mut statement = self.0.prepare_cached(sql.0)?;
+        bind(&mut statement, params)?;
+        Ok(statement.raw_execute()? as u64)
+    }
+
+    /// Runs one statement for each of `rows` and says how many rows were changed. It is compiled once, so a thousand rows cost
+    /// one look at the text.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn run_each<'p, const N: usize>(
+        &mut self,
+        sql: Sql,
+        rows: impl IntoIterator<Item = [&'p dyn Param; N]>,
+    ) -> Result<u64, Error> {
+        let mut statement = self.0.prepare_cached(sql.0)?;
+        let mut changed = 0;
+        for row in rows {
+            bind(&mut statement, &row)?;
+            changed += statement.raw_execute()? as u64;
+        }
+        Ok(changed)
+    }
+
+    /// All rows of the answer. For answers whose length is bounded.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn all<T: FromRow>(&mut self, sql: Sql, params: &[&dyn Param]) -> Result<Vec<T>, Error> {
+        let mut all = Vec::new();
+        self.each(sql, params, |row| {
+            all.push(row);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(all)
+    }
+
+    /// Hands each row of the answer to `take`, until that breaks off.
+    ///
+    /// # Errors
+    /// The database's, and what `take` returns.
+    pub fn each<T: FromRow>(
+        &mut self,
+        sql: Sql,
+        params: &[&dyn Param],
+        mut take: impl FnMut(T) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        let mut statement = self.0.prepare_cached(sql.0)?;
+        bind(&mut statement, params)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            if take(T::from_row(&Row(row))?)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first row of the answer, if there is any. The statement runs to its end, because one that writes is done only then.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn first<T: FromRow>(&mut self, sql: Sql, params: &[&dyn Param]) -> Result<Option<T>, Error> {
+        let mut first = None;
+        self.each(sql, params, |row| {
+            first.get_or_insert(row);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(first)
+    }
+
+    /// The only row of the answer.
+    ///
+    /// # Errors
+    /// The database's; a bug when there is no row.
+    pub fn one<T: FromRow>(&mut self, sql: Sql, params: &[&dyn Param]) -> Result<T, Error> {
+        self.first(sql, params)?.ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
+    }
+}
+
+/// Binds `params` to what the statement calls `$1`, `$2`, …: SQLite counts names in the order in which they stand.
+fn bind(statement: &mut rusqlite::Statement<'_>, params: &[&dyn Param]) -> Result<(), Error> {
+    for index in 1..=statement.parameter_count() {
+        let name = statement.parameter_name(index).unwrap_or_default();
+        let number: Option<usize> = name.strip_prefix('$').and_then(|digits| digits.parse().ok());
+        let Some(value) = number.and_then(|number| params.get(number.checked_sub(1)?)) else {
+            return Err(rusqlite::Error::InvalidParameterName(name.to_owned()).into());
+        };
+        statement.raw_bind_parameter(index, *value)?;
+    }
+    Ok(())
+}
+
+/// Prepares each of `statements` in a new database, and says which cannot be.
+#[cfg(test)]
+pub fn prepare(statements: &[(&str, Sql)]) {
+    let mut connection = rusqlite::Connection::open_in_memory().unwrap();
+    super::migrate::migrate(&mut connection).unwrap();
+    for (name, sql) in statements {
+        let prepared = connection.prepare(sql.0).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for index in 1..=prepared.parameter_count() {
+            let parameter = prepared.parameter_name(index).unwrap_or("?");
+            let number = parameter.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok());
+            // Each number up to the highest is used, so that no value is handed over for nothing.
+            assert!(number.is_some_and(|number| number <= prepared.parameter_count()), "{name}: {parameter}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Brings the schema up to date: one file of `migrations/sqlite` after another, each in one transaction with its entry in the
+//! table of those that were applied. The table is called as the library named it that applied them in earlier versions.
+
+use rusqlite::{Connection, params};
+use sha2::{Digest, Sha384};
+
+use super::error::Error;
+
+/// A file of `migrations/sqlite`: its name without the ending, and its text.
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+macro_rules! migrations {
+    ($($name:literal)+) => {
+        &[$(Migration { name: $name, sql: include_str!(concat!("../../migrations/sqlite/", $name, ".sql")) }),+]
+    };
+}
+
+/// All of them, in their order. What a database has applied is never changed again.
+const MIGRATIONS: &[Migration] = migrations! {
+    "0001_inbox"
+    "0002_event"
+    "0003_queue"
+    "0004_sync"
+    "0010_run"
+    "0020_feed"
+    "0025_backs_off"
+    "0030_outage"
+    "0031_clock"
+    "0032_leftover"
+    "0033_existing"
+    "0034_founding"
+    "0035_swept_rule"
+    "0036_counted"
+    "0037_signed_at"
+};
+
+impl Migration {
+    fn version(&self) -> i64 {
+        let digits = self.name.split('_').next().unwrap_or_default();
+        digits.parse().expect("a migration's name begins with its number")
+    }
+
+    fn checksum(&self) -> Vec<u8> {
+        Sha384::digest(self.sql).to_vec()
+    }
+}
+
+/// How many migrations there are.
+pub fn count() -> usize {
+    MIGRATIONS.len()
+}
+
+/// What the schema of a database is, beside ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// Our migrations that it lacks.
+    pub missing: usize,
+    /// Those it has that we do not know.
+    pub unknown: usize,
+}
+
+/// Compares the schema of a database with ours.
+///
+/// # Errors
+/// The database's.
+pub fn schema(connection: &Connection) -> Result<Schema, Error> {
+    let applied: Vec<i64> = applied(connection)?.into_iter().map(|(version, _)| version).collect();
+    let missing = MIGRATIONS.iter().filter(|ours| !applied.contains(&ours.version())).count();
+    let unknown = applied.iter().filter(|theirs| MIGRATIONS.iter().all(|ours| ours.version() != **theirs));
+    Ok(Schema { missing, unknown: unknown.count() })
+}
+
+/// The version and checksum of each migration that was applied.
+fn applied(connection: &Connection) -> Result<Vec<(i64, Vec<u8>)>, Error> {
+    if !connection.table_exists(None, "_sqlx_migrations")? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection
+        .prepare("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Why a schema cannot be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error(
+        "migration {0} is not the one that was applied to this database: it was made by a changed docket"
+    )]
+    Changed(&'static str),
+    #[error("migration {name}: {error}")]
+    Failed { name: &'static str, error: Error },
+    #[error("{0}")]
+    Database(#[from] Error),
+}
+
+/// Applies the migrations that are missing.
+///
+/// # Errors
+/// One fails, or was changed after it was applied. Those before it stay applied.
+pub fn migrate(connection: &mut Connection) -> Result<(), MigrateError> {
+    connection.execute_batch(TABLE).map_err(Error::from)?;
+    let applied = applied(connection)?;
+    for migration in MIGRATIONS {
+        match applied.iter().find(|(version, _)| *version == migration.version()) {
+            Some((_, checksum)) if *checksum == migration.checksum() => {}
+            Some(_) => return Err(MigrateError::Changed(migration.name)),
+            None => apply(connection, migration)
+                .map_err(|error| MigrateError::Failed { name: migration.name, error: error.into() })?,
+        }
+    }
+    Ok(())
+}
+
+fn apply(connection: &mut Connection, migration: &Migration) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(migration.sql)?;
+    let about = migration.name.split_once('_').map_or(migration.name, |(_, about)| about).replace('_', " ");
+    transaction.execute(APPLIED, params![migration.version(), about, migration.checksum()])?;
+    transaction.commit()
+}
+
+const TABLE: &str = "
+    CREATE TABLE IF NOT EXISTS _sqlx_migrations (
+        version BIGINT PRIMARY KEY,
+        description TEXT NOT NULL,
+        installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+        success BOOLEAN NOT NULL,
+        checksum BLOB NOT NULL,
+        execution_time BIGINT NOT NULL
+    )";
+
+const APPLIED: &str = "
+    INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+    VALUES (?1, ?2, 1, ?3, 0)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_applied() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let ours: Vec<String> = MIGRATIONS.iter().map(|one| format!("{}.sql", one.name)).collect();
+        assert_eq!(files, ours);
+        assert!(MIGRATIONS.is_sorted_by_key(Migration::version));
+    }
+
+    #[test]
+    fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        assert_eq!(schema(&connection).unwrap(), Schema { missing: 0, unknown: 0 });
+        migrate(&mut connection).unwrap();
+        connection.execute("UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 3", []).unwrap();
+        let error = migrate(&mut connection).unwrap_err();
+        assert!(matches!(error, MigrateError::Changed("0003_queue")), "{error}");
+    }
+}
