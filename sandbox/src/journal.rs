@@ -40,7 +40,7 @@ pub struct Entry {
     /// The parts as far as a handler read them, when it is multipart.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
-    pub outcome: Outcome,
+    pub outcome: RequestEnd,
     /// The kinds of the faults that struck.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
@@ -51,7 +51,7 @@ pub struct Entry {
 /// How a request ended, as far as the stand-in knows: a status, or a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum RequestEnd {
     /// Still being answered.
     Open,
     /// A fault reset the connection.
@@ -159,11 +159,11 @@ mod tests {
 
     use super::super::Core;
     use super::super::clock::Clock;
-    use super::super::faults::Which;
-    use super::{MAX_ENTRIES, Outcome, Trace};
+    use super::super::faults::StandIn;
+    use super::{MAX_ENTRIES, RequestEnd, Trace};
 
     fn core() -> Core {
-        Core::new(Which::Fastio, Clock::default(), 0)
+        Core::new(StandIn::Fastio, Clock::default(), 0)
     }
 
     fn begin(core: &Core, uri: &str) -> Trace {
@@ -181,7 +181,7 @@ mod tests {
         let trace = begin(&core, "/current/read/?token=tkn-secret&page=2");
         trace.body_arrived(br#"{"name": "a", "inner": [{"lock_token": "lck-secret"}]}"#);
         trace.text_part("token", "part-secret");
-        trace.end(Outcome::Status(200));
+        trace.end(RequestEnd::Status(200));
         let text = serde_json::to_string(&core.journal.since(0)).unwrap();
         assert!(!text.contains("secret\""), "{text}");
         let entry = &core.journal.requests()[0];
@@ -192,8 +192,8 @@ mod tests {
     #[test]
     fn an_outcome_is_a_number_or_a_word() {
         let core = core();
-        begin(&core, "/a").end(Outcome::Status(404));
-        begin(&core, "/b").end(Outcome::Reset);
+        begin(&core, "/a").end(RequestEnd::Status(404));
+        begin(&core, "/b").end(RequestEnd::Reset);
         drop(begin(&core, "/c"));
         let open = begin(&core, "/d");
         let shown: Vec<_> = core
@@ -210,7 +210,7 @@ mod tests {
     fn the_newest_are_kept_and_the_dropped_are_counted() {
         let core = core();
         for _ in 0..MAX_ENTRIES + 5 {
-            begin(&core, "/a").end(Outcome::Status(200));
+            begin(&core, "/a").end(RequestEnd::Status(200));
         }
         let page = core.journal.since(MAX_ENTRIES as u64);
         assert_eq!((page.dropped, page.requests.len()), (5, 5));

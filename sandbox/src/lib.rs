@@ -6,7 +6,7 @@
 //! hold no file content beyond small texts ([`content`]).
 //!
 //! Each server is a [`server::Service`]: the real paths (`api`), the paths under `/_sandbox/` that control the stand-in
-//! (`control`), and how that service words a refusal (`refuse`). In front of both stands one door ([`server`]) that
+//! (`control`), and how that service words a refusal (`refuse`). In front of both stands one [`server`] that
 //! writes the [`journal`] and applies the [`faults`], so that a handler only ever knows the well-behaved case and the few
 //! faults that concern its state. [`openai`] and [`fastio`] fill in the rest from a [`Core`] and know nothing of each
 //! other.
@@ -37,10 +37,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use clock::Clock;
-use faults::{Faults, Which};
+use faults::{Faults, StandIn};
 use journal::Journal;
 
-/// What to start, and how the stand-ins behave before anybody sets a fault.
+/// What to start, and how the stand-ins behave before a fault is set.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where the Fastio stand-in listens; port 0 lets the system choose.
@@ -106,7 +106,7 @@ pub struct Core {
 }
 
 impl Core {
-    pub fn new(which: Which, clock: Clock, seed: u64) -> Core {
+    pub fn new(which: StandIn, clock: Clock, seed: u64) -> Core {
         let faults = Arc::new(Faults::new(which, seed));
         Core { faults, journal: Arc::new(Journal::default()), clock, seed }
     }
@@ -127,8 +127,8 @@ pub struct Sandbox {
 /// Starts both stand-ins; they serve until `stop` is cancelled.
 pub async fn start(options: Options, stop: CancellationToken) -> std::io::Result<Sandbox> {
     let clock = Clock::default();
-    let fastio_core = Core::new(Which::Fastio, clock.clone(), options.seed);
-    let openai_core = Core::new(Which::OpenAi, clock, options.seed);
+    let fastio_core = Core::new(StandIn::Fastio, clock.clone(), options.seed);
+    let openai_core = Core::new(StandIn::OpenAi, clock, options.seed);
     let fastio_listener = TcpListener::bind(options.fastio).await?;
     let openai_listener = TcpListener::bind(options.openai).await?;
     let (fastio_address, openai_address) = (fastio_listener.local_addr()?, openai_listener.local_addr()?);

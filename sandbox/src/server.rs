@@ -1,7 +1,7 @@
-//! The door of a stand-in: takes connections, writes the journal, applies the faults that concern any request, and can
+//! The server of a stand-in: takes connections, writes the journal, applies the faults that concern any request, and can
 //! reset the connection at any point of a request or a reply, which no handler of a web framework can.
 //!
-//! A cut is an `Err` from the service: hyper then drops the connection, and the door closes the socket with a reset
+//! A cut is an `Err` from the service: hyper then drops the connection, and the server closes the socket with a reset
 //! instead of an orderly end. It knows nothing of Fastio or OpenAI.
 
 use std::convert::Infallible;
@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::Core;
-use super::faults::{Hit, Kind};
-use super::journal::{Outcome, Trace};
+use super::faults::{FaultHit, FaultKind};
+use super::journal::{RequestEnd, Trace};
 
 /// How long connections may finish what they are answering after the stop; the tests' and the demo's patience.
 const GRACE: Duration = Duration::from_secs(1);
@@ -60,15 +60,15 @@ pub struct Service {
     /// The paths under `/_sandbox/`, besides those of [`super::control`].
     pub control: Router,
     /// How this service words a refusal.
-    pub refuse: fn(&Refusal) -> Response<Body>,
+    pub refuse: fn(&FaultRefusal) -> Response<Body>,
     /// Adds the headers that this service sends with every reply.
     pub stamp: fn(&Stamp, &mut HeaderMap),
 }
 
 /// A fault's refusal, to be put in the service's own words.
 #[derive(Debug, Clone)]
-pub struct Refusal {
-    pub kind: Kind,
+pub struct FaultRefusal {
+    pub kind: FaultKind,
     pub status: StatusCode,
     pub message: Option<String>,
 }
@@ -93,7 +93,7 @@ struct Cut;
 /// Serves until `stop`, then lets connections finish for a moment.
 pub async fn serve(listener: TcpListener, service: Service, stop: CancellationToken) {
     let control = super::control::router(&service.core).merge(service.control.clone());
-    let door = Arc::new(Door { service, control });
+    let injector = Arc::new(FaultInjector { service, control });
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -103,7 +103,7 @@ pub async fn serve(listener: TcpListener, service: Service, stop: CancellationTo
         };
         match accepted {
             Ok((stream, _)) => {
-                connections.spawn(connection(Arc::clone(&door), stream, stop.clone()));
+                connections.spawn(connection(Arc::clone(&injector), stream, stop.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "the sandbox could not accept a connection");
@@ -116,13 +116,13 @@ pub async fn serve(listener: TcpListener, service: Service, stop: CancellationTo
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn connection(door: Arc<Door>, stream: TcpStream, stop: CancellationToken) {
+async fn connection(injector: Arc<FaultInjector>, stream: TcpStream, stop: CancellationToken) {
     // Small replies at once: a stand-in that waits to fill packets makes every client look slow.
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
     let answer = service_fn(|request: Request<hyper::body::Incoming>| {
-        let (door, reset) = (Arc::clone(&door), Arc::clone(&reset));
-        Box::pin(async move { door.answer(request.map(Body::new), reset).await })
+        let (injector, reset) = (Arc::clone(&injector), Arc::clone(&reset));
+        Box::pin(async move { injector.answer(request.map(Body::new), reset).await })
     });
     let mut connection =
         http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer);
@@ -146,12 +146,12 @@ async fn connection(door: Arc<Door>, stream: TcpStream, stop: CancellationToken)
     }
 }
 
-struct Door {
+struct FaultInjector {
     service: Service,
     control: Router,
 }
 
-impl Door {
+impl FaultInjector {
     async fn answer(&self, request: Request<Body>, reset: Arc<AtomicBool>) -> Result<Response<Body>, Cut> {
         if request.uri().path().starts_with("/_sandbox/") {
             return Ok(call(&self.control, request).await);
@@ -163,12 +163,12 @@ impl Door {
             Ok(mut response) => {
                 let stamp = Stamp { seq: trace.seq(), elapsed_ms: trace.elapsed_ms() };
                 (self.service.stamp)(&stamp, response.headers_mut());
-                trace.end(Outcome::Status(response.status().as_u16()));
+                trace.end(RequestEnd::Status(response.status().as_u16()));
                 Ok(response)
             }
             Err(Cut) => {
                 reset.store(true, Ordering::Relaxed);
-                trace.end(Outcome::Reset);
+                trace.end(RequestEnd::Reset);
                 Err(Cut)
             }
         }
@@ -182,24 +182,26 @@ impl Door {
     ) -> Result<Response<Body>, Cut> {
         let mut request = recorded(request, trace);
         let (mut after, mut changes) = (None, Vec::new());
-        for hit in self.service.core.faults.at_the_door(trace.method(), trace.path()) {
+        for hit in self.service.core.faults.general_hits(trace.method(), trace.path()) {
             trace.struck(&hit);
             match hit.kind {
-                Kind::Latency => tokio::time::sleep(hit.delay_or(LATENCY)).await,
-                Kind::LostReply | Kind::HeldReply | Kind::ResetDuringReply => after = Some(hit),
-                Kind::ChangedReply => changes.push(hit),
-                Kind::ResetBeforeBody => return Err(Cut),
-                Kind::ResetDuringBody => {
+                FaultKind::Latency => tokio::time::sleep(hit.delay_or(LATENCY)).await,
+                FaultKind::LostReply | FaultKind::HeldReply | FaultKind::ResetDuringReply => {
+                    after = Some(hit)
+                }
+                FaultKind::ChangedReply => changes.push(hit),
+                FaultKind::ResetBeforeBody => return Err(Cut),
+                FaultKind::ResetDuringBody => {
                     let half = content_length(request.headers()).map(|length| length / 2);
                     let limit = hit.details.after_bytes.or(half).unwrap_or(CUT_AFTER_BYTES);
                     read_up_to(request.body_mut(), limit).await;
                     return Err(Cut);
                 }
-                Kind::ResetAfterBody => {
+                FaultKind::ResetAfterBody => {
                     read_up_to(request.body_mut(), u64::MAX).await;
                     return Err(Cut);
                 }
-                Kind::HeldRequest => {
+                FaultKind::HeldRequest => {
                     read_up_to(request.body_mut(), u64::MAX).await;
                     self.service.core.faults.hold(&hit);
                     tokio::time::sleep(hit.delay_or(HELD)).await;
@@ -215,9 +217,9 @@ impl Door {
         request.extensions_mut().insert(trace.clone());
         let response = changed(call(&self.service.api, request).await, &changes).await;
         match after {
-            Some(hit) if hit.kind == Kind::LostReply => Err(Cut),
-            Some(hit) if hit.kind == Kind::HeldReply => {
-                trace.end(Outcome::Status(response.status().as_u16()));
+            Some(hit) if hit.kind == FaultKind::LostReply => Err(Cut),
+            Some(hit) if hit.kind == FaultKind::HeldReply => {
+                trace.end(RequestEnd::Status(response.status().as_u16()));
                 self.service.core.faults.hold(&hit);
                 tokio::time::sleep(hit.delay_or(HELD)).await;
                 Ok(response)
@@ -227,16 +229,16 @@ impl Door {
         }
     }
 
-    fn refusal(&self, hit: &Hit) -> Response<Body> {
+    fn refusal(&self, hit: &FaultHit) -> Response<Body> {
         if let Some(body) = &hit.details.body {
-            let status = if hit.kind == Kind::NotFound { StatusCode::NOT_FOUND } else { StatusCode::OK };
+            let status = if hit.kind == FaultKind::NotFound { StatusCode::NOT_FOUND } else { StatusCode::OK };
             return json(status, body.replace("{n}", &hit.number.to_string()));
         }
         let status = match hit.kind {
-            Kind::RateLimit | Kind::InsufficientQuota => StatusCode::TOO_MANY_REQUESTS,
-            Kind::Unauthorized => StatusCode::UNAUTHORIZED,
-            Kind::Forbidden => StatusCode::FORBIDDEN,
-            Kind::NotFound => return html(StatusCode::NOT_FOUND),
+            FaultKind::RateLimit | FaultKind::InsufficientQuota => StatusCode::TOO_MANY_REQUESTS,
+            FaultKind::Unauthorized => StatusCode::UNAUTHORIZED,
+            FaultKind::Forbidden => StatusCode::FORBIDDEN,
+            FaultKind::NotFound => return html(StatusCode::NOT_FOUND),
             _ => hit
                 .details
                 .status
@@ -246,12 +248,16 @@ impl Door {
         let mut response = if hit.details.html == Some(true) {
             html(status)
         } else {
-            (self.service.refuse)(&Refusal { kind: hit.kind, status, message: hit.details.message.clone() })
+            (self.service.refuse)(&FaultRefusal {
+                kind: hit.kind,
+                status,
+                message: hit.details.message.clone(),
+            })
         };
         let wait = hit
             .details
             .retry_after_seconds
-            .or_else(|| (hit.kind == Kind::RateLimit).then_some(RETRY_AFTER_SECONDS));
+            .or_else(|| (hit.kind == FaultKind::RateLimit).then_some(RETRY_AFTER_SECONDS));
         if let Some(seconds) = wait {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -281,7 +287,7 @@ fn json(status: StatusCode, text: String) -> Response<Body> {
 }
 
 /// The reply with what `changes` put into its body.
-async fn changed(response: Response<Body>, changes: &[Hit]) -> Response<Body> {
+async fn changed(response: Response<Body>, changes: &[FaultHit]) -> Response<Body> {
     if changes.is_empty() {
         return response;
     }
@@ -330,17 +336,17 @@ fn spoil_download(response: Response<Body>, trace: &Trace) -> Response<Body> {
     if response.extensions().get::<Download>().is_none() || !response.status().is_success() {
         return response;
     }
-    if let Some(hit) = trace.hit(Kind::TruncatedDownload) {
+    if let Some(hit) = trace.hit(FaultKind::TruncatedDownload) {
         return cut_short(response, &hit, None);
     }
-    match trace.hit(Kind::WrongLength) {
+    match trace.hit(FaultKind::WrongLength) {
         Some(hit) => end_early(response, &hit),
         None => response,
     }
 }
 
 /// Ends the connection in the middle of the body, with a reset when `reset` is given.
-fn cut_short(response: Response<Body>, hit: &Hit, reset: Option<Arc<AtomicBool>>) -> Response<Body> {
+fn cut_short(response: Response<Body>, hit: &FaultHit, reset: Option<Arc<AtomicBool>>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     let limit = limit(&head.headers, &body, hit);
     // The length stays announced: that is how the client can tell.
@@ -360,14 +366,14 @@ fn cut_short(response: Response<Body>, hit: &Hit, reset: Option<Arc<AtomicBool>>
 }
 
 /// Ends the body early as if it were whole.
-fn end_early(response: Response<Body>, hit: &Hit) -> Response<Body> {
+fn end_early(response: Response<Body>, hit: &FaultHit) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     let limit = limit(&head.headers, &body, hit);
     head.headers.remove(CONTENT_LENGTH);
     Response::from_parts(head, Body::from_stream(first_bytes(body, limit)))
 }
 
-fn limit(headers: &HeaderMap, body: &Body, hit: &Hit) -> u64 {
+fn limit(headers: &HeaderMap, body: &Body, hit: &FaultHit) -> u64 {
     let length = content_length(headers).or_else(|| hyper::body::Body::size_hint(body).exact());
     hit.details.after_bytes.or(length.map(|length| length / 2)).unwrap_or(CUT_AFTER_BYTES)
 }

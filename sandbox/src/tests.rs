@@ -1,4 +1,4 @@
-//! The door, over real connections: what a client sees of each fault that concerns any request.
+//! A stand-in's server, over real connections: what a client sees of each fault that concerns any request.
 
 use axum::body::Body;
 use axum::extract::Multipart;
@@ -14,10 +14,10 @@ use crate::clock::Clock;
 
 use super::Core;
 use super::content::Generated;
-use super::faults::Which;
+use super::faults::StandIn;
 use super::form::Form;
-use super::journal::{Outcome, Trace};
-use super::server::{Download, Refusal, Service, Stamp, serve};
+use super::journal::{RequestEnd, Trace};
+use super::server::{Download, FaultRefusal, Service, Stamp, serve};
 
 struct Server {
     core: Core,
@@ -32,7 +32,7 @@ impl Drop for Server {
 }
 
 async fn server() -> Server {
-    let core = Core::new(Which::OpenAi, Clock::default(), 3);
+    let core = Core::new(StandIn::OpenAi, Clock::default(), 3);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
@@ -58,7 +58,7 @@ async fn download() -> Response<Body> {
     response
 }
 
-fn refuse(refusal: &Refusal) -> Response<Body> {
+fn refuse(refusal: &FaultRefusal) -> Response<Body> {
     let mut response = Response::new(Body::from("refused"));
     *response.status_mut() = refusal.status;
     response
@@ -121,7 +121,7 @@ async fn a_connection_is_cut_where_the_fault_says() {
         server.set(json!({"kind": kind, "count": 1})).await;
         assert!(server.echo().await.is_err(), "{kind}");
         let entry = server.last();
-        assert_eq!((entry.outcome, &entry.faults[..]), (Outcome::Reset, &[kind.to_owned()][..]));
+        assert_eq!((entry.outcome, &entry.faults[..]), (RequestEnd::Reset, &[kind.to_owned()][..]));
         assert!((least..=most).contains(&entry.body_bytes), "{kind} read {} bytes", entry.body_bytes);
     }
     server.set(json!({"kind": "reset_during_reply", "count": 1})).await;
@@ -132,7 +132,7 @@ async fn a_connection_is_cut_where_the_fault_says() {
 async fn a_request_is_held_before_it_does_anything_and_a_reply_after_it_has() {
     let server = server().await;
     for (before, (kind, outcome)) in
-        [("held_request", Outcome::Open), ("held_reply", Outcome::Status(200))].into_iter().enumerate()
+        [("held_request", RequestEnd::Open), ("held_reply", RequestEnd::Status(200))].into_iter().enumerate()
     {
         server.set(json!({"kind": kind, "count": 1})).await;
         let held = reqwest::get(format!("{}/_sandbox/faults/held?more_than={before}", server.base));
@@ -144,7 +144,7 @@ async fn a_request_is_held_before_it_does_anything_and_a_reply_after_it_has() {
     }
     server.set(json!({"kind": "held_request", "count": 1, "delay_ms": 1})).await;
     assert!(server.echo().await.is_err());
-    assert_eq!(server.last().outcome, Outcome::Reset);
+    assert_eq!(server.last().outcome, RequestEnd::Reset);
     server.set(json!({"kind": "held_reply", "count": 1, "delay_ms": 1})).await;
     assert_eq!(server.echo().await.unwrap().status(), 200);
 }
@@ -180,7 +180,7 @@ async fn a_client_that_leaves_is_noted() {
     let echo = server.echo();
     assert!(tokio::time::timeout(std::time::Duration::from_millis(300), echo).await.is_err());
     for _ in 0..50 {
-        if server.last().outcome == Outcome::Abandoned {
+        if server.last().outcome == RequestEnd::Abandoned {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;

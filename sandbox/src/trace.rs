@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::Core;
 use super::content::Content;
-use super::faults::{Hit, Kind};
-use super::journal::{Entry, Outcome, Part};
+use super::faults::{FaultHit, FaultKind};
+use super::journal::{Entry, Part, RequestEnd};
 
 /// How much of one JSON or form body is kept; a batch of two thousand files with attributes fits.
 const MAX_ONE_BODY_BYTES: usize = 1024 * 1024;
@@ -83,7 +83,7 @@ impl Trace {
             json: None,
             form: Vec::new(),
             parts: Vec::new(),
-            outcome: Outcome::Open,
+            outcome: RequestEnd::Open,
             faults: Vec::new(),
             duration_ms: 0,
         };
@@ -112,13 +112,13 @@ impl Trace {
     }
 
     /// Whether a fault of this kind strikes here; the journal then says so.
-    pub fn hit(&self, kind: Kind) -> Option<Hit> {
+    pub fn hit(&self, kind: FaultKind) -> Option<FaultHit> {
         let hit = self.inner.core.faults.hit(kind, self.method(), self.path());
         hit.inspect(|hit| self.struck(hit))
     }
 
     /// Notes a fault that was decided elsewhere.
-    pub fn struck(&self, hit: &Hit) {
+    pub fn struck(&self, hit: &FaultHit) {
         self.draft().faults.push(hit.kind.name());
     }
 
@@ -153,7 +153,7 @@ impl Trace {
         u64::try_from(self.inner.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    pub(super) fn end(&self, outcome: Outcome) {
+    pub(super) fn end(&self, outcome: RequestEnd) {
         self.inner.end(outcome);
     }
 
@@ -163,7 +163,7 @@ impl Trace {
 }
 
 impl Inner {
-    fn end(&self, outcome: Outcome) {
+    fn end(&self, outcome: RequestEnd) {
         let mut draft = self.draft.lock().expect("nothing panics while it holds a draft");
         if std::mem::replace(&mut draft.closed, true) {
             return;
@@ -190,9 +190,9 @@ impl Inner {
 }
 
 impl Drop for Inner {
-    /// Nobody holds the request any more and nobody answered it.
+    /// The last holder of the request drops it, and it was not answered.
     fn drop(&mut self) {
-        self.end(Outcome::Abandoned);
+        self.end(RequestEnd::Abandoned);
     }
 }
 

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use crate::fastio::profile::Profile;
 
 use super::content::Stored;
-use super::event::What;
-use super::id::{Of, canonical, shown};
+use super::event::EventKind;
+use super::id::{IdKind, canonical, shown};
 use super::refusal::Refusal;
-use super::tree::{Key, Kind, MAX_DEPTH, Node, ROOT, Version, segments};
-use super::world::{By, World};
+use super::tree::{Key, MAX_DEPTH, Node, NodeKind, ROOT, Version, segments};
+use super::world::{Actor, World};
 
 /// The longest name Fastio takes.
 const MAX_NAME_CHARS: usize = 255;
@@ -22,13 +22,13 @@ const MAX_NAME_CHARS: usize = 255;
 const MAX_NOTE_BYTES: usize = 100 * 1024;
 
 impl World {
-    fn version(&mut self, content: Arc<Stored>, by: &By) -> Version {
-        Version { id: self.ids.make(Of::Version), content, created: by.now, creator: by.user.clone() }
+    fn version(&mut self, content: Arc<Stored>, by: &Actor) -> Version {
+        Version { id: self.ids.make(IdKind::Version), content, created: by.now, creator: by.user.clone() }
     }
 
-    fn new_node(&mut self, kind: Kind, parent: Key, name: String, by: &By) -> Node {
+    fn new_node(&mut self, kind: NodeKind, parent: Key, name: String, by: &Actor) -> Node {
         Node {
-            id: self.ids.make(Of::Node),
+            id: self.ids.make(IdKind::Node),
             kind,
             name,
             parent,
@@ -50,32 +50,32 @@ impl World {
         profile: &Profile,
         (parent, name): (Key, &str),
         content: Arc<Stored>,
-        by: &By,
+        by: &Actor,
     ) -> Result<Key, Refusal> {
         check_name(name)?;
         let tree = self.tree(profile)?;
         match tree.child(parent, name) {
-            Some(key) if tree.node(key).is_some_and(|node| node.kind == Kind::File) => {
+            Some(key) if tree.node(key).is_some_and(|node| node.kind == NodeKind::File) => {
                 self.put_version(profile, key, content, by)?;
                 Ok(key)
             }
-            _ => self.add_file(profile, Kind::File, (parent, name), content, by),
+            _ => self.add_file(profile, NodeKind::File, (parent, name), content, by),
         }
     }
 
     fn add_file(
         &mut self,
         profile: &Profile,
-        kind: Kind,
+        kind: NodeKind,
         (parent, name): (Key, &str),
         content: Arc<Stored>,
-        by: &By,
+        by: &Actor,
     ) -> Result<Key, Refusal> {
         let name = self.tree(profile)?.free_name(parent, name);
         let mut node = self.new_node(kind, parent, name, by);
         node.versions.push(self.version(content, by));
         let key = self.tree_mut(profile)?.add(node);
-        self.record(profile, key, What::Added, by);
+        self.record(profile, key, EventKind::Added, by);
         Ok(key)
     }
 
@@ -85,7 +85,7 @@ impl World {
         profile: &Profile,
         key: Key,
         content: Arc<Stored>,
-        by: &By,
+        by: &Actor,
     ) -> Result<(), Refusal> {
         let version = self.version(content, by);
         let node = self.tree_mut(profile)?.node_mut(key).ok_or_else(Refusal::no_node)?;
@@ -95,7 +95,7 @@ impl World {
         node.versions.push(version);
         node.current = node.versions.len() - 1;
         node.modified = by.now;
-        self.record(profile, key, What::Updated, by);
+        self.record(profile, key, EventKind::Updated, by);
         Ok(())
     }
 
@@ -111,13 +111,19 @@ impl World {
     }
 
     /// Inferred: an older version becomes the current one under its own id, and no new version is made.
-    pub fn restore_version(&mut self, profile: &Profile, key: Key, id: &str, by: &By) -> Result<(), Refusal> {
+    pub fn restore_version(
+        &mut self,
+        profile: &Profile,
+        key: Key,
+        id: &str,
+        by: &Actor,
+    ) -> Result<(), Refusal> {
         let node = self.tree_mut(profile)?.node_mut(key).ok_or_else(Refusal::no_node)?;
         let wanted = canonical(id);
         let place = node.versions.iter().position(|version| version.id == wanted);
         node.current = place.ok_or_else(|| Refusal::not_found("The version"))?;
         node.modified = by.now;
-        self.record(profile, key, What::VersionRestored, by);
+        self.record(profile, key, EventKind::VersionRestored, by);
         Ok(())
     }
 
@@ -127,7 +133,7 @@ impl World {
         profile: &Profile,
         (parent, name): (Key, &str),
         force: bool,
-        by: &By,
+        by: &Actor,
     ) -> Result<Key, Refusal> {
         check_name(name)?;
         let tree = self.tree(profile)?;
@@ -139,14 +145,14 @@ impl World {
             _ => {}
         }
         let name = tree.free_name(parent, name);
-        let node = self.new_node(Kind::Folder, parent, name, by);
+        let node = self.new_node(NodeKind::Folder, parent, name, by);
         let key = self.tree_mut(profile)?.add(node);
-        self.record(profile, key, What::Added, by);
+        self.record(profile, key, EventKind::Added, by);
         Ok(key)
     }
 
     /// The folder at `path`, made with all the folders above it as far as they are missing.
-    pub fn make_folders(&mut self, profile: &Profile, path: &str, by: &By) -> Result<Key, Refusal> {
+    pub fn make_folders(&mut self, profile: &Profile, path: &str, by: &Actor) -> Result<Key, Refusal> {
         let mut at = ROOT;
         for name in segments(path) {
             at = self.make_folder(profile, (at, name), false, by)?;
@@ -159,23 +165,23 @@ impl World {
         profile: &Profile,
         place: (Key, &str),
         text: &str,
-        by: &By,
+        by: &Actor,
     ) -> Result<Key, Refusal> {
         check_name(place.1)?;
         if !place.1.to_ascii_lowercase().ends_with(".md") {
             return Err(Refusal::input("name: A note's name must end in .md."));
         }
         let content = note_content(text)?;
-        self.add_file(profile, Kind::Note, place, content, by)
+        self.add_file(profile, NodeKind::Note, place, content, by)
     }
 
-    pub fn write_note(&mut self, profile: &Profile, key: Key, text: &str, by: &By) -> Result<(), Refusal> {
+    pub fn write_note(&mut self, profile: &Profile, key: Key, text: &str, by: &Actor) -> Result<(), Refusal> {
         let content = note_content(text)?;
         self.put_version(profile, key, content, by)
     }
 
     /// Inferred: a name that is taken refuses the renaming.
-    pub fn rename(&mut self, profile: &Profile, key: Key, name: &str, by: &By) -> Result<(), Refusal> {
+    pub fn rename(&mut self, profile: &Profile, key: Key, name: &str, by: &Actor) -> Result<(), Refusal> {
         check_name(name)?;
         let tree = self.tree_mut(profile)?;
         let (parent, old) = match tree.node(key) {
@@ -190,13 +196,13 @@ impl World {
         }
         tree.place(key, parent, name);
         self.touch(profile, key, by)?;
-        self.record(profile, key, What::Updated, by);
+        self.record(profile, key, EventKind::Updated, by);
         Ok(())
     }
 
     /// Calls a node what no request could: a name of any kind, or none where it is empty. What others than Fastio's API
     /// put there, such as an import, may be called so.
-    pub fn call(&mut self, profile: &Profile, key: Key, name: &str, by: &By) -> Result<(), Refusal> {
+    pub fn call(&mut self, profile: &Profile, key: Key, name: &str, by: &Actor) -> Result<(), Refusal> {
         let tree = self.tree_mut(profile)?;
         let parent = tree.node(key).ok_or_else(Refusal::no_node)?.parent;
         if tree.child(parent, name).is_some_and(|there| there != key) {
@@ -204,18 +210,18 @@ impl World {
         }
         tree.place(key, parent, name);
         self.touch(profile, key, by)?;
-        self.record(profile, key, What::Updated, by);
+        self.record(profile, key, EventKind::Updated, by);
         Ok(())
     }
 
-    fn touch(&mut self, profile: &Profile, key: Key, by: &By) -> Result<(), Refusal> {
+    fn touch(&mut self, profile: &Profile, key: Key, by: &Actor) -> Result<(), Refusal> {
         let node = self.tree_mut(profile)?.node_mut(key).ok_or_else(Refusal::no_node)?;
         node.modified = by.now;
         Ok(())
     }
 
     /// Moves a node into another folder; what has its name there goes to the trash.
-    pub fn move_into(&mut self, profile: &Profile, key: Key, parent: Key, by: &By) -> Result<(), Refusal> {
+    pub fn move_into(&mut self, profile: &Profile, key: Key, parent: Key, by: &Actor) -> Result<(), Refusal> {
         let tree = self.tree(profile)?;
         let node = tree.node(key).ok_or_else(Refusal::no_node)?;
         if tree.upwards(parent).any(|(above, _)| above == key) {
@@ -227,7 +233,7 @@ impl World {
         let name = node.name.clone();
         self.clear_place(profile, parent, &name, by)?;
         self.tree_mut(profile)?.place(key, parent, &name);
-        self.record(profile, key, What::Moved, by);
+        self.record(profile, key, EventKind::Moved, by);
         Ok(())
     }
 
@@ -237,7 +243,7 @@ impl World {
         profile: &Profile,
         parent: Key,
         name: &str,
-        by: &By,
+        by: &Actor,
     ) -> Result<(), Refusal> {
         match self.tree(profile)?.child(parent, name) {
             Some(key) => self.trash(profile, key, by),
@@ -246,7 +252,13 @@ impl World {
     }
 
     /// Copies a node, a folder with all that is in it. Only the current versions are copied.
-    pub fn copy_into(&mut self, profile: &Profile, key: Key, parent: Key, by: &By) -> Result<Key, Refusal> {
+    pub fn copy_into(
+        &mut self,
+        profile: &Profile,
+        key: Key,
+        parent: Key,
+        by: &Actor,
+    ) -> Result<Key, Refusal> {
         let tree = self.tree(profile)?;
         let source = tree.node(key).ok_or_else(Refusal::no_node)?;
         if tree.upwards(parent).any(|(above, _)| above == key) {
@@ -269,7 +281,7 @@ impl World {
                 left.push((child, self.copy_node(profile, child, (to, name), by)?));
             }
         }
-        self.record(profile, top, What::Copied, by);
+        self.record(profile, top, EventKind::Copied, by);
         Ok(top)
     }
 
@@ -278,7 +290,7 @@ impl World {
         profile: &Profile,
         key: Key,
         place: (Key, String),
-        by: &By,
+        by: &Actor,
     ) -> Result<Key, Refusal> {
         let source = self.tree(profile)?.node(key).ok_or_else(Refusal::no_node)?;
         let (kind, content) = (source.kind, source.version().map(|version| Arc::clone(&version.content)));
@@ -289,14 +301,14 @@ impl World {
         Ok(self.tree_mut(profile)?.add(node))
     }
 
-    pub fn trash(&mut self, profile: &Profile, key: Key, by: &By) -> Result<(), Refusal> {
+    pub fn trash(&mut self, profile: &Profile, key: Key, by: &Actor) -> Result<(), Refusal> {
         self.tree_mut(profile)?.trash(key, by.now);
-        self.record(profile, key, What::Deleted, by);
+        self.record(profile, key, EventKind::Deleted, by);
         Ok(())
     }
 
     /// Takes a node out of the trash to where it was, or to the root when that folder is gone.
-    pub fn restore(&mut self, profile: &Profile, key: Key, by: &By) -> Result<(), Refusal> {
+    pub fn restore(&mut self, profile: &Profile, key: Key, by: &Actor) -> Result<(), Refusal> {
         let tree = self.tree(profile)?;
         let node = tree.node(key).filter(|node| node.trashed.is_some());
         let node = node.ok_or_else(|| Refusal::input("The node is not in the trash."))?;
@@ -307,7 +319,7 @@ impl World {
         let tree = self.tree_mut(profile)?;
         tree.place(key, parent, &name);
         tree.note_presence(key, by.now);
-        self.record(profile, key, What::Restored, by);
+        self.record(profile, key, EventKind::Restored, by);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::fastio::content::Stored;
 use crate::fastio::profile::Profile;
 use crate::fastio::tree::{Key, ROOT};
-use crate::fastio::world::{By, World};
+use crate::fastio::world::{Actor, World};
 
 struct Story {
     world: World,
@@ -20,8 +20,8 @@ impl Story {
         Story { world, profile }
     }
 
-    fn by() -> By {
-        By { user: "1".into(), now: 1_000 }
+    fn by() -> Actor {
+        Actor { user: "1".into(), now: 1_000 }
     }
 
     fn put(&mut self, path: &str, text: &str) -> Key {

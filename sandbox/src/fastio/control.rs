@@ -38,7 +38,7 @@ use super::many::{self, Many};
 use super::refusal::Refusal;
 use super::tree::{Key, ROOT, Tree};
 use super::world::World;
-use super::{By, State};
+use super::{Actor, State};
 use crate::content::Generated;
 use crate::control::{Pretty, refuse};
 use crate::fastio::profile::Profile;
@@ -95,8 +95,8 @@ fn profile(text: &str) -> Result<Profile, Failed> {
     text.parse().map_err(|error| Failed(StatusCode::BAD_REQUEST, format!("{error}")))
 }
 
-fn control(state: &State) -> By {
-    By { user: CONTROL_USER.to_owned(), now: state.now() }
+fn control(state: &State) -> Actor {
+    Actor { user: CONTROL_USER.to_owned(), now: state.now() }
 }
 
 fn missing(path: &str) -> Failed {

@@ -4,14 +4,14 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::fastio::profile::Profile;
 
-use super::tree::Kind;
+use super::tree::NodeKind;
 
 /// How many events are kept; an older cursor has expired. A long crash test makes a tenth of this.
 pub const MAX_EVENTS: usize = 1_000_000;
 
 /// The documented event names, without `workspace_storage_` or `share_storage_`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum EventKind {
     Added,
     Updated,
     Moved,
@@ -28,8 +28,8 @@ pub struct Event {
     /// Its place among all events; never shown.
     pub seq: u64,
     pub id: String,
-    pub what: What,
-    pub kind: Kind,
+    pub what: EventKind,
+    pub kind: NodeKind,
     pub profile: Profile,
     /// The node, without hyphens.
     pub object: String,
@@ -43,19 +43,19 @@ pub struct Event {
 impl Event {
     /// As the API names it, such as `workspace_storage_file_added`.
     pub fn name(&self) -> String {
-        let subject = if self.kind == Kind::Folder { "folder" } else { "file" };
+        let subject = if self.kind == NodeKind::Folder { "folder" } else { "file" };
         let rest = match self.what {
             // The documents name a new folder differently from a new file.
-            What::Added if self.kind == Kind::Folder => "folder_created".to_owned(),
-            What::Added => "file_added".to_owned(),
-            What::Updated => format!("{subject}_updated"),
-            What::Moved => format!("{subject}_moved"),
-            What::Deleted => format!("{subject}_deleted"),
-            What::Restored => format!("{subject}_restored"),
-            What::Copied => format!("{subject}_copied"),
-            What::VersionRestored => "file_version_restored".to_owned(),
-            What::LockOverridden => "lock_overridden".to_owned(),
-            What::DownloadTokenCreated => "download_token_created".to_owned(),
+            EventKind::Added if self.kind == NodeKind::Folder => "folder_created".to_owned(),
+            EventKind::Added => "file_added".to_owned(),
+            EventKind::Updated => format!("{subject}_updated"),
+            EventKind::Moved => format!("{subject}_moved"),
+            EventKind::Deleted => format!("{subject}_deleted"),
+            EventKind::Restored => format!("{subject}_restored"),
+            EventKind::Copied => format!("{subject}_copied"),
+            EventKind::VersionRestored => "file_version_restored".to_owned(),
+            EventKind::LockOverridden => "lock_overridden".to_owned(),
+            EventKind::DownloadTokenCreated => "download_token_created".to_owned(),
         };
         format!("{}_storage_{rest}", self.profile.kind.as_str())
     }
@@ -63,12 +63,12 @@ impl Event {
     /// As Fastio's guides name it, such as `file.uploaded`; None where no guide has a name for it.
     pub fn guide_name(&self) -> Option<&'static str> {
         match self.what {
-            _ if self.kind == Kind::Folder => None,
-            What::Added | What::Copied | What::Restored => Some("file.uploaded"),
-            What::Updated | What::VersionRestored => Some("file.modified"),
-            What::Deleted => Some("file.deleted"),
-            What::DownloadTokenCreated => Some("file.accessed"),
-            What::Moved | What::LockOverridden => None,
+            _ if self.kind == NodeKind::Folder => None,
+            EventKind::Added | EventKind::Copied | EventKind::Restored => Some("file.uploaded"),
+            EventKind::Updated | EventKind::VersionRestored => Some("file.modified"),
+            EventKind::Deleted => Some("file.deleted"),
+            EventKind::DownloadTokenCreated => Some("file.accessed"),
+            EventKind::Moved | EventKind::LockOverridden => None,
         }
     }
 
@@ -78,15 +78,15 @@ impl Event {
 
     pub fn subcategory(&self) -> &'static str {
         match self.what {
-            What::Added | What::Updated if self.kind != Kind::Folder => "transfer",
-            What::DownloadTokenCreated => "transfer",
+            EventKind::Added | EventKind::Updated if self.kind != NodeKind::Folder => "transfer",
+            EventKind::DownloadTokenCreated => "transfer",
             _ => "storage",
         }
     }
 
     /// Whether the change feed tells it. Inferred: it tells what changes the storage, and reading does not.
     pub fn in_feed(&self) -> bool {
-        !matches!(self.what, What::DownloadTokenCreated | What::LockOverridden)
+        !matches!(self.what, EventKind::DownloadTokenCreated | EventKind::LockOverridden)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// What an id is of. The first character of a real id says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of {
+pub enum IdKind {
     Node,
     Version,
     Upload,
@@ -35,7 +35,7 @@ impl Ids {
     }
 
     /// A fresh id without hyphens: how this stand-in keeps them.
-    pub fn make(&mut self, of: Of) -> String {
+    pub fn make(&mut self, of: IdKind) -> String {
         let kind = of as usize;
         self.made[kind] += 1;
         let mut random = fastrand::Rng::with_seed(mix(self.seed, kind as u64, self.made[kind]));
@@ -90,14 +90,14 @@ pub fn user_of(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ids, Of, canonical, is_well_formed, shown, user_of};
+    use super::{IdKind, Ids, canonical, is_well_formed, shown, user_of};
 
     #[test]
     fn ids_have_the_documented_form_and_follow_from_the_seed() {
         let (mut one, mut two) = (Ids::new(7), Ids::new(7));
-        let id = one.make(Of::Node);
-        assert_eq!(id, two.make(Of::Node));
-        assert_ne!(id, one.make(Of::Node));
+        let id = one.make(IdKind::Node);
+        assert_eq!(id, two.make(IdKind::Node));
+        assert_ne!(id, one.make(IdKind::Node));
         assert_eq!(shown(&id).len(), 34);
         assert!(shown(&id).starts_with('2') && is_well_formed(&shown(&id)));
         assert_eq!(canonical(&shown(&id).to_uppercase()), id);

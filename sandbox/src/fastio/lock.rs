@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::id::shown;
 use super::refusal::Refusal;
 use super::time;
-use super::world::By;
+use super::world::Actor;
 
 /// The documented range of `duration`, in seconds.
 const DURATION_SECONDS: std::ops::RangeInclusive<i64> = 60..=3600;
@@ -49,7 +49,7 @@ pub fn held(lock: &Option<Lock>, now: i64) -> Option<&Lock> {
     lock.as_ref().filter(|lock| lock.expires > now)
 }
 
-pub fn acquire(lock: &mut Option<Lock>, asked: Request, token: String, by: &By) -> Result<(), Refusal> {
+pub fn acquire(lock: &mut Option<Lock>, asked: Request, token: String, by: &Actor) -> Result<(), Refusal> {
     let duration_seconds = asked.duration_seconds.unwrap_or(DEFAULT_SECONDS);
     if !DURATION_SECONDS.contains(&duration_seconds) {
         return Err(Refusal::input("duration: This must be between 60 and 3600."));
@@ -84,12 +84,12 @@ pub fn release(lock: &mut Option<Lock>, token: &str, now: i64) -> Result<(), Ref
 
 fn check(lock: &Option<Lock>, token: &str, now: i64) -> Result<(), Refusal> {
     let held = held(lock, now).ok_or_else(|| Refusal::not_found("A lock on this file"))?;
-    // Inferred: a token that does not hold the lock is told that somebody else does.
+    // Inferred: a token that does not hold the lock is told that another one does.
     if held.token == token { Ok(()) } else { Err(Refusal::locked()) }
 }
 
 impl Lock {
-    /// What anybody may see of it: `lock_info` of the node's details.
+    /// What every user may see of it: `lock_info` of the node's details.
     pub fn info(&self) -> Value {
         json!({
             "user_id": self.user,
@@ -111,10 +111,10 @@ impl Lock {
 
 #[cfg(test)]
 mod tests {
-    use super::{By, Lock, Request, acquire, heartbeat, held, release};
+    use super::{Actor, Lock, Request, acquire, heartbeat, held, release};
 
-    fn by(user: &str, now: i64) -> By {
-        By { user: user.to_owned(), now }
+    fn by(user: &str, now: i64) -> Actor {
+        Actor { user: user.to_owned(), now }
     }
 
     #[test]

@@ -41,7 +41,7 @@ use super::{Core, Options, server};
 use profile::Profile;
 use refusal::Refusal;
 use webhook::Sender;
-use world::{By, World};
+use world::{Actor, World};
 
 /// The organisation that holds every workspace and share; its number means nothing.
 pub const ORG_ID: &str = "3141592653589793238";
@@ -62,7 +62,7 @@ pub struct State {
 struct Inner {
     core: Core,
     world: Mutex<World>,
-    /// The newest event's place, for whoever waits for news.
+    /// The newest event's place, for requests that wait for news.
     head: watch::Sender<u64>,
     sender: Sender,
 }
@@ -117,13 +117,13 @@ impl State {
     }
 }
 
-/// The stand-in as the door serves it: real paths under `/current/`, control paths under `/_sandbox/`.
+/// What the stand-in serves: real paths under `/current/`, control paths under `/_sandbox/`.
 pub fn service(state: &State, core: &Core) -> Service {
     Service { core: core.clone(), api: api::router(state), control: control::router(state), refuse, stamp }
 }
 
 /// A fault's refusal in Fastio's words.
-fn refuse(refusal: &server::Refusal) -> Response<Body> {
+fn refuse(refusal: &server::FaultRefusal) -> Response<Body> {
     let mut ours = Refusal::of_status(refusal.status);
     if let Some(message) = &refusal.message {
         ours.text.clone_from(message);

@@ -6,7 +6,7 @@ use super::event::Event;
 use super::id::shown;
 use super::lock::held;
 use super::time::written;
-use super::tree::{Key, Kind, Node, ROOT, Tree, Version};
+use super::tree::{Key, Node, NodeKind, ROOT, Tree, Version};
 
 /// `?output=`; without it everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,8 +147,8 @@ fn place(tree: &Tree, key: Key) -> String {
     }
 }
 
-pub fn mimetype(name: &str, kind: Kind) -> &'static str {
-    if kind == Kind::Note {
+pub fn mimetype(name: &str, kind: NodeKind) -> &'static str {
+    if kind == NodeKind::Note {
         return "text/markdown";
     }
     let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());

@@ -23,24 +23,24 @@ pub const ROOT: Key = 0;
 pub const MAX_DEPTH: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum NodeKind {
     File,
     Folder,
     Note,
 }
 
-impl Kind {
+impl NodeKind {
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::File => "file",
-            Kind::Folder => "folder",
-            Kind::Note => "note",
+            NodeKind::File => "file",
+            NodeKind::Folder => "folder",
+            NodeKind::Note => "note",
         }
     }
 
     /// Whether it has content and versions.
     pub fn is_file(self) -> bool {
-        self != Kind::Folder
+        self != NodeKind::Folder
     }
 }
 
@@ -57,7 +57,7 @@ pub struct Version {
 pub struct Node {
     /// Without hyphens.
     pub id: String,
-    pub kind: Kind,
+    pub kind: NodeKind,
     pub name: String,
     /// Stays when the node is trashed: where `restore/` puts it back.
     pub parent: Key,
@@ -122,7 +122,7 @@ impl Tree {
     }
 
     pub fn is_folder(&self, key: Key) -> bool {
-        key == ROOT || self.node(key).is_some_and(|node| node.kind == Kind::Folder)
+        key == ROOT || self.node(key).is_some_and(|node| node.kind == NodeKind::Folder)
     }
 
     /// The node and the folders above it, from the bottom, without the root.

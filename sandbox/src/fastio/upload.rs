@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256, Sha384};
 use crate::fastio::profile::Profile;
 
 use super::content::{MAX_KEPT_BYTES, Stored};
-use super::id::{Of, canonical, shown};
+use super::id::{IdKind, canonical, shown};
 use super::refusal::Refusal;
-use super::world::{By, World};
+use super::world::{Actor, World};
 
 /// The documented limit of an upload in one call.
 pub const MAX_SINGLE_BYTES: usize = 4 * 1024 * 1024;
@@ -262,7 +262,7 @@ impl World {
         if let Target::Over(profile, file) = &asked.target {
             self.live(profile, file)?;
         }
-        let id = self.ids.make(Of::Upload);
+        let id = self.ids.make(IdKind::Upload);
         self.uploads.open(id.clone(), asked)?;
         Ok(id)
     }
@@ -277,7 +277,7 @@ impl World {
     }
 
     /// Ends a session: with `bytes` for a single call or a stream, without for chunks.
-    pub fn finish_upload(&mut self, id: &str, bytes: Option<Bytes>, by: &By) -> Result<(), Refusal> {
+    pub fn finish_upload(&mut self, id: &str, bytes: Option<Bytes>, by: &Actor) -> Result<(), Refusal> {
         let session = self.uploads.get_mut(id)?;
         let content = session.assemble(bytes)?;
         let (target, name) = (session.asked.target.clone(), session.asked.name.clone());

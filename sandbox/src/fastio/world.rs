@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::fastio::profile::Profile;
 
-use super::event::{Event, Log, What};
-use super::id::{Ids, Of, is_well_formed};
+use super::event::{Event, EventKind, Log};
+use super::id::{IdKind, Ids, is_well_formed};
 use super::many::Many;
 use super::refusal::Refusal;
 use super::token::Tokens;
@@ -19,7 +19,7 @@ const MAX_PROFILES: usize = 10_000;
 
 /// Who changes something, and when.
 #[derive(Debug, Clone)]
-pub struct By {
+pub struct Actor {
     pub user: String,
     pub now: i64,
 }
@@ -32,7 +32,7 @@ pub struct World {
     pub tokens: Tokens,
     trees: BTreeMap<Profile, Tree>,
     many: BTreeMap<Profile, Many>,
-    /// Those that nobody may see for now.
+    /// Those that are hidden from every key for now.
     hidden: BTreeMap<Profile, Tree>,
 }
 
@@ -78,7 +78,7 @@ impl World {
         self.trees.get_mut(profile).ok_or_else(|| no_profile(profile))
     }
 
-    /// Makes the workspace or share exist. Writing does it too, so that a stranger needs no set-up.
+    /// Makes the workspace or share exist. Writing does it too, so that a test needs no set-up.
     pub fn ensure(&mut self, profile: &Profile) -> Result<(), Refusal> {
         if self.trees.contains_key(profile) {
             return Ok(());
@@ -95,7 +95,7 @@ impl World {
         Ok(())
     }
 
-    /// Takes the workspace or share away from whoever asks, until [`World::ensure`] brings it back.
+    /// Hides the workspace or share from every key, until [`World::ensure`] brings it back.
     pub fn hide(&mut self, profile: &Profile) -> Result<(), Refusal> {
         let tree = self.trees.remove(profile).ok_or_else(|| no_profile(profile))?;
         self.hidden.insert(profile.clone(), tree);
@@ -134,9 +134,9 @@ impl World {
         if self.tree(profile)?.trashed_at(key).is_some() { Err(Refusal::no_node()) } else { Ok(key) }
     }
 
-    pub(super) fn record(&mut self, profile: &Profile, key: Key, what: What, by: &By) {
+    pub(super) fn record(&mut self, profile: &Profile, key: Key, what: EventKind, by: &Actor) {
         let Some(node) = self.trees.get(profile).and_then(|tree| tree.node(key)) else { return };
-        let id = self.ids.make(Of::Event);
+        let id = self.ids.make(IdKind::Event);
         self.log.push(|seq| Event {
             seq,
             id,
@@ -152,15 +152,15 @@ impl World {
     }
 
     /// Records that a download token was made.
-    pub fn token_made(&mut self, profile: &Profile, key: Key, by: &By) {
-        self.record(profile, key, What::DownloadTokenCreated, by);
+    pub fn token_made(&mut self, profile: &Profile, key: Key, by: &Actor) {
+        self.record(profile, key, EventKind::DownloadTokenCreated, by);
     }
 
     /// Takes a lock away from its holder, as an administrator can.
-    pub fn override_lock(&mut self, profile: &Profile, key: Key, by: &By) -> Result<(), Refusal> {
+    pub fn override_lock(&mut self, profile: &Profile, key: Key, by: &Actor) -> Result<(), Refusal> {
         let node = self.tree_mut(profile)?.node_mut(key).ok_or_else(Refusal::no_node)?;
         if node.lock.take().is_some() {
-            self.record(profile, key, What::LockOverridden, by);
+            self.record(profile, key, EventKind::LockOverridden, by);
         }
         Ok(())
     }

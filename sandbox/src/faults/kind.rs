@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Which stand-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Which {
+pub enum StandIn {
     Fastio,
     OpenAi,
 }
@@ -14,8 +14,8 @@ pub enum Which {
 /// One way to misbehave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
-    // At the door, for any request.
+pub enum FaultKind {
+    // General: played by the server, for any request.
     /// Waits `delay_ms` first; other faults and the handler follow.
     Latency,
     /// 429 with `Retry-After`.
@@ -28,7 +28,7 @@ pub enum Kind {
     Forbidden,
     /// OpenAI's permanent 429.
     InsufficientQuota,
-    /// 404 with `body`, as whatever stands before the service may word it; without one an HTML page.
+    /// 404 with `body`, as a proxy before the service may word it; without one an HTML page.
     NotFound,
     /// 200 with `body`, in which `{n}` is how often this fault has struck.
     CannedReply,
@@ -50,7 +50,7 @@ pub enum Kind {
     HeldReply,
     /// The request takes effect; the connection is reset in the middle of the reply's body.
     ResetDuringReply,
-    // At the door, for contents being downloaded.
+    // Played by the server, for contents being downloaded.
     /// The connection closes in the middle of a download that announced its length.
     TruncatedDownload,
     /// A download announces no length and ends early in good order: only the file's known size or hash can tell.
@@ -66,7 +66,8 @@ pub enum Kind {
     SlowRun,
     /// A response created now ends badly: `code` is `refusal`, `max_output_tokens`, `content_filter`, `invented_quote` (the
     /// answer quotes what no document says), `answer` (the answer is `message`), `unknown_items` (it comes among items that
-    /// nobody knows), `many_files`, `large_file` or `hostile_files` (its code makes them), or the code of an error such as `server_error` (the default).
+    /// OpenAI's documents do not name), `many_files`, `large_file` or `hostile_files` (its code makes them), or the code of
+    /// an error such as `server_error` (the default).
     BadRun,
     /// Deleting a file is answered with 409.
     DeleteConflict,
@@ -83,49 +84,49 @@ pub enum Kind {
     WebhookDelayed,
 }
 
-impl Kind {
+impl FaultKind {
     /// Decided for every request before a handler sees it.
-    pub fn at_the_door(self) -> bool {
+    pub fn is_general(self) -> bool {
         matches!(
             self,
-            Kind::Latency
-                | Kind::RateLimit
-                | Kind::ServerError
-                | Kind::Unauthorized
-                | Kind::Forbidden
-                | Kind::InsufficientQuota
-                | Kind::NotFound
-                | Kind::CannedReply
-                | Kind::ChangedReply
-                | Kind::ResetBeforeBody
-                | Kind::ResetDuringBody
-                | Kind::ResetAfterBody
-                | Kind::HeldRequest
-                | Kind::LostReply
-                | Kind::HeldReply
-                | Kind::ResetDuringReply
+            FaultKind::Latency
+                | FaultKind::RateLimit
+                | FaultKind::ServerError
+                | FaultKind::Unauthorized
+                | FaultKind::Forbidden
+                | FaultKind::InsufficientQuota
+                | FaultKind::NotFound
+                | FaultKind::CannedReply
+                | FaultKind::ChangedReply
+                | FaultKind::ResetBeforeBody
+                | FaultKind::ResetDuringBody
+                | FaultKind::ResetAfterBody
+                | FaultKind::HeldRequest
+                | FaultKind::LostReply
+                | FaultKind::HeldReply
+                | FaultKind::ResetDuringReply
         )
     }
 
     /// Whether other faults may strike the same request.
     pub fn leaves_room(self) -> bool {
-        matches!(self, Kind::Latency | Kind::ChangedReply)
+        matches!(self, FaultKind::Latency | FaultKind::ChangedReply)
     }
 
     /// Whether the stand-in `which` can do this at all.
-    pub fn known_to(self, which: Which) -> bool {
+    pub fn known_to(self, which: StandIn) -> bool {
         match self {
-            Kind::InsufficientQuota
-            | Kind::StuckInProgress
-            | Kind::IndexFailure
-            | Kind::SlowRun
-            | Kind::BadRun
-            | Kind::DeleteConflict
-            | Kind::SlowDelete => which == Which::OpenAi,
-            Kind::WebhookDropped
-            | Kind::WebhookDuplicated
-            | Kind::WebhookReordered
-            | Kind::WebhookDelayed => which == Which::Fastio,
+            FaultKind::InsufficientQuota
+            | FaultKind::StuckInProgress
+            | FaultKind::IndexFailure
+            | FaultKind::SlowRun
+            | FaultKind::BadRun
+            | FaultKind::DeleteConflict
+            | FaultKind::SlowDelete => which == StandIn::OpenAi,
+            FaultKind::WebhookDropped
+            | FaultKind::WebhookDuplicated
+            | FaultKind::WebhookReordered
+            | FaultKind::WebhookDelayed => which == StandIn::Fastio,
             _ => true,
         }
     }
@@ -133,25 +134,27 @@ impl Kind {
     /// The fields it understands besides those of every fault.
     pub fn takes(self) -> &'static [&'static str] {
         match self {
-            Kind::Latency
-            | Kind::HeldRequest
-            | Kind::HeldReply
-            | Kind::StuckInProgress
-            | Kind::SlowDelete
-            | Kind::SlowRun
-            | Kind::WebhookDelayed => &["delay_ms"],
-            Kind::RateLimit => &["retry_after_seconds", "message"],
-            Kind::ServerError => &["status", "html", "retry_after_seconds", "message"],
-            Kind::Unauthorized | Kind::Forbidden | Kind::InsufficientQuota | Kind::StorageFull => {
-                &["message"]
-            }
-            Kind::ResetDuringBody | Kind::ResetDuringReply | Kind::TruncatedDownload | Kind::WrongLength => {
-                &["after_bytes"]
-            }
-            Kind::NotFoundAfterCreate => &["window_ms"],
-            Kind::NotFound | Kind::CannedReply => &["body"],
-            Kind::ChangedReply => &["find", "put"],
-            Kind::IndexFailure | Kind::BadRun => &["code", "message"],
+            FaultKind::Latency
+            | FaultKind::HeldRequest
+            | FaultKind::HeldReply
+            | FaultKind::StuckInProgress
+            | FaultKind::SlowDelete
+            | FaultKind::SlowRun
+            | FaultKind::WebhookDelayed => &["delay_ms"],
+            FaultKind::RateLimit => &["retry_after_seconds", "message"],
+            FaultKind::ServerError => &["status", "html", "retry_after_seconds", "message"],
+            FaultKind::Unauthorized
+            | FaultKind::Forbidden
+            | FaultKind::InsufficientQuota
+            | FaultKind::StorageFull => &["message"],
+            FaultKind::ResetDuringBody
+            | FaultKind::ResetDuringReply
+            | FaultKind::TruncatedDownload
+            | FaultKind::WrongLength => &["after_bytes"],
+            FaultKind::NotFoundAfterCreate => &["window_ms"],
+            FaultKind::NotFound | FaultKind::CannedReply => &["body"],
+            FaultKind::ChangedReply => &["find", "put"],
+            FaultKind::IndexFailure | FaultKind::BadRun => &["code", "message"],
             _ => &[],
         }
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub use kind::{Kind, Which};
+pub use kind::{FaultKind, StandIn};
 
 /// More than any test sets at once; a client that forgets to remove its faults meets a clear message, not a slow server.
 const MAX_FAULTS: usize = 1_000;
@@ -22,7 +22,7 @@ const MAX_FAULTS: usize = 1_000;
 /// A fault as it is asked for.
 #[derive(Debug, Clone, Deserialize)]
 pub struct NewFault {
-    pub kind: Kind,
+    pub kind: FaultKind,
     /// Only requests with this method.
     pub method: Option<String>,
     /// Only requests whose path matches: a glob (`*` within a segment, `**` across), else a prefix.
@@ -38,7 +38,7 @@ pub struct NewFault {
     pub details: Details,
 }
 
-/// What some kinds are told besides; [`Kind::takes`] says which.
+/// What some kinds are told besides; [`FaultKind::takes`] says which.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Details {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ pub struct Details {
 
 impl NewFault {
     /// A fault of this kind on every request; set what should differ.
-    pub fn of(kind: Kind) -> NewFault {
+    pub fn of(kind: FaultKind) -> NewFault {
         let details = Details::default();
         NewFault {
             kind,
@@ -86,7 +86,7 @@ impl NewFault {
 #[derive(Debug, Clone, Serialize)]
 pub struct Fault {
     pub id: String,
-    pub kind: Kind,
+    pub kind: FaultKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,15 +106,15 @@ pub struct Fault {
 
 /// A fault that strikes: what, and how exactly.
 #[derive(Debug, Clone)]
-pub struct Hit {
+pub struct FaultHit {
     pub id: String,
-    pub kind: Kind,
+    pub kind: FaultKind,
     pub details: Details,
     /// How often the fault has struck, this time included.
     pub number: u64,
 }
 
-impl Hit {
+impl FaultHit {
     /// `delay_ms`, or what the caller finds fitting for its kind.
     pub fn delay_or(&self, default: Duration) -> Duration {
         self.details.delay_ms.map_or(default, Duration::from_millis)
@@ -129,7 +129,7 @@ pub struct Refused(pub String);
 /// The faults of one stand-in.
 #[derive(Debug)]
 pub struct Faults {
-    which: Which,
+    which: StandIn,
     seed: u64,
     set: Mutex<Set>,
     /// How many requests each fault held, as they are or with their replies. Faults that are gone stay in it.
@@ -144,7 +144,7 @@ struct Set {
 }
 
 impl Faults {
-    pub fn new(which: Which, seed: u64) -> Faults {
+    pub fn new(which: StandIn, seed: u64) -> Faults {
         Faults { which, seed, set: Mutex::default(), held: watch::Sender::default() }
     }
 
@@ -186,11 +186,13 @@ impl Faults {
         if fault.details.status.is_some_and(|status| !(500..=599).contains(&status)) {
             return Err(Refused("status must be between 500 and 599".to_owned()));
         }
-        if fault.kind == Kind::ChangedReply && fault.details.find.as_deref().unwrap_or_default().is_empty() {
+        if fault.kind == FaultKind::ChangedReply
+            && fault.details.find.as_deref().unwrap_or_default().is_empty()
+        {
             return Err(Refused("find must be a text that is not empty".to_owned()));
         }
         let codes = ["server_error", "unsupported_file", "invalid_file"];
-        if fault.kind == Kind::IndexFailure
+        if fault.kind == FaultKind::IndexFailure
             && fault.details.code.as_deref().is_some_and(|code| !codes.contains(&code))
         {
             return Err(Refused(format!("code must be one of {}", codes.join(", "))));
@@ -236,11 +238,11 @@ impl Faults {
     }
 
     /// Notes that a request has come to where `hit` holds it.
-    pub(super) fn hold(&self, hit: &Hit) {
+    pub(super) fn hold(&self, hit: &FaultHit) {
         self.held.send_modify(|held| *held.entry(hit.id.clone()).or_default() += 1);
     }
 
-    /// Resolves when the fault `id` holds a request, or has: whoever kills a client there waits for this.
+    /// Resolves when the fault `id` holds a request, or has: a test that kills a client there waits for this.
     pub async fn held_by(&self, id: &str) {
         self.until(|held| held.contains_key(id)).await;
     }
@@ -262,16 +264,17 @@ impl Faults {
     }
 
     /// Asks the faults of `kind`, in the order they were set, whether one strikes here. The first that does, does.
-    pub fn hit(&self, kind: Kind, method: &str, path: &str) -> Option<Hit> {
+    pub fn hit(&self, kind: FaultKind, method: &str, path: &str) -> Option<FaultHit> {
         self.strike(method, path, |candidate| candidate == kind)
     }
 
-    /// What happens at the door: all that leave room up to the first other fault that strikes, and that fault.
-    pub(super) fn at_the_door(&self, method: &str, path: &str) -> Vec<Hit> {
+    /// The general faults that strike this request: all that leave room for others up to the first that does not, and that
+    /// one.
+    pub(super) fn general_hits(&self, method: &str, path: &str) -> Vec<FaultHit> {
         let mut hits = Vec::new();
         let mut set = self.lock();
         for fault in &mut set.faults {
-            if fault.kind.at_the_door() && fault.strikes(method, path) {
+            if fault.kind.is_general() && fault.strikes(method, path) {
                 hits.push(fault.hit());
                 if !fault.kind.leaves_room() {
                     break;
@@ -282,7 +285,7 @@ impl Faults {
         hits
     }
 
-    fn strike(&self, method: &str, path: &str, wanted: impl Fn(Kind) -> bool) -> Option<Hit> {
+    fn strike(&self, method: &str, path: &str, wanted: impl Fn(FaultKind) -> bool) -> Option<FaultHit> {
         let mut set = self.lock();
         let hit = set
             .faults
@@ -310,10 +313,10 @@ impl Fault {
         number >= self.skip && decide(self.seed, number, self.probability)
     }
 
-    fn hit(&mut self) -> Hit {
+    fn hit(&mut self) -> FaultHit {
         self.hits += 1;
         self.count = self.count.map(|count| count - 1);
-        Hit { id: self.id.clone(), kind: self.kind, details: self.details.clone(), number: self.hits }
+        FaultHit { id: self.id.clone(), kind: self.kind, details: self.details.clone(), number: self.hits }
     }
 }
 
@@ -331,7 +334,7 @@ fn parse(value: Value) -> Result<NewFault, Refused> {
         return Err(Refused("a fault is a JSON object with a `kind`".to_owned()));
     };
     let kind = fields.get("kind").ok_or_else(|| Refused("`kind` is missing".to_owned()))?;
-    let kind: Kind = Kind::deserialize(kind).map_err(|error| Refused(format!("kind: {error}")))?;
+    let kind: FaultKind = FaultKind::deserialize(kind).map_err(|error| Refused(format!("kind: {error}")))?;
     for name in fields.keys() {
         if !EVERY.contains(&name.as_str()) && !kind.takes().contains(&name.as_str()) {
             let known: Vec<&str> = EVERY.iter().chain(kind.takes()).copied().collect();
@@ -349,10 +352,10 @@ fn parse(value: Value) -> Result<NewFault, Refused> {
 mod tests {
     use serde_json::json;
 
-    use super::{Faults, Kind, Which};
+    use super::{FaultKind, Faults, StandIn};
 
     fn openai() -> Faults {
-        Faults::new(Which::OpenAi, 1)
+        Faults::new(StandIn::OpenAi, 1)
     }
 
     #[test]
@@ -376,7 +379,7 @@ mod tests {
         faults
             .add_json(json!({"kind": "index_failure", "method": "post", "path": "/v1/*", "count": 2}))
             .unwrap();
-        let hit = |method, path| faults.hit(Kind::IndexFailure, method, path).is_some();
+        let hit = |method, path| faults.hit(FaultKind::IndexFailure, method, path).is_some();
         assert!(!hit("GET", "/v1/x") && !hit("POST", "/v2/x"));
         assert!(hit("POST", "/v1/x") && hit("POST", "/v1/x") && !hit("POST", "/v1/x"));
         assert!(faults.list().is_empty());
@@ -387,7 +390,7 @@ mod tests {
         let decisions = |seed: u64| {
             let faults = openai();
             faults.add_json(json!({"kind": "rate_limit", "probability": 0.3, "seed": seed})).unwrap();
-            (0..200).map(|_| !faults.at_the_door("GET", "/v1/files").is_empty()).collect::<Vec<bool>>()
+            (0..200).map(|_| !faults.general_hits("GET", "/v1/files").is_empty()).collect::<Vec<bool>>()
         };
         assert_eq!(decisions(5), decisions(5));
         assert_ne!(decisions(5), decisions(6));
@@ -403,8 +406,9 @@ mod tests {
                 {"kind": "latency"}, {"kind": "lost_reply", "skip": 1}, {"kind": "rate_limit", "count": 1}
             ]))
             .unwrap();
-        let kinds = || faults.at_the_door("GET", "/").into_iter().map(|hit| hit.kind).collect::<Vec<Kind>>();
-        assert_eq!(kinds(), [Kind::Latency, Kind::RateLimit]);
-        assert_eq!(kinds(), [Kind::Latency, Kind::LostReply]);
+        let kinds =
+            || faults.general_hits("GET", "/").into_iter().map(|hit| hit.kind).collect::<Vec<FaultKind>>();
+        assert_eq!(kinds(), [FaultKind::Latency, FaultKind::RateLimit]);
+        assert_eq!(kinds(), [FaultKind::Latency, FaultKind::LostReply]);
     }
 }

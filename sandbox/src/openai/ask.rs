@@ -54,7 +54,7 @@ const DEFAULT_HITS: i64 = 10;
 
 /// A response as it was asked for.
 #[derive(Debug)]
-pub struct Asked {
+pub struct ResponseRequest {
     pub background: bool,
     pub store: bool,
     pub conversation: Option<String>,
@@ -66,7 +66,7 @@ pub struct Asked {
     echo: Map<String, Value>,
 }
 
-impl Asked {
+impl ResponseRequest {
     /// Whether code may be run.
     pub fn runs_code(&self) -> bool {
         self.tools.iter().any(|tool| tool["type"] == "code_interpreter")
@@ -79,7 +79,7 @@ impl Asked {
 }
 
 /// Reads and checks a request.
-pub fn read(body: &[u8], world: &mut World, now: i64) -> Result<Asked, ApiError> {
+pub fn read(body: &[u8], world: &mut World, now: i64) -> Result<ResponseRequest, ApiError> {
     let fields = Fields::parse(body, &KNOWN)?;
     let model = fields.required_text("model")?.to_owned();
     if !catalog::serves(&model) {
@@ -125,7 +125,7 @@ pub fn read(body: &[u8], world: &mut World, now: i64) -> Result<Asked, ApiError>
     }
     let echo = echo(&fields, &conversation)?;
     let include = fields.texts("include")?.unwrap_or_default();
-    Ok(Asked { background, store, conversation, input, prompt, include, tools, echo })
+    Ok(ResponseRequest { background, store, conversation, input, prompt, include, tools, echo })
 }
 
 /// A File object, as the model sees it.
@@ -240,7 +240,7 @@ fn check_tool(tool: &Value, world: &mut World, now: i64) -> Result<(), ApiError>
 
 /// Plays the tools of this request: a file search shows the model what it finds. Returns the calls as output items, and the
 /// documents found.
-pub fn use_tools(asked: &mut Asked, world: &World, now: i64) -> (Vec<Value>, Vec<Document>) {
+pub fn use_tools(asked: &mut ResponseRequest, world: &World, now: i64) -> (Vec<Value>, Vec<Document>) {
     let (mut calls, mut found) = (Vec::new(), Vec::new());
     let queries: Vec<String> = item::texts(&asked.input).map(str::to_owned).collect();
     for tool in asked.tools.iter().filter(|tool| tool["type"] == "file_search") {
@@ -254,7 +254,7 @@ pub fn use_tools(asked: &mut Asked, world: &World, now: i64) -> (Vec<Value>, Vec
         let mut call =
             json!({"type": "file_search_call", "status": "completed", "queries": queries, "results": null});
         if asked.include.iter().any(|name| name == "file_search_call.results") {
-            let result = |hit: &super::search::Hit| {
+            let result = |hit: &super::search::SearchHit| {
                 json!({
                     "file_id": hit.file_id, "filename": hit.filename, "score": hit.score, "text": hit.text,
                     "attributes": hit.attributes,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::super::journal::Trace;
 use super::error::ApiError;
 use super::read::{Fields, Query};
-use super::shelf::Ask;
+use super::shelf::PageRequest;
 use super::state::{State, World, seconds};
 use super::store::{Store, counts, find, live};
 use super::store_file::{Attach, StoreFile, chunking, status_filter};
@@ -156,7 +156,7 @@ async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
     let query = Query::parse(&query.unwrap_or_default());
-    let (ask, filter) = (Ask::read(&query, 20, 100)?, status_filter(&query)?);
+    let (ask, filter) = (PageRequest::read(&query, 20, 100)?, status_filter(&query)?);
     let (mut world, now) = state.world();
     let store = batch(&mut world, &store, &id)?;
     let show = |entry: &StoreFile| {

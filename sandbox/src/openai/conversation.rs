@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::error::ApiError;
 use super::item;
 use super::read::{Fields, Query};
-use super::shelf::{Ask, Shelf};
+use super::shelf::{PageRequest, Shelf};
 use super::state::{State, World, seconds};
 
 /// OpenAI's OpenAPI document: at most 20 items at a time.
@@ -111,7 +111,7 @@ async fn list(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
-    let ask = Ask::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
+    let ask = PageRequest::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
     let (mut world, _) = state.world();
     find(&mut world, &id)?.items.page(&ask, |item| Some(item.clone())).map(Json)
 }

@@ -9,8 +9,8 @@ use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use serde_json::json;
 
-use super::super::faults::Kind;
-use super::super::server::Refusal;
+use super::super::faults::FaultKind;
+use super::super::server::FaultRefusal;
 
 /// A refusal, `{"error": {message, type, param, code}}`.
 #[derive(Debug)]
@@ -83,25 +83,25 @@ impl IntoResponse for ApiError {
 }
 
 /// A fault's refusal, worded as OpenAI words it.
-pub fn refuse(refusal: &Refusal) -> Response<Body> {
+pub fn refuse(refusal: &FaultRefusal) -> Response<Body> {
     let (family, code, message) = match refusal.kind {
-        Kind::RateLimit => (
+        FaultKind::RateLimit => (
             "requests",
             Some("rate_limit_exceeded"),
             "Rate limit reached for requests. Please try again later. (sandbox fault)",
         ),
-        Kind::InsufficientQuota => (
+        FaultKind::InsufficientQuota => (
             "insufficient_quota",
             Some("insufficient_quota"),
             "You exceeded your current quota, please check your plan and billing details. (sandbox fault)",
         ),
-        Kind::Unauthorized => (
+        FaultKind::Unauthorized => (
             "invalid_request_error",
             Some("invalid_api_key"),
             "Incorrect API key provided. You can find your API key at \
              https://platform.openai.com/account/api-keys. (sandbox fault)",
         ),
-        Kind::Forbidden => (
+        FaultKind::Forbidden => (
             "invalid_request_error",
             None,
             "You have insufficient permissions for this operation. (sandbox fault)",

@@ -11,14 +11,14 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::super::content::Content;
-use super::super::faults::Kind;
+use super::super::faults::FaultKind;
 use super::super::form::{self, Form};
 use super::super::journal::Trace;
 use super::super::server::Download;
 use super::error::ApiError;
 use super::read::Query;
-use super::shelf::Ask;
-use super::state::{Doomed, State, World, seconds};
+use super::shelf::PageRequest;
+use super::state::{PendingRemoval, State, World, seconds};
 use super::store_file::{FRESH_MS, SLOW_DELETE};
 
 /// OpenAI's OpenAPI document: "512 MB" for one file. Whether that is 10^6 or 2^20 is not stated; the stand-in takes the
@@ -127,7 +127,7 @@ pub fn check_purpose(purpose: &str) -> Result<(), ApiError> {
 
 /// The help centre's message; it does not say the status, so 400 is inferred.
 pub fn storage_room(trace: &Trace) -> Result<(), ApiError> {
-    let Some(hit) = trace.hit(Kind::StorageFull) else { return Ok(()) };
+    let Some(hit) = trace.hit(FaultKind::StorageFull) else { return Ok(()) };
     let message = hit.details.message.unwrap_or_else(|| {
         "You have exceeded your file storage quota. Projects are limited to 2.5 TB of files. (sandbox fault)"
             .to_owned()
@@ -175,7 +175,7 @@ pub fn expiry(anchor: &str, seconds: Option<i64>) -> Result<i64, ApiError> {
 
 async fn list(Shared(state): Shared<State>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
     let query = Query::parse(&query.unwrap_or_default());
-    let ask = Ask::read(&query, MAX_LISTED, MAX_LISTED)?;
+    let ask = PageRequest::read(&query, MAX_LISTED, MAX_LISTED)?;
     let purpose = query.get("purpose");
     let (world, now) = state.world();
     let show = |file: &File| {
@@ -198,7 +198,7 @@ pub fn find<'a>(world: &'a World, now: i64, trace: &Trace, id: &str) -> Result<&
 pub fn fresh(age_ms: i64, trace: &Trace) -> bool {
     // Asked only of what is young enough for any window, so that old things do not use up a fault's count.
     age_ms < FRESH_MS
-        && trace.hit(Kind::NotFoundAfterCreate).is_some_and(|hit| {
+        && trace.hit(FaultKind::NotFoundAfterCreate).is_some_and(|hit| {
             hit.details.window_ms.is_none_or(|window| age_ms < i64::try_from(window).unwrap_or(i64::MAX))
         })
 }
@@ -221,15 +221,15 @@ async fn remove(
 ) -> Result<Json<Value>, ApiError> {
     let (mut world, now) = state.world();
     world.file(&id, now).ok_or_else(|| ApiError::no_file(&id))?;
-    if trace.hit(Kind::DeleteConflict).is_some() {
+    if trace.hit(FaultKind::DeleteConflict).is_some() {
         let message = "File is still processing. Check back later.";
         return Err(ApiError { param: None, ..ApiError::invalid("", message).status(StatusCode::CONFLICT) });
     }
     if !world.is_doomed(&id) {
-        match trace.hit(Kind::SlowDelete) {
+        match trace.hit(FaultKind::SlowDelete) {
             Some(hit) => {
                 let delay = i64::try_from(hit.delay_or(SLOW_DELETE).as_millis()).unwrap_or(i64::MAX);
-                world.doom(Doomed::File(id.clone()), now.saturating_add(delay));
+                world.doom(PendingRemoval::File(id.clone()), now.saturating_add(delay));
             }
             None => drop(world.files.take(&id)),
         }

@@ -12,13 +12,13 @@ const MAX_DEPTH: usize = 16;
 
 #[derive(Debug, Clone)]
 pub enum Filter {
-    Compare { how: How, key: String, value: Value },
+    Compare { how: Comparison, key: String, value: Value },
     All(Vec<Filter>),
     Any(Vec<Filter>),
 }
 
 #[derive(Debug, Clone, Copy)]
-pub enum How {
+pub enum Comparison {
     Equal,
     NotEqual,
     Greater,
@@ -48,21 +48,21 @@ impl Filter {
                     .collect::<Result<Vec<Filter>, ApiError>>()?;
                 return Ok(if joined == "and" { Filter::All(parts) } else { Filter::Any(parts) });
             }
-            "eq" => How::Equal,
-            "ne" => How::NotEqual,
-            "gt" => How::Greater,
-            "gte" => How::GreaterOrEqual,
-            "lt" => How::Less,
-            "lte" => How::LessOrEqual,
-            "in" => How::In,
-            "nin" => How::NotIn,
+            "eq" => Comparison::Equal,
+            "ne" => Comparison::NotEqual,
+            "gt" => Comparison::Greater,
+            "gte" => Comparison::GreaterOrEqual,
+            "lt" => Comparison::Less,
+            "lte" => Comparison::LessOrEqual,
+            "in" => Comparison::In,
+            "nin" => Comparison::NotIn,
             other => {
                 let message = format!("Invalid value: '{other}' is no filter type.");
                 return Err(ApiError::invalid(&format!("{at}type"), message).code("invalid_value"));
             }
         };
         let (key, value) = (fields.required_text("key")?.to_owned(), fields.required("value")?.clone());
-        if matches!(how, How::In | How::NotIn) != value.is_array() || value.is_object() {
+        if matches!(how, Comparison::In | Comparison::NotIn) != value.is_array() || value.is_object() {
             return Err(wrong_type(&format!("{at}value"), "a value that fits the type", &value));
         }
         Ok(Filter::Compare { how, key, value })
@@ -81,14 +81,16 @@ impl Filter {
                         .is_some_and(|all| all.iter().any(|one| order(one) == Some(Ordering::Equal)))
                 };
                 match how {
-                    How::Equal => order(value) == Some(Ordering::Equal),
-                    How::NotEqual => order(value) != Some(Ordering::Equal),
-                    How::Greater => order(value) == Some(Ordering::Greater),
-                    How::GreaterOrEqual => matches!(order(value), Some(Ordering::Greater | Ordering::Equal)),
-                    How::Less => order(value) == Some(Ordering::Less),
-                    How::LessOrEqual => matches!(order(value), Some(Ordering::Less | Ordering::Equal)),
-                    How::In => among(),
-                    How::NotIn => !among(),
+                    Comparison::Equal => order(value) == Some(Ordering::Equal),
+                    Comparison::NotEqual => order(value) != Some(Ordering::Equal),
+                    Comparison::Greater => order(value) == Some(Ordering::Greater),
+                    Comparison::GreaterOrEqual => {
+                        matches!(order(value), Some(Ordering::Greater | Ordering::Equal))
+                    }
+                    Comparison::Less => order(value) == Some(Ordering::Less),
+                    Comparison::LessOrEqual => matches!(order(value), Some(Ordering::Less | Ordering::Equal)),
+                    Comparison::In => among(),
+                    Comparison::NotIn => !among(),
                 }
             }
         }

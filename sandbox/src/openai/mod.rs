@@ -48,7 +48,7 @@ pub use state::State;
 /// The largest JSON body: a batch of 2,000 files with all the attributes they may have is below it.
 const MAX_JSON_BYTES: usize = 32 * 1024 * 1024;
 
-/// The stand-in as the door serves it: real paths under `/v1/`, control paths under `/_sandbox/`.
+/// What the stand-in serves: real paths under `/v1/`, control paths under `/_sandbox/`.
 pub fn service(state: &State, core: &Core) -> Service {
     let threads = if state.assistants { thread::routes() } else { Router::new() };
     let api = Router::new()

@@ -11,15 +11,15 @@ use axum::extract::{Path, RawQuery, State as Shared};
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
-use super::super::faults::{Hit, Kind};
+use super::super::faults::{FaultHit, FaultKind};
 use super::super::journal::Trace;
-use super::ask::{self, Asked};
+use super::ask::{self, ResponseRequest};
 use super::container::{Container, HOSTILE_FILES, LARGE_FILE, MANY_FILES};
 use super::error::ApiError;
 use super::item;
 use super::model::{self, Document, Ending, Prompt};
 use super::read::Query;
-use super::shelf::{Ask, Shelf};
+use super::shelf::{PageRequest, Shelf};
 use super::state::{State, World, seconds};
 
 /// How much longer a slowed run takes when the fault does not say: longer than any deadline a test sets.
@@ -29,7 +29,7 @@ pub const SLOW_RUN: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub struct Run {
     pub id: String,
-    asked: Asked,
+    asked: ResponseRequest,
     created_ms: i64,
     /// From queued to in progress, and from there to the end.
     started_ms: i64,
@@ -148,9 +148,9 @@ async fn create(
     let mut asked = ask::read(&body, &mut world, now)?;
     let (shown_items, hits) = ask::use_tools(&mut asked, &world, now);
     let slow = trace
-        .hit(Kind::SlowRun)
+        .hit(FaultKind::SlowRun)
         .map_or(0, |hit| i64::try_from(hit.delay_or(SLOW_RUN).as_millis()).unwrap_or(i64::MAX));
-    let bad = trace.hit(Kind::BadRun);
+    let bad = trace.hit(FaultKind::BadRun);
     let ending =
         bad.as_ref().map_or_else(|| model::answer(&asked.prompt), |hit| bad_ending(hit, &asked.prompt));
     let mut output = Vec::new();
@@ -203,12 +203,12 @@ async fn create(
     Ok(Json(shown))
 }
 
-/// The code of a spoiled run whose answer comes among items of a type that nobody knows.
+/// The code of a spoiled run whose answer comes among items of a type that OpenAI's documents do not name.
 const UNKNOWN_ITEMS: &str = "unknown_items";
 
 /// How a run ends that a fault spoils: `code` is `refusal`, a reason to be incomplete, what is wrong with the answer, or
 /// the code of an error.
-pub fn bad_ending(hit: &Hit, prompt: &Prompt) -> Ending {
+pub fn bad_ending(hit: &FaultHit, prompt: &Prompt) -> Ending {
     let message = |default: &str| hit.details.message.clone().unwrap_or_else(|| default.to_owned());
     match hit.details.code.as_deref().unwrap_or("server_error") {
         UNKNOWN_ITEMS | MANY_FILES | LARGE_FILE | HOSTILE_FILES => model::answer(prompt),
@@ -293,7 +293,7 @@ async fn input_items(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
-    let ask = Ask::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
+    let ask = PageRequest::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
     let (mut world, _) = state.world();
     find(&mut world, &id)?.input.page(&ask, |item| Some(item.clone())).map(Json)
 }

@@ -38,7 +38,7 @@ pub struct Search {
 
 /// One chunk that was found.
 #[derive(Debug, Clone)]
-pub struct Hit {
+pub struct SearchHit {
     pub file_id: String,
     pub filename: String,
     pub score: f64,
@@ -55,8 +55,8 @@ impl Search {
     }
 
     /// The best chunks of the completed files, best first; equals in the order the files were attached.
-    pub fn run<'a>(&self, stores: impl Iterator<Item = &'a Store>, now: i64) -> Vec<Hit> {
-        let mut hits: Vec<Hit> = stores
+    pub fn run<'a>(&self, stores: impl Iterator<Item = &'a Store>, now: i64) -> Vec<SearchHit> {
+        let mut hits: Vec<SearchHit> = stores
             .flat_map(|store| store.files.iter())
             .filter(|entry| entry.status(now) == "completed")
             .filter(|entry| {
@@ -71,10 +71,10 @@ impl Search {
         hits
     }
 
-    fn chunks_of(&self, entry: &StoreFile) -> Vec<Hit> {
+    fn chunks_of(&self, entry: &StoreFile) -> Vec<SearchHit> {
         let hit = |text: &str| {
             let score = self.score(text, &entry.filename);
-            (score > 0.0).then(|| Hit {
+            (score > 0.0).then(|| SearchHit {
                 file_id: entry.file_id.clone(),
                 filename: entry.filename.clone(),
                 score,

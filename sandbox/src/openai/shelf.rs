@@ -51,7 +51,7 @@ impl<T> Shelf<T> {
     }
 
     /// One page of those that `show` shows, as OpenAI's list endpoints answer it.
-    pub fn page(&self, ask: &Ask, show: impl Fn(&T) -> Option<Value>) -> Result<Value, ApiError> {
+    pub fn page(&self, ask: &PageRequest, show: impl Fn(&T) -> Option<Value>) -> Result<Value, ApiError> {
         let (low, high) = self.bounds(ask)?;
         let within = self.things.range(low..high).map(|(_, thing)| thing);
         let from_its_end = ask.ascending == (ask.before.is_some() && ask.after.is_none());
@@ -64,7 +64,7 @@ impl<T> Shelf<T> {
     }
 
     /// The places between the cursors: from the first to before the second.
-    fn bounds(&self, ask: &Ask) -> Result<(u64, u64), ApiError> {
+    fn bounds(&self, ask: &PageRequest) -> Result<(u64, u64), ApiError> {
         let place = |name: &str, cursor: &Option<String>| match cursor {
             None => Ok(None),
             Some(id) => self.places.get(id).map(|place| Some(*place)).ok_or_else(|| {
@@ -80,7 +80,7 @@ impl<T> Shelf<T> {
 }
 
 /// Cuts to the limit, brings into the asked order and wraps.
-fn listed(mut found: Vec<Value>, ask: &Ask, reversed: bool) -> Value {
+fn listed(mut found: Vec<Value>, ask: &PageRequest, reversed: bool) -> Value {
     let has_more = found.len() > ask.limit;
     found.truncate(ask.limit);
     if reversed {
@@ -94,16 +94,16 @@ fn listed(mut found: Vec<Value>, ask: &Ask, reversed: bool) -> Value {
 
 /// What a list request asks for.
 #[derive(Debug)]
-pub struct Ask {
+pub struct PageRequest {
     pub limit: usize,
     pub ascending: bool,
     pub after: Option<String>,
     pub before: Option<String>,
 }
 
-impl Ask {
+impl PageRequest {
     /// Reads `limit`, `order`, `after` and `before`, with the endpoint's default and largest limit.
-    pub fn read(query: &Query, default: usize, most: usize) -> Result<Ask, ApiError> {
+    pub fn read(query: &Query, default: usize, most: usize) -> Result<PageRequest, ApiError> {
         let limit = match query.get("limit") {
             None => default,
             Some(text) => limit(text, most)?,
@@ -117,7 +117,7 @@ impl Ask {
             }
         };
         let cursor = |name| query.get(name).filter(|id| !id.is_empty()).map(str::to_owned);
-        Ok(Ask { limit, ascending, after: cursor("after"), before: cursor("before") })
+        Ok(PageRequest { limit, ascending, after: cursor("after"), before: cursor("before") })
     }
 }
 
@@ -147,7 +147,7 @@ fn limit(text: &str, most: usize) -> Result<usize, ApiError> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Ask, Shelf};
+    use super::{PageRequest, Shelf};
     use crate::openai::read::Query;
 
     fn shelf() -> Shelf<u32> {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn page(shelf: &Shelf<u32>, query: &str) -> (Vec<String>, bool) {
-        let ask = Ask::read(&Query::parse(query), 3, 100).unwrap();
+        let ask = PageRequest::read(&Query::parse(query), 3, 100).unwrap();
         let page = shelf.page(&ask, |number| Some(json!({"id": number.to_string()}))).unwrap();
         let ids = page["data"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned());
         (ids.collect(), page["has_more"] == Value::Bool(true))
@@ -187,12 +187,12 @@ mod tests {
 
     #[test]
     fn limits_and_cursors_are_checked() {
-        let refused = |query: &str| Ask::read(&Query::parse(query), 20, 100).unwrap_err().message;
+        let refused = |query: &str| PageRequest::read(&Query::parse(query), 20, 100).unwrap_err().message;
         assert!(refused("limit=101").contains("<= 100"));
         assert!(refused("limit=0").contains(">= 1"));
         assert!(refused("limit=many").contains("expected an integer"));
         assert!(refused("order=up").contains("'asc' and 'desc'"));
-        let ask = Ask::read(&Query::parse("after=99"), 20, 100).unwrap();
+        let ask = PageRequest::read(&Query::parse("after=99"), 20, 100).unwrap();
         assert!(shelf().page(&ask, |_| None).unwrap_err().message.contains("'99'"));
     }
 }

@@ -1,8 +1,8 @@
 //! What the stand-in has been told: files, uploads, vector stores, conversations and responses.
 //!
 //! One lock, held only while a request reads or changes it and never across an await. Nothing runs in the background:
-//! what happens with time (indexing, delayed deletes, running responses) is worked out from the clock when somebody
-//! looks.
+//! what happens with time (indexing, delayed deletes, running responses) is worked out from the clock at each
+//! look.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -43,12 +43,12 @@ pub struct World {
     pub threads: Shelf<Thread>,
     pub history: History,
     /// What will be gone later, although its deletion was answered.
-    doomed: Vec<(i64, Doomed)>,
+    doomed: Vec<(i64, PendingRemoval)>,
 }
 
 /// Something with a delayed end.
 #[derive(Debug, Clone)]
-pub enum Doomed {
+pub enum PendingRemoval {
     File(String),
     StoreFile { store: String, file: String },
 }
@@ -112,31 +112,31 @@ impl World {
     fn settle(&mut self, now: i64) {
         let (due, later) = self.doomed.drain(..).partition(|(at, _)| *at <= now);
         self.doomed = later;
-        let due: Vec<(i64, Doomed)> = due;
+        let due: Vec<(i64, PendingRemoval)> = due;
         for (at, doomed) in due {
             match doomed {
-                Doomed::File(id) => drop(self.files.take(&id)),
-                Doomed::StoreFile { store, file } => self.detach(&store, &file, at),
+                PendingRemoval::File(id) => drop(self.files.take(&id)),
+                PendingRemoval::StoreFile { store, file } => self.detach(&store, &file, at),
             }
         }
         super::response::settle(self, now);
     }
 
     /// Ends something now or, when a fault slows it, later.
-    pub fn doom(&mut self, doomed: Doomed, at: i64) {
+    pub fn doom(&mut self, doomed: PendingRemoval, at: i64) {
         self.doomed.push((at, doomed));
     }
 
     /// Calls off a file's delayed end in a store, because it was attached anew.
     pub fn spare(&mut self, store: &str, file: &str) {
         self.doomed.retain(|(_, doomed)| {
-            !matches!(doomed, Doomed::StoreFile { store: from, file: gone } if from == store && gone == file)
+            !matches!(doomed, PendingRemoval::StoreFile { store: from, file: gone } if from == store && gone == file)
         });
     }
 
     /// Whether this is only still there because a fault slows its end.
     pub fn is_doomed(&self, file: &str) -> bool {
-        self.doomed.iter().any(|(_, doomed)| matches!(doomed, Doomed::File(id) if id == file))
+        self.doomed.iter().any(|(_, doomed)| matches!(doomed, PendingRemoval::File(id) if id == file))
     }
 
     /// Takes a file out of a store and remembers how long it was searchable.

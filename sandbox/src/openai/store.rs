@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::error::ApiError;
 use super::history::Interval;
 use super::read::{Fields, Query};
-use super::shelf::{Ask, Shelf};
+use super::shelf::{PageRequest, Shelf};
 use super::state::{State, World, seconds};
 use super::store_file::{self, Attach, StoreFile};
 
@@ -178,7 +178,7 @@ fn expires_after(fields: &Fields) -> Result<Option<i64>, ApiError> {
 }
 
 async fn list(Shared(state): Shared<State>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
-    let ask = Ask::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
+    let ask = PageRequest::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
     let (world, now) = state.world();
     world.stores.page(&ask, |store| Some(store.show(now))).map(Json)
 }

@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
 use super::super::content::Content;
-use super::super::faults::Kind;
+use super::super::faults::FaultKind;
 use super::super::journal::Trace;
 use super::error::ApiError;
 use super::file::{self, fresh};
@@ -22,8 +22,8 @@ use super::history::Interval;
 use super::kinds;
 use super::read::{Fields, Query};
 use super::search::chunk_count;
-use super::shelf::Ask;
-use super::state::{Doomed, State, World, seconds};
+use super::shelf::PageRequest;
+use super::state::{PendingRemoval, State, World, seconds};
 use super::store::{find, live};
 use super::text::{self, Failure};
 
@@ -170,7 +170,7 @@ impl State {
         if let Some(entry) = entries.get(&attach.file_id).filter(|entry| !entry.deleted) {
             return Ok(entry.show(store, now));
         }
-        let delay = match trace.hit(Kind::StuckInProgress) {
+        let delay = match trace.hit(FaultKind::StuckInProgress) {
             Some(hit) => hit.details.delay_ms.map(|delay| i64::try_from(delay).unwrap_or(i64::MAX)),
             None => Some(self.index_delay_ms),
         };
@@ -205,7 +205,7 @@ fn failure(filename: &str, content: &Content, trace: &Trace) -> Option<Failure> 
         let code = "unsupported_file".to_owned();
         return Some(Failure { code, message: "The file type is not supported.".to_owned() });
     }
-    let Some(hit) = trace.hit(Kind::IndexFailure) else { return text::read(filename, content).err() };
+    let Some(hit) = trace.hit(FaultKind::IndexFailure) else { return text::read(filename, content).err() };
     let code = hit.details.code.unwrap_or_else(|| "server_error".to_owned());
     let message = hit.details.message.unwrap_or_else(|| {
         let message = match code.as_str() {
@@ -294,7 +294,7 @@ async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
     let query = Query::parse(&query.unwrap_or_default());
-    let (ask, filter) = (Ask::read(&query, 20, 100)?, status_filter(&query)?);
+    let (ask, filter) = (PageRequest::read(&query, 20, 100)?, status_filter(&query)?);
     let (mut world, now) = state.world();
     let store = live(&mut world, now, &store)?;
     let show = |entry: &StoreFile| {
@@ -362,11 +362,11 @@ async fn detach(
         .get_mut(&file)
         .ok_or_else(|| ApiError::no_store_file(&store, &file))?;
     if !entry.deleted {
-        match trace.hit(Kind::SlowDelete) {
+        match trace.hit(FaultKind::SlowDelete) {
             Some(hit) => {
                 entry.deleted = true;
                 let delay = i64::try_from(hit.delay_or(SLOW_DELETE).as_millis()).unwrap_or(i64::MAX);
-                let doomed = Doomed::StoreFile { store, file: file.clone() };
+                let doomed = PendingRemoval::StoreFile { store, file: file.clone() };
                 world.doom(doomed, now.saturating_add(delay));
             }
             None => world.detach(&store, &file, now),

@@ -15,14 +15,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde_json::{Map, Value, json};
 
-use super::super::faults::Kind;
+use super::super::faults::FaultKind;
 use super::super::journal::Trace;
 use super::ask::document;
 use super::error::ApiError;
 use super::model::{self, Document, Ending, Prompt};
 use super::read::{Fields, Query};
 use super::response::{SLOW_RUN, bad_ending};
-use super::shelf::{Ask, Shelf};
+use super::shelf::{PageRequest, Shelf};
 use super::state::{State, World, seconds};
 
 /// OpenAI's OpenAPI document and, for `tool_resources` of a run, its guide.
@@ -196,9 +196,9 @@ async fn start(
         schema: schema.filter(|schema| !schema.is_null()),
     };
     let slow = trace
-        .hit(Kind::SlowRun)
+        .hit(FaultKind::SlowRun)
         .map_or(0, |hit| i64::try_from(hit.delay_or(SLOW_RUN).as_millis()).unwrap_or(i64::MAX));
-    let ending = match trace.hit(Kind::BadRun) {
+    let ending = match trace.hit(FaultKind::BadRun) {
         Some(hit) => bad_ending(&hit, &prompt),
         None => model::answer(&prompt),
     };
@@ -217,7 +217,7 @@ async fn runs(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
-    let ask = Ask::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
+    let ask = PageRequest::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
     let (mut world, now) = state.world();
     find(&mut world, &id)?.runs.page(&ask, |run| Some(run.show(&id, now))).map(Json)
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use docket_sandbox::faults::{Kind, NewFault};
+use docket_sandbox::faults::{FaultKind, NewFault};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -67,8 +67,8 @@ impl World {
             Asked::OpenAi => self.sandbox.openai_core().clone(),
         };
         let mut fault = NewFault::of(match dies {
-            Dies::Before => Kind::HeldRequest,
-            Dies::After => Kind::HeldReply,
+            Dies::Before => FaultKind::HeldRequest,
+            Dies::After => FaultKind::HeldReply,
         });
         (fault.method, fault.path) = (step.method.map(str::to_owned), Some(step.path.to_owned()));
         (fault.count, fault.skip) = (Some(1), Some(step.skip));

@@ -1,4 +1,4 @@
-//! Faults that concern Fastio's state or contents; those of any request are tested with the door.
+//! Faults that concern Fastio's state or contents; those of any request are tested with the server.
 
 use reqwest::Method;
 use serde_json::json;

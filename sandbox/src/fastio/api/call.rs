@@ -12,7 +12,7 @@ use crate::fastio::State;
 use crate::fastio::id::user_of;
 use crate::fastio::refusal::Refusal;
 use crate::fastio::render::Output;
-use crate::fastio::world::By;
+use crate::fastio::world::Actor;
 use crate::form::Form;
 use crate::journal::Trace;
 
@@ -57,7 +57,7 @@ pub struct Call {
     trace: Option<Trace>,
     /// Until its body is read. Behind a lock only because a body is not `Sync`.
     request: Mutex<Option<Request>>,
-    by: Option<By>,
+    by: Option<Actor>,
 }
 
 impl Call {
@@ -82,7 +82,7 @@ impl Call {
     /// Demands a bearer token; every one is a key of its own user.
     pub fn authenticate(&mut self) -> Result<(), Refusal> {
         let user = self.bearer().map(user_of).ok_or_else(Refusal::unauthorized)?;
-        self.by = Some(By { user, now: self.state.now() });
+        self.by = Some(Actor { user, now: self.state.now() });
         Ok(())
     }
 
@@ -93,7 +93,7 @@ impl Call {
         (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
     }
 
-    pub fn by(&self) -> &By {
+    pub fn by(&self) -> &Actor {
         self.by.as_ref().expect("the dispatcher authenticates before it calls a handler that asks")
     }
 

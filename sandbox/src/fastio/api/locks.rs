@@ -4,18 +4,18 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::{Answer, ok};
-use crate::fastio::id::Of;
+use crate::fastio::id::IdKind;
 use crate::fastio::lock::{self, Lock, held};
 use crate::fastio::profile::Profile;
 use crate::fastio::refusal::Refusal;
-use crate::fastio::tree::{Kind, Node};
+use crate::fastio::tree::{Node, NodeKind};
 use crate::fastio::world::World;
 
 /// Finds a live file; folders and notes cannot be locked.
 fn file<'a>(world: &'a mut World, profile: &Profile, id: &str) -> Result<&'a mut Node, Refusal> {
     let key = world.live(profile, id)?;
     let node = world.tree_mut(profile)?.node_mut(key).ok_or_else(Refusal::no_node)?;
-    if node.kind == Kind::File { Ok(node) } else { Err(Refusal::input("Only files can be locked.")) }
+    if node.kind == NodeKind::File { Ok(node) } else { Err(Refusal::input("Only files can be locked.")) }
 }
 
 fn granted(node: &Node) -> Answer {
@@ -28,7 +28,7 @@ pub fn acquire(call: &Call, profile: &Profile, node: &str) -> Answer {
     let client_info = client_info.map_err(|_| Refusal::input("client_info: This is not JSON."))?;
     let asked = lock::Request { duration_seconds: call.form.number("duration")?, client_info };
     call.state.change(|world| {
-        let token = world.ids.make(Of::Token);
+        let token = world.ids.make(IdKind::Token);
         let node = file(world, profile, node)?;
         lock::acquire(&mut node.lock, asked, token, call.by())?;
         granted(node)

@@ -12,7 +12,7 @@ use crate::fastio::refusal::Refusal;
 use crate::fastio::render::{self, Output};
 use crate::fastio::tree::{Key, Node, ROOT, Tree};
 use crate::fastio::world::World;
-use crate::faults::Kind as Fault;
+use crate::faults::FaultKind;
 
 /// The documented limit of a bulk request.
 const MAX_BULK: usize = 25;
@@ -33,7 +33,7 @@ pub fn look(call: &Call, world: &World, profile: &Profile, id: &str) -> Result<K
     // Asked only about nodes that may count as new, so that a counted fault strikes where it was meant to.
     let age = call.now().saturating_sub(created);
     if age < NEW_MS
-        && let Some(hit) = call.trace().and_then(|trace| trace.hit(Fault::NotFoundAfterCreate))
+        && let Some(hit) = call.trace().and_then(|trace| trace.hit(FaultKind::NotFoundAfterCreate))
     {
         let window = hit.details.window_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(HIDDEN_MS);
         if age < window {

@@ -8,7 +8,7 @@ use crate::fastio::id::{canonical, shown};
 use crate::fastio::profile::Profile;
 use crate::fastio::refusal::Refusal;
 use crate::fastio::render;
-use crate::fastio::tree::{Key, Kind};
+use crate::fastio::tree::{Key, NodeKind};
 use crate::fastio::world::World;
 
 fn not_a_note() -> Refusal {
@@ -17,7 +17,7 @@ fn not_a_note() -> Refusal {
 
 fn note(world: &World, profile: &Profile, id: &str) -> Result<Key, Refusal> {
     let key = world.live(profile, id)?;
-    let is_note = world.tree(profile)?.node(key).is_some_and(|node| node.kind == Kind::Note);
+    let is_note = world.tree(profile)?.node(key).is_some_and(|node| node.kind == NodeKind::Note);
     if is_note { Ok(key) } else { Err(not_a_note()) }
 }
 

@@ -10,11 +10,11 @@ use sha2::{Digest, Sha256};
 use super::call::Call;
 use super::{Answer, Reply, nodes, ok};
 use crate::fastio::content::Stored;
-use crate::fastio::id::{Of, canonical, shown};
+use crate::fastio::id::{IdKind, canonical, shown};
 use crate::fastio::profile::Profile;
 use crate::fastio::refusal::Refusal;
 use crate::fastio::render::mimetype;
-use crate::fastio::tree::{Key, Kind, Node, Version};
+use crate::fastio::tree::{Key, Node, NodeKind, Version};
 use crate::fastio::world::World;
 use crate::server::Download;
 
@@ -55,7 +55,7 @@ pub fn request(call: &Call, profile: Profile, node: &str) -> Answer {
         let key = readable(call, world, &profile, node)?;
         let node = world.tree(&profile)?.node(key).ok_or_else(Refusal::no_node)?;
         version(node, wanted)?;
-        let token = format!("{}.{}", world.ids.make(Of::Token), world.ids.make(Of::Token));
+        let token = format!("{}.{}", world.ids.make(IdKind::Token), world.ids.make(IdKind::Token));
         world.tokens.grant(token.clone(), profile.clone(), key, wanted.map(canonical), call.now());
         world.token_made(&profile, key, call.by());
         Ok::<String, Refusal>(token)
@@ -72,7 +72,7 @@ pub fn read(call: &Call, profile: Profile, node: &str) -> Answer {
             .then(|| (std::sync::Arc::new(many.content(number)), many.name(number)))
     });
     if let Some((content, name)) = many {
-        return Ok(whole(&content, &name, Kind::File));
+        return Ok(whole(&content, &name, NodeKind::File));
     }
     let wanted = call.query.get("version_id").map(canonical);
     let (content, name, kind) = call.state.look(|world| {
@@ -96,7 +96,7 @@ pub fn read(call: &Call, profile: Profile, node: &str) -> Answer {
 }
 
 /// A content as it is downloaded.
-fn whole(content: &Stored, name: &str, kind: Kind) -> Reply {
+fn whole(content: &Stored, name: &str, kind: NodeKind) -> Reply {
     let chunks = content.chunks().map(Ok::<_, std::convert::Infallible>);
     let mut response = Response::new(Body::from_stream(stream::iter(chunks)));
     let headers = response.headers_mut();

@@ -15,7 +15,7 @@ use crate::fastio::upload::{
     MAX_SINGLE_BYTES, MIN_CHUNK_BYTES, Request, Session, Target, check_hash, size_mismatch,
 };
 use crate::fastio::world::World;
-use crate::faults::Kind as Fault;
+use crate::faults::FaultKind;
 
 /// The longest `wait` that the newest reference allows, in seconds.
 const MAX_WAIT_SECONDS: u64 = 60;
@@ -46,7 +46,7 @@ pub fn algos() -> Answer {
 }
 
 fn storage_full(call: &Call) -> Result<(), Refusal> {
-    match call.trace().and_then(|trace| trace.hit(Fault::StorageFull)) {
+    match call.trace().and_then(|trace| trace.hit(FaultKind::StorageFull)) {
         Some(_) => {
             let refusal = Refusal::of_status(axum::http::StatusCode::PAYMENT_REQUIRED);
             Err(refusal.with_params(json!({"reason": "credits_exhausted"})))

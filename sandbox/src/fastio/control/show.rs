@@ -17,7 +17,7 @@ use crate::control::Pretty;
 use crate::fastio::id::shown;
 use crate::fastio::lock::held;
 use crate::fastio::profile::{Profile, ProfileKind};
-use crate::fastio::tree::{Key, Kind, Tree};
+use crate::fastio::tree::{Key, NodeKind, Tree};
 use crate::fastio::upload::Session;
 use crate::fastio::{ORG_ID, State, render};
 
@@ -87,7 +87,7 @@ pub fn snapshot(state: &State, events: usize) -> Value {
         for tree in world.trees() {
             for (key, node) in tree.all() {
                 let mut row = summary(tree, key);
-                if node.kind == Kind::Folder {
+                if node.kind == NodeKind::Folder {
                     folders.push(row);
                     continue;
                 }

@@ -27,7 +27,7 @@ use super::event::Event;
 use super::{State, time};
 use crate::Webhook;
 use crate::clock::Clock;
-use crate::faults::{Faults, Kind};
+use crate::faults::{FaultKind, Faults};
 
 /// How long the subscriber may take to answer, as one of Fastio's guides has it.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -150,7 +150,7 @@ impl Sender {
         self.steps.send_modify(|step| *step += 1);
     }
 
-    /// Resolves when every event is told, or nobody is there to be told.
+    /// Resolves when every event is told, or no webhook is subscribed.
     pub async fn idle(&self, state: &State) {
         let mut steps = self.steps.subscribe();
         while !self.is_idle(state) {
@@ -181,15 +181,15 @@ impl Sender {
         for event in events {
             queue.taken = event.seq;
             let strikes = |kind| self.faults.hit(kind, "POST", target.webhook.url.path());
-            if strikes(Kind::WebhookDropped).is_some() {
+            if strikes(FaultKind::WebhookDropped).is_some() {
                 queue.dropped += 1;
                 queue.settled(&event, 0, "dropped by a fault");
                 continue;
             }
             let now = Instant::now();
-            let copies = if strikes(Kind::WebhookDuplicated).is_some() { 2 } else { 1 };
-            let delay = strikes(Kind::WebhookDelayed).map_or(Duration::ZERO, |hit| hit.delay_or(DELAY));
-            let reordered = strikes(Kind::WebhookReordered).is_some();
+            let copies = if strikes(FaultKind::WebhookDuplicated).is_some() { 2 } else { 1 };
+            let delay = strikes(FaultKind::WebhookDelayed).map_or(Duration::ZERO, |hit| hit.delay_or(DELAY));
+            let reordered = strikes(FaultKind::WebhookReordered).is_some();
             for _ in 0..copies {
                 let delivery = Delivery { event: event.clone(), attempts: 0, taken: now, last: None };
                 queue

@@ -4,10 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::Scheme;
-use crate::fastio::event::{Event, What};
+use crate::fastio::event::{Event, EventKind};
 use crate::fastio::id::shown;
 use crate::fastio::time::written;
-use crate::fastio::tree::Kind;
+use crate::fastio::tree::NodeKind;
 
 /// The forms that a mixed subscription takes turns in.
 const FORMS: [fn(&Event) -> Value; 8] = [
@@ -61,12 +61,14 @@ fn profile_field(event: &Event) -> String {
 /// As the guide on Temporal prints it. It has no word for what is moved or restored.
 fn guide(event: &Event) -> Value {
     let what = match event.what {
-        What::Added | What::Copied | What::Restored => "upload",
-        What::Updated | What::VersionRestored | What::Moved | What::LockOverridden => "modify",
-        What::Deleted => "delete",
-        What::DownloadTokenCreated => "access",
+        EventKind::Added | EventKind::Copied | EventKind::Restored => "upload",
+        EventKind::Updated | EventKind::VersionRestored | EventKind::Moved | EventKind::LockOverridden => {
+            "modify"
+        }
+        EventKind::Deleted => "delete",
+        EventKind::DownloadTokenCreated => "access",
     };
-    let node = if event.kind == Kind::Folder { "folderId" } else { "fileId" };
+    let node = if event.kind == NodeKind::Folder { "folderId" } else { "fileId" };
     let profile = format!("{}Id", event.profile.kind.as_str());
     let mut body = Map::new();
     let mut put = |key: &str, value: &str| body.insert(key.to_owned(), value.into());
