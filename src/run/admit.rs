@@ -16,7 +16,7 @@ use crate::sync::store::{self as files, Indexed};
 
 /// What a file is to a rule now.
 #[derive(Debug)]
-pub(super) enum Standing {
+pub(super) enum FileState {
     /// Nothing is to be run over it, and why.
     Unwanted(Outcome, &'static str),
     /// It is there, and OpenAI does not have it in its present content at this moment.
@@ -24,13 +24,13 @@ pub(super) enum Standing {
     Present(Box<Indexed>),
 }
 
-impl Standing {
-    /// Why a run over `content_hash` has lost its object, if it has.
-    pub(super) fn objection(&self, content_hash: &str) -> Option<(Outcome, &'static str)> {
+impl FileState {
+    /// Why a run over `content_hash` is obsolete, if it is.
+    pub(super) fn obsolete_because(&self, content_hash: &str) -> Option<(Outcome, &'static str)> {
         match self {
-            Standing::Unwanted(outcome, reason) => Some((*outcome, reason)),
-            Standing::Unindexed => None,
-            Standing::Present(indexed) => {
+            FileState::Unwanted(outcome, reason) => Some((*outcome, reason)),
+            FileState::Unindexed => None,
+            FileState::Present(indexed) => {
                 let same = indexed.is_present() && indexed.copy.content_hash.as_deref() == Some(content_hash);
                 (!same).then_some((Outcome::Superseded, "the file has a newer version"))
             }
@@ -44,9 +44,9 @@ impl Runs {
         &self,
         key: &FileKey,
         definition: Option<&Arc<Definition>>,
-    ) -> Result<Standing, Verdict> {
+    ) -> Result<FileState, Verdict> {
         let Some(definition) = definition else {
-            return Ok(Standing::Unwanted(
+            return Ok(FileState::Unwanted(
                 Outcome::Cancelled,
                 "the settings no longer run anything over its rule's files",
             ));
@@ -59,9 +59,9 @@ impl Runs {
     pub(super) async fn admit(
         &self,
         definition: &Arc<Definition>,
-        standing: &Standing,
+        standing: &FileState,
     ) -> Result<(), Verdict> {
-        let Standing::Present(indexed) = standing else { return Ok(()) };
+        let FileState::Present(indexed) = standing else { return Ok(()) };
         let (definition, indexed, now) = (definition.clone(), indexed.clone(), self.clock.now());
         self.database.write(move |tx| admit(tx, (&definition, &indexed), now)).await.map_err(failed)
     }
@@ -88,20 +88,20 @@ fn admit(
     }
 }
 
-fn standing(connection: &mut Connection, key: &FileKey, definition: &Definition) -> Result<Standing, Error> {
-    let gone = Standing::Unwanted(Outcome::Cancelled, "the file is gone, or OpenAI cannot hold it any more");
+fn standing(connection: &mut Connection, key: &FileKey, definition: &Definition) -> Result<FileState, Error> {
+    let gone = FileState::Unwanted(Outcome::Cancelled, "the file is gone, or OpenAI cannot hold it any more");
     let Some(seen) = files::seen(connection, key)?.filter(|seen| seen.present) else { return Ok(gone) };
     if !definition.rule.covers(&key.profile, &seen.path) {
-        return Ok(Standing::Unwanted(
+        return Ok(FileState::Unwanted(
             Outcome::Cancelled,
             "the file was moved to where the rule does not cover it",
         ));
     }
     let Some(store) = store_of(connection, definition.target())? else {
-        return Ok(Standing::Unindexed);
+        return Ok(FileState::Unindexed);
     };
     let indexed = files::indexed(connection, key, &store)?;
-    Ok(indexed.map_or(Standing::Unindexed, |indexed| Standing::Present(Box::new(indexed))))
+    Ok(indexed.map_or(FileState::Unindexed, |indexed| FileState::Present(Box::new(indexed))))
 }
 
 pub(super) fn store_of(connection: &mut Connection, target: &Target) -> Result<Option<VectorStoreId>, Error> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::admit::Standing;
+use super::admit::FileState;
 use super::engine::LostResponse;
 use super::frame;
 use super::row::{Outcome, Run};
@@ -32,9 +32,9 @@ impl Runs {
         &self,
         run: &Run,
         definition: &Definition,
-        standing: &Standing,
+        standing: &FileState,
     ) -> Result<(), Verdict> {
-        let Standing::Present(indexed) = standing else {
+        let FileState::Present(indexed) = standing else {
             return Err(later(UNINDEXED, "OpenAI is being given the file anew"));
         };
         if let Some(file_id) = indexed.copy.file_id.as_ref().filter(|id| id.0 != run.file_id) {

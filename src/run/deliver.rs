@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::admit::Standing;
+use super::admit::FileState;
 use super::row::{Outcome, Run};
 use super::settings::Definition;
 use super::store::Change;
@@ -26,7 +26,7 @@ impl Runs {
         &self,
         run: &Run,
         definition: &Definition,
-        standing: &Standing,
+        standing: &FileState,
     ) -> Result<(), Verdict> {
         // First of all: a container dies 20 minutes after it was last used.
         let produced = self.fetch_produced(run).await?;
@@ -37,7 +37,7 @@ impl Runs {
         let Some(source) = self.source(run).await? else {
             return self.ending(run, Outcome::Cancelled, "the file is gone").await;
         };
-        if let Standing::Present(indexed) = standing
+        if let FileState::Present(indexed) = standing
             && !indexed.source.same_content(&content(&source))
         {
             return self.ending(run, Outcome::Superseded, "the file has a newer version").await;
@@ -89,7 +89,7 @@ impl Runs {
         }
     }
 
-    /// Nothing is left but to let go.
+    /// The result stands where it belongs: the run ends, and releases what it holds.
     async fn delivered(&self, run: &Run, delivered: Delivered) -> Result<(), Verdict> {
         let mut result = run.result.clone().unwrap_or_default();
         let mut reason = run.reason.clone();

@@ -43,7 +43,7 @@ impl Runs {
         match acquired {
             Ok(lock) => self.record(run.id, [Change::LockHeld(lock.token), Change::Waits(None)]).await,
             Err(error) if error.kind == ErrorKind::Locked => {
-                let reason = "somebody else holds the lock on the file";
+                let reason = "another user holds the lock on the file";
                 self.record(run.id, [Change::LockGone, Change::Waits(Some(reason.to_owned()))]).await?;
                 Err(later(HELD_BY_OTHER, reason))
             }

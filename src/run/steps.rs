@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::admit::Standing;
+use super::admit::FileState;
 use super::engine::{Ended, How, ResponseState};
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
@@ -58,7 +58,7 @@ impl Runs {
     async fn follow(
         &self,
         id: RunId,
-        (definition, standing): (Option<&Arc<Definition>>, &Standing),
+        (definition, standing): (Option<&Arc<Definition>>, &FileState),
         attempt: u16,
     ) -> Result<Verdict, Verdict> {
         for _ in 0..MOST_STEPS {
@@ -104,9 +104,9 @@ impl Runs {
         self.ending(run, Outcome::Failed, &reason).await
     }
 
-    async fn step(&self, run: &Run, definition: &Definition, standing: &Standing) -> Result<(), Verdict> {
-        let objection = standing.objection(&run.content_hash);
-        if run.cancel || objection.is_some() {
+    async fn step(&self, run: &Run, definition: &Definition, standing: &FileState) -> Result<(), Verdict> {
+        let obsolete = standing.obsolete_because(&run.content_hash);
+        if run.cancel || obsolete.is_some() {
             return self.stop(run, standing).await;
         }
         self.keep_lock(run).await?;
@@ -120,10 +120,10 @@ impl Runs {
     }
 
     /// The run has lost its object, or a person stopped it.
-    async fn stop(&self, run: &Run, standing: &Standing) -> Result<(), Verdict> {
-        let (outcome, reason) = match standing.objection(&run.content_hash) {
+    async fn stop(&self, run: &Run, standing: &FileState) -> Result<(), Verdict> {
+        let (outcome, reason) = match standing.obsolete_because(&run.content_hash) {
             _ if run.cancel => (Outcome::Cancelled, "a person stopped it"),
-            Some(objection) => objection,
+            Some(obsolete) => obsolete,
             None => (Outcome::Cancelled, "nothing is run over the file any more"),
         };
         self.ending(run, outcome, reason).await
@@ -238,7 +238,7 @@ impl Runs {
                 let reason = if late {
                     format!("it took longer than {seconds} s and was cancelled")
                 } else {
-                    "somebody cancelled it at OpenAI".to_owned()
+                    "it was cancelled at OpenAI".to_owned()
                 };
                 self.end_without(run, (&ended, Outcome::Failed), &reason).await
             }
@@ -247,7 +247,7 @@ impl Runs {
                     let cancelled = definition.engine.cancel(&self.openai, conversation, response).await;
                     cancelled.map_err(|error| openai_verdict(&error))?;
                 }
-                let reason = format!("it waits for {what}, which nobody is there to give");
+                let reason = format!("it waits for {what}, which no person is there to give");
                 self.end_without(run, (&ended, Outcome::Failed), &reason).await
             }
         }

@@ -196,7 +196,7 @@ impl Sync {
                 format!("OpenAI has file {file_id} and store {}, and will not join them", copy.store);
             return Err(Verdict::Retry { after: None, reason });
         }
-        tracing::warn!(file_id = %file_id, "somebody deleted a File object of ours; uploading the file again");
+        tracing::warn!(file_id = %file_id, "a File object of ours was deleted at OpenAI; uploading the file again");
         self.forget(copy.id).await
     }
 
@@ -257,7 +257,7 @@ impl Sync {
             return Err(later(LOOK_AGAIN, "the vector store does not show the new file yet"));
         }
         self.stores.check(&copy.store).await?;
-        tracing::warn!(vector_store = %copy.store, "somebody detached a file of ours; attaching it again");
+        tracing::warn!(vector_store = %copy.store, "a file of ours was detached at OpenAI; attaching it again");
         self.set_state(copy.id, CopyState::Uploaded).await
     }
 

@@ -33,7 +33,7 @@ impl Sweeper<'_> {
             found.push((finding(Kind::Leftover, left.words(), (&left.owner, "")), left.task()));
         }
         for row in &stalled {
-            let why = "its run has not ended, and nobody works on it";
+            let why = "its run has not ended, and has no job";
             found.extend(
                 row.task().map(|task| (finding(Kind::Stalled, why, (&row.source_id, &row.path)), task)),
             );

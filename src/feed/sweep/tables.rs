@@ -170,9 +170,9 @@ impl Sweeper<'_> {
     async fn lost_copy(&mut self, held: &Indexed) -> Result<Option<Repair>, Error> {
         let Ok(key) = held.source_id.parse::<FileKey>() else { return Ok(None) };
         let (why, correction) = if self.lost_object(held) {
-            ("somebody deleted its File object", Correction::Object(held.copy))
+            ("its File object was deleted at OpenAI", Correction::Object(held.copy))
         } else {
-            ("somebody took it out of the vector store", Correction::Attachment(held.copy))
+            ("it was taken out of the vector store", Correction::Attachment(held.copy))
         };
         // A list is a moment's view, and this one is some minutes old.
         if self.lost_object(held) && !self.scope.dry_run {

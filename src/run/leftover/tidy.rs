@@ -141,7 +141,7 @@ impl Runs {
             return Ok(());
         }
         if !going.is_empty() {
-            return Err(later(LOOK_AGAIN.0, "a run that nobody needs was cancelled and has not ended yet"));
+            return Err(later(LOOK_AGAIN.0, "a run that is not needed was cancelled and has not ended yet"));
         }
         if runs.is_empty() {
             self.unless_begun(left, made)?;
@@ -167,7 +167,7 @@ impl Runs {
             return Ok(());
         }
         let wait = Duration::from_millis(u64::try_from(age / 4).unwrap_or(0));
-        let reason = "a run that nobody needs may go on; looking for it, to cancel it";
+        let reason = "a run that is not needed may go on; looking for it, to cancel it";
         Err(later(wait.clamp(LOOK_AGAIN.0, LOOK_AGAIN.1), reason))
     }
 }

@@ -168,7 +168,7 @@ async fn status_says_how_the_runs_stand_and_what_holds_them() {
     .await;
     record(&database, 4, "'running', NULL, NULL, 'r4', 'none', NULL").await;
     record(&database, 5, "'running', NULL, NULL, 'r5', 'none', NULL").await;
-    record(&database, 6, "'wanted', NULL, 'somebody else holds the lock on the file', NULL, 'none', NULL")
+    record(&database, 6, "'wanted', NULL, 'another user holds the lock on the file', NULL, 'none', NULL")
         .await;
     database
         .execute(
