@@ -49,8 +49,11 @@ pub fn findings(config: &Config) -> Vec<String> {
         found.extend(folder(&path));
     }
     if let Ok(path) = database::path(&config.database.url) {
-        for suffix in ["", "-wal", "-shm"] {
-            let path = database::beside(&path, suffix);
+        let inbox = database::beside(&path, database::INBOX_SUFFIX);
+        for (file, suffix) in
+            [&path, &inbox].into_iter().flat_map(|file| ["", "-wal", "-shm"].map(|end| (file, end)))
+        {
+            let path = database::beside(file, suffix);
             found.extend(told(&path, &format!("the database file {}", path.display()), READ | WRITE));
         }
         found.extend(folder(&path).filter(|finding| !found.contains(finding)));

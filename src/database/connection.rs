@@ -252,11 +252,12 @@ fn bind(statement: &mut rusqlite::Statement<'_>, params: &[&dyn Param]) -> Resul
     Ok(())
 }
 
-/// Prepares each of `statements` in a new database, and says which cannot be.
+/// Prepares each of `statements` in a new database that has the inbox's table too, and says which cannot be.
 #[cfg(test)]
 pub fn prepare(statements: &[(&str, Sql)]) {
     let mut connection = rusqlite::Connection::open_in_memory().unwrap();
-    super::migrate::migrate(&mut connection).unwrap();
+    super::migrate::MAIN.apply(&mut connection).unwrap();
+    connection.execute_batch(include_str!("../../migrations/sqlite-inbox/0001_inbox.sql")).unwrap();
     for (name, sql) in statements {
         let prepared = connection.prepare(sql.0).unwrap_or_else(|error| panic!("{name}: {error}"));
         for index in 1..=prepared.parameter_count() {

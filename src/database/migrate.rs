@@ -1,25 +1,31 @@
-//! Brings the schema up to date: one file of `migrations/sqlite` after another, each in one transaction with its entry in the
-//! table of those that were applied. The table is called as the library named it that applied them in earlier versions.
+//! Brings the schema of a file up to date: one migration after another, each in one transaction with its entry in the table of
+//! those that were applied. The table is called as the library named it that applied them in earlier versions.
 
 use rusqlite::{Connection, params};
 use sha2::{Digest, Sha384};
 
 use super::error::Error;
 
-/// A file of `migrations/sqlite`: its name without the ending, and its text.
+/// One step: the name of its file without the ending, and its text.
 struct Migration {
     name: &'static str,
     sql: &'static str,
 }
 
+/// All steps of one kind of file, in their order. What a database has applied is never changed again.
+pub struct Migrations(&'static [Migration]);
+
 macro_rules! migrations {
-    ($($name:literal)+) => {
-        &[$(Migration { name: $name, sql: include_str!(concat!("../../migrations/sqlite/", $name, ".sql")) }),+]
+    ($folder:literal: $($name:literal)+) => {
+        Migrations(&[$(Migration {
+            name: $name,
+            sql: include_str!(concat!("../../migrations/", $folder, "/", $name, ".sql")),
+        }),+])
     };
 }
 
-/// All of them, in their order. What a database has applied is never changed again.
-const MIGRATIONS: &[Migration] = migrations! {
+/// Those of the database.
+pub const MAIN: Migrations = migrations! { "sqlite":
     "0001_inbox"
     "0002_event"
     "0003_queue"
@@ -35,6 +41,12 @@ const MIGRATIONS: &[Migration] = migrations! {
     "0035_swept_rule"
     "0036_counted"
     "0037_signed_at"
+    "0038_inbox_apart"
+};
+
+/// Those of the inbox beside it.
+pub const INBOX: Migrations = migrations! { "sqlite-inbox":
+    "0001_inbox"
 };
 
 impl Migration {
@@ -48,29 +60,13 @@ impl Migration {
     }
 }
 
-/// How many migrations there are.
-pub fn count() -> usize {
-    MIGRATIONS.len()
-}
-
-/// What the schema of a database is, beside ours.
+/// What the schema of a file is, beside ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schema {
     /// Our migrations that it lacks.
     pub missing: usize,
     /// Those it has that we do not know.
     pub unknown: usize,
-}
-
-/// Compares the schema of a database with ours.
-///
-/// # Errors
-/// The database's.
-pub fn schema(connection: &Connection) -> Result<Schema, Error> {
-    let applied: Vec<i64> = applied(connection)?.into_iter().map(|(version, _)| version).collect();
-    let missing = MIGRATIONS.iter().filter(|ours| !applied.contains(&ours.version())).count();
-    let unknown = applied.iter().filter(|theirs| MIGRATIONS.iter().all(|ours| ours.version() != **theirs));
-    Ok(Schema { missing, unknown: unknown.count() })
 }
 
 /// The version and checksum of each migration that was applied.
@@ -97,22 +93,40 @@ pub enum MigrateError {
     Database(#[from] Error),
 }
 
-/// Applies the migrations that are missing.
-///
-/// # Errors
-/// One fails, or was changed after it was applied. Those before it stay applied.
-pub fn migrate(connection: &mut Connection) -> Result<(), MigrateError> {
-    connection.execute_batch(TABLE).map_err(Error::from)?;
-    let applied = applied(connection)?;
-    for migration in MIGRATIONS {
-        match applied.iter().find(|(version, _)| *version == migration.version()) {
-            Some((_, checksum)) if *checksum == migration.checksum() => {}
-            Some(_) => return Err(MigrateError::Changed(migration.name)),
-            None => apply(connection, migration)
-                .map_err(|error| MigrateError::Failed { name: migration.name, error: error.into() })?,
-        }
+impl Migrations {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
-    Ok(())
+
+    /// Compares the schema of a file with ours.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn schema(&self, connection: &Connection) -> Result<Schema, Error> {
+        let applied: Vec<i64> = applied(connection)?.into_iter().map(|(version, _)| version).collect();
+        let missing = self.0.iter().filter(|ours| !applied.contains(&ours.version())).count();
+        let unknown = applied.iter().filter(|theirs| self.0.iter().all(|ours| ours.version() != **theirs));
+        Ok(Schema { missing, unknown: unknown.count() })
+    }
+
+    /// Applies those that are missing.
+    ///
+    /// # Errors
+    /// One fails, or was changed after it was applied. Those before it stay applied.
+    pub fn apply(&self, connection: &mut Connection) -> Result<(), MigrateError> {
+        connection.execute_batch(TABLE).map_err(Error::from)?;
+        let applied = applied(connection)?;
+        for migration in self.0 {
+            match applied.iter().find(|(version, _)| *version == migration.version()) {
+                Some((_, checksum)) if *checksum == migration.checksum() => {}
+                Some(_) => return Err(MigrateError::Changed(migration.name)),
+                None => apply(connection, migration)
+                    .map_err(|error| MigrateError::Failed { name: migration.name, error: error.into() })?,
+            }
+        }
+        Ok(())
+    }
 }
 
 fn apply(connection: &mut Connection, migration: &Migration) -> rusqlite::Result<()> {
@@ -142,26 +156,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_of_the_folder_is_applied() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|file| file.unwrap().file_name().into_string().unwrap())
-            .collect();
-        files.sort();
-        let ours: Vec<String> = MIGRATIONS.iter().map(|one| format!("{}.sql", one.name)).collect();
-        assert_eq!(files, ours);
-        assert!(MIGRATIONS.is_sorted_by_key(Migration::version));
+    fn every_file_of_the_folders_is_applied() {
+        for (folder, Migrations(migrations)) in [("sqlite", MAIN), ("sqlite-inbox", INBOX)] {
+            let path = format!("{}/migrations/{folder}", env!("CARGO_MANIFEST_DIR"));
+            let files = std::fs::read_dir(path).unwrap();
+            let mut files: Vec<_> =
+                files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+            files.sort();
+            let ours: Vec<String> = migrations.iter().map(|one| format!("{}.sql", one.name)).collect();
+            assert_eq!(files, ours);
+            assert!(migrations.is_sorted_by_key(Migration::version));
+        }
     }
 
     #[test]
     fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
         let mut connection = Connection::open_in_memory().unwrap();
-        migrate(&mut connection).unwrap();
-        assert_eq!(schema(&connection).unwrap(), Schema { missing: 0, unknown: 0 });
-        migrate(&mut connection).unwrap();
+        MAIN.apply(&mut connection).unwrap();
+        assert_eq!(MAIN.schema(&connection).unwrap(), Schema { missing: 0, unknown: 0 });
+        MAIN.apply(&mut connection).unwrap();
         connection.execute("UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 3", []).unwrap();
-        let error = migrate(&mut connection).unwrap_err();
+        let error = MAIN.apply(&mut connection).unwrap_err();
         assert!(matches!(error, MigrateError::Changed("0003_queue")), "{error}");
     }
 }

@@ -3,8 +3,10 @@
 //! module keeps the statements on its own tables in its `store.rs`; no other module names the driver.
 //!
 //! SQLite allows one writer at a time, and waiting for its lock means polling it. So all writes of a process go through
-//! one connection, in the order in which they were asked for, and readers have connections of their own.
+//! one connection, in the order in which they were asked for, and readers have connections of their own. The inbox is a file of
+//! its own beside the database, with a writer of its own: an acknowledgement waits for the disk and for nothing else.
 
+mod apart;
 mod connection;
 mod error;
 mod lane;
@@ -15,7 +17,7 @@ mod open_error;
 mod place;
 mod whole;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ pub use error::Error;
 use lane::{Access, Lane};
 pub use location::{beside, path, relative_to};
 pub use lock::ServerLock;
+use migrate::{INBOX, MAIN, Migrations, Schema};
 pub use open_error::OpenError;
 pub use place::Displaced;
 use place::Place;
@@ -38,6 +41,9 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// How long a statement waits for a lock that another *process* holds, such as `docket jobs retry` beside a server.
 /// Longer than any transaction here takes, shorter than the webhook sender's patience.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the name of the inbox's file ends in, behind the database's.
+pub const INBOX_SUFFIX: &str = "-inbox";
 
 /// Readers are commands, health checks and look-ups beside the work; they never hold a connection for long.
 const READERS: usize = 4;
@@ -58,10 +64,17 @@ const PRAGMAS: &str = "
 /// The database of one Docket. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Database {
-    writer: Arc<Lane>,
-    readers: Arc<Lane>,
+    main: Arc<Store>,
+    inbox: Arc<Store>,
     observer: Arc<Lane>,
-    place: Arc<Place>,
+}
+
+/// One file, and who works on it.
+#[derive(Debug)]
+struct Store {
+    writer: Lane,
+    readers: Lane,
+    place: Place,
 }
 
 impl Database {
@@ -72,16 +85,13 @@ impl Database {
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let path = path(url)?;
         blocking(move || {
-            let is_due = whole::is_due(&location::found_or_made(&path)?);
-            let mut connection = connect(&path)?;
-            if is_due {
-                whole::check(&mut connection, &path)?;
-            }
-            if migrate::schema(&connection).map_err(|error| whole::explained(error, &path))?.unknown > 0 {
-                return Err(OpenError::NewSchema(path));
-            }
-            migrate::migrate(&mut connection)?;
-            Self::serve(&path, connection)
+            let mut main = open_whole(&path, &MAIN)?;
+            let beside = inbox_path(&path)?;
+            let mut inbox = open_whole(&beside, &INBOX)?;
+            INBOX.apply(&mut inbox)?;
+            apart::copy_inbox(&main, &mut inbox)?;
+            MAIN.apply(&mut main)?;
+            Self::serve((&path, main), (&beside, inbox))
         })
         .await
     }
@@ -93,17 +103,12 @@ impl Database {
     pub async fn open_existing(url: &str) -> Result<Self, OpenError> {
         let path = path(url)?;
         blocking(move || {
-            let connection = connect(&path)?;
-            // A server of another version may be using it, and only a server changes the schema.
-            match migrate::schema(&connection).map_err(|error| whole::explained(error, &path))? {
-                migrate::Schema { missing: 0, unknown: 0 } => Self::serve(&path, connection),
-                // A start that came to nothing leaves an empty file.
-                schema if schema.unknown == 0 && schema.missing == migrate::count() => {
-                    Err(OpenError::Missing(path))
-                }
-                schema if schema.missing == 0 => Err(OpenError::NewSchema(path)),
-                _ => Err(OpenError::OldSchema(path)),
-            }
+            let main = connect(&path)?;
+            as_of_this_version(&main, &MAIN, &path)?;
+            let beside = inbox_path(&path)?;
+            let inbox = connect(&beside)?;
+            as_of_this_version(&inbox, &INBOX, &beside)?;
+            Self::serve((&path, main), (&beside, inbox))
         })
         .await
     }
@@ -118,27 +123,22 @@ impl Database {
             let connection = connect(&path)?;
             let tried = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
             tried.map_err(|error| whole::explained(error.into(), &path))?;
-            let migrate::Schema { missing, unknown } = migrate::schema(&connection)?;
+            let Schema { missing, unknown } = MAIN.schema(&connection)?;
             Ok(Inspection { sqlite: rusqlite::version().to_owned(), missing, unknown })
         })
         .await
     }
 
-    /// Serves the file at `path`, on which `writer` is open.
-    fn serve(path: &Path, writer: rusqlite::Connection) -> Result<Self, OpenError> {
-        let failed = |source| OpenError::Place { path: path.to_owned(), source };
-        let place = Arc::new(Place::of(path).map_err(failed)?);
-        let real = location::found(path)?;
-        let lane = |name, access, threads, first| {
-            let real = real.clone();
-            let open = move || Ok(Connection::new(open_file(&real, access)?));
-            Lane::new(name, access, threads, first, open).map(Arc::new).map_err(failed)
-        };
+    fn serve(
+        main: (&Path, rusqlite::Connection),
+        inbox: (&Path, rusqlite::Connection),
+    ) -> Result<Self, OpenError> {
+        let (path, _) = main;
+        let observer = lane(path, Access::Read, 1, None)?;
         Ok(Database {
-            writer: lane("db-write", Access::Write, 1, Some(Connection::new(writer)))?,
-            readers: lane("db-read", Access::Read, READERS, None)?,
-            observer: lane("db-observe", Access::Read, 1, None)?,
-            place,
+            main: Arc::new(Store::serve(main.0, main.1)?),
+            inbox: Arc::new(Store::serve(inbox.0, inbox.1)?),
+            observer: Arc::new(observer),
         })
     }
 
@@ -153,7 +153,7 @@ impl Database {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.writer.run(work).await
+        self.main.writer.run(work).await
     }
 
     /// Does `work`, which only reads, in one view of all tables.
@@ -164,7 +164,7 @@ impl Database {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.readers.run(work).await
+        self.main.readers.run(work).await
     }
 
     /// As [`Database::read`], for those who only look on. However much they ask for, no worker waits for it.
@@ -178,19 +178,100 @@ impl Database {
         self.observer.run(work).await
     }
 
+    /// As [`Database::write`], in the inbox. Nothing that is written to the database holds it up.
+    ///
+    /// # Errors
+    /// Those of `work`, and of the commit.
+    pub async fn write_inbox<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.inbox.writer.run(work).await
+    }
+
+    /// As [`Database::read`], in the inbox.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub async fn read_inbox<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.inbox.readers.run(work).await
+    }
+
     /// Whether what was committed is where the next start will look for it.
     ///
     /// # Errors
     /// What became of the file.
     pub fn in_place(&self) -> Result<(), Displaced> {
-        self.place.check()
+        self.inbox.place.check()?;
+        self.main.place.check()
     }
 
-    /// Waits for work under way and closes the file, which also folds the WAL back into it.
+    /// Waits for work under way and closes the files, which also folds their WALs back into them.
     pub async fn close(&self) {
         self.observer.close().await;
-        self.readers.close().await;
-        self.writer.close().await;
+        for store in [&self.inbox, &self.main] {
+            store.readers.close().await;
+            store.writer.close().await;
+        }
+    }
+}
+
+impl Store {
+    /// Serves the file at `path`, on which `writer` is open.
+    fn serve(path: &Path, writer: rusqlite::Connection) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Place { path: path.to_owned(), source };
+        Ok(Store {
+            writer: lane(path, Access::Write, 1, Some(Connection::new(writer)))?,
+            readers: lane(path, Access::Read, READERS, None)?,
+            place: Place::of(path).map_err(failed)?,
+        })
+    }
+}
+
+/// A lane of so many threads to the file at `path`.
+fn lane(path: &Path, access: Access, threads: usize, first: Option<Connection>) -> Result<Lane, OpenError> {
+    let real = location::found(path)?;
+    let open = move || Ok(Connection::new(open_file(&real, access)?));
+    let name = if access == Access::Write { "db-write" } else { "db-read" };
+    let failed = |source| OpenError::Place { path: path.to_owned(), source };
+    Lane::new(name, access, threads, first, open).map_err(failed)
+}
+
+/// Where the inbox of the database at `path` is: beside the file itself, not beside a link to it.
+fn inbox_path(path: &Path) -> Result<PathBuf, OpenError> {
+    Ok(location::beside(&location::found(path)?, INBOX_SUFFIX))
+}
+
+/// Opens the file at `path` for a server: makes it when it is missing, and looks whether it is whole and not of a newer version.
+fn open_whole(path: &Path, migrations: &Migrations) -> Result<rusqlite::Connection, OpenError> {
+    let is_due = whole::is_due(&location::found_or_made(path)?);
+    let mut connection = connect(path)?;
+    if is_due {
+        whole::check(&mut connection, path)?;
+    }
+    match migrations.schema(&connection).map_err(|error| whole::explained(error, path))? {
+        Schema { unknown: 0, .. } => Ok(connection),
+        _ => Err(OpenError::NewSchema(path.to_owned())),
+    }
+}
+
+/// A server of another version may be using the file, and only a server changes the schema.
+fn as_of_this_version(
+    connection: &rusqlite::Connection,
+    migrations: &Migrations,
+    path: &Path,
+) -> Result<(), OpenError> {
+    match migrations.schema(connection).map_err(|error| whole::explained(error, path))? {
+        Schema { missing: 0, unknown: 0 } => Ok(()),
+        // A start that came to nothing leaves an empty file.
+        Schema { missing, unknown: 0 } if missing == migrations.count() => {
+            Err(OpenError::Missing(path.to_owned()))
+        }
+        Schema { missing: 0, .. } => Err(OpenError::NewSchema(path.to_owned())),
+        _ => Err(OpenError::OldSchema(path.to_owned())),
     }
 }
 
@@ -243,7 +324,7 @@ mod tests {
     impl Database {
         /// Runs a statement that no list has, outside a transaction.
         pub(super) async fn statement(&self, sql: &'static str) {
-            let path = self.place.path().to_owned();
+            let path = self.main.place.path().to_owned();
             blocking(move || open_file(&path, Access::Write).unwrap().execute_batch(sql).unwrap()).await;
         }
     }
@@ -296,6 +377,6 @@ mod tests {
             )
             .await;
         let seen = Database::inspect(&url).await.unwrap();
-        assert_eq!((seen.missing, seen.unknown), (migrate::count(), 1));
+        assert_eq!((seen.missing, seen.unknown), (MAIN.count(), 1));
     }
 }

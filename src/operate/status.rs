@@ -93,15 +93,18 @@ impl Status {
     /// # Errors
     /// The database's.
     pub async fn read(database: &Database) -> Result<Self, Error> {
-        database.observe(Self::read_all).await
+        // First of all the inbox: what the drain takes out of it meanwhile is counted twice, and not never.
+        let inbox = |inbox: &mut Connection| Ok((receive::waiting(inbox)?, receive::waiting_since(inbox)?));
+        let (waiting, delivered) = database.read_inbox(inbox).await?;
+        database.observe(move |connection| Self::read_all(connection, waiting, delivered)).await
     }
 
-    fn read_all(connection: &mut Connection) -> Result<Self, Error> {
+    /// All but the inbox, of one moment.
+    fn read_all(connection: &mut Connection, inbox: i64, delivered: Option<i64>) -> Result<Self, Error> {
         let pauses = queue::store::pauses(connection)?;
-        let delivered = receive::waiting_since(connection)?;
         let job = queue::presence::oldest(connection)?;
         Ok(Status {
-            inbox: receive::waiting(connection)?,
+            inbox,
             oldest: oldest(delivered, job.as_ref(), &pauses),
             jobs: queue::store::counts(connection)?,
             pauses,

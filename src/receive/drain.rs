@@ -1,5 +1,5 @@
-//! Turns inbox rows into events and jobs. Events, jobs and the rows' removal are one transaction, so that a crash
-//! anywhere repeats or finishes it and never drops it.
+//! Turns inbox rows into events and jobs. Events and jobs are one transaction of the database; the rows leave the inbox once
+//! that is on disk. So a crash anywhere repeats a pass and never drops one, and a repeated pass makes nothing new.
 //!
 //! Repeated deliveries fall here: an event that is known makes nothing new. A row that cannot be read becomes an
 //! ignored event that says so, because a row that stays would stop all that come after it.
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::count::{Count, Counters};
 use super::inbox::Level;
-use super::store::{self, InboxRow, Portion};
+use super::store::{self, InboxRow, Limits};
 use crate::clock::Clock;
 use crate::database::{Connection, Database, Error};
 use crate::event::payload::{self, Parsed};
@@ -21,9 +21,9 @@ use crate::event::{self, Event, Kind, Proof, Report, Source};
 use crate::job::Task;
 use crate::listen::gate::Gate;
 
-/// What one transaction takes. It holds the writer for some 20 milliseconds then, which acknowledgements wait for; with as
-/// many events as may be in it, for some 100.
-const PORTION: Portion = Portion { rows: 256, bytes: 4 * 1024 * 1024 };
+/// What one transaction takes. It holds the database's writer for some milliseconds, which workers wait for and
+/// acknowledgements do not.
+const LIMITS: Limits = Limits { rows: 256, bytes: 4 * 1024 * 1024 };
 const PORTION_EVENTS: usize = payload::MAX_EVENTS;
 
 /// Ignored events of one delivery that are kept, to show what it was like. Of the rest only their number is: rows that ask for
@@ -58,39 +58,45 @@ pub struct Drained {
 
 /// One pass over the oldest rows: at most a portion of them. No rows means that the inbox is empty.
 pub async fn drain_once(database: &Database, now: i64) -> Result<Drained, Error> {
-    // Most looks find nothing; those must not take the writer.
-    if database.read(store::is_empty).await? {
+    let Some(Portion { first, last, rows, reports }) = database.read_inbox(portion).await? else {
         return Ok(Drained::default());
-    }
-    database.write(move |tx| drain(tx, now)).await
+    };
+    let recorded = database.write(move |tx| event::record(tx, &reports, now)).await?;
+    // A crash before this repeats the pass, and every event of it is known then.
+    let deleted = database.write_inbox(move |tx| store::delete(tx, first, last)).await?;
+    debug_assert_eq!(deleted, rows as u64, "rows come in behind those that are there");
+    let event::Recorded { new, duplicate, jobs } = recorded;
+    Ok(Drained { rows, new, duplicate, jobs })
 }
 
-fn drain(tx: &mut Connection, now: i64) -> Result<Drained, Error> {
-    let mut rows = store::oldest(tx, PORTION)?;
-    let reports = portion(&mut rows);
-    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Drained::default()) };
-    let event::Recorded { new, duplicate, jobs } = event::record(tx, &reports, now)?;
-    let deleted = store::delete(tx, first.inbox_id, last.inbox_id)?;
-    if deleted != rows.len() as u64 {
-        // A row appeared between those read. Where ids are given out before the commit that can happen; next time then.
-        return Err(Error::conflict("the inbox changed while it was being drained"));
-    }
-    Ok(Drained { rows: rows.len(), new, duplicate, jobs })
+/// The oldest rows, and what they report.
+struct Portion {
+    first: i64,
+    last: i64,
+    rows: usize,
+    reports: Vec<Report>,
+}
+
+fn portion(connection: &mut Connection) -> Result<Option<Portion>, Error> {
+    let mut rows = store::oldest(connection, LIMITS)?;
+    let reports = read(&mut rows);
+    let ends = rows.first().zip(rows.last()).map(|(first, last)| (first.inbox_id, last.inbox_id));
+    Ok(ends.map(|(first, last)| Portion { first, last, rows: rows.len(), reports }))
 }
 
 /// What `rows` report, at least one of them. Those are left out that would make the transaction too long.
-fn portion(rows: &mut Vec<InboxRow>) -> Vec<Report> {
-    let (mut portion, mut taken) = (Vec::new(), 0);
+fn read(rows: &mut Vec<InboxRow>) -> Vec<Report> {
+    let (mut all, mut taken) = (Vec::new(), 0);
     for row in rows.iter() {
         let reports = reports(row);
-        if taken > 0 && portion.len() + reports.len() > PORTION_EVENTS {
+        if taken > 0 && all.len() + reports.len() > PORTION_EVENTS {
             break;
         }
-        portion.extend(reports);
+        all.extend(reports);
         taken += 1;
     }
     rows.truncate(taken);
-    portion
+    all
 }
 
 fn reports(row: &InboxRow) -> Vec<Report> {

@@ -152,7 +152,7 @@ impl Health {
 
 /// Opens the inbox of `database`: the handle, and the writer that somebody must run.
 pub async fn open(database: Database, limits: Limits, drain: Arc<Notify>) -> Result<(Inbox, Writer), Error> {
-    let rows = database.read(store::waiting).await?;
+    let rows = database.read_inbox(store::waiting).await?;
     let level = Arc::new(Level { rows: AtomicI64::new(rows), commits: AtomicU64::new(0) });
     let health =
         Health { start: Instant::now(), tried_at: AtomicU64::new(0), writable: AtomicBool::new(true) };
@@ -299,7 +299,7 @@ impl Writer {
             }
             store::insert(tx, &deliveries)
         };
-        self.database.write(write).await
+        self.database.write_inbox(write).await
     }
 }
 

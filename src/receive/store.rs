@@ -58,34 +58,29 @@ from_row!(InboxRow { inbox_id, received_at, signed_at, scheme, secret_index, bod
 
 /// How much one pass of the drain takes.
 #[derive(Debug, Clone, Copy)]
-pub struct Portion {
+pub struct Limits {
     pub rows: u32,
     /// At least one row is taken, however long it is.
     pub bytes: i64,
 }
 
-/// The oldest rows, at most a portion of them.
-pub fn oldest(connection: &mut Connection, portion: Portion) -> Result<Vec<InboxRow>, Error> {
-    let sizes: Vec<(i64, i64)> = connection.all(SIZES, params![portion.rows])?;
+/// The oldest rows, within the limits.
+pub fn oldest(connection: &mut Connection, limits: Limits) -> Result<Vec<InboxRow>, Error> {
+    let sizes: Vec<(i64, i64)> = connection.all(SIZES, params![limits.rows])?;
     let (mut bytes, mut last) = (0, None);
     for (id, size) in sizes {
         bytes += size;
-        if last.is_some() && bytes > portion.bytes {
+        if last.is_some() && bytes > limits.bytes {
             break;
         }
         last = Some(id);
     }
-    connection.all(OLDEST, params![last, portion.rows])
+    connection.all(OLDEST, params![last, limits.rows])
 }
 
 /// Removes the rows from `first` to `last` and says how many there were.
 pub fn delete(connection: &mut Connection, first: i64, last: i64) -> Result<u64, Error> {
     connection.run(DELETE, params![first, last])
-}
-
-/// Whether anything waits.
-pub fn is_empty(connection: &mut Connection) -> Result<bool, Error> {
-    Ok(connection.first::<i64>(PEEK, &[])?.is_none())
 }
 
 pub fn add_counts(connection: &mut Connection, taken: &Taken) -> Result<(), Error> {
@@ -132,7 +127,6 @@ statements! {
 
     DELETE = "DELETE FROM inbox WHERE inbox_id BETWEEN $1 AND $2";
 
-    PEEK = "SELECT 1 FROM inbox LIMIT 1";
 
     ADD_COUNT = "
         INSERT INTO receive_count (name, label, count) VALUES ($1, $2, $3)

@@ -118,8 +118,9 @@ impl<'a> World<'a> {
 
     /// Jobs and deliveries that are not done, and jobs that are dead.
     pub async fn work(&self) -> Result<(i64, i64), crate::database::Error> {
-        let read = |connection: &mut Connection| {
-            let (mut left, mut dead) = (receive::waiting(connection)?, 0);
+        let waiting = self.database.read_inbox(receive::waiting).await?;
+        let read = move |connection: &mut Connection| {
+            let (mut left, mut dead) = (waiting, 0);
             for (state, number) in queue::store::counts(connection)? {
                 if state == "dead" { dead += number } else { left += number }
             }

@@ -104,7 +104,7 @@ fn an_error_reads_as_one_sentence() {
     let body = json!({"result": false, "error": {"code": 205516, "text": "Invalid\ninput near b.",
         "params": [{"name": "page_size", "message": "must be 100, 250 or 500"}]}});
     let error = refused(406, &body.to_string(), &[("x-ve-reqid", "r-1")]);
-    insta::assert_snapshot!(error, @"Fastio does not take the request (listing a folder): Invalid input near b.; page_size: must be 100, 250 or 500 [status 406, code 205516, request r-1]");
+    insta::assert_snapshot!(error, @"Fastio does not take the request (listing a folder): Invalid input near b; page_size: must be 100, 250 or 500 [status 406, code 205516, request r-1]");
 }
 
 #[test]

@@ -19,6 +19,11 @@ impl DatabaseFile {
         DatabaseFile(url.strip_prefix("sqlite://").expect("every test's database is SQLite's").into())
     }
 
+    /// The file of the inbox beside it.
+    pub fn inbox(&self) -> DatabaseFile {
+        DatabaseFile(format!("{}-inbox", self.0.display()).into())
+    }
+
     /// The same, with the schema that a server makes.
     pub async fn made(url: &str) -> DatabaseFile {
         Database::open(url).await.unwrap().close().await;
@@ -82,10 +87,14 @@ impl DatabaseFile {
     }
 }
 
-/// Whoever only looks finds a file and makes none.
+/// Whoever only looks finds a file and makes none. The inbox's table is there under its own name.
 fn connect(path: &PathBuf) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(PATIENCE)?;
+    let inbox = format!("{}-inbox", path.display());
+    if std::fs::exists(&inbox).unwrap_or(false) {
+        connection.execute("ATTACH $1 AS deliveries", [inbox])?;
+    }
     Ok(connection)
 }
 
@@ -94,9 +103,19 @@ pub struct HeldLock(
     #[expect(dead_code, reason = "its connection holds the lock while it is open")] Connection,
 );
 
-/// Lets SQLite fail as it does when the disk is full. The limit is the writer's own, so space returns with a new one.
+/// Lets SQLite fail as it does when the disk is full: no file grows beyond what it is.
 pub async fn fill_disk(database: &Database) {
-    let limit =
-        |tx: &mut docket::database::Connection| tx.one::<i64>(Sql::listed("PRAGMA max_page_count = 1"), &[]);
+    limit_pages(database, Sql::listed("PRAGMA max_page_count = 1")).await;
+}
+
+/// Gives the space back.
+pub async fn free_disk(database: &Database) {
+    limit_pages(database, Sql::listed("PRAGMA max_page_count = 4294967294")).await;
+}
+
+/// The limit is the writer's own, and SQLite takes none below what the file has already.
+async fn limit_pages(database: &Database, limit: Sql) {
+    let limit = move |tx: &mut docket::database::Connection| tx.one::<i64>(limit, &[]);
     database.write(limit).await.unwrap();
+    database.write_inbox(limit).await.unwrap();
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{World, event, rest, settings};
-use crate::harness::database::fill_disk;
+use crate::harness::database::{fill_disk, free_disk};
 
 #[tokio::test]
 async fn what_was_acknowledged_before_a_crash_is_drained_after_it() {
@@ -40,6 +40,7 @@ async fn a_full_disk_is_503_and_passes() {
         let response = world.post(&world.signed(&body), &body).await;
         assert_eq!(response.status(), 503);
         assert!(response.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
+        free_disk(&world.database).await;
         // Readiness tries for itself and finds that there is space again.
         assert_eq!(world.client.get(world.path("/readyz")).send().await.unwrap().status(), 200);
         assert_eq!(world.send(&big).await, 202);
@@ -50,7 +51,11 @@ async fn a_full_disk_is_503_and_passes() {
 #[tokio::test]
 async fn a_database_locked_by_another_process_is_503_and_passes() {
     let world = World::with(Settings { ack_timeout_milliseconds: 100, ..settings() }).await;
+    // Whatever a command or a backup does to the database, acknowledgements go on.
     let lock = world.database_file().lock("BEGIN IMMEDIATE").await;
+    assert_eq!(world.send(&event("evt_0", "2a")).await, 202);
+    drop(lock);
+    let lock = world.database_file().inbox().lock("BEGIN IMMEDIATE").await;
     assert_eq!(world.send(&event("evt_1", "2a")).await, 503);
     let ready = world.client.get(world.path("/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), 503);
@@ -61,16 +66,22 @@ async fn a_database_locked_by_another_process_is_503_and_passes() {
         status = world.send(&event("evt_1", "2a")).await;
     }
     assert_eq!(status, 202);
-    assert_eq!(world.drain().await.0, 1);
+    assert_eq!(world.drain().await.0, 2);
 }
 
 #[tokio::test]
 async fn what_would_be_committed_to_a_file_that_is_gone_is_503_until_it_is_back() {
     let mut world = World::start().await;
     let path = |name: &str| world.folder.path().join(name);
-    let (database, wal, away) = (path("docket.db"), path("docket.db-wal"), path("away"));
+    let (database, inbox, away) = (path("docket.db"), path("docket.db-inbox"), path("away"));
+    let (wal, inbox_wal) = (path("docket.db-wal"), path("docket.db-inbox-wal"));
     assert_eq!(world.send(&event("evt_0", "2a")).await, 202);
-    for (taken, why) in [(&database, "moved or removed"), (&wal, "WAL was removed")] {
+    for (taken, why) in [
+        (&database, "moved or removed"),
+        (&inbox, "moved or removed"),
+        (&wal, "WAL was removed"),
+        (&inbox_wal, "WAL was removed"),
+    ] {
         fs::rename(taken, &away).unwrap();
         assert_eq!(world.send(&event("evt_1", "2a")).await, 503, "{why}");
         let ready = world.client.get(world.path("/readyz")).send().await.unwrap();
@@ -82,7 +93,7 @@ async fn what_would_be_committed_to_a_file_that_is_gone_is_503_until_it_is_back(
         assert_eq!(world.client.get(world.path("/readyz")).send().await.unwrap().status(), 200);
     }
     let counts = world.counts().await;
-    assert!(counts.contains(&("unavailable".into(), "displaced".into(), 2)), "{counts:?}");
+    assert!(counts.contains(&("unavailable".into(), "displaced".into(), 4)), "{counts:?}");
     // Another file at its place, be it the same to the byte.
     fs::copy(&database, &away).unwrap();
     fs::rename(&away, &database).unwrap();
