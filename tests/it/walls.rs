@@ -68,7 +68,8 @@ fn imported(code: &str, depth: usize) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for root in ["crate::".to_owned(), "docket::".to_owned(), "super::".repeat(depth)] {
         for (at, _) in code.match_indices(&root) {
-            let is_whole = !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+            let is_whole =
+                !code[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '$'));
             if is_whole {
                 names.extend(below(&code[at + root.len()..]));
             }
