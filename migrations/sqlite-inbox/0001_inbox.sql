@@ -5,8 +5,8 @@
 -- acknowledgement. It is append-only and carries no index besides its key: a unique index over random ids was measured
 -- to be what limits acknowledgements, not the disk's sync. Repeats are therefore legal here; they fall in the drain.
 CREATE TABLE inbox (
-    -- The order of arrival. SQLite may use a number again once its row is gone; nothing outside may keep one.
-    inbox_id     INTEGER PRIMARY KEY,
+    -- The order of arrival. No number is used again: rows leave after their events are in the database, by their numbers.
+    inbox_id     INTEGER PRIMARY KEY AUTOINCREMENT,
     -- Unix milliseconds, by our clock.
     received_at  INTEGER NOT NULL,
     -- When it was signed, so that a replay of one whose event has no id of its own is known for what it is: the same bytes

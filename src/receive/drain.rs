@@ -49,8 +49,10 @@ const LAST_FLUSH: Duration = Duration::from_secs(2);
 /// What one pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Drained {
-    /// Inbox rows that are gone.
+    /// Inbox rows that were read.
     pub rows: usize,
+    /// Those of them that are gone now.
+    pub removed: u64,
     pub new: usize,
     pub duplicate: usize,
     pub jobs: usize,
@@ -63,10 +65,9 @@ pub async fn drain_once(database: &Database, now: i64) -> Result<Drained, Error>
     };
     let recorded = database.write(move |tx| event::record(tx, &reports, now)).await?;
     // A crash before this repeats the pass, and every event of it is known then.
-    let deleted = database.write_inbox(move |tx| store::delete(tx, first, last)).await?;
-    debug_assert_eq!(deleted, rows as u64, "rows come in behind those that are there");
+    let removed = database.write_inbox(move |tx| store::delete(tx, first, last)).await?;
     let event::Recorded { new, duplicate, jobs } = recorded;
-    Ok(Drained { rows, new, duplicate, jobs })
+    Ok(Drained { rows, removed, new, duplicate, jobs })
 }
 
 /// The oldest rows, and what they report.
@@ -195,7 +196,7 @@ impl Drain {
 
     async fn pass(&self, flushed: &mut Instant, pruned: &mut Option<Instant>) -> Result<usize, Error> {
         let drained = drain_once(&self.database, self.clock.now()).await?;
-        self.level.drained(drained.rows);
+        self.level.drained(drained.removed);
         self.counters.add(Count::New, drained.new as u64);
         self.counters.add(Count::Duplicate, drained.duplicate as u64);
         if drained.new > 0 {

@@ -101,7 +101,7 @@ impl Level {
         self.commits.load(Ordering::Relaxed)
     }
 
-    pub(super) fn drained(&self, rows: usize) {
+    pub(super) fn drained(&self, rows: u64) {
         self.rows.fetch_sub(i64::try_from(rows).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 }

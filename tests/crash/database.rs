@@ -76,8 +76,10 @@ impl Looks {
     ) -> Result<T> {
         let path = self.path.clone();
         let looked = spawn_blocking(move || {
-            let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             connection.busy_timeout(PATIENCE)?;
+            // The inbox is a file beside it; its table is there under its own name.
+            connection.execute("ATTACH $1 AS deliveries", [format!("{}-inbox", path.display())])?;
             look(&connection)
         });
         looked.await.expect("a look does not panic")

@@ -25,7 +25,7 @@ impl Records {
 
     /// Deliveries in the inbox.
     pub async fn waiting(&self) -> i64 {
-        self.0.read(receive::waiting).await.unwrap()
+        self.0.read_inbox(receive::waiting).await.unwrap()
     }
 
     pub async fn jobs(&self) -> Vec<JobRow> {
