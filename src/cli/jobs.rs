@@ -8,7 +8,7 @@ use super::failure::{Failure, Outcome};
 use super::fields::Fields;
 use super::table::{Column, Cut, Mood, Table, mood, plain, state};
 use super::text::{Paint, count, when};
-use super::{Form, ListArguments, open, output};
+use super::{Form, ListArguments, RowArguments, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{self, Connection, Database};
@@ -35,7 +35,7 @@ enum Command {
         list: ListArguments,
     },
     /// Show one job with its whole reason
-    Show(One),
+    Show(RowArguments),
     /// Make dead or waiting jobs due now, with all their attempts
     Retry(Which),
     /// Forget jobs that no worker has in hand; the file is looked at again with its next event
@@ -47,15 +47,6 @@ enum State {
     Waiting,
     Running,
     Dead,
-}
-
-#[derive(Debug, Args)]
-struct One {
-    /// Its number, as `docket jobs list` shows it
-    #[arg(value_name = "ID")]
-    id: i64,
-    #[command(flatten)]
-    form: Form,
 }
 
 #[derive(Debug, Args)]
@@ -145,7 +136,7 @@ async fn list(database: &Database, state: Option<State>, list: &ListArguments) -
     Ok(Outcome::Done)
 }
 
-async fn show(database: &Database, one: &One) -> Result<Outcome, Failure> {
+async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failure> {
     let id = one.id;
     let read = move |connection: &mut Connection| {
         let pauses = store::pauses(connection)?;

@@ -122,6 +122,16 @@ impl ListArguments {
     }
 }
 
+/// What every command takes that is about one row.
+#[derive(Debug, Args)]
+struct RowArguments {
+    /// Its number, as the list shows it
+    #[arg(value_name = "ID")]
+    id: i64,
+    #[command(flatten)]
+    form: Form,
+}
+
 #[derive(Debug, Clone, Copy, Args)]
 struct Form {
     /// Print one JSON array of rows; times are Unix milliseconds

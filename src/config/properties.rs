@@ -77,9 +77,58 @@ fn says_where_and_what(message: &str) {
     assert!(what.len() > 5 && message.chars().count() < 600, "{message}");
 }
 
+/// A slip of the hand in a text that was right.
+#[derive(Debug, Clone)]
+enum Slip {
+    Cut(prop::sample::Index),
+    Typed(prop::sample::Index, char),
+    Twice(prop::sample::Index),
+}
+
+impl Slip {
+    fn make(&self, text: &str) -> String {
+        let mut chars: Vec<char> = text.chars().collect();
+        match self {
+            Slip::Cut(at) => drop(chars.remove(at.index(chars.len()))),
+            Slip::Typed(at, char) => chars.insert(at.index(chars.len()), *char),
+            Slip::Twice(at) => {
+                let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+                lines.push(lines[at.index(lines.len())]);
+                return lines.concat();
+            }
+        }
+        chars.into_iter().collect()
+    }
+}
+
+fn slip() -> impl Strategy<Value = Slip> {
+    // What means something in TOML, and what means nothing there.
+    let typed = prop::sample::select(
+        "\"'[]{}=#.,\\\n\t -+_0eTé契\0\u{1b}\u{2028}\u{feff}".chars().collect::<Vec<_>>(),
+    );
+    prop_oneof![
+        any::<prop::sample::Index>().prop_map(Slip::Cut),
+        (any::<prop::sample::Index>(), typed).prop_map(|(at, char)| Slip::Typed(at, char)),
+        any::<prop::sample::Index>().prop_map(Slip::Twice),
+    ]
+}
+
+/// The settings of a person, with a slip or two.
+fn nearly_settings() -> impl Strategy<Value = String> {
+    let right = prop::collection::vec(setting(), 1..6);
+    (right, prop::collection::vec(slip(), 1..4)).prop_map(|(settings, slips)| {
+        let rule =
+            "[[rule]]\nname = 'r'\nworkspace = '1'\ninclude = ['/a/**']\nvector_store = { create = 'r' }\n";
+        let text = format!("{}{rule}", toml::to_string(&document(&settings)).unwrap());
+        slips.iter().fold(text, |text, slip| slip.make(&text))
+    })
+}
+
 proptest! {
     #[test]
-    fn any_text_is_settings_or_an_error_that_says_where_and_what(text in any::<String>()) {
+    fn any_text_is_settings_or_an_error_that_says_where_and_what(
+        text in prop_oneof![7 => nearly_settings(), 1 => any::<String>()],
+    ) {
         if let Err(error) = toml::from_str::<File>(&text) {
             says_where_and_what(&setting_error::in_text(&text, &error));
         }

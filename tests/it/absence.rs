@@ -64,6 +64,7 @@ async fn a_gateways_404_for_a_file_of_fastios_costs_no_copy() {
         h.converges().await;
     }
     h.never_unsearchable("/Contracts/nda.txt").await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -84,6 +85,7 @@ async fn a_gateway_that_answers_404_to_everything_costs_no_copy() {
         h.retry_dead().await;
         h.converges().await;
     }
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -101,6 +103,7 @@ async fn a_purged_file_is_gone_when_fastio_names_it_as_missing_beside_one_that_i
     let asked = h.fastio_requests().await;
     let both = asked.iter().filter(|request| request["path"].as_str().unwrap().contains(','));
     assert_eq!(both.count(), 2, "it costs one call for each");
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -110,6 +113,7 @@ async fn a_file_purged_with_its_folder_is_gone() {
     h.webhook("workspace_storage_file_updated", &node).await;
     h.settle().await;
     assert_eq!(h.held().await, ["/Contracts/msa.txt"], "nobody told of the other one");
+    h.finish_leaving(&["a copy that nothing needs: /Contracts/msa.txt"]).await;
 }
 
 #[tokio::test]
@@ -122,6 +126,7 @@ async fn a_purged_file_is_gone_also_where_fastio_does_not_answer_about_several_n
     h.settle().await;
     assert_eq!(h.held().await, ["/Contracts/msa.txt"], "its folder is listed without it");
     assert!(h.jobs().await.is_empty());
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -143,6 +148,7 @@ async fn a_gateways_404_at_openai_forgets_nothing_that_is_to_be_deleted() {
         h.converges().await;
         assert_eq!(h.held().await, ["/Contracts/msa.txt"], "{body}");
     }
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -156,6 +162,7 @@ async fn a_deletion_whose_reply_is_lost_is_found_out_by_the_lists() {
     h.trash("/Contracts/msa.txt").await;
     h.converges().await;
     assert!(h.held().await.is_empty());
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -168,4 +175,5 @@ async fn a_deletion_that_is_answered_costs_no_list() {
     let asked: Vec<String> =
         asked.iter().map(|request| request["method"].as_str().unwrap().to_owned()).collect();
     assert_eq!(asked, ["DELETE", "DELETE", "GET", "GET"]);
+    h.finish().await;
 }

@@ -5,20 +5,7 @@ use docket::feed::follow::Next;
 use docket::feed::store::Way;
 use serde_json::json;
 
-use crate::harness::Harness;
-
-const FOLLOWING: &str = "
-    [feed]
-    org_id = '3141592653589793238'
-
-    [sweep]
-    page_tries = 1
-
-    [[rule]]
-    name = 'all'
-    workspace = '4829105738291047362'
-    vector_store = { create = 'all' }
-";
+use crate::harness::{FOLLOWING, Harness};
 
 const FEED: &str = "/current/org/**";
 const INVENTORY: &str = "/current/workspace/4829105738291047362/storage/inventory/";
@@ -63,6 +50,7 @@ async fn without_webhooks_the_change_feed_keeps_everything_in_line() {
     let quiet = follow(&h).await;
     assert_eq!((quiet.recorded.new, quiet.next), (0, Next::Interval));
     assert!(h.jobs().await.is_empty());
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -91,6 +79,7 @@ async fn what_webhook_and_feed_both_report_is_one_event() {
     assert!(again.recorded.duplicate >= 2 && again.recorded.new == 0, "{again:?}");
     assert_eq!(h.number("SELECT count(*) FROM event").await, events);
     assert!(h.jobs().await.is_empty());
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -106,6 +95,7 @@ async fn the_overlap_moves_on() {
     // Two minutes of overlap at one change a minute.
     assert!(follow(&h).await.recorded.duplicate <= 4);
     assert!(h.number("SELECT count(*) FROM feed_trail").await <= 8);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -124,7 +114,7 @@ async fn a_lost_cursor_lists_everything_again() {
     h.converges().await;
     h.put("/later.txt", "Later.").await;
     assert_eq!(follow(&h).await.recorded.new, 1, "and the feed goes on from there");
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -136,7 +126,7 @@ async fn a_listing_that_fails_after_a_lost_cursor_is_tried_again() {
     assert_eq!(follow(&h).await.relisted, 0);
     assert!(h.jobs().await.is_empty());
     assert_eq!(follow(&h).await.relisted, 1);
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -151,7 +141,7 @@ async fn a_feed_that_fails_is_taken_up_where_it_was() {
     }
     let step = follow(&h).await;
     assert_eq!((step.way, step.recorded.new), (Some(Way::Changes), 1));
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -179,7 +169,7 @@ async fn where_the_feed_is_refused_events_are_searched() {
     h.put("/widened.txt", "Widened.").await;
     h.pass(60 * 60 * 1000);
     assert_eq!(follow(&h).await.way, Some(Way::Changes));
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -204,6 +194,7 @@ async fn a_search_goes_on_after_pages_that_are_empty() {
         requests.iter().filter(asked).count()
     };
     assert!(searches("share") >= 2 && searches("workspace") >= 2, "{}", searches("share"));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -223,7 +214,7 @@ async fn where_both_are_refused_sweeps_find_every_change() {
     assert!(h.feed.sweep_if_due().await.unwrap().is_none(), "it is too early");
     h.pass(61 * 60 * 1000);
     h.feed.sweep_if_due().await.unwrap().expect("alone they come every hour");
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -243,5 +234,5 @@ async fn a_workspace_that_goes_out_of_sight_loses_nothing() {
     h.show_workspace().await;
     h.put("/back.txt", "Back.").await;
     assert_eq!(follow(&h).await.relisted, 1, "what came into sight is listed");
-    h.converges().await;
+    h.finish().await;
 }

@@ -8,13 +8,13 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use docket::receive::signature::{Scheme, sign};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::harness::program::{Place, SECRET};
+use crate::harness::program::{KEYS, Place, SECRET};
 
 /// How hard it comes.
 struct Flood {
@@ -56,19 +56,11 @@ const MEGABYTE: usize = 1024 * 1024;
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_who_always_come_back_and_bodies_without_end_keep_no_sender_out() {
     let flood = std::env::var("DOCKET_FLOOD").map_or(SMALL, |text| Flood::asked_for(&text));
-    let place = Place::new();
-    // Nothing is asked of these: what is delivered is about no rule.
-    place.write("docket.toml", &place.settings("http://127.0.0.1:9/", "http://127.0.0.1:9/"));
-    let at = place.with(&[
-        ("FASTIO_API_KEY", "a-key-of-fastio"),
-        ("OPENAI_API_KEY", "a-key-of-openai"),
-        ("FASTIO_WEBHOOK_SECRET", SECRET),
-    ]);
+    // What is delivered is about no rule.
+    let place = Place::alone();
     let connections = format!("receive.max_connections={}", flood.connections);
-    let mut server = at.start(&["serve", "--set", &connections]);
-    let line = server.err.find(|line| line.contains("docket is ready"));
-    let ready: Value = serde_json::from_str(&line).unwrap();
-    let address: SocketAddr = ready["listen"].as_str().unwrap().parse().unwrap();
+    let (mut server, listens) = place.with(&KEYS).serve(&["--set", &connections]);
+    let address = listens.public;
 
     let mut strangers = JoinSet::new();
     for stranger in 0..flood.idle {

@@ -4,17 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, WORKSPACE};
-
-const SWEEPING: &str = "
-    [sweep]
-    page_tries = 1
-
-    [[rule]]
-    name = 'all'
-    workspace = '4829105738291047362'
-    vector_store = { create = 'all' }
-";
+use crate::harness::{Harness, SWEEPING, WORKSPACE};
 
 /// Three files, held.
 async fn with_files() -> Harness {
@@ -86,6 +76,14 @@ async fn forged_attributes_are_not_restored_and_what_carries_them_stays() {
     wanted.sort();
     assert_eq!(held, wanted, "nothing was removed, and nothing of ours is missing");
     assert_eq!(h.uploads().await, uploads + 9, "theirs");
+    h.finish_leaving(&[
+        "a copy that nothing needs: /a.txt (3 times)",
+        "held 2 times: /b.txt",
+        "held 6 times: /a.txt",
+        "held otherwise than it is: /a.txt (5 times)",
+        "held otherwise than it is: /b.txt",
+    ])
+    .await;
 }
 
 #[tokio::test]
@@ -107,4 +105,5 @@ async fn numbers_beyond_every_number_stop_no_rebuild_and_no_sweep() {
         h.converges().await;
     }
     assert_eq!(h.uploads().await, 3);
+    h.finish().await;
 }

@@ -118,6 +118,7 @@ async fn a_folder_that_is_deleted_and_restored_is_so_in_whatever_form_it_is_told
         assert_eq!(h.held().await.len(), 6, "{name}: restored");
         h.agrees().await;
     }
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -141,7 +142,7 @@ async fn what_strict_json_refuses_is_taken_and_has_its_effect() {
         format!("\",\"event\":\"file.added\",\"workspace_id\":\"{WORKSPACE}\",\"file_id\":\"{node}\"}}");
     let body = [&b"{\"name\":\"Gr\xfc\xdfe"[..], tail.as_bytes()].concat();
     assert_eq!(h.deliver(&body).await, 202);
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -163,6 +164,7 @@ async fn deliveries_that_name_no_place_cost_a_listing_now_and_then() {
     // What was told of meanwhile is found after the rest.
     h.converges().await;
     assert!(h.clock.now() - begun >= 5 * 60 * 1000, "it did not rest");
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -176,4 +178,5 @@ async fn odd_ids_in_openais_webhooks_leave_no_job() {
     }
     h.settle().await;
     assert!(h.jobs().await.is_empty(), "{:#?}", h.jobs().await);
+    h.finish().await;
 }

@@ -42,6 +42,7 @@ async fn an_empty_database_beside_copies_of_ours_is_not_begun_with() {
     );
     let pauses = h.pauses().await;
     assert!(pauses.iter().any(|pause| format!("{pause:?}").contains("docket rebuild")), "{pauses:#?}");
+    h.stop_leaving(&["a pause of openai", "a waiting job: file (3 times)"]).await;
 }
 
 #[tokio::test]
@@ -52,6 +53,12 @@ async fn a_rule_of_another_name_does_not_hide_the_copies() {
     // Another workspace's rule has nothing to do with them.
     h.lose_database(&ONE_STORE.replace("4829105738291047362", "1111111111111111111")).await;
     h.work.sync.begin(false).await.unwrap();
+    h.finish_leaving(&[
+        "a copy that nothing needs: /a.txt",
+        "a copy that nothing needs: /b.txt",
+        "a copy that nothing needs: /c.txt",
+    ])
+    .await;
 }
 
 #[tokio::test]
@@ -60,6 +67,7 @@ async fn a_store_that_is_named_by_its_id_is_looked_into_too() {
     let id = h.store_id("all").await;
     h.lose_database(&ONE_STORE.replace("{ create = 'all' }", &format!("'{id}'"))).await;
     refused(h.work.sync.begin(false).await);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -76,6 +84,7 @@ async fn a_person_may_rebuild_or_begin_anew() {
     h.feed.backfill(None, &mut |_| {}).await.unwrap();
     h.settle().await;
     assert_eq!(h.uploads().await, uploads + 3);
+    h.finish_leaving(&["held 2 times: /a.txt", "held 2 times: /b.txt", "held 2 times: /c.txt"]).await;
 }
 
 #[tokio::test]
@@ -87,6 +96,7 @@ async fn what_others_keep_in_the_store_is_in_nobodys_way() {
     h.somebody(reqwest::Method::POST, &path, json!({"file_id": file, "attributes": {"source_id": "theirs"}}))
         .await;
     h.work.sync.begin(false).await.unwrap();
+    h.finish_leaving(&["a copy that nothing needs: theirs.txt"]).await;
 }
 
 #[tokio::test]
@@ -100,6 +110,7 @@ async fn without_an_answer_nothing_is_uploaded_until_there_is_one() {
     assert_eq!(h.uploads().await, uploads);
     h.no_faults().await;
     refused(h.work.sync.begin(false).await);
+    h.stop_leaving(&["a pause of openai", "a waiting job: file (3 times)"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,4 +135,5 @@ async fn a_server_on_another_database_refuses_to_start_and_a_rebuilt_one_pays_fo
     assert_eq!((server.uploads().await, server.responses().await.len()), (uploads, responses));
     let stores = server.openai_state().await["vector_stores"].as_array().unwrap().len();
     assert_eq!(stores, 1);
+    server.finish().await;
 }

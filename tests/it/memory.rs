@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::beside::Beside;
-use crate::harness::program::{Place, SECRET, WORKSPACE};
+use crate::harness::program::{KEYS, Place, SECRET, WORKSPACE};
 use crate::harness::records::Records;
 
 const FILES: usize = 8;
@@ -21,18 +21,11 @@ const MOST_MEMORY_KB: u64 = 100 * 1000;
 async fn eight_files_of_512_mb_at_once_stay_under_100_mb() {
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
-    let place = Place::new();
     let sandbox = docket_sandbox::start(docket_sandbox::Options::default(), stop).await.unwrap();
-    place.write("docket.toml", &place.settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));
-    let at = place.with(&[
-        ("FASTIO_API_KEY", "a-key-of-fastio"),
-        ("OPENAI_API_KEY", "a-key-of-openai"),
-        ("FASTIO_WEBHOOK_SECRET", SECRET),
-    ]);
-    let mut server = at.start(&["serve", "--config", "docket.toml"]);
-    let line = server.err.find(|line| line.contains("docket is ready"));
-    let ready: Value = serde_json::from_str(&line).unwrap();
-    let webhook = format!("http://{}/webhooks/fastio", ready["listen"].as_str().unwrap());
+    let place = Place::beside(&sandbox);
+    let at = place.with(&KEYS);
+    let (mut server, listens) = at.serve(&["--config", "docket.toml"]);
+    let webhook = listens.url("/webhooks/fastio");
 
     let client = reqwest::Client::new();
     let mut puts = JoinSet::new();
@@ -63,17 +56,9 @@ const MOST_MEMORY_FOR_BODIES_KB: u64 = 150 * 1000;
 /// Six hundred bodies of 30,001 bytes at once, which a parser would make a hundred times as large.
 #[tokio::test(flavor = "multi_thread")]
 async fn signed_bodies_that_would_become_much_more_stay_what_they_are() {
-    let place = Place::new();
-    place.write("docket.toml", &place.settings("http://127.0.0.1:9/", "http://127.0.0.1:9/"));
-    let at = place.with(&[
-        ("FASTIO_API_KEY", "a-key-of-fastio"),
-        ("OPENAI_API_KEY", "a-key-of-openai"),
-        ("FASTIO_WEBHOOK_SECRET", SECRET),
-    ]);
-    let mut server = at.start(&["serve", "--config", "docket.toml"]);
-    let line = server.err.find(|line| line.contains("docket is ready"));
-    let ready: Value = serde_json::from_str(&line).unwrap();
-    let webhook = format!("http://{}/webhooks/fastio", ready["listen"].as_str().unwrap());
+    let place = Place::alone();
+    let (mut server, listens) = place.with(&KEYS).serve(&["--config", "docket.toml"]);
+    let webhook = listens.url("/webhooks/fastio");
     let client = reqwest::Client::new();
     let deliver = async |body: String| {
         let now = Clock::default().now() / 1000;

@@ -80,13 +80,9 @@ impl Chaos {
 
     /// A file that is there. What stands in the folder of the steady is only ever edited.
     async fn any_file(&mut self) -> Option<String> {
-        let files = self.h.files().await;
-        let loose: Vec<&str> = files
-            .iter()
-            .map(|file| file.path.as_str())
-            .filter(|path| !path.starts_with("/steady/"))
-            .collect();
-        self.random.choice(loose).map(str::to_owned)
+        let mut loose = self.h.paths().await;
+        loose.retain(|path| !path.starts_with("/steady/"));
+        self.random.choice(loose)
     }
 
     fn content(&mut self) -> String {
@@ -165,13 +161,14 @@ impl Chaos {
 
     /// Everything settles, with the faults still on. One look over the whole workspace at the end makes up for the news
     /// that nobody sent.
-    async fn converges(&self) {
+    async fn finish(self) {
         self.h.settle().await;
         self.h.webhook("share_imported_to_workspace", "root").await;
         self.h.converges().await;
-        for file in self.h.files().await.iter().filter(|file| file.path.starts_with("/steady/")) {
-            self.h.never_unsearchable(&file.path).await;
+        for path in self.h.paths().await.iter().filter(|path| path.starts_with("/steady/")) {
+            self.h.never_unsearchable(path).await;
         }
+        self.h.finish().await;
     }
 }
 
@@ -181,13 +178,13 @@ async fn every_fault_in_turn() {
         let mut chaos = Chaos::start(seed as u64).await;
         chaos.h.openai_fails(fault).await;
         chaos.run(20).await;
-        chaos.converges().await;
+        chaos.finish().await;
     }
     for (seed, fault) in fastio_faults().into_iter().enumerate() {
         let mut chaos = Chaos::start(100 + seed as u64).await;
         chaos.h.fastio_fails(fault).await;
         chaos.run(20).await;
-        chaos.converges().await;
+        chaos.finish().await;
     }
 }
 
@@ -198,5 +195,5 @@ async fn a_thousand_changes_under_all_faults_at_once() {
     chaos.h.openai_fails(openai_faults().iter().map(|fault| rarer(fault, 6.0)).collect()).await;
     chaos.h.fastio_fails(fastio_faults().iter().map(|fault| rarer(fault, 6.0)).collect()).await;
     chaos.run(1000).await;
-    chaos.converges().await;
+    chaos.finish().await;
 }

@@ -57,6 +57,16 @@ fn wanted() -> Vec<String> {
     paths
 }
 
+/// What Fastio's paths say of names with a slash in them, and Docket's do not: there a slash is the end of a folder's name.
+const SLASHES: [&str; 6] = [
+    "held otherwise than it is: /.///x/in.txt",
+    "held otherwise than it is: ////////in.txt",
+    "held otherwise than it is: ///b/in.txt",
+    "held otherwise than it is: ///in.txt",
+    "held otherwise than it is: /a///in.txt",
+    "held otherwise than it is: /c/d///in.txt",
+];
+
 #[tokio::test]
 async fn a_file_of_any_name_that_a_webhook_tells_of_is_held() {
     let h = Harness::with(RULES).await;
@@ -64,6 +74,7 @@ async fn a_file_of_any_name_that_a_webhook_tells_of_is_held() {
     h.settle().await;
     assert_eq!(h.held().await, wanted());
     assert!(h.jobs().await.is_empty(), "{:#?}", h.jobs().await);
+    h.finish_leaving(&SLASHES).await;
 }
 
 #[tokio::test]
@@ -82,6 +93,7 @@ async fn a_file_of_any_name_that_is_listed_is_held_and_differs_in_nothing_afterw
         assert_eq!(h.held().await, wanted());
         let swept = h.feed.sweep(Default::default(), &mut |_| {}).await.unwrap();
         assert_eq!((swept.queued, swept.incomplete.len()), (0, 0), "{swept:#?}");
+        h.finish_leaving(&SLASHES).await;
     }
 }
 
@@ -97,6 +109,7 @@ async fn the_server_lives_through_names_of_any_kind() {
     server.put("/later.txt", "It lives.").await;
     server.rests().await;
     assert_eq!(server.held().await.len(), wanted().len() + 1);
+    server.finish_leaving(&SLASHES).await;
 }
 
 #[tokio::test]
@@ -112,6 +125,7 @@ async fn no_name_takes_a_file_out_of_the_folder_that_a_rule_leaves_out() {
     h.call(&unnamed, None).await;
     h.settle().await;
     assert!(h.held().await.is_empty(), "{:?}", h.held().await);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -127,6 +141,7 @@ async fn what_is_held_stays_when_fastio_does_not_say_what_it_is_called() {
     h.retry_dead().await;
     h.converges().await;
     h.never_unsearchable("/Contracts/nda.txt").await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -168,4 +183,5 @@ async fn an_upload_whose_reply_is_lost_is_found_by_any_name_and_gone_with_its_fi
     }
     h.settle().await;
     assert_eq!(h.file_objects().await, 0);
+    h.finish().await;
 }

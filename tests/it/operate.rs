@@ -8,28 +8,14 @@ use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::harness::program::{At, Place, Program, SECRET};
+use crate::harness::program::{At, KEYS, Place, Program};
 
-const KEYS: [(&str, &str); 3] =
-    [("FASTIO_API_KEY", "a-key"), ("OPENAI_API_KEY", "a-key"), ("FASTIO_WEBHOOK_SECRET", SECRET)];
 const TOKEN: &str = "a-token-for-operators";
-
-/// Nothing is asked of these; the tests only need a server that runs.
-const NOBODY: &str = "http://127.0.0.1:9/";
-
-fn place() -> Place {
-    let place = Place::new();
-    place.write("docket.toml", &place.settings(NOBODY, NOBODY));
-    place
-}
 
 /// Starts a server, and answers where its public and its operator listener are.
 fn start(at: &At<'_>) -> (Program, String, Option<String>) {
-    let mut server = at.start(&["serve", "--set", "operate.listen=127.0.0.1:0"]);
-    let line = server.err.find(|line| line.contains("docket is ready"));
-    let line: Value = serde_json::from_str(&line).unwrap();
-    let url = |name: &str| line[name].as_str().map(|address| format!("http://{address}"));
-    (server, url("listen").unwrap(), url("operate"))
+    let (server, listens) = at.serve(&["--set", "operate.listen=127.0.0.1:0"]);
+    (server, listens.url(""), Some(listens.operate_url("")))
 }
 
 fn with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
@@ -38,9 +24,9 @@ fn with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_over_http_is_the_status_of_the_command() {
-    let place = place();
+    let place = Place::alone();
     let at = place.with(&with(&[]));
-    let (_server, public, operate) = start(&at);
+    let (mut server, public, operate) = start(&at);
     let answer = reqwest::get(format!("{}/api/v1/status", operate.unwrap())).await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["cache-control"], "no-store");
@@ -51,11 +37,12 @@ async fn the_status_over_http_is_the_status_of_the_command() {
     // The world has no part in it.
     let status = reqwest::get(format!("{public}/api/v1/status")).await.unwrap().status();
     assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(server.stop(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_token_only_who_has_it_learns_anything() {
-    let place = place();
+    let place = Place::alone();
     let at = place.with(&with(&[("DOCKET_ADMIN_TOKEN", TOKEN)]));
     let (mut server, _, operate) = start(&at);
     let (client, operate) = (reqwest::Client::new(), operate.unwrap());
@@ -81,8 +68,8 @@ async fn with_a_token_only_who_has_it_learns_anything() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_token_a_name_that_is_not_this_machines_is_refused() {
-    let place = place();
-    let (_server, _, operate) = start(&place.with(&with(&[])));
+    let place = Place::alone();
+    let (mut server, _, operate) = start(&place.with(&with(&[])));
     let (client, url) = (reqwest::Client::new(), format!("{}/api/v1/status", operate.unwrap()));
     // A page that had its own name point here.
     let rebound = client.get(&url).header(HOST, "evil.example").send().await.unwrap();
@@ -90,14 +77,15 @@ async fn without_a_token_a_name_that_is_not_this_machines_is_refused() {
     assert_eq!(rebound.headers()["content-type"], "application/problem+json");
     let own = client.get(&url).header(HOST, "localhost:8081").send().await.unwrap();
     assert_eq!(own.status(), 200);
+    assert_eq!(server.stop(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_another_origin_is_refused_with_or_without_a_token() {
     for token in [None, Some(TOKEN)] {
-        let place = place();
+        let place = Place::alone();
         let more: Vec<(&str, &str)> = token.iter().map(|token| ("DOCKET_ADMIN_TOKEN", *token)).collect();
-        let (_server, _, operate) = start(&place.with(&with(&more)));
+        let (mut server, _, operate) = start(&place.with(&with(&more)));
         let operate = operate.unwrap();
         let ask = async |headers: &[(&str, &str)]| {
             let mut request = reqwest::Client::new().get(format!("{operate}/api/v1/status"));
@@ -124,12 +112,13 @@ async fn a_page_of_another_origin_is_refused_with_or_without_a_token() {
         ] {
             assert_eq!(ask(own).await.status(), 200, "{own:?}");
         }
+        assert_eq!(server.stop(), 0);
     }
 }
 
 #[test]
 fn a_token_that_could_be_guessed_is_refused_by_server_and_check() {
-    let place = place();
+    let place = Place::alone();
     for weak in
         ["a", "fifteen-bytes-x", "aaaaaaaaaaaaaaaaaaaaaaaa", "change-me-change-me", "1234567890123456"]
     {
@@ -147,8 +136,8 @@ fn a_token_that_could_be_guessed_is_refused_by_server_and_check() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn guessing_the_token_is_braked_and_a_right_one_is_let_in_meanwhile() {
-    let place = place();
-    let (_server, _, operate) = start(&place.with(&with(&[("DOCKET_ADMIN_TOKEN", TOKEN)])));
+    let place = Place::alone();
+    let (mut server, _, operate) = start(&place.with(&with(&[("DOCKET_ADMIN_TOKEN", TOKEN)])));
     let (client, url) = (reqwest::Client::new(), format!("{}/api/v1/status", operate.unwrap()));
     let ask = async |token: &str| client.get(&url).bearer_auth(token).send().await.unwrap().status();
     let begun = Instant::now();
@@ -161,24 +150,24 @@ async fn guessing_the_token_is_braked_and_a_right_one_is_let_in_meanwhile() {
     assert_eq!(right, 200);
     // Ten are free, and the next ten cost 1.9 seconds together, over however many connections they come.
     assert!(begun.elapsed() >= Duration::from_millis(1_500), "{:?}", begun.elapsed());
+    assert_eq!(server.stop(), 0);
 }
 
 #[test]
 fn an_address_that_others_can_reach_needs_a_token() {
-    let place = place();
+    let place = Place::alone();
     let listen = "operate.listen=0.0.0.0:0";
     let refused = place.with(&with(&[])).docket(&["serve", "--set", listen]);
     assert_eq!(refused.code, 2, "{refused:?}");
     assert!(refused.err.contains("DOCKET_ADMIN_TOKEN is not set"), "{refused:?}");
     let at = place.with(&with(&[("DOCKET_ADMIN_TOKEN", TOKEN)]));
-    let mut server = at.start(&["serve", "--set", listen]);
-    server.err.find(|line| line.contains("docket is ready"));
+    let (mut server, _) = at.serve(&["--set", listen]);
     assert_eq!(server.stop(), 0);
 }
 
 #[test]
 fn a_port_that_is_taken_is_said_and_off_is_off() {
-    let place = place();
+    let place = Place::alone();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = format!("operate.listen={}", taken.local_addr().unwrap());
     let refused = place.with(&with(&[])).docket(&["serve", "--set", &listen]);
@@ -186,21 +175,21 @@ fn a_port_that_is_taken_is_said_and_off_is_off() {
     assert!(refused.err.contains("cannot listen on operate.listen"), "{refused:?}");
     for off in ["", "off"] {
         let at = place.with(&with(&[("DOCKET_OPERATE__LISTEN", off)]));
-        let mut server = at.start(&["serve"]);
-        let line = server.err.find(|line| line.contains("docket is ready"));
-        assert!(!line.contains("\"operate\""), "{line}");
+        let (mut server, listens) = at.serve(&[]);
+        assert_eq!(listens.operate, None);
         assert_eq!(server.stop(), 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_connects_and_says_nothing_is_cut_off() {
-    let place = place();
-    let (_server, _, operate) = start(&place.with(&with(&[])));
+    let place = Place::alone();
+    let (mut server, _, operate) = start(&place.with(&with(&[])));
     let address = operate.unwrap().replace("http://", "");
     let mut silent = TcpStream::connect(&address).await.unwrap();
     let mut text = Vec::new();
     let limit = Duration::from_secs(30);
     tokio::time::timeout(limit, silent.read_to_end(&mut text)).await.unwrap().unwrap();
     assert!(text.is_empty());
+    assert_eq!(server.stop(), 0);
 }

@@ -7,7 +7,7 @@ use crate::harness::Harness;
 const TEXT: &str = "The supplier's liability is limited to EUR 100,000.";
 
 /// With this fault at OpenAI, a file is added, edited and deleted, and OpenAI follows each time.
-async fn survives(fault: Value) -> Harness {
+async fn survives(fault: Value) {
     let h = Harness::start().await;
     h.openai_fails(fault.clone()).await;
     h.put("/nda.txt", TEXT).await;
@@ -17,8 +17,7 @@ async fn survives(fault: Value) -> Harness {
     h.converges().await;
     h.trash("/nda.txt").await;
     h.rename("/msa.txt", "/signed/msa.txt").await;
-    h.converges().await;
-    h
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -28,6 +27,7 @@ async fn an_upload_whose_reply_is_lost_is_adopted_and_not_repeated() {
     h.put("/nda.txt", TEXT).await;
     h.converges().await;
     assert_eq!(h.uploads().await, 1);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -73,6 +73,7 @@ async fn a_wait_that_openai_asks_for_is_waited() {
     h.put("/nda.txt", TEXT).await;
     h.converges().await;
     assert!(h.clock.now() - begun >= 40_000);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -88,6 +89,7 @@ async fn an_index_that_hangs_is_tried_once_more_and_then_a_person_is_asked() {
     h.retry_dead().await;
     h.converges().await;
     assert_eq!(h.uploads().await, 1);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -97,6 +99,7 @@ async fn an_index_that_hangs_once_is_helped_by_attaching_again() {
     h.put("/nda.txt", TEXT).await;
     h.converges().await;
     assert_eq!(h.uploads().await, 1);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -106,6 +109,7 @@ async fn an_index_that_fails_inside_is_tried_again() {
     h.put("/nda.txt", TEXT).await;
     h.converges().await;
     assert_eq!(h.uploads().await, 1);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -122,7 +126,7 @@ async fn content_that_the_index_refuses_is_skipped_with_the_reason_and_not_sent_
     assert_eq!(h.skipped().await, [format!("/nda.txt: OpenAI could not index it: {message}")]);
     assert_eq!(h.file_objects().await, 0, "nothing is left of it at OpenAI");
     h.put("/nda.txt", "what it can parse").await;
-    h.converges().await;
+    h.finish().await;
 }
 
 /// With this fault at OpenAI, ten files wait, none is dead, and all goes on by itself when the fault is gone.
@@ -148,6 +152,7 @@ async fn pauses(fault: Value, reason: &str) {
     h.no_faults().await;
     h.converges().await;
     assert!(h.pauses().await.is_empty());
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -178,7 +183,7 @@ async fn a_bad_key_pauses_fastio() {
     assert_eq!(h.pauses().await[0].target, "fastio");
     assert_eq!(h.jobs().await.len(), 3);
     h.no_faults().await;
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -189,7 +194,7 @@ async fn downloads_that_break_are_not_uploaded() {
         for n in 0..5 {
             h.put(&format!("/{n}.txt"), &format!("{TEXT} {n}").repeat(500)).await;
         }
-        h.converges().await;
+        h.finish().await;
     }
 }
 
@@ -200,7 +205,7 @@ async fn a_file_that_somebody_deleted_at_openai_is_uploaded_again_when_it_change
     h.converges().await;
     h.delete_at_openai().await;
     h.rename("/nda.txt", "/renamed.txt").await;
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -214,5 +219,5 @@ async fn a_strangers_file_of_the_same_name_and_size_is_not_taken_for_ours() {
     assert!(h.dead().await[0].contains("several File objects named nda.txt"), "{:?}", h.dead().await);
     h.remove_file_object(&theirs).await;
     h.retry_dead().await;
-    h.converges().await;
+    h.finish().await;
 }

@@ -17,20 +17,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::database::DatabaseFile;
-use crate::harness::program::{At, Place, Program, SECRET, WORKSPACE};
+use crate::harness::program::{KEYS, Place, SECRET, WORKSPACE};
 
 const DELIVERIES: usize = 10_000;
 const CONNECTIONS: usize = 64;
 const FILES: usize = 500;
-
-/// Starts the server and answers where it takes deliveries.
-fn start(at: &At<'_>) -> (Program, String) {
-    let mut server = at.start(&["serve", "--config", "docket.toml"]);
-    let line = server.err.find(|line| line.contains("docket is ready"));
-    let line: Value = serde_json::from_str(&line).unwrap();
-    let url = format!("http://{}/webhooks/fastio", line["listen"].as_str().unwrap());
-    (server, url)
-}
 
 /// The files that the deliveries are about, so that the workers have work.
 async fn files(sandbox: &Sandbox) -> Vec<String> {
@@ -86,17 +77,13 @@ async fn every_acknowledged_delivery_survives_a_kill_and_none_is_there_twice() {
     let _stop = stop.clone().drop_guard();
     let sandbox = docket_sandbox::start(docket_sandbox::Options::default(), stop).await.unwrap();
     let nodes = Arc::new(files(&sandbox).await);
-    let place = Place::new();
-    place.write("docket.toml", &place.settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));
-    let at = place.with(&[
-        ("FASTIO_API_KEY", "a-key-of-fastio"),
-        ("OPENAI_API_KEY", "a-key-of-openai"),
-        ("FASTIO_WEBHOOK_SECRET", SECRET),
-    ]);
+    let place = Place::beside(&sandbox);
+    let at = place.with(&KEYS);
     let (next, (acknowledged, mut count)) = (Arc::new(AtomicUsize::new(0)), watch::channel(0));
     let mut kept = BTreeSet::new();
     for kill_after in [DELIVERIES / 4, DELIVERIES / 2, usize::MAX] {
-        let (server, url) = start(&at);
+        let (server, listens) = at.serve(&["--config", "docket.toml"]);
+        let url = listens.url("/webhooks/fastio");
         let mut senders = JoinSet::new();
         for _ in 0..CONNECTIONS {
             senders.spawn(send(url.clone(), nodes.clone(), (next.clone(), acknowledged.clone())));
@@ -111,7 +98,7 @@ async fn every_acknowledged_delivery_survives_a_kill_and_none_is_there_twice() {
         };
         tokio::pin!(all);
         let done = tokio::select! { _ = enough => None, sent = &mut all => Some(sent) };
-        drop(server);
+        server.kill();
         kept.extend(match done {
             Some(sent) => sent,
             None => all.await,

@@ -10,8 +10,7 @@ use crate::openapi;
 async fn an_analysis_stands_beside_its_contract() {
     let h = Harness::with(&legal("")).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     assert_eq!(h.paths().await, ["/Contracts/nda.analysis.md", "/Contracts/nda.txt"]);
     let analysis = h.read("/Contracts/nda.analysis.md").await;
@@ -30,6 +29,7 @@ async fn an_analysis_stands_beside_its_contract() {
         (&json!(run.source_id), &json!(run.definition))
     );
     assert_eq!(metadata["content_hash"], json!(run.content_hash));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -38,10 +38,10 @@ async fn a_file_that_openai_does_not_know_yet_is_run_over_when_it_does() {
     let path = "/v1/responses";
     h.openai_fails(json!({"kind": "not_found_after_create", "path": path, "window_ms": 5_000})).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     assert_eq!(h.responses().await.len(), 1);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -58,9 +58,9 @@ async fn a_file_that_goes_before_its_run_begins_is_run_over_when_it_is_back() {
     assert_eq!(h.outcomes().await, ["wanted"]);
     h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
     h.settle().await;
-    h.is_at_rest().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     assert_eq!(h.responses().await.len(), 1);
+    h.finish_leaving(&["POST /v1/responses is refused"]).await;
 }
 
 #[tokio::test]
@@ -68,18 +68,17 @@ async fn our_own_result_is_neither_synced_nor_run_over() {
     // The rule covers its own results: nothing is excluded.
     let h = Harness::with(&legal("").replace("exclude", "# exclude")).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.held().await, ["/Contracts/nda.txt"]);
     assert_eq!(h.responses().await.len(), 1);
     let report = h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
     assert_eq!(report.queued, 0, "a sweep finds nothing amiss: {report:?}");
     // Until a person edits it: then it is that person's file.
     h.put("/Contracts/nda.analysis.md", "I see it differently: the liability is not limited.").await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.held().await, ["/Contracts/nda.analysis.md", "/Contracts/nda.txt"]);
     assert_eq!(h.responses().await.len(), 2);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -93,12 +92,12 @@ async fn a_rename_or_a_touch_runs_nothing_and_an_edit_runs_once() {
     h.settle().await;
     assert_eq!(h.responses().await.len(), 1);
     h.put("/Contracts/2026/signed nda.txt", &contract(2)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.responses().await.len(), 2);
     // The second analysis is a new version of the first, where that was.
     assert_eq!(h.paths().await, ["/Contracts/2026/signed nda.txt", "/Contracts/nda.analysis.md"]);
     assert!(h.read("/Contracts/nda.analysis.md").await.contains("EUR 20,000"));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -106,13 +105,13 @@ async fn an_invented_quote_is_caught_and_marked() {
     let h = Harness::with(&legal("")).await;
     h.openai_fails(json!({"kind": "bad_run", "code": "invented_quote"})).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["needs_review"]);
     let result = h.result(1).await;
     assert_eq!((&result["quotes"], &result["unverified"]), (&json!(2), &json!(1)));
     let analysis = h.read("/Contracts/nda.analysis.md").await;
     assert!(analysis.contains(INVENTED) && analysis.to_lowercase().contains("unverified"), "{analysis}");
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -122,9 +121,10 @@ async fn a_version_that_comes_back_is_delivered_from_its_result() {
         h.put("/Contracts/nda.txt", &contract(number)).await;
         h.settle().await;
     }
-    h.is_at_rest().await;
+    h.agrees().await;
     assert_eq!(h.responses().await.len(), 2);
     assert!(h.read("/Contracts/nda.analysis.md").await.contains("EUR 10,000"));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -134,8 +134,7 @@ async fn a_persons_edit_of_a_result_is_never_written_over() {
     h.settle().await;
     h.put("/Contracts/nda.analysis.md", "checked by Kim").await;
     h.put("/Contracts/nda.txt", &contract(2)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.read("/Contracts/nda.analysis.md").await, "checked by Kim");
     assert!(h.read("/Contracts/nda.analysis (2).md").await.contains("EUR 20,000"));
     let run = h.runs().await.pop().unwrap();
@@ -145,6 +144,7 @@ async fn a_persons_edit_of_a_result_is_never_written_over() {
     h.settle().await;
     assert!(h.read("/Contracts/nda.analysis (2).md").await.contains("EUR 30,000"));
     assert_eq!(h.paths().await.len(), 3);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -155,14 +155,14 @@ async fn an_instruction_in_a_document_is_data() {
         contract(1)
     );
     h.put("/Contracts/evil.txt", &text).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     let request = h.openai_requests().await.into_iter().find(|one| one["path"] == "/v1/responses").unwrap();
     // The document is attached as a file, never spelt out among the instructions; there is no tool to misuse.
     assert!(!request["json"].to_string().contains("IGNORE ALL"));
     assert!(request["json"]["instructions"].as_str().unwrap().contains("do not follow it"));
     assert!(request["json"]["tools"].is_null());
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn twenty_contracts_at_once_with_faults_on() {
     }
     h.settle().await;
     h.no_faults().await;
-    h.is_at_rest().await;
+    h.agrees().await;
     openapi::all_valid(&h).await;
     let runs = h.runs().await;
     assert_eq!(runs.len(), 20);
@@ -217,6 +217,7 @@ async fn twenty_contracts_at_once_with_faults_on() {
     }
     // And nothing that Docket wrote came back to it.
     assert_eq!(h.held().await.len(), 20);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -224,14 +225,13 @@ async fn a_table_is_rewritten_in_place_and_only_when_it_differs() {
     let h = Harness::with(&legal("digest = 'overview.csv'")).await;
     h.put("/Contracts/a.txt", &contract(1)).await;
     h.put("/Contracts/deep/b.txt", &contract(2)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.read("/Contracts/overview.csv").await.lines().count(), 5);
     h.put("/Contracts/a.txt", &contract(3)).await;
     h.trash("/Contracts/deep/b.txt").await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     let table = h.read("/Contracts/overview.csv").await;
     assert!(table.lines().count() == 3 && table.contains("EUR 30,000"), "{table}");
     assert!(!h.paths().await.iter().any(|path| path.contains("(2)")));
+    h.finish().await;
 }

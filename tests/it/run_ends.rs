@@ -15,12 +15,12 @@ async fn a_refusal_a_failure_and_an_answer_that_is_too_long_end_in_words() {
         let h = Harness::with(&legal(more)).await;
         h.openai_fails(json!({"kind": "bad_run", "code": code})).await;
         h.put("/Contracts/nda.txt", &contract(1)).await;
-        h.settle().await;
-        h.is_at_rest().await;
+        h.converges().await;
         let run = &h.runs().await[0];
         assert_eq!(run.outcome.as_deref(), Some(outcome), "{code}");
         assert!(run.reason.as_deref().unwrap().contains(word), "{code}: {:?}", run.reason);
         assert_eq!(h.paths().await, ["/Contracts/nda.txt"]);
+        h.finish().await;
     }
 }
 
@@ -33,10 +33,10 @@ async fn a_failure_that_may_pass_is_tried_again_and_unknown_items_are_passed_ove
     ]))
     .await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     assert_eq!(h.responses().await.len(), 2);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -44,12 +44,12 @@ async fn a_run_that_takes_too_long_is_cancelled() {
     let h = Harness::with(&legal("deadline_seconds = 120")).await;
     h.openai_fails(json!({"kind": "slow_run"})).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     let run = &h.runs().await[0];
     assert_eq!(run.outcome.as_deref(), Some("failed"));
     assert!(run.reason.as_deref().unwrap().contains("120 s"));
     assert_eq!(h.responses().await[0]["status"], "cancelled");
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -61,11 +61,11 @@ async fn a_newer_version_cancels_the_run_of_the_older() {
     while h.work_one().await {}
     assert_eq!(h.outcomes().await, ["running"]);
     h.put("/Contracts/nda.txt", &contract(2)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["superseded", "completed"]);
     let statuses: Vec<_> = h.responses().await.iter().map(|run| run["status"].clone()).collect();
     assert_eq!(statuses, ["cancelled", "completed"]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -80,6 +80,7 @@ async fn a_deleted_file_cancels_its_run() {
     assert_eq!(h.outcomes().await, ["cancelled"]);
     assert_eq!(h.responses().await[0]["status"], "cancelled");
     assert!(h.jobs().await.is_empty());
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -96,9 +97,9 @@ async fn a_file_that_a_person_has_locked_waits_without_losing_an_attempt() {
     let jobs = h.jobs().await;
     assert_eq!((jobs.len(), jobs[0].attempt), (1, 0), "{jobs:#?}");
     h.unlock_as("kim", &node, &token).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -113,9 +114,9 @@ async fn a_long_run_keeps_its_lock() {
         h.pass(15_000);
         while h.work_one().await {}
     }
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -134,9 +135,9 @@ async fn more_runs_than_a_day_may_have_are_held_and_begin_the_next_day() {
     assert!(held[0].reason.as_deref().unwrap().contains("max_runs_per_day = 2"), "{held:#?}");
     assert_eq!((held[0].word(), held[0].held_until.is_some()), ("held", true));
     assert_eq!((h.responses().await.len(), h.locks().await), (2, 0));
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.responses().await.len(), 3);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -153,9 +154,9 @@ async fn a_file_that_changes_after_each_run_is_held() {
     assert_eq!(h.responses().await.len(), 3);
     let held = h.runs().await.pop().unwrap();
     assert!(held.word() == "held" && held.reason.unwrap().contains("loop"));
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.runs().await.pop().unwrap().outcome.as_deref(), Some("completed"));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -177,8 +178,7 @@ async fn a_rule_is_run_again_only_when_told_to_and_a_person_can_stop_a_run() {
     while h.work_one().await {}
     let going = h.runs().await.into_iter().find(|run| run.state == "running").unwrap();
     h.cancel(going.run_id).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert!(h.outcomes().await.contains(&"cancelled".to_owned()));
     // What a person stopped is not begun by itself, and is when it is asked for.
     h.put("/Contracts/1.txt", &contract(1)).await;
@@ -188,6 +188,7 @@ async fn a_rule_is_run_again_only_when_told_to_and_a_person_can_stop_a_run() {
     h.settle().await;
     assert_eq!(h.outcomes().await, ["completed", "completed"]);
     assert_eq!(h.again("liability", true).await.runs, 0);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -213,6 +214,7 @@ async fn a_move_to_where_a_rule_runs_something_wakes_the_workers() {
     assert!(futures_util::FutureExt::now_or_never(woken).is_some(), "nobody was told that there is work");
     h.settle().await;
     assert_eq!(h.outcomes().await, ["completed"]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -225,8 +227,7 @@ async fn a_response_that_openai_no_longer_has_is_final_and_said() {
     let response = h.runs().await[0].response.clone().unwrap();
     h.somebody(reqwest::Method::DELETE, &format!("responses/{response}"), serde_json::Value::Null).await;
     h.no_faults().await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     let run = &h.runs().await[0];
     assert_eq!(run.outcome.as_deref(), Some("failed"));
     assert!(run.reason.as_deref().unwrap().contains(&format!("OpenAI no longer has response {response}")));
@@ -235,6 +236,7 @@ async fn a_response_that_openai_no_longer_has_is_final_and_said() {
         (0, (0, 0)),
         "it was not made again by itself"
     );
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -248,13 +250,13 @@ async fn a_changed_question_is_asked_only_when_told_to() {
     h.settle().await;
     assert_eq!(h.responses().await.len(), 1, "the file is the same, and has its result");
     assert_eq!(h.again("liability", true).await.runs, 1);
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     let runs = h.runs().await;
     assert_eq!((runs.len(), h.responses().await.len()), (2, 2));
     assert_ne!(runs[1].definition, before);
     assert!(h.read("/Contracts/nda.analysis.md").await.contains(&runs[1].definition));
     assert_eq!(h.paths().await.len(), 2, "the new result is a version of the old one");
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -264,11 +266,11 @@ async fn a_file_without_a_result_says_why_in_the_table() {
     h.settle().await;
     h.openai_fails(json!({"kind": "bad_run", "code": "refusal", "count": 1})).await;
     h.put("/Contracts/b.txt", &contract(2)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     let table = h.read("/Contracts/overview.csv").await;
     let row = table.lines().find(|line| line.starts_with("/Contracts/b.txt")).unwrap();
     assert!(row.starts_with("/Contracts/b.txt,refused,,") && row.contains("the model refused: "), "{table}");
     assert!(table.lines().next().unwrap().ends_with(",remark"), "{table}");
     assert!(table.lines().all(|line| line.matches('"').count() % 2 == 0), "a row is a line: {table}");
+    h.finish().await;
 }

@@ -27,8 +27,7 @@ async fn a_webhook_of_openai_makes_the_run_look_at_once() {
         202
     );
     assert_eq!(h.openai_webhook("wh_3", "batch.completed", "batch_1").await, 202);
-    h.settle().await;
-    h.is_at_rest().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -50,6 +49,7 @@ async fn a_webhook_tells_the_run_whose_reply_was_lost_its_response() {
     assert_eq!(h.outcomes().await, ["completed"]);
     assert_eq!(h.runs().await[0].response, Some(response));
     assert_eq!(h.responses().await.len(), 1);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -58,6 +58,7 @@ async fn a_webhook_that_nobody_signed_is_refused() {
     let url = h.webhook_url.join("/webhooks/openai").unwrap();
     let answer = reqwest::Client::new().post(url).json(&json!({"type": "response.completed"})).send().await;
     assert_eq!(answer.unwrap().status(), 401);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -73,20 +74,21 @@ async fn the_limits_of_attach_and_scope_reach_the_request() {
     assert_eq!(keys, ["content_hash", "source_id"]);
     assert_eq!(tools[1]["type"], "code_interpreter");
     assert_eq!(openapi::faults(&request), Vec::<String>::new());
+    h.finish().await;
 
     let h = Harness::with(&legal("attach = ['file_search']\nscope = 'store'")).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
     h.settle().await;
     let request = h.openai_requests().await.into_iter().find(|one| one["path"] == "/v1/responses").unwrap();
     assert!(request["json"]["tools"][0]["filters"].is_null());
+    h.finish().await;
 }
 
 #[tokio::test]
 async fn what_code_makes_is_delivered_before_its_container_dies() {
     let h = Harness::with(&legal("attach = ['code_interpreter']")).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(
         h.paths().await,
         ["/Contracts/nda.analysis.md", "/Contracts/nda.txt", "/Contracts/nda.words.csv"]
@@ -94,6 +96,7 @@ async fn what_code_makes_is_delivered_before_its_container_dies() {
     assert!(h.read("/Contracts/nda.words.csv").await.starts_with("file,words"));
     assert!(h.read("/Contracts/nda.analysis.md").await.contains("nda.words.csv"));
     assert_eq!(h.held().await, ["/Contracts/nda.txt"]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -106,14 +109,14 @@ async fn a_container_that_died_costs_its_files_and_not_the_run() {
         h.take_in().await;
         while h.work_one().await {}
         h.pass(25 * 60 * 1000);
-        h.settle().await;
-        h.is_at_rest().await;
+        h.converges().await;
         assert_eq!(h.outcomes().await, ["completed"], "{path}");
         assert_eq!(h.paths().await, ["/Contracts/nda.analysis.md", "/Contracts/nda.txt"]);
         let analysis = h.read("/Contracts/nda.analysis.md").await;
         assert!(analysis.contains("words.csv, which could not be had"), "{analysis}");
         assert_eq!(analysis.contains("could not be listed"), made, "{analysis}");
         assert!(h.result(1).await["notes"].to_string().contains("could not be had"));
+        h.finish().await;
     }
 }
 
@@ -122,8 +125,7 @@ async fn more_files_than_are_taken_are_said() {
     let h = Harness::with(&legal("attach = ['code_interpreter']")).await;
     h.openai_fails(json!({"kind": "bad_run", "code": "many_files", "count": 1})).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     let paths = h.paths().await;
     assert_eq!(paths.len(), 22, "the contract, its analysis and twenty files: {paths:#?}");
     assert_eq!(h.read("/Contracts/nda.part 19.txt").await, "19\n");
@@ -131,6 +133,7 @@ async fn more_files_than_are_taken_are_said() {
     assert!(analysis.contains("The run made 25 files; the first 20 were taken"), "{analysis}");
     // None of them is synced or run over, and none is made again.
     assert_eq!((h.held().await, h.responses().await.len()), (vec!["/Contracts/nda.txt".to_owned()], 1));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -139,13 +142,13 @@ async fn a_file_that_fastio_does_not_take_in_one_call_is_delivered_whole() {
     h.openai_fails(json!({"kind": "bad_run", "code": "large_file", "count": 1})).await;
     h.fastio_fails(json!({"kind": "reset_during_body", "method": "POST", "path": "/current/upload/*/stream/", "skip": 1, "count": 1})).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     let large = h.read("/Contracts/nda.large.txt").await;
     assert_eq!(
         (large.len(), large.matches("0123456789abcde\n").count()),
         (5 * 1024 * 1024, 5 * 1024 * 1024 / 16)
     );
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -153,12 +156,12 @@ async fn files_of_a_rule_that_writes_nothing_are_named_in_its_result() {
     let settings = legal("attach = ['code_interpreter']").replace("write_back", "# write_back");
     let h = Harness::with(&settings).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.paths().await, ["/Contracts/nda.txt"]);
     let notes = h.result(1).await["notes"].to_string();
     assert!(notes.contains("words.csv; it was not kept, because the rule has no write_back"), "{notes}");
     assert_eq!(h.number("SELECT count(*) FROM run_file").await, 0);
+    h.finish().await;
 }
 
 /// The rule for a compatible server that still serves assistants.
@@ -172,12 +175,12 @@ async fn with_assistants() -> Harness {
 async fn an_assistant_of_a_compatible_server_analyses_too() {
     let h = with_assistants().await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     assert!(h.read("/Contracts/nda.analysis.md").await.contains("EUR 10,000"));
     assert_eq!(h.responses().await.len(), 0);
     openapi::all_valid(&h).await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -186,13 +189,11 @@ async fn an_assistants_run_whose_reply_was_lost_is_found_and_a_late_one_is_cance
     h.openai_fails(json!({"kind": "lost_reply", "method": "POST", "path": "/v1/threads/*/runs", "count": 1}))
         .await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     h.openai_fails(json!({"kind": "slow_run"})).await;
     h.put("/Contracts/nda.txt", &contract(2)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed", "failed"]);
     let asked = async |path: &str| {
         let path = path.to_owned();
@@ -205,4 +206,5 @@ async fn an_assistants_run_whose_reply_was_lost_is_found_and_a_late_one_is_cance
     // The thread of the late one held no answer, and is gone.
     let threads = h.openai_state().await["threads"].as_array().unwrap().clone();
     assert_eq!((threads.len(), &threads[0]["runs"][0]["status"]), (1, &json!("completed")));
+    h.finish().await;
 }

@@ -40,8 +40,7 @@ async fn a_first_sweep_over_an_archive_runs_nothing() {
     let h = archive(&legal(""), &PATHS).await;
     let report = sweep(&h).await;
     assert_eq!(report.spared["liability"], 3, "{report:#?}");
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.held().await, PATHS);
     assert_eq!((h.responses().await.len(), h.runs().await.len()), (0, 0));
     assert_eq!(spared(&h).await, [("liability".to_owned(), 3)]);
@@ -49,6 +48,7 @@ async fn a_first_sweep_over_an_archive_runs_nothing() {
     assert_eq!(sweep(&h).await.spared["liability"], 3);
     h.settle().await;
     assert_eq!(h.runs().await.len(), 0);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -60,20 +60,20 @@ async fn a_backfill_of_an_archive_runs_nothing_and_a_person_may() {
     assert_eq!((h.held().await.len(), h.runs().await.len()), (3, 0));
     assert_eq!(h.again("liability", false).await.runs, 3);
     h.again("liability", true).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"; 3]);
     assert_eq!(spared(&h).await, []);
     assert!(sweep(&h).await.spared.is_empty());
+    h.finish().await;
 }
 
 #[tokio::test]
 async fn a_rule_may_say_that_what_was_there_is_run_over_too() {
     let h = archive(&legal("existing = true"), &PATHS).await;
     assert!(sweep(&h).await.spared.is_empty());
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"; 3]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -87,13 +87,13 @@ async fn an_edit_is_news_and_a_rename_a_touch_or_a_comment_is_not() {
     h.settle().await;
     assert_eq!(h.runs().await.len(), 0);
     h.put("/Contracts/b.txt", &contract(7)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     // Once it has been run over it is no longer of before, whatever it says.
     h.put("/Contracts/b.txt", &contract(1)).await;
     h.settle().await;
     assert_eq!(h.outcomes().await.len(), 2);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -108,6 +108,7 @@ async fn what_is_read_during_the_first_sweep_is_not_news() {
     }
     h.settle().await;
     assert_eq!(h.runs().await.len(), 0);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -121,16 +122,17 @@ async fn what_came_later_is_run_over_however_it_is_found() {
     h.settle().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     assert_eq!(h.runs().await[0].path, "/Contracts/missed.txt");
+    h.finish().await;
     // Dropped into the folder, alone or with its own: told by a webhook, and dated as ever.
     let h =
         archive(&legal(""), &["/Contracts/old.txt", "/Elsewhere/moved.txt", "/Drawer/in a folder.txt"]).await;
     h.rename("/Elsewhere/moved.txt", "/Contracts/moved.txt").await;
     h.rename("/Drawer", "/Contracts/Drawer").await;
     h.settle().await;
-    h.is_at_rest().await;
     let mut paths: Vec<String> = h.runs().await.into_iter().map(|run| run.path).collect();
     paths.sort();
     assert_eq!(paths, ["/Contracts/Drawer/in a folder.txt", "/Contracts/moved.txt"]);
+    h.finish_leaving(&["not held: /Contracts/old.txt"]).await;
 }
 
 #[tokio::test]
@@ -151,6 +153,7 @@ async fn a_rule_that_is_new_or_has_a_new_name_runs_over_nothing_that_was_there()
     h.put("/Contracts/a.txt", &contract(9)).await;
     h.settle().await;
     assert_eq!(h.outcomes().await, ["completed"]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -160,12 +163,12 @@ async fn a_result_of_a_docket_whose_records_are_lost_is_never_run_over() {
     let paths = ["/Contracts/nda.analysis (2).md", "/Contracts/nda.analysis.md", "/Contracts/nda.txt"];
     let h = archive(&settings, &paths).await;
     sweep(&h).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     let over =
         |runs: Vec<docket::run::store::RunRow>| runs.into_iter().map(|run| run.path).collect::<Vec<_>>();
     assert_eq!(over(h.runs().await), ["/Contracts/nda.txt"]);
     h.again("liability", true).await;
     h.settle().await;
     assert_eq!(over(h.runs().await), ["/Contracts/nda.txt"]);
+    h.finish().await;
 }

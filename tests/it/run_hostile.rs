@@ -35,14 +35,14 @@ async fn a_documents_picture_and_tag_reach_the_reader_as_text() {
     )
     .await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     let analysis = h.read("/Contracts/nda.analysis.md").await;
     let html = html(&analysis);
     assert!(analysis.contains("Capped") && analysis.contains("(tick) page 1"), "{analysis}");
     for tag in ["<img", "<script", "javascript:x\"", "href=\"http:"] {
         assert!(!html.contains(tag), "{tag} in {html}");
     }
+    h.finish().await;
 }
 
 /// Deliveries while an answer waits to be checked: by the last of them its job has come there, which takes two requests.
@@ -69,7 +69,7 @@ async fn a_delivery_is_acknowledged_while_an_answer_that_resists_is_checked() {
     h.pass(60_000);
     // Nothing can be computed, so the answer cannot be checked; and this thread is the only one that answers requests.
     let taken = h.work.runs.compute().taken().await;
-    let mut work = std::pin::pin!(h.work_one());
+    let mut work = Box::pin(h.work_one());
     let delivered = async {
         for _ in 0..DELIVERIES {
             assert_eq!(h.webhook("workspace_storage_file_updated", &node).await, 202);
@@ -82,10 +82,10 @@ async fn a_delivery_is_acknowledged_while_an_answer_that_resists_is_checked() {
     }
     drop(taken);
     assert!(work.await);
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["needs_review"]);
     assert_eq!(h.result(1).await["unverified"], json!(20));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -98,13 +98,13 @@ async fn an_answer_with_more_quotes_than_are_looked_up_says_so() {
     let clauses: Vec<_> = (0..1_003).map(clause).collect();
     answers(&h, &json!({"summary": "", "clauses": clauses}).to_string()).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["needs_review"]);
     let analysis = h.read("/Contracts/nda.analysis.md").await;
     assert!(analysis.contains("3 of 1003 quotes were not checked"), "{analysis}");
     assert_eq!(analysis.matches("UNVERIFIED: not checked").count(), 3);
     assert!(h.runs().await[0].reason.as_deref().unwrap().contains("3 of 1003 quotes were not checked"));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -112,8 +112,7 @@ async fn files_that_code_makes_are_of_kinds_that_do_nothing() {
     let h = Harness::with(&legal("attach = ['code_interpreter']")).await;
     h.openai_fails(json!({"kind": "bad_run", "code": "hostile_files", "count": 1})).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     let long = format!("/Contracts/nda.{}.txt", "x".repeat(96));
     assert_eq!(
@@ -140,6 +139,7 @@ async fn files_that_code_makes_are_of_kinds_that_do_nothing() {
     for left_out in ["setup.exe", "open me.html", "macro.docm", "sheet.xlsx", "picture.png"] {
         assert!(analysis.contains(&format!("{left_out}, which was left out")), "{left_out}: {analysis}");
     }
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -149,12 +149,12 @@ async fn a_file_beside_it_that_fastio_does_not_take_costs_no_result() {
     h.fastio_fails(json!({"kind": "server_error", "method": "POST", "path": placing, "skip": 1})).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
     h.settle().await;
-    h.is_at_rest().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     assert_eq!(h.paths().await, ["/Contracts/nda.analysis.md", "/Contracts/nda.txt"]);
     let result = h.result(1).await;
     assert!(result["notes"].to_string().contains("could be written beside it"), "{result:#}");
     assert_eq!(result["written"][0]["name"], "nda.analysis.md");
+    h.finish_leaving(&["a write into Fastio"]).await;
 }
 
 #[tokio::test]
@@ -163,11 +163,12 @@ async fn a_source_with_the_longest_name_has_its_result() {
     let source = format!("/Contracts/{}.txt", "n".repeat(251));
     h.put(&source, &contract(1)).await;
     h.settle().await;
-    h.is_at_rest().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     let paths = h.paths().await;
     assert!(paths.iter().any(|path| path.ends_with("nnn.analysis.md")), "{paths:#?}");
     assert!(paths.iter().any(|path| path.ends_with("nnn.words.csv")), "{paths:#?}");
+    // The copy's own path is cut: an attribute is no longer.
+    h.finish_leaving(&[&format!("held otherwise than it is: {source}")]).await;
 }
 
 #[tokio::test]
@@ -175,8 +176,7 @@ async fn a_forged_result_is_left_and_ours_stands_beside_it() {
     let h = Harness::with(&legal("")).await;
     h.put("/Contracts/nda.analysis.md", "> ✔ All 7 quotes were found in the document, word for word.").await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert!(h.read("/Contracts/nda.analysis.md").await.contains("All 7 quotes"));
     assert!(h.read("/Contracts/nda.analysis (2).md").await.contains("limited to EUR 10,000"));
     let reason = h.runs().await[0].reason.clone().unwrap();
@@ -184,4 +184,5 @@ async fn a_forged_result_is_left_and_ours_stands_beside_it() {
         reason.contains("nda.analysis (2).md, because nda.analysis.md holds what Docket did not write"),
         "{reason}"
     );
+    h.finish().await;
 }

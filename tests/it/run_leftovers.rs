@@ -22,8 +22,7 @@ async fn work(h: &Harness) {
 async fn a_session_is_gone_when_its_file_is_there() {
     let h = Harness::with(&legal("")).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     let ended =
         h.fastio_requests().await.into_iter().filter(|one| one["method"] == "DELETE").collect::<Vec<_>>();
     assert!(
@@ -31,6 +30,7 @@ async fn a_session_is_gone_when_its_file_is_there() {
         "{ended:#?}"
     );
     assert_eq!(h.conversations().await, (1, 0), "the analysis waits in its conversation");
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -43,17 +43,18 @@ async fn no_lost_reply_and_no_kill_leaves_a_session() {
         let h = Harness::with(&legal("")).await;
         h.fastio_fails(json!({"kind": "lost_reply", "method": method, "path": path, "count": 2})).await;
         h.put("/Contracts/nda.txt", &contract(1)).await;
-        h.settle().await;
-        h.is_at_rest().await;
+        h.converges().await;
         assert_eq!(h.outcomes().await, ["completed"], "{method} {path}");
         for dies in [Dies::Before, Dies::After] {
             let h = Harness::with(&legal("")).await;
             h.put("/Contracts/nda.txt", &contract(1)).await;
             let kill = fastio(method, path);
             assert!(h.settle_killed(&kill, dies).await, "the server did not die at {kill:?}");
-            h.is_at_rest().await;
+            h.agrees().await;
             assert_eq!(h.paths().await, ["/Contracts/nda.analysis.md", "/Contracts/nda.txt"], "{kill:?}");
+            h.finish().await;
         }
+        h.finish().await;
     }
 }
 
@@ -76,6 +77,7 @@ async fn somebody_elses_session_stays_whatever_it_is_called() {
     h.settle().await;
     let left: Vec<Value> = h.uploads_open().await.into_iter().map(|upload| upload["name"].clone()).collect();
     assert_eq!(left, names);
+    h.finish_leaving(&["Fastio's uploads (3 times)"]).await;
 }
 
 #[tokio::test]
@@ -88,8 +90,8 @@ async fn a_run_that_ends_while_it_writes_leaves_nothing() {
     h.trash("/Contracts/nda.txt").await;
     h.no_faults().await;
     h.settle().await;
-    h.is_at_rest().await;
     assert_eq!(h.outcomes().await, ["cancelled"]);
+    h.finish_leaving(&["a write into Fastio"]).await;
 }
 
 #[tokio::test]
@@ -104,11 +106,11 @@ async fn the_conversation_of_a_run_that_came_to_nothing_is_deleted() {
         work(&h).await;
         h.no_faults().await;
         h.put("/Contracts/nda.txt", &contract(2)).await;
-        h.settle().await;
-        h.is_at_rest().await;
+        h.converges().await;
         assert_eq!(h.outcomes().await, [outcome, "completed"]);
         assert_eq!(h.conversations().await, (1, 0), "{outcome}");
         openapi::all_valid(&h).await;
+        h.finish().await;
     }
 }
 
@@ -117,10 +119,10 @@ async fn each_try_of_a_run_takes_the_conversation_of_the_one_before_away() {
     let h = Harness::with(&legal("")).await;
     h.openai_fails(json!({"kind": "bad_run", "code": "server_error", "count": 2})).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!((h.responses().await.len(), h.outcomes().await), (3, vec!["completed".to_owned()]));
     assert_eq!(h.conversations().await, (1, 0));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -131,8 +133,9 @@ async fn killed_while_it_takes_a_conversation_away() {
         h.put("/Contracts/nda.txt", &contract(1)).await;
         let kill = openai("DELETE", "/v1/conversations/*");
         assert!(h.settle_killed(&kill, dies).await, "the server did not die at {kill:?}");
-        h.is_at_rest().await;
+        h.agrees().await;
         assert_eq!((h.outcomes().await, h.conversations().await), (vec!["failed".to_owned()], (0, 0)));
+        h.finish().await;
     }
 }
 
@@ -145,9 +148,9 @@ async fn an_outage_only_puts_it_off() {
     ]))
     .await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.conversations().await, (0, 0), "an outage is waited for");
+    h.finish().await;
 }
 
 /// A run that takes long.
@@ -182,9 +185,9 @@ async fn a_superseded_run_that_nobody_saw_begin_is_cancelled_when_a_webhook_tell
     assert_eq!(h.openai_webhook("wh_1", "response.completed", &response).await, 202);
     work(&h).await;
     assert_eq!(h.responses().await[0]["status"], "cancelled");
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.conversations().await, (1, 0));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -196,10 +199,10 @@ async fn without_a_webhook_it_is_looked_for_until_it_has_ended_and_what_it_answe
     )
     .await;
     assert_eq!(h.leftovers().await, (1, 0));
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     // OpenAI shows nothing of it before its end, so there was nothing to cancel; its conversation holds an answer.
     assert_eq!(h.conversations().await, (2, 0));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -211,9 +214,9 @@ async fn a_superseded_creation_that_made_nothing_leaves_no_conversation() {
     )
     .await;
     assert_eq!(h.conversations().await, (1, 1));
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!((h.conversations().await, h.responses().await.len()), ((1, 0), 1));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -226,8 +229,7 @@ async fn a_superseded_run_of_an_assistant_is_found_in_its_thread_and_cancelled()
         json!([slow(), {"kind": "lost_reply", "method": "POST", "path": "/v1/threads/*/runs", "count": 1}]),
     )
     .await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     let cancelled = h
         .openai_requests()
         .await
@@ -238,6 +240,7 @@ async fn a_superseded_run_of_an_assistant_is_found_in_its_thread_and_cancelled()
     let threads = h.openai_state().await["threads"].as_array().unwrap().clone();
     assert_eq!((threads.len(), &threads[0]["runs"][0]["status"]), (1, &json!("completed")));
     openapi::all_valid(&h).await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -246,8 +249,7 @@ async fn a_conversation_whose_creation_was_not_answered_is_counted_and_said() {
     h.openai_fails(json!({"kind": "lost_reply", "method": "POST", "path": "/v1/conversations", "count": 1}))
         .await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!((h.outcomes().await, h.conversations().await), (vec!["completed".to_owned()], (1, 1)));
     assert_eq!(h.leftovers().await, (0, 1));
     assert_eq!(sweep(&h).await.unanswered, 1);
@@ -260,6 +262,7 @@ async fn a_conversation_whose_creation_was_not_answered_is_counted_and_said() {
     h.pass(31 * 24 * 3_600_000);
     sweep(&h).await;
     assert_eq!(h.leftovers().await, (0, 0), "after a month it is no news any more");
+    h.finish_leaving(&["a conversation without an answer"]).await;
 }
 
 #[tokio::test]
@@ -275,9 +278,9 @@ async fn a_lock_that_could_not_be_released_is_released_by_a_job_of_its_own() {
         was_left |= h.runs().await.iter().any(|run| run.state == "ended") && h.locks().await == 1;
     }
     assert!(was_left, "the run did not end before its lock was released");
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -305,9 +308,9 @@ async fn a_sweep_takes_up_what_lost_its_job_and_leaves_strangers_alone() {
     let report = sweep(&h).await;
     assert!(report.found["leftover"] >= 1, "{report:#?}");
     h.unlock_as("kim", &node, &kims).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(h.conversations().await, (1, 0));
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -320,11 +323,11 @@ async fn a_rule_without_runs_any_more_stops_those_that_go_on() {
     let settings = legal("");
     let (rule, _) = settings.split_once("[rule.run]").unwrap();
     h.restart(rule).await;
-    h.settle().await;
-    h.is_at_rest().await;
+    h.converges().await;
     assert_eq!(
         (h.outcomes().await, h.responses().await[0]["status"].clone()),
         (vec!["cancelled".to_owned()], json!("cancelled"))
     );
     assert_eq!(h.conversations().await, (0, 0));
+    h.finish().await;
 }

@@ -227,7 +227,7 @@ impl World {
 
     fn serve(&self) -> Program {
         let mut server = self.at().start(&["serve"]);
-        tokio::task::block_in_place(|| server.err.find(|line| line.contains("docket is ready")));
+        tokio::task::block_in_place(|| server.ready());
         server
     }
 

@@ -6,17 +6,7 @@ use docket::feed::sweep::{Report, Scope, Tell};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, WORKSPACE};
-
-const SWEEPING: &str = "
-    [sweep]
-    page_tries = 1
-
-    [[rule]]
-    name = 'all'
-    workspace = '4829105738291047362'
-    vector_store = { create = 'all' }
-";
+use crate::harness::{Harness, SWEEPING, WORKSPACE};
 
 async fn start() -> Harness {
     let h = Harness::with(SWEEPING).await;
@@ -93,6 +83,7 @@ async fn changes_that_nobody_told_of_are_found() {
     is_clean(&h).await;
     let events = h.number("SELECT count(*) FROM event WHERE source = 'sweep' AND kind = 'deleted'").await;
     assert_eq!(events, 1, "a person can see why the file went");
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -114,6 +105,7 @@ async fn a_dry_run_changes_nothing_anywhere() {
     assert!(h.jobs().await.is_empty());
     let asked = &h.openai_requests().await[requests..];
     assert!(asked.iter().all(|request| request["method"] == "GET"), "{asked:#?}");
+    h.finish_leaving(&["a File object in no vector store: c.txt", "not held: /d.txt"]).await;
 }
 
 #[tokio::test]
@@ -126,6 +118,7 @@ async fn a_copy_in_no_table_is_taken_in_and_not_uploaded_again() {
     h.converges().await;
     assert_eq!(h.uploads().await, uploads);
     is_clean(&h).await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -140,6 +133,7 @@ async fn a_second_copy_goes() {
     assert_eq!((count(&report, "unknown"), count(&report, "duplicate")), (1, 1), "{report:#?}");
     h.converges().await;
     is_clean(&h).await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -152,6 +146,7 @@ async fn a_ghost_that_no_table_knows_is_removed() {
     assert_eq!((count(&report, "unknown"), count(&report, "ghost")), (1, 1), "{report:#?}");
     h.converges().await;
     is_clean(&h).await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -165,6 +160,7 @@ async fn attributes_that_somebody_changed_are_put_right() {
     let now = h.copies().await.into_iter().find(|one| one.file_id == copy.file_id).unwrap();
     assert_eq!(now.attributes, copy.attributes);
     is_clean(&h).await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -178,6 +174,7 @@ async fn a_file_that_somebody_took_out_of_the_store_comes_back() {
     h.converges().await;
     assert_eq!(h.uploads().await, uploads, "its File object was still there");
     is_clean(&h).await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -190,6 +187,7 @@ async fn a_file_object_that_somebody_deleted_is_replaced() {
     assert_eq!(count(&report, "missing"), 1, "{report:#?}");
     h.converges().await;
     is_clean(&h).await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -208,6 +206,7 @@ async fn an_upload_that_lands_after_we_gave_it_up_is_found() {
     h.converges().await;
     assert!(!h.copies().await.iter().any(|copy| copy.file_id == late));
     is_clean(&h).await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -235,6 +234,7 @@ async fn a_vector_store_that_is_made_late_is_found_and_removed_while_it_is_empty
     assert!(!left.contains(&late) && left.len() == 4, "{left:?}");
     assert!([&used, &theirs, &of_another].iter().all(|store| left.contains(store)), "{left:?}");
     assert_eq!(h.copies().await.len(), 4, "three in the store in use, and what somebody put into another");
+    h.finish_leaving(&["a copy that nothing needs: notes.txt"]).await;
 }
 
 #[tokio::test]
@@ -247,6 +247,7 @@ async fn a_stray_store_that_somebody_fills_before_its_job_comes_stays() {
     h.somebody(Method::POST, &format!("vector_stores/{late}/files"), json!({"file_id": file})).await;
     h.settle().await;
     assert_eq!(stores(&h).await.len(), 2, "what is not empty is left to a person");
+    h.finish_leaving(&["a copy that nothing needs: notes.txt"]).await;
 }
 
 #[tokio::test]
@@ -266,6 +267,7 @@ async fn objects_that_could_be_somebody_elses_stay() {
     assert_eq!((count(&report, "orphan"), report.ambiguous), (0, 2), "{report:#?}");
     h.settle().await;
     assert_eq!(h.file_objects().await, before);
+    h.finish_leaving(&["a File object in no vector store: late.txt (3 times)"]).await;
 }
 
 #[tokio::test]
@@ -291,6 +293,12 @@ async fn what_is_not_ours_is_never_touched() {
     assert_eq!((report.strangers, report.queued), (2, 0), "{report:#?}");
     h.settle().await;
     assert_eq!(h.held_state().await, before);
+    h.finish_leaving(&[
+        "a copy that nothing needs: /other.txt",
+        "a copy that nothing needs: a.txt",
+        "a copy that nothing needs: theirs.txt",
+    ])
+    .await;
 }
 
 #[tokio::test]
@@ -310,6 +318,7 @@ async fn an_incomplete_list_removes_nothing() {
     assert_eq!((report.incomplete.len(), count(&report, "missing"), count(&report, "ghost")), (1, 0, 1));
     h.converges().await;
     is_clean(&h).await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -320,6 +329,12 @@ async fn a_workspace_out_of_sight_is_not_an_empty_one() {
     assert_eq!((report.incomplete.len(), report.queued), (1, 0), "{report:#?}");
     h.settle().await;
     assert_eq!(h.held().await.len(), 3);
+    h.finish_leaving(&[
+        "a copy that nothing needs: /a.txt",
+        "a copy that nothing needs: /b.txt",
+        "a copy that nothing needs: /c.txt",
+    ])
+    .await;
 }
 
 #[tokio::test]
@@ -330,7 +345,7 @@ async fn where_the_inventory_is_not_served_folders_are_listed() {
     h.fastio_refuses(&format!("/current/workspace/{WORKSPACE}/storage/inventory/")).await;
     let report = sweep(&h).await;
     assert_eq!((count(&report, "missing"), count(&report, "ghost")), (1, 1), "{report:#?}");
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -354,7 +369,7 @@ async fn too_many_ghosts_stop_for_a_person() {
     let scope = Scope { beyond_limit: true, ..Scope::default() };
     let report = h.feed.sweep(scope, &mut |_| {}).await.unwrap();
     assert_eq!((report.stopped.len(), count(&report, "ghost")), (0, 12));
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -366,6 +381,7 @@ async fn a_dead_job_waits_for_its_person() {
     let report = sweep(&h).await;
     assert_eq!((report.dead, report.queued), (1, 0));
     assert_eq!(h.dead().await, ["as a test"]);
+    h.finish_leaving(&["a dead job: file", "not held: /d.txt"]).await;
 }
 
 #[tokio::test]
@@ -385,6 +401,7 @@ async fn a_rebuilt_database_uploads_nothing_again() {
     assert_eq!(h.held().await, ["/a.txt", "/b.txt"]);
     let (_, found) = dry(&h).await;
     assert!(found.is_empty(), "{found:?}");
+    h.finish_leaving(&["a File object in no vector store: theirs.txt"]).await;
 }
 
 #[tokio::test]
@@ -401,6 +418,7 @@ async fn a_backfill_queues_what_is_missing_behind_live_traffic() {
     assert_eq!((again.listed, again.queued), (5, 0));
     let error = h.feed.backfill(Some("none"), &mut |_| {}).await.unwrap_err();
     assert_eq!(error.to_string(), "no rule is called `none`");
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -418,6 +436,7 @@ async fn a_backfill_goes_on_where_it_was_stopped() {
     assert!(matches!(told[0], Told::Begun { listed: 500, .. }));
     assert_eq!(h.fastio_requests().await.len() - before, 2, "only the pages that were left");
     assert_eq!(h.number("SELECT count(*) FROM job").await, 1_200);
+    h.finish_leaving(&["a copy that nothing needs (1200 times)"]).await;
 }
 
 #[tokio::test]
@@ -428,4 +447,10 @@ async fn a_file_by_formula_is_a_file_like_any_other() {
     h.settle().await;
     assert_eq!(h.held().await, ["/file-00000000.txt", "/file-00000001.txt", "/file-00000002.txt"]);
     assert!(dry(&h).await.1.is_empty());
+    h.finish_leaving(&[
+        "a copy that nothing needs: /file-00000000.txt",
+        "a copy that nothing needs: /file-00000001.txt",
+        "a copy that nothing needs: /file-00000002.txt",
+    ])
+    .await;
 }

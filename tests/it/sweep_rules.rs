@@ -61,6 +61,7 @@ async fn a_folder_that_is_excluded_is_found_no_more_after_the_next_start() {
     h.feed.sweep_if_changed().await.unwrap().expect("a rule went");
     h.settle().await;
     assert_eq!(h.held().await.len(), 3);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -68,10 +69,13 @@ async fn a_first_start_has_no_rules_that_changed() {
     let h = Harness::with(&covering("")).await;
     assert!(h.feed.sweep_if_changed().await.unwrap().is_none());
     // Where nobody sweeps, a change is told from what there was at the first start.
+    h.finish().await;
+
     let mut h = Harness::with(&format!("[sweep]\nevery_minutes = 0\n{}", covering(""))).await;
     assert!(h.feed.sweep_if_changed().await.unwrap().is_none());
     h.restart(&format!("[sweep]\nevery_minutes = 0\n{}", covering("include = ['/a']"))).await;
     assert!(h.feed.sweep_if_changed().await.unwrap().is_some());
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -93,4 +97,5 @@ async fn what_a_stopped_sweep_would_remove_is_named_one_by_one() {
     h.settle().await;
     assert_eq!(h.held().await.len(), 12);
     assert!(h.feed.sweep_if_changed().await.unwrap().is_none());
+    h.finish().await;
 }

@@ -24,6 +24,7 @@ async fn a_file_that_is_added_becomes_searchable() {
     for name in ["version", "content_hash", "modified_at"] {
         assert!(!attributes[name].is_null(), "{name} is missing in {attributes}");
     }
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -35,6 +36,7 @@ async fn an_edited_file_is_replaced_and_the_old_copy_is_gone() {
     h.put("/nda.txt", MSA).await;
     h.converges().await;
     assert_ne!(h.copies().await[0].file_id, before[0].file_id);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -54,6 +56,7 @@ async fn an_edited_file_is_searchable_all_the_time() {
     }
     h.converges().await;
     h.never_unsearchable("/nda.txt").await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -66,6 +69,7 @@ async fn a_touched_file_costs_no_upload() {
     h.converges().await;
     assert_eq!(h.uploads().await, 1);
     assert_ne!(h.copies().await[0].attributes["version"], version);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -77,6 +81,7 @@ async fn a_renamed_or_moved_file_is_relabelled_and_not_uploaded() {
     h.converges().await;
     assert_eq!(h.held().await, ["/Signed/2026/nda final.txt"]);
     assert_eq!(h.uploads().await, 1);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -90,6 +95,7 @@ async fn a_deleted_file_is_gone_and_a_restored_one_is_back() {
     h.restore("/nda.txt").await;
     h.converges().await;
     assert_eq!(h.held().await, ["/nda.txt"]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -101,6 +107,7 @@ async fn a_file_that_one_of_fastios_servers_does_not_know_yet_keeps_its_copy() {
     h.webhook("workspace_storage_file_updated", &node).await;
     h.converges().await;
     h.never_unsearchable("/nda.txt").await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -114,6 +121,7 @@ async fn a_folder_that_one_of_fastios_servers_does_not_know_yet_costs_no_copy() 
     h.webhook("workspace_storage_file_updated", &node).await;
     h.converges().await;
     h.never_unsearchable("/Drafts/nda.txt").await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -128,6 +136,7 @@ async fn a_copied_folder_is_listed_even_if_fastio_does_not_show_it_at_first() {
     h.fastio_fails(json!({"kind": "not_found_after_create", "window_ms": 60_000, "count": 1})).await;
     h.converges().await;
     assert_eq!(h.held().await, ["/Archive/Drafts/nda.txt", "/Archive/other.txt", "/Drafts/nda.txt"]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -139,6 +148,7 @@ async fn a_purged_file_is_gone_when_somebody_asks_for_a_look() {
     h.webhook("share_imported_to_workspace", "root").await;
     h.converges().await;
     assert!(h.held().await.is_empty());
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -148,6 +158,7 @@ async fn a_copied_file_is_a_file_of_its_own() {
     h.copy("/nda.txt", "/Archive").await;
     h.converges().await;
     assert_eq!(h.held().await, ["/Archive/nda.txt", "/nda.txt"]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -161,6 +172,7 @@ async fn a_folder_that_moves_takes_its_files_along() {
     h.converges().await;
     assert_eq!(h.held().await, ["/Contracts/a.txt", "/Contracts/deep/er/b.txt"]);
     assert_eq!(h.uploads().await, 2);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -176,6 +188,7 @@ async fn a_folder_that_is_deleted_and_restored_takes_its_files_along() {
     h.restore("/Drafts").await;
     h.converges().await;
     assert_eq!(h.held().await, ["/Drafts/a.txt", "/Drafts/deep/b.txt"]);
+    h.finish().await;
 }
 
 const TWO_STORES: &str = "
@@ -218,6 +231,7 @@ async fn rules_say_which_files_go_to_which_stores() {
         ]
     );
     assert!(h.jobs().await.is_empty());
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -232,6 +246,7 @@ async fn a_file_that_leaves_or_enters_a_rule_leaves_or_enters_its_store() {
     h.settle().await;
     assert_eq!(h.placed().await, ["contracts: /Contracts/Signed/b.txt", "signed: /Contracts/Signed/b.txt"]);
     assert_eq!(h.file_objects().await, 2);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -245,6 +260,7 @@ async fn a_store_is_created_once() {
         .await;
     h.converges().await;
     assert_eq!(h.openai_state().await["vector_stores"].as_array().unwrap().len(), 1);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -271,6 +287,13 @@ async fn what_openai_cannot_hold_is_skipped_with_a_reason() {
     );
     let old = h.copies().await.into_iter().find(|copy| copy.filename == "old.txt").unwrap();
     assert_eq!(old.sha256, sha256("café au lait, déjà vu"), "uploaded in UTF-8");
+    h.finish_leaving(&[
+        "held otherwise than it is: /old.txt",
+        "skipped: /blank.txt",
+        "skipped: /empty.txt",
+        "skipped: /photo.png",
+    ])
+    .await;
 }
 
 #[tokio::test]
@@ -282,7 +305,7 @@ async fn an_edit_that_empties_a_file_takes_the_old_version_away() {
     h.settle().await;
     assert!(h.held().await.is_empty());
     h.put("/nda.txt", MSA).await;
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -307,6 +330,7 @@ async fn a_store_that_expires_is_not_filled_and_says_why() {
     h.change_store(&store, json!({"expires_after": null})).await;
     h.converges().await;
     assert!(h.pauses().await.is_empty());
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -319,6 +343,7 @@ async fn a_file_deleted_while_it_is_being_indexed_is_gone() {
     h.trash("/nda.txt").await;
     h.converges().await;
     assert_eq!(h.file_objects().await, 0);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -330,7 +355,7 @@ async fn a_file_edited_while_it_is_being_indexed_ends_with_its_last_version() {
         h.take_in().await;
         while h.work_one().await {}
     }
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -345,6 +370,7 @@ async fn late_news_cannot_bring_a_deleted_file_back() {
     h.converges().await;
     assert!(h.held().await.is_empty());
     assert_eq!(h.uploads().await, 1);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -361,7 +387,7 @@ async fn webhooks_twice_and_out_of_order_end_right() {
     }
     h.trash("/0.txt").await;
     h.rename("/1.txt", "/one.txt").await;
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -372,6 +398,7 @@ async fn fifty_saves_are_one_upload() {
     }
     h.converges().await;
     assert_eq!(h.uploads().await, 1);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -386,7 +413,7 @@ async fn a_workspace_that_cannot_be_reached_is_not_a_workspace_that_was_emptied(
     assert_eq!(h.held().await, ["/nda.txt"], "nothing was deleted on that word");
     assert_eq!(h.pauses().await.len(), 1);
     h.show_workspace().await;
-    h.converges().await;
+    h.finish().await;
 }
 
 fn sha256(text: &str) -> String {

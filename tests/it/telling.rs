@@ -10,7 +10,6 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
-use crate::harness::program::Program;
 use crate::harness::{Dies, ONE_STORE, Server, Step, contract, legal, openai};
 
 const ATTACH: Step = openai("POST", "/v1/vector_stores/*/files");
@@ -59,6 +58,7 @@ async fn a_log_that_cannot_be_written_or_is_not_read_stops_nothing() {
         let code = block_in_place(|| server.program().stop());
         assert_eq!(code, 0, "number {number}");
     }
+    server.finish().await;
 }
 
 /// A limit on files is a full disk to whoever writes them, and holds for the log as for the database.
@@ -87,6 +87,7 @@ async fn a_full_disk_under_log_and_database_is_503_and_passes() {
     let log = std::fs::read_to_string(server.place().path("log")).unwrap();
     assert!(log.contains("lines of the log could not be written"), "{log}");
     once_each(&log);
+    server.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +98,7 @@ async fn whatever_asks_to_stop_stops_it_in_order() {
         // Whoever runs the tests may have had SIGHUP ignored.
         server.start_by("exec env --default-signal=HUP", Stdio::piped());
         let program = server.program();
-        block_in_place(|| program.err.find(|line| line.contains("docket is ready")));
+        block_in_place(|| program.listens());
         program.signal(signal);
         block_in_place(|| program.err.find(|line| line.contains("stopping")));
         assert_eq!(block_in_place(|| program.wait()), 0, "{signal}");
@@ -108,6 +109,7 @@ async fn whatever_asks_to_stop_stops_it_in_order() {
         assert_eq!(knock(&server).await, Some(401), "{signal}");
     }
     assert_eq!(block_in_place(|| server.program().stop()), 0);
+    server.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,12 +117,12 @@ async fn a_server_that_was_started_to_outlive_its_terminal_does() {
     let mut server = Server::with(ONE_STORE).await;
     server.kill();
     server.start_by("trap '' HUP; exec", Stdio::piped());
-    let ready = |program: &mut Program| program.err.find(|line| line.contains("docket is ready"));
-    block_in_place(|| ready(server.program()));
+    block_in_place(|| server.program().listens());
     server.program().signal("HUP");
     works(&server, "/after.txt").await;
     assert!(!server.program().err.rest().contains("stopping"));
     assert_eq!(block_in_place(|| server.program().stop()), 0);
+    server.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,6 +152,7 @@ async fn a_server_says_at_its_start_what_it_is_and_has_and_will_do() {
     let ways = line("how changes are learnt");
     assert_eq!((&ways["webhooks"], &ways["openai_webhooks"]), (&json!(true), &json!(true)));
     assert!(line("docket is ready")["listen"].is_string());
+    server.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,6 +179,7 @@ async fn each_copy_that_comes_or_goes_is_a_line() {
     ];
     assert_eq!(told, expected.map(|(what, bytes)| (what.to_owned(), bytes)), "{said}");
     assert!(!said.contains("\"WARN\"") || said.contains("as root"), "{said}");
+    server.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,6 +202,7 @@ async fn each_result_that_is_written_and_each_run_without_one_is_a_line() {
     let failed = of("/Contracts/other.txt", "run ends without a result");
     assert_eq!((&failed["level"], &failed["outcome"]), (&json!("WARN"), &json!("refused")));
     assert!(failed["reason"].is_string(), "{failed}");
+    server.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,6 +215,7 @@ async fn a_job_that_dies_of_its_attempts_is_an_error_with_its_reason() {
     let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!((&line["level"], &line["attempt"]), (&json!("ERROR"), &json!(1)));
     assert!(line["reason"].as_str().unwrap().contains("gave up after 1 attempts"), "{line}");
+    server.finish_leaving(&["a dead job: file", "not held: /nda.txt"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,6 +226,13 @@ async fn a_job_that_dies_with_its_server_is_an_error_at_the_next_start() {
     let program = server.program();
     let line = block_in_place(|| program.err.find(|line| line.contains("job is dead")));
     assert!(line.contains("\"ERROR\"") && line.contains("stopped without a word"), "{line}");
+    server
+        .finish_leaving(&[
+            "a File object in no vector store: nda.txt",
+            "a dead job: file",
+            "not held: /nda.txt",
+        ])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,6 +248,7 @@ async fn a_paused_service_is_named_and_no_name_stands_twice_in_a_line() {
     server.no_faults().await;
     assert_eq!(block_in_place(|| server.program().stop()), 0);
     once_each(&server.program().err.rest());
+    server.finish().await;
 }
 
 fn lines(said: &str) -> Vec<Value> {

@@ -3,20 +3,7 @@
 use docket::feed::sweep::{Report, Scope};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, WORKSPACE};
-
-const SWEEPING: &str = "
-    [queue]
-    max_attempts = 6
-
-    [sweep]
-    page_tries = 1
-
-    [[rule]]
-    name = 'all'
-    workspace = '4829105738291047362'
-    vector_store = { create = 'all' }
-";
+use crate::harness::{FOLLOWING, Harness, SWEEPING, WORKSPACE};
 
 /// What a service may make of `"name":"odd.txt"`, and of the fields around it.
 const SPOILT: [(&str, &str); 9] = [
@@ -33,7 +20,7 @@ const SPOILT: [(&str, &str); 9] = [
 
 /// Three files, one of them odd, held.
 async fn with_files() -> Harness {
-    let h = Harness::with(SWEEPING).await;
+    let h = Harness::with(&format!("[queue]\nmax_attempts = 6\n{SWEEPING}")).await;
     h.without_webhooks().await;
     h.put("/a.txt", "The file a.").await;
     h.put("/odd.txt", "It is odd..").await;
@@ -72,6 +59,7 @@ async fn a_row_of_the_inventory_that_cannot_be_read_hides_nothing_and_loses_noth
         sweep(&h).await;
         h.converges().await;
         h.never_unsearchable("/a.txt").await;
+        h.finish().await;
     }
 }
 
@@ -94,6 +82,7 @@ async fn an_unreadable_row_is_counted_and_the_others_are_compared() {
     assert_eq!((report.found["missing"], report.found["ghost"]), (1, 2), "{report:#?}");
     h.settle().await;
     assert_eq!(h.held().await, ["/a.txt", "/new.txt", "/odd.txt"]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -112,20 +101,12 @@ async fn an_unreadable_entry_of_openais_lists_hides_nothing_and_loses_nothing() 
         h.no_faults().await;
         h.converges().await;
         assert!(h.copies().await.iter().any(|copy| copy.file_id == odd.file_id), "{path}");
+        h.finish().await;
     }
 }
 
 #[tokio::test]
 async fn an_entry_of_the_change_feed_that_cannot_be_read_hides_nothing() {
-    const FOLLOWING: &str = "
-        [feed]
-        org_id = '3141592653589793238'
-
-        [[rule]]
-        name = 'all'
-        workspace = '4829105738291047362'
-        vector_store = { create = 'all' }
-    ";
     let h = Harness::with(FOLLOWING).await;
     h.without_webhooks().await;
     h.feed.follow_once().await.unwrap();
@@ -140,6 +121,7 @@ async fn an_entry_of_the_change_feed_that_cannot_be_read_hides_nothing() {
         h.no_faults().await;
         h.without_webhooks().await;
     }
+    h.finish().await;
 }
 
 /// Pages without end, in three ways.
@@ -184,4 +166,5 @@ async fn a_listing_that_does_not_end_is_an_incomplete_one() {
     h.no_faults().await;
     h.converges().await;
     assert_eq!(h.held().await, ["/a.txt", "/b.txt", "/odd.txt"]);
+    h.finish().await;
 }

@@ -52,6 +52,7 @@ async fn one_server_works_on_a_database_by_whatever_name_it_is_opened() {
     fs::remove_file(at("elsewhere/hard.db")).unwrap();
     server.kill();
     server.start();
+    server.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,6 +74,7 @@ async fn nobody_else_can_take_the_lock_or_keep_a_server_from_starting() {
         }
     }
     server.start();
+    server.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,8 +144,7 @@ fn the_database_lies_beside_the_settings_wherever_one_stands() {
     fs::create_dir(place.path("conf")).unwrap();
     fs::rename(place.path("docket.toml"), place.path("conf/docket.toml")).unwrap();
     let at = place.with(&ENVIRONMENT);
-    let mut server = at.start(&["serve", "--config", "conf/docket.toml"]);
-    server.err.find(|line| line.contains("docket is ready"));
+    let (mut server, _) = at.serve(&["--config", "conf/docket.toml"]);
     assert!(place.path("conf/docket.db").exists() && !place.path("docket.db").exists());
     assert_eq!(place.path("conf/docket.db").metadata().unwrap().mode() & 0o777, 0o600);
     assert_eq!(server.stop(), 0);
@@ -182,6 +183,7 @@ fn keys_go_to_https_or_stay_here_unless_a_setting_says_otherwise() {
     let mut server = at.start(&allowed);
     let told = server.err.find(|line| line.contains("in clear text"));
     assert!(told.contains("\"WARN\"") && told.contains("fastio.corp.example"), "{told}");
+    server.kill();
 }
 
 #[test]
@@ -195,8 +197,7 @@ fn what_others_could_read_or_change_is_told_at_each_start() {
     fs::set_permissions(place.path("docket.db"), Permissions::from_mode(0o644)).unwrap();
     let key = place.path("key").display().to_string();
     let environment = [ENVIRONMENT[0], ENVIRONMENT[2], ("OPENAI_API_KEY_FILE", key.as_str())];
-    let mut server = place.with(&environment).start(&["serve"]);
-    server.err.find(|line| line.contains("docket is ready"));
+    let (mut server, _) = place.with(&environment).serve(&[]);
     assert_eq!(server.stop(), 0);
     let said = server.err.rest();
     for words in
@@ -212,7 +213,7 @@ fn no_core_is_dumped_of_what_knows_the_keys() {
     let place = place("");
     let mut server =
         place.with(&ENVIRONMENT).start_shell("ulimit -S -c unlimited || true; exec docket serve");
-    server.err.find(|line| line.contains("docket is ready"));
+    server.listens();
     let limits = fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");

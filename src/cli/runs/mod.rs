@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::failure::{Failure, Outcome};
 use super::table::{Column, Cut, Table, plain, state};
 use super::text::{Paint, head, when};
-use super::{Form, ListArguments, open, output};
+use super::{ListArguments, RowArguments, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Connection, Database};
@@ -34,21 +34,12 @@ enum Command {
         list: ListArguments,
     },
     /// Show one run with its result
-    Show(One),
+    Show(RowArguments),
     /// Run a rule over its files that have no result under its present definition, or over one file: say what that takes, or
     /// do it
     Again(again::Arguments),
     /// Stop a run that goes on
-    Cancel(One),
-}
-
-#[derive(Debug, Args)]
-struct One {
-    /// Its number, as `docket runs list` shows it
-    #[arg(value_name = "ID")]
-    id: i64,
-    #[command(flatten)]
-    form: Form,
+    Cancel(RowArguments),
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
@@ -129,7 +120,7 @@ fn table(rows: &[RunRow], is_dead: impl Fn(&RunRow) -> bool, now: i64) -> Table 
     table
 }
 
-async fn show(database: &Database, one: &One) -> Result<Outcome, Failure> {
+async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failure> {
     let id = RunId(one.id);
     let read = move |connection: &mut Connection| {
         let result = store::get(connection, id)?.and_then(|run| run.result);
@@ -199,7 +190,7 @@ fn answer(result: &Value) -> String {
     }
 }
 
-async fn cancel(database: &Database, one: &One) -> Result<Outcome, Failure> {
+async fn cancel(database: &Database, one: &RowArguments) -> Result<Outcome, Failure> {
     let (id, now) = (RunId(one.id), Clock::default().now());
     if database.read(move |connection| store::row(connection, id)).await?.is_none() {
         return Err(no_run(one.id));

@@ -21,6 +21,8 @@ mod count;
 mod fields;
 mod names;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use serde_json::{Map, Value};

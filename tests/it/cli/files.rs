@@ -71,6 +71,13 @@ async fn a_file_whose_new_version_cannot_be_searched_is_behind_and_says_what_kee
     ] {
         assert!(page.out.contains(part), "{part} in {page:?}");
     }
+    h.stop_leaving(&[
+        "a pause of openai",
+        "a waiting job: file (2 times)",
+        "held otherwise than it is: /Contracts/nda.txt",
+        "not held: /Contracts/new.txt",
+    ])
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,6 +105,7 @@ async fn a_file_whose_job_is_dead_says_why() {
     assert_eq!((&shown[0]["reason"], &shown[0]["path"]), (&json!(dead[0]), &json!("/a.txt")));
     let none = place.docket(&["jobs", "show", "99999"]);
     assert!(none.code == 1 && none.err.contains("there is no job 99999"), "{none:?}");
+    h.finish_leaving(&["a dead job: file", "not held: /a.txt"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,6 +133,7 @@ async fn the_form_in_which_a_file_was_uploaded_is_told() {
         unknown.out.contains("Docket knows no such file") && unknown.out.contains("contracts"),
         "{unknown:?}"
     );
+    h.finish_leaving(&["skipped: /picture.xyz"]).await;
 }
 
 /// That many files that are current, and the same number that are gone and were seen later.
@@ -141,8 +150,7 @@ const FILL_COPIES: &str = "
     SELECT source_id, 'vs_1', 'indexed', 'v1', 1, 'h', 'a.txt', 1, 'file-' || source_id, 1 FROM file WHERE state = 'present'";
 
 async fn filled(files: i64, rule: &str) -> Place {
-    let place = Place::new();
-    place.write("docket.toml", &place.settings("http://127.0.0.1:9/", "http://127.0.0.1:9/"));
+    let place = Place::alone();
     let database = place.made_database().await;
     database.execute_with(FILL, [files.to_string(), rule.to_owned()]).await;
     database.execute(FILL_COPIES).await;
@@ -192,7 +200,8 @@ async fn all_files_come_page_by_page_each_once() {
 async fn at_a_terminal_nothing_is_wider_than_it_and_in_a_pipe_nothing_is_cut() {
     let place = filled(3, "contracts").await;
     let database = place.database();
-    let (path, reason) = (format!("/{}/nda.txt", "deep/".repeat(40)), "a reason of many words ".repeat(12));
+    let (path, reason) =
+        (format!("/{}/nda.txt", "deep/契約書/".repeat(20)), "a reason of many words ".repeat(12));
     let skip = "UPDATE file SET state = 'skipped', path = $1, reason = $2 WHERE source_id LIKE '%present1'";
     database.execute_with(skip, [path.clone(), reason.trim().to_owned()]).await;
     database.execute("DELETE FROM copy WHERE source_id LIKE '%present1'").await;
@@ -201,7 +210,10 @@ async fn at_a_terminal_nothing_is_wider_than_it_and_in_a_pipe_nothing_is_cut() {
     let line = piped.out.lines().find(|line| line.contains(&path)).unwrap_or_else(|| panic!("{piped:?}"));
     assert!(line.contains(reason.trim()), "{line}");
     let shown = place.with(&[("NO_COLOR", "1")]).docket_at_a_terminal(&["files"]);
-    assert!(shown.out.lines().all(|line| line.trim_end().chars().count() <= 100), "{shown:?}");
+    // A terminal gives each of these characters two columns.
+    let columns = |line: &str| line.chars().map(|c| if "契約書".contains(c) { 2 } else { 1 }).sum::<usize>();
+    assert!(shown.out.lines().all(|line| columns(line.trim_end()) <= 100), "{shown:?}");
+    assert!(shown.out.contains("契約書"), "{shown:?}");
     let words = shown.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains(reason.trim()), "wrapped, not cut: {shown:?}");
 }

@@ -27,8 +27,7 @@ const FILL: [&str; 8] = [
 ];
 
 async fn place() -> Place {
-    let place = Place::new();
-    place.write("docket.toml", &place.settings("http://127.0.0.1:9/", "http://127.0.0.1:9/"));
+    let place = Place::alone();
     let database = place.made_database().await;
     for statement in FILL {
         database.execute_with(statement, [HOSTILE.to_owned()]).await;

@@ -13,13 +13,6 @@ use crate::harness::records::Records;
 const ENVIRONMENT: [(&str, &str); 3] =
     [("FASTIO_API_KEY", "fk"), ("OPENAI_API_KEY", "sk"), ("FASTIO_WEBHOOK_SECRET", SECRET)];
 
-/// The address a server says that it listens on.
-pub fn address(server: &mut Program) -> String {
-    let line = server.err.find(|line| line.contains("docket is ready"));
-    let line: Value = serde_json::from_str(&line).expect("where there is no terminal the log is JSON");
-    line["listen"].as_str().unwrap().to_owned()
-}
-
 /// A server with these settings between stand-ins in this process, which tell it of every change.
 pub async fn serve(
     place: &Place,
@@ -37,8 +30,7 @@ pub async fn serve(
     let guard = stop.clone().drop_guard();
     let sandbox = start(Options { webhook: Some(webhook), ..Options::default() }, stop).await.unwrap();
     place.write("docket.toml", &settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));
-    let mut server = place.with(environment).start(&["serve", "--set", &format!("receive.listen={free}")]);
-    address(&mut server);
+    let (server, _) = place.with(environment).serve(&["--set", &format!("receive.listen={free}")]);
     (sandbox, server, guard)
 }
 
@@ -73,12 +65,12 @@ fn a_secret_that_somebody_set_is_not_printed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sent_event_is_taken_once_and_a_wrong_secret_is_refused() {
     let place = Place::new();
-    let (_sandbox, said) = sandbox(&place, &[]);
+    let (mut sandbox, said) = sandbox(&place, &[]);
     let url = |name: &str| said[name].as_str().unwrap().to_owned();
     place.write("docket.toml", &place.settings(&url("fastio_base_url"), &url("openai_base_url")));
     let at = place.with(&ENVIRONMENT);
-    let mut server = at.start(&["serve"]);
-    let to = format!("http://{}/webhooks/fastio", address(&mut server));
+    let (mut server, listens) = at.serve(&[]);
+    let to = listens.url("/webhooks/fastio");
 
     for scheme in ["fastio", "x-fastio"] {
         let sent = at.docket(&["send", "--url", &to, "--scheme", scheme, "--id", "evt_test", "--json"]);
@@ -106,6 +98,7 @@ async fn a_sent_event_is_taken_once_and_a_wrong_secret_is_refused() {
     let nobody = at.docket(&["send", "--url", &to]);
     assert_eq!(nobody.code, 1);
     assert!(nobody.err.contains("nothing listens there"), "{nobody:?}");
+    assert_eq!(sandbox.stop(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,9 +70,7 @@ impl World {
     }
 
     fn serve(&self) -> Program {
-        let mut server = self.at().start(&["serve"]);
-        tokio::task::block_in_place(|| server.err.find(|line| line.contains("docket is ready")));
-        server
+        tokio::task::block_in_place(|| self.at().serve(&[])).0
     }
 
     fn jobs(&self) -> usize {

@@ -28,8 +28,7 @@ fn status(place: &Place) -> Vec<Value> {
 
 /// A place whose docket.toml names a database that is there.
 async fn place() -> (Place, Database) {
-    let place = Place::new();
-    place.write("docket.toml", &place.settings("http://127.0.0.1:9/", "http://127.0.0.1:9/"));
+    let place = Place::alone();
     let database = Database::open(&place.database_url()).await.unwrap();
     (place, database)
 }

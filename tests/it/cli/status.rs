@@ -2,28 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::program::{At, Place, Program, Run, SECRET};
-
-const KEYS: [(&str, &str); 3] =
-    [("FASTIO_API_KEY", "a-key"), ("OPENAI_API_KEY", "a-key"), ("FASTIO_WEBHOOK_SECRET", SECRET)];
-
-/// Nothing is asked of these.
-const NOBODY: &str = "http://127.0.0.1:9/";
+use crate::harness::program::{At, KEYS, Place, Program, Run};
 
 async fn place(rows: &[&str]) -> Place {
-    let place = Place::new();
-    place.write("docket.toml", &place.settings(NOBODY, NOBODY));
+    let place = Place::alone();
     place.made_database().await.execute(&rows.join(";")).await;
     place
 }
 
 /// Starts a server, and answers where its operator listener is.
 fn serve(at: &At<'_>) -> (Program, String) {
-    let mut server =
-        at.start(&["serve", "--set", "operate.listen=127.0.0.1:0", "--set", "sweep.every_minutes=0"]);
-    let line = server.err.find(|line| line.contains("docket is ready"));
-    let line: Value = serde_json::from_str(&line).unwrap();
-    (server, format!("http://{}/api/v1", line["operate"].as_str().unwrap()))
+    let (server, listens) =
+        at.serve(&["--set", "operate.listen=127.0.0.1:0", "--set", "sweep.every_minutes=0"]);
+    (server, listens.operate_url("/api/v1"))
 }
 
 fn verdict(run: &Run) -> Value {
@@ -97,7 +88,7 @@ async fn whatever_needs_a_person_is_named_with_what_to_do() {
     ] {
         let place = place(rows).await;
         let at = place.with(&KEYS);
-        let (_server, url) = serve(&at);
+        let (mut server, url) = serve(&at);
         let run = at.docket(&["status", "--json"]);
         let reasons = &verdict(&run)["reasons"];
         assert_eq!(run.code, 3, "{reason}: {run:?}");
@@ -110,6 +101,7 @@ async fn whatever_needs_a_person_is_named_with_what_to_do() {
         assert_eq!((&told["verdict"], &told["reasons"]), (&json!("needs_person"), reasons));
         let status: Value = reqwest::get(format!("{url}/status")).await.unwrap().json().await.unwrap();
         assert_eq!(status, serde_json::from_str::<Value>(&run.out).unwrap());
+        assert_eq!(server.stop(), 0);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::live::{address, sandbox};
+use super::live::sandbox;
 use crate::harness::program::{At, Place, Program, SECRET};
 
 const TESTING: &str = include_str!("../../../docs/testing.md");
@@ -43,7 +43,7 @@ fn blocks(heading: &str) -> Vec<&'static str> {
 fn the_commands_of_the_testing_guide_work_on_a_fresh_sandbox() {
     let place = Place::new();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let (_sandbox, said) = sandbox(&place, &["--webhook", &format!("http://{free}/webhooks/fastio")]);
+    let (mut sandbox, said) = sandbox(&place, &["--webhook", &format!("http://{free}/webhooks/fastio")]);
     let bare = |name: &str, end: &str| said[name].as_str().unwrap().strip_suffix(end).unwrap().to_owned();
     let (fastio, openai) = (bare("fastio_base_url", "/current"), bare("openai_base_url", "/v1"));
     let here =
@@ -58,7 +58,7 @@ fn the_commands_of_the_testing_guide_work_on_a_fresh_sandbox() {
     // All is well before the first file.
     worked(&at, &format!("{set_up}docket check --config sandbox.toml"));
     let mut server = at.start_shell(&(set_up.clone() + &serve));
-    address(&mut server);
+    server.listens();
     // So that there is a vector store to search in.
     let first =
         "echo Liability. | curl -sT - $F/files/$W/first.txt\ndocket backfill --wait --config sandbox.toml\n";
@@ -67,6 +67,8 @@ fn the_commands_of_the_testing_guide_work_on_a_fresh_sandbox() {
     // Nothing is held, so nothing is waited for.
     let faults = here(blocks("Faults")[0]).replace("?more_than=0", "");
     worked(&at, &format!("{names}\n{faults}"));
+    assert_eq!(server.stop(), 0);
+    assert_eq!(sandbox.stop(), 0);
 }
 
 /// Runs commands of which each, by curl, prints what it was answered.
@@ -79,7 +81,7 @@ fn worked(at: &At<'_>, commands: &str) {
 #[test]
 fn the_legal_example_is_ready_on_a_fresh_sandbox_once_a_model_is_named() {
     let place = Place::new();
-    let (_sandbox, said) = sandbox(&place, &[]);
+    let (mut sandbox, said) = sandbox(&place, &[]);
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/legal");
     for name in ["docket.toml", "liability.schema.json"] {
         let text = std::fs::read_to_string(example.join(name)).unwrap();
@@ -96,6 +98,7 @@ fn the_legal_example_is_ready_on_a_fresh_sandbox_once_a_model_is_named() {
     let free = ["--set", "receive.listen=127.0.0.1:0", "--set", "operate.listen=off"];
     let run = place.with(&environment).docket(&[&["check", "--config", "docket.toml"], &free[..]].concat());
     assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(sandbox.stop(), 0);
 }
 
 #[test]

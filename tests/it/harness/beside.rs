@@ -19,6 +19,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(15);
 /// A wait that is not worth moving time for.
 const SOON_MS: i64 = 300;
 
+/// Tries again until it comes to something, as a sender does whose delivery is not taken.
+pub async fn again<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match attempt().await {
+            Some(done) => return done,
+            None if Instant::now() > until => panic!("it comes to nothing"),
+            None => sleep(LOOK_AGAIN).await,
+        }
+    }
+}
+
 /// The database of a server in another process.
 pub struct Beside {
     records: Records,

@@ -83,6 +83,16 @@ impl World {
 }
 
 impl Harness {
+    /// Begins the job that is due now and drops it, as a kill does, when `step` is held. The job is then held by nobody
+    /// until its lease runs out or the next server takes it over.
+    pub async fn work_killed(&self, step: &Step, dies: Dies) {
+        let held = self.hold(step, dies);
+        tokio::select! {
+            _ = self.work_one() => panic!("it did not come to {step:?}"),
+            () = held => {}
+        }
+    }
+
     /// Does jobs until nothing is left, and drops the work once, as a kill does, when `step` is held. False when there
     /// was no such request.
     pub async fn settle_killed(&self, step: &Step, dies: Dies) -> bool {

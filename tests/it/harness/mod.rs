@@ -5,6 +5,7 @@ pub mod beside;
 pub mod between;
 pub mod clock;
 pub mod database;
+pub mod ending;
 mod kill;
 mod outside;
 pub mod program;
@@ -22,6 +23,7 @@ use docket::app::Parts;
 use docket::config::{Config, Sources};
 use docket::queue::store::JobRow;
 use docket::receive::drain::drain_once;
+use docket::rule::Rules;
 use docket::{queue, receive};
 use docket_sandbox::{Sandbox, Scheme, Webhook};
 use secrecy::SecretString;
@@ -33,6 +35,7 @@ use url::Url;
 
 use beside::PATIENCE;
 use clock::TestClock;
+use ending::MustEnd;
 pub use kill::{Asked, Dies, Step, fastio, openai};
 use records::Records;
 pub use runs::{INVENTED, contract, legal};
@@ -44,13 +47,26 @@ const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 /// Steps of one settling. A test of a thousand changes with faults takes fewer.
 const MOST_STEPS: usize = 60_000;
 
+macro_rules! one_store {
+    () => {
+        "
+        [[rule]]
+        name = 'all'
+        workspace = '4829105738291047362'
+        vector_store = { create = 'all' }
+        "
+    };
+}
+
 /// The rules of most tests: everything in one workspace goes to one store.
-pub const ONE_STORE: &str = "
-    [[rule]]
-    name = 'all'
-    workspace = '4829105738291047362'
-    vector_store = { create = 'all' }
-";
+pub const ONE_STORE: &str = one_store!();
+
+/// The same, and a page of a listing that fails is not asked for again.
+pub const SWEEPING: &str = concat!("[sweep]\npage_tries = 1\n", one_store!());
+
+/// The same, with the change feed.
+pub const FOLLOWING: &str =
+    concat!("[feed]\norg_id = '3141592653589793238'\n[sweep]\npage_tries = 1\n", one_store!());
 
 /// All that is there without Docket: the stand-ins, and who uses them.
 pub struct World {
@@ -85,6 +101,9 @@ pub struct Harness {
     pub webhook_url: Url,
     _tasks: JoinSet<()>,
     folder: TempDir,
+    /// By the settings that it was last started with.
+    rules: Rules,
+    must_end: MustEnd,
 }
 
 impl Harness {
@@ -128,6 +147,7 @@ impl Harness {
 
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder, &world.sandbox, settings);
+        let rules = config.rules().unwrap();
         let clock = TestClock::default();
         let Parts { database, queue, work, receive, feed } =
             Parts::build(&config, clock.share()).await.unwrap();
@@ -137,7 +157,20 @@ impl Harness {
         let mut tasks = JoinSet::new();
         tasks.spawn(public.serve(listener, stop.clone()));
         tasks.spawn(async move { writer.run(stop).await });
-        Harness { world, database, queue, work, feed, clock, webhook_url, _tasks: tasks, folder }
+        let must_end = MustEnd::default();
+        Harness {
+            world,
+            database,
+            queue,
+            work,
+            feed,
+            clock,
+            webhook_url,
+            _tasks: tasks,
+            folder,
+            rules,
+            must_end,
+        }
     }
 
     /// Drains the inbox and does jobs until nothing is left, moving time to when the next one is due. Returns how many
@@ -219,13 +252,6 @@ impl Harness {
     pub async fn dead(&self) -> Vec<String> {
         let jobs = self.jobs().await;
         jobs.into_iter().filter(|job| job.state == "dead").filter_map(|job| job.reason).collect()
-    }
-
-    /// Everything that must hold when all is done: both sides agree, and no job is left.
-    pub async fn agrees(&self) {
-        let jobs = self.jobs().await;
-        assert!(jobs.is_empty(), "jobs are left: {jobs:#?}");
-        self.sides_agree().await;
     }
 
     /// Settles, then demands that all agrees.

@@ -70,6 +70,7 @@ impl Harness {
     /// The server is killed, and another one starts on its database. Webhooks still come in where they did.
     pub async fn restart(&mut self, settings: &str) {
         let config = config(&self.folder, &self.sandbox, settings);
+        self.rules = config.rules().unwrap();
         let parts = Parts::build(&config, self.clock.share()).await.unwrap();
         let Parts { database, queue, work, feed, .. } = parts;
         queue.recover().await.unwrap();
@@ -80,6 +81,7 @@ impl Harness {
     pub async fn lose_database(&mut self, settings: &str) {
         self.folder = tempfile::tempdir().unwrap();
         let config = config(&self.folder, &self.sandbox, settings);
+        self.rules = config.rules().unwrap();
         let parts = Parts::build(&config, self.clock.share()).await.unwrap();
         let Parts { database, queue, work, feed, .. } = parts;
         (self.database, self.queue, self.work, self.feed) = (database, queue, work, feed);

@@ -1,18 +1,32 @@
 //! Runs the binary: in a directory of its own, with an environment of its own, and killed when a test is done with it.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
+use docket_sandbox::Sandbox;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::beside::PATIENCE;
 use super::database::DatabaseFile;
+use super::ending::MustEnd;
 
 pub const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 pub const WORKSPACE: &str = "4829105738291047362";
+
+/// What a server needs to start.
+pub const KEYS: [(&str, &str); 3] = [
+    ("FASTIO_API_KEY", "a-key-of-fastio"),
+    ("OPENAI_API_KEY", "a-key-of-openai"),
+    ("FASTIO_WEBHOOK_SECRET", SECRET),
+];
+
+/// Where no service is.
+const NOWHERE: &str = "http://127.0.0.1:9/";
 
 /// Where a command runs.
 pub struct Place {
@@ -33,6 +47,21 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
         Place { folder, environment: Vec::new() }
+    }
+
+    /// A place whose settings name services that are not there.
+    pub fn alone() -> Place {
+        let place = Place::new();
+        place.write("docket.toml", &place.settings(NOWHERE, NOWHERE));
+        place
+    }
+
+    /// A place whose settings name these stand-ins.
+    pub fn beside(sandbox: &Sandbox) -> Place {
+        let place = Place::new();
+        let (fastio, openai) = (sandbox.fastio_url(), sandbox.openai_url());
+        place.write("docket.toml", &place.settings(fastio.as_str(), openai.as_str()));
+        place
     }
 
     /// The same place with these variables and no others.
@@ -149,30 +178,69 @@ impl At<'_> {
         Program::of(shell.spawn().unwrap())
     }
 
+    /// Starts a server, and waits until it is ready.
+    pub fn serve(&self, arguments: &[&str]) -> (Program, Listens) {
+        let mut server = self.start(&[&["serve"], arguments].concat());
+        let listens = server.listens();
+        (server, listens)
+    }
+
     /// Starts a command that goes on.
     pub fn start(&self, arguments: &[&str]) -> Program {
         Program::of(self.command(arguments).spawn().unwrap())
     }
 }
 
-/// A running command. It is killed when this is dropped.
+/// Where a server takes connections.
+#[derive(Debug, Clone)]
+pub struct Listens {
+    pub public: SocketAddr,
+    pub operate: Option<SocketAddr>,
+}
+
+impl Listens {
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.public)
+    }
+
+    /// At the operator listener, which is on.
+    pub fn operate_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.operate.expect("operate.listen is set"))
+    }
+}
+
+/// A running command. A test sees to its end; when it fails, the command is killed.
 pub struct Program {
     child: Child,
     pub out: Lines,
     pub err: Lines,
+    must_end: MustEnd,
 }
 
 impl Program {
     fn of(mut child: Child) -> Program {
         let out = Lines::of(child.stdout.take().unwrap());
         let err = child.stderr.take().map_or_else(Lines::unheard, Lines::of);
-        Program { child, out, err }
+        Program { child, out, err, must_end: MustEnd::default() }
+    }
+
+    /// Waits until it is a server that is ready, and answers how it says so.
+    pub fn ready(&mut self) -> String {
+        self.err.find(|line| line.contains("docket is ready"))
+    }
+
+    /// The same, where it says so in JSON: by default, because there is no terminal.
+    pub fn listens(&mut self) -> Listens {
+        let line: Value = serde_json::from_str(&self.ready()).unwrap();
+        let address = |name: &str| line[name].as_str().map(|address| address.parse().unwrap());
+        Listens { public: address("listen").expect("it has a public listener"), operate: address("operate") }
     }
 
     /// Ends it as a power failure does.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.must_end.ended();
     }
 
     pub fn id(&self) -> u32 {
@@ -190,10 +258,16 @@ impl Program {
         assert!(Command::new("/bin/kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
+    /// Whether it was seen to end.
+    pub fn has_ended(&mut self) -> bool {
+        self.must_end.has_ended()
+    }
+
     /// Waits for its exit code. Its output ends when it does.
     pub fn wait(&mut self) -> i32 {
         self.out.until_end();
         self.err.until_end();
+        self.must_end.ended();
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 }

@@ -6,6 +6,9 @@ use docket::run::store::RunRow;
 use docket::sync::listing::{self, Cursor, Filter, Row};
 use docket::{own, queue, receive, run, sync};
 
+/// More than any test makes.
+const MANY: u32 = 1_000_000;
+
 /// The records of one database.
 pub struct Records(Database);
 
@@ -29,7 +32,7 @@ impl Records {
     }
 
     pub async fn jobs(&self) -> Vec<JobRow> {
-        self.0.read(|connection| queue::store::list(connection, None, 10_000)).await.unwrap()
+        self.0.read(|connection| queue::store::list(connection, None, MANY)).await.unwrap()
     }
 
     /// The targets that are paused.
@@ -39,7 +42,7 @@ impl Records {
 
     /// The runs, the oldest first.
     pub async fn runs(&self) -> Vec<RunRow> {
-        let mut runs = self.0.read(|connection| run::store::list(connection, None, 1_000)).await.unwrap();
+        let mut runs = self.0.read(|connection| run::store::list(connection, None, MANY)).await.unwrap();
         runs.sort_by_key(|run| run.run_id);
         runs
     }
@@ -54,6 +57,11 @@ impl Records {
     /// How many copies are in each state.
     pub async fn copies(&self) -> Vec<(String, i64)> {
         self.0.read(sync::store::copy_counts).await.unwrap()
+    }
+
+    /// What runs left behind, and conversations that may exist and cannot be found.
+    pub async fn leftovers(&self) -> (i64, i64) {
+        self.0.read(run::leftover::store::counts).await.unwrap()
     }
 
     /// The files that Docket wrote into Fastio, or is about to.

@@ -77,21 +77,9 @@ impl Harness {
         self.runs().await.into_iter().map(|run| run.outcome.unwrap_or(run.state)).collect()
     }
 
-    /// Everything that must hold when all is done: no lock, no job, no second run, every run ended.
-    pub async fn is_at_rest(&self) {
-        let jobs = self.jobs().await;
-        assert!(jobs.is_empty(), "jobs are left: {jobs:#?}");
-        assert_eq!(self.locks().await, 0, "a lock is left");
-        let runs = self.runs().await;
-        assert!(runs.iter().all(|run| run.state == "ended" && run.lock == "none"), "{runs:#?}");
-        let uploads = self.uploads_open().await;
-        assert!(uploads.is_empty(), "an upload session is left: {uploads:#?}");
-        assert_eq!(self.leftovers().await.0, 0, "something is left to be taken away, and has no job");
-    }
-
     /// What runs left behind, and conversations that may exist and cannot be found, by our tables.
     pub async fn leftovers(&self) -> (i64, i64) {
-        self.database.read(docket::run::leftover::store::counts).await.unwrap()
+        self.records().leftovers().await
     }
 }
 
@@ -104,13 +92,6 @@ impl World {
     /// Files that are locked now.
     pub async fn locks(&self) -> usize {
         self.fastio_state().await["locks"].as_array().unwrap().len()
-    }
-
-    /// The paths of all files in Fastio, sorted.
-    pub async fn paths(&self) -> Vec<String> {
-        let mut paths: Vec<String> = self.files().await.into_iter().map(|file| file.path).collect();
-        paths.sort();
-        paths
     }
 
     /// The text of a file in Fastio.

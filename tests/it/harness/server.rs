@@ -7,16 +7,17 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use docket::clock::Clock;
+use docket::config::{Config, Sources};
 use docket::run::store::RunRow;
 use docket_sandbox::{Options, Scheme, Webhook};
 use secrecy::SecretString;
-use serde_json::Value;
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use url::Url;
 
 use super::beside::{Beside, PATIENCE};
+use super::ending::{MustEnd, left};
 use super::kill::{Dies, Step};
 use super::program::{At, Place, Program, Run};
 use super::records::Records;
@@ -37,6 +38,7 @@ pub struct Server {
     /// Keeps the port while the server is dead: bound, and not listening.
     _port: TcpSocket,
     program: Option<Program>,
+    must_end: MustEnd,
 }
 
 impl Deref for Server {
@@ -76,7 +78,15 @@ impl Server {
             ("FASTIO_WEBHOOK_SECRET", SECRET.to_owned()),
             ("OPENAI_WEBHOOK_SECRET", SECRET.to_owned()),
         ];
-        let mut server = Server { world, place, environment, webhook_url, _port: port, program: None };
+        let mut server = Server {
+            world,
+            place,
+            environment,
+            webhook_url,
+            _port: port,
+            program: None,
+            must_end: MustEnd::default(),
+        };
         server.start();
         server
     }
@@ -113,9 +123,7 @@ impl Server {
 
     /// Starts the server, which takes over what it finds.
     pub fn start(&mut self) {
-        let mut program = self.at().start(&["serve"]);
-        program.err.find(|line| line.contains("docket is ready"));
-        self.program = Some(program);
+        self.program = Some(self.at().serve(&[]).0);
     }
 
     /// Starts the server by a shell, `how` before its name, with its log going elsewhere. Nothing says when it is ready.
@@ -149,7 +157,7 @@ impl Server {
 
     /// SIGKILL.
     pub fn kill(&mut self) {
-        self.program.take().expect("it was started");
+        self.program.take().expect("it was started").kill();
     }
 
     /// Kills the server when `held` resolves. What is held is dropped with its connection.
@@ -180,6 +188,11 @@ impl Server {
 
     /// Waits until no webhook is under way, nothing is in the inbox and no job is left.
     pub async fn rests(&mut self) {
+        self.rests_leaving(false).await;
+    }
+
+    /// The same, when jobs may die.
+    async fn rests_leaving(&mut self, may_die: bool) {
         let beside = self.beside().await;
         let sandbox = &self.world.sandbox;
         // A job may have made a webhook between the two looks: what counts is that a second look finds nothing either.
@@ -188,8 +201,8 @@ impl Server {
             timeout(PATIENCE, sandbox.flush_webhooks()).await.expect("webhooks are not taken");
             let (waiting, jobs) = (records.waiting().await, records.jobs().await);
             let dead: Vec<_> = jobs.iter().filter(|job| job.state == "dead").collect();
-            assert!(dead.is_empty(), "{dead:#?}");
-            nothing_left = if waiting == 0 && jobs.is_empty() { nothing_left + 1 } else { 0 };
+            assert!(may_die || dead.is_empty(), "{dead:#?}");
+            nothing_left = if waiting == 0 && dead.len() == jobs.len() { nothing_left + 1 } else { 0 };
             (nothing_left == 2).then_some(())
         });
         if let Err(left) = rested.await {
@@ -221,18 +234,6 @@ impl Server {
         self.runs().await.into_iter().map(|run| run.outcome.unwrap_or(run.state)).collect()
     }
 
-    /// The server at rest has let go of everything: no lock, no upload, no write that is not settled, every run ended.
-    pub async fn holds_nothing(&self) {
-        assert_eq!(self.locks().await, 0, "a lock is left");
-        assert_eq!(self.uploads_open().await, Vec::<Value>::new(), "an upload session is left");
-        let runs = self.runs().await;
-        assert!(runs.iter().all(|run| run.state == "ended" && run.lock == "none"), "{runs:#?}");
-        let records = Records::of(self.database_url()).await;
-        let own = records.own_files().await;
-        records.close().await;
-        assert!(own.iter().all(|file| !file.writing && file.upload.is_none()), "{own:#?}");
-    }
-
     /// Lets time pass at the stand-ins.
     pub fn pass(&self, time: Duration) {
         self.sandbox.fastio_core().clock.shift(i64::try_from(time.as_millis()).unwrap());
@@ -257,5 +258,43 @@ impl Server {
         let told = ("wh_1", "response.completed", response);
         let status = self.openai_tells(&self.webhook_url, told, Clock::default().now()).await;
         assert_eq!(status, 202);
+    }
+}
+
+/// How its test ends.
+impl Server {
+    /// Waits until the work is done, demands that nothing is left, and stops the server in order. One that was killed or
+    /// stopped is started again: what it had in hand must come to its end.
+    pub async fn finish(self) {
+        self.finish_leaving(&[]).await;
+    }
+
+    /// The same, when exactly this is left: dead jobs, and what came of them.
+    pub async fn finish_leaving(mut self, expected: &[&str]) {
+        if self.program.as_mut().is_none_or(Program::has_ended) {
+            self.start();
+        }
+        self.rests_leaving(!expected.is_empty()).await;
+        self.agrees_leaving(expected).await;
+        let mut program = self.program.take().expect("it was started");
+        assert_eq!(program.stop(), 0, "{}", program.err.rest());
+        self.must_end.ended();
+    }
+
+    async fn agrees_leaving(&self, expected: &[&str]) {
+        let settings = Sources {
+            path: Some(self.place.path("docket.toml")),
+            set: vec![],
+            environment: self
+                .environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
+        };
+        let rules = Config::load(&settings).unwrap().rules().unwrap();
+        let records = Records::of(self.database_url()).await;
+        let left = left(&self.world, &records, &rules).await;
+        records.close().await;
+        assert_eq!(left, expected, "left (first), and expected to be left");
     }
 }

@@ -3,7 +3,7 @@
 use docket::queue::store::PauseRow;
 use docket::receive::signature::{Scheme, sign};
 use docket::sync::listing::{Filter, Row, Standing};
-use docket_sandbox::judge::{Absences, FastioFile, Sides, StoreCopy, Wanted, gaps};
+use docket_sandbox::judge::{Absences, Sides, StoreCopy, gaps};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -196,9 +196,11 @@ impl World {
         Sides::read(&self.fastio_state().await, &self.openai_state().await)
     }
 
-    /// The files that are in Fastio and not in its trash.
-    pub async fn files(&self) -> Vec<FastioFile> {
-        self.sides().await.files
+    /// The paths of the files that are in Fastio and not in its trash, sorted.
+    pub async fn paths(&self) -> Vec<String> {
+        let mut paths: Vec<String> = self.sides().await.files.into_iter().map(|file| file.path).collect();
+        paths.sort();
+        paths
     }
 
     /// What the vector stores hold.
@@ -240,17 +242,6 @@ impl World {
             self.copies().await.into_iter().map(|copy| copy.path().to_owned()).collect();
         paths.sort();
         paths
-    }
-}
-
-/// What must hold when all is done.
-impl World {
-    /// The vector stores hold what Fastio holds, and OpenAI holds nothing else.
-    pub async fn sides_agree(&self) {
-        let sides = self.sides().await;
-        let differences = sides.differences(|_| Wanted::InAnyStore);
-        let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
-        assert!(differences.is_empty(), "the sides do not agree:\n{}", differences.join("\n"));
     }
 }
 

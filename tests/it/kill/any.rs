@@ -33,12 +33,13 @@ async fn a_run_killed_at_any_request_is_made_once() {
         let h = Harness::with(&legal("")).await;
         h.put("/Contracts/nda.txt", &contract(1)).await;
         let died = h.settle_killed(&step, dies).await;
-        h.is_at_rest().await;
+        h.agrees().await;
         assert_eq!(h.outcomes().await, ["completed"], "{step:?}, {dies:?}");
         assert_eq!(h.responses().await.len(), 1, "it ran twice: {step:?}, {dies:?}");
         assert_eq!(h.paths().await, ["/Contracts/nda.analysis.md", "/Contracts/nda.txt"]);
         assert!(h.read("/Contracts/nda.analysis.md").await.contains("limited to EUR 10,000"));
         assert_eq!(h.held().await, ["/Contracts/nda.txt"], "{step:?}, {dies:?}");
+        h.finish().await;
         died
     })
     .await;
@@ -54,6 +55,7 @@ async fn changed(change: impl AsyncFn(&Harness), then: impl AsyncFn(&Harness)) {
         let died = h.settle_killed(&step, dies).await;
         h.agrees().await;
         then(&h).await;
+        h.finish().await;
         died
     })
     .await;

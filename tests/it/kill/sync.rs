@@ -1,15 +1,18 @@
 //! The life of a file, killed at each step.
 
-use super::both_sides;
 use crate::harness::{Dies, ONE_STORE, Server, Step, fastio, openai};
 
 const FILE: &str = "/Contracts/nda.txt";
 
 const LOOK: Step = fastio("GET", "/current/workspace/*/storage/*/details/");
+const LEAVE: Step = fastio("GET", "/current/workspace/*/storage/*/requestread/");
+const READ: Step = fastio("GET", "/current/workspace/*/storage/*/read/");
+const LIST: Step = fastio("GET", "/current/workspace/*/storage/*/list/");
 const UPLOAD: Step = openai("POST", "/v1/files");
 const FILES: Step = openai("GET", "/v1/files");
 const STORE: Step = openai("POST", "/v1/vector_stores");
 const STORES: Step = openai("GET", "/v1/vector_stores");
+const LOOK_AT_STORE: Step = openai("GET", "/v1/vector_stores/*");
 const ATTACH: Step = openai("POST", "/v1/vector_stores/*/files");
 const LOOK_AT_COPY: Step = openai("GET", "/v1/vector_stores/*/files/*");
 const RELABEL: Step = openai("POST", "/v1/vector_stores/*/files/*");
@@ -17,10 +20,11 @@ const DETACH: Step = openai("DELETE", "/v1/vector_stores/*/files/*");
 const DELETE: Step = openai("DELETE", "/v1/files/*");
 const LOOK_FOR_DELETED: Step = openai("GET", "/v1/files/*");
 
-/// What must hold in the end: both sides agree, in the one store there is, after one upload for each version.
+/// The dead server is started again. What must hold in the end, beside what must hold always: there is one store, and each
+/// version was uploaded once.
 async fn in_line(server: &mut Server, versions: usize) {
+    server.start();
     server.rests().await;
-    server.sides_agree().await;
     assert_eq!(server.openai_state().await["vector_stores"].as_array().unwrap().len(), 1);
     let requests = server.openai_requests().await;
     let made = requests.iter().filter(|request| {
@@ -33,17 +37,25 @@ async fn in_line(server: &mut Server, versions: usize) {
 async fn added(step: Step, dies: Dies) {
     let mut server = Server::with(ONE_STORE).await;
     server.dies_over((&step, dies), (FILE, "the first version")).await;
-    server.start();
     in_line(&mut server, 1).await;
+    server.finish().await;
 }
 
 /// The server dies, and the next one dies too, when it looks for what the first has made.
-async fn added_and_killed_again(first: Step, then: (Step, Dies)) {
+async fn killed_again(first: Step, step: Step, dies: Dies) {
     let mut server = Server::with(ONE_STORE).await;
     server.dies_over((&first, Dies::After), (FILE, "the first version")).await;
-    server.starts_and_dies((&then.0, then.1)).await;
-    server.start();
+    server.starts_and_dies((&step, dies)).await;
     in_line(&mut server, 1).await;
+    server.finish().await;
+}
+
+async fn store_looked_for(step: Step, dies: Dies) {
+    killed_again(STORE, step, dies).await;
+}
+
+async fn upload_looked_for(step: Step, dies: Dies) {
+    killed_again(UPLOAD, step, dies).await;
 }
 
 /// A server with a file that is searchable.
@@ -59,9 +71,9 @@ async fn edited(step: Step, dies: Dies) {
     let mut server = with_file().await;
     server.dies_over((&step, dies), (FILE, "the second version")).await;
     server.never_unsearchable(FILE).await;
-    server.start();
     in_line(&mut server, 2).await;
     server.never_unsearchable(FILE).await;
+    server.finish().await;
 }
 
 async fn renamed(step: Step, dies: Dies) {
@@ -69,9 +81,9 @@ async fn renamed(step: Step, dies: Dies) {
     let held = server.hold(&step, dies);
     server.rename(FILE, "/Contracts/signed.txt").await;
     server.dies_when(held).await;
-    server.start();
     in_line(&mut server, 1).await;
     assert_eq!(server.held().await, ["/Contracts/signed.txt"]);
+    server.finish().await;
 }
 
 async fn folder_moved(step: Step, dies: Dies) {
@@ -79,9 +91,9 @@ async fn folder_moved(step: Step, dies: Dies) {
     let held = server.hold(&step, dies);
     server.rename("/Contracts", "/Archive").await;
     server.dies_when(held).await;
-    server.start();
     in_line(&mut server, 1).await;
     assert_eq!(server.held().await, ["/Archive/nda.txt"]);
+    server.finish().await;
 }
 
 async fn deleted(step: Step, dies: Dies) {
@@ -89,117 +101,32 @@ async fn deleted(step: Step, dies: Dies) {
     let held = server.hold(&step, dies);
     server.trash(FILE).await;
     server.dies_when(held).await;
-    server.start();
     in_line(&mut server, 1).await;
     assert_eq!(server.file_objects().await, 0);
+    server.finish().await;
 }
 
-#[tokio::test]
-async fn killed_while_it_asks_what_a_file_is() {
-    both_sides(LOOK, added).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_asks_where_a_file_is() {
-    both_sides(LOOK.after(1), added).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_asks_leave_to_download() {
-    both_sides(fastio("GET", "/current/workspace/*/storage/*/requestread/"), added).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_begins_to_download() {
-    both_sides(fastio("GET", "/current/workspace/*/storage/*/read/"), added).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_creates_the_vector_store() {
-    both_sides(STORE, added).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_looks_for_the_vector_store_that_it_created() {
-    both_sides(STORES, async |step, dies| added_and_killed_again(STORE, (step, dies)).await).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_looks_whether_the_vector_store_is_sound() {
-    both_sides(openai("GET", "/v1/vector_stores/*"), added).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_uploads() {
-    both_sides(UPLOAD, added).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_looks_for_the_upload_whose_answer_it_did_not_get() {
-    both_sides(FILES, async |step, dies| added_and_killed_again(UPLOAD, (step, dies)).await).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_attaches() {
-    both_sides(ATTACH, added).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_waits_for_the_index() {
-    both_sides(LOOK_AT_COPY, added).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_relabels_a_renamed_file() {
-    both_sides(RELABEL, renamed).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_lists_a_folder_that_was_moved() {
-    both_sides(fastio("GET", "/current/workspace/*/storage/*/list/"), folder_moved).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_uploads_an_edited_file() {
-    both_sides(UPLOAD, edited).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_attaches_an_edited_file() {
-    both_sides(ATTACH, edited).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_waits_for_the_index_of_an_edited_file() {
-    both_sides(LOOK_AT_COPY, edited).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_detaches_the_old_version() {
-    both_sides(DETACH, edited).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_deletes_the_old_version() {
-    both_sides(DELETE, edited).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_detaches_a_deleted_file() {
-    both_sides(DETACH, deleted).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_deletes_a_deleted_files_object() {
-    both_sides(DELETE, deleted).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_looks_whether_the_store_has_forgotten_a_deleted_file() {
-    both_sides(LOOK_AT_COPY, deleted).await;
-}
-
-#[tokio::test]
-async fn killed_while_it_looks_whether_openai_has_forgotten_a_deleted_file() {
-    both_sides(LOOK_FOR_DELETED, deleted).await;
+killed! {
+    fn killed_while_it_asks_what_a_file_is(): LOOK => added;
+    fn killed_while_it_asks_where_a_file_is(): LOOK.after(1) => added;
+    fn killed_while_it_asks_leave_to_download(): LEAVE => added;
+    fn killed_while_it_begins_to_download(): READ => added;
+    fn killed_while_it_creates_the_vector_store(): STORE => added;
+    fn killed_while_it_looks_for_the_vector_store_that_it_created(): STORES => store_looked_for;
+    fn killed_while_it_looks_whether_the_vector_store_is_sound(): LOOK_AT_STORE => added;
+    fn killed_while_it_uploads(): UPLOAD => added;
+    fn killed_while_it_looks_for_the_upload_whose_answer_it_did_not_get(): FILES => upload_looked_for;
+    fn killed_while_it_attaches(): ATTACH => added;
+    fn killed_while_it_waits_for_the_index(): LOOK_AT_COPY => added;
+    fn killed_while_it_relabels_a_renamed_file(): RELABEL => renamed;
+    fn killed_while_it_lists_a_folder_that_was_moved(): LIST => folder_moved;
+    fn killed_while_it_uploads_an_edited_file(): UPLOAD => edited;
+    fn killed_while_it_attaches_an_edited_file(): ATTACH => edited;
+    fn killed_while_it_waits_for_the_index_of_an_edited_file(): LOOK_AT_COPY => edited;
+    fn killed_while_it_detaches_the_old_version(): DETACH => edited;
+    fn killed_while_it_deletes_the_old_version(): DELETE => edited;
+    fn killed_while_it_detaches_a_deleted_file(): DETACH => deleted;
+    fn killed_while_it_deletes_a_deleted_files_object(): DELETE => deleted;
+    fn killed_while_it_looks_whether_the_store_has_forgotten_a_deleted_file(): LOOK_AT_COPY => deleted;
+    fn killed_while_it_looks_whether_openai_has_forgotten_a_deleted_file(): LOOK_FOR_DELETED => deleted;
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::clock::TestClock;
-use crate::harness::{Harness, ONE_STORE, contract, legal};
+use crate::harness::{Dies, Harness, ONE_STORE, contract, fastio, legal};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -39,11 +39,8 @@ async fn in_the_middle(h: &Harness) {
     h.trash("/steady.txt").await;
     h.take_in().await;
     h.pass(6_000);
-    let mut polls = 2;
-    while !h.jobs().await.iter().any(|job| job.state == "running") {
-        h.work_for(polls).await;
-        polls += 1;
-    }
+    h.work_killed(&fastio("GET", "/current/workspace/*/storage/*/details/"), Dies::Before).await;
+    assert!(h.jobs().await.iter().any(|job| job.state == "running"), "{:#?}", h.jobs().await);
 }
 
 #[tokio::test]
@@ -59,6 +56,7 @@ async fn a_clock_that_is_set_back_holds_up_nothing() {
     h.agrees().await;
     // A signature is checked by the machine's clock, not by Docket's time.
     assert_eq!(h.webhook("workspace_storage_file_added", "2new").await, 202);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -77,6 +75,7 @@ async fn a_server_that_starts_after_the_clock_was_set_back_goes_on_at_once() {
     let took = settled_in(&h).await;
     assert!(took < NOT_AN_HOUR_MS, "it took {took} ms");
     h.agrees().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -98,6 +97,7 @@ async fn a_file_that_was_uploaded_before_the_clock_was_set_back_is_adopted() {
         h.clock.step(-HOUR_MS);
         h.converges().await;
         assert_eq!(h.uploads().await, 1, "it was uploaded again");
+        h.finish().await;
     }
 }
 
@@ -117,9 +117,10 @@ async fn a_run_lives_through_a_clock_that_is_set_back_or_ahead() {
         h.clock.step(step);
         let took = settled_in(&h).await;
         assert!(took < NOT_AN_HOUR_MS, "it took {took} ms");
-        h.is_at_rest().await;
+        h.agrees().await;
         assert_eq!(h.outcomes().await, ["completed"], "after a step of {step} ms");
         assert_eq!(h.responses().await.len(), 1);
+        h.finish().await;
     }
 }
 

@@ -90,7 +90,7 @@ async fn story(which: &[&str], kind: &str, files: usize) {
     }
     assert_eq!(rounds[0], 1, "one finds out first: {rounds:?}");
     assert!(rounds.windows(2).all(|pair| pair[1] <= 2 * pair[0]), "they all come at once: {rounds:?}");
-    h.converges().await;
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -127,4 +127,5 @@ async fn a_file_that_fastio_always_fails_on_dies_alone() {
     h.settle_to_dead().await;
     assert!(h.dead().await[0].starts_with("gave up after 30 attempts"), "{:#?}", h.jobs().await);
     assert!(h.pauses().await.is_empty());
+    h.finish_leaving(&["a dead job: file", "not held: /poison.txt"]).await;
 }

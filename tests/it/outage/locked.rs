@@ -11,9 +11,9 @@ use docket::receive::signature::{Scheme, sign};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::beside::Beside;
+use crate::harness::beside::{Beside, again};
 use crate::harness::database::{DatabaseFile, HeldLock};
-use crate::harness::program::{At, Place, Program, SECRET, WORKSPACE};
+use crate::harness::program::{KEYS, Place, SECRET, WORKSPACE};
 use crate::harness::records::Records;
 
 /// Work during which the database is locked by another program.
@@ -50,17 +50,10 @@ async fn work_that_is_done_while_the_database_is_locked_is_written_down_when_the
     assert_eq!(queue.next_due().await.unwrap(), None, "it would be done once more");
 }
 
-fn start(at: &At<'_>) -> (Program, String) {
-    let mut server = at.start(&["serve", "--config", "docket.toml"]);
-    let line = server.err.find(|line| line.contains("docket is ready"));
-    let line: Value = serde_json::from_str(&line).unwrap();
-    (server, format!("http://{}", line["listen"].as_str().unwrap()))
-}
-
 async fn send(client: &reqwest::Client, url: &str, id: &str, node: &str) -> reqwest::Response {
     let body = json!({"event_id": id, "event": "workspace_storage_file_added", "workspace_id": WORKSPACE, "object_id": node})
         .to_string();
-    let mut request = client.post(format!("{url}/webhooks/fastio")).body(body.clone());
+    let mut request = client.post(url).body(body.clone());
     for (name, value) in
         sign(Scheme::FastioV1Base64, &SECRET.into(), Clock::default().now() / 1000, body.as_bytes())
     {
@@ -74,14 +67,8 @@ async fn a_server_whose_database_is_locked_for_long_loses_nothing_and_goes_on() 
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
     let sandbox = docket_sandbox::start(docket_sandbox::Options::default(), stop).await.unwrap();
-    let place = Place::new();
-    place.write("docket.toml", &place.settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));
-    let at = place.with(&[
-        ("FASTIO_API_KEY", "a-key-of-fastio"),
-        ("OPENAI_API_KEY", "a-key-of-openai"),
-        ("FASTIO_WEBHOOK_SECRET", SECRET),
-        ("DOCKET_CONFIG", "docket.toml"),
-    ]);
+    let place = Place::beside(&sandbox);
+    let at = place.with(&KEYS);
     let client = reqwest::Client::new();
     let mut nodes = Vec::new();
     for number in 0..4 {
@@ -90,7 +77,8 @@ async fn a_server_whose_database_is_locked_for_long_loses_nothing_and_goes_on() 
             client.put(url).body(format!("file {number}")).send().await.unwrap().json().await.unwrap();
         nodes.push(answer["node_id"].as_str().unwrap().to_owned());
     }
-    let (mut server, url) = start(&at);
+    let (mut server, listens) = at.serve(&[]);
+    let url = listens.url("/webhooks/fastio");
     assert_eq!(send(&client, &url, "evt_0", &nodes[0]).await.status(), 202);
 
     let lock = place.database().lock("BEGIN EXCLUSIVE").await;
@@ -111,11 +99,10 @@ async fn a_server_whose_database_is_locked_for_long_loses_nothing_and_goes_on() 
     drop(lock);
 
     for (number, node) in nodes.iter().enumerate() {
-        let mut status = 503;
-        while status == 503 {
-            status = send(&client, &url, &format!("evt_{number}"), node).await.status().as_u16();
-        }
-        assert_eq!(status, 202);
+        let id = format!("evt_{number}");
+        let answer =
+            async || Some(send(&client, &url, &id, node).await.status()).filter(|status| *status != 503);
+        assert_eq!(again(answer).await, 202);
     }
     until_done(&place.database_url(), &nodes).await;
     assert_eq!(server.stop(), 0);

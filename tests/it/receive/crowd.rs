@@ -122,6 +122,7 @@ async fn openais_webhooks_are_refused_by_their_head_too() {
             format!("POST /webhooks/openai HTTP/1.1\r\nhost: x\r\n{claimed}content-length: 1000000\r\n\r\n");
         assert_eq!(asked(&mut stream, &line).await, "HTTP/1.1 401 Unauthorized", "{claimed}");
     }
+    h.finish().await;
 }
 
 #[tokio::test]

@@ -292,4 +292,5 @@ async fn the_world_is_shown_four_paths_and_nothing_else() {
             assert!(wanted.contains(&status), "{method} {path}: {status}");
         }
     }
+    h.finish().await;
 }
