@@ -57,7 +57,8 @@ fn add(times: &mut [u8], number: Option<usize>) {
     }
 }
 
-fn each_text(database: &Connection, sql: &str, mut each: impl FnMut(&str)) -> rusqlite::Result<()> {
+/// Calls `each` with the one column of every row.
+pub fn each_text(database: &Connection, sql: &str, mut each: impl FnMut(&str)) -> rusqlite::Result<()> {
     let mut statement = database.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

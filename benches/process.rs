@@ -5,6 +5,7 @@ use std::fs;
 use std::process::{Child, Command};
 
 use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Ticks in a second, as Linux counts processor time for /proc on every platform.
 const TICKS: u64 = 100;
@@ -21,6 +22,18 @@ pub struct Usage {
     pub resident_kb: u64,
     /// The most that was resident at once, added up over the processes.
     pub peak_kb: u64,
+}
+
+impl std::ops::Add for Usage {
+    type Output = Usage;
+
+    fn add(self, other: Usage) -> Usage {
+        Usage {
+            cpu_ms: self.cpu_ms + other.cpu_ms,
+            resident_kb: self.resident_kb + other.resident_kb,
+            peak_kb: self.peak_kb + other.peak_kb,
+        }
+    }
 }
 
 impl Process {
@@ -47,17 +60,20 @@ impl Process {
         for pid in family(self.child.id())? {
             // One that has just ended is no longer counted; servers keep their processes.
             if let Some(usage) = usage(pid) {
-                total.cpu_ms += usage.cpu_ms;
-                total.resident_kb += usage.resident_kb;
-                total.peak_kb += usage.peak_kb;
+                total = total + usage;
             }
         }
         Ok(total)
     }
 
-    /// SIGKILL; returns when the process is gone.
+    /// SIGKILL, for what it started too; returns when the process is gone.
     pub fn kill(&mut self) -> anyhow::Result<()> {
+        let started = family(self.child.id())?;
         self.child.kill()?;
+        for pid in started.into_iter().skip(1).filter_map(|pid| Pid::from_raw(pid.try_into().ok()?)) {
+            // It may have ended with its parent.
+            let _ = kill_process(pid, Signal::KILL);
+        }
         self.child.wait()?;
         Ok(())
     }
@@ -71,8 +87,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.kill();
+        // It may have ended already, and its number may be another's by now: only what is there is killed.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.kill();
+        }
     }
 }
 

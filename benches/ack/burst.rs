@@ -1,5 +1,6 @@
 //! Bursts: as fast as it goes for some seconds, and then a SIGKILL; alone, and beside workers that have much to do.
 
+use super::peers::Peers;
 use super::{Ack, KINDS, Measured, UNCOVERED, median, start_bare};
 use crate::database::Kept;
 use crate::load::{self, Load};
@@ -17,6 +18,7 @@ impl Ack {
     /// Bursts of both kinds, each right after one on the bare server.
     pub(super) fn bursts(&mut self) -> anyhow::Result<()> {
         let mut found: [Vec<Measured>; 2] = Default::default();
+        let mut peers = self.options.peers.then(|| Peers::open(self));
         for _ in 0..self.options.rounds {
             for ((what, workspace), found) in KINDS.into_iter().zip(&mut found) {
                 let bare = self.bare_burst()?;
@@ -27,6 +29,9 @@ impl Ack {
                 self.show(&measured);
                 found.push(measured);
             }
+            if let Some(peers) = &mut peers {
+                peers.bursts(self)?;
+            }
         }
         for ((what, _), found) in KINDS.into_iter().zip(&found) {
             let ratio = median(found.iter().filter_map(Measured::ratio));
@@ -35,6 +40,10 @@ impl Ack {
             self.judge(what, "at least 70 % of the bare server", measured, ratio >= PART_OF_CEILING);
             let measured = format!("{cpu:.3} ms");
             self.judge(&format!("{what}, CPU each"), "at most 0.03 ms", measured, cpu <= CPU_MS_EACH);
+        }
+        if let Some(peers) = peers {
+            let rates = found.iter().map(|found| median(found.iter().map(|one| one.rate)));
+            peers.judge(self, rates.fold(f64::INFINITY, f64::min));
         }
         Ok(())
     }

@@ -6,6 +6,8 @@
 
 mod burst;
 mod lone;
+mod peers;
+mod postgres;
 mod sustained;
 
 use std::path::PathBuf;
@@ -59,6 +61,9 @@ pub struct Options {
     /// Only these parts
     #[arg(long, value_name = "PART", value_enum, value_delimiter = ',')]
     only: Vec<Part>,
+    /// Beside each burst one on what a person would write or pick instead, each made durable
+    #[arg(long)]
+    peers: bool,
     /// The docket to measure; by default the one that was built with this
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
