@@ -6,7 +6,7 @@ mod check;
 
 use std::collections::{BTreeMap, HashSet};
 
-use docket_sandbox::judge::{Gap, absences, gaps, unbroken};
+use docket_sandbox::judge::{absences, gaps, unbroken};
 use serde_json::{Value, json};
 
 use check::runs::Run;
@@ -183,31 +183,6 @@ fn the_judge_sees_a_run_made_twice_and_a_result_that_is_not_there() {
     assert_eq!(same_twice, [RUNS]);
     let beside = file("2d", "/Contracts/contract 0.analysis (2).md");
     assert_eq!(after(|seen| push(&mut seen.fastio["files"], beside)), [RUNS]);
-}
-
-#[test]
-fn a_gap_is_a_gap_unless_the_file_was_gone_while_its_last_copy_answered() {
-    let fastio = |absences: Value| {
-        let mut shown = file("2-a", "/a.txt");
-        shown["absences"] = absences;
-        json!({"files": [shown]})
-    };
-    let history = json!({"intervals": [interval("2a", 10, Some(30)), interval("2a", 40, Some(60)), interval("2a", 60, None)]});
-    let found = |shown: Value| gaps(&history, &absences(&fastio(shown), &HashSet::new()));
-    let gap = Gap { source_id: "workspace:1:2a".to_owned(), from_ms: 30, until_ms: 40 };
-    assert_eq!(found(json!([])), std::slice::from_ref(&gap));
-    assert_eq!(found(json!([[28, 35]])), []);
-    assert_eq!(found(json!([[15, 20]])), [], "it was taken out for that, and came back late");
-    assert_eq!(found(json!([[28, null]])), []);
-    assert_eq!(
-        found(json!([[2, 5]])),
-        std::slice::from_ref(&gap),
-        "that was before it could be found at all"
-    );
-    assert_eq!(found(json!([[32, 50]])), [gap], "it went after the gap began");
-    // What left its rule is not judged.
-    let wandered = absences(&fastio(json!([])), &HashSet::from(["2-a".to_owned()]));
-    assert_eq!(gaps(&history, &wandered), []);
 }
 
 #[test]

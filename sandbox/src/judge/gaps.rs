@@ -71,3 +71,39 @@ pub fn absences(fastio: &Value, left_out: &HashSet<String>) -> Absences {
     let files = rows(&fastio["files"]).filter(judged);
     files.map(|file| (source_id(file), rows(&file["absences"]).filter_map(span).collect())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_gap_is_a_gap_unless_the_file_was_gone_while_its_last_copy_answered() {
+        let fastio = |absences: Value| {
+            let file = json!({"workspace": "1", "node_id": "2-a", "trashed": false, "absences": absences});
+            json!({ "files": [file] })
+        };
+        let interval = |from: i64, until: Option<i64>| {
+            let attributes = json!({"source_id": "workspace:1:2a"});
+            json!({ "attributes": attributes, "from_ms": from, "until_ms": until })
+        };
+        let history =
+            json!({"intervals": [interval(10, Some(30)), interval(40, Some(60)), interval(60, None)]});
+        let found = |shown: Value| gaps(&history, &absences(&fastio(shown), &HashSet::new()));
+        let gap = Gap { source_id: "workspace:1:2a".to_owned(), from_ms: 30, until_ms: 40 };
+        assert_eq!(found(json!([])), std::slice::from_ref(&gap));
+        assert_eq!(found(json!([[28, 35]])), []);
+        assert_eq!(found(json!([[15, 20]])), [], "it was taken out for that, and came back late");
+        assert_eq!(found(json!([[28, null]])), []);
+        assert_eq!(
+            found(json!([[2, 5]])),
+            std::slice::from_ref(&gap),
+            "that was before it could be found at all"
+        );
+        assert_eq!(found(json!([[32, 50]])), [gap], "it went after the gap began");
+        // What left its rule is not judged.
+        let wandered = absences(&fastio(json!([])), &HashSet::from(["2-a".to_owned()]));
+        assert_eq!(gaps(&history, &wandered), []);
+    }
+}
