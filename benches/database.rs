@@ -1,14 +1,18 @@
 //! Looks into Docket's database from outside, beside the server or after it was killed. What a benchmark has to know of the
 //! schema stands here.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use docket::database::INBOX_SUFFIX;
 use rusqlite::{Connection, OpenFlags, Statement};
 
 use crate::load;
 use crate::server::UNCOVERED;
+
+/// What the settings of a measured Docket call its file.
+pub const DATABASE: &str = "docket.db";
 
 /// A checkpoint may hold the file's lock for a moment.
 const BUSY: Duration = Duration::from_secs(5);
@@ -44,8 +48,8 @@ impl Kept {
         self.events[number] + self.inbox[number] > 0
     }
 
-    /// How many are there more than once. An event whose row waits in the inbox as well is there once, if the inbox has a
-    /// file of its own: the next start's drain meets the event, and makes nothing new of the row.
+    /// How many are there more than once. An event whose row waits in the inbox as well is there once: the inbox has a file of
+    /// its own, and the next start takes the row for what is known.
     pub fn more_than_once(&self) -> usize {
         self.events.iter().zip(&self.inbox).filter(|(events, inbox)| **events > 1 || **inbox > 1).count()
     }
@@ -87,30 +91,17 @@ const FILL_INBOX: &str = r#"
             || '"workspace_id":"%s","object_id":"2waits-%d"}', number, ?2, number) AS BLOB)
     FROM numbers"#;
 
-/// Opens the database in `folder` that has this table.
+/// Opens the database's file in `folder` that has this table.
 pub fn having(folder: &Path, table: &str) -> anyhow::Result<Connection> {
-    for path in databases(folder)? {
+    for name in [DATABASE.to_owned(), format!("{DATABASE}{INBOX_SUFFIX}")] {
         // Written to only by SQLite itself, which has to take up what a killed server left in its log.
-        let database = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let database = Connection::open_with_flags(folder.join(name), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         database.busy_timeout(BUSY)?;
-        let sql = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?1";
-        if database.query_row(sql, [table], |row| row.get::<_, i64>(0))? == 1 {
+        if database.table_exists(None, table)? {
             return Ok(database);
         }
     }
     anyhow::bail!("no database in {} has a table {table}", folder.display())
-}
-
-fn databases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "db") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// A database that is set up as Docket's is, for [`OneCommit`].

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tempfile::TempDir;
 
+use crate::database::DATABASE;
 use crate::http;
 use crate::load::SECRET;
 use crate::process::Process;
@@ -41,7 +42,7 @@ impl Place {
         let folder = tempfile::Builder::new().prefix("docket-bench-").tempdir_in(&base.folder)?;
         let (address, operator) = (free_address()?, free_address()?);
         let settings = format!(
-            "[database]\nurl = 'sqlite://docket.db'\n\
+            "[database]\nurl = 'sqlite://{DATABASE}'\n\
              [fastio]\nbase_url = '{}'\n[openai]\nbase_url = '{}'\n\
              [receive]\nlisten = '{address}'\n[operate]\nlisten = '{operator}'\n\
              [log]\nfilter = 'warn'\n[sweep]\nevery_minutes = 0\n\
