@@ -120,9 +120,9 @@ impl Peers {
 }
 
 impl Peer {
-    fn burst(&self, ack: &mut Ack, mut postgres: Option<&mut Postgres>) -> anyhow::Result<Measured> {
+    fn burst(&self, ack: &mut Ack, postgres: Option<&mut Postgres>) -> anyhow::Result<Measured> {
         let folder = tempfile::Builder::new().prefix("docket-bench-peer-").tempdir_in(&ack.base.folder)?;
-        let stored = match (self.stores, postgres.as_deref_mut()) {
+        let stored = match (self.stores, postgres) {
             (Stores::Postgres(_), Some(postgres)) => {
                 let (name, url) = postgres.database()?;
                 Stored { folder, postgres: Some((postgres, name)), url }
