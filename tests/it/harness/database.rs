@@ -62,11 +62,11 @@ impl DatabaseFile {
         self.open(sql, |connection, sql| connection.execute(sql, params_from_iter(values))).await;
     }
 
-    /// Takes the lock that `begin` asks for.
+    /// Takes the lock that `begin` asks for, of this file alone.
     pub async fn lock(&self, begin: &str) -> HeldLock {
         let (path, begin) = (self.0.clone(), begin.to_owned());
         let lock = spawn_blocking(move || {
-            let connection = connect(&path)?;
+            let connection = open_alone(&path)?;
             connection.execute_batch(&begin)?;
             Ok::<_, rusqlite::Error>(HeldLock(connection))
         });
@@ -87,10 +87,16 @@ impl DatabaseFile {
     }
 }
 
-/// Whoever only looks finds a file and makes none. The inbox's table is there under its own name.
-fn connect(path: &PathBuf) -> Result<Connection> {
+/// Whoever only looks finds a file and makes none.
+fn open_alone(path: &PathBuf) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(PATIENCE)?;
+    Ok(connection)
+}
+
+/// With the inbox's table under its own name.
+fn connect(path: &PathBuf) -> Result<Connection> {
+    let connection = open_alone(path)?;
     let inbox = format!("{}-inbox", path.display());
     if std::fs::exists(&inbox).unwrap_or(false) {
         connection.execute("ATTACH $1 AS deliveries", [inbox])?;

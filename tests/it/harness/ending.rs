@@ -44,7 +44,7 @@ impl Harness {
         self.finish_leaving(&[]).await;
     }
 
-    /// Does what work can be done, and demands that exactly this is left, each thing as [`Harness::left`] calls it.
+    /// Does what work can be done, and demands that exactly this is left, each thing as [`left`] calls it.
     pub async fn finish_leaving(self, expected: &[&str]) {
         self.settle().await;
         self.stop_leaving(expected).await;
@@ -52,22 +52,27 @@ impl Harness {
 
     /// Demands that exactly this is left as things stand.
     pub async fn stop_leaving(mut self, expected: &[&str]) {
-        assert_eq!(self.left().await, expected, "left (first), and expected to be left");
+        self.leaves(expected).await;
         self.must_end.ended();
     }
 
     /// Everything that must hold when all is done.
     pub async fn agrees(&self) {
-        assert_eq!(self.left().await, [""; 0], "something is left");
+        self.leaves(&[]).await;
     }
 
-    /// What is left, in words and in their order.
-    pub async fn left(&self) -> Vec<String> {
-        left(self, &self.records(), &self.rules).await
+    async fn leaves(&self, expected: &[&str]) {
+        let left = left(self, &self.records(), &self.rules).await;
+        assert_eq!(
+            left,
+            expected,
+            "left (first), and expected to be left; the jobs: {:#?}",
+            self.jobs().await
+        );
     }
 }
 
-/// What is left by what Docket and the stand-ins have on record.
+/// What is left by what Docket and the stand-ins have on record, in words and in their order.
 pub async fn left(world: &World, records: &Records, rules: &Rules) -> Vec<String> {
     let (fastio, openai) = (world.fastio_state().await, world.openai_state().await);
     let mut left = undone(records).await;
@@ -219,4 +224,10 @@ fn told(difference: &Difference<'_>, skipped: &[String]) -> String {
             format!("a File object in no vector store: {name}")
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "the test ends without its check")]
+fn a_test_that_ends_without_its_check_fails() {
+    drop(MustEnd::default());
 }

@@ -82,7 +82,9 @@ async fn a_server_whose_database_is_locked_for_long_loses_nothing_and_goes_on() 
     assert_eq!(send(&client, &url, "evt_0", &nodes[0]).await.status(), 202);
 
     let lock = place.database().lock("BEGIN EXCLUSIVE").await;
-    let refused = send(&client, &url, "evt_1", &nodes[1]).await;
+    assert_eq!(send(&client, &url, "evt_1", &nodes[1]).await.status(), 202, "it waits for its own file only");
+    let inbox = place.database().inbox().lock("BEGIN EXCLUSIVE").await;
+    let refused = send(&client, &url, "evt_2", &nodes[2]).await;
     assert_eq!(refused.status(), 503);
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
     // Who only reads is not held up; who writes is told what is in the way.
@@ -96,7 +98,7 @@ async fn a_server_whose_database_is_locked_for_long_loses_nothing_and_goes_on() 
     let second = tokio::task::block_in_place(|| at.docket(&["serve"]));
     assert_eq!(second.code, 1, "{second:?}");
     assert!(second.err.contains("another docket server already works on"), "{second:?}");
-    drop(lock);
+    drop((lock, inbox));
 
     for (number, node) in nodes.iter().enumerate() {
         let id = format!("evt_{number}");
