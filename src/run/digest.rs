@@ -103,11 +103,11 @@ impl Runs {
     }
 }
 
-/// The next files of the rule, each with what became of the run over what it is now, and those that are left.
-fn current(
-    connection: &mut Connection,
-    covered: &Covered,
-) -> Result<Option<(Vec<(Indexed, Run)>, Covered)>, Error> {
+/// Files of a rule, each with what became of the run over what it is now.
+type Bite = Vec<(Indexed, Run)>;
+
+/// The next files of the rule, and those that are left.
+fn current(connection: &mut Connection, covered: &Covered) -> Result<Option<(Bite, Covered)>, Error> {
     let Some((page, rest)) = covered.next(connection)? else { return Ok(None) };
     let rule = &covered.definition().rule.name;
     let mut briefs = store::briefs(connection, rule, page.iter().map(|one| &one.key))?;
