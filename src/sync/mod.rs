@@ -291,11 +291,11 @@ impl Sync {
     /// Makes sure of it by an answer that only Fastio can give. It costs a call for each file that was purged.
     async fn prove_absent(&self, key: &FileKey, known: &store::Remembered) -> Result<(), Verdict> {
         let folder = known.folder.clone().unwrap_or_else(NodeId::root);
-        let absence = self.fastio.absence(&key.profile, &key.node, &folder).await;
-        let why = match absence.map_err(|error| fastio_verdict(&error))? {
-            Absence::Proven => return Ok(()),
-            Absence::Disproven => "it is there by another of its answers",
-            Absence::Unproven => "none of its other answers says so",
+        let why = match self.fastio.absence(&key.profile, &key.node, &folder).await {
+            Ok(Absence::Proven) => return Ok(()),
+            Ok(Absence::Disproven) => "it is there by another of its answers",
+            Ok(Absence::Unproven) => "none of its other answers says so",
+            Err(error) => return Err(self.unseen(&key.profile, &error).await),
         };
         let reason = format!("Fastio says that it does not know the file, and {why}; nothing is removed");
         Err(Verdict::Retry { after: None, reason })

@@ -107,6 +107,18 @@ async fn a_purged_file_is_gone_when_fastio_names_it_as_missing_beside_one_that_i
 }
 
 #[tokio::test]
+async fn a_refusal_that_passes_while_an_absence_is_proven_kills_no_job() {
+    let (h, node) = with_files().await;
+    h.purge("/Contracts/nda.txt").await;
+    let both = format!("/current/workspace/{WORKSPACE}/storage/*,*/details/");
+    h.fastio_fails(json!({"kind": "forbidden", "path": both, "count": 1})).await;
+    h.webhook("workspace_storage_file_updated", &node).await;
+    h.settle().await;
+    assert_eq!(h.held().await, ["/Contracts/msa.txt"]);
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn a_file_purged_with_its_folder_is_gone() {
     let (h, node) = with_files().await;
     h.purge("/Contracts").await;
