@@ -252,6 +252,25 @@ fn bind(statement: &mut rusqlite::Statement<'_>, params: &[&dyn Param]) -> Resul
     Ok(())
 }
 
+/// A new database in memory.
+#[cfg(test)]
+pub fn in_memory() -> Connection {
+    let mut raw = rusqlite::Connection::open_in_memory().unwrap();
+    super::migrate::MAIN.apply(&mut raw).unwrap();
+    Connection::new(raw)
+}
+
+/// How many steps of SQLite's machine a statement takes to its end: what it costs, whatever else the computer does.
+#[cfg(test)]
+pub fn steps(connection: &mut Connection, sql: Sql, params: &[&dyn Param]) -> i32 {
+    let mut statement = connection.0.prepare(sql.0).unwrap();
+    bind(&mut statement, params).unwrap();
+    let mut rows = statement.raw_query();
+    while rows.next().unwrap().is_some() {}
+    drop(rows);
+    statement.get_status(rusqlite::StatementStatus::VmStep)
+}
+
 /// Prepares each of `statements` in a new database that has the inbox's table too, and says which cannot be.
 #[cfg(test)]
 pub fn prepare(statements: &[(&str, Sql)]) {

@@ -42,6 +42,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0036_counted"
     "0037_signed_at"
     "0038_inbox_apart"
+    "0042_lane"
 };
 
 /// Those of the inbox beside it.
@@ -154,6 +155,9 @@ const APPLIED: &str = "
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::{Clock, Reading};
+    use crate::database::Database;
+    use crate::queue::{Queue, Settings, store};
 
     #[test]
     fn every_file_of_the_folders_is_applied() {
@@ -179,4 +183,43 @@ mod tests {
         let error = MAIN.apply(&mut connection).unwrap_err();
         assert!(matches!(error, MigrateError::Changed("0003_queue")), "{error}");
     }
+
+    #[tokio::test]
+    async fn jobs_that_were_held_or_waited_before_the_lanes_are_so_after_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docket.db");
+        let lane = MAIN.0.iter().position(|migration| migration.name == "0042_lane").unwrap();
+        let mut connection = Connection::open(&path).unwrap();
+        Migrations(&MAIN.0[..lane]).apply(&mut connection).unwrap();
+        connection.execute_batch(BEFORE_LANES).unwrap();
+        drop(connection);
+        let database = Database::open(&format!("sqlite://{}", path.display())).await.unwrap();
+        let jobs = database.read(|c| store::list(c, None, 10)).await.unwrap();
+        let jobs: Vec<_> = jobs.iter().map(|job| (&*job.key, &*job.needs, job.attempt)).collect();
+        let (both, store) = (" fastio openai ", " fastio openai openai/vs_1 openai/vs_2 ");
+        assert_eq!(
+            jobs,
+            [("dead", both, 3), ("a", store, 1), ("b", store, 0), ("c", both, 0), ("d", "  ", 0)]
+        );
+        let pauses = database.read(store::pauses).await.unwrap();
+        assert_eq!((pauses.len(), &*pauses[0].target, &*pauses[0].kind), (1, "openai/vs_2", "refusal"));
+        // A server of this version holds what the last one held.
+        let clock = Clock::new(|| Reading { wall_ms: 1_000_000, passed_ms: 0 });
+        let queue = Queue::new(database, clock, Settings::default());
+        let first = queue.claim().await.unwrap().unwrap();
+        let second = queue.claim().await.unwrap().unwrap();
+        assert_eq!([&*first.key, &*second.key], ["c", "d"]);
+        assert!(queue.claim().await.unwrap().is_none());
+    }
+
+    const BEFORE_LANES: &str = "
+        INSERT INTO job (key, task, needs, state, priority, due_at, attempt, reason, created_at, updated_at) VALUES
+            ('a', '{}', ' fastio openai openai/vs_2 openai/vs_1 ', 'waiting', 0, 1, 1, 'refused', 1, 1),
+            ('b', '{}', ' fastio openai openai/vs_1 openai/vs_2 ', 'waiting', 0, 2, 0, 'refused', 1, 1),
+            ('c', '{}', ' fastio openai ', 'waiting', 0, 3, 0, NULL, 1, 1),
+            ('d', '{}', '  ', 'waiting', 10, 4, 0, NULL, 1, 1),
+            ('dead', '{}', ' fastio openai ', 'dead', 0, 1, 3, 'no', 1, 1);
+        INSERT INTO pause (target, kind, reason, since, probe_at, probes, confirmed)
+            VALUES ('openai/vs_2', 'refusal', 'it is not there', 1, 9000000000000, 4, 0);
+        INSERT INTO strike (target, source, job_id, cost, first_at, struck_at) VALUES ('openai', 'job 1', 1, 1, 1, 1);";
 }

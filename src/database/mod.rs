@@ -23,9 +23,9 @@ use std::time::Duration;
 
 use rusqlite::OpenFlags;
 
-#[cfg(test)]
-pub use connection::prepare;
 pub use connection::{Column, Connection, FromRow, Param, Row, Sql, from_row, params, statements};
+#[cfg(test)]
+pub use connection::{in_memory, prepare, steps};
 pub use error::Error;
 use lane::{Access, Lane};
 pub use location::{beside, path, relative_to};

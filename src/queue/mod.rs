@@ -5,7 +5,7 @@
 //!   (no row) ──────────▶ waiting ────────────────▶ running ────────────────────────────▶ (no row)
 //!                         ▲  ▲ ▲                    │ │ │
 //!                         │  │ └── Later, Retry, ───┘ │ └── Dead, or out of attempts ──▶ dead
-//!                         │  │     Hold, release      │                                   │
+//!                         │  │     Hold, given back   │                                   │
 //!                         │  └── Done, but asked ─────┘                                   │
 //!                         │      again meanwhile                                          │
 //!                         └────────── enqueue, or `docket jobs retry` ────────────────────┘
@@ -16,12 +16,15 @@
 //! writes nothing. A lease that runs out makes the row due again, and that costs an attempt, because a job that kills
 //! its worker must not do so for ever.
 //!
-//! A job names the *targets* it needs. A target that refuses everything, or is down, is held: its jobs wait without losing
-//! an attempt, and now and then one is let through to find out whether it answers again.
+//! A job names the causes that may hold it: a service, a workspace, a vector store. While one refuses everything, or is down,
+//! the [breaker] holds its jobs: they wait without losing an attempt, and now and then one is let through to find out whether
+//! it answers again.
 
 mod backoff;
-mod pause;
+mod breaker;
+mod needs;
 pub mod presence;
+mod report;
 pub mod store;
 pub mod waiting;
 mod work;
@@ -30,9 +33,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use pause::{Kind, Turn};
-pub use store::{Claimed, Enqueued, NewJob, Settled, Terms, enqueue};
-pub use work::{Handler, Queue};
+pub use breaker::{Change, Kind, Outcome};
+pub use store::{Claimed, Enqueued, NewJob, Settled, enqueue};
+pub use work::{Handler, Queue, Settlement};
+
+/// How long a held job stands back, so that another one is the next to probe.
+const STAND_BACK: Duration = Duration::from_secs(1);
 
 /// Live changes go before a backfill of what was always there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::pause::PauseRow;
+use super::breaker::store::PauseRow;
 use crate::database::from_row;
 
 /// A job as those see it who wait for what it does.

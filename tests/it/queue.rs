@@ -1,12 +1,13 @@
 //! The job table: one job per key, one worker per job, nothing lost, nothing for ever.
 
-use std::cell::Cell;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use docket::database::{Connection, Database};
 use docket::queue::store::{self, JobRow};
-use docket::queue::{Claimed, Enqueued, Handler, NewJob, Priority, Queue, Settings, Settled, Terms, Verdict};
+use docket::queue::{
+    Claimed, Enqueued, Handler, NewJob, Outcome, Priority, Queue, Settings, Settled, Verdict,
+};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::clock::TestClock;
 
 const LEASE: Duration = Duration::from_secs(15);
+const SETTINGS: Settings = Settings { workers: 8, lease_seconds: 15, max_attempts: 3, stop_seconds: 20 };
 
 struct Bench {
     database: Database,
@@ -28,8 +30,7 @@ impl Bench {
         let url = format!("sqlite://{}/docket.db", folder.path().display());
         let database = Database::open(&url).await.unwrap();
         let clock = TestClock::default();
-        let queue =
-            Queue::new(database.clone(), clock.share(), Settings { max_attempts: 3, ..Settings::default() });
+        let queue = Queue::new(database.clone(), clock.share(), SETTINGS);
         Bench { database, clock, queue, _folder: folder }
     }
 
@@ -47,28 +48,12 @@ impl Bench {
     }
 
     async fn claim(&self) -> Option<Claimed> {
-        let now = self.clock.now();
-        let claim = move |tx: &mut Connection| {
-            store::expire(tx, now, 3)?;
-            store::claim(tx, now, LEASE)
-        };
-        self.database.write(claim).await.unwrap()
+        self.queue.claim().await.unwrap()
     }
 
     async fn settle(&self, claimed: Claimed, verdict: Verdict) -> Settled {
-        self.settle_hearing(claimed, verdict, &[]).await
-    }
-
-    /// Settles a job during which these targets answered.
-    async fn settle_hearing(&self, claimed: Claimed, verdict: Verdict, heard: &[&str]) -> Settled {
-        let (claimed, now) = (Cell::new(Some(claimed)), self.clock.now());
-        let heard: Vec<String> = heard.iter().map(ToString::to_string).collect();
-        let settle = move |tx: &mut Connection| {
-            let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
-            let terms = Terms { now, max_attempts: 3, workers: 8, heard: &heard };
-            claimed.take().unwrap().settle(tx, &verdict, &terms)
-        };
-        self.database.write(settle).await.unwrap().0
+        let outcome = Outcome { verdict: Some(verdict), heard: Vec::new() };
+        self.queue.settle(claimed, outcome, &CancellationToken::new()).await.unwrap().settled
     }
 
     async fn rows(&self) -> Vec<JobRow> {
@@ -121,7 +106,8 @@ async fn a_dead_workers_job_is_taken_over_and_its_late_word_writes_nothing() {
     bench.add("a").await;
     let lost = bench.claim().await.unwrap();
     bench.later(LEASE);
-    let taken = bench.claim().await.unwrap();
+    let other = Queue::new(bench.database.clone(), bench.clock.share(), SETTINGS);
+    let taken = other.claim().await.unwrap().unwrap();
     assert_eq!(taken.attempt, 2, "a job that kills its worker must not do so for ever");
     assert_eq!(bench.settle(lost, Verdict::Done).await, Settled::LeaseLost);
     assert_eq!(bench.rows().await[0].state, "running");

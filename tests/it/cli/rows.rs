@@ -1,18 +1,16 @@
 //! The commands that read the database, on an empty one and on a filled one.
 
-use std::time::Duration;
-
-use docket::database::{Connection, Database};
+use docket::clock::{Clock, Reading};
+use docket::database::Database;
 use docket::event::{Event, Kind, Report, Source, Subject, record};
 use docket::fastio::{NodeId, Profile};
-use docket::queue::store::claim;
-use docket::queue::{Terms, Verdict};
+use docket::queue::{Outcome, Queue, Settings, Verdict};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::program::{Place, Run, WORKSPACE};
 
 const NOW: i64 = 1_790_000_000_000;
-const TERMS: Terms<'_> = Terms { now: NOW, max_attempts: 3, workers: 8, heard: &[] };
 
 fn rows(run: &Run) -> Vec<Value> {
     assert_eq!(run.code, 0, "{run:?}");
@@ -59,11 +57,11 @@ async fn fill(database: &Database) {
 
 /// Claims the job that is due and settles it so.
 async fn settle(database: &Database, verdict: Verdict) {
-    let settle = move |tx: &mut Connection| {
-        let claimed = claim(tx, NOW, Duration::from_secs(1))?.unwrap();
-        claimed.settle(tx, &verdict, &TERMS).map(drop)
-    };
-    database.write(settle).await.unwrap();
+    let clock = Clock::new(|| Reading { wall_ms: NOW, passed_ms: 0 });
+    let queue = Queue::new(database.clone(), clock, Settings::default());
+    let claimed = queue.claim().await.unwrap().unwrap();
+    let outcome = Outcome { verdict: Some(verdict), heard: Vec::new() };
+    queue.settle(claimed, outcome, &CancellationToken::new()).await.unwrap();
 }
 
 #[tokio::test]

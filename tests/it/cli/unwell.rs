@@ -70,7 +70,7 @@ async fn what_a_person_has_to_look_at_is_no_well() {
     right.database(&[FOUNDED]).await;
     assert_eq!(failed(&right.check(&[]).await), []);
     right
-        .database(&["INSERT INTO pause (target, kind, reason, since, probe_at, probes) VALUES ('openai', 'refusal', 'no credit left', 1, 1, 1)"])
+        .database(&["INSERT INTO pause (target, kind, reason, since, probe_at) VALUES ('openai', 'refusal', 'no credit left', 1, 1)"])
         .await;
     fails(&right.check(&[]).await, "work", "openai is paused since");
     right

@@ -1,22 +1,25 @@
 //! When a target counts as down, what that costs the jobs that need it, and how they resume.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use docket::database::{Connection, Database};
 use docket::queue::store::{self, JobRow, PauseRow};
-use docket::queue::{Claimed, Kind, NewJob, Priority, Terms, Turn, Verdict, enqueue};
+use docket::queue::{Change, Claimed, Kind, NewJob, Outcome, Priority, Queue, Settings, Verdict, enqueue};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::clock::TestClock;
 
-const LEASE: Duration = Duration::from_secs(15);
 const MAX_ATTEMPTS: u16 = 5;
 const WORKERS: u16 = 8;
+
+const SETTINGS: Settings =
+    Settings { workers: WORKERS, lease_seconds: 15, max_attempts: MAX_ATTEMPTS, stop_seconds: 20 };
 
 struct Bench {
     database: Database,
     clock: TestClock,
+    queue: Queue,
     _folder: TempDir,
 }
 
@@ -31,7 +34,9 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/docket.db", folder.path().display());
         let database = Database::open(&url).await.unwrap();
-        let bench = Bench { database, clock: TestClock::default(), _folder: folder };
+        let clock = TestClock::default();
+        let queue = Queue::new(database.clone(), clock.share(), SETTINGS);
+        let bench = Bench { database, clock, queue, _folder: folder };
         for number in 0..jobs {
             bench.add(&format!("file {number}")).await;
         }
@@ -48,12 +53,14 @@ impl Bench {
     }
 
     async fn claim(&self) -> Option<Claimed> {
-        let now = self.clock.now();
-        let claim =
-            move |tx: &mut Connection| Ok((store::something_due(tx, now)?, store::claim(tx, now, LEASE)?));
-        let (due, claimed) = self.database.write(claim).await.unwrap();
-        assert!(due || claimed.is_none(), "what can be claimed was not seen to be due");
+        let due = self.next_due().await.is_some_and(|due| due <= self.clock.now());
+        let claimed = self.queue.claim().await.unwrap();
+        assert_eq!(due, claimed.is_some(), "what can be claimed is what is seen to be due");
         claimed
+    }
+
+    async fn next_due(&self) -> Option<i64> {
+        self.queue.next_due().await.unwrap()
     }
 
     /// As many as may run at once.
@@ -65,29 +72,24 @@ impl Bench {
         all
     }
 
-    async fn settle(&self, claimed: Claimed, verdict: Verdict, heard: &[&str]) -> Vec<Turn> {
-        let (claimed, now) = (Cell::new(Some(claimed)), self.clock.now());
-        let heard: Vec<String> = heard.iter().map(ToString::to_string).collect();
-        let settle = move |tx: &mut Connection| {
-            let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
-            let terms = Terms { now, max_attempts: MAX_ATTEMPTS, workers: WORKERS, heard: &heard };
-            claimed.take().unwrap().settle(tx, &verdict, &terms)
-        };
-        self.database.write(settle).await.unwrap().1
+    async fn settle(&self, claimed: Claimed, verdict: Verdict, heard: &[&str]) -> Vec<Change> {
+        let heard = heard.iter().map(ToString::to_string).collect();
+        let outcome = Outcome { verdict: Some(verdict), heard };
+        self.queue.settle(claimed, outcome, &CancellationToken::new()).await.unwrap().changes
     }
 
     /// The job fails because OpenAI does not answer.
-    async fn fails(&self, claimed: Claimed) -> Vec<Turn> {
+    async fn fails(&self, claimed: Claimed) -> Vec<Change> {
         self.settle(claimed, no_answer(false), &["fastio"]).await
     }
 
-    async fn works(&self, claimed: Claimed) -> Vec<Turn> {
+    async fn works(&self, claimed: Claimed) -> Vec<Change> {
         self.settle(claimed, Verdict::Done, &["fastio", "openai"]).await
     }
 
     /// Lets time pass until a probe is due, and claims it.
     async fn probe(&self) -> Claimed {
-        let due = self.database.read(store::next_due).await.unwrap().unwrap();
+        let due = self.next_due().await.unwrap();
         self.clock.shift((due - self.clock.now()).max(0));
         let probe = self.claim().await.expect("a probe is due");
         assert!(probe.is_probe());
@@ -119,12 +121,12 @@ async fn three_jobs_in_a_row_without_an_answer_are_an_outage_which_costs_nobody_
     for _ in 0..WORKERS {
         hands.push(bench.claim().await.unwrap());
     }
-    let mut turns = Vec::new();
+    let mut changes = Vec::new();
     for claimed in hands {
-        turns.extend(bench.fails(claimed).await);
+        changes.extend(bench.fails(claimed).await);
     }
-    let began = Turn::Began { target: "openai".into(), kind: Kind::Outage, reason: "500".into() };
-    assert_eq!(turns, [began], "it is said once");
+    let held = Change::Held { cause: "openai".into(), kind: Kind::Outage, reason: "500".into() };
+    assert_eq!(changes, [held], "it is said once");
     assert!(bench.claim().await.is_none(), "nobody else has to find out");
     let first = bench.probe().await;
     assert!(bench.fails(first).await.is_empty());
@@ -144,7 +146,7 @@ async fn three_jobs_in_a_row_without_an_answer_are_an_outage_which_costs_nobody_
 
 #[tokio::test]
 async fn what_waited_resumes_a_few_at_a_time() {
-    let bench = Bench::with(60).await;
+    let mut bench = Bench::with(60).await;
     for _ in 0..3 {
         let claimed = bench.claim().await.unwrap();
         bench.fails(claimed).await;
@@ -152,8 +154,8 @@ async fn what_waited_resumes_a_few_at_a_time() {
     let probe = bench.probe().await;
     bench.fails(probe).await;
     let probe = bench.probe().await;
-    let turns = bench.works(probe).await;
-    assert!(matches!(&turns[..], [Turn::Ended { target, .. }] if target == "openai"), "{turns:?}");
+    let changes = bench.works(probe).await;
+    assert!(matches!(&changes[..], [Change::Resumes { cause, .. }] if cause == "openai"), "{changes:?}");
     bench.later(60);
     let mut sizes = Vec::new();
     let mut running = bench.claim_all().await;
@@ -162,7 +164,8 @@ async fn what_waited_resumes_a_few_at_a_time() {
         for claimed in running {
             assert!(bench.works(claimed).await.is_empty(), "it is said once");
         }
-        // A restart in between keeps the pace: it is in the database.
+        // A restart in between keeps the pace.
+        bench.queue = Queue::new(bench.database.clone(), bench.clock.share(), SETTINGS);
         running = Vec::new();
         for _ in 0..WORKERS {
             running.extend(bench.claim().await);
@@ -287,8 +290,8 @@ async fn both_down_end_one_after_the_other() {
     bench.settle(probe, down("fastio"), &[]).await;
     // Fastio is back. What it says leads to OpenAI, which is not.
     for _ in 0..3 {
-        let due = bench.database.read(store::next_due).await.unwrap();
-        bench.clock.shift((due.unwrap() - bench.clock.now()).max(0));
+        let due = bench.next_due().await.unwrap();
+        bench.clock.shift((due - bench.clock.now()).max(0));
         let claimed = bench.claim().await.unwrap();
         bench.settle(claimed, down("openai"), &["fastio"]).await;
     }
@@ -314,4 +317,39 @@ async fn a_service_that_asks_for_time_is_given_it() {
     assert!(bench.claim().await.is_none());
     bench.later(2);
     assert!(bench.claim().await.is_some_and(|probe| probe.is_probe()));
+}
+
+#[tokio::test]
+async fn a_restart_holds_what_was_held_and_tries_it_soon() {
+    let mut bench = Bench::with(2).await;
+    let refused = || Verdict::Hold { target: "openai".to_owned(), reason: "the key was refused".to_owned() };
+    let claimed = bench.claim().await.unwrap();
+    bench.settle(claimed, refused(), &["fastio"]).await;
+    for _ in 0..6 {
+        let probe = bench.probe().await;
+        bench.settle(probe, refused(), &["fastio"]).await;
+    }
+    let before = bench.pauses().await;
+    bench.queue = Queue::new(bench.database.clone(), bench.clock.share(), SETTINGS);
+    bench.later(10);
+    assert!(bench.claim().await.is_none());
+    assert_eq!(bench.pauses().await[0].since, before[0].since);
+    // The operator may have put a new key in place.
+    bench.later(10);
+    let probe = bench.probe().await;
+    bench.works(probe).await;
+    assert!(bench.claim().await.is_some_and(|claimed| !claimed.is_probe()));
+}
+
+#[tokio::test]
+async fn a_probe_whose_work_is_dropped_leaves_the_next_one_to_another_job() {
+    let bench = Bench::with(5).await;
+    for _ in 0..3 {
+        let claimed = bench.claim().await.unwrap();
+        bench.fails(claimed).await;
+    }
+    drop(bench.probe().await);
+    let probe = bench.probe().await;
+    bench.works(probe).await;
+    assert!(bench.pauses().await.iter().all(|pause| pause.allowed.is_some()));
 }

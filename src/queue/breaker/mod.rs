@@ -1,0 +1,263 @@
+//! Which causes hold work, in the memory of the process that works. A cause may be a service, a workspace, a vector store, or
+//! whatever else a job [needs](super::needs).
+//!
+//! ```text
+//!   open ──refused, or struck by several──▶ held ──a probe gets through──▶ resuming ──enough did──▶ open
+//!                                           │  ▲                              │
+//!                                           └──┘ one probe at a time          └── struck again ──▶ held
+//! ```
+//!
+//! A refusal of the key or the account holds a cause at once: the service says so itself. Silence and 5xx do not, because one
+//! file's request may be what the service fails on. So each such failure is a *strike*, and a plain question asked right after
+//! it another one if that is not answered either; three in a row, from different jobs or questions, with no answer to any
+//! request in between, are an outage. One poisonous job is one strike, however often it fails.
+//!
+//! A strike costs its job an attempt. When the first probe fails too, the outage is confirmed: what it cost is given
+//! back, and from then on nothing that fails costs anything. A service that answers again is not run over by all that
+//! waited for it: first two jobs at once, then one more with each that got through, as TCP begins.
+//!
+//! Each cause that is not open has a row in `pause`, for people and for a restart. No decision reads it after the start.
+
+mod judge;
+mod pause;
+pub mod store;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::millis;
+use super::needs::Needs;
+use super::store::Lease;
+use crate::contain::lock;
+pub use judge::{Change, Cost, Judgement, Outcome};
+pub use pause::Kind;
+use pause::Pause;
+use store::PauseRow;
+
+/// Strikes in a row that make an outage. Two can be chance: a deploy, a connection that was kept too long.
+const STRIKES: usize = 3;
+
+/// How long a strike is remembered: longer than jobs that fail together are apart, shorter than an idle night.
+const STRIKE_KEPT: Duration = Duration::from_secs(5 * 60);
+
+/// How long the job that probes a cause keeps others from doing the same.
+const PROBE_LEASE: Duration = Duration::from_secs(60);
+
+/// The breaker of one process. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Breaker(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    causes: HashMap<String, Cause>,
+    in_hand: HashMap<Lease, Hold>,
+    /// What the last process held is known.
+    restored: bool,
+    /// Counts the changes of what stands in rows.
+    revision: u64,
+    saved: u64,
+}
+
+/// What is known of a cause. One that is open and was not struck is not there.
+#[derive(Debug, Default)]
+struct Cause {
+    strikes: Vec<Strike>,
+    pause: Option<Pause>,
+}
+
+/// A job, or a plain question, that found a service unavailable since it last answered any request.
+#[derive(Debug)]
+struct Strike {
+    /// None for a question.
+    job: Option<i64>,
+    /// What it cost the job.
+    attempts: u32,
+    first_at: i64,
+    last_at: i64,
+}
+
+/// A job that this process works on.
+#[derive(Debug)]
+struct Hold {
+    needs: Needs,
+    claimed_at: i64,
+    /// It was let through to find out whether what holds it has gone.
+    probes: bool,
+}
+
+/// A job in hand, until this is dropped.
+#[derive(Debug)]
+pub struct InHand {
+    breaker: Breaker,
+    lease: Lease,
+    probes: bool,
+}
+
+impl InHand {
+    pub fn probes(&self) -> bool {
+        self.probes
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.breaker.put_down(self.lease);
+    }
+}
+
+impl Breaker {
+    /// Takes over what the last process held, with the reasons it had, and probes it soon. Only the first time.
+    pub fn restore(&self, rows: Vec<PauseRow>, now: i64) {
+        let mut state = lock(&self.0);
+        if std::mem::replace(&mut state.restored, true) {
+            return;
+        }
+        for row in rows {
+            let cause = Cause { strikes: Vec::new(), pause: Some(Pause::restored(&row, now)) };
+            state.causes.insert(row.target, cause);
+        }
+    }
+
+    pub fn is_restored(&self) -> bool {
+        lock(&self.0).restored
+    }
+
+    /// Whether a cause is held or resumes.
+    pub fn is_any(&self) -> bool {
+        lock(&self.0).pauses().next().is_some()
+    }
+
+    /// When a job that needs this may be claimed, in Unix milliseconds: long ago if nothing holds it, else when a probe is due.
+    /// None while as many run as may: then one of them has to end first.
+    pub fn opens_at(&self, needs: &Needs) -> Option<i64> {
+        let state = lock(&self.0);
+        let mut at = i64::MIN;
+        for (cause, pause) in state.pauses_of(needs) {
+            match pause.allowed {
+                None => at = at.max(pause.probe_at),
+                Some(allowed) if state.running(cause) >= usize::from(allowed) => return None,
+                Some(_) => {}
+            }
+        }
+        Some(at)
+    }
+
+    /// The jobs that struck what is held for an outage which no probe has confirmed yet. Another job's failure proves more.
+    pub fn struck(&self) -> Vec<i64> {
+        let state = lock(&self.0);
+        let doubtful =
+            state.causes.values().filter(|cause| cause.pause.as_ref().is_some_and(Pause::is_doubtful));
+        doubtful.flat_map(|cause| &cause.strikes).filter_map(|strike| strike.job).collect()
+    }
+
+    /// Takes a job in hand that was just claimed. If something holds it, it is the probe, and keeps others from being one.
+    pub fn take(&self, lease: Lease, needs: &Needs, now: i64) -> InHand {
+        let mut state = lock(&self.0);
+        let mut probes = false;
+        for pause in state.pauses_of_mut(needs).filter(|pause| pause.is_held()) {
+            pause.probe_at = now + millis(PROBE_LEASE);
+            pause.probes += 1;
+            probes = true;
+        }
+        state.revision += u64::from(probes);
+        state.in_hand.insert(lease, Hold { needs: needs.clone(), claimed_at: now, probes });
+        InHand { breaker: self.clone(), lease, probes }
+    }
+
+    /// A job is no longer in hand, as when its claim is dropped.
+    pub fn put_down(&self, lease: Lease) {
+        lock(&self.0).put_down(lease);
+    }
+
+    /// The jobs that this process works on.
+    pub fn in_hand(&self) -> Vec<i64> {
+        lock(&self.0).in_hand.keys().map(|lease| lease.id).collect()
+    }
+
+    /// Opens what resumes and no job waits for any more: `due` is what those need that could be claimed.
+    pub fn open_unawaited(&self, due: &[Needs]) {
+        let mut state = lock(&self.0);
+        for (name, cause) in &mut state.causes {
+            let resumes = cause.pause.as_ref().is_some_and(|pause| !pause.is_held());
+            if resumes && !due.iter().any(|needs| needs.has(name)) {
+                cause.pause = None;
+            }
+        }
+        state.changed();
+    }
+
+    /// The rows there should be and their revision, if they are not as they were when they were last saved.
+    pub fn unsaved(&self) -> Option<(u64, Vec<PauseRow>)> {
+        let state = lock(&self.0);
+        let rows = || state.pauses().map(|(cause, pause)| pause.row(cause)).collect();
+        (state.revision != state.saved).then(|| (state.revision, rows()))
+    }
+
+    /// The rows of this revision are on disk.
+    pub fn saved(&self, revision: u64) {
+        let mut state = lock(&self.0);
+        state.saved = state.saved.max(revision);
+    }
+}
+
+impl State {
+    fn pauses(&self) -> impl Iterator<Item = (&str, &Pause)> {
+        self.causes.iter().filter_map(|(name, cause)| Some((name.as_str(), cause.pause.as_ref()?)))
+    }
+
+    fn pauses_of<'a>(&'a self, needs: &'a Needs) -> impl Iterator<Item = (&'a str, &'a Pause)> {
+        needs.causes().filter_map(|name| Some((name, self.causes.get(name)?.pause.as_ref()?)))
+    }
+
+    fn pauses_of_mut(&mut self, needs: &Needs) -> impl Iterator<Item = &mut Pause> {
+        let needed = self.causes.iter_mut().filter(|(name, _)| needs.has(name));
+        needed.filter_map(|(_, cause)| cause.pause.as_mut())
+    }
+
+    /// How many jobs in hand need `cause`.
+    fn running(&self, cause: &str) -> usize {
+        self.in_hand.values().filter(|hold| hold.needs.has(cause)).count()
+    }
+
+    /// Forgets what is open and was not struck, so that no more is kept than there is.
+    fn changed(&mut self) {
+        self.causes.retain(|_, cause| cause.pause.is_some() || !cause.strikes.is_empty());
+        self.revision += 1;
+    }
+
+    /// A job is no longer in hand. A probe that came to no end is due again.
+    fn put_down(&mut self, lease: Lease) {
+        let Some(hold) = self.in_hand.remove(&lease).filter(|hold| hold.probes) else { return };
+        for pause in self.pauses_of_mut(&hold.needs).filter(|pause| pause.is_held()) {
+            pause.probe_at = hold.claimed_at;
+        }
+        self.revision += 1;
+    }
+}
+
+impl Strike {
+    /// The job, once for each attempt that it lost.
+    fn cost(&self) -> impl Iterator<Item = i64> {
+        std::iter::repeat_n(self.job, self.attempts as usize).flatten()
+    }
+}
+
+impl Cause {
+    fn strike(&mut self, job: i64, silent: bool, now: i64) {
+        self.strikes.retain(|strike| strike.last_at >= now - millis(STRIKE_KEPT));
+        match self.strikes.iter_mut().find(|strike| strike.job == Some(job)) {
+            Some(strike) => (strike.attempts, strike.last_at) = (strike.attempts + 1, now),
+            None => self.strikes.push(Strike { job: Some(job), attempts: 1, first_at: now, last_at: now }),
+        }
+        if silent {
+            self.strikes.push(Strike { job: None, attempts: 0, first_at: now, last_at: now });
+        }
+    }
+
+    /// Since when it is an outage, if it is one.
+    fn outage_since(&self) -> Option<i64> {
+        let since = self.strikes.iter().map(|strike| strike.first_at).min();
+        since.filter(|_| self.strikes.len() >= STRIKES)
+    }
+}

@@ -1,0 +1,56 @@
+//! What a job cannot do without: a set of causes, each of which may hold it. A cause is a text that its maker understands, such
+//! as `openai`, `openai/vs_abc123` or `fastio/workspace:4829105738291047362`; the queue only compares them.
+//!
+//! Equal sets have equal texts, so that the jobs of one set stand together in an index. There are few sets.
+
+use std::collections::BTreeSet;
+
+/// A set of causes as it stands in a row: in order, each between blanks.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Needs(String);
+
+impl Needs {
+    pub fn of<'a>(causes: impl IntoIterator<Item = &'a str>) -> Self {
+        let causes: BTreeSet<&str> = causes.into_iter().collect();
+        Needs(format!(" {} ", causes.into_iter().collect::<Vec<_>>().join(" ")))
+    }
+
+    /// As a row holds it.
+    pub fn stored(text: String) -> Self {
+        Needs(text)
+    }
+
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    pub fn causes(&self) -> impl Iterator<Item = &str> {
+        self.0.split_whitespace()
+    }
+
+    pub fn has(&self, cause: &str) -> bool {
+        self.causes().any(|own| own == cause)
+    }
+
+    pub fn with(&self, cause: &str) -> Self {
+        Needs::of(self.causes().chain([cause]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_sets_have_equal_texts() {
+        let needs = Needs::of(["openai", "fastio", "openai"]);
+        assert_eq!(needs.text(), " fastio openai ");
+        assert_eq!(
+            needs.with("openai/vs_1").with("fastio/share:2"),
+            needs.with("fastio/share:2").with("openai/vs_1")
+        );
+        assert_eq!(needs.with("openai"), needs);
+        assert!(needs.has("fastio") && !needs.has("fast"));
+        assert_eq!(Needs::of([]).causes().count(), 0);
+    }
+}

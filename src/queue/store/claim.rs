@@ -1,0 +1,266 @@
+//! Claiming jobs, and what becomes of claims whose workers have died.
+//!
+//! Jobs of one priority with the same needs are a *lane*: what holds one of them holds all. A claim looks at the first job of
+//! each lane and at no other, so it costs the same however many are held or not yet due. There are few lanes.
+
+use std::time::Duration;
+
+use super::settle::Lease;
+use crate::database::{Connection, Error, params, statements};
+use crate::queue::breaker::{Breaker, InHand};
+use crate::queue::millis;
+use crate::queue::needs::Needs;
+
+/// A job in hand. Only a claim makes one.
+#[must_use = "an unsettled job is retried only when its lease runs out"]
+#[derive(Debug)]
+pub struct Claimed {
+    pub id: i64,
+    pub key: String,
+    pub task: String,
+    /// This claim's number, from 1, among those that failed.
+    pub attempt: u16,
+    pub(super) needs: Needs,
+    lease: Lease,
+    in_hand: InHand,
+}
+
+impl Claimed {
+    /// Whether it was let through to find out whether what holds its kind has gone.
+    pub fn is_probe(&self) -> bool {
+        self.in_hand.probes()
+    }
+
+    /// The causes that may hold it.
+    pub fn causes(&self) -> impl Iterator<Item = &str> {
+        self.needs.causes()
+    }
+
+    pub fn lease(&self) -> Lease {
+        self.lease
+    }
+}
+
+/// The first job of a lane.
+struct First {
+    id: i64,
+    priority: i64,
+    due_at: i64,
+    needs: Needs,
+}
+
+/// The first job of each lane, by when they are due; `but` are passed over.
+fn firsts(connection: &mut Connection, but: &[i64]) -> Result<Vec<First>, Error> {
+    let but = serde_json::to_string(but).expect("numbers only");
+    let mut firsts = Vec::new();
+    let mut lane = (String::new(), i64::MIN);
+    while let Some(next) = connection.first::<(String, i64)>(NEXT_LANE, params![lane.0, lane.1])? {
+        lane = next;
+        if let Some((id, due_at)) = connection.first(FIRST_OF_LANE, params![lane.0, lane.1, but])? {
+            firsts.push(First { id, priority: lane.1, due_at, needs: Needs::stored(lane.0.clone()) });
+        }
+    }
+    Ok(firsts)
+}
+
+/// What the jobs need that are due.
+pub fn due(connection: &mut Connection, now: i64) -> Result<Vec<Needs>, Error> {
+    let due = firsts(connection, &[])?.into_iter().filter(|first| first.due_at <= now);
+    Ok(due.map(|first| first.needs).collect())
+}
+
+/// When a claim can find something, in Unix milliseconds: a job that is due and that nothing holds or that may probe what does,
+/// or one whose worker has died. None if there is none, or one that this process works on has to end first.
+pub fn next_due(connection: &mut Connection, breaker: &Breaker) -> Result<Option<i64>, Error> {
+    let in_hand = serde_json::to_string(&breaker.in_hand()).expect("numbers only");
+    let lease_ends: Option<i64> = connection.one(FIRST_LEASE, params![in_hand])?;
+    let firsts = firsts(connection, &[])?;
+    let opens = firsts.iter().filter_map(|first| Some(breaker.opens_at(&first.needs)?.max(first.due_at)));
+    Ok(opens.chain(lease_ends).min())
+}
+
+/// Takes the most urgent job that is due and that nothing holds, for `lease` from `now`.
+pub fn claim(
+    connection: &mut Connection,
+    breaker: &Breaker,
+    now: i64,
+    lease: Duration,
+) -> Result<Option<Claimed>, Error> {
+    // Another job's failure proves more than that of one which has struck already.
+    let struck = breaker.struck();
+    let mut first = most_urgent(connection, breaker, now, &struck)?;
+    if first.is_none() && !struck.is_empty() {
+        first = most_urgent(connection, breaker, now, &[])?;
+    }
+    let Some(first) = first else { return Ok(None) };
+    let row: Option<(String, String, i64, i64)> =
+        connection.first(CLAIM, params![first.id, now, now + millis(lease)])?;
+    let Some((key, task, attempt, token)) = row else { return Ok(None) };
+    let lease = Lease { id: first.id, token };
+    Ok(Some(Claimed {
+        id: first.id,
+        key,
+        task,
+        attempt: attempt.try_into().unwrap_or(u16::MAX),
+        // In hand before the commit, after which another worker could take it for one whose worker is dead.
+        in_hand: breaker.take(lease, &first.needs, now),
+        needs: first.needs,
+        lease,
+    }))
+}
+
+fn most_urgent(
+    connection: &mut Connection,
+    breaker: &Breaker,
+    now: i64,
+    but: &[i64],
+) -> Result<Option<First>, Error> {
+    let firsts = firsts(connection, but)?.into_iter().filter(|first| {
+        first.due_at <= now && breaker.opens_at(&first.needs).is_some_and(|opens_at| opens_at <= now)
+    });
+    Ok(firsts.min_by_key(|first| (first.priority, first.due_at, first.id)))
+}
+
+/// What became of the jobs whose workers stopped without a word.
+#[derive(Debug, Default)]
+pub struct Expired {
+    /// Those that go on.
+    pub released: u64,
+    pub dead: Vec<Dead>,
+}
+
+/// A job that died now.
+#[derive(Debug, Clone)]
+pub struct Dead {
+    pub id: i64,
+    pub key: String,
+    pub attempt: i64,
+    pub reason: String,
+}
+
+/// Which leases to end.
+#[derive(Debug, Clone, Copy)]
+pub struct Expiry<'a> {
+    pub now: i64,
+    pub max_attempts: u16,
+    /// Jobs whose workers are known to live: their heartbeats are only late, because the clock leapt or the database was locked.
+    pub in_hand: &'a [i64],
+}
+
+/// Makes jobs due again whose lease has run out: their worker is dead, or hangs and will find its lease lost. What was
+/// tried once goes first again, since it is half done; what was tried more often may be what kills workers, and stands
+/// behind the others.
+pub fn expire(connection: &mut Connection, expiry: &Expiry<'_>) -> Result<Expired, Error> {
+    let in_hand = serde_json::to_string(expiry.in_hand).expect("numbers only");
+    let rows: Vec<(i64, String, i64, String, String)> =
+        connection.all(EXPIRE, params![expiry.now, expiry.max_attempts, in_hand])?;
+    let mut expired = Expired::default();
+    for (id, key, attempt, state, reason) in rows {
+        match state.as_str() {
+            "dead" => expired.dead.push(Dead { id, key, attempt, reason }),
+            _ => expired.released += 1,
+        }
+    }
+    Ok(expired)
+}
+
+/// Makes every claimed job due again. Only for a server that starts and knows that no other one lives. The crash may
+/// have been the job's doing, so the attempt counts.
+pub fn release_all(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<Expired, Error> {
+    connection.run(END_LEASES, params![now])?;
+    expire(connection, &Expiry { now, max_attempts, in_hand: &[] })
+}
+
+statements! {
+    /// In two steps, because SQLite would look for a pair that is greater among all rows whose pair is equal.
+    NEXT_LANE = "
+        SELECT needs, priority FROM (
+            SELECT needs, priority FROM job WHERE state = 'waiting' AND needs = $1 AND priority > $2
+            ORDER BY priority LIMIT 1)
+        UNION ALL
+        SELECT needs, priority FROM (
+            SELECT needs, priority FROM job WHERE state = 'waiting' AND needs > $1
+            ORDER BY needs, priority LIMIT 1)
+        ORDER BY needs, priority LIMIT 1";
+
+    FIRST_OF_LANE = "
+        SELECT id, due_at FROM job
+        WHERE state = 'waiting' AND needs = $1 AND priority = $2 AND id NOT IN (SELECT value FROM json_each($3))
+        ORDER BY due_at, id LIMIT 1";
+
+    CLAIM = "
+        UPDATE job SET state = 'running', lease = lease + 1, lease_until = $3, claimed = generation,
+                       attempt = attempt + 1, updated_at = $2
+        WHERE id = $1 AND state = 'waiting'
+        RETURNING key, task, attempt, lease";
+
+    FIRST_LEASE = "
+        SELECT min(lease_until) FROM job
+        WHERE state = 'running' AND id NOT IN (SELECT value FROM json_each($1))";
+
+    EXPIRE = "
+        UPDATE job SET state = CASE WHEN attempt >= $2 THEN 'dead' ELSE 'waiting' END,
+                       lease_until = NULL, due_at = CASE WHEN attempt > 1 THEN $1 ELSE due_at END, updated_at = $1,
+                       reason = 'its worker stopped without a word, on attempt ' || attempt
+        WHERE state = 'running' AND lease_until <= $1 AND id NOT IN (SELECT value FROM json_each($3))
+        RETURNING id, key, attempt, state, reason";
+
+    END_LEASES = "UPDATE job SET lease_until = $1 WHERE state = 'running'";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::{Sql, in_memory, steps};
+    use crate::queue::breaker::Outcome;
+    use crate::queue::store::{NewJob, enqueue};
+    use crate::queue::{Priority, Verdict};
+
+    const NOW: i64 = 1_000_000;
+
+    /// With so many jobs that are held, so many that are not due yet, and one that can be claimed.
+    fn filled(jobs: usize) -> Connection {
+        let mut connection = in_memory();
+        let mut add = |key: &str, needs: &[&str], due_at: i64| {
+            let job = NewJob { key, task: "{}", needs, priority: Priority::Live };
+            enqueue(&mut connection, &job, due_at).unwrap();
+        };
+        for number in 0..jobs {
+            add(&format!("held {number}"), &["fastio", "openai"], 1);
+            add(&format!("not due {number}"), &["fastio"], NOW + 1);
+        }
+        add("due", &["fastio"], NOW);
+        connection
+    }
+
+    #[test]
+    fn a_claim_costs_the_same_however_many_jobs_are_held_or_not_due() {
+        let measured = [10, 3_000].map(|jobs| {
+            let mut connection = filled(jobs);
+            let mut took =
+                |sql: Sql, params: &[&dyn crate::database::Param]| steps(&mut connection, sql, params);
+            let mut costs = Vec::new();
+            for (needs, priority) in [("", i64::MIN), (" fastio ", 0), (" fastio openai ", 0)] {
+                costs.push(took(NEXT_LANE, params![needs, priority]));
+                costs.push(took(FIRST_OF_LANE, params![needs, priority, "[]"]));
+            }
+            costs.push(took(FIRST_LEASE, params!["[]"]));
+            costs
+        });
+        assert_eq!(measured[0], measured[1], "steps of SQLite's machine");
+    }
+
+    #[test]
+    fn what_is_held_is_passed_over_and_what_is_due_is_found() {
+        let mut connection = filled(3);
+        let breaker = Breaker::default();
+        let refused = claim(&mut connection, &breaker, NOW, Duration::from_secs(15)).unwrap().unwrap();
+        assert_eq!(refused.key, "held 0");
+        let verdict = Verdict::Hold { target: "openai".to_owned(), reason: "no".to_owned() };
+        breaker.judge(&refused, &Outcome { verdict: Some(verdict), heard: Vec::new() }, NOW, 8);
+        let claimed = claim(&mut connection, &breaker, NOW, Duration::from_secs(15)).unwrap().unwrap();
+        assert_eq!((claimed.key.as_str(), claimed.is_probe()), ("due", false));
+        assert!(claim(&mut connection, &breaker, NOW, Duration::from_secs(15)).unwrap().is_none());
+        assert_eq!(next_due(&mut connection, &breaker).unwrap(), Some(NOW + 1));
+    }
+}

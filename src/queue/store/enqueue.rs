@@ -1,0 +1,53 @@
+//! Adding jobs.
+
+use crate::database::{Connection, Error, params, statements};
+use crate::queue::Priority;
+use crate::queue::needs::Needs;
+
+/// A job to be added.
+#[derive(Debug, Clone, Copy)]
+pub struct NewJob<'a> {
+    /// Jobs with one key never run at once.
+    pub key: &'a str,
+    /// What to do, as JSON.
+    pub task: &'a str,
+    /// The causes that may hold it: what it cannot do without.
+    pub needs: &'a [&'a str],
+    pub priority: Priority,
+}
+
+/// What adding a job did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// There was none with this key.
+    Added,
+    /// One with this key waits or runs already, and will see this too.
+    Coalesced,
+}
+
+/// Adds `job` unless one with its key already waits; one that runs will run again. Takes the caller's transaction, so
+/// the job exists exactly when the rows that caused it do.
+pub fn enqueue(connection: &mut Connection, job: &NewJob<'_>, now: i64) -> Result<Enqueued, Error> {
+    let needs = Needs::of(job.needs.iter().copied());
+    let generation: i64 =
+        connection.one(ENQUEUE, params![job.key, job.task, needs.text(), job.priority.rank(), now])?;
+    Ok(if generation == 1 { Enqueued::Added } else { Enqueued::Coalesced })
+}
+
+statements! {
+    /// A dead job starts afresh. One that waits after a failure goes on waiting: the remote may have asked for it. Any other
+    /// wait is for something to happen, and this may be it.
+    ENQUEUE = "
+        INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at)
+        VALUES ($1, $2, $3, 'waiting', $4, $5, $5, $5)
+        ON CONFLICT (key) DO UPDATE SET
+            task       = excluded.task,
+            generation = job.generation + 1,
+            priority   = CASE WHEN excluded.priority < job.priority THEN excluded.priority ELSE job.priority END,
+            due_at     = CASE WHEN job.state = 'dead' OR (job.backs_off = 0 AND job.due_at > excluded.due_at)
+                              THEN excluded.due_at ELSE job.due_at END,
+            attempt    = CASE WHEN job.state = 'dead' THEN 0 ELSE job.attempt END,
+            state      = CASE WHEN job.state = 'dead' THEN 'waiting' ELSE job.state END,
+            updated_at = excluded.updated_at
+        RETURNING generation";
+}

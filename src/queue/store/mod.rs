@@ -1,0 +1,14 @@
+//! The statements on `job`, by what they are for.
+
+mod claim;
+mod enqueue;
+mod listing;
+mod settle;
+
+pub use super::breaker::store::{PauseRow, pauses};
+pub use claim::{Claimed, Expired, release_all};
+pub(super) use claim::{Dead, Expiry, claim, due, expire, next_due};
+pub use enqueue::{Enqueued, NewJob, enqueue};
+pub use listing::{JobRow, counts, discard, get, list, retry};
+pub use settle::{Lease, Settled};
+pub(super) use settle::{Renewed, Settling, settle};
