@@ -244,7 +244,7 @@ async fn a_paused_service_is_named_and_no_name_stands_twice_in_a_line() {
     let line = block_in_place(|| program.err.find(|line| line.contains("target paused")));
     let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!((&line["service"], &line["level"]), (&json!("openai"), &json!("ERROR")));
-    assert_eq!(line["target"], "docket::queue::work");
+    assert_eq!(line["target"], "docket::queue::report");
     server.no_faults().await;
     assert_eq!(block_in_place(|| server.program().stop()), 0);
     once_each(&server.program().err.rest());
