@@ -38,6 +38,11 @@ pub async fn scope<T>(id: Option<&str>, work: impl Future<Output = T>) -> T {
     CURRENT.scope(id.map(Arc::from), work.instrument(span)).await
 }
 
+/// As [`scope`], for what runs on a thread and waits for nobody.
+pub fn within<T>(id: Option<Arc<str>>, work: impl FnOnce() -> T) -> T {
+    CURRENT.sync_scope(id, work)
+}
+
 /// The id of the request that the calling task works for now, if it does for one.
 pub fn current() -> Option<Arc<str>> {
     CURRENT.try_with(Clone::clone).ok().flatten()
@@ -70,6 +75,7 @@ mod tests {
         scope(Some("a"), async {
             assert_eq!(current().as_deref(), Some("a"));
             scope(None, async { assert_eq!(current(), None) }).await;
+            within(Some("b".into()), || assert_eq!(current().as_deref(), Some("b")));
             assert_eq!(current().as_deref(), Some("a"));
         })
         .await;

@@ -18,5 +18,8 @@ CREATE TABLE inbox (
     -- A JSON object of the headers that help to explain a delivery. Never the signature.
     headers      TEXT    NOT NULL,
     -- The bytes that were signed.
-    body         BLOB    NOT NULL
+    body         BLOB    NOT NULL,
+    -- The id of the request that it came by: `X-Request-Id` of the sender, or one of ours, as the answer has it. NULL for one that
+    -- an earlier version took in.
+    request_id   TEXT
 ) STRICT;

@@ -97,6 +97,7 @@ fn table(rows: &[Row], now: i64) -> Table {
         Column::new("about", Cut::Start).widest(48),
         Column::new("event", Cut::End),
         Column::new("event id", Cut::Middle).widest(13),
+        Column::new("request id", Cut::Middle).widest(13),
     ]);
     for Row { event, path, .. } in rows {
         let name = short(&event.name);
@@ -111,6 +112,7 @@ fn table(rows: &[Row], now: i64) -> Table {
             plain(path.as_deref().or(event.node.as_deref()).unwrap_or("–")),
             plain(name),
             plain(&event.event_id),
+            plain(event.request_id.as_deref().unwrap_or("–")),
         ]);
     }
     table

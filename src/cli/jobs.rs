@@ -170,6 +170,9 @@ async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failur
     fields.line("changed", when(job.updated_at, now));
     fields.line("needs", job.needs.trim());
     fields.line("key", &job.key);
+    if let Some(id) = &job.request_id {
+        fields.line("request", id);
+    }
     if job.state == "dead" {
         fields.line("then", format!("remove the cause, then: docket jobs retry {}", job.job_id));
     }

@@ -43,6 +43,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0037_signed_at"
     "0038_inbox_apart"
     "0042_lane"
+    "0043_request_id"
 };
 
 /// Those of the inbox beside it.

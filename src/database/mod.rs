@@ -35,6 +35,8 @@ pub use open_error::OpenError;
 pub use place::Displaced;
 use place::Place;
 
+use crate::request_id;
+
 /// Earlier versions can corrupt a WAL that several connections write and checkpoint (fixed in SQLite 3.51.3).
 const OLDEST_SQLITE: i32 = 3_051_003;
 
@@ -145,6 +147,8 @@ impl Database {
     /// Does `work` in one transaction that writes, and commits it. It waits for its turn and holds the only writer, so nothing
     /// slow may happen inside; what must not be waited for cannot. An error, or a panic, takes back all that it did.
     ///
+    /// What it asks for is asked for by the request that the caller works for ([`request_id`]).
+    ///
     /// It is done once, or again from the start where the database asks for that, so it changes nothing but rows.
     ///
     /// # Errors
@@ -153,7 +157,8 @@ impl Database {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.main.writer.run(work).await
+        let request = request_id::current();
+        self.main.writer.run(move |tx| request_id::within(request.clone(), || work(tx))).await
     }
 
     /// Does `work`, which only reads, in one view of all tables.

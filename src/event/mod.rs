@@ -138,11 +138,13 @@ pub struct Report {
     pub proof: Option<Proof>,
     /// The event's own JSON, already cut to a size worth keeping.
     pub payload: Option<String>,
+    /// The id of the request that it came by; else that is told of for what the teller works for.
+    pub request_id: Option<String>,
 }
 
 impl Report {
     pub fn new(event: Event, source: Source, received_at: i64) -> Self {
-        Report { event, also: Vec::new(), source, received_at, proof: None, payload: None }
+        Report { event, also: Vec::new(), source, received_at, proof: None, payload: None, request_id: None }
     }
 }
 

@@ -1,12 +1,14 @@
 //! The statements on `event`. Recording an event and making its job are one step, in the caller's transaction.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{DOWNLOAD, Kind, Report, Source};
+use super::{DOWNLOAD, Kind, Report};
 use crate::database::{Connection, Error, from_row, params, statements};
 use crate::job::{self, Task};
+use crate::request_id;
 
 /// What recording some reports did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct Recorded {
 /// Keeps the events that are new and asks for their jobs. Reports about one file make one job.
 pub fn record(connection: &mut Connection, reports: &[Report], now: i64) -> Result<Recorded, Error> {
     let mut recorded = Recorded::default();
-    let mut wanted: BTreeMap<String, (Task, Source)> = BTreeMap::new();
+    let mut wanted: BTreeMap<String, (Task, &Report)> = BTreeMap::new();
     for report in reports {
         if !insert(connection, report)? {
             recorded.duplicate += 1;
@@ -30,15 +32,20 @@ pub fn record(connection: &mut Connection, reports: &[Report], now: i64) -> Resu
         }
         recorded.new += 1;
         for task in report.event.task().into_iter().chain(report.also.iter().cloned()) {
-            wanted.entry(task.key()).or_insert((task, report.source));
+            wanted.insert(task.key(), (task, report));
         }
     }
-    for (key, (task, source)) in &wanted {
-        debug_assert_eq!(*key, task.key());
-        job::enqueue(connection, task, source.priority(), now)?;
+    for (task, report) in wanted.values() {
+        let enqueue = || job::enqueue(connection, task, report.source.priority(), now);
+        request_id::within(told_by(report), enqueue)?;
     }
     recorded.jobs = wanted.len();
     Ok(recorded)
+}
+
+/// The request that is behind a report.
+fn told_by(report: &Report) -> Option<Arc<str>> {
+    report.request_id.as_deref().map(Arc::from).or_else(request_id::current)
 }
 
 /// Whether the event was new.
@@ -68,6 +75,7 @@ fn insert(connection: &mut Connection, report: &Report) -> Result<bool, Error> {
             report.proof.as_ref().map(|proof| proof.scheme.as_str()),
             report.proof.as_ref().map(|proof| proof.secret_index),
             report.payload,
+            told_by(report).as_deref(),
         ],
     )?;
     Ok(added == 1)
@@ -88,6 +96,8 @@ pub struct Row {
     pub received_at: i64,
     pub source: String,
     pub ignored_because: Option<String>,
+    /// The id of the request that told of it.
+    pub request_id: Option<String>,
 }
 
 from_row!(Row {
@@ -101,6 +111,7 @@ from_row!(Row {
     received_at,
     source,
     ignored_because,
+    request_id,
 });
 
 /// The newest events first, with those of downloads or without.
@@ -127,12 +138,13 @@ pub fn prune(connection: &mut Connection, before: i64, limit: u32) -> Result<u64
 statements! {
     INSERT = "
         INSERT INTO event (event_id, source, kind, subject, name, profile, node, occurred_at, received_at,
-                           ignored_because, scheme, secret_index, payload)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                           ignored_because, scheme, secret_index, payload, request_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         ON CONFLICT (event_id) DO NOTHING";
 
     NEWEST = "
-        SELECT event_id, kind, subject, name, profile, node, occurred_at, received_at, source, ignored_because
+        SELECT event_id, kind, subject, name, profile, node, occurred_at, received_at, source, ignored_because,
+               request_id
         FROM event WHERE $2 IS NULL OR ignored_because IS NOT $2 ORDER BY received_at DESC, event_id DESC LIMIT $1";
 
     DOWNLOADS = "SELECT count(*) FROM event WHERE received_at >= $1 AND ignored_because = $2";

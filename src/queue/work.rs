@@ -16,6 +16,7 @@ use super::{Settings, Verdict};
 use crate::clock::Clock;
 use crate::contain;
 use crate::database::{Connection, Database, Error};
+use crate::request_id;
 
 /// How stale an idle worker may be. A missed wake-up costs this much and no more.
 const IDLE: Duration = Duration::from_secs(1);
@@ -124,6 +125,18 @@ impl Queue {
         abandon: &CancellationToken,
     ) -> Result<bool, Error> {
         let Some(claimed) = self.claim().await? else { return Ok(false) };
+        let request = claimed.request_id.clone();
+        request_id::scope(request.as_deref(), self.work_on(handler, claimed, abandon)).await?;
+        Ok(true)
+    }
+
+    /// Does a job, and what it asks for on the way for the request that asked for it.
+    async fn work_on<H: Handler>(
+        &self,
+        handler: &H,
+        claimed: Claimed,
+        abandon: &CancellationToken,
+    ) -> Result<(), Error> {
         let mut report = Report::of(&claimed);
         let count = |cause: &str| (cause.to_owned(), handler.answers(cause));
         let before: Vec<(String, u64)> = claimed.causes().map(count).collect();
@@ -131,7 +144,7 @@ impl Queue {
             verdict = contain::catch(handler.handle(&claimed)) => Some(verdict.unwrap_or_else(|panicked| report.panicked(&panicked))),
             () = self.keep(&claimed) => {
                 report.lost_the_lease();
-                return Ok(true);
+                return Ok(());
             }
             () = abandon.cancelled() => None,
         };
@@ -140,7 +153,7 @@ impl Queue {
         let Settlement { settled, changes } = self.settle(claimed, outcome.clone(), abandon).await?;
         report.settled(outcome.verdict.as_ref(), settled);
         changes.iter().for_each(report_change);
-        Ok(true)
+        Ok(())
     }
 
     /// Takes the most urgent job that is due and that nothing holds. [`Queue::settle`] ends the claim, or its lease does once

@@ -111,6 +111,7 @@ fn reports(row: &InboxRow) -> Vec<Report> {
             secret_index: u32::try_from(row.secret_index).unwrap_or_default(),
         }),
         payload,
+        request_id: row.request_id.clone(),
     };
     match payload::parse(&row.body) {
         Ok(parsed) => few_ignored(parsed)

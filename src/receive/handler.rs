@@ -20,6 +20,7 @@ use super::request::{RequestReader, Unchecked};
 use super::signature::Verifier;
 use super::store::Delivery;
 use crate::event::payload;
+use crate::listen::id_of;
 use crate::listen::problem::Problem;
 
 /// How many headers are kept with a delivery, and how much of each. Enough to see who sent it and by which way.
@@ -104,6 +105,7 @@ impl DeliveryService {
             secret_index: u32::try_from(signed.by.secret_index).unwrap_or(u32::MAX),
             headers: kept(&parts.headers),
             body,
+            request_id: id_of(&parts.extensions).to_owned(),
         };
         self.inbox.keep(delivery, memory).await?;
         Ok(events)
@@ -115,7 +117,7 @@ impl DeliveryService {
 fn kept(headers: &HeaderMap) -> String {
     let is_telling = |name: &str| {
         (name.contains("fastio") && !name.contains("signature"))
-            || matches!(name, "content-type" | "user-agent" | "x-request-id" | "traceparent" | "via")
+            || matches!(name, "content-type" | "user-agent" | "traceparent" | "via")
     };
     let kept: Map<String, Value> = headers
         .iter()

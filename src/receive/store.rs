@@ -16,12 +16,14 @@ pub struct Delivery {
     pub headers: String,
     /// The exact bytes that were signed.
     pub body: Vec<u8>,
+    pub request_id: String,
 }
 
 /// Adds rows in their order.
 pub fn insert(connection: &mut Connection, deliveries: &[Delivery]) -> Result<(), Error> {
-    let rows = deliveries.iter().map(|row| -> [&dyn Param; 6] {
-        [&row.received_at, &row.signed_at, &row.scheme, &row.secret_index, &row.headers, &row.body]
+    let rows = deliveries.iter().map(|row| -> [&dyn Param; 7] {
+        let Delivery { received_at, signed_at, scheme, secret_index, headers, body, request_id } = row;
+        [received_at, signed_at, scheme, secret_index, headers, body, request_id]
     });
     connection.run_each(INSERT, rows).map(drop)
 }
@@ -52,9 +54,11 @@ pub struct InboxRow {
     pub scheme: String,
     pub secret_index: i64,
     pub body: Vec<u8>,
+    /// None for one that an earlier version took in.
+    pub request_id: Option<String>,
 }
 
-from_row!(InboxRow { inbox_id, received_at, signed_at, scheme, secret_index, body });
+from_row!(InboxRow { inbox_id, received_at, signed_at, scheme, secret_index, body, request_id });
 
 /// How much one pass of the drain takes.
 #[derive(Debug, Clone, Copy)]
@@ -107,8 +111,8 @@ pub fn forget_webhooks(connection: &mut Connection, before: i64) -> Result<(), E
 
 statements! {
     INSERT = "
-        INSERT INTO inbox (received_at, signed_at, scheme, secret_index, headers, body)
-        VALUES ($1, $2, $3, $4, $5, $6)";
+        INSERT INTO inbox (received_at, signed_at, scheme, secret_index, headers, body, request_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
     PROBE = "
         INSERT INTO inbox (received_at, scheme, secret_index, headers, body) VALUES (0, 'probe', 0, '{}', $1)
@@ -122,7 +126,7 @@ statements! {
     SIZES = "SELECT inbox_id, length(body) FROM inbox ORDER BY inbox_id LIMIT $1";
 
     OLDEST = "
-        SELECT inbox_id, received_at, signed_at, scheme, secret_index, body
+        SELECT inbox_id, received_at, signed_at, scheme, secret_index, body, request_id
         FROM inbox WHERE inbox_id <= $1 ORDER BY inbox_id LIMIT $2";
 
     DELETE = "DELETE FROM inbox WHERE inbox_id BETWEEN $1 AND $2";

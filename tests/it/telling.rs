@@ -206,6 +206,40 @@ async fn each_result_that_is_written_and_each_run_without_one_is_a_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_id_goes_from_a_webhook_to_what_is_written_back() {
+    let mut server = Server::with(&legal("")).await;
+    server.put("/Contracts/nda.txt", &contract(1)).await;
+    server.rests().await;
+    let events = server.tries(&["events", "--json"]).out;
+    assert_eq!(block_in_place(|| server.program().stop()), 0);
+    let events: Value = serde_json::from_str(&events).unwrap();
+    let is_it = |event: &&Value| event["kind"] == "added" && event["path"] == "/Contracts/nda.txt";
+    let told = events.as_array().unwrap().iter().find(is_it);
+    let id = told.unwrap_or_else(|| panic!("nothing was added: {events}"))["request_id"].as_str().unwrap();
+    let said = server.program().err.rest();
+    for message in ["copy indexed", "result ready"] {
+        let lines = lines(&said);
+        let line = lines.iter().find(|line| line["message"] == message).unwrap();
+        assert_eq!(line["spans"][0]["request.id"], id, "{line}");
+    }
+    let requests = server.openai_requests().await;
+    let names: Vec<&str> = requests.iter().filter_map(|request| header(request, "x-client-request-id")).collect();
+    assert!(requests.len() > 5 && names.len() == requests.len(), "each call has a name");
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "and one of its own");
+    let of_it = |method: &str, path: &str| {
+        let is_it = |request: &&Value| request["method"] == method && request["path"] == path;
+        requests.iter().filter(is_it).all(|request| header(request, "x-client-request-id").unwrap().starts_with(id))
+    };
+    assert!(of_it("POST", "/v1/files") && of_it("POST", "/v1/responses"), "{requests:#?}");
+    server.finish().await;
+}
+
+fn header<'r>(request: &'r Value, name: &str) -> Option<&'r str> {
+    let headers = request["headers"].as_array().unwrap();
+    headers.iter().find(|header| header[0] == name).and_then(|header| header[1].as_str())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_dies_of_its_attempts_is_an_error_with_its_reason() {
     let mut server = Server::with(&format!("{ONE_STORE}\n[queue]\nmax_attempts = 1\n")).await;
     server.fastio_refuses("/current/workspace/*/storage/*/read/**").await;

@@ -20,6 +20,8 @@ pub struct Claimed {
     pub task: String,
     /// This claim's number, from 1, among those that failed.
     pub attempt: u16,
+    /// The request that asked for it last.
+    pub request_id: Option<String>,
     pub(super) needs: Needs,
     lease: Lease,
     in_hand: InHand,
@@ -93,15 +95,16 @@ pub fn claim(
         first = most_urgent(connection, breaker, now, &[])?;
     }
     let Some(first) = first else { return Ok(None) };
-    let row: Option<(String, String, i64, i64)> =
+    let row: Option<(String, String, i64, i64, Option<String>)> =
         connection.first(CLAIM, params![first.id, now, now + millis(lease)])?;
-    let Some((key, task, attempt, token)) = row else { return Ok(None) };
+    let Some((key, task, attempt, token, request_id)) = row else { return Ok(None) };
     let lease = Lease { id: first.id, token };
     Ok(Some(Claimed {
         id: first.id,
         key,
         task,
         attempt: attempt.try_into().unwrap_or(u16::MAX),
+        request_id,
         // In hand before the commit, after which another worker could take it for one whose worker is dead.
         in_hand: breaker.take(lease, &first.needs, now),
         needs: first.needs,
@@ -192,7 +195,7 @@ statements! {
         UPDATE job SET state = 'running', lease = lease + 1, lease_until = $3, claimed = generation,
                        attempt = attempt + 1, updated_at = $2
         WHERE id = $1 AND state = 'waiting'
-        RETURNING key, task, attempt, lease";
+        RETURNING key, task, attempt, lease, request_id";
 
     FIRST_LEASE = "
         SELECT min(lease_until) FROM job

@@ -3,6 +3,7 @@
 use crate::database::{Connection, Error, params, statements};
 use crate::queue::Priority;
 use crate::queue::needs::Needs;
+use crate::request_id;
 
 /// A job to be added.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +27,12 @@ pub enum Enqueued {
 }
 
 /// Adds `job` unless one with its key already waits; one that runs will run again. Takes the caller's transaction, so
-/// the job exists exactly when the rows that caused it do.
+/// the job exists exactly when the rows that caused it do. It is for the request that the caller works for.
 pub fn enqueue(connection: &mut Connection, job: &NewJob<'_>, now: i64) -> Result<Enqueued, Error> {
     let needs = Needs::of(job.needs.iter().copied());
-    let generation: i64 =
-        connection.one(ENQUEUE, params![job.key, job.task, needs.text(), job.priority.rank(), now])?;
+    let (NewJob { key, task, priority, .. }, request_id) = (job, request_id::current());
+    let generation: i64 = connection
+        .one(ENQUEUE, params![key, task, needs.text(), priority.rank(), now, request_id.as_deref()])?;
     Ok(if generation == 1 { Enqueued::Added } else { Enqueued::Coalesced })
 }
 
@@ -38,8 +40,8 @@ statements! {
     /// A dead job starts afresh. One that waits after a failure goes on waiting: the remote may have asked for it. Any other
     /// wait is for something to happen, and this may be it.
     ENQUEUE = "
-        INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at)
-        VALUES ($1, $2, $3, 'waiting', $4, $5, $5, $5)
+        INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at, request_id)
+        VALUES ($1, $2, $3, 'waiting', $4, $5, $5, $5, $6)
         ON CONFLICT (key) DO UPDATE SET
             task       = excluded.task,
             generation = job.generation + 1,
@@ -48,6 +50,7 @@ statements! {
                               THEN excluded.due_at ELSE job.due_at END,
             attempt    = CASE WHEN job.state = 'dead' THEN 0 ELSE job.attempt END,
             state      = CASE WHEN job.state = 'dead' THEN 'waiting' ELSE job.state END,
-            updated_at = excluded.updated_at
+            updated_at = excluded.updated_at,
+            request_id = coalesce(excluded.request_id, job.request_id)
         RETURNING generation";
 }

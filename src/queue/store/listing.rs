@@ -19,9 +19,23 @@ pub struct JobRow {
     pub task: String,
     /// The targets it cannot do without, each between blanks.
     pub needs: String,
+    /// The request that asked for it last.
+    pub request_id: Option<String>,
 }
 
-from_row!(JobRow { job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs });
+from_row!(JobRow {
+    job_id,
+    key,
+    state,
+    attempt,
+    due_at,
+    reason,
+    created_at,
+    updated_at,
+    task,
+    needs,
+    request_id,
+});
 
 impl JobRow {
     /// As those see it who wait for what it does.
@@ -64,13 +78,15 @@ pub fn discard(connection: &mut Connection, id: Option<i64>) -> Result<u64, Erro
 
 statements! {
     LIST = "
-        SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs FROM job
+        SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs, request_id
+        FROM job
         WHERE $1 IS NULL OR state = $1
         ORDER BY CASE state WHEN 'dead' THEN 0 WHEN 'running' THEN 1 ELSE 2 END, due_at, id
         LIMIT $2";
 
     GET = "
-        SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs FROM job WHERE id = $1";
+        SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs, request_id
+        FROM job WHERE id = $1";
 
     /// Each by an index of its own.
     COUNTS = "
