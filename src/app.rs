@@ -22,6 +22,7 @@ use crate::listen;
 use crate::operate::{Observer, Operate};
 use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive};
+use crate::retention::Retention;
 use crate::rule::Rules;
 use crate::run::{self, Runs};
 use crate::sync::{self, Sync};
@@ -266,6 +267,17 @@ impl App {
         parts.spawn(async move {
             keep_running("drain", &until, || drain.clone().run(until.clone())).await;
             "drain"
+        });
+        let retention = Retention {
+            database: database.clone(),
+            clock: clock.clone(),
+            settings: config.retention.clone(),
+            event_keep_ms: config.receive.event_keep_ms(),
+        };
+        let until = stop.clone();
+        parts.spawn(async move {
+            keep_running("retention", &until, || retention.clone().run(until.clone())).await;
+            "retention"
         });
         let (follower, until) = (feed.clone(), stop.clone());
         parts.spawn(async move {

@@ -32,6 +32,7 @@ pub mod queue;
 pub mod receive;
 pub mod request_id;
 pub mod result;
+pub mod retention;
 pub mod rule;
 pub mod run;
 mod setting_error;

@@ -6,6 +6,7 @@
 
 mod backfill;
 mod check;
+mod database;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod events;
@@ -91,6 +92,8 @@ enum Command {
     Sweep(sweep::Arguments),
     /// Restore a lost database from what the vector stores say of themselves
     Rebuild(rebuild::Arguments),
+    /// Give back the space that an old database's file holds and does not use
+    Database(database::Arguments),
     /// List the work that is left, and retry or discard it
     Jobs(jobs::Arguments),
     /// List what was run over the files, show a result, run a rule again, stop a run
@@ -170,6 +173,7 @@ impl Command {
             Command::Backfill(arguments) => backfill::run(arguments, &settings.load()?).await,
             Command::Sweep(arguments) => sweep::run(arguments, &settings.load()?).await,
             Command::Rebuild(arguments) => rebuild::run(arguments, &settings.load()?).await,
+            Command::Database(arguments) => database::run(arguments, &settings.load()?).await,
             Command::Jobs(arguments) => jobs::run(arguments, &settings.load()?).await,
             Command::Runs(arguments) => runs::run(arguments, &settings.load()?).await,
         }

@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::operate::status::About;
 use crate::rule::{RuleError, RuleSettings, Rules};
-use crate::{database, feed, operate, queue, receive, run, setting_error, sync};
+use crate::{database, feed, operate, queue, receive, retention, run, setting_error, sync};
 
 pub use base_url::Way;
 pub use fault::{Fault, PUBLIC_SECRET};
@@ -39,6 +39,7 @@ pub struct Config {
     pub sync: sync::Settings,
     pub feed: feed::Settings,
     pub sweep: feed::SweepSettings,
+    pub retention: retention::Settings,
     pub log: LogSettings,
     pub rules: Vec<RuleSettings>,
     pub secrets: Secrets,
@@ -103,6 +104,7 @@ struct File {
     sync: sync::Settings,
     feed: feed::Settings,
     sweep: feed::SweepSettings,
+    retention: retention::Settings,
     log: LogSettings,
     #[serde(deserialize_with = "rule_tables")]
     rule: Vec<RuleSettings>,
@@ -259,8 +261,20 @@ impl Config {
             let table = text.parse().map_err(|error| told(&error))?;
             overlay::apply(table, overrides)?
         };
-        let File { mut database, fastio, openai, receive, operate, queue, sync, feed, sweep, log, rule } =
-            file;
+        let File {
+            mut database,
+            fastio,
+            openai,
+            receive,
+            operate,
+            queue,
+            sync,
+            feed,
+            sweep,
+            retention,
+            log,
+            rule,
+        } = file;
         let secrets = Secrets::read(&sources.environment)?;
         let folder = path.and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
         database.url = database::relative_to(&database.url, &folder);
@@ -276,6 +290,7 @@ impl Config {
             sync,
             feed,
             sweep,
+            retention,
             log,
             rules,
             secrets,

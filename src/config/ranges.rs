@@ -76,6 +76,8 @@ impl Config {
                 1..=3_650,
                 "an upload may land a day late",
             ),
+            range("retention.gone_days", self.retention.gone_days, 0..=3_650, "0 is for ever"),
+            range("retention.old_runs_days", self.retention.old_runs_days, 0..=3_650, "0 is for ever"),
         ];
         ranges
             .into_iter()

@@ -230,6 +230,29 @@ impl Connection {
         Ok(first)
     }
 
+    /// Pages of the file that nothing uses.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn free_pages(&mut self) -> Result<i64, Error> {
+        Ok(self.0.query_row("PRAGMA freelist_count", [], |row| row.get(0))?)
+    }
+
+    /// Gives at most `most` pages that nothing uses back to the disk, and says how many.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn give_back(&mut self, most: u32) -> Result<i64, Error> {
+        let free = self.free_pages()?;
+        // A row for each page.
+        let mut give_back = self.0.prepare(&format!("PRAGMA incremental_vacuum({most})"))?;
+        let mut given = give_back.raw_query();
+        while given.next()?.is_some() {}
+        drop(given);
+        drop(give_back);
+        Ok(free - self.free_pages()?)
+    }
+
     /// The only row of the answer.
     ///
     /// # Errors

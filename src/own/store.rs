@@ -126,6 +126,26 @@ pub fn written(
     connection.run(WRITTEN, params![owner, node.canonical(), version, now]).map(drop)
 }
 
+/// Writes down that the file at `node`, if it is one that we wrote, is gone from Fastio.
+pub fn lose(connection: &mut Connection, profile: &Profile, node: &NodeId, now: i64) -> Result<(), Error> {
+    connection.run(LOSE, params![profile.to_string(), node.canonical(), now]).map(drop)
+}
+
+/// Writes down that the file at `node` is there after all.
+pub fn find_again(connection: &mut Connection, profile: &Profile, node: &NodeId) -> Result<(), Error> {
+    connection.run(FIND_AGAIN, params![profile.to_string(), node.canonical()]).map(drop)
+}
+
+/// The files that runs over these files wrote and that are not known to be gone: profile and node.
+pub fn beside(connection: &mut Connection, source_ids: &str) -> Result<Vec<(String, String)>, Error> {
+    connection.all(BESIDE, params![source_ids])
+}
+
+/// Forgets at most `most` files of ours that are gone since before `before`.
+pub fn prune(connection: &mut Connection, before: i64, most: u32) -> Result<u64, Error> {
+    connection.run(PRUNE, params![before, most])
+}
+
 statements! {
     NAME = "SELECT name FROM own_file WHERE profile = $1 AND node = $2";
 
@@ -154,5 +174,23 @@ statements! {
     UPLOADED = "UPDATE own_file SET upload = $2 WHERE owner = $1";
 
     WRITTEN = "
-        UPDATE own_file SET state = 'written', upload = NULL, node = $2, version = $3, since = $4 WHERE owner = $1";
+        UPDATE own_file SET state = 'written', upload = NULL, node = $2, version = $3, since = $4, gone_since = NULL
+        WHERE owner = $1";
+
+    LOSE = "UPDATE own_file SET gone_since = coalesce(gone_since, $3) WHERE profile = $1 AND node = $2";
+
+    FIND_AGAIN = "
+        UPDATE own_file SET gone_since = NULL WHERE profile = $1 AND node = $2 AND gone_since IS NOT NULL";
+
+    BESIDE = "
+        SELECT DISTINCT own_file.profile, own_file.node
+        FROM (SELECT DISTINCT 'run:' || rule || ':' || source_id AS owner FROM run
+              WHERE source_id IN (SELECT value FROM json_each($1))) AS wrote
+        JOIN own_file ON own_file.owner = wrote.owner
+                      OR own_file.owner BETWEEN wrote.owner || ':' AND wrote.owner || ';'
+        WHERE own_file.node IS NOT NULL AND own_file.gone_since IS NULL";
+
+    PRUNE = "
+        DELETE FROM own_file WHERE owner IN (
+            SELECT owner FROM own_file WHERE gone_since < $1 AND state = 'written' ORDER BY gone_since LIMIT $2)";
 }

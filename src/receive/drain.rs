@@ -39,10 +39,6 @@ const TROUBLE: Duration = Duration::from_secs(1);
 /// How many seconds of counts a crash may forget.
 const FLUSH: Duration = Duration::from_secs(3);
 
-/// Old events are forgotten in small bites, so that they never hold the writer for long.
-const PRUNE: Duration = Duration::from_secs(60);
-const PRUNE_ROWS: u32 = 1_000;
-
 /// How long the last flush of the counts may hold up a stop.
 const LAST_FLUSH: Duration = Duration::from_secs(2);
 
@@ -161,16 +157,15 @@ pub struct Drain {
     pub(super) workers: Arc<Notify>,
     /// To be notified when something new was told.
     pub(super) heard: Arc<Notify>,
-    pub(super) event_keep_ms: i64,
 }
 
 impl Drain {
     /// Drains until `stop`. What is left then is on disk, and the next start goes on with it.
     pub async fn run(self, stop: CancellationToken) {
         let gate = Gate::default();
-        let (mut flushed, mut pruned) = (Instant::now(), None);
+        let mut flushed = Instant::now();
         while !stop.is_cancelled() {
-            let wait = match self.pass(&mut flushed, &mut pruned).await {
+            let wait = match self.pass(&mut flushed).await {
                 Ok(rows) if rows > 0 => continue,
                 Ok(_) => self.idle(),
                 Err(error) => {
@@ -195,7 +190,7 @@ impl Drain {
         if self.counters.is_empty() { IDLE } else { FLUSH }
     }
 
-    async fn pass(&self, flushed: &mut Instant, pruned: &mut Option<Instant>) -> Result<usize, Error> {
+    async fn pass(&self, flushed: &mut Instant) -> Result<usize, Error> {
         let drained = drain_once(&self.database, self.clock.now()).await?;
         self.level.drained(drained.removed);
         self.counters.add(Count::New, drained.new as u64);
@@ -209,10 +204,6 @@ impl Drain {
         if flushed.elapsed() >= FLUSH {
             *flushed = Instant::now();
             self.flush().await?;
-        }
-        if pruned.is_none_or(|at| at.elapsed() >= PRUNE) {
-            let full = self.prune().await? == u64::from(PRUNE_ROWS);
-            *pruned = (!full).then(Instant::now);
         }
         Ok(drained.rows)
     }
@@ -228,10 +219,5 @@ impl Drain {
             self.counters.put_back(taken);
         }
         result
-    }
-
-    async fn prune(&self) -> Result<u64, Error> {
-        let before = self.clock.now() - self.event_keep_ms;
-        self.database.write(move |tx| event::store::prune(tx, before, PRUNE_ROWS)).await
     }
 }

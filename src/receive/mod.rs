@@ -102,7 +102,6 @@ pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) ->
         wake,
         workers,
         heard,
-        event_keep_ms: settings.event_keep_ms(),
     };
     let requests = RequestReader {
         counters,

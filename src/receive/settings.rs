@@ -152,7 +152,7 @@ impl Settings {
     }
 
     /// How old an event is when it may be forgotten, in milliseconds.
-    pub(super) fn event_keep_ms(&self) -> i64 {
+    pub fn event_keep_ms(&self) -> i64 {
         i64::from(self.event_keep_days) * 24 * 60 * 60 * 1000
     }
 }

@@ -32,7 +32,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::database::{self, Database};
+use crate::database::{self, Connection, Database};
 use crate::fastio::{Absence, FileKey, NodeId, Profile};
 use crate::job::Task;
 use crate::own::{self, Whose};
@@ -178,7 +178,10 @@ impl Sync {
             Look::Present(present) => {
                 let matched = match self.whose(key, &present).await? {
                     Whose::Theirs => self.rules.covering(&key.profile, &present.path),
-                    Whose::Ours => Vec::new(),
+                    Whose::Ours => {
+                        self.is_there(key).await.map_err(|error| database_verdict(&error))?;
+                        Vec::new()
+                    }
                     Whose::Unsettled => return Ok(unsettled()),
                 };
                 (Some(present), matched)
@@ -345,9 +348,19 @@ impl Sync {
         self.database.write(move |tx| store::miss(tx, &key, now)).await
     }
 
+    /// A file of ours that was gone may be restored from the trash.
+    async fn is_there(&self, key: &FileKey) -> Result<(), database::Error> {
+        let key = key.clone();
+        self.database.write(move |tx| own::store::find_again(tx, &key.profile, &key.node)).await
+    }
+
     async fn bury(&self, key: &FileKey, reason: &'static str) -> Result<(), database::Error> {
         let (key, now) = (key.clone(), self.clock.now());
-        self.database.write(move |tx| store::bury(tx, &key, reason, now)).await
+        let bury = move |tx: &mut Connection| {
+            own::store::lose(tx, &key.profile, &key.node, now)?;
+            store::bury(tx, &key, reason, now)
+        };
+        self.database.write(bury).await
     }
 
     async fn see(

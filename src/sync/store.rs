@@ -73,6 +73,11 @@ pub fn bury(connection: &mut Connection, key: &FileKey, reason: &str, now: i64) 
     Ok(())
 }
 
+/// Forgets these files. Should one be told of again, it is looked at as one that is new.
+pub fn forget(connection: &mut Connection, source_ids: &str) -> Result<u64, Error> {
+    connection.run(FORGET, params![source_ids])
+}
+
 /// One text for one content, by the best evidence there is.
 pub fn fingerprint(source: &Source) -> String {
     match (&source.hash, &source.version) {
@@ -423,6 +428,7 @@ statements! {
             refused = CASE WHEN excluded.state = 'skipped' THEN file.refused ELSE NULL END";
     MISS = "UPDATE file SET missing_since = $2 WHERE source_id = $1";
     BURY = "UPDATE file SET state = 'gone', reason = $2, refused = NULL, seen_at = $3 WHERE source_id = $1";
+    FORGET = "DELETE FROM file WHERE source_id IN (SELECT value FROM json_each($1))";
     FILES_UNDER = "
         SELECT node FROM file
         WHERE profile = $1 AND state <> 'gone'

@@ -22,6 +22,7 @@ mod queue;
 mod quirks;
 mod receive;
 mod receive_kill;
+mod retention;
 mod run;
 mod run_again;
 mod run_clients;

@@ -223,12 +223,16 @@ async fn one_id_goes_from_a_webhook_to_what_is_written_back() {
         assert_eq!(line["spans"][0]["request.id"], id, "{line}");
     }
     let requests = server.openai_requests().await;
-    let names: Vec<&str> = requests.iter().filter_map(|request| header(request, "x-client-request-id")).collect();
+    let names: Vec<&str> =
+        requests.iter().filter_map(|request| header(request, "x-client-request-id")).collect();
     assert!(requests.len() > 5 && names.len() == requests.len(), "each call has a name");
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "and one of its own");
     let of_it = |method: &str, path: &str| {
         let is_it = |request: &&Value| request["method"] == method && request["path"] == path;
-        requests.iter().filter(is_it).all(|request| header(request, "x-client-request-id").unwrap().starts_with(id))
+        requests
+            .iter()
+            .filter(is_it)
+            .all(|request| header(request, "x-client-request-id").unwrap().starts_with(id))
     };
     assert!(of_it("POST", "/v1/files") && of_it("POST", "/v1/responses"), "{requests:#?}");
     server.finish().await;

@@ -50,7 +50,7 @@ pub fn those(connection: &mut Connection, ids: &[RunId]) -> Result<Vec<Run>, Err
     connection.all(THOSE, params![json(ids)])
 }
 
-fn json<T: serde::Serialize>(list: &[T]) -> String {
+pub(super) fn json<T: serde::Serialize>(list: &[T]) -> String {
     serde_json::to_string(list).expect("a list of texts or numbers is JSON")
 }
 

@@ -3,6 +3,7 @@
 mod brief;
 mod change;
 pub mod made;
+pub mod old;
 mod view;
 
 use secrecy::SecretString;

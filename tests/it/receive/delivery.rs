@@ -6,7 +6,7 @@ use docket::clock::Clock;
 use docket::database::Database;
 use docket::receive::drain::drain_once;
 use docket::receive::signature::{Scheme, sign};
-use docket::receive::{self, Parts, Settings};
+use docket::receive::{self, Parts};
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::sync::Notify;
@@ -147,24 +147,6 @@ async fn a_burst_shares_commits_and_every_acknowledged_delivery_is_kept() {
     world.drain().await;
     assert_eq!(world.number("SELECT count(*) FROM event").await, i64::try_from(deliveries).unwrap());
     assert_eq!(world.jobs().await, 5);
-}
-
-#[tokio::test]
-async fn events_are_forgotten_after_their_days() {
-    let mut world = World::with(Settings { event_keep_days: 1, ..settings() }).await;
-    assert_eq!(world.send(&event("evt_old", "2a")).await, 202);
-    world.drain().await;
-    world.clock.shift(25 * 60 * 60 * 1000);
-    assert_eq!(world.send(&event("evt_new", "2a")).await, 202);
-    let woken = world.workers.clone();
-    let woken = woken.notified();
-    let drain = world.drain.take().unwrap();
-    world.tasks.spawn(drain.run(world.stop.clone()));
-    woken.await;
-    world.stop.cancel();
-    while world.tasks.join_next().await.is_some() {}
-    let ids: Vec<String> = world.events().await.into_iter().map(|row| row.event_id).collect();
-    assert_eq!(ids, ["evt_new"]);
 }
 
 #[tokio::test]

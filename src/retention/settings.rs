@@ -1,0 +1,37 @@
+//! How long what only grows is kept, and why so long.
+
+use serde::Deserialize;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// `[retention]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How long a file that is gone from Fastio is remembered, with the runs over it and their results. It is for people who
+    /// ask what became of it, a quarter of a year later at most; Fastio's trash is emptied sooner. 0 for ever.
+    pub gone_days: u32,
+    /// How long a run is kept whose place a newer one took: long enough to compare with last year's. The newest run of each
+    /// rule over a file that is there, the newest result, and one over the file's present content are always kept. 0 for ever.
+    pub old_runs_days: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { gone_days: 90, old_runs_days: 400 }
+    }
+}
+
+impl Settings {
+    pub(super) fn gone_ms(&self) -> Option<i64> {
+        days(self.gone_days)
+    }
+
+    pub(super) fn old_runs_ms(&self) -> Option<i64> {
+        days(self.old_runs_days)
+    }
+}
+
+fn days(days: u32) -> Option<i64> {
+    (days > 0).then(|| i64::from(days) * DAY_MS)
+}
