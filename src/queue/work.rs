@@ -126,7 +126,9 @@ impl Queue {
     ) -> Result<bool, Error> {
         let Some(claimed) = self.claim().await? else { return Ok(false) };
         let request = claimed.request_id.clone();
-        request_id::scope(request.as_deref(), self.work_on(handler, claimed, abandon)).await?;
+        // In a box of its own: without, each of what is around it takes as much of a thread's stack once more.
+        let work = Box::pin(self.work_on(handler, claimed, abandon));
+        request_id::scope(request.as_deref(), work).await?;
         Ok(true)
     }
 
