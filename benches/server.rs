@@ -61,7 +61,8 @@ impl Place {
     pub fn serve(&self) -> anyhow::Result<Process> {
         let log = File::options().create(true).append(true).open(self.path().join("server.log"))?;
         let began = Instant::now();
-        let mut process = Process::start(self.command(&["serve", "--start-anew"]).stdout(Stdio::null()).stderr(log))?;
+        let mut process =
+            Process::start(self.command(&["serve", "--start-anew"]).stdout(Stdio::null()).stderr(log))?;
         loop {
             // Refused until it listens, 503 until it would keep what it is sent.
             if matches!(http::request(self.address, "GET", "/readyz", ""), Ok((200, _))) {
