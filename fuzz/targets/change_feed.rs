@@ -3,8 +3,8 @@
 
 use std::cell::OnceCell;
 
-use docket::fastio::{Category, Changes, Client, EventSearch, Profile};
 use docket::event::payload::read_row;
+use docket::fastio::{Category, Changes, Client, EventSearch, Profile};
 use ground::{Echo, KEY, is_fit_to_print};
 use libfuzzer_sys::fuzz_target;
 
@@ -30,7 +30,10 @@ fuzz_target!(|data: &[u8]| {
                     })
                 }
                 _ => client
-                    .search_events(&EventSearch { profile: &profile, category: Category::Workspace, since: 0 }, None)
+                    .search_events(
+                        &EventSearch { profile: &profile, category: Category::Workspace, since: 0 },
+                        None,
+                    )
                     .await
                     .map(|found| found.events),
             }
