@@ -7,7 +7,7 @@ use rusqlite::types::FromSql;
 
 use super::error::Error;
 
-/// Statements that a connection keeps compiled. There are fewer than twice this many in the program.
+/// Statements that a connection keeps compiled: more than there are.
 const COMPILED: usize = 256;
 
 /// The text of one statement. Only [`statements!`](crate::database::statements) makes one, so a test prepares each.

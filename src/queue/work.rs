@@ -164,7 +164,7 @@ impl Queue {
     /// # Errors
     /// The database's.
     pub async fn claim(&self) -> Result<Option<Claimed>, Error> {
-        // Most looks find nothing; those must not take the writer from the inbox.
+        // Most looks find nothing; those must not take the writer from the drain.
         if self.next_due().await?.is_none_or(|due| due > self.clock.now()) {
             return Ok(None);
         }

@@ -19,10 +19,10 @@ use super::store::{self, Delivery};
 use crate::database::{Connection, Database, Displaced, Error};
 use crate::listen::gate::Gate;
 
-/// Deliveries that may wait for the writer. At the rate measured here that is a quarter of a second's worth.
+/// Deliveries that may wait for the writer. At the rate measured here that is half a second's worth.
 const QUEUE: usize = 8_192;
 
-/// Rows and bytes of one transaction. More rows gain no rate and only hold the writer longer from the workers.
+/// Rows and bytes of one transaction. More rows gain no rate, and the first of them waits longer for its answer.
 const BATCH_ROWS: usize = 1_024;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 

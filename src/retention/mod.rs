@@ -1,7 +1,7 @@
 //! What only grows gets an end: events, files that are gone with the runs over them, runs that newer ones took the place of,
 //! and the records of our own files that are gone. Then the space goes back to the disk.
 //!
-//! All of it happens in small bites, each a transaction of a few milliseconds, so that no delivery waits for it. What is
+//! All of it happens in small bites, each a transaction of a few milliseconds, so that no work waits for it. What is
 //! found is looked for by readers, and looked at once more in the transaction that removes it. It owns no table: each module
 //! says of its own rows which may go.
 

@@ -14,7 +14,7 @@ use crate::job::verdict::database_verdict;
 use crate::job::{self, Task};
 use crate::queue::{Priority, Verdict};
 
-/// Jobs added in one transaction, so that the inbox gets its turn in between.
+/// Jobs added in one transaction, so that the drain and the workers get their turn in between.
 const AT_ONCE: usize = 500;
 
 impl Sync {

@@ -36,8 +36,8 @@ pub use count::count;
 use fields::Fields;
 use names::Meaning;
 
-/// Events in one delivery: as many as the drain turns into rows in one transaction, so that no single body holds the writer
-/// for longer than many small ones do. No page documents batches at all; the fixed cost of a request is spread over far
+/// Events in one delivery: as many as the drain turns into rows in one transaction, so that no single body holds the
+/// database's writer for longer than many small ones do. No page documents batches at all; the fixed cost of a request is spread over far
 /// fewer than this.
 pub const MAX_EVENTS: usize = 1_000;
 

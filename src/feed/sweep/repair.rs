@@ -13,7 +13,7 @@ use crate::queue;
 use crate::sync::copy::CopyId;
 use crate::sync::survey::{self, Adopted};
 
-/// Jobs added in one transaction, so that the inbox gets its turn in between.
+/// Jobs added in one transaction, so that the drain and the workers get their turn in between.
 const AT_ONCE: usize = 500;
 
 /// A difference and what to do about it.
