@@ -1,6 +1,5 @@
 //! What a Docket that has nothing to do costs: its memory, its start, its size on disk.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use serde_json::json;
 use crate::load::Latencies;
 use crate::machine::Machine;
 use crate::report::Report;
-use crate::server::{Base, Place};
+use crate::server::{BaseOptions, Place};
 use crate::stands::Stands;
 
 const RSS_MB: f64 = 20.0;
@@ -35,16 +34,12 @@ pub struct Options {
     /// Starts of each kind
     #[arg(long, value_name = "N", default_value_t = 20)]
     starts: usize,
-    /// The docket to measure; by default the one that was built with this, which is larger than the production binary
-    #[arg(long, value_name = "PATH")]
-    binary: Option<PathBuf>,
-    /// Where the databases are made
-    #[arg(long, value_name = "PATH")]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    base: BaseOptions,
 }
 
 pub fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let base = Base::new(options.binary.as_deref(), options.folder.as_deref())?;
+    let base = options.base.open()?;
     let mut report = Report::begin("footprint", Machine::now(&base.folder), options.json);
     let stands = Stands::start(&base, &[])?;
     let starts = if options.short { 3 } else { options.starts };

@@ -1,7 +1,6 @@
 //! How long a change takes from its webhook until the vector store says `completed`: with nothing else to do, and beside an
 //! inbox that is full.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,7 +12,7 @@ use crate::database;
 use crate::load::{Deliveries, Latencies, Lone};
 use crate::machine::Machine;
 use crate::report::Report;
-use crate::server::{Base, COVERED, Place};
+use crate::server::{Base, BaseOptions, COVERED, Place};
 use crate::stands::Stands;
 
 const P50_MS: f64 = 6.0;
@@ -50,17 +49,13 @@ pub struct Options {
     /// Deliveries that wait in the full inbox: a little below what the settings allow
     #[arg(long, value_name = "N", default_value_t = 490_000)]
     inbox: usize,
-    /// The docket to measure; by default the one that was built with this
-    #[arg(long, value_name = "PATH")]
-    binary: Option<PathBuf>,
-    /// Where the databases are made
-    #[arg(long, value_name = "PATH")]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    base: BaseOptions,
 }
 
 pub fn run(options: Options) -> anyhow::Result<ExitCode> {
     let (changes, inbox) = if options.short { (40, 2_000) } else { (options.changes, options.inbox) };
-    let base = Base::new(options.binary.as_deref(), options.folder.as_deref())?;
+    let base = options.base.open()?;
     let mut report = Report::begin("latency", Machine::now(&base.folder), options.json);
     report.say("what                             changes  p50 ms  p95 ms  p99 ms  longest");
     for (what, waiting) in [("an empty inbox", 0), ("a full inbox", inbox)] {

@@ -1,6 +1,5 @@
 //! `docket serve` under measurement, in a folder of its own.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -9,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use clap::Args;
 use tempfile::TempDir;
 
 use crate::database::DATABASE;
@@ -105,6 +105,17 @@ impl Place {
     }
 }
 
+/// Which docket is measured, and where.
+#[derive(Debug, Args)]
+pub struct BaseOptions {
+    /// The docket to measure; by default the one that was built with this
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// Where the databases are made; their disk is part of what is measured
+    #[arg(long, value_name = "PATH")]
+    folder: Option<PathBuf>,
+}
+
 /// What every server of a run has in common.
 pub struct Base {
     /// Where the folders of databases are made: on the disk that is measured.
@@ -112,13 +123,13 @@ pub struct Base {
     pub binary: PathBuf,
 }
 
-impl Base {
-    /// The binary that `given` names or that cargo built with this, and `folder` or a place under target/.
-    pub fn new(given: Option<&Path>, folder: Option<&Path>) -> anyhow::Result<Base> {
-        let binary = given.map_or_else(|| OsString::from(env!("CARGO_BIN_EXE_docket")), |given| given.into());
-        let folder = folder.unwrap_or(Path::new(env!("CARGO_TARGET_TMPDIR"))).to_owned();
-        std::fs::create_dir_all(&folder)?;
-        Ok(Base { folder: folder.canonicalize()?, binary: Path::new(&binary).canonicalize()? })
+impl BaseOptions {
+    /// The binary that is named or that cargo built with this, and the folder or a place under target/.
+    pub fn open(&self) -> anyhow::Result<Base> {
+        let binary = self.binary.as_deref().unwrap_or(Path::new(env!("CARGO_BIN_EXE_docket")));
+        let folder = self.folder.as_deref().unwrap_or(Path::new(env!("CARGO_TARGET_TMPDIR")));
+        std::fs::create_dir_all(folder)?;
+        Ok(Base { folder: folder.canonicalize()?, binary: binary.canonicalize()? })
     }
 }
 

@@ -10,7 +10,6 @@ mod peers;
 mod postgres;
 mod sustained;
 
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use crate::load::{Deliveries, Latencies, Load, Outcome, Pace};
 use crate::machine::Machine;
 use crate::process::{Process, Usage};
 use crate::report::Report;
-use crate::server::{Base, COVERED, UNCOVERED, listening};
+use crate::server::{Base, BaseOptions, COVERED, UNCOVERED, listening};
 use crate::stands::Stands;
 
 /// Measures acknowledgements: how many a second, how long each takes, and whether each is still there after a kill.
@@ -64,12 +63,8 @@ pub struct Options {
     /// Beside each burst one on what a person would write or pick instead, each made durable
     #[arg(long)]
     peers: bool,
-    /// The docket to measure; by default the one that was built with this
-    #[arg(long, value_name = "PATH")]
-    binary: Option<PathBuf>,
-    /// Where the databases are made; their disk is part of what is measured
-    #[arg(long, value_name = "PATH")]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    base: BaseOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -115,7 +110,7 @@ struct Ack {
 
 pub fn run(options: Options) -> anyhow::Result<ExitCode> {
     let options = options.shortened();
-    let base = Base::new(options.binary.as_deref(), options.folder.as_deref())?;
+    let base = options.base.open()?;
     let report = Report::begin("ack", Machine::now(&base.folder), options.json);
     let stands = Stands::start(&base, &["--index-delay", "200ms"])?;
     stands.take(options.answer)?;

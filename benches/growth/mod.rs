@@ -6,7 +6,6 @@ mod ask;
 mod fill;
 mod jobs;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -16,7 +15,7 @@ use serde_json::json;
 use crate::load::Latencies;
 use crate::machine::Machine;
 use crate::report::Report;
-use crate::server::{Base, Place};
+use crate::server::{Base, BaseOptions, Place};
 use crate::stands::Stands;
 use fill::Size;
 
@@ -48,12 +47,8 @@ pub struct Options {
     /// Events in it
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     events: u32,
-    /// The docket to measure; by default the one that was built with this
-    #[arg(long, value_name = "PATH")]
-    binary: Option<PathBuf>,
-    /// Where the databases are made
-    #[arg(long, value_name = "PATH")]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    base: BaseOptions,
 }
 
 /// What the same thing took in both databases.
@@ -81,7 +76,7 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
         false => Size { files: options.files, events: options.events },
     };
     let small = Size { files: large.files / 1000, events: large.events / 1000 }.at_least_a_page();
-    let base = Base::new(options.binary.as_deref(), options.folder.as_deref())?;
+    let base = options.base.open()?;
     let mut report = Report::begin("growth", Machine::now(&base.folder), options.json);
     let stands = Stands::start(&base, &[])?;
     let (small, large) =
