@@ -1,12 +1,12 @@
 //! Work that only computes, kept from the threads that answer requests: what a document or an answer makes take long
 //! holds up other such work, and nothing else.
 
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+
+use crate::contain::blocking;
 
 /// Threads for computing: half of the cores, and one at least, so that acknowledgements always find a core that is not
 /// taken. With a single core the system shares it out, and half of it is more than they need.
@@ -27,18 +27,12 @@ impl Compute {
     /// may go away.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let room = self.room.clone().acquire_owned().await.expect("it is never closed");
-        let done = spawn_blocking(move || {
+        blocking(move || {
             let done = work();
             drop(room);
             done
-        });
-        match done.await.map_err(tokio::task::JoinError::try_into_panic) {
-            Ok(done) => done,
-            // A panic is its job's, as if it had been made there.
-            Err(Ok(panic)) => resume_unwind(panic),
-            // The runtime ends, and with it the task that waits here.
-            Err(Err(_)) => std::future::pending().await,
-        }
+        })
+        .await
     }
 
     /// Takes all the room there is, so that a test sees what goes on without it.

@@ -5,13 +5,14 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
+use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook};
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 /// How long a part that panicked is left alone, doubled each time: a part that panics at once every time costs a line a
@@ -82,6 +83,16 @@ pub async fn catch<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
         Err(panicked) => Poll::Ready(Err(panicked)),
     })
     .await
+}
+
+/// Runs `work` beside the runtime's threads. A panic in it is its caller's, as if `work` had run there.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // The runtime ends, and with it the task that waits here.
+        Err(Err(_)) => pending().await,
+    }
 }
 
 /// Runs a part of the server until it ends by itself, and begins it anew when it panics. It never gives up: a part that

@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 
 use rusqlite::types::FromSql;
+use serde::Serialize;
 
 use super::error::Error;
 
@@ -61,6 +62,11 @@ macro_rules! params {
     ($($value:expr),* $(,)?) => { &[$(&$value as &dyn $crate::database::Param),*][..] };
 }
 pub use params;
+
+/// A list as one parameter, for `IN (SELECT value FROM json_each($1))`: the text of a statement does not depend on its length.
+pub fn json_list<T: Serialize>(values: &[T]) -> String {
+    serde_json::to_string(values).expect("texts and numbers are JSON")
+}
 
 /// A value that a column can hold.
 pub trait Column: FromSql {}
@@ -297,8 +303,7 @@ pub fn steps(connection: &mut Connection, sql: Sql, params: &[&dyn Param]) -> i3
 /// Prepares each of `statements` in a new database that has the inbox's table too, and says which cannot be.
 #[cfg(test)]
 pub fn prepare(statements: &[(&str, Sql)]) {
-    let mut connection = rusqlite::Connection::open_in_memory().unwrap();
-    super::migrate::MAIN.apply(&mut connection).unwrap();
+    let Connection(connection) = in_memory();
     connection.execute_batch(include_str!("../../migrations/sqlite-inbox/0001_inbox.sql")).unwrap();
     for (name, sql) in statements {
         let prepared = connection.prepare(sql.0).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -22,7 +22,7 @@ const TURN: Duration = Duration::from_secs(10);
 /// Work that may wait in a lane: more than all requests, workers and parts of a server can ask for at once.
 const LONGEST: usize = 10_000;
 
-/// What one commit may carry: for as long as this the first of them waits for the others.
+/// How much work shares a commit, and how long the first of it may wait for the rest.
 const SHARED: usize = 64;
 const SHARED_FOR: Duration = Duration::from_millis(3);
 
@@ -59,12 +59,11 @@ impl Lane {
         name: &str,
         access: Access,
         threads: usize,
-        first: Option<Connection>,
+        mut first: Option<Connection>,
         open: impl Fn() -> Result<Connection, Error> + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let queue =
             Arc::new(Queue { waiting: Mutex::default(), arrived: Condvar::new(), open: Box::new(open) });
-        let mut first = first;
         let threads = (0..threads).map(|_| {
             let (queue, mut connection) = (queue.clone(), first.take());
             thread::Builder::new().name(name.to_owned()).spawn(move || {

@@ -13,59 +13,33 @@ mod lane;
 mod location;
 mod lock;
 mod migrate;
+mod open;
 mod open_error;
 mod place;
 mod whole;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rusqlite::OpenFlags;
-
-pub use connection::{Column, Connection, FromRow, Param, Row, Sql, from_row, params, statements};
+pub use connection::{Column, Connection, FromRow, Param, Row, Sql, from_row, json_list, params, statements};
 #[cfg(test)]
 pub use connection::{in_memory, prepare, steps};
 pub use error::Error;
 use lane::{Access, Lane};
 pub use location::{beside, path, relative_to};
 pub use lock::ServerLock;
-use migrate::{INBOX, MAIN, Migrations, Schema};
+use migrate::{INBOX, MAIN, Schema};
+pub use open::INBOX_SUFFIX;
+use open::{as_of_this_version, compact, connect, inbox_path, open_file, open_whole};
 pub use open_error::OpenError;
 pub use place::Displaced;
 use place::Place;
 
+use crate::contain::blocking;
 use crate::request_id;
-
-/// Earlier versions can corrupt a WAL that several connections write and checkpoint (fixed in SQLite 3.51.3).
-const OLDEST_SQLITE: i32 = 3_051_003;
-
-/// How long a statement waits for a lock that another *process* holds, such as `docket jobs retry` beside a server.
-/// Longer than any transaction here takes, shorter than the webhook sender's patience.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What the name of the inbox's file ends in, behind the database's.
-pub const INBOX_SUFFIX: &str = "-inbox";
 
 /// Readers are commands, health checks and look-ups beside the work; they never hold a connection for long.
 const READERS: usize = 4;
-
-/// What each connection is set to. FULL syncs the WAL at each commit; NORMAL would lose acknowledged deliveries with the
-/// power. Pages that may gather in the WAL before a commit pays for a checkpoint: 32 MB (measured: the default of 1,000 costs
-/// a fifth of the inbox's rate, more than 8,000 only lengthens the longest commit). The cache is in KiB (SQLite takes a
-/// negative number as a size). A lock's token is a secret only while the lock is held: FAST overwrites what a row gives up
-/// where the page is written anyway, so no copy or backup of the file holds old ones, and it costs no more writes.
-const PRAGMAS: &str = "
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    PRAGMA foreign_keys = ON;
-    PRAGMA wal_autocheckpoint = 8000;
-    PRAGMA cache_size = -16384;
-    PRAGMA secure_delete = FAST;";
-
-/// What makes a file one that can give pages back: before anything else stands in it, or when it is written anew. Measured: it
-/// costs a delivery 0.2 µs.
-const SHRINKS: &str = "PRAGMA auto_vacuum = INCREMENTAL;";
 
 /// The database of one Docket. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -258,23 +232,6 @@ impl Store {
     }
 }
 
-/// Writes one file anew, and answers its bytes before and after.
-fn compact(path: &Path) -> Result<(u64, u64), OpenError> {
-    let connection = connect(path)?;
-    let bytes = || {
-        let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
-        connection.query_row(size, [], |row| row.get(0))
-    };
-    let written = || {
-        let before = bytes()?;
-        connection.execute_batch(SHRINKS)?;
-        connection.execute_batch("VACUUM")?;
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok((before, bytes()?))
-    };
-    written().map_err(|error: rusqlite::Error| whole::explained(error.into(), path))
-}
-
 /// A lane of so many threads to the file at `path`.
 fn lane(path: &Path, access: Access, threads: usize, first: Option<Connection>) -> Result<Lane, OpenError> {
     let real = location::found(path)?;
@@ -282,41 +239,6 @@ fn lane(path: &Path, access: Access, threads: usize, first: Option<Connection>) 
     let name = if access == Access::Write { "db-write" } else { "db-read" };
     let failed = |source| OpenError::Place { path: path.to_owned(), source };
     Lane::new(name, access, threads, first, open).map_err(failed)
-}
-
-/// Where the inbox of the database at `path` is: beside the file itself, not beside a link to it.
-fn inbox_path(path: &Path) -> Result<PathBuf, OpenError> {
-    Ok(location::beside(&location::found(path)?, INBOX_SUFFIX))
-}
-
-/// Opens the file at `path` for a server: makes it when it is missing, and looks whether it is whole and not of a newer version.
-fn open_whole(path: &Path, migrations: &Migrations) -> Result<rusqlite::Connection, OpenError> {
-    let is_due = whole::is_due(&location::found_or_made(path)?);
-    let mut connection = connect(path)?;
-    if is_due {
-        whole::check(&mut connection, path)?;
-    }
-    match migrations.schema(&connection).map_err(|error| whole::explained(error, path))? {
-        Schema { unknown: 0, .. } => Ok(connection),
-        _ => Err(OpenError::NewSchema(path.to_owned())),
-    }
-}
-
-/// A server of another version may be using the file, and only a server changes the schema.
-fn as_of_this_version(
-    connection: &rusqlite::Connection,
-    migrations: &Migrations,
-    path: &Path,
-) -> Result<(), OpenError> {
-    match migrations.schema(connection).map_err(|error| whole::explained(error, path))? {
-        Schema { missing: 0, unknown: 0 } => Ok(()),
-        // A start that came to nothing leaves an empty file.
-        Schema { missing, unknown: 0 } if missing == migrations.count() => {
-            Err(OpenError::Missing(path.to_owned()))
-        }
-        Schema { missing: 0, .. } => Err(OpenError::NewSchema(path.to_owned())),
-        _ => Err(OpenError::OldSchema(path.to_owned())),
-    }
 }
 
 /// What [`Database::inspect`] saw.
@@ -328,41 +250,6 @@ pub struct Inspection {
     pub missing: usize,
     /// Migrations of a newer version of this program.
     pub unknown: usize,
-}
-
-/// Opens the file at `path`, or that a link there leads to, for writing.
-fn connect(path: &Path) -> Result<rusqlite::Connection, OpenError> {
-    if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(OpenError::OldSqlite(rusqlite::version().to_owned()));
-    }
-    let real = location::found(path)?;
-    open_file(&real, Access::Write).map_err(|error| whole::explained(error.into(), path))
-}
-
-fn open_file(real: &Path, access: Access) -> rusqlite::Result<rusqlite::Connection> {
-    let mode = match access {
-        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
-        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
-    };
-    // Each connection is one thread's.
-    let connection = rusqlite::Connection::open_with_flags(real, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
-    if pages == 0 && access == Access::Write {
-        connection.execute_batch(SHRINKS)?;
-    }
-    connection.execute_batch(PRAGMAS)?;
-    Ok(connection)
-}
-
-/// Runs what opens files off the runtime's threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await.map_err(tokio::task::JoinError::try_into_panic) {
-        Ok(done) => done,
-        Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // The runtime ends, and with it whoever waits here.
-        Err(Err(_)) => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

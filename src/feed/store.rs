@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::sweep::Report;
-use crate::database::{Connection, Error, Param, from_row, params, statements};
+use crate::database::{Connection, Error, Param, from_row, json_list, params, statements};
 use crate::fastio::Profile;
 
 /// Sweeps that are kept for a person to look back at.
@@ -243,7 +243,7 @@ pub type RuleMark = (String, String);
 /// Writes down that everything is in line with these rules, and with no others.
 pub fn rules_swept(connection: &mut Connection, rules: &[RuleMark], now: i64) -> Result<(), Error> {
     let names: Vec<&str> = rules.iter().map(|(name, _)| name.as_str()).collect();
-    connection.run(FORGET_RULES, params![serde_json::to_string(&names).expect("texts only")])?;
+    connection.run(FORGET_RULES, params![json_list(&names)])?;
     connection.run_each(RULE_SWEPT, rules.iter().map(|(name, mark)| [name as &dyn Param, mark, &now]))?;
     Ok(())
 }

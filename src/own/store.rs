@@ -1,7 +1,7 @@
 //! The statements on `own_file`.
 
 use super::{SETTLES_WITHIN_MS, Seen, Whose};
-use crate::database::{Connection, Error, from_row, params, statements};
+use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::fastio::{NodeId, Profile, VersionId};
 
 /// One file of ours.
@@ -53,9 +53,8 @@ pub fn recognise_all(
     now: i64,
 ) -> Result<Vec<Whose>, Error> {
     let nodes: Vec<String> = seen.iter().map(|seen| seen.node.canonical()).collect();
-    let nodes = serde_json::to_string(&nodes).expect("a list of texts is JSON");
-    let own: Vec<OwnFile> =
-        connection.all(RECOGNISE, params![profile.to_string(), nodes, now - SETTLES_WITHIN_MS])?;
+    let own: Vec<OwnFile> = connection
+        .all(RECOGNISE, params![profile.to_string(), json_list(&nodes), now - SETTLES_WITHIN_MS])?;
     Ok(seen.iter().map(|seen| whose(seen, &own, now)).collect())
 }
 

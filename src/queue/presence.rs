@@ -3,18 +3,16 @@
 use std::collections::HashMap;
 
 use super::waiting::Waiting;
-use crate::database::{Connection, Error, params, statements};
+use crate::database::{Connection, Error, json_list, params, statements};
 
 /// The states of those of `keys` that have a job: `waiting`, `running` or `dead`.
 pub fn states(connection: &mut Connection, keys: &[&str]) -> Result<HashMap<String, String>, Error> {
-    let keys = serde_json::to_string(keys).expect("texts only");
-    Ok(connection.all::<(String, String)>(STATES, params![keys])?.into_iter().collect())
+    Ok(connection.all::<(String, String)>(STATES, params![json_list(keys)])?.into_iter().collect())
 }
 
 /// Those of `keys` that have a job, by their key.
 pub fn waiting(connection: &mut Connection, keys: &[String]) -> Result<HashMap<String, Waiting>, Error> {
-    let keys = serde_json::to_string(keys).expect("texts only");
-    let rows: Vec<Waiting> = connection.all(WAITING, params![keys])?;
+    let rows: Vec<Waiting> = connection.all(WAITING, params![json_list(keys)])?;
     Ok(rows.into_iter().map(|job| (job.key.clone(), job)).collect())
 }
 

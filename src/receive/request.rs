@@ -1,7 +1,6 @@
 //! Reads a webhook's request, of Fastio's or of OpenAI's: in the order of what each check costs us. Media type, length, and whether
 //! its head claims a signature that is readable and timely; only then is its body read, and its signature checked.
 
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use super::memory::{Memory, Share, TooLittle};
 use super::refusal::Refusal;
 use super::signature::Rejected;
 use crate::clock::Clock;
+use crate::contain::blocking;
 use crate::listen::Visitor;
 use crate::listen::gate::Gate;
 
@@ -93,12 +93,12 @@ impl RequestReader {
             () = unchecked.memory.gives_way() => return Err(TooLittle.into()),
             () = tokio::time::sleep(HASH_WAIT) => return Err(Refused::Busy.into()),
         };
-        let hashed = tokio::task::spawn_blocking(move || {
+        let hashed = blocking(move || {
             let checked = check(&unchecked);
             drop(turn);
             (unchecked, checked)
         });
-        let (unchecked, checked) = hashed.await.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+        let (unchecked, checked) = hashed.await;
         unchecked.proven(checked)
     }
 

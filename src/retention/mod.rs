@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::database::{Connection, Database, Error};
+use crate::database::{Connection, Database, Error, json_list};
 use crate::fastio::NodeId;
 use crate::job::{self, Task};
 use crate::queue::Priority;
@@ -152,7 +152,7 @@ fn some_pages(tx: &mut Connection) -> Result<i64, Error> {
 /// be kept by a person: it is looked at once.
 fn forget_gone(tx: &mut Connection, before: i64, most: u32, now: i64) -> Result<u64, Error> {
     let gone = run::store::old::gone_files(tx, before, most)?;
-    let ids = serde_json::to_string(&gone).expect("a list of texts is JSON");
+    let ids = json_list(&gone);
     for (profile, node) in own::store::beside(tx, &ids)? {
         let Ok(profile) = profile.parse() else { continue };
         let look = Task::File { profile, node: NodeId::new(node) };

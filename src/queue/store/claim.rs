@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::settle::Lease;
-use crate::database::{Connection, Error, params, statements};
+use crate::database::{Connection, Error, json_list, params, statements};
 use crate::queue::breaker::{Breaker, InHand};
 use crate::queue::millis;
 use crate::queue::needs::Needs;
@@ -53,7 +53,7 @@ struct First {
 
 /// The first job of each lane, by when they are due; `but` are passed over.
 fn firsts(connection: &mut Connection, but: &[i64]) -> Result<Vec<First>, Error> {
-    let but = serde_json::to_string(but).expect("numbers only");
+    let but = json_list(but);
     let mut firsts = Vec::new();
     let mut lane = (String::new(), i64::MIN);
     while let Some(next) = connection.first::<(String, i64)>(NEXT_LANE, params![lane.0, lane.1])? {
@@ -74,8 +74,7 @@ pub fn due(connection: &mut Connection, now: i64) -> Result<Vec<Needs>, Error> {
 /// When a claim can find something, in Unix milliseconds: a job that is due and that nothing holds or that may probe what does,
 /// or one whose worker has died. None if there is none, or one that this process works on has to end first.
 pub fn next_due(connection: &mut Connection, breaker: &Breaker) -> Result<Option<i64>, Error> {
-    let in_hand = serde_json::to_string(&breaker.in_hand()).expect("numbers only");
-    let lease_ends: Option<i64> = connection.one(FIRST_LEASE, params![in_hand])?;
+    let lease_ends: Option<i64> = connection.one(FIRST_LEASE, params![json_list(&breaker.in_hand())])?;
     let firsts = firsts(connection, &[])?;
     let opens = firsts.iter().filter_map(|first| Some(breaker.opens_at(&first.needs)?.max(first.due_at)));
     Ok(opens.chain(lease_ends).min())
@@ -154,9 +153,8 @@ pub struct Expiry<'a> {
 /// tried once goes first again, since it is half done; what was tried more often may be what kills workers, and stands
 /// behind the others.
 pub fn expire(connection: &mut Connection, expiry: &Expiry<'_>) -> Result<Expired, Error> {
-    let in_hand = serde_json::to_string(expiry.in_hand).expect("numbers only");
     let rows: Vec<(i64, String, i64, String, String)> =
-        connection.all(EXPIRE, params![expiry.now, expiry.max_attempts, in_hand])?;
+        connection.all(EXPIRE, params![expiry.now, expiry.max_attempts, json_list(expiry.in_hand)])?;
     let mut expired = Expired::default();
     for (id, key, attempt, state, reason) in rows {
         match state.as_str() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::database::{Connection, Error, params, statements};
+use crate::database::{Connection, Error, json_list, params, statements};
 use crate::fastio::{FileKey, NodeId};
 use crate::sync::store::Indexed;
 
@@ -17,7 +17,7 @@ pub fn since(connection: &mut Connection) -> Result<BTreeMap<String, i64>, Error
 /// Writes down that something is run over these rules' files and no others', and answers which are new. A rule that comes
 /// back is new: what came while it was away was there before.
 pub(super) fn meet(connection: &mut Connection, rules: &[String], now: i64) -> Result<Vec<String>, Error> {
-    let rules = json(rules);
+    let rules = json_list(rules);
     connection.run(FORGET_OTHERS, params![rules])?;
     connection.all(MEET, params![rules, now])
 }
@@ -48,7 +48,7 @@ pub(super) fn is_news(connection: &mut Connection, indexed: &Indexed, since: i64
             key.to_string(),
             key.profile.to_string(),
             key.node.canonical(),
-            json(&above),
+            json_list(&above),
             since,
             told_after
         ],
@@ -65,11 +65,7 @@ pub fn run_over(
     connection: &mut Connection,
     source_ids: &[&str],
 ) -> Result<HashSet<(String, String)>, Error> {
-    Ok(connection.all::<(String, String)>(RUN_OVER, params![json(source_ids)])?.into_iter().collect())
-}
-
-fn json<T: serde::Serialize>(list: &[T]) -> String {
-    serde_json::to_string(list).expect("a list of texts is JSON")
+    Ok(connection.all::<(String, String)>(RUN_OVER, params![json_list(source_ids)])?.into_iter().collect())
 }
 
 statements! {

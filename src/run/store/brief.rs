@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::row::{Outcome, Run, RunId, State};
-use crate::database::{Connection, Error, from_row, params, statements};
+use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::fastio::FileKey;
 
 /// How one run over a file stands.
@@ -39,7 +39,7 @@ pub fn briefs<'k>(
 ) -> Result<HashMap<String, Vec<Brief>>, Error> {
     let keys: Vec<String> = keys.map(FileKey::to_string).collect();
     let mut found: HashMap<String, Vec<Brief>> = HashMap::new();
-    for brief in connection.all::<Brief>(BRIEFS, params![rule, json(&keys)])? {
+    for brief in connection.all::<Brief>(BRIEFS, params![rule, json_list(&keys)])? {
         found.entry(brief.source_id.clone()).or_default().push(brief);
     }
     Ok(found)
@@ -47,11 +47,7 @@ pub fn briefs<'k>(
 
 /// These runs, whole.
 pub fn those(connection: &mut Connection, ids: &[RunId]) -> Result<Vec<Run>, Error> {
-    connection.all(THOSE, params![json(ids)])
-}
-
-pub(super) fn json<T: serde::Serialize>(list: &[T]) -> String {
-    serde_json::to_string(list).expect("a list of texts or numbers is JSON")
+    connection.all(THOSE, params![json_list(ids)])
 }
 
 statements! {

@@ -1,8 +1,7 @@
 //! Runs that nobody needs any more.
 
 use super::super::row::RunId;
-use super::brief::json;
-use crate::database::{Connection, Error, params, statements};
+use crate::database::{Connection, Error, json_list, params, statements};
 
 /// The next runs after `after`, at most `most`, each with whether it may go: it ended before `before` and a newer one took its
 /// place.
@@ -18,7 +17,7 @@ pub fn page(
 
 /// Forgets those of these runs that still may go, and says how many.
 pub fn forget(connection: &mut Connection, ids: &[RunId], before: i64) -> Result<u64, Error> {
-    let ids = json(ids);
+    let ids = json_list(ids);
     connection.run(FORGET_FILES, params![ids, before])?;
     connection.run(FORGET, params![ids, before])
 }

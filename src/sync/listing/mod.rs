@@ -7,6 +7,7 @@ mod store;
 
 use serde::Serialize;
 
+use crate::database::json_list;
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::{Waiting, why};
 
@@ -92,7 +93,7 @@ impl Place {
                 })
                 .collect();
         }
-        Some(serde_json::to_string(&globs).expect("texts only"))
+        Some(json_list(&globs))
     }
 
     /// As ids are written in `source_id`.

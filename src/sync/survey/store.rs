@@ -3,9 +3,7 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-
-use crate::database::{Connection, Error, from_row, params, statements};
+use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::openai::{Attributes, FileId, VectorStoreId};
 use crate::sync::copy::{Copy, CopyId, Source};
 use crate::sync::store::{bytes, hash_text, json, source};
@@ -51,7 +49,7 @@ impl FileRow {
 
 /// The rows of these files, by their id.
 pub fn files(connection: &mut Connection, source_ids: &[String]) -> Result<HashMap<String, FileRow>, Error> {
-    let rows: Vec<FileRow> = connection.all(FILES, params![list(source_ids)])?;
+    let rows: Vec<FileRow> = connection.all(FILES, params![json_list(source_ids)])?;
     Ok(rows.into_iter().map(|row| (row.source_id.clone(), row)).collect())
 }
 
@@ -69,7 +67,7 @@ pub fn copies(
     source_ids: &[String],
 ) -> Result<HashMap<String, Vec<Copy>>, Error> {
     let mut copies: HashMap<String, Vec<Copy>> = HashMap::new();
-    for Held { source_id, copy } in connection.all(COPIES, params![list(source_ids)])? {
+    for Held { source_id, copy } in connection.all(COPIES, params![json_list(source_ids)])? {
         copies.entry(source_id).or_default().push(copy);
     }
     Ok(copies)
@@ -81,7 +79,7 @@ pub fn copies_by_object(
     file_ids: &[FileId],
 ) -> Result<HashMap<FileId, (String, Copy)>, Error> {
     let ids: Vec<&str> = file_ids.iter().map(|id| id.0.as_str()).collect();
-    let held: Vec<Held> = connection.all(COPIES_BY_OBJECT, params![list(&ids)])?;
+    let held: Vec<Held> = connection.all(COPIES_BY_OBJECT, params![json_list(&ids)])?;
     let copies = held
         .into_iter()
         .filter_map(|Held { source_id, copy }| Some((copy.file_id.clone()?, (source_id, copy))));
@@ -275,11 +273,6 @@ pub fn forget_lost(connection: &mut Connection, id: Option<i64>, before: i64) ->
 /// Whether an upload of this name and size is under way, or not settled.
 pub fn is_uploading(connection: &mut Connection, filename: &str, length: u64) -> Result<bool, Error> {
     Ok(connection.first::<i64>(UPLOADING, params![filename, bytes(length)])?.is_some())
-}
-
-/// One value for `IN (SELECT value FROM json_each($1))`.
-fn list(texts: &[impl Serialize]) -> String {
-    serde_json::to_string(texts).expect("texts only")
 }
 
 statements! {
