@@ -34,6 +34,7 @@ mod upload;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
@@ -47,6 +48,10 @@ pub use state::State;
 
 /// The largest JSON body: a batch of 2,000 files with all the attributes they may have is below it.
 const MAX_JSON_BYTES: usize = 32 * 1024 * 1024;
+
+/// What the rate-limit headers say one may do in a minute: a project of some size. Faults make 429s.
+const RATE_LIMIT_REQUESTS: u32 = 10_000;
+const RATE_LIMIT_TOKENS: u32 = 2_000_000;
 
 /// What the stand-in serves: real paths under `/v1/`, control paths under `/_sandbox/`.
 pub fn service(state: &State, core: &Core) -> Service {
@@ -105,4 +110,28 @@ fn stamp(stamp: &Stamp, headers: &mut HeaderMap) {
     headers.insert("openai-processing-ms", HeaderValue::from(stamp.elapsed_ms));
     headers.insert("openai-version", HeaderValue::from_static("2020-10-01"));
     headers.insert("openai-organization", HeaderValue::from_static("sandbox"));
+    limits(headers);
+}
+
+/// What is left of the requests and the tokens of a minute. A budget that never runs short: a refusal that says when to
+/// come back says it here as well, and one that has put its own numbers there keeps them. Inferred: that replies about
+/// files and vector stores carry these headers too.
+fn limits(headers: &mut HeaderMap) {
+    let wait = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let (left, reset) = match wait {
+        Some(seconds) => (0, format!("{seconds}s")),
+        None => (RATE_LIMIT_REQUESTS - 1, "6ms".to_owned()),
+    };
+    let pairs = [
+        ("x-ratelimit-limit-requests", RATE_LIMIT_REQUESTS.to_string()),
+        ("x-ratelimit-remaining-requests", left.to_string()),
+        ("x-ratelimit-reset-requests", reset),
+        ("x-ratelimit-limit-tokens", RATE_LIMIT_TOKENS.to_string()),
+        ("x-ratelimit-remaining-tokens", RATE_LIMIT_TOKENS.to_string()),
+        ("x-ratelimit-reset-tokens", "0s".to_owned()),
+    ];
+    for (name, value) in pairs {
+        let value = HeaderValue::from_str(&value).expect("digits and letters are a header");
+        headers.entry(name).or_insert(value);
+    }
 }
