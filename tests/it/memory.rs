@@ -67,16 +67,17 @@ async fn signed_bodies_that_would_become_much_more_stay_what_they_are() {
         request.send().await.unwrap().status().as_u16()
     };
     let empty = "{},".repeat(9_999) + "{}";
-    for (statuses, body) in [
+    for (status, body) in [
         // Too many events.
-        ([400, 400], &(|_| format!("[{empty}]")) as &dyn Fn(usize) -> String),
-        // One event with much in it. Whoever has waited too long on a busy machine is told to come again.
-        ([202, 503], &|n| format!("{{\"id\": \"{n}\", \"x\": [{empty}]}}")),
+        (400, &(|_| format!("[{empty}]")) as &dyn Fn(usize) -> String),
+        // One event with much in it.
+        (202, &|n| format!("{{\"id\": \"{n}\", \"x\": [{empty}]}}")),
     ] {
         let deliveries = (0..600).map(|n| deliver(body(n)));
         let answers = futures_util::future::join_all(deliveries).await;
-        assert!(answers.iter().all(|status| statuses.contains(status)), "{answers:?}");
-        assert!(answers.contains(&statuses[0]), "{answers:?}");
+        // On a busy machine a body may come too late, or wait too long for its turn.
+        assert!(answers.iter().all(|answer| [status, 408, 503].contains(answer)), "{answers:?}");
+        assert!(answers.contains(&status), "{answers:?}");
     }
     let peak = peak_memory_kb(server.id());
     println!("peak memory of the server: {peak} kB");

@@ -1,7 +1,14 @@
 //! Fastio or OpenAI is down for an hour while two hundred files wait and more come, and is back: nothing was lost, no job
 //! died or lost an attempt, the service was left alone, and it is not run over when it answers again.
 
+use std::sync::Arc;
+
+use docket::app::Work;
+use docket::queue::{Claimed, Handler, Verdict};
+use futures_util::future::join_all;
 use serde_json::json;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::{Harness, ONE_STORE, WORKSPACE};
 
@@ -20,10 +27,40 @@ async fn down(h: &Harness, which: &str, kind: &str) {
     }
 }
 
-/// As many jobs at once as the workers of a server would do. Answers how many that were.
+/// As many jobs at once as the workers of a server would do, each begun only when every worker has asked for one: what the
+/// first of them finds out changes nothing for the others, however busy the machine is. Answers how many that were.
 async fn round(h: &Harness) -> usize {
-    let worked = futures_util::future::join_all((0..WORKERS).map(|_| h.work_one())).await;
+    let (asked, all) = watch::channel(0);
+    let worker = async || {
+        let begins = Together { work: h.work.clone(), asked: asked.clone(), all: all.clone() };
+        let worked = h.queue.work_one(&begins, &CancellationToken::new()).await.unwrap();
+        if !worked {
+            asked.send_modify(|asked| *asked += 1);
+        }
+        worked
+    };
+    let worked = join_all((0..WORKERS).map(|_| worker())).await;
     worked.into_iter().filter(|worked| *worked).count()
+}
+
+/// Work that begins when every worker has got a job or none.
+struct Together {
+    work: Arc<Work>,
+    asked: watch::Sender<usize>,
+    all: watch::Receiver<usize>,
+}
+
+impl Handler for Together {
+    async fn handle(&self, job: &Claimed) -> Verdict {
+        self.asked.send_modify(|asked| *asked += 1);
+        let mut all = self.all.clone();
+        all.wait_for(|asked| *asked == WORKERS).await.expect("the workers are there");
+        self.work.handle(job).await
+    }
+
+    fn answers(&self, cause: &str) -> u64 {
+        self.work.answers(cause)
+    }
 }
 
 async fn requests(h: &Harness) -> [usize; 2] {
