@@ -14,7 +14,6 @@
 
 mod adopt;
 pub mod backfill;
-mod compare;
 pub mod coverage;
 pub mod follow;
 mod patience;

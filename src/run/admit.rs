@@ -12,7 +12,7 @@ use crate::job::{self, Task};
 use crate::openai::VectorStoreId;
 use crate::queue::{Priority, Verdict};
 use crate::rule::Target;
-use crate::sync::store::{self as files, Indexed};
+use crate::sync::store::{self as files, FileRow, Indexed};
 
 /// What a file is to a rule now.
 #[derive(Debug)]
@@ -90,7 +90,8 @@ fn admit(
 
 fn standing(connection: &mut Connection, key: &FileKey, definition: &Definition) -> Result<FileState, Error> {
     let gone = FileState::Unwanted(Outcome::Cancelled, "the file is gone, or OpenAI cannot hold it any more");
-    let Some(seen) = files::seen(connection, key)?.filter(|seen| seen.present) else { return Ok(gone) };
+    let seen = files::file(connection, &key.to_string())?;
+    let Some(seen) = seen.filter(FileRow::is_present) else { return Ok(gone) };
     if !definition.rule.covers(&key.profile, &seen.path) {
         return Ok(FileState::Unwanted(
             Outcome::Cancelled,

@@ -1,7 +1,7 @@
 //! A copy: OpenAI's holding of one version of one file in one vector store, as we recorded it.
 
 use super::look::Present;
-use crate::fastio::{Hash, VersionId};
+use crate::fastio::{Hash, Node, VersionId};
 use crate::openai::{Attributes, FileId, VectorStoreId};
 
 /// Our number for a copy. It exists before OpenAI has one.
@@ -61,6 +61,26 @@ pub struct Source {
 }
 
 impl Source {
+    /// The content of `node`, as far as Fastio says.
+    pub fn of(node: &Node) -> Self {
+        Source {
+            version: node.version.clone(),
+            hash: node.hash.clone(),
+            size: node.size.unwrap_or(0),
+            modified_at: node.modified_at,
+        }
+    }
+
+    /// This, with what it lacks and `known` has. A list of Fastio's may say less than its answer about one file.
+    pub fn or(self, known: &Source) -> Self {
+        Source {
+            version: self.version.or_else(|| known.version.clone()),
+            hash: known.hash.clone().or(self.hash),
+            size: self.size,
+            modified_at: self.modified_at.or(known.modified_at),
+        }
+    }
+
     /// Whether both are the same bytes, by the best evidence that both have.
     pub fn same_content(&self, other: &Source) -> bool {
         match (&self.hash, &other.hash) {

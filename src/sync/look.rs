@@ -34,6 +34,22 @@ pub struct Present {
     pub withheld: Option<&'static str>,
 }
 
+impl Present {
+    /// A file at `path`, of which every name is known, below `ancestors`.
+    pub fn new(node: &Node, path: String, ancestors: Vec<NodeId>) -> Self {
+        Present {
+            name: node.name.clone(),
+            path,
+            is_placed: true,
+            ancestors,
+            mime_type: node.mimetype.clone(),
+            source: Source::of(node),
+            created_at: node.created_at,
+            withheld: withheld(node),
+        }
+    }
+}
+
 /// What a look found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Look {
@@ -106,7 +122,7 @@ impl Looker {
         Ok(match self.folders_above(profile, &node).await? {
             Above::Unknown => Look::Unknown,
             Above::Gone => Look::Gone("a folder above it is deleted"),
-            Above::Folders(folders) => Look::Present(Box::new(present(node, &folders))),
+            Above::Folders(folders) => Look::Present(Box::new(present(&node, &folders))),
         })
     }
 
@@ -204,24 +220,11 @@ pub(super) fn withheld(node: &Node) -> Option<&'static str> {
     }
 }
 
-fn present(node: Node, folders: &[Node]) -> Present {
+fn present(node: &Node, folders: &[Node]) -> Present {
     let named = |node: &Node| path::is_said(&node.name);
-    let is_placed = named(&node) && folders.iter().all(named);
-    let path = path_of(&node.name, folders);
-    let withheld = withheld(&node);
+    let ancestors = folders.iter().map(|folder| folder.id.clone()).collect();
     Present {
-        name: node.name,
-        path,
-        is_placed,
-        ancestors: folders.iter().map(|folder| folder.id.clone()).collect(),
-        mime_type: node.mimetype,
-        source: Source {
-            version: node.version,
-            hash: node.hash,
-            size: node.size.unwrap_or(0),
-            modified_at: node.modified_at,
-        },
-        created_at: node.created_at,
-        withheld,
+        is_placed: named(node) && folders.iter().all(named),
+        ..Present::new(node, path_of(&node.name, folders), ancestors)
     }
 }

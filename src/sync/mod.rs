@@ -44,10 +44,11 @@ use crate::job::verdict::{FASTIO, database_verdict, fastio_verdict, profile_targ
 use apply::{Progress, Subject};
 use form::{Form, form};
 use founding::Founding;
-use look::{Look, Looker, Present};
+use look::{Look, Looker};
 use plan::{Place, plan};
 use stores::Stores;
 
+pub use look::Present;
 pub use stores::{INTENT, fault as vector_store_fault};
 pub use stray::is_stray;
 pub use upload::TRANSCODED_AT_MOST;
@@ -215,8 +216,7 @@ impl Sync {
         let mut places: Vec<Place> = Vec::new();
         for rule in wanted {
             match self.stores.resolve(&rule.target).await {
-                Ok(store) if places.iter().any(|place| place.store == store) => {}
-                Ok(store) => places.push(Place { store, rule: rule.name.clone() }),
+                Ok(store) => Place::add(&mut places, store, rule),
                 Err(verdict) => unusable.push(verdict),
             }
         }
@@ -265,7 +265,7 @@ impl Sync {
     async fn prove_missing(
         &self,
         key: &FileKey,
-        (known, attempt): (Option<&store::Remembered>, u16),
+        (known, attempt): (Option<&store::FileRow>, u16),
     ) -> Result<(), Verdict> {
         let now = self.clock.now();
         match known {
@@ -292,8 +292,8 @@ impl Sync {
     }
 
     /// Makes sure of it by an answer that only Fastio can give. It costs a call for each file that was purged.
-    async fn prove_absent(&self, key: &FileKey, known: &store::Remembered) -> Result<(), Verdict> {
-        let folder = known.folder.clone().unwrap_or_else(NodeId::root);
+    async fn prove_absent(&self, key: &FileKey, known: &store::FileRow) -> Result<(), Verdict> {
+        let folder = known.folder().unwrap_or_else(NodeId::root);
         let why = match self.fastio.absence(&key.profile, &key.node, &folder).await {
             Ok(Absence::Proven) => return Ok(()),
             Ok(Absence::Disproven) => "it is there by another of its answers",
@@ -333,9 +333,9 @@ impl Sync {
         recognised.await.map_err(|error| database_verdict(&error))
     }
 
-    async fn remembered(&self, key: &FileKey) -> Result<Option<store::Remembered>, database::Error> {
-        let key = key.clone();
-        self.database.read(move |c| store::remembered(c, &key)).await
+    async fn remembered(&self, key: &FileKey) -> Result<Option<store::FileRow>, database::Error> {
+        let key = key.to_string();
+        self.database.read(move |c| store::file(c, &key)).await
     }
 
     async fn copies(&self, key: &FileKey) -> Result<Vec<copy::Copy>, database::Error> {
@@ -393,8 +393,13 @@ fn is_forbidden(error: &fastio::Error) -> bool {
     matches!(error.kind, fastio::ErrorKind::Forbidden { .. })
 }
 
-/// The form in which the file goes to OpenAI, or why it does not, in words.
-fn judge(present: &Present, matched: &[&Rule], refused: Option<&(String, String)>) -> Result<Form, String> {
+/// The form in which the file goes to OpenAI, or why it does not, in words. `refused` is the content that OpenAI could not
+/// index, and why.
+pub fn judge(
+    present: &Present,
+    matched: &[&Rule],
+    refused: Option<&(String, String)>,
+) -> Result<Form, String> {
     if matched.is_empty() {
         return Err("no rule covers it".to_owned());
     }

@@ -1,33 +1,83 @@
 //! The statements on `file`, `copy` and `vector_store`.
 
+use std::collections::HashMap;
+
 use super::copy::{Copy, CopyId, CopyState, Source};
 use super::look::Present;
-use crate::database::{Connection, Error, Row, from_row, params, statements};
+use crate::database::{Connection, Error, Row, from_row, json_list, params, statements};
 use crate::fastio::{FileKey, Hash, NodeId, Profile, VersionId};
 use crate::job::{self, Task};
 use crate::openai::{Attributes, FileId, VectorStoreId};
 use crate::queue::Priority;
 
-/// What we remember of a file between looks.
-#[derive(Debug, Clone)]
-pub struct Remembered {
+/// A row of `file`: what we remember of it between looks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileRow {
+    pub source_id: String,
+    pub profile: String,
+    pub node: String,
+    /// `present`, `skipped` or `gone`.
+    pub state: String,
+    /// Where it was when a job last looked.
+    pub path: String,
+    /// The rules that cover it, comma-separated.
+    pub rules: String,
+    pub source: Source,
     /// The content that OpenAI could not index, and why.
     pub refused: Option<(String, String)>,
     /// Since when Fastio does not know it any more. Unix milliseconds.
     pub missing_since: Option<i64>,
-    /// The folder it was in when it was last seen; none at the top.
-    pub folder: Option<NodeId>,
+    /// When a job last looked.
+    pub seen_at: i64,
+    /// ` FOLDER FOLDER `, from its parent upwards. Empty when nobody has looked at it since the tables were rebuilt.
+    ancestors: String,
 }
 
-from_row!(row => Remembered {
+from_row!(row => FileRow {
+    source_id,
+    profile,
+    node,
+    state,
+    path,
+    rules,
+    source: source(row, ["version", "hash", "size", "modified_at"])?,
     refused: row.get::<Option<String>>("refused")?.zip(row.get("reason")?),
     missing_since,
-    folder: nodes(&row.get::<String>("ancestors")?).next(),
+    seen_at,
+    ancestors,
 });
 
-/// What we remember of `key`; `None` when no rule ever covered it.
-pub fn remembered(connection: &mut Connection, key: &FileKey) -> Result<Option<Remembered>, Error> {
-    connection.first(REMEMBERED, params![key.to_string()])
+impl FileRow {
+    /// It is there, and OpenAI can hold it.
+    pub fn is_present(&self) -> bool {
+        self.state == "present"
+    }
+
+    /// Whether a job has looked at the file, rather than a rebuild guessed it from a copy.
+    pub fn was_seen(&self) -> bool {
+        !self.ancestors.is_empty()
+    }
+
+    /// The folder it was in when it was last seen; none at the top.
+    pub fn folder(&self) -> Option<NodeId> {
+        nodes(&self.ancestors).next()
+    }
+}
+
+/// What we remember of a file, by its id; `None` when no rule ever covered it.
+pub fn file(connection: &mut Connection, source_id: &str) -> Result<Option<FileRow>, Error> {
+    connection.first(FILE, params![source_id])
+}
+
+/// Where a file was when a job last looked at it.
+pub fn path(connection: &mut Connection, source_id: &str) -> Result<Option<String>, Error> {
+    Ok(file(connection, source_id)?.map(|row| row.path))
+}
+
+/// The rows of these files, by their id.
+pub fn files(connection: &mut Connection, source_ids: &[String]) -> Result<HashMap<String, FileRow>, Error> {
+    let rows: Vec<FileRow> = connection.all(FILES, params![json_list(source_ids)])?;
+    Ok(rows.into_iter().map(|row| (row.source_id.clone(), row)).collect())
 }
 
 /// Writes down that the file is there, and what became of it: synced when `skipped` is `None`.
@@ -101,6 +151,27 @@ pub fn files_under(
 /// Every copy of a file.
 pub fn copies(connection: &mut Connection, key: &FileKey) -> Result<Vec<Copy>, Error> {
     connection.all(COPIES, params![key.to_string()])
+}
+
+/// A copy, with its file's id.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub source_id: String,
+    pub copy: Copy,
+}
+
+from_row!(row => Held { source_id, copy: Copy::from_row(row)? });
+
+/// The copies of these files, by the file's id.
+pub fn copies_of(
+    connection: &mut Connection,
+    source_ids: &[String],
+) -> Result<HashMap<String, Vec<Copy>>, Error> {
+    let mut copies: HashMap<String, Vec<Copy>> = HashMap::new();
+    for Held { source_id, copy } in connection.all(COPIES_OF, params![json_list(source_ids)])? {
+        copies.entry(source_id).or_default().push(copy);
+    }
+    Ok(copies)
 }
 
 from_row!(row => Copy {
@@ -294,21 +365,6 @@ impl Indexed {
     }
 }
 
-/// A file as it was last seen.
-#[derive(Debug, Clone)]
-pub struct Seen {
-    /// It is there, and OpenAI can hold it.
-    pub present: bool,
-    pub path: String,
-}
-
-from_row!(row => Seen { present: row.get::<String>("state")? == "present", path });
-
-/// What was last seen of a file; `None` when no rule ever covered it.
-pub fn seen(connection: &mut Connection, key: &FileKey) -> Result<Option<Seen>, Error> {
-    connection.first(SEEN, params![key.to_string()])
-}
-
 /// The file of `key` with its newest searchable copy in `store`; `None` when it is gone, skipped or not indexed.
 pub fn indexed(
     connection: &mut Connection,
@@ -355,11 +411,6 @@ fn key(row: &Row<'_>) -> Result<FileKey, Error> {
     let profile: String = row.get("file_profile")?;
     let profile = profile.parse::<Profile>().map_err(|_| Error::bug("a file is in no workspace or share"))?;
     Ok(FileKey::new(profile, NodeId::new(row.get::<String>("file_node")?)))
-}
-
-/// Where a file was when a job last looked at it.
-pub fn path(connection: &mut Connection, source_id: &str) -> Result<Option<String>, Error> {
-    connection.first(PATH, params![source_id])
 }
 
 /// Where a folder was when a job last looked at a file in it, or in a folder in it.
@@ -415,7 +466,8 @@ pub(super) fn bytes(bytes: u64) -> i64 {
 }
 
 statements! {
-    REMEMBERED = "SELECT refused, reason, missing_since, ancestors FROM file WHERE source_id = $1";
+    FILE = "SELECT * FROM file WHERE source_id = $1";
+    FILES = "SELECT * FROM file WHERE source_id IN (SELECT value FROM json_each($1))";
     SEE = "
         INSERT INTO file (source_id, profile, node, state, reason, path, ancestors, rules, version, hash, size,
                           modified_at, seen_at, created_at)
@@ -434,6 +486,7 @@ statements! {
         WHERE profile = $1 AND state <> 'gone'
           AND ($3 OR source_id = $1 || ':' || $2 OR ancestors LIKE '% ' || $2 || ' %')";
     COPIES = "SELECT * FROM copy WHERE source_id = $1 ORDER BY id";
+    COPIES_OF = "SELECT * FROM copy WHERE source_id IN (SELECT value FROM json_each($1)) ORDER BY id";
     INTEND = "
         INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, filename, bytes, since)
         VALUES ($1, $2, 'uploading', $3, $4, $5, $6, $7, $8, $9)
@@ -457,7 +510,6 @@ statements! {
     MAKE_STORE = "INSERT INTO vector_store (name, intent, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     MADE_STORE = "SELECT intent, vector_store_id FROM vector_store WHERE name = $1";
     STORE_MADE = "UPDATE vector_store SET vector_store_id = $2 WHERE name = $1";
-    SEEN = "SELECT state, path FROM file WHERE source_id = $1";
     INDEXED = "
         SELECT c.*, f.profile AS file_profile, f.node AS file_node, f.path AS file_path,
                f.ancestors AS file_ancestors, f.version AS file_version, f.hash AS file_hash, f.size AS file_size,
@@ -476,10 +528,29 @@ statements! {
     NAMED = "
         SELECT node FROM file WHERE profile = $1 AND state = 'present' AND (path = $2 OR node = $2 OR source_id = $2)
         ORDER BY source_id LIMIT 1";
-    PATH = "SELECT path FROM file WHERE source_id = $1";
     FOLDER_PATH = "
         SELECT path, ancestors FROM file WHERE profile = $1 AND ancestors LIKE '% ' || $2 || ' %'
         ORDER BY state = 'gone', seen_at DESC LIMIT 1";
     FILE_COUNTS = "SELECT state, count(*) FROM file GROUP BY state ORDER BY state";
     COPY_COUNTS = "SELECT state, count(*) FROM copy GROUP BY state ORDER BY state";
+}
+
+#[cfg(test)]
+impl FileRow {
+    /// A row as a job writes it.
+    pub fn seen(state: &str, path: &str, rules: &str, source: &Source) -> Self {
+        FileRow {
+            source_id: "workspace:1:2a".to_owned(),
+            profile: "workspace:1".to_owned(),
+            node: "2a".to_owned(),
+            state: state.to_owned(),
+            path: path.to_owned(),
+            rules: rules.to_owned(),
+            source: source.clone(),
+            refused: None,
+            missing_since: None,
+            seen_at: 0,
+            ancestors: "  ".to_owned(),
+        }
+    }
 }

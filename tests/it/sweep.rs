@@ -1,6 +1,8 @@
 //! Sweeps find each kind of difference between Fastio, our tables and OpenAI, and repair it; they remove nothing on a
 //! doubt.
 
+use std::collections::HashSet;
+
 use docket::feed::backfill::Told;
 use docket::feed::sweep::{Report, Scope, Tell};
 use reqwest::Method;
@@ -83,6 +85,25 @@ async fn changes_that_nobody_told_of_are_found() {
     is_clean(&h).await;
     let events = h.number("SELECT count(*) FROM event WHERE source = 'sweep' AND kind = 'deleted'").await;
     assert_eq!(events, 1, "a person can see why the file went");
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_touch_that_nobody_told_of_is_found_and_costs_no_upload() {
+    let h = with_files().await;
+    let uploads = h.uploads().await;
+    let versions = async || {
+        let copies = h.copies().await;
+        copies.into_iter().map(|copy| copy.attributes["version"].to_string()).collect::<HashSet<_>>()
+    };
+    let before = versions().await;
+    h.put("/a.txt", "The file a.").await;
+    let report = sweep(&h).await;
+    assert_eq!((count(&report, "drift"), report.queued), (1, 1), "{report:#?}");
+    h.converges().await;
+    assert_eq!(h.uploads().await, uploads);
+    assert_eq!(versions().await.difference(&before).count(), 1, "the new version is on its copy");
+    is_clean(&h).await;
     h.finish().await;
 }
 

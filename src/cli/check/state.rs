@@ -11,7 +11,7 @@ use crate::database::{self, Connection, Database};
 use crate::openai::VectorStoreId;
 use crate::rule::{Rules, Target};
 use crate::run::existing;
-use crate::sync::{founding, survey};
+use crate::sync::{founding, store};
 use crate::{feed, queue};
 
 /// What other checks ask the database.
@@ -86,7 +86,7 @@ fn read(
     let mut made = Vec::new();
     for target in targets {
         if let Target::Create { create } = target {
-            let id = survey::store::made(connection, create)?;
+            let id = store::store_named(connection, create)?;
             made.extend(id.map(|id| (create.clone(), id)));
         }
     }

@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::difference::{Kind, Listed, difference};
 use super::repair::Repair;
 use super::{Finding, Sweeper, Tell};
 use crate::fastio::{FileKey, Inventoried, NodeId, NodeKind, Profile};
-use crate::feed::compare::{Kind, Listed, compare};
 use crate::feed::walk::Walk;
 use crate::feed::{Error, Feed};
 use crate::openai::VectorStoreId;
 use crate::own::{self, Seen, Whose};
 use crate::run::existing::{Since, store::run_over};
+use crate::sync::Present;
 use crate::sync::copy::{Copy, Source};
-use crate::sync::survey::{self, FileRow};
+use crate::sync::store::{self, FileRow};
+use crate::sync::survey::is_holdable;
 
 /// What our tables say of one page's files.
 pub struct Known {
@@ -23,10 +25,7 @@ pub struct Known {
 impl Feed {
     pub async fn known(&self, source_ids: Vec<String>) -> Result<Known, Error> {
         let known = self.database.read(move |c| {
-            Ok(Known {
-                rows: survey::store::files(c, &source_ids)?,
-                copies: survey::store::copies(c, &source_ids)?,
-            })
+            Ok(Known { rows: store::files(c, &source_ids)?, copies: store::copies_of(c, &source_ids)? })
         });
         Ok(known.await?)
     }
@@ -110,23 +109,20 @@ impl Feed {
             let file = known.rows.get(id);
             let copies = known.copies.get(id).map_or(&[][..], Vec::as_slice);
             let Some(path) = &row.path else {
-                if file.is_none_or(|file| !file.source.same_content(&source(row))) {
+                if file.is_none_or(|file| !file.source.same_content(&Source::of(&row.node))) {
                     let why = "Fastio does not say where it is";
                     repairs.push((*row, repair(key, Kind::Unseen, why, &row.node.name)));
                 }
                 continue;
             };
-            let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
-            let places: Vec<Option<VectorStoreId>> = rules.iter().map(|rule| place(rule)).collect();
-            let skipped = survey::skipped(&row.node);
+            let above = row.node.parent.iter().cloned().collect();
             let listed = Listed {
-                source: &source(row),
-                path,
-                rules: &names.join(","),
-                places: &places,
-                skipped: skipped.as_deref(),
+                key,
+                present: Present::new(&row.node, path.clone(), above),
+                rules,
+                stores: rules.iter().map(|rule| place(rule)).collect(),
             };
-            if let Some((kind, why)) = compare(&listed, file, copies) {
+            if let Some((kind, why)) = difference(listed, file, copies) {
                 repairs.push((*row, repair(key, kind, why, path)));
             }
         }
@@ -139,7 +135,7 @@ impl Feed {
     async fn spared(&self, profile: &Profile, rows: &[Inventoried]) -> Result<BTreeMap<String, u64>, Error> {
         let files: Vec<(String, &Inventoried)> = rows
             .iter()
-            .filter(|row| is_file(row) && survey::skipped(&row.node).is_none())
+            .filter(|row| is_file(row) && is_holdable(&row.node))
             .map(|row| (FileKey::new(profile.clone(), row.node.id.clone()).to_string(), row))
             .collect();
         let (rules, ids) = (self.rules.clone(), files.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>());
@@ -194,15 +190,6 @@ fn seen<'a>(profile: &'a Profile, row: &'a Inventoried, root: &'a NodeId) -> See
         name: &row.node.name,
         node: &row.node.id,
         version: row.node.version.as_ref(),
-    }
-}
-
-fn source(row: &Inventoried) -> Source {
-    Source {
-        version: row.node.version.clone(),
-        hash: row.node.hash.clone(),
-        size: row.node.size.unwrap_or(0),
-        modified_at: row.node.modified_at,
     }
 }
 

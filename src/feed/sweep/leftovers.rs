@@ -3,9 +3,9 @@
 //! Each has a job from the moment it was left. One that lost its job, as when a person discarded it, gets another here.
 //! Only what is on record as ours is looked at, whatever else the services list.
 
+use super::difference::Kind;
 use super::{Finding, Sweeper};
 use crate::feed::Error;
-use crate::feed::compare::Kind;
 use crate::job::{self, Task};
 use crate::own::SETTLES_WITHIN_MS;
 use crate::queue::Priority;

@@ -16,6 +16,7 @@
 //! Nothing is concluded from a list that is not complete. And when more of a rule's files would lose their copies than
 //! its limit allows, none does, and a person is asked.
 
+mod difference;
 mod files;
 mod leftovers;
 mod objects;
@@ -35,8 +36,10 @@ use crate::contain::catch;
 use crate::fastio::Profile;
 use crate::openai::VectorStoreId;
 use crate::rule::{Rule, Target};
+use crate::sync::store::store_named;
 use crate::sync::survey;
 
+pub use difference::Kind;
 use repair::Repair;
 pub(super) use repair::task;
 pub use report::{Finding, Report, Stopped, Tell};
@@ -148,7 +151,7 @@ impl Feed {
         let places = self.database.read(move |c| {
             let mut place = |target: &Target| match target {
                 Target::Id(id) => Ok(Some(id.clone())),
-                Target::Create { create } => survey::store::made(c, create),
+                Target::Create { create } => store_named(c, create),
             };
             targets.iter().map(|target| Ok((target.clone(), place(target)?))).collect()
         });

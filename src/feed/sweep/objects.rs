@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::difference::Kind;
 use super::repair::{Correction, Repair};
 use super::{Finding, Sweeper, Tell};
 use crate::fastio::FileKey;
 use crate::feed::Error;
-use crate::feed::compare::Kind;
 use crate::feed::patience::{first, patiently};
 use crate::http::pages::Pages;
 use crate::openai::{self, File, FileId, VectorStoreId};

@@ -1,12 +1,12 @@
 //! What is done about a difference: a belief of ours is corrected where it is wrong, and the file gets its job. Both are
 //! one transaction, with the event that tells a person why.
 
+use super::difference::Kind;
 use super::{Finding, Sweeper, Tell};
 use crate::database::{self, Connection};
 use crate::event::{self, Event, Kind as EventKind, Report, Source, Subject};
 use crate::fastio::FileKey;
 use crate::feed::Error;
-use crate::feed::compare::Kind;
 use crate::job::Task;
 use crate::openai::Attributes;
 use crate::queue;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::feed::compare::Kind;
+use super::difference::Kind;
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,12 +1,12 @@
 //! The first list: what each vector store holds, each page against our copies.
 
+use super::difference::Kind;
 use super::repair::{Correction, Repair};
 use super::{Finding, Sweeper, Tell};
 use crate::fastio;
 use crate::fastio::FileKey;
 use crate::feed::Error;
 use crate::feed::adopt::{adopted, is_borne_out, owner};
-use crate::feed::compare::Kind;
 use crate::feed::patience::{first, patiently};
 use crate::http::pages::Pages;
 use crate::openai::{self, File, FileId, IndexStatus, Listed, StoreFile, VectorStoreId};

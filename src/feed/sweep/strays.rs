@@ -1,9 +1,9 @@
 //! The project's vector stores: one that a rule's creation made twice is a stray. Its job looks once more, and removes it
 //! when it is empty.
 
+use super::difference::Kind;
 use super::{Finding, Sweeper};
 use crate::feed::Error;
-use crate::feed::compare::Kind;
 use crate::feed::patience::{first, patiently};
 use crate::http::pages::Pages;
 use crate::job::{self, Task};

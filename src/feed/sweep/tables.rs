@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::difference::Kind;
 use super::files::Known;
 use super::repair::{Correction, Repair};
 use super::report::Stopped;
@@ -11,11 +12,11 @@ use super::{Finding, Sweeper};
 use crate::fastio::FileKey;
 use crate::feed::Error;
 use crate::feed::adopt::text;
-use crate::feed::compare::Kind;
 use crate::feed::patience::patiently;
-use crate::openai;
+use crate::openai::{self, FileId};
 use crate::sync::copy::{Copy, CopyId};
-use crate::sync::survey::{self, FileRow, Indexed};
+use crate::sync::store::{FileRow, Held};
+use crate::sync::survey;
 
 /// Files looked at at once.
 const PAGE: u32 = 500;
@@ -144,53 +145,46 @@ impl Sweeper<'_> {
             let place = (after, self.started_at);
             let page = self.feed.database.read(move |c| survey::store::indexed(c, place, PAGE)).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            after = last.copy;
+            after = last.copy.id;
             let mut repairs = Vec::new();
             for held in &page {
-                if self.is_lost(held) {
-                    repairs.extend(self.lost_copy(held).await?);
+                if self.files.has(&held.source_id) {
+                    repairs.extend(self.lost_copy(held).await);
                 }
             }
             self.repair(repairs).await?;
         }
     }
 
-    fn is_lost(&self, held: &Indexed) -> bool {
-        self.files.has(&held.source_id) && (self.lost_object(held) || self.lost_attachment(held))
-    }
-
-    fn lost_object(&self, held: &Indexed) -> bool {
-        self.has_objects && !self.objects.has(&held.file_id.0)
-    }
-
-    fn lost_attachment(&self, held: &Indexed) -> bool {
-        self.stores.contains(&held.store) && !self.held.has(&place(&held.store, &held.file_id))
-    }
-
-    async fn lost_copy(&mut self, held: &Indexed) -> Result<Option<Repair>, Error> {
-        let Ok(key) = held.source_id.parse::<FileKey>() else { return Ok(None) };
-        let (why, correction) = if self.lost_object(held) {
-            ("its File object was deleted at OpenAI", Correction::Object(held.copy))
+    /// What to do about a copy that is missing on the list of File objects, or on that of its store.
+    async fn lost_copy(&mut self, held: &Held) -> Option<Repair> {
+        let (key, copy) = (held.source_id.parse::<FileKey>().ok()?, &held.copy);
+        let file_id = copy.file_id.as_ref()?;
+        let (why, correction) = if self.has_objects && !self.objects.has(&file_id.0) {
+            // A list is a moment's view, and this one is some minutes old.
+            if !self.scope.dry_run && !self.is_gone(file_id).await {
+                return None;
+            }
+            ("its File object was deleted at OpenAI", Correction::Object(copy.id))
+        } else if self.stores.contains(&copy.store) && !self.held.has(&place(&copy.store, file_id)) {
+            ("it was taken out of the vector store", Correction::Attachment(copy.id))
         } else {
-            ("it was taken out of the vector store", Correction::Attachment(held.copy))
+            return None;
         };
-        // A list is a moment's view, and this one is some minutes old.
-        if self.lost_object(held) && !self.scope.dry_run {
-            let call = || self.feed.openai.file(&held.file_id);
-            match patiently(self.feed.sweeps.page_tries, openai::Error::retry, call).await {
-                Err(error) if error.is_not_found() => {}
-                Ok(_) => return Ok(None),
-                Err(error) => {
-                    self.incomplete(format!("File object {}", held.file_id), &error);
-                    return Ok(None);
-                }
+        let finding = finding(Kind::Missing, why, (&key, copy));
+        Some(Repair { finding, key, correction: Some(correction), job: true })
+    }
+
+    async fn is_gone(&mut self, file_id: &FileId) -> bool {
+        let call = || self.feed.openai.file(file_id);
+        match patiently(self.feed.sweeps.page_tries, openai::Error::retry, call).await {
+            Ok(_) => false,
+            Err(error) if error.is_not_found() => true,
+            Err(error) => {
+                self.incomplete(format!("File object {file_id}"), &error);
+                false
             }
         }
-        let ids = [held.file_id.clone()];
-        let copies = self.feed.database.read(move |c| survey::store::copies_by_object(c, &ids)).await?;
-        let Some((_, copy)) = copies.get(&held.file_id) else { return Ok(None) };
-        let finding = finding(Kind::Missing, why, (&key, copy));
-        Ok(Some(Repair { finding, key, correction: Some(correction), job: true }))
     }
 }
 

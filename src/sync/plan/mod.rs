@@ -10,6 +10,7 @@ use super::copy::{Copy, CopyId, CopyState};
 use super::look::Present;
 use crate::fastio::FileKey;
 use crate::openai::{Attributes, VectorStoreId};
+use crate::rule::Rule;
 
 /// Where a file belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,15 @@ pub struct Place {
     pub store: VectorStoreId,
     /// The rule that says so.
     pub rule: String,
+}
+
+impl Place {
+    /// Adds the store that `rule` names, unless an earlier rule named it.
+    pub fn add(places: &mut Vec<Place>, store: VectorStoreId, rule: &Rule) {
+        if places.iter().all(|place| place.store != store) {
+            places.push(Place { store, rule: rule.name.clone() });
+        }
+    }
 }
 
 /// One idempotent thing to do. Doing it twice, or dying in the middle, does no harm.

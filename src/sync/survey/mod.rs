@@ -8,11 +8,9 @@ use super::form::form;
 use super::look::withheld;
 use crate::fastio::Node;
 
-pub use store::{Adopted, FileRow, Indexed, LostUpload};
+pub use store::{Adopted, LostUpload};
 
-/// Why OpenAI would hold nothing of the file, in words. What is in the file can still make it refuse.
-pub fn skipped(node: &Node) -> Option<String> {
-    withheld(node)
-        .map(str::to_owned)
-        .or_else(|| form(&node.name, node.mimetype.as_deref(), node.size.unwrap_or(0)).err())
+/// Whether OpenAI would hold the file, by what Fastio says of it. What is in it can still make it refuse.
+pub fn is_holdable(node: &Node) -> bool {
+    withheld(node).is_none() && form(&node.name, node.mimetype.as_deref(), node.size.unwrap_or(0)).is_ok()
 }

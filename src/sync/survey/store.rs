@@ -6,72 +6,7 @@ use std::collections::HashMap;
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::openai::{Attributes, FileId, VectorStoreId};
 use crate::sync::copy::{Copy, CopyId, Source};
-use crate::sync::store::{bytes, hash_text, json, source};
-
-/// A row of `file`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FileRow {
-    pub source_id: String,
-    pub profile: String,
-    pub node: String,
-    pub state: String,
-    pub path: String,
-    /// The rules that cover it, comma-separated.
-    pub rules: String,
-    pub source: Source,
-    /// The content that OpenAI could not index.
-    pub refused: Option<String>,
-    /// When a job last looked.
-    pub seen_at: i64,
-    /// Empty when nobody has looked at the file since the tables were rebuilt.
-    ancestors: String,
-}
-
-from_row!(row => FileRow {
-    source_id,
-    profile,
-    node,
-    state,
-    path,
-    rules,
-    source: source(row, ["version", "hash", "size", "modified_at"])?,
-    refused,
-    seen_at,
-    ancestors,
-});
-
-impl FileRow {
-    /// Whether a job has looked at the file, rather than a rebuild guessed it from a copy.
-    pub fn was_seen(&self) -> bool {
-        !self.ancestors.is_empty()
-    }
-}
-
-/// The rows of these files, by their id.
-pub fn files(connection: &mut Connection, source_ids: &[String]) -> Result<HashMap<String, FileRow>, Error> {
-    let rows: Vec<FileRow> = connection.all(FILES, params![json_list(source_ids)])?;
-    Ok(rows.into_iter().map(|row| (row.source_id.clone(), row)).collect())
-}
-
-/// A copy, with its file's id.
-struct Held {
-    source_id: String,
-    copy: Copy,
-}
-
-from_row!(row => Held { source_id, copy: Copy::from_row(row)? });
-
-/// The copies of these files, by the file's id.
-pub fn copies(
-    connection: &mut Connection,
-    source_ids: &[String],
-) -> Result<HashMap<String, Vec<Copy>>, Error> {
-    let mut copies: HashMap<String, Vec<Copy>> = HashMap::new();
-    for Held { source_id, copy } in connection.all(COPIES, params![json_list(source_ids)])? {
-        copies.entry(source_id).or_default().push(copy);
-    }
-    Ok(copies)
-}
+use crate::sync::store::{Held, bytes, hash_text, json, source};
 
 /// The copies that these File objects are, each with its file's id.
 pub fn copies_by_object(
@@ -96,28 +31,12 @@ pub fn held_by_rules(connection: &mut Connection) -> Result<Vec<(String, u64)>, 
     connection.all(HELD_BY_RULES, &[])
 }
 
-/// A copy that we take for searchable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Indexed {
-    pub copy: CopyId,
-    pub source_id: String,
-    pub store: VectorStoreId,
-    pub file_id: FileId,
-}
-
-from_row!(row => Indexed {
-    copy: CopyId(row.get("id")?),
-    source_id,
-    store: VectorStoreId(row.get("vector_store")?),
-    file_id: FileId(row.get("file_id")?),
-});
-
 /// The next copies after `after` that have been searchable since before `before`, in the order of their making.
 pub fn indexed(
     connection: &mut Connection,
     (after, before): (CopyId, i64),
     limit: u32,
-) -> Result<Vec<Indexed>, Error> {
+) -> Result<Vec<Held>, Error> {
     connection.all(INDEXED, params![after.0, before, limit])
 }
 
@@ -126,9 +45,6 @@ pub fn stores(connection: &mut Connection) -> Result<Vec<VectorStoreId>, Error> 
     let ids: Vec<String> = connection.all(STORES, &[])?;
     Ok(ids.into_iter().map(VectorStoreId).collect())
 }
-
-/// The store that was made under a name, if it was.
-pub use crate::sync::store::store_named as made;
 
 /// The intents that were carried out, each with the store that is on record for it.
 pub fn intents(connection: &mut Connection) -> Result<HashMap<String, VectorStoreId>, Error> {
@@ -276,8 +192,6 @@ pub fn is_uploading(connection: &mut Connection, filename: &str, length: u64) ->
 }
 
 statements! {
-    FILES = "SELECT * FROM file WHERE source_id IN (SELECT value FROM json_each($1))";
-    COPIES = "SELECT * FROM copy WHERE source_id IN (SELECT value FROM json_each($1)) ORDER BY id";
     COPIES_BY_OBJECT = "SELECT * FROM copy WHERE file_id IN (SELECT value FROM json_each($1))";
     PAGE = "
         SELECT source_id FROM file WHERE source_id > $1 AND state <> 'gone'
@@ -289,7 +203,7 @@ statements! {
         WHERE EXISTS (SELECT 1 FROM copy WHERE copy.source_id = file.source_id)
         GROUP BY rules";
     INDEXED = "
-        SELECT id, source_id, vector_store, file_id FROM copy
+        SELECT * FROM copy
         WHERE id > $1 AND state = 'indexed' AND since < $2
         ORDER BY id LIMIT $3";
     STORES = "SELECT DISTINCT vector_store FROM copy ORDER BY 1";
@@ -317,23 +231,4 @@ statements! {
     LOST_UPLOADS = "SELECT * FROM lost_upload ORDER BY id DESC LIMIT $1";
     FORGET_LOST = "DELETE FROM lost_upload WHERE id = $1 OR ($1 IS NULL AND lost_at < $2)";
     UPLOADING = "SELECT id FROM copy WHERE state = 'uploading' AND filename = $1 AND bytes = $2";
-}
-
-#[cfg(test)]
-impl FileRow {
-    /// A row as a job writes it.
-    pub fn seen(state: &str, path: &str, rules: &str, source: &Source) -> Self {
-        FileRow {
-            source_id: "workspace:1:2a".to_owned(),
-            profile: "workspace:1".to_owned(),
-            node: "2a".to_owned(),
-            state: state.to_owned(),
-            path: path.to_owned(),
-            rules: rules.to_owned(),
-            source: source.clone(),
-            refused: None,
-            seen_at: 0,
-            ancestors: "  ".to_owned(),
-        }
-    }
 }
