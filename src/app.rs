@@ -1,5 +1,6 @@
 //! Builds the parts, wires them, runs them until the process is told to stop, and stops them in order.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use crate::contain::keep_running;
 use crate::database::{Database, ServerLock};
 use crate::fastio::FileKey;
 use crate::feed::{self, Feed};
+use crate::http::{AnswerCounter, PlainAnswer};
 use crate::job::Task;
-use crate::job::verdict::{FASTIO, OPENAI};
+use crate::job::verdict::{FASTIO, OPENAI, call_cause, openai_cause};
 use crate::listen;
 use crate::operate::{Observer, Operate};
 use crate::queue::{Claimed, Handler, Queue, Verdict};
@@ -48,6 +50,8 @@ pub struct Work {
     feed: Feed,
     fastio: fastio::Client,
     openai: openai::Client,
+    /// Plain questions that were answered, by the service.
+    taken: AnswerCounter,
 }
 
 impl Handler for Work {
@@ -55,8 +59,19 @@ impl Handler for Work {
         match self.carry_out(job).await {
             // A probe is one question already.
             Verdict::Unavailable { target, after, reason, .. } if !job.is_probe() => {
-                let silent = !self.is_up(&target).await;
+                let silent = self.plain_question(&target).await == PlainAnswer::Silence;
                 Verdict::Unavailable { target, after, silent, reason }
+            }
+            Verdict::Refused { service, cause, several, reason } => {
+                match self.plain_question(&service).await {
+                    PlainAnswer::Taken | PlainAnswer::Other => {
+                        Verdict::Refused { service, cause, several, reason }
+                    }
+                    PlainAnswer::Refused => Verdict::Hold { target: service, reason },
+                    PlainAnswer::Silence => {
+                        Verdict::Unavailable { target: service, after: None, silent: true, reason }
+                    }
+                }
             }
             verdict => verdict,
         }
@@ -69,15 +84,27 @@ impl Handler for Work {
             _ => 0,
         }
     }
+
+    fn done(&self) -> HashMap<String, u64> {
+        let fastio =
+            self.fastio.done().into_iter().map(|(operation, times)| (call_cause(FASTIO, &operation), times));
+        let openai = self.openai.done().into_iter().map(|(what, times)| (openai_cause(&what), times));
+        fastio.chain(openai).chain(self.taken.done()).collect()
+    }
 }
 
 impl Work {
-    async fn is_up(&self, target: &str) -> bool {
-        match target {
-            FASTIO => self.fastio.is_up().await,
-            OPENAI => self.openai.is_up().await,
-            _ => true,
+    /// Asks what has nothing to do with any file: a service that takes it refuses something else than all of it.
+    async fn plain_question(&self, target: &str) -> PlainAnswer {
+        let answer = match target {
+            FASTIO => self.fastio.plain_question().await,
+            OPENAI => self.openai.plain_question().await,
+            _ => PlainAnswer::Other,
+        };
+        if answer == PlainAnswer::Taken {
+            self.taken.did(target);
         }
+        answer
     }
 
     async fn carry_out(&self, job: &Claimed) -> Verdict {
@@ -131,6 +158,7 @@ impl Parts {
             definitions: definitions(config, &rules)?,
             max_attempts: config.queue.max_attempts,
             wake: queue.wake(),
+            causes: queue.causes(),
         });
         let sync = Sync::new(sync::Parts {
             database: database.clone(),
@@ -140,6 +168,7 @@ impl Parts {
             rules: rules.clone(),
             settings: config.sync.clone(),
             wake: queue.wake(),
+            causes: queue.causes(),
         });
         let heard = Arc::new(tokio::sync::Notify::new());
         let feed = Feed::new(feed::Parts {
@@ -153,7 +182,14 @@ impl Parts {
             wake: queue.wake(),
             heard: heard.clone(),
         });
-        let work = Arc::new(Work { sync, runs, feed: feed.clone(), fastio, openai });
+        let work = Arc::new(Work {
+            sync,
+            runs,
+            feed: feed.clone(),
+            fastio,
+            openai,
+            taken: AnswerCounter::default(),
+        });
         let parts = receive::Parts { database: database.clone(), clock, workers: queue.wake(), heard };
         let mut receive =
             receive::open(config.receive.clone(), &config.secrets.fastio_webhook, parts).await?;

@@ -20,6 +20,7 @@ pub mod form;
 pub mod journal;
 pub mod judge;
 pub mod openai;
+mod rewrite;
 pub mod server;
 mod trace;
 

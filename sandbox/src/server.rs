@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::Core;
-use super::faults::{FaultHit, FaultKind};
+use super::faults::{Asked, FaultHit, FaultKind};
 use super::journal::{RequestEnd, Trace};
 
 /// How long connections may finish what they are answering after the stop; the tests' and the demo's patience.
@@ -71,6 +71,8 @@ pub struct FaultRefusal {
     pub kind: FaultKind,
     pub status: StatusCode,
     pub message: Option<String>,
+    pub code: Option<String>,
+    pub param: Option<String>,
 }
 
 /// What [`Service::stamp`] may want to know.
@@ -182,7 +184,14 @@ impl FaultInjector {
     ) -> Result<Response<Body>, Cut> {
         let mut request = recorded(request, trace);
         let (mut after, mut changes) = (None, Vec::new());
-        for hit in self.service.core.faults.general_hits(trace.method(), trace.path()) {
+        let faults = &self.service.core.faults;
+        let body = if faults.want_body(trace.method(), trace.path()) {
+            Some(whole(&mut request).await)
+        } else {
+            None
+        };
+        let asked = Asked { method: trace.method(), path: trace.path(), body: body.as_deref() };
+        for hit in faults.general_hits(&asked) {
             trace.struck(&hit);
             match hit.kind {
                 FaultKind::Latency => tokio::time::sleep(hit.delay_or(LATENCY)).await,
@@ -230,8 +239,13 @@ impl FaultInjector {
     }
 
     fn refusal(&self, hit: &FaultHit) -> Response<Body> {
+        let told = hit.details.status.and_then(|status| StatusCode::from_u16(status).ok());
         if let Some(body) = &hit.details.body {
-            let status = if hit.kind == FaultKind::NotFound { StatusCode::NOT_FOUND } else { StatusCode::OK };
+            let status = match hit.kind {
+                FaultKind::NotFound => StatusCode::NOT_FOUND,
+                FaultKind::Refusal => told.unwrap_or(StatusCode::BAD_REQUEST),
+                _ => StatusCode::OK,
+            };
             return json(status, body.replace("{n}", &hit.number.to_string()));
         }
         let status = match hit.kind {
@@ -239,11 +253,8 @@ impl FaultInjector {
             FaultKind::Unauthorized => StatusCode::UNAUTHORIZED,
             FaultKind::Forbidden => StatusCode::FORBIDDEN,
             FaultKind::NotFound => return html(StatusCode::NOT_FOUND),
-            _ => hit
-                .details
-                .status
-                .and_then(|status| StatusCode::from_u16(status).ok())
-                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            FaultKind::Refusal => told.unwrap_or(StatusCode::BAD_REQUEST),
+            _ => told.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         };
         let mut response = if hit.details.html == Some(true) {
             html(status)
@@ -252,6 +263,8 @@ impl FaultInjector {
                 kind: hit.kind,
                 status,
                 message: hit.details.message.clone(),
+                code: hit.details.code.clone(),
+                param: hit.details.param.clone(),
             })
         };
         let wait = hit
@@ -320,6 +333,14 @@ fn recorded(request: Request<Body>, trace: &Trace) -> Request<Body> {
             frame
         }))
     })
+}
+
+/// The body, which the request keeps.
+async fn whole(request: &mut Request<Body>) -> Bytes {
+    let body = std::mem::take(request.body_mut());
+    let whole = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    *request.body_mut() = Body::from(whole.clone());
+    whole
 }
 
 async fn read_up_to(body: &mut Body, limit: u64) {

@@ -1,5 +1,6 @@
 //! The calls we make to Fastio. Each is one attempt; the queue decides about another.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -11,9 +12,10 @@ use url::Url;
 
 use crate::http::reply::{self, Begun, Reply, exchange};
 use crate::http::value::text;
-use crate::http::{AnswerCounter, Base, Failure, Phase, SMALL_CALL_LIMIT};
+use crate::http::{AnswerCounter, Base, Failure, Phase, PlainAnswer, SMALL_CALL_LIMIT, Speaker};
 
 use super::envelope::Envelope;
+use super::error::speaks;
 use super::node::{self, Missing};
 use super::write::Listed;
 use super::{Error, ErrorKind, Node, NodeId, Page, Profile, VersionId};
@@ -102,10 +104,24 @@ impl Client {
         self.answers.count()
     }
 
-    /// Whether Fastio answers a plain question, whatever it says.
-    pub async fn is_up(&self) -> bool {
-        let asked = self.check_auth().await;
-        !asked.is_err_and(|error| matches!(error.kind, ErrorKind::Unavailable { .. }))
+    /// What Fastio has done for this client and its clones, and how often, by what the calls are for.
+    pub fn done(&self) -> BTreeMap<String, u64> {
+        self.answers.done()
+    }
+
+    /// How Fastio takes a plain question that has nothing to do with any file.
+    pub async fn plain_question(&self) -> PlainAnswer {
+        match self.check_auth().await {
+            Ok(()) => PlainAnswer::Taken,
+            Err(error) if error.speaker == Speaker::Stranger => PlainAnswer::Silence,
+            Err(error) => match error.kind {
+                ErrorKind::Unavailable { .. } => PlainAnswer::Silence,
+                ErrorKind::Unauthorized | ErrorKind::Forbidden { .. } | ErrorKind::PaymentRequired => {
+                    PlainAnswer::Refused
+                }
+                _ => PlainAnswer::Other,
+            },
+        }
     }
 
     /// One node as it is now: `GET {profile}/storage/{node}/details/`. A trashed one is returned with
@@ -263,9 +279,11 @@ impl Client {
     ) -> Result<Opened, Error> {
         let reply = self
             .answers
-            .observe(exchange(request).await)
+            .observe(exchange(request).await, speaks)
             .map_err(|failure| Error::failed(operation, failure))?;
-        open(operation, reply)
+        let opened = open(operation, reply)?;
+        self.answers.did(operation);
+        Ok(opened)
     }
 
     /// A request with the key, yet without a time limit.
@@ -286,7 +304,9 @@ impl Client {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Opened, Error> {
-        open(operation, self.send(operation, path, query).await?)
+        let opened = open(operation, self.send(operation, path, query).await?)?;
+        self.answers.did(operation);
+        Ok(opened)
     }
 
     pub(super) async fn send(
@@ -297,7 +317,9 @@ impl Client {
     ) -> Result<Reply, Error> {
         let request = self.http.get(self.url(operation, path)?).query(query);
         let request = request.header(AUTHORIZATION, self.authorization.clone()).timeout(SMALL_CALL_LIMIT);
-        self.answers.observe(exchange(request).await).map_err(|failure| Error::failed(operation, failure))
+        self.answers
+            .observe(exchange(request).await, speaks)
+            .map_err(|failure| Error::failed(operation, failure))
     }
 
     /// With the slash that every path of Fastio ends with.
@@ -331,6 +353,9 @@ pub(super) fn accept(operation: &'static str, reply: &Reply) -> Result<Envelope,
         return Err(Error::refused(operation, reply));
     }
     match Envelope::open(reply) {
+        None if reply.is_page() => {
+            Err(Error::unreadable(operation, &reply.head, "it sent a page").said_by(Speaker::Stranger))
+        }
         None => Err(Error::unreadable(operation, &reply.head, "not a JSON object")),
         Some(envelope) if envelope.refusal().is_some() => Err(Error::refused(operation, reply)),
         Some(envelope) => Ok(envelope),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::reply::{Cause, excerpt};
-use super::{Failure, Head, Phase, Retry, Unusable};
+use super::{Failure, Head, Phase, Retry, Speaker, Unusable};
 
 /// What the callers of one service tell apart, and what each of it means.
 pub trait CallErrorKind: fmt::Debug + Clone + PartialEq {
@@ -39,6 +39,11 @@ pub struct CallError<K> {
     pub phase: Phase,
     /// The service's error code where it is for people only: codes that are branched on are part of the kind.
     pub code: Option<String>,
+    /// Who says so.
+    pub speaker: Speaker,
+    /// The service's word for it, where it has one, and the part of the request that it is about.
+    pub(crate) word: Option<Box<str>>,
+    pub(crate) param: Option<Box<str>>,
     /// What the service says of it, or what went wrong before it could.
     pub(crate) message: Box<str>,
 }
@@ -67,8 +72,16 @@ impl<K: CallErrorKind> CallError<K> {
             request_id: request_id::<K>(head),
             phase: Phase::ResponseStarted,
             code: None,
+            speaker: Speaker::Service,
+            word: None,
+            param: None,
             message: message.into(),
         }
+    }
+
+    /// The same, said by `speaker`.
+    pub(crate) fn said_by(self, speaker: Speaker) -> Self {
+        CallError { speaker, ..self }
     }
 
     /// A success that does not hold what it must.
@@ -85,6 +98,9 @@ impl<K: CallErrorKind> CallError<K> {
             request_id: failure.head.as_deref().and_then(request_id::<K>),
             phase: failure.phase,
             code: None,
+            speaker: Speaker::Service,
+            word: None,
+            param: None,
             message: failure.detail.into(),
         }
     }
@@ -106,7 +122,17 @@ fn request_id<K: CallErrorKind>(head: &Head) -> Option<String> {
 
 impl<K: CallErrorKind> fmt::Display for CallError<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ({})", K::SERVICE, self.kind.does(), self.operation)?;
+        let service = K::SERVICE;
+        match self.speaker {
+            Speaker::Service | Speaker::Likely => {
+                write!(f, "{service} {} ({})", self.kind.does(), self.operation)?
+            }
+            Speaker::Stranger => write!(
+                f,
+                "something between Docket and {service} refused or answered in its place ({})",
+                self.operation
+            )?,
+        }
         if !self.message.is_empty() {
             write!(f, ": {}", self.message)?;
         }

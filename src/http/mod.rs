@@ -27,7 +27,7 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
-pub use answer_counter::AnswerCounter;
+pub use answer_counter::{AnswerCounter, PlainAnswer, Speaker};
 pub use call_error::{CallError, CallErrorKind};
 pub use reply::{Failure, Head, Reply};
 pub use wait::{MAX_WAIT, retry_after};

@@ -75,6 +75,13 @@ impl Begun {
 }
 
 impl Reply {
+    /// Whether it is a page for people, as proxies and portals send.
+    pub fn is_page(&self) -> bool {
+        let html = |kind: &str| kind.trim_start().to_ascii_lowercase().starts_with("text/html");
+        let body = self.body.trim_ascii_start();
+        self.head.header("content-type").is_some_and(html) || body.starts_with(b"<")
+    }
+
     /// The body as JSON, whatever its content type says.
     pub fn json(&self) -> Option<Value> {
         // Names are others' text, and one that no strict reader takes must not hide what stands beside it.

@@ -3,6 +3,7 @@
 //! It stands above the [`queue`], which knows nothing of the work, and above both clients, which know nothing of jobs. It
 //! carries nothing out.
 
+pub mod refusal;
 mod task;
 pub mod verdict;
 

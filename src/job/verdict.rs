@@ -1,5 +1,6 @@
 //! What a failure of Fastio, OpenAI or the database means for the job that met it.
 
+use super::refusal::{self, About, Call, Follows, Row};
 use crate::fastio::Profile;
 use crate::http::Retry;
 use crate::openai::VectorStoreId;
@@ -20,12 +21,88 @@ pub fn profile_target(profile: &Profile) -> String {
     format!("{FASTIO}/{profile}")
 }
 
+/// The cause that holds what needs one kind of call, such as `openai/call:uploading_a_file`.
+pub fn call_cause(service: &str, operation: &str) -> String {
+    format!("{service}/call:{}", one_word(operation))
+}
+
+/// The cause that holds the runs with a model, such as `openai/model:gpt-6`.
+pub fn model_cause(model: &str) -> String {
+    format!("{OPENAI}/model:{}", one_word(model))
+}
+
+/// The cause of what OpenAI's client counts as done.
+pub fn openai_cause(done: &str) -> String {
+    match done.strip_prefix(openai::MODEL_DONE) {
+        Some(model) => model_cause(model),
+        None => call_cause(OPENAI, done),
+    }
+}
+
+/// The cause that holds the runs of a rule, such as `openai/rule:contracts`.
+pub fn rule_cause(rule: &str) -> String {
+    format!("{OPENAI}/rule:{}", one_word(rule))
+}
+
+/// Causes stand between blanks.
+fn one_word(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join("_")
+}
+
 pub fn fastio_verdict(error: &fastio::Error) -> Verdict {
-    verdict(error.retry(), FASTIO, error.to_string())
+    let cause = call_cause(FASTIO, error.operation);
+    verdict(
+        refusal::fastio(error),
+        error.retry(),
+        &Refusal { service: FASTIO, cause, reason: error.to_string() },
+    )
 }
 
 pub fn openai_verdict(error: &openai::Error) -> Verdict {
-    verdict(error.retry(), OPENAI, error.to_string())
+    let cause = call_cause(OPENAI, error.operation);
+    let row = refusal::openai(call(error), error, None);
+    verdict(row, error.retry(), &Refusal { service: OPENAI, cause, reason: error.to_string() })
+}
+
+/// What it means that a run could not begin. `rule` and `model` are what it was to be begun with.
+pub fn begin_verdict(error: &openai::Error, (rule, model): (&str, Option<&str>)) -> Verdict {
+    let row = refusal::openai(Call::Run, error, model);
+    let (cause, cure) = match (row.about, model) {
+        (About::Model, Some(model)) if error.is_about_background() => (
+            model_cause(model),
+            format!("; runs need responses in the background: let the project use them with {model}, or set another rule.run.model"),
+        ),
+        (About::Model, Some(model)) => {
+            (model_cause(model), format!("; set rule.run.model to another than {model}, or let the project use it"))
+        }
+        (About::Rule, _) => {
+            let setting = error.refused_setting().unwrap_or_default();
+            (rule_cause(rule), format!("; correct `{setting}` as rule `{rule}` sets it, or use another model"))
+        }
+        _ => (
+            call_cause(OPENAI, error.operation),
+            "; let the key make conversations and responses, or use one that may: until then runs wait, and files go on \
+             being synced"
+                .to_owned(),
+        ),
+    };
+    let held = matches!(row.follows, Follows::Held);
+    let reason = if held { format!("{error}{cure}") } else { error.to_string() };
+    verdict(row, error.retry(), &Refusal { service: OPENAI, cause, reason })
+}
+
+/// What OpenAI was asked for.
+fn call(error: &openai::Error) -> Call {
+    match error.operation {
+        openai::UPLOADING => Call::Upload,
+        openai::ATTACHING => Call::Attach,
+        _ => Call::Other,
+    }
+}
+
+/// Whether OpenAI itself says that it will not hold this content.
+pub fn is_final(error: &openai::Error) -> bool {
+    refusal::openai(call(error), error, None).follows == Follows::Final
 }
 
 /// What OpenAI has, or `None` where it says that there is no such thing.
@@ -46,15 +123,33 @@ pub fn database_verdict(error: &database::Error) -> Verdict {
     if error.will_pass() { Verdict::Blocked { reason } } else { Verdict::Retry { after: None, reason } }
 }
 
-fn verdict(retry: Retry, target: &str, reason: String) -> Verdict {
-    match retry {
-        Retry::Backoff => Verdict::Retry { after: None, reason },
-        Retry::After(wait) => Verdict::Retry { after: Some(wait), reason },
-        Retry::Unavailable(after) => {
-            Verdict::Unavailable { target: target.to_owned(), after, silent: false, reason }
-        }
-        Retry::Never => Verdict::Dead { reason },
-        Retry::Pause => Verdict::Hold { target: target.to_owned(), reason },
+/// A refusal, put in words.
+struct Refusal {
+    service: &'static str,
+    /// What refuses, where it is not the whole service.
+    cause: String,
+    reason: String,
+}
+
+fn verdict(row: &Row, retry: Retry, refusal: &Refusal) -> Verdict {
+    let (service, reason) = (refusal.service.to_owned(), refusal.reason.clone());
+    let after = match retry {
+        Retry::After(wait) => Some(wait),
+        Retry::Unavailable(wait) => wait,
+        _ => None,
+    };
+    match row.follows {
+        Follows::Retry => Verdict::Retry { after: None, reason },
+        Follows::Wait => Verdict::Retry { after, reason },
+        Follows::Outage => Verdict::Unavailable { target: service, after, silent: false, reason },
+        Follows::Held if row.about == About::Account => Verdict::Hold { target: service, reason },
+        Follows::Held | Follows::HeldBySeveral => Verdict::Refused {
+            service,
+            cause: refusal.cause.clone(),
+            several: row.follows == Follows::HeldBySeveral,
+            reason,
+        },
+        Follows::Final | Follows::NotThere | Follows::Dead => Verdict::Dead { reason },
     }
 }
 
@@ -64,7 +159,7 @@ pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
     let rank = |verdict: &Verdict| match verdict {
         Verdict::Done => 0,
         Verdict::Dead { .. } => 1,
-        Verdict::Hold { .. } => 2,
+        Verdict::Hold { .. } | Verdict::Refused { .. } | Verdict::Waits { .. } => 2,
         Verdict::Unavailable { .. } => 3,
         Verdict::Retry { .. } | Verdict::NotYet { .. } => 4,
         Verdict::Blocked { .. } => 5,

@@ -14,7 +14,7 @@ use crate::http::reply::exchange;
 use crate::http::value::Fields;
 
 use super::Error;
-use super::client::{Answer, Call, Client, Extra};
+use super::client::{Answer, Call, Client, Extra, STARTING, THREADING};
 use super::file::{FileId, Page};
 use super::message::Message;
 use super::ordered::{Ordered, With};
@@ -247,7 +247,7 @@ impl Threads<'_> {
     /// Those of every call.
     pub async fn create(&self, new: &NewThread<'_>) -> Result<ThreadId, Error> {
         let body = new.body();
-        let answer = self.call("creating a thread", Method::POST, &["threads"], Extra::Json(&body)).await?;
+        let answer = self.call(THREADING, Method::POST, &["threads"], Extra::Json(&body)).await?;
         answer.required(|value| Fields::of(value)?.id("id").map(ThreadId))
     }
 
@@ -257,7 +257,7 @@ impl Threads<'_> {
     /// [`super::ErrorKind::Rejected`] also while another run of the thread goes on; and those of every call.
     pub async fn start(&self, thread: &ThreadId, new: &NewRun<'_>) -> Result<Run, Error> {
         let path = ["threads", &thread.0, "runs"];
-        self.call("starting a run", Method::POST, &path, Extra::Text(new.body())).await?.required(Run::read)
+        self.call(STARTING, Method::POST, &path, Extra::Text(new.body())).await?.required(Run::read)
     }
 
     /// The newest runs of a thread, at most 100.

@@ -15,9 +15,10 @@ use url::Url;
 use crate::http::reply::{Failure, Head, Reply, Room, exchange};
 use crate::http::value::Fields;
 use crate::http::wait::milliseconds;
-use crate::http::{AnswerCounter, Base, SMALL_CALL_LIMIT, Unusable, upload};
+use crate::http::{AnswerCounter, Base, PlainAnswer, SMALL_CALL_LIMIT, Speaker, Unusable, upload};
 use crate::request_id;
 
+use super::error;
 use super::{
     Attributes, Error, ErrorKind, File, FileId, Hit, NewFile, Page, Polled, StoreFile, VectorStore,
     VectorStoreId,
@@ -29,6 +30,18 @@ const PURPOSE: &str = "assistants";
 /// Files asked for at once, of at most 10,000 (OpenAI's OpenAPI document): a quarter of a megabyte, and a listing that
 /// looks for one recent file seldom needs a second page.
 const FILES_PER_PAGE: &str = "1000";
+
+/// What two calls are for whose refusals may be about a file's content.
+pub const UPLOADING: &str = "uploading a file";
+pub const ATTACHING: &str = "attaching a file";
+
+/// What the calls are for that begin a run.
+pub const CONVERSING: &str = "creating a conversation";
+pub const THREADING: &str = "creating a thread";
+pub const STARTING: &str = "starting a run";
+
+/// What a plain question is for.
+const PLAIN_QUESTION: &str = "asking";
 
 /// Vector stores asked for at once: the most the OpenAPI document allows.
 const STORES_PER_PAGE: &str = "100";
@@ -99,7 +112,7 @@ impl Client {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        const OPERATION: &str = "uploading a file";
+        const OPERATION: &str = UPLOADING;
         let (body, progress) = upload::measured(content, file.length);
         // reqwest would put a line break in a name into the part's header as it is.
         let filename: String = file.filename.chars().filter(|c| !c.is_control()).collect();
@@ -208,9 +221,7 @@ impl Client {
     ) -> Result<StoreFile, Error> {
         let body = json!({"file_id": file, "attributes": attributes});
         let path = ["vector_stores", &store.0, "files"];
-        self.call("attaching a file", Method::POST, &path, Extra::Json(&body))
-            .await?
-            .required(StoreFile::read)
+        self.call(ATTACHING, Method::POST, &path, Extra::Json(&body)).await?.required(StoreFile::read)
     }
 
     /// How far a file's indexing is, and its attributes.
@@ -276,11 +287,32 @@ impl Client {
         self.answers.count()
     }
 
-    /// Whether OpenAI answers a plain question, whatever it says.
-    pub async fn is_up(&self) -> bool {
+    /// What OpenAI has done for this client and its clones, and how often: calls by what they are for, and models that began
+    /// to answer.
+    pub fn done(&self) -> BTreeMap<String, u64> {
+        self.answers.done()
+    }
+
+    /// A response with this model was begun.
+    pub(super) fn did(&self, what: &str) {
+        self.answers.did(what);
+    }
+
+    /// How OpenAI takes a plain question that has nothing to do with any file.
+    pub async fn plain_question(&self) -> PlainAnswer {
         let query = [("limit", "1")];
-        let asked = self.call("asking", Method::GET, &["vector_stores"], Extra::Query(&query)).await;
-        !asked.is_err_and(|error| matches!(error.kind, ErrorKind::Unavailable { .. }))
+        let asked = self.call(PLAIN_QUESTION, Method::GET, &["vector_stores"], Extra::Query(&query)).await;
+        match asked {
+            Ok(_) => PlainAnswer::Taken,
+            Err(error) if error.speaker == Speaker::Stranger => PlainAnswer::Silence,
+            Err(error) => match error.kind {
+                ErrorKind::Unavailable { .. } => PlainAnswer::Silence,
+                ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::QuotaExhausted => {
+                    PlainAnswer::Refused
+                }
+                _ => PlainAnswer::Other,
+            },
+        }
     }
 
     /// What must never be printed.
@@ -306,27 +338,29 @@ impl Client {
         let url = self.base.join(path).map_err(|error| Error::unusable(operation, error))?;
         let id = unique_id();
         let request = self.http.request(method, url).headers(self.headers.clone());
-        // Ids are every second part: `vector_stores/{store}/files/{file}`.
-        let object = path.chunks_exact(2).next_back().map(|part| part[1].to_owned());
-        Ok(Call { request: request.header("x-client-request-id", &id), sent: Sent { id, object } })
+        let path = path.iter().map(ToString::to_string).collect();
+        Ok(Call { request: request.header("x-client-request-id", &id), sent: Sent { id, path } })
     }
 
     pub(super) fn accept(
         &self,
         operation: &'static str,
         reply: Result<Reply, Failure>,
-        Sent { id, object }: Sent,
+        Sent { id, path }: Sent,
     ) -> Result<Answer, Error> {
-        let reply = match self.answers.observe(reply) {
+        let reply = match self.answers.observe(reply, |reply| error::speaks(reply, &path)) {
             Ok(reply) => reply,
             Err(failure) => return Err(Error::failed(operation, failure).sent_as(id)),
         };
         if !reply.head.status.is_success() {
-            return Err(Error::refused(operation, &reply, object.as_deref()).sent_as(id));
+            return Err(Error::refused(operation, &reply, &path).sent_as(id));
         }
         match reply.json() {
-            Some(body) => Ok(Answer { operation, head: reply.head, body, id, _room: reply.room }),
-            None => Err(Error::unreadable(operation, &reply.head, "not JSON").sent_as(id)),
+            Some(body) => {
+                self.answers.did(operation);
+                Ok(Answer { operation, head: reply.head, body, id, _room: reply.room })
+            }
+            None => Err(Error::no_json(operation, &reply).sent_as(id)),
         }
     }
 }
@@ -353,8 +387,8 @@ pub(super) struct Call {
 pub(super) struct Sent {
     /// The id we gave it.
     pub id: String,
-    /// The object it is about.
-    pub object: Option<String>,
+    /// What it is made to: ids are every second part, as in `vector_stores/{store}/files/{file}`.
+    pub path: Vec<String>,
 }
 
 /// What a small call carries.

@@ -118,7 +118,7 @@ impl Client {
     ) -> Result<Download, Error> {
         const OPERATION: &str = "downloading a file from a container";
         let path = ["containers", &container.0, "files", file, "content"];
-        let Call { request, sent: Sent { id, object } } = self.request(OPERATION, Method::GET, &path)?;
+        let Call { request, sent: Sent { id, path: asked } } = self.request(OPERATION, Method::GET, &path)?;
         let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let failed = |failure| Error::failed(OPERATION, failure).sent_as(id.clone());
         let begun = reply::open(request).await.map_err(failed)?;
@@ -128,7 +128,7 @@ impl Client {
             let late =
                 || Failure::transport(Phase::ResponseStarted, "the refusal did not end in time".into());
             let refusal = read.map_err(|_| failed(late()))?.map_err(failed)?;
-            return Err(gone(Error::refused(OPERATION, &refusal, object.as_deref()).sent_as(id)));
+            return Err(gone(Error::refused(OPERATION, &refusal, &asked).sent_as(id)));
         }
         let length = begun.content_length();
         let too_large = move || {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::http::value::Fields;
 
 use super::Error;
-use super::client::{Client, Extra};
+use super::client::{CONVERSING, Client, Extra};
 use super::file::Page;
 use super::output::Output;
 
@@ -89,7 +89,7 @@ impl Client {
     ) -> Result<ConversationId, Error> {
         let body = json!({ "metadata": metadata });
         let path = ["conversations"];
-        let answer = self.call("creating a conversation", Method::POST, &path, Extra::Json(&body)).await?;
+        let answer = self.call(CONVERSING, Method::POST, &path, Extra::Json(&body)).await?;
         answer.required(|value| Fields::of(value)?.id("id").map(ConversationId))
     }
 

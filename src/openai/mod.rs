@@ -25,7 +25,7 @@ pub use assistants::{
     AssistantId, Attachment, LEAST_TOKENS, NewRun, NewThread, Run, RunId, RunStatus, ThreadId, Threads,
 };
 pub use attributes::{AttributeValue, Attributes};
-pub use client::{Client, Deletion};
+pub use client::{ATTACHING, CONVERSING, Client, Deletion, STARTING, THREADING, UPLOADING};
 pub use container::{ContainerFile, ContainerId, Download};
 pub use content::StoreText;
 pub use conversation::{ConversationId, Item, Order};
@@ -35,5 +35,5 @@ pub use listing::Listed;
 pub use model::Model;
 pub use output::{Citation, MadeFile, Output};
 pub use request::{Format, NewResponse, Tool};
-pub use response::{Failure, Response, ResponseId, Status, Usage};
+pub use response::{Failure, MODEL_DONE, Response, ResponseId, Status, Usage};
 pub use store::{FileCounts, Hit, IndexStatus, LastError, Polled, StoreFile, VectorStore, VectorStoreId};

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::http::value::{Fields, text};
 
 use super::Error;
-use super::client::{Client, Extra};
+use super::client::{Client, Extra, STARTING};
 use super::conversation::ConversationId;
 use super::output::Output;
 use super::request::NewResponse;
@@ -177,6 +177,9 @@ impl Response {
     }
 }
 
+/// How [`Client::done`] begins what counts responses that were begun; behind it stands the model's name.
+pub const MODEL_DONE: &str = "model ";
+
 impl Client {
     /// Creates a response in the background. There is no idempotency key and no list of responses: when
     /// [`Error::may_have_happened`], the conversation tells later whether it ran.
@@ -184,9 +187,10 @@ impl Client {
     /// # Errors
     /// Those of every call.
     pub async fn create_response(&self, new: &NewResponse<'_>) -> Result<Response, Error> {
-        let answer =
-            self.call("starting a run", Method::POST, &["responses"], Extra::Text(new.body())).await?;
-        answer.required(Response::read)
+        let answer = self.call(STARTING, Method::POST, &["responses"], Extra::Text(new.body())).await?;
+        let begun = answer.required(Response::read)?;
+        self.did(&format!("{MODEL_DONE}{}", new.model));
+        Ok(begun)
     }
 
     /// # Errors

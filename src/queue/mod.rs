@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use breaker::{Change, Kind, Outcome};
+pub use breaker::{Causes, Change, Kind, Outcome};
 pub use store::{Claimed, Enqueued, NewJob, Settled, enqueue};
 pub use work::{Handler, Queue, Settlement};
 
@@ -70,6 +70,12 @@ pub enum Verdict {
     NotYet { reason: String },
     /// The target refuses everything, so no other job that needs it has to find out. Costs no attempt.
     Hold { target: String, reason: String },
+    /// `cause` refuses this work, and perhaps only of this job: `service` as a whole does not. Held at once, or when `several`
+    /// jobs met it and none succeeded in between; until then otherwise as [`Verdict::Retry`]. A job that met it is held with
+    /// it; one that did not may find out for itself.
+    Refused { service: String, cause: String, several: bool, reason: String },
+    /// `cause` is held and the job needs it now; nothing was asked. Costs no attempt.
+    Waits { cause: String },
     /// The target did not answer, or said only that it cannot now. Perhaps it answers nobody; `silent` when it did not
     /// answer a plain question right afterwards either. Otherwise as [`Verdict::Retry`].
     Unavailable { target: String, after: Option<Duration>, silent: bool, reason: String },

@@ -81,6 +81,12 @@ impl Report {
                     "job got no answer, to be retried"
                 );
             }
+            Some(Verdict::Refused { reason, .. }) if !probe => {
+                tracing::warn!(job.id = id, job.key = key, attempt, reason, "job was refused");
+            }
+            Some(Verdict::Refused { cause, .. } | Verdict::Waits { cause }) => {
+                tracing::debug!(job.id = id, job.key = key, cause, "job waits for what is refused");
+            }
             // What is held is said once, when it begins and when it ends.
             Some(Verdict::Hold { reason, .. } | Verdict::Unavailable { reason, .. }) => {
                 tracing::debug!(job.id = id, job.key = key, reason, "job waits for its target");

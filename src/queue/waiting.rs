@@ -53,9 +53,14 @@ pub fn paused(pause: &PauseRow) -> String {
 
 /// A target as people call it.
 pub fn target(target: &str) -> String {
-    match target.split_once('/') {
-        Some(("openai", store)) => format!("the vector store {store}"),
-        Some(("fastio", profile)) => format!("the {}", profile.replacen(':', " ", 1)),
+    match target.split_once('/').map(|(service, part)| (service, part.split_once(':'), part)) {
+        Some((service, Some(("call", operation)), _)) => {
+            format!("{} ({})", self::target(service), operation.replace('_', " "))
+        }
+        Some((_, Some(("model", model)), _)) => format!("OpenAI (runs with the model {model})"),
+        Some((_, Some(("rule", rule)), _)) => format!("OpenAI (runs of rule {rule})"),
+        Some(("openai", _, store)) => format!("the vector store {store}"),
+        Some(("fastio", _, profile)) => format!("the {}", profile.replacen(':', " ", 1)),
         _ => match target {
             "openai" => "OpenAI".to_owned(),
             "fastio" => "Fastio".to_owned(),
@@ -95,5 +100,11 @@ mod tests {
         let held = why(&waits, &[pause("openai/vs_1", "outage")]);
         assert_eq!(held, "job 4 is held, because the vector store vs_1 does not answer: the key was refused");
         assert_eq!(why(&job("waiting", None), &[]), "job 4 waits for its turn");
+        let told = |target: &str| paused(&pause(target, "refusal"));
+        assert_eq!(
+            told("openai/call:creating_a_conversation"),
+            "OpenAI (creating a conversation) refuses: the key was refused"
+        );
+        assert_eq!(told("openai/model:old"), "OpenAI (runs with the model old) refuses: the key was refused");
     }
 }

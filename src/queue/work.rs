@@ -1,6 +1,7 @@
 //! Working on jobs: claim one, hand it to the handler under a heartbeat, settle it. [`Queue::work`] does that for ever,
 //! [`Queue::work_one`] once.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::breaker::{self, Breaker, Change, Judgement, Outcome};
+use super::breaker::{self, Breaker, Causes, Change, Judgement, Outcome};
 use super::report::{Report, report_change, report_death};
 use super::store::{self, Claimed, Expiry, Renewed, Settled, Settling};
 use super::{Settings, Verdict};
@@ -39,6 +40,11 @@ pub trait Handler: Send + Sync + 'static {
     /// How often `cause` has answered any request so far. What is held for an outage resumes only when this has grown.
     fn answers(&self, _cause: &str) -> u64 {
         0
+    }
+
+    /// How often the work was done so far that a cause may refuse, for each cause of which it is counted.
+    fn done(&self) -> HashMap<String, u64> {
+        HashMap::new()
     }
 }
 
@@ -85,6 +91,11 @@ impl Queue {
     /// What to notify after a commit that added jobs.
     pub fn wake(&self) -> Arc<Notify> {
         self.wake.clone()
+    }
+
+    /// What is held, for those who work.
+    pub fn causes(&self) -> Causes {
+        self.breaker.causes()
     }
 
     pub fn workers(&self) -> u16 {
@@ -142,8 +153,10 @@ impl Queue {
         let mut report = Report::of(&claimed);
         let count = |cause: &str| (cause.to_owned(), handler.answers(cause));
         let before: Vec<(String, u64)> = claimed.causes().map(count).collect();
+        let done_before = handler.done();
+        let work = breaker::working(claimed.needs().clone(), handler.handle(&claimed));
         let verdict = tokio::select! {
-            verdict = contain::catch(handler.handle(&claimed)) => Some(verdict.unwrap_or_else(|panicked| report.panicked(&panicked))),
+            verdict = contain::catch(work) => Some(verdict.unwrap_or_else(|panicked| report.panicked(&panicked))),
             () = self.keep(&claimed) => {
                 report.lost_the_lease();
                 return Ok(());
@@ -151,7 +164,11 @@ impl Queue {
             () = abandon.cancelled() => None,
         };
         let heard = before.into_iter().filter(|(cause, answers)| handler.answers(cause) > *answers);
-        let outcome = Outcome { verdict, heard: heard.map(|(cause, _)| cause).collect() };
+        let heard = heard.map(|(cause, _)| cause).collect();
+        let grew =
+            |(cause, times): &(String, u64)| done_before.get(cause).is_none_or(|before| before < times);
+        let done = handler.done().into_iter().filter(grew).map(|(cause, _)| cause).collect();
+        let outcome = Outcome { verdict, heard, done };
         let Settlement { settled, changes } = self.settle(claimed, outcome.clone(), abandon).await?;
         report.settled(outcome.verdict.as_ref(), settled);
         changes.iter().for_each(report_change);
@@ -226,6 +243,9 @@ impl Queue {
             let settled = store::settle(tx, &Settling { claimed, verdict, judgement, now, max_attempts })?;
             if judgement.resumes {
                 breaker.open_unawaited(&store::due(tx, now)?);
+            }
+            if matches!(verdict, Some(Verdict::Done | Verdict::Dead { .. })) && breaker.is_any() {
+                breaker.open_unneeded(&store::needed(tx)?, claimed.lease());
             }
             Ok((settled, breaker::store::save(tx, &breaker)?))
         };

@@ -9,11 +9,11 @@ use super::frame;
 use super::row::{Outcome, Run};
 use super::settings::{Definition, Engine};
 use super::steps::{FRESH_MS, LOOK_AGAIN, later};
-use super::store::Change;
+use super::store::{self, Change};
 use super::{Runs, failed, leftover};
 use crate::database::Connection;
-use crate::job::verdict::openai_verdict;
-use crate::openai::Error;
+use crate::job::verdict::{OPENAI, begin_verdict, call_cause, model_cause, openai_verdict, rule_cause};
+use crate::openai::{self, Error};
 use crate::queue::Verdict;
 
 /// Between looks for a response whose creation was not answered.
@@ -54,6 +54,7 @@ impl Runs {
             Ok(shown) => shown,
             Err(reason) => return self.ending(run, Outcome::Failed, &reason).await,
         };
+        self.may_begin(run, definition)?;
         let ask = (definition, run, &shown);
         let Some(conversation) = &run.conversation else { return self.prepare(ask).await };
         self.record(run.id, [Change::Begun]).await?;
@@ -63,14 +64,44 @@ impl Runs {
                 tracing::warn!(run.id = run.id.0, error = %error, "no answer to a run's creation; looking whether it runs");
                 Err(later(LOOK_AGAIN.0, "OpenAI did not answer to its creation; looking whether it runs"))
             }
-            Err(error) => self.not_begun(run, &error).await,
+            Err(error) => self.not_begun(run, definition, &error).await,
         }
+    }
+
+    /// Whether nothing is held that the run needs now: a model that is gone costs no conversation for each file.
+    ///
+    /// # Errors
+    /// The verdict on the job, which waits with those that found out.
+    fn may_begin(&self, run: &Run, definition: &Definition) -> Result<(), Verdict> {
+        self.needed(run, definition).iter().try_for_each(|cause| self.causes.pass(cause))
+    }
+
+    /// What a run cannot begin without, besides OpenAI.
+    fn needed(&self, run: &Run, definition: &Definition) -> Vec<String> {
+        let prepares = run.conversation.is_none().then(|| definition.engine.preparing());
+        let calls = prepares.into_iter().chain([openai::STARTING]);
+        let calls = calls.map(|operation| call_cause(OPENAI, operation));
+        let model = definition.engine.model().map(model_cause);
+        calls.chain(model).chain([rule_cause(&run.rule)]).collect()
+    }
+
+    /// Takes over the conversation of another run of the rule that waits with an empty one, since what it was to be begun
+    /// with is refused: those that try whether it still is make none of their own.
+    async fn take_over(&self, run: &Run) -> Result<bool, Verdict> {
+        let (id, rule, now) = (run.id, run.rule.clone(), self.clock.now());
+        let take = move |tx: &mut Connection| store::take_conversation(tx, (id, &rule), now);
+        self.database.write(take).await.map_err(failed)
     }
 
     /// Makes what the run is made in. One that was made and not answered cannot be found, so that it was asked for stays
     /// on record.
     async fn prepare(&self, ask: (&Definition, &Run, &frame::Shown)) -> Result<(), Verdict> {
         let (definition, run, _) = ask;
+        // A thread holds the question about one file; a conversation that nothing was begun in holds nothing.
+        let tries = self.needed(run, definition).iter().any(|cause| self.causes.tries(cause));
+        if tries && matches!(definition.engine, Engine::Responses { .. }) && self.take_over(run).await? {
+            return Ok(());
+        }
         let kind = match definition.engine {
             Engine::Responses { .. } => "conversation",
             Engine::Assistants { .. } => "thread",
@@ -79,10 +110,11 @@ impl Runs {
         let write = move |tx: &mut Connection| leftover::store::ask_conversation(tx, (id, kind, &rule), now);
         let asked = self.database.write(write).await.map_err(failed)?;
         let made = definition.engine.prepare(&self.openai, ask).await;
+        let refused = |error: &Error| begin_verdict(error, (&run.rule, definition.engine.model()));
         if let Err(error) = &made
             && error.may_have_happened()
         {
-            return Err(openai_verdict(error));
+            return Err(refused(error));
         }
         let (change, failure) = match made {
             Ok(made) => (Some(Change::Conversation(made)), None),
@@ -94,11 +126,17 @@ impl Runs {
             change.as_ref().map_or(Ok(()), |change| change.write(tx, id, now))
         };
         self.database.write(write).await.map_err(failed)?;
-        failure.map_or(Ok(()), |error| Err(openai_verdict(&error)))
+        failure.map_or(Ok(()), |error| Err(refused(&error)))
     }
 
     /// OpenAI says that it made nothing.
-    async fn not_begun(&self, run: &Run, error: &Error) -> Result<(), Verdict> {
+    async fn not_begun(&self, run: &Run, definition: &Definition, error: &Error) -> Result<(), Verdict> {
+        let verdict = begin_verdict(error, (&run.rule, definition.engine.model()));
+        if matches!(verdict, Verdict::Refused { .. }) {
+            // Its conversation stays: nothing was begun in it.
+            self.record(run.id, [Change::Unbegun]).await?;
+            return Err(verdict);
+        }
         if error.is_not_found() {
             // The conversation, which is new, or was deleted by somebody.
             let again = Change::Again("its conversation was not found".to_owned());
@@ -110,7 +148,7 @@ impl Runs {
             // The copy was replaced meanwhile, or somebody deleted it. Its file's job or a sweep brings another.
             return Err(Verdict::Retry { after: None, reason: error.to_string() });
         }
-        Err(openai_verdict(error))
+        Err(verdict)
     }
 
     /// Finds out whether a response exists whose creation nobody saw answered.

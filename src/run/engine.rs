@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::frame::{self, Shown};
 use super::row::Run;
 use super::settings::{Attach, Definition, Engine};
+use crate::openai;
 use crate::openai::{
     AssistantId, Attachment, Client, ConversationId, Error, Failure, FileId, Format, Item, NewResponse,
     NewRun, NewThread, Order, Output, Response, ResponseId, RunId, RunStatus, Status, ThreadId, Usage,
@@ -72,6 +73,14 @@ impl Engine {
                 let thread = NewThread { text: &shown.text, attachments: &attachments, metadata };
                 Ok(client.threads().create(&thread).await?.0)
             }
+        }
+    }
+
+    /// What [`Engine::prepare`] asks for.
+    pub fn preparing(&self) -> &'static str {
+        match self {
+            Engine::Responses { .. } => openai::CONVERSING,
+            Engine::Assistants { .. } => openai::THREADING,
         }
     }
 

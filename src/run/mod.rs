@@ -54,7 +54,7 @@ use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{self, Connection, Database};
 use crate::job::verdict::database_verdict;
-use crate::queue::Verdict;
+use crate::queue::{Causes, Verdict};
 use crate::{fastio, openai};
 
 pub use admit::cancel;
@@ -76,6 +76,7 @@ pub struct Runs {
     /// Failures after which the queue gives a job up; a run must let go of its lock before that.
     max_attempts: u16,
     wake: Arc<Notify>,
+    causes: Causes,
 }
 
 /// What a [`Runs`] is made of.
@@ -89,13 +90,15 @@ pub struct Parts {
     pub max_attempts: u16,
     /// What to notify when jobs were added.
     pub wake: Arc<Notify>,
+    /// What is held.
+    pub causes: Causes,
 }
 
 impl Runs {
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, clock, fastio, openai, definitions, max_attempts, wake } = parts;
+        let Parts { database, clock, fastio, openai, definitions, max_attempts, wake, causes } = parts;
         let (definitions, compute) = (definitions.into_iter().map(Arc::new).collect(), Compute::default());
-        Runs { database, clock, fastio, openai, definitions, compute, max_attempts, wake }
+        Runs { database, clock, fastio, openai, definitions, compute, max_attempts, wake, causes }
     }
 
     /// Where it computes.

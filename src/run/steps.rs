@@ -83,7 +83,9 @@ impl Runs {
     async fn give_up_or(&self, run: &Run, verdict: Verdict, attempt: u16) -> Result<(), Verdict> {
         let reason = match verdict {
             Verdict::Dead { reason } => reason,
-            Verdict::Retry { reason, .. } | Verdict::Unavailable { reason, .. }
+            Verdict::Retry { reason, .. }
+            | Verdict::Refused { reason, .. }
+            | Verdict::Unavailable { reason, .. }
                 if attempt >= self.max_attempts =>
             {
                 format!("gave up after {attempt} attempts: {reason}")

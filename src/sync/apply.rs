@@ -12,7 +12,7 @@ use super::retire::there;
 use super::store::{self, Change};
 use crate::fastio::FileKey;
 use crate::job::Task;
-use crate::job::verdict::{database_verdict, openai_has, openai_verdict};
+use crate::job::verdict::{database_verdict, is_final, openai_has, openai_verdict};
 use crate::openai::{Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
 use crate::queue::Verdict;
 
@@ -155,9 +155,7 @@ impl Sync {
         match attached {
             Ok(known) => self.record([Change::Attached(copy.id, known)]).await,
             Err(error) if error.is_not_found() => self.attach_lost(copy, file_id).await,
-            Err(error) if refuses_content(&error.kind) => {
-                self.refuse(subject, copy, &error.to_string()).await
-            }
+            Err(error) if is_final(&error) => self.refuse(subject, copy, &error.to_string()).await,
             Err(error) if matches!(error.kind, ErrorKind::Rejected { .. }) => {
                 self.stores.check(&copy.store).await?;
                 Err(openai_verdict(&error))
@@ -381,11 +379,6 @@ pub(super) fn tell(path: Option<&str>, copy: &Copy, took: Duration, what: &'stat
         duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         "{what}"
     );
-}
-
-/// Whether an attach failed for what the file is. Other rejections are ours or the store's.
-fn refuses_content(kind: &ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Rejected { code: Some(code) } if code == "unsupported_file" || code == "invalid_file")
 }
 
 pub(super) fn later(after: Duration, reason: &str) -> Verdict {

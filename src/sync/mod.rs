@@ -36,7 +36,7 @@ use crate::database::{self, Connection, Database};
 use crate::fastio::{Absence, FileKey, NodeId, Profile};
 use crate::job::Task;
 use crate::own::{self, Whose};
-use crate::queue::Verdict;
+use crate::queue::{Causes, Verdict};
 use crate::rule::{Rule, Rules};
 use crate::{fastio, openai};
 
@@ -101,6 +101,7 @@ pub struct Sync {
     rules: Rules,
     settings: Settings,
     wake: Arc<Notify>,
+    causes: Causes,
 }
 
 /// What a [`Sync`] is made of.
@@ -114,11 +115,13 @@ pub struct Parts {
     pub settings: Settings,
     /// What to notify when jobs were added.
     pub wake: Arc<Notify>,
+    /// What is held.
+    pub causes: Causes,
 }
 
 impl Sync {
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, clock, fastio, openai, rules, settings, wake } = parts;
+        let Parts { database, clock, fastio, openai, rules, settings, wake, causes } = parts;
         let founding = Founding::new(openai.clone(), database.clone(), clock.clone(), rules.clone());
         let founding = Arc::new(founding);
         Sync {
@@ -132,6 +135,7 @@ impl Sync {
             rules,
             settings,
             wake,
+            causes,
         }
     }
 

@@ -16,8 +16,8 @@ use super::relay::{Broken, Record, collect, relay};
 use super::store::{self, Change, Intent};
 use super::utf8::to_utf8;
 use crate::fastio::{Download, FileKey};
-use crate::job::verdict::{database_verdict, fastio_verdict, openai_verdict};
-use crate::openai::{Error, ErrorKind, File, NewFile};
+use crate::job::verdict::{OPENAI, call_cause, database_verdict, fastio_verdict, is_final, openai_verdict};
+use crate::openai::{Error, File, NewFile, UPLOADING};
 use crate::queue::Verdict;
 
 /// A text in an old encoding is turned into UTF-8 in memory, because its new length has to be known before its first
@@ -31,6 +31,8 @@ impl Sync {
     /// Makes a new copy of the file as far as a File object.
     pub(super) async fn upload(&self, subject: &Subject<'_>, place: &Place) -> Result<Progress, Verdict> {
         let Some((present, form)) = subject.present else { return Ok(Progress::Moved) };
+        // Where uploads are refused whole files are not sent to find out.
+        self.causes.pass(&call_cause(OPENAI, UPLOADING))?;
         let bytes = present.source.size;
         let copy = self.intend(subject.key, place, (&present.source, form, bytes)).await?;
         let download = match self.download(subject.key, present).await {
@@ -155,12 +157,10 @@ impl Sync {
         if !error.may_have_happened() {
             self.forget(copy).await?;
         }
-        match error.kind {
-            ErrorKind::Rejected { .. } | ErrorKind::TooLarge => {
-                self.refuse_content(key, source, &error.to_string()).await
-            }
-            _ => Err(openai_verdict(error)),
+        if is_final(error) {
+            return self.refuse_content(key, source, &error.to_string()).await;
         }
+        Err(openai_verdict(error))
     }
 
     /// The bytes did not come through. OpenAI has nothing of them.

@@ -22,6 +22,7 @@ mod queue;
 mod quirks;
 mod receive;
 mod receive_kill;
+mod refusals;
 mod retention;
 mod run;
 mod run_again;

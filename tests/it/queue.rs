@@ -52,7 +52,7 @@ impl Bench {
     }
 
     async fn settle(&self, claimed: Claimed, verdict: Verdict) -> Settled {
-        let outcome = Outcome { verdict: Some(verdict), heard: Vec::new() };
+        let outcome = Outcome { verdict: Some(verdict), ..Outcome::default() };
         self.queue.settle(claimed, outcome, &CancellationToken::new()).await.unwrap().settled
     }
 

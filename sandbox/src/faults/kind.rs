@@ -26,6 +26,9 @@ pub enum FaultKind {
     Unauthorized,
     /// 403.
     Forbidden,
+    /// Any other 4xx (`status`): in the service's words (`message`, and at OpenAI `code` and `param`), as a page that
+    /// something on the way made (`html`), or with a `body` of JSON that something on the way made.
+    Refusal,
     /// OpenAI's permanent 429.
     InsufficientQuota,
     /// 404 with `body`, as a proxy before the service may word it; without one an HTML page.
@@ -75,6 +78,21 @@ pub enum FaultKind {
     IndexFailure,
     /// What is deleted now is still listed and served for `delay_ms`.
     SlowDelete,
+    /// What is not there is answered with 400, and without type or code, as OGX 1.5 does.
+    #[serde(rename = "absent_as_400")]
+    AbsentAs400,
+    /// An attach takes effect, and is answered, only after `delay_ms`; it goes on when the client has left. So do servers
+    /// that index while the client waits (OGX 1.5).
+    SlowAttach,
+    /// Of a file's attributes only the texts are kept, as the LiteLLM proxy does; with `put` numbers become that text.
+    AttributesDropped,
+    /// Numbers in attributes come back as numbers with a fraction, as at OGX 1.5.
+    AttributesAsFloats,
+    /// A file's name is kept in plain letters only: what is none becomes `_`, as at OGX 1.5; with `put` it becomes that.
+    NamesSanitised,
+    // In Fastio's replies.
+    /// Nodes are shown with the hash `put`, or with one of zeros.
+    WrongHash,
     // In the webhook sender.
     WebhookDropped,
     WebhookDuplicated,
@@ -94,6 +112,7 @@ impl FaultKind {
                 | FaultKind::ServerError
                 | FaultKind::Unauthorized
                 | FaultKind::Forbidden
+                | FaultKind::Refusal
                 | FaultKind::InsufficientQuota
                 | FaultKind::NotFound
                 | FaultKind::CannedReply
@@ -122,8 +141,14 @@ impl FaultKind {
             | FaultKind::SlowRun
             | FaultKind::BadRun
             | FaultKind::DeleteConflict
+            | FaultKind::AbsentAs400
+            | FaultKind::SlowAttach
+            | FaultKind::AttributesDropped
+            | FaultKind::AttributesAsFloats
+            | FaultKind::NamesSanitised
             | FaultKind::SlowDelete => which == StandIn::OpenAi,
-            FaultKind::WebhookDropped
+            FaultKind::WrongHash
+            | FaultKind::WebhookDropped
             | FaultKind::WebhookDuplicated
             | FaultKind::WebhookReordered
             | FaultKind::WebhookDelayed => which == StandIn::Fastio,
@@ -140,7 +165,10 @@ impl FaultKind {
             | FaultKind::StuckInProgress
             | FaultKind::SlowDelete
             | FaultKind::SlowRun
+            | FaultKind::SlowAttach
             | FaultKind::WebhookDelayed => &["delay_ms"],
+            FaultKind::Refusal => &["status", "message", "code", "param", "html", "body"],
+            FaultKind::AttributesDropped | FaultKind::NamesSanitised | FaultKind::WrongHash => &["put"],
             FaultKind::RateLimit => &["retry_after_seconds", "message"],
             FaultKind::ServerError => &["status", "html", "retry_after_seconds", "message"],
             FaultKind::Unauthorized

@@ -27,6 +27,8 @@ pub struct NewFault {
     pub method: Option<String>,
     /// Only requests whose path matches: a glob (`*` within a segment, `**` across), else a prefix.
     pub path: Option<String>,
+    /// Only requests whose body holds this text. For faults that strike before a request takes effect.
+    pub containing: Option<String>,
     /// How likely each matching request is hit; 1 when absent.
     pub probability: Option<f64>,
     /// Gone after this many hits; without it the fault stays.
@@ -58,6 +60,8 @@ pub struct Details {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub param: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub find: Option<String>,
@@ -73,6 +77,7 @@ impl NewFault {
             kind,
             method: None,
             path: None,
+            containing: None,
             probability: None,
             count: None,
             skip: None,
@@ -91,6 +96,8 @@ pub struct Fault {
     pub method: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub containing: Option<String>,
     pub probability: f64,
     /// Hits left; null for a fault that stays.
     pub count: Option<u64>,
@@ -102,6 +109,15 @@ pub struct Fault {
     pub matched: u64,
     /// Requests that it spoiled.
     pub hits: u64,
+}
+
+/// A request that a fault may strike.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    /// Read only where a fault wants it.
+    pub body: Option<&'a [u8]>,
 }
 
 /// A fault that strikes: what, and how exactly.
@@ -183,8 +199,12 @@ impl Faults {
         if fault.count == Some(0) {
             return Err(Refused("count must be at least 1".to_owned()));
         }
-        if fault.details.status.is_some_and(|status| !(500..=599).contains(&status)) {
-            return Err(Refused("status must be between 500 and 599".to_owned()));
+        let (least, most) = if fault.kind == FaultKind::Refusal { (400, 499) } else { (500, 599) };
+        if fault.details.status.is_some_and(|status| !(least..=most).contains(&status)) {
+            return Err(Refused(format!("status must be between {least} and {most}")));
+        }
+        if fault.containing.is_some() && !fault.kind.is_general() {
+            return Err(Refused(format!("{name} cannot look into a body: it does not take `containing`")));
         }
         if fault.kind == FaultKind::ChangedReply
             && fault.details.find.as_deref().unwrap_or_default().is_empty()
@@ -208,6 +228,7 @@ impl Faults {
             kind: new.kind,
             method: new.method.map(|method| method.to_ascii_uppercase()),
             path: new.path,
+            containing: new.containing,
             probability: new.probability.unwrap_or(1.0),
             count: new.count,
             skip: new.skip.unwrap_or(0),
@@ -265,16 +286,22 @@ impl Faults {
 
     /// Asks the faults of `kind`, in the order they were set, whether one strikes here. The first that does, does.
     pub fn hit(&self, kind: FaultKind, method: &str, path: &str) -> Option<FaultHit> {
-        self.strike(method, path, |candidate| candidate == kind)
+        self.strike(&Asked { method, path, body: None }, |candidate| candidate == kind)
+    }
+
+    /// Whether a fault that may strike this request looks into its body.
+    pub(super) fn want_body(&self, method: &str, path: &str) -> bool {
+        let asked = Asked { method, path, body: None };
+        self.lock().faults.iter().any(|fault| fault.containing.is_some() && fault.is_meant(&asked))
     }
 
     /// The general faults that strike this request: all that leave room for others up to the first that does not, and that
     /// one.
-    pub(super) fn general_hits(&self, method: &str, path: &str) -> Vec<FaultHit> {
+    pub(super) fn general_hits(&self, asked: &Asked<'_>) -> Vec<FaultHit> {
         let mut hits = Vec::new();
         let mut set = self.lock();
         for fault in &mut set.faults {
-            if fault.kind.is_general() && fault.strikes(method, path) {
+            if fault.kind.is_general() && fault.strikes(asked) {
                 hits.push(fault.hit());
                 if !fault.kind.leaves_room() {
                     break;
@@ -285,12 +312,12 @@ impl Faults {
         hits
     }
 
-    fn strike(&self, method: &str, path: &str, wanted: impl Fn(FaultKind) -> bool) -> Option<FaultHit> {
+    fn strike(&self, asked: &Asked<'_>, wanted: impl Fn(FaultKind) -> bool) -> Option<FaultHit> {
         let mut set = self.lock();
         let hit = set
             .faults
             .iter_mut()
-            .find_map(|fault| (wanted(fault.kind) && fault.strikes(method, path)).then(|| fault.hit()));
+            .find_map(|fault| (wanted(fault.kind) && fault.strikes(asked)).then(|| fault.hit()));
         set.faults.retain(|fault| fault.count != Some(0));
         hit
     }
@@ -301,11 +328,19 @@ impl Faults {
 }
 
 impl Fault {
+    /// Whether it is for such requests, whatever they hold.
+    fn is_meant(&self, asked: &Asked<'_>) -> bool {
+        self.method.as_deref().is_none_or(|wanted| wanted == asked.method)
+            && self.path.as_deref().is_none_or(|wanted| pattern::matches(wanted, asked.path))
+    }
+
     /// Counts a matching request and decides about it.
-    fn strikes(&mut self, method: &str, path: &str) -> bool {
-        let meant = self.method.as_deref().is_none_or(|wanted| wanted == method)
-            && self.path.as_deref().is_none_or(|wanted| pattern::matches(wanted, path));
-        if !meant {
+    fn strikes(&mut self, asked: &Asked<'_>) -> bool {
+        let holds = |text: &str| {
+            let text = text.as_bytes();
+            asked.body.is_some_and(|body| body.windows(text.len().max(1)).any(|part| part == text))
+        };
+        if !self.is_meant(asked) || !self.containing.as_deref().is_none_or(holds) {
             return false;
         }
         let number = self.matched;
@@ -329,7 +364,7 @@ fn decide(seed: u64, number: u64, probability: f64) -> bool {
 
 /// Reads one fault and refuses fields that its kind would ignore.
 fn parse(value: Value) -> Result<NewFault, Refused> {
-    const EVERY: [&str; 7] = ["kind", "method", "path", "probability", "count", "skip", "seed"];
+    const EVERY: [&str; 8] = ["kind", "method", "path", "containing", "probability", "count", "skip", "seed"];
     let Value::Object(fields) = &value else {
         return Err(Refused("a fault is a JSON object with a `kind`".to_owned()));
     };
@@ -352,10 +387,27 @@ fn parse(value: Value) -> Result<NewFault, Refused> {
 mod tests {
     use serde_json::json;
 
-    use super::{FaultKind, Faults, StandIn};
+    use super::{Asked, FaultKind, Faults, StandIn};
 
     fn openai() -> Faults {
         Faults::new(StandIn::OpenAi, 1)
+    }
+
+    fn get(path: &str) -> Asked<'_> {
+        Asked { method: "GET", path, body: None }
+    }
+
+    #[test]
+    fn a_fault_can_be_for_requests_that_hold_a_text() {
+        let faults = openai();
+        faults
+            .add_json(json!({"kind": "refusal", "status": 403, "containing": "poison", "count": 1}))
+            .unwrap();
+        let struck =
+            |body: &[u8]| !faults.general_hits(&Asked { body: Some(body), ..get("/v1/files") }).is_empty();
+        assert!(faults.want_body("POST", "/v1/files"));
+        assert!(!struck(b"sound") && !struck(b"") && struck(b"some poison here") && !struck(b"poison"));
+        assert!(!faults.want_body("POST", "/v1/files"));
     }
 
     #[test]
@@ -390,7 +442,7 @@ mod tests {
         let decisions = |seed: u64| {
             let faults = openai();
             faults.add_json(json!({"kind": "rate_limit", "probability": 0.3, "seed": seed})).unwrap();
-            (0..200).map(|_| !faults.general_hits("GET", "/v1/files").is_empty()).collect::<Vec<bool>>()
+            (0..200).map(|_| !faults.general_hits(&get("/v1/files")).is_empty()).collect::<Vec<bool>>()
         };
         assert_eq!(decisions(5), decisions(5));
         assert_ne!(decisions(5), decisions(6));
@@ -407,7 +459,7 @@ mod tests {
             ]))
             .unwrap();
         let kinds =
-            || faults.general_hits("GET", "/").into_iter().map(|hit| hit.kind).collect::<Vec<FaultKind>>();
+            || faults.general_hits(&get("/")).into_iter().map(|hit| hit.kind).collect::<Vec<FaultKind>>();
         assert_eq!(kinds(), [FaultKind::Latency, FaultKind::RateLimit]);
         assert_eq!(kinds(), [FaultKind::Latency, FaultKind::LostReply]);
     }

@@ -106,6 +106,7 @@ pub fn refuse(refusal: &FaultRefusal) -> Response<Body> {
             None,
             "You have insufficient permissions for this operation. (sandbox fault)",
         ),
+        FaultKind::Refusal => ("invalid_request_error", None, "The request is refused. (sandbox fault)"),
         _ => (
             "server_error",
             None,
@@ -116,8 +117,8 @@ pub fn refuse(refusal: &FaultRefusal) -> Response<Body> {
         status: refusal.status,
         message: refusal.message.clone().unwrap_or_else(|| message.to_owned()),
         family,
-        param: None,
-        code: code.map(str::to_owned),
+        param: refusal.param.clone(),
+        code: refusal.code.clone().or_else(|| code.map(str::to_owned)),
     };
     error.into_response()
 }

@@ -16,6 +16,7 @@ use super::super::form::{self, Form};
 use super::super::journal::Trace;
 use super::super::server::Download;
 use super::error::ApiError;
+use super::other;
 use super::read::Query;
 use super::shelf::PageRequest;
 use super::state::{PendingRemoval, State, World, seconds};
@@ -104,7 +105,7 @@ async fn create(
     let id = world.ids.file();
     let file = File {
         id: id.clone(),
-        filename: upload.filename.clone(),
+        filename: other::name(&upload.filename, &trace),
         purpose: purpose.to_owned(),
         content_type: upload.content_type.clone(),
         content: upload.content.clone(),

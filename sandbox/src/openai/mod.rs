@@ -20,6 +20,7 @@ mod id;
 mod item;
 mod kinds;
 mod model;
+mod other;
 mod read;
 mod response;
 mod search;
@@ -70,6 +71,7 @@ pub fn service(state: &State, core: &Core) -> Service {
         .merge(catalog::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(other::play))
         .layer(from_fn(authenticated))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .with_state(state.clone());

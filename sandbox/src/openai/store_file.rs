@@ -33,6 +33,12 @@ pub const FRESH_MS: i64 = 60_000;
 /// How long a slowed delete takes when the fault does not say.
 pub const SLOW_DELETE: Duration = Duration::from_secs(3);
 
+/// How long a slowed attach takes when the fault does not say; a text of 20 MB took OGX this long.
+const SLOW_ATTACH: Duration = Duration::from_secs(5 * 60);
+
+/// How often a slowed attach looks at the stand-in's clock, which tests move.
+const CLOCK_LOOK: Duration = Duration::from_millis(5);
+
 /// Where `openai-poll-after-ms` stays: the SDKs' own default at most, and never a busy loop.
 const POLL_AFTER_MS: (i64, i64) = (10, 1_000);
 
@@ -266,14 +272,30 @@ async fn attach(
         batch: None,
     };
     ApiError::check_id("file_id", &attach.file_id, "file")?;
+    let Some(hit) = trace.hit(FaultKind::SlowAttach) else {
+        return attach_now(&state, &store, attach, &trace);
+    };
+    let delay = i64::try_from(hit.delay_or(SLOW_ATTACH).as_millis()).unwrap_or(i64::MAX);
+    let due = state.world().1.saturating_add(delay);
+    // In a task of its own, which goes on when the client has left.
+    let attached = tokio::spawn(async move {
+        while state.world().1 < due {
+            tokio::time::sleep(CLOCK_LOOK).await;
+        }
+        attach_now(&state, &store, attach, &trace)
+    });
+    attached.await.expect("an attach does not panic")
+}
+
+fn attach_now(state: &State, store: &str, attach: Attach, trace: &Trace) -> Result<Json<Value>, ApiError> {
     let (mut world, now) = state.world();
-    live(&mut world, now, &store)?;
+    live(&mut world, now, store)?;
     let file = world.file(&attach.file_id, now).ok_or_else(|| ApiError::no_file(&attach.file_id))?;
     // Users report the 404 of a fresh file on the attach itself in these words.
-    if fresh(now - file.created_ms, &trace) {
-        return Err(ApiError::no_store_file(&store, &attach.file_id));
+    if fresh(now - file.created_ms, trace) {
+        return Err(ApiError::no_store_file(store, &attach.file_id));
     }
-    state.attach(&mut world, now, &store, attach, &trace).map(Json)
+    state.attach(&mut world, now, store, attach, trace).map(Json)
 }
 
 /// Reads `filter`.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::http::reply::{Cause, excerpt};
 use crate::http::wait::{server_now, until_second};
-use crate::http::{CallError, CallErrorKind, Head, Reply, Retry, retry_after};
+use crate::http::{CallError, CallErrorKind, Head, Reply, Retry, Speaker, retry_after};
 
 use super::VersionId;
 use super::envelope::{Envelope, Refusal};
@@ -48,6 +48,8 @@ pub enum ErrorKind {
     /// An answer that is not what was asked for: no JSON, a field missing, too large, a redirect, a refusal under
     /// status 200.
     Unreadable,
+    /// Any other 4xx that is not in Fastio's form: something on the way refused, and what it says is final for nothing.
+    Stranger,
 }
 
 impl CallErrorKind for ErrorKind {
@@ -72,7 +74,9 @@ impl CallErrorKind for ErrorKind {
             }
             ErrorKind::RateLimited { wait } => Retry::After(wait.unwrap_or(UNSAID_RATE_LIMIT)),
             ErrorKind::Unavailable { wait } => Retry::Unavailable(*wait),
-            ErrorKind::Locked | ErrorKind::Conflict | ErrorKind::Unreadable => Retry::Backoff,
+            ErrorKind::Locked | ErrorKind::Conflict | ErrorKind::Unreadable | ErrorKind::Stranger => {
+                Retry::Backoff
+            }
             ErrorKind::NotFound
             | ErrorKind::Forbidden { .. }
             | ErrorKind::Rejected
@@ -93,6 +97,7 @@ impl CallErrorKind for ErrorKind {
             ErrorKind::Rejected => "does not take the request",
             ErrorKind::Unavailable { .. } => "is not available",
             ErrorKind::Unreadable => "sent an answer we cannot use",
+            ErrorKind::Stranger => "was not reached",
         }
     }
 }
@@ -106,10 +111,15 @@ impl Error {
     /// An answer that is not a success.
     pub(super) fn refused(operation: &'static str, reply: &Reply) -> Self {
         let refusal = Envelope::open(reply).map(|envelope| envelope.refusal().unwrap_or_default());
-        let kind = kind(&reply.head, refusal.as_ref());
+        let speaker = speaks(reply);
+        let kind = kind(&reply.head, (refusal.as_ref(), speaker));
         let Refusal { code, reason, message, .. } = refusal.unwrap_or_default();
-        let message = [reason, message].into_iter().flatten().collect::<Vec<_>>().join(": ");
-        let error = Error::answered(operation, kind, &reply.head, &excerpt(&message));
+        let message = match speaker {
+            Speaker::Stranger if reply.is_page() => "it sent a page".to_owned(),
+            Speaker::Stranger => "its answer is not in Fastio's form".to_owned(),
+            _ => [reason, message].into_iter().flatten().collect::<Vec<_>>().join(": "),
+        };
+        let error = Error::answered(operation, kind, &reply.head, &excerpt(&message)).said_by(speaker);
         Error { code: code.map(|code| excerpt(&code)), ..error }
     }
 
@@ -126,11 +136,26 @@ fn concerns_every_call(reason: &str) -> bool {
         || matches!(reason, "sso_required" | "geo_restricted" | "mcp_access_denied")
 }
 
+/// Who speaks in an answer. Fastio's say `result`, in whatever form; its official client met flat errors without it too.
+pub(super) fn speaks(reply: &Reply) -> Speaker {
+    let Some(envelope) = Envelope::open(reply).filter(|_| !reply.is_page()) else { return Speaker::Stranger };
+    if reply.head.status.is_success() {
+        return Speaker::Service;
+    }
+    let has = |name: &str| envelope.root().get(name).is_some();
+    match envelope.refusal() {
+        Some(refusal) if refusal.documented || refusal.reason.is_some() => Speaker::Service,
+        _ if has("result") || has("error_id") || has("error_code") => Speaker::Likely,
+        _ => Speaker::Stranger,
+    }
+}
+
 /// The one place that says what a status means. `refusal` is what Fastio says of it; None where something else spoke.
-fn kind(head: &Head, refusal: Option<&Refusal>) -> ErrorKind {
+fn kind(head: &Head, (refusal, speaker): (Option<&Refusal>, Speaker)) -> ErrorKind {
     let now = server_now(&head.headers);
     let wait = retry_after(&head.headers, now);
     match head.status.as_u16() {
+        400..=403 | 405..=407 | 409..=428 | 430..=499 if speaker == Speaker::Stranger => ErrorKind::Stranger,
         401 => ErrorKind::Unauthorized,
         402 => ErrorKind::PaymentRequired,
         403 => ErrorKind::Forbidden { reason: refusal.and_then(|refusal| refusal.reason.clone()) },

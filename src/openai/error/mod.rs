@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::http::reply::{Cause, excerpt};
 use crate::http::value::Fields;
 use crate::http::wait::server_now;
-use crate::http::{CallError, CallErrorKind, Head, Reply, Retry, retry_after};
+use crate::http::{CallError, CallErrorKind, Head, Reply, Retry, Speaker, retry_after};
 
 /// A failed call to OpenAI. Where OpenAI gave the request no name, `request_id` is the one we gave it, by which OpenAI's
 /// support finds it too (its API reference on `X-Client-Request-Id`).
@@ -40,6 +40,8 @@ pub enum ErrorKind {
     Unavailable { wait: Option<Duration> },
     /// An answer that is not what was asked for: no JSON, a field missing, too large, a redirect.
     Unreadable,
+    /// Any other 4xx that is not in OpenAI's form: something on the way refused, and what it says is final for nothing.
+    Stranger,
 }
 
 /// OpenAI's error object. Every part of it may be missing.
@@ -48,6 +50,9 @@ struct Refusal {
     message: String,
     kind: Option<String>,
     code: Option<String>,
+    param: Option<String>,
+    /// It has members that OpenAI's has not.
+    is_foreign: bool,
 }
 
 impl CallErrorKind for ErrorKind {
@@ -76,6 +81,7 @@ impl CallErrorKind for ErrorKind {
             ErrorKind::RateLimited { wait: None }
             | ErrorKind::StillProcessing
             | ErrorKind::Content
+            | ErrorKind::Stranger
             | ErrorKind::Unreadable => Retry::Backoff,
             ErrorKind::NotFound | ErrorKind::Rejected { .. } | ErrorKind::TooLarge => Retry::Never,
         }
@@ -95,6 +101,7 @@ impl CallErrorKind for ErrorKind {
             ErrorKind::Content => "was not sent the whole content",
             ErrorKind::Unavailable { .. } => "is not available",
             ErrorKind::Unreadable => "sent an answer we cannot use",
+            ErrorKind::Stranger => "was not reached",
         }
     }
 }
@@ -102,15 +109,67 @@ impl CallErrorKind for ErrorKind {
 impl Error {
     /// Whether OpenAI names this object in its refusal of a request: it is about the object, and not about the request.
     pub fn names(&self, id: &str) -> bool {
-        matches!(self.kind, ErrorKind::Rejected { .. } | ErrorKind::NotFound) && self.message.contains(id)
+        matches!(self.kind, ErrorKind::Rejected { .. } | ErrorKind::NotFound) && names(&self.message, id)
     }
 
-    /// An answer that is not a success. `object` is what the request was about, by its id.
-    pub(super) fn refused(operation: &'static str, reply: &Reply, object: Option<&str>) -> Self {
+    /// Whether it is about this model, whatever the status: OpenAI's documents have 404 with `model_not_found`, people
+    /// report 400 and 403 too, and compatible servers only name it.
+    pub fn is_about_model(&self, model: &str) -> bool {
+        let refuses = matches!(
+            self.kind,
+            ErrorKind::Rejected { .. } | ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Unreadable
+        );
+        let says = |text: &Option<Box<str>>, word: &str| text.as_deref().is_some_and(|text| text == word);
+        let by_word = ["model_not_found", "invalid_model", "model_not_available", "model_not_supported"]
+            .iter()
+            .any(|word| says(&self.word, word));
+        let message = self.message.to_lowercase();
+        let by_name =
+            !model.is_empty() && message.contains("model") && message.contains(&model.to_lowercase());
+        let invalid = message.contains("invalid model") || message.contains("unknown model");
+        refuses
+            && self.speaker != Speaker::Stranger
+            && (by_word || says(&self.param, "model") || by_name || invalid)
+    }
+
+    /// The part of the request that is refused because of how a rule is set, whatever document it is about.
+    pub fn refused_setting(&self) -> Option<&str> {
+        let param = self.param.as_deref()?;
+        let first = param.split(['.', '[']).next().unwrap_or_default();
+        let is_rejected = matches!(self.kind, ErrorKind::Rejected { .. });
+        (is_rejected && SETTINGS.contains(&first)).then_some(first)
+    }
+
+    /// Whether responses in the background are refused, which some projects and models do not have.
+    pub fn is_about_background(&self) -> bool {
+        let refuses = matches!(self.kind, ErrorKind::Rejected { .. } | ErrorKind::Forbidden);
+        let named = self.param.as_deref() == Some("background");
+        refuses && (named || self.message.to_lowercase().contains("background"))
+    }
+
+    /// An answer that is not a success. `path` is what the request was made to, in which ids are every second part.
+    pub(super) fn refused(operation: &'static str, reply: &Reply, path: &[String]) -> Self {
         let refusal = Refusal::read(reply);
-        let kind = kind(&reply.head, refusal.as_ref(), object);
-        let message = refusal.unwrap_or_default().message;
-        Error::answered(operation, kind, &reply.head, &excerpt(&message))
+        let speaker = speaker(reply, refusal.as_ref(), path);
+        let kind = kind(&reply.head, refusal.as_ref(), (path, speaker));
+        let page = speaker == Speaker::Stranger && reply.is_page();
+        let refusal = refusal.unwrap_or_default();
+        let message = match speaker {
+            Speaker::Stranger if page => "it sent a page",
+            Speaker::Stranger => "its answer is not in OpenAI's form",
+            _ => &refusal.message,
+        };
+        let error = Error::answered(operation, kind, &reply.head, &excerpt(message)).said_by(speaker);
+        let short = |text: Option<String>| text.map(|text| excerpt(&text).into());
+        Error { word: short(refusal.code), param: short(refusal.param), ..error }
+    }
+
+    /// A success that is no answer of OpenAI's.
+    pub(super) fn no_json(operation: &'static str, reply: &Reply) -> Self {
+        if reply.is_page() {
+            return Error::unreadable(operation, &reply.head, "it sent a page").said_by(Speaker::Stranger);
+        }
+        Error::unreadable(operation, &reply.head, "not JSON")
     }
 
     /// Names the request by the id we gave it, unless OpenAI named it.
@@ -128,12 +187,20 @@ impl Refusal {
         let root = Fields::of(&body)?;
         let error = match root.get("error") {
             Some(Value::String(message)) => {
-                return Some(Refusal { message: message.clone(), ..Refusal::default() });
+                return Some(Refusal { message: message.clone(), is_foreign: true, ..Refusal::default() });
             }
             Some(error) => Fields::of(error)?,
             None => root,
         };
-        Some(Refusal { message: error.id("message")?, kind: error.id("type"), code: error.id("code") })
+        let wrapped = root.get("error").is_some();
+        let known = |name: &str| ["message", "type", "param", "code"].contains(&name);
+        Some(Refusal {
+            message: error.id("message")?,
+            kind: error.id("type"),
+            code: error.id("code"),
+            param: error.id("param"),
+            is_foreign: !wrapped || error.entries().any(|(name, _)| !known(name)),
+        })
     }
 
     fn is(&self, word: &str) -> bool {
@@ -155,9 +222,17 @@ impl Refusal {
 
     /// No such object, as OpenAI says it: with the type that its documents show, or naming the very object, as every server
     /// compatible with it was seen to do. A gateway that knows no such path, tenant or service does neither.
-    fn is_about_an_object(&self, object: Option<&str>) -> bool {
+    fn is_about_an_object(&self, path: &[String]) -> bool {
         self.kind.as_deref() == Some("invalid_request_error")
-            || object.is_some_and(|id| self.message.contains(id))
+            || object(path).is_some_and(|id| names(&self.message, id))
+    }
+
+    /// That something in the path of the request is not there, said under another status than 404: OGX 1.5 answers so for a
+    /// vector store and for a file in one. It has to name it.
+    fn says_absent(&self, path: &[String]) -> bool {
+        let message = self.message.to_lowercase();
+        let absent = ABSENT.iter().any(|words| message.contains(words));
+        absent && path.chunks_exact(2).any(|part| names(&self.message, &part[1]))
     }
 
     /// No such path, rather than no such object: a base URL that lacks `/v1`, or a compatible server without vector
@@ -169,11 +244,73 @@ impl Refusal {
     }
 }
 
+/// Words for what is not there, of OpenAI and of servers like it.
+const ABSENT: [&str; 10] = [
+    "not found",
+    "no such",
+    "does not exist",
+    "doesn't exist",
+    "do not exist",
+    "no longer exists",
+    "could not find",
+    "couldn't find",
+    "cannot find",
+    "not in vector store",
+];
+
+/// Parts of a request for a response that a rule sets, and no document.
+const SETTINGS: [&str; 15] = [
+    "tools",
+    "tool_choice",
+    "text",
+    "response_format",
+    "reasoning",
+    "instructions",
+    "additional_instructions",
+    "max_output_tokens",
+    "max_completion_tokens",
+    "max_tool_calls",
+    "temperature",
+    "include",
+    "metadata",
+    "store",
+    "assistant_id",
+];
+
+/// The object that a request to `path` is about, by its id.
+fn object(path: &[String]) -> Option<&str> {
+    path.chunks_exact(2).next_back().map(|part| part[1].as_str())
+}
+
+/// Whether `message` names `id`, and does not only repeat the path that was asked for.
+fn names(message: &str, id: &str) -> bool {
+    message.match_indices(id).any(|(at, _)| !id.is_empty() && !message[..at].ends_with('/'))
+}
+
+/// Who speaks in a refusal.
+fn speaker(reply: &Reply, refusal: Option<&Refusal>, path: &[String]) -> Speaker {
+    let Some(refusal) = refusal.filter(|_| !reply.is_page()) else { return Speaker::Stranger };
+    let worded = refusal.kind.is_some() || refusal.is_about_money() || refusal.is_about_storage();
+    if worded || path.chunks_exact(2).any(|part| names(&refusal.message, &part[1])) {
+        return Speaker::Service;
+    }
+    if refusal.is_foreign { Speaker::Stranger } else { Speaker::Likely }
+}
+
+/// Who speaks in any answer.
+pub(super) fn speaks(reply: &Reply, path: &[String]) -> Speaker {
+    if !reply.head.status.is_success() {
+        return speaker(reply, Refusal::read(reply).as_ref(), path);
+    }
+    if reply.is_page() { Speaker::Stranger } else { Speaker::Service }
+}
+
 /// The one place that says what a status means. `refusal` is what OpenAI says of it; None where something else spoke.
-fn kind(head: &Head, refusal: Option<&Refusal>, object: Option<&str>) -> ErrorKind {
+fn kind(head: &Head, refusal: Option<&Refusal>, (path, speaker): (&[String], Speaker)) -> ErrorKind {
     let wait = retry_after(&head.headers, server_now(&head.headers));
     let code = || ErrorKind::Rejected { code: refusal.and_then(|refusal| refusal.code.clone()) };
     match head.status.as_u16() {
+        400..=403 | 405..=407 | 409..=428 | 430..=499 if speaker == Speaker::Stranger => ErrorKind::Stranger,
         401 => ErrorKind::Unauthorized,
         400..=499 if refusal.is_some_and(Refusal::is_about_money) => ErrorKind::QuotaExhausted,
         400..=499 if refusal.is_some_and(Refusal::is_about_storage) => ErrorKind::StorageFull,
@@ -181,13 +318,14 @@ fn kind(head: &Head, refusal: Option<&Refusal>, object: Option<&str>) -> ErrorKi
         403 => ErrorKind::Forbidden,
         404 => match refusal {
             Some(refusal) if refusal.is_about_the_path() => code(),
-            Some(refusal) if refusal.is_about_an_object(object) => ErrorKind::NotFound,
+            Some(refusal) if refusal.is_about_an_object(path) => ErrorKind::NotFound,
             // A 404 ends a delete well, so it counts only in OpenAI's words.
             _ => ErrorKind::Unreadable,
         },
         408 | 500..=599 => ErrorKind::Unavailable { wait },
         409 => ErrorKind::StillProcessing,
         413 => ErrorKind::TooLarge,
+        400 | 410 | 422 if refusal.is_some_and(|refusal| refusal.says_absent(path)) => ErrorKind::NotFound,
         429 => ErrorKind::RateLimited { wait },
         400..=499 => code(),
         _ => ErrorKind::Unreadable,

@@ -14,7 +14,7 @@ fn refused(status: u16, body: &str, headers: &[(&'static str, &str)]) -> Error {
     let headers: HeaderMap = headers.iter().map(pair).collect();
     let head = Head { status: StatusCode::from_u16(status).unwrap(), headers };
     let reply = Reply { head, body: body.to_owned().into(), room: None };
-    Error::refused("attaching a file", &reply, Some("file-1"))
+    Error::refused("attaching a file", &reply, &["files".to_owned(), "file-1".to_owned()])
 }
 
 fn said(status: u16, message: &str, code: Value) -> Error {
@@ -79,6 +79,8 @@ fn an_empty_account_is_no_rate_limit() {
         let error = refused(429, body, &[("retry-after", "1")]);
         assert_eq!((error.kind.clone(), error.retry()), (ErrorKind::QuotaExhausted, Retry::Pause));
     }
+    let page = refused(403, "<html>403 Forbidden</html>", &[]);
+    assert_eq!((page.kind.clone(), page.retry()), (ErrorKind::Stranger, Retry::Backoff));
     let limited = refused(429, "", &[("retry-after", "1"), ("retry-after-ms", "700")]);
     assert_eq!(limited.retry(), Retry::After(Duration::from_millis(700)));
 }
@@ -112,6 +114,81 @@ fn only_openai_itself_can_say_that_something_is_not_there() {
     let no_path = said(404, "Invalid URL (POST /files)", Value::Null);
     assert_eq!(no_path.kind, ErrorKind::Rejected { code: None });
     assert!(!said(404, "x", json!("unknown_url")).is_not_found());
+}
+
+/// What gateways, portals and firewalls answer.
+const OTHERS: [&str; 7] = [
+    "",
+    "<html>403 Forbidden</html>",
+    r#"{"message": "Forbidden"}"#,
+    r#"{"error": "Forbidden"}"#,
+    r#"{"detail": "Forbidden"}"#,
+    r#"{"success": false, "errors": [{"code": 1020, "message": "Access denied"}]}"#,
+    r#"{"error": {"code": 403, "message": "The caller may not.", "status": "PERMISSION_DENIED"}}"#,
+];
+
+#[test]
+fn what_a_stranger_says_is_no_word_of_openais() {
+    for status in [400, 401, 402, 403, 405, 406, 407, 409, 411, 413, 414, 415, 418, 422, 451] {
+        for body in OTHERS {
+            let error = refused(status, body, &[]);
+            assert_eq!(
+                (error.kind.clone(), error.retry()),
+                (ErrorKind::Stranger, Retry::Backoff),
+                "{status} {body}"
+            );
+            assert!(error.to_string().starts_with("something between Docket and OpenAI"), "{error}");
+        }
+        assert_ne!(said(status, "No.", Value::Null).kind, ErrorKind::Stranger, "{status}");
+    }
+}
+
+#[test]
+fn a_400_that_names_what_is_not_there_is_a_not_found() {
+    let ogx = |message: &str| refused(400, &json!({"error": {"message": message}}).to_string(), &[]);
+    for message in [
+        "File file-1 not found in vector store vs_1",
+        "No such file: 'file-1'",
+        "The file file-1 does not exist.",
+    ] {
+        assert!(ogx(message).is_not_found(), "{message}");
+        assert!(said(400, message, Value::Null).is_not_found(), "{message}");
+    }
+    for message in
+        ["File file-2 not found", "No file was found", "file-1 is busy", "GET /files/file-1 not found"]
+    {
+        assert!(!ogx(message).is_not_found(), "{message}");
+    }
+}
+
+#[test]
+fn a_model_is_refused_in_many_ways() {
+    let with = |status, message: &str, code: Value, param: Value| {
+        let error =
+            json!({"message": message, "type": "invalid_request_error", "param": param, "code": code});
+        refused(status, &json!({ "error": error }).to_string(), &[])
+    };
+    for error in [
+        with(
+            404,
+            "The model `old` does not exist or you do not have access to it.",
+            json!("model_not_found"),
+            Value::Null,
+        ),
+        with(400, "The requested model 'old' does not exist.", json!("model_not_found"), json!("model")),
+        with(403, "Project `p` does not have access to model `old`", json!("model_not_found"), Value::Null),
+        with(400, "invalid model ID", Value::Null, Value::Null),
+        with(400, "The model old was retired.", Value::Null, Value::Null),
+    ] {
+        assert!(error.is_about_model("old"), "{error}");
+    }
+    let conversation = with(404, "Conversation with id 'conv_1' not found.", Value::Null, Value::Null);
+    assert!(!conversation.is_about_model("old"));
+    let background = with(400, "Background mode is not enabled.", Value::Null, json!("background"));
+    assert!(background.is_about_background() && !background.is_about_model("old"));
+    let tools = with(400, "Unsupported.", Value::Null, json!("tools[0].type"));
+    assert_eq!(tools.refused_setting(), Some("tools"));
+    assert_eq!(with(400, "Too long.", Value::Null, json!("input[0].content")).refused_setting(), None);
 }
 
 #[test]

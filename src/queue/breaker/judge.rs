@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Breaker, Kind, Pause, State, Strike};
+use super::{Breaker, Cause, Kind, Pause, State, Strike};
 use crate::contain::lock;
 use crate::queue::store::Claimed;
 use crate::queue::{STAND_BACK, Verdict, millis};
@@ -11,12 +11,14 @@ use crate::queue::{STAND_BACK, Verdict, millis};
 const FIRST_ALLOWED: u16 = 2;
 
 /// How a job ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// None when it is given back unharmed, because this process stops.
     pub verdict: Option<Verdict>,
     /// The causes that answered any request while it ran.
     pub heard: Vec<String>,
+    /// The causes whose work was seen to succeed while it ran, by whichever job.
+    pub done: Vec<String>,
 }
 
 /// What the outcome of a job means beside its own row.
@@ -67,10 +69,20 @@ impl Breaker {
         let mut judging =
             Judging { state: &mut state, claimed, now, probes, judgement: Judgement::default() };
         judging.prove(outcome, workers);
+        judging.others_succeeded(outcome, workers);
         match &outcome.verdict {
+            Some(Verdict::Refused { cause, several, reason, .. }) => {
+                judging.refused_here(cause, reason, *several)
+            }
             Some(Verdict::Hold { target, reason }) => judging.refused(target, reason),
             Some(Verdict::Unavailable { target, after, silent, reason }) => {
                 judging.unavailable(&Silence { cause: target, reason, asked: *after, silent: *silent });
+            }
+            Some(Verdict::Done | Verdict::Dead { .. }) => {
+                for cause in judging.state.causes.values_mut() {
+                    cause.own.remove(&claimed.id);
+                    cause.refused.remove(&claimed.id);
+                }
             }
             _ => {}
         }
@@ -104,8 +116,10 @@ impl Judging<'_> {
     fn prove(&mut self, outcome: &Outcome, workers: u16) {
         let blamed = match &outcome.verdict {
             Some(Verdict::Hold { target, .. } | Verdict::Unavailable { target, .. }) => Some(target.as_str()),
+            Some(Verdict::Refused { cause, .. } | Verdict::Waits { cause }) => Some(cause.as_str()),
             _ => None,
         };
+        let done = |cause: &str| outcome.done.iter().any(|done| done == cause);
         let heard = |cause: &str| outcome.heard.iter().any(|heard| heard == cause);
         let went_well = matches!(outcome.verdict, Some(Verdict::Done | Verdict::Later { .. }));
         for name in self.claimed.causes().filter(|name| Some(*name) != blamed) {
@@ -113,18 +127,8 @@ impl Judging<'_> {
             if let Some(pause) = &mut cause.pause {
                 // What a job got done does not prove that a service answers: it may never have come to ask.
                 let answers = if pause.kind == Kind::Outage { heard(name) } else { went_well };
-                if answers {
-                    self.judgement.resumes = true;
-                    if pause.is_held() {
-                        let lasted =
-                            Duration::from_millis(u64::try_from(self.now - pause.since).unwrap_or(0));
-                        self.judgement.changes.push(Change::Resumes { cause: name.to_owned(), lasted });
-                    }
-                    let allowed = pause.allowed.map_or(FIRST_ALLOWED, |jobs| jobs + 1);
-                    (pause.allowed, pause.probes) = (Some(allowed), 0);
-                    if allowed >= workers {
-                        cause.pause = None;
-                    }
+                if answers || done(name) {
+                    resume(cause, name, (self.now, workers), &mut self.judgement);
                 } else if self.probes && pause.is_held() {
                     // It failed for a reason of its own and proves nothing, so the next job may try at once.
                     pause.probe_at = self.now + millis(STAND_BACK);
@@ -134,6 +138,49 @@ impl Judging<'_> {
                 cause.strikes.clear();
             }
         }
+    }
+
+    /// What another job got done proves something of causes that this one does not need, or was just refused by: they
+    /// refuse some, and not all.
+    fn others_succeeded(&mut self, outcome: &Outcome, workers: u16) {
+        for name in &outcome.done {
+            let Some(cause) = self.state.causes.get_mut(name) else { continue };
+            cause.succeeded();
+            if cause.pause.as_ref().is_some_and(Pause::is_held) {
+                resume(cause, name, (self.now, workers), &mut self.judgement);
+            }
+        }
+    }
+
+    /// `cause` refuses the work of this job.
+    fn refused_here(&mut self, name: &str, reason: &str, several: bool) {
+        let (job, now) = (self.claimed.id, self.now);
+        let cause = self.state.causes.entry(name.to_owned()).or_default();
+        if cause.own.contains(&job) {
+            self.judgement.cost = Cost::Own;
+            return;
+        }
+        cause.refused.insert(job);
+        match &mut cause.pause {
+            Some(pause) if pause.is_held() => {
+                // One that was not held by it yet is held from now on.
+                if self.probes && self.claimed.causes().any(|own| own == name) {
+                    pause.goes_on(reason, None, now);
+                }
+                return;
+            }
+            _ => {}
+        }
+        if several {
+            cause.strike(job, false, now);
+            if cause.outage_since().is_none() {
+                self.judgement.cost = Cost::Own;
+                return;
+            }
+        }
+        cause.strikes.clear();
+        cause.pause = Some(Pause::begun(Kind::Refusal, reason, now));
+        self.judgement.changes.push(Change::held(name, Kind::Refusal, reason));
     }
 
     /// The service refuses everything.
@@ -186,6 +233,21 @@ impl Judging<'_> {
                 };
             }
         }
+    }
+}
+
+/// What a cause holds begins to run again, a few jobs at first.
+fn resume(cause: &mut Cause, name: &str, (now, workers): (i64, u16), judgement: &mut Judgement) {
+    let Some(pause) = &mut cause.pause else { return };
+    judgement.resumes = true;
+    if pause.is_held() {
+        let lasted = Duration::from_millis(u64::try_from(now - pause.since).unwrap_or(0));
+        judgement.changes.push(Change::Resumes { cause: name.to_owned(), lasted });
+    }
+    let allowed = pause.allowed.map_or(FIRST_ALLOWED, |jobs| jobs + 1);
+    (pause.allowed, pause.probes) = (Some(allowed), 0);
+    if allowed >= workers {
+        cause.pause = None;
     }
 }
 

@@ -22,13 +22,14 @@ mod judge;
 mod pause;
 pub mod store;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::millis;
 use super::needs::Needs;
 use super::store::Lease;
+use super::{Verdict, millis};
 use crate::contain::lock;
 pub use judge::{Change, Cost, Judgement, Outcome};
 pub use pause::Kind;
@@ -40,6 +41,9 @@ const STRIKES: usize = 3;
 
 /// How long a strike is remembered: longer than jobs that fail together are apart, shorter than an idle night.
 const STRIKE_KEPT: Duration = Duration::from_secs(5 * 60);
+
+/// Jobs that are remembered to be refused for what they are. One that is forgotten may help to hold others for a moment.
+const MOST_OWN: usize = 10_000;
 
 /// How long the job that probes a cause keeps others from doing the same.
 const PROBE_LEASE: Duration = Duration::from_secs(60);
@@ -64,6 +68,10 @@ struct State {
 struct Cause {
     strikes: Vec<Strike>,
     pause: Option<Pause>,
+    /// Jobs that were refused since what the cause refuses was last seen to succeed.
+    refused: BTreeSet<i64>,
+    /// Jobs that were refused while others succeeded: their refusals are their own.
+    own: BTreeSet<i64>,
 }
 
 /// A job, or a plain question, that found a service unavailable since it last answered any request.
@@ -84,6 +92,42 @@ struct Hold {
     claimed_at: i64,
     /// It was let through to find out whether what holds it has gone.
     probes: bool,
+}
+
+/// What is held, for those who work.
+#[derive(Debug, Clone, Default)]
+pub struct Causes(Breaker);
+
+tokio::task_local! {
+    /// What the job needs that is worked on: what is held of it lets this job try.
+    static NEEDS: Needs;
+}
+
+/// Does the work of a job that needs this.
+pub async fn working<F: Future>(needs: Needs, work: F) -> F::Output {
+    NEEDS.scope(needs, work).await
+}
+
+impl Causes {
+    /// Whether the job that is worked on was held by this cause, and was let through.
+    pub fn tries(&self, cause: &str) -> bool {
+        NEEDS.try_with(|needs| needs.has(cause)).unwrap_or(false)
+    }
+
+    /// Whether this cause keeps the job that is worked on from doing what the cause refuses: it is held, and the job was not
+    /// let through to try it.
+    ///
+    /// # Errors
+    /// The verdict on the job, which waits.
+    pub fn pass(&self, cause: &str) -> Result<(), Verdict> {
+        let tries = self.tries(cause);
+        let state = lock(&self.0.0);
+        let pause = state.causes.get(cause).and_then(|cause| cause.pause.as_ref());
+        match pause.filter(|pause| pause.is_held() && !tries) {
+            Some(_) => Err(Verdict::Waits { cause: cause.to_owned() }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A job in hand, until this is dropped.
@@ -114,13 +158,33 @@ impl Breaker {
             return;
         }
         for row in rows {
-            let cause = Cause { strikes: Vec::new(), pause: Some(Pause::restored(&row, now)) };
+            let cause = Cause { pause: Some(Pause::restored(&row, now)), ..Cause::default() };
             state.causes.insert(row.target, cause);
         }
     }
 
     pub fn is_restored(&self) -> bool {
         lock(&self.0).restored
+    }
+
+    /// For those who work, to ask what is held.
+    pub fn causes(&self) -> Causes {
+        Causes(self.clone())
+    }
+
+    /// Opens what is held and no job needs any more: `needed` is what all jobs need that wait or run.
+    /// The job of `ended` is over.
+    pub fn open_unneeded(&self, needed: &[Needs], ended: Lease) {
+        let mut state = lock(&self.0);
+        let others = state.in_hand.iter().filter(|(lease, _)| **lease != ended);
+        let running: Vec<Needs> = others.map(|(_, hold)| hold.needs.clone()).collect();
+        for (name, cause) in &mut state.causes {
+            let is_needed = needed.iter().chain(&running).any(|needs| needs.has(name));
+            if cause.pause.is_some() && !is_needed {
+                cause.pause = None;
+            }
+        }
+        state.changed();
     }
 
     /// Whether a cause is held or resumes.
@@ -222,7 +286,7 @@ impl State {
 
     /// Forgets what is open and was not struck, so that no more is kept than there is.
     fn changed(&mut self) {
-        self.causes.retain(|_, cause| cause.pause.is_some() || !cause.strikes.is_empty());
+        self.causes.retain(|_, cause| !cause.is_idle());
         self.revision += 1;
     }
 
@@ -244,6 +308,19 @@ impl Strike {
 }
 
 impl Cause {
+    fn is_idle(&self) -> bool {
+        self.pause.is_none() && self.strikes.is_empty() && self.refused.is_empty() && self.own.is_empty()
+    }
+
+    /// What it refuses was seen to succeed, so it is those who were refused.
+    fn succeeded(&mut self) {
+        self.strikes.clear();
+        let mut refused = std::mem::take(&mut self.refused);
+        if self.own.len() + refused.len() <= MOST_OWN {
+            self.own.append(&mut refused);
+        }
+    }
+
     fn strike(&mut self, job: i64, silent: bool, now: i64) {
         self.strikes.retain(|strike| strike.last_at >= now - millis(STRIKE_KEPT));
         match self.strikes.iter_mut().find(|strike| strike.job == Some(job)) {

@@ -38,6 +38,10 @@ impl Claimed {
         self.needs.causes()
     }
 
+    pub(in crate::queue) fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
     pub fn lease(&self) -> Lease {
         self.lease
     }
@@ -69,6 +73,11 @@ fn firsts(connection: &mut Connection, but: &[i64]) -> Result<Vec<First>, Error>
 pub fn due(connection: &mut Connection, now: i64) -> Result<Vec<Needs>, Error> {
     let due = firsts(connection, &[])?.into_iter().filter(|first| first.due_at <= now);
     Ok(due.map(|first| first.needs).collect())
+}
+
+/// What the jobs need that wait, due or not.
+pub fn needed(connection: &mut Connection) -> Result<Vec<Needs>, Error> {
+    Ok(firsts(connection, &[])?.into_iter().map(|first| first.needs).collect())
 }
 
 /// When a claim can find something, in Unix milliseconds: a job that is due and that nothing holds or that may probe what does,
@@ -258,7 +267,7 @@ mod tests {
         let refused = claim(&mut connection, &breaker, NOW, Duration::from_secs(15)).unwrap().unwrap();
         assert_eq!(refused.key, "held 0");
         let verdict = Verdict::Hold { target: "openai".to_owned(), reason: "no".to_owned() };
-        breaker.judge(&refused, &Outcome { verdict: Some(verdict), heard: Vec::new() }, NOW, 8);
+        breaker.judge(&refused, &Outcome { verdict: Some(verdict), ..Outcome::default() }, NOW, 8);
         let claimed = claim(&mut connection, &breaker, NOW, Duration::from_secs(15)).unwrap().unwrap();
         assert_eq!((claimed.key.as_str(), claimed.is_probe()), ("due", false));
         assert!(claim(&mut connection, &breaker, NOW, Duration::from_secs(15)).unwrap().is_none());

@@ -79,6 +79,11 @@ impl Settling<'_> {
             Some(Verdict::Later { after, reason }) => unharmed(*after, reason.as_str()),
             Some(Verdict::Blocked { reason }) => unharmed(BLOCKED, reason),
             Some(Verdict::Hold { reason, .. }) => unharmed(STAND_BACK, reason),
+            Some(Verdict::Waits { .. }) => unharmed(STAND_BACK, "it waits with others for what is refused"),
+            Some(Verdict::Refused { reason, .. }) if self.judgement.cost == Cost::Own => {
+                return self.fail(connection, None, reason);
+            }
+            Some(Verdict::Refused { reason, .. }) => unharmed(STAND_BACK, reason),
             Some(Verdict::Retry { after, reason }) => return self.fail(connection, *after, reason),
             Some(Verdict::NotYet { reason }) => return self.fail(connection, None, reason),
             Some(Verdict::Unavailable { after, reason, .. }) => match self.judgement.cost {
@@ -117,7 +122,10 @@ impl Settling<'_> {
         let due_at = self.now + millis(wait.after);
         // From now on it waits for what it was refused by, whose jobs it has to be found among.
         let needs = match self.verdict {
-            Some(Verdict::Hold { target, .. }) => &self.claimed.needs.with(target),
+            Some(Verdict::Hold { target: cause, .. } | Verdict::Waits { cause }) => {
+                &self.claimed.needs.with(cause)
+            }
+            Some(Verdict::Refused { cause, .. }) if !wait.counts => &self.claimed.needs.with(cause),
             _ => &self.claimed.needs,
         };
         let uncounted = !wait.counts;

@@ -66,6 +66,20 @@ pub fn get(connection: &mut Connection, id: RunId) -> Result<Option<Run>, Error>
     connection.first(GET, params![id.0])
 }
 
+/// Gives a run the empty conversation of another run of its rule that waits and that nobody works on now. Whether there was
+/// one.
+pub fn take_conversation(
+    connection: &mut Connection,
+    (id, rule): (RunId, &str),
+    now: i64,
+) -> Result<bool, Error> {
+    let other: Option<(i64, String)> = connection.first(SPARE_CONVERSATION, params![rule, id.0])?;
+    let Some((other, conversation)) = other else { return Ok(false) };
+    connection.run(GIVE_CONVERSATION, params![other, None::<String>, now])?;
+    connection.run(GIVE_CONVERSATION, params![id.0, conversation, now])?;
+    Ok(true)
+}
+
 /// The run that a response belongs to.
 pub fn of_response(connection: &mut Connection, response: &str) -> Result<Option<Run>, Error> {
     connection.first(OF_RESPONSE, params![response])
@@ -182,6 +196,14 @@ pub fn mean_tokens(
 }
 
 statements! {
+    /// A claim is written by the connection that runs this too, so a run whose job is not running is in nobody's hands.
+    SPARE_CONVERSATION = "
+        SELECT run_id, conversation FROM run AS r
+        WHERE rule = $1 AND run_id <> $2 AND state = 'wanted' AND engine = 'responses' AND conversation IS NOT NULL
+          AND NOT EXISTS (
+            SELECT 1 FROM job WHERE key = 'run:' || r.source_id || ':' || r.rule AND state = 'running')
+        LIMIT 1";
+    GIVE_CONVERSATION = "UPDATE run SET conversation = $2, updated_at = $3 WHERE run_id = $1";
     ADD = "
         INSERT INTO run (rule, source_id, profile, node, path, content_hash, version, bytes, file_id, vector_store,
                          definition, engine, model, state, created_at, updated_at)

@@ -60,7 +60,7 @@ async fn settle(database: &Database, verdict: Verdict) {
     let clock = Clock::new(|| Reading { wall_ms: NOW, passed_ms: 0 });
     let queue = Queue::new(database.clone(), clock, Settings::default());
     let claimed = queue.claim().await.unwrap().unwrap();
-    let outcome = Outcome { verdict: Some(verdict), heard: Vec::new() };
+    let outcome = Outcome { verdict: Some(verdict), ..Outcome::default() };
     queue.settle(claimed, outcome, &CancellationToken::new()).await.unwrap();
 }
 

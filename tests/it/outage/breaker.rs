@@ -74,7 +74,7 @@ impl Bench {
 
     async fn settle(&self, claimed: Claimed, verdict: Verdict, heard: &[&str]) -> Vec<Change> {
         let heard = heard.iter().map(ToString::to_string).collect();
-        let outcome = Outcome { verdict: Some(verdict), heard };
+        let outcome = Outcome { verdict: Some(verdict), heard, ..Outcome::default() };
         self.queue.settle(claimed, outcome, &CancellationToken::new()).await.unwrap().changes
     }
 

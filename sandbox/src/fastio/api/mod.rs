@@ -22,6 +22,10 @@ use serde_json::{Value, json};
 use super::State;
 use super::refusal::Refusal;
 use crate::fastio::profile::{Profile, ProfileKind};
+use crate::faults::FaultKind;
+use crate::journal::Trace;
+use crate::rewrite;
+use crate::server::Download;
 use call::Call;
 
 /// What a handler answers: JSON for the envelope, or a whole response.
@@ -45,6 +49,22 @@ pub fn router(state: &State) -> Router {
 }
 
 async fn answer(Shared(state): Shared<State>, request: Request) -> Response<Body> {
+    let trace = request.extensions().get::<Trace>().cloned();
+    let response = plain_answer(state, request).await;
+    if response.extensions().get::<Download>().is_some() {
+        return response;
+    }
+    match trace.and_then(|trace| trace.hit(FaultKind::WrongHash)) {
+        None => response,
+        Some(hit) => {
+            let wrong = hit.details.put.unwrap_or_else(|| "0".repeat(32));
+            let put = &mut |hash: &mut Value| *hash = wrong.clone().into();
+            rewrite::reply(response, |body| rewrite::each(body, "hash", put)).await
+        }
+    }
+}
+
+async fn plain_answer(state: State, request: Request) -> Response<Body> {
     let resource = format!("{} {}", request.method(), request.uri().path());
     let answer = match Call::new(state, request) {
         Ok((call, segments)) => dispatch(call, segments).await,

@@ -1,0 +1,285 @@
+//! Refusals: who says so, what it is about and what follows, in one table. [`super::verdict`] turns what a row says into a
+//! job's verdict; docs/states.md shows the same rows, and a test holds both together. Pure.
+//!
+//! The rows are tried from the top, and the first that fits counts.
+
+use crate::http::Speaker;
+use crate::{fastio, openai};
+
+/// What a call is for, as far as that changes what its refusal means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// The bytes of a file go to OpenAI.
+    Upload,
+    /// A vector store takes a file.
+    Attach,
+    /// A run begins: its conversation or its response is made.
+    Run,
+    Other,
+}
+
+/// Who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    OpenAi,
+    Fastio,
+    /// Something on the way to either of them, or a form that could be anybody's.
+    Stranger,
+}
+
+/// What is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    Key,
+    Forbidden,
+    Money,
+    Storage,
+    Model,
+    Setting,
+    Content,
+    Absent,
+    Request,
+    Slow,
+    Busy,
+    Down,
+    Unreadable,
+    Refusal,
+    /// Anything, in an answer that is not the service's.
+    Anything,
+}
+
+/// What it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    Content,
+    File,
+    Request,
+    /// This kind of call; the account where a plain question is refused too, the service where that is not answered.
+    Work,
+    Model,
+    Rule,
+    Account,
+    Object,
+    Service,
+}
+
+/// What follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// The content is not sent again: the file is `skipped`.
+    Final,
+    /// What needs it is held at once, as one finding.
+    Held,
+    /// The file is tried again with growing waits; several different ones without a success in between hold it.
+    HeldBySeveral,
+    Retry,
+    Wait,
+    /// Three failures in a row hold the service.
+    Outage,
+    NotThere,
+    Dead,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    pub who: Who,
+    /// None where it does not matter.
+    pub call: Option<Call>,
+    pub said: Said,
+    pub about: About,
+    pub follows: Follows,
+}
+
+const fn row(who: Who, call: Option<Call>, said: Said, about: About, follows: Follows) -> Row {
+    Row { who, call, said, about, follows }
+}
+
+/// The table.
+pub const TABLE: [Row; 31] = [
+    row(Who::Stranger, None, Said::Slow, About::Service, Follows::Wait),
+    row(Who::Stranger, None, Said::Down, About::Service, Follows::Outage),
+    row(Who::Stranger, Some(Call::Upload), Said::Content, About::File, Follows::Retry),
+    row(Who::Stranger, None, Said::Anything, About::Work, Follows::HeldBySeveral),
+    row(Who::OpenAi, Some(Call::Run), Said::Model, About::Model, Follows::Held),
+    row(Who::OpenAi, Some(Call::Run), Said::Setting, About::Rule, Follows::Held),
+    row(Who::OpenAi, Some(Call::Run), Said::Key, About::Work, Follows::Held),
+    row(Who::OpenAi, Some(Call::Run), Said::Forbidden, About::Work, Follows::Held),
+    row(Who::OpenAi, None, Said::Key, About::Work, Follows::HeldBySeveral),
+    row(Who::OpenAi, None, Said::Forbidden, About::Work, Follows::HeldBySeveral),
+    row(Who::OpenAi, None, Said::Money, About::Work, Follows::Held),
+    row(Who::OpenAi, None, Said::Storage, About::Work, Follows::Held),
+    row(Who::OpenAi, Some(Call::Upload), Said::Content, About::Content, Follows::Final),
+    row(Who::OpenAi, Some(Call::Attach), Said::Content, About::Content, Follows::Final),
+    row(Who::OpenAi, None, Said::Content, About::Request, Follows::Dead),
+    row(Who::OpenAi, None, Said::Absent, About::Object, Follows::NotThere),
+    row(Who::OpenAi, None, Said::Request, About::Request, Follows::Dead),
+    row(Who::OpenAi, None, Said::Slow, About::Account, Follows::Wait),
+    row(Who::OpenAi, None, Said::Busy, About::Object, Follows::Retry),
+    row(Who::OpenAi, None, Said::Down, About::Service, Follows::Outage),
+    row(Who::OpenAi, None, Said::Unreadable, About::Request, Follows::Retry),
+    row(Who::Fastio, None, Said::Key, About::Account, Follows::Held),
+    row(Who::Fastio, None, Said::Money, About::Account, Follows::Held),
+    row(Who::Fastio, None, Said::Forbidden, About::File, Follows::Dead),
+    row(Who::Fastio, None, Said::Absent, About::Object, Follows::NotThere),
+    row(Who::Fastio, None, Said::Request, About::Request, Follows::Dead),
+    row(Who::Fastio, None, Said::Refusal, About::Object, Follows::Dead),
+    row(Who::Fastio, None, Said::Slow, About::Account, Follows::Wait),
+    row(Who::Fastio, None, Said::Busy, About::Object, Follows::Retry),
+    row(Who::Fastio, None, Said::Down, About::Service, Follows::Outage),
+    row(Who::Fastio, None, Said::Unreadable, About::Request, Follows::Retry),
+];
+
+/// The row that counts. A combination that no client makes is taken for the last one, from which nothing is concluded.
+pub fn find(who: Who, call: Call, said: Said) -> &'static Row {
+    let fits = |row: &&Row| {
+        row.who == who
+            && row.call.is_none_or(|wanted| wanted == call)
+            && (row.said == said || row.said == Said::Anything)
+    };
+    TABLE.iter().find(fits).unwrap_or(&TABLE[TABLE.len() - 1])
+}
+
+/// What a failure of OpenAI's means. `model` is the one that a run asked for.
+pub fn openai(call: Call, error: &openai::Error, model: Option<&str>) -> &'static Row {
+    use openai::ErrorKind;
+    let said = match &error.kind {
+        _ if call == Call::Run
+            && (model.is_some_and(|model| error.is_about_model(model)) || error.is_about_background()) =>
+        {
+            Said::Model
+        }
+        _ if call == Call::Run && error.refused_setting().is_some() => Said::Setting,
+        ErrorKind::Unauthorized => Said::Key,
+        ErrorKind::Forbidden => Said::Forbidden,
+        ErrorKind::QuotaExhausted => Said::Money,
+        ErrorKind::StorageFull => Said::Storage,
+        ErrorKind::NotFound => Said::Absent,
+        ErrorKind::TooLarge => Said::Content,
+        ErrorKind::Rejected { .. } if call == Call::Upload => Said::Content,
+        ErrorKind::Rejected { code: Some(code) } if code == "unsupported_file" || code == "invalid_file" => {
+            Said::Content
+        }
+        ErrorKind::Rejected { .. } => Said::Request,
+        ErrorKind::RateLimited { .. } => Said::Slow,
+        ErrorKind::StillProcessing => Said::Busy,
+        ErrorKind::Unavailable { .. } => Said::Down,
+        ErrorKind::Content | ErrorKind::Unreadable => Said::Unreadable,
+        ErrorKind::Stranger => Said::Refusal,
+    };
+    // What is final for a content has to be in the service's own words.
+    let who = match error.speaker {
+        Speaker::Service => Who::OpenAi,
+        Speaker::Likely if said != Said::Content => Who::OpenAi,
+        Speaker::Likely | Speaker::Stranger => Who::Stranger,
+    };
+    find(who, call, said)
+}
+
+/// What a failure of Fastio's means.
+pub fn fastio(error: &fastio::Error) -> &'static Row {
+    use crate::http::Retry;
+    use fastio::ErrorKind;
+    let said = match &error.kind {
+        ErrorKind::Unauthorized => Said::Key,
+        ErrorKind::Forbidden { .. } if error.retry() == Retry::Pause => Said::Key,
+        ErrorKind::PaymentRequired => Said::Money,
+        ErrorKind::Forbidden { .. } => Said::Forbidden,
+        ErrorKind::NotFound => Said::Absent,
+        ErrorKind::Rejected => Said::Request,
+        ErrorKind::Stale { .. } | ErrorKind::Stranger => Said::Refusal,
+        ErrorKind::RateLimited { .. } => Said::Slow,
+        ErrorKind::Locked | ErrorKind::Conflict => Said::Busy,
+        ErrorKind::Unavailable { .. } => Said::Down,
+        ErrorKind::Unreadable => Said::Unreadable,
+    };
+    let who = if error.speaker == Speaker::Stranger { Who::Stranger } else { Who::Fastio };
+    find(who, Call::Other, said)
+}
+
+impl Row {
+    /// As the table in docs/states.md has it.
+    pub fn line(&self) -> String {
+        let call = self.call.map_or("any", Call::words);
+        let Row { who, said, about, follows, .. } = self;
+        format!("| {} | {call} | {} | {} | {} |", who.words(), said.words(), about.words(), follows.words())
+    }
+}
+
+impl Who {
+    fn words(self) -> &'static str {
+        match self {
+            Who::OpenAi => "OpenAI",
+            Who::Fastio => "Fastio",
+            Who::Stranger => "a stranger",
+        }
+    }
+}
+
+impl Call {
+    fn words(self) -> &'static str {
+        match self {
+            Call::Upload => "uploading a file",
+            Call::Attach => "attaching a file",
+            Call::Run => "beginning a run",
+            Call::Other => "another",
+        }
+    }
+}
+
+impl Said {
+    fn words(self) -> &'static str {
+        match self {
+            Said::Key => "the key is not accepted (401, or a 403 about the key)",
+            Said::Forbidden => "the key may not (403)",
+            Said::Money => "no credit, no subscription (402, `insufficient_quota`)",
+            Said::Storage => "the storage is full",
+            Said::Model => "there is no such model, or it does not run in the background",
+            Said::Setting => "a part of the request that the rule sets is refused",
+            Said::Content => {
+                "this content is refused (400, 413, 415, 422; attaching: `unsupported_file`, `invalid_file`)"
+            }
+            Said::Absent => "it is not there (404, or 400 that names it)",
+            Said::Request => "the request is refused (other 4xx)",
+            Said::Slow => "too fast (429)",
+            Said::Busy => "busy, locked (409, 423)",
+            Said::Down => "5xx, 408, no answer",
+            Said::Unreadable => "an answer that cannot be used",
+            Said::Refusal => "another refusal",
+            Said::Anything => "anything: a page, JSON in no form of theirs",
+        }
+    }
+}
+
+impl About {
+    fn words(self) -> &'static str {
+        match self {
+            About::Content => "this content",
+            About::File => "this file",
+            About::Request => "this request",
+            About::Work => "this kind of call; the account, if a plain question is refused too",
+            About::Model => "this model",
+            About::Rule => "this rule",
+            About::Account => "the account",
+            About::Object => "the object",
+            About::Service => "the service",
+        }
+    }
+}
+
+impl Follows {
+    fn words(self) -> &'static str {
+        match self {
+            Follows::Final => "final for this content: `skipped`",
+            Follows::Held => "held as one finding",
+            Follows::HeldBySeveral => {
+                "growing waits, then dead; held if three different jobs meet it and none succeeds"
+            }
+            Follows::Retry => "growing waits, then dead",
+            Follows::Wait => "a wait, as long as is asked for",
+            Follows::Outage => "an outage after three in a row",
+            Follows::NotThere => "not there; what is removed for it needs a second proof",
+            Follows::Dead => "dead",
+        }
+    }
+}
