@@ -2,7 +2,7 @@
 //! and the tests.
 //!
 //! Nothing here is the real thing and nothing here may be relied on as documentation of it: where the services'
-//! documents are silent the code says "inferred". The stand-ins never call out, except to send Fastio's webhooks, and
+//! documents are silent the code says "inferred". The stand-ins never call out, except to send webhooks, and
 //! hold no file content beyond small texts ([`content`]).
 //!
 //! Each server is a [`server::Service`]: the real paths (`api`), the paths under `/_sandbox/` that control the stand-in
@@ -50,6 +50,8 @@ pub struct Options {
     pub openai: SocketAddr,
     /// Where Fastio's webhooks go. None: changes send nothing.
     pub webhook: Option<Webhook>,
+    /// Who is told when a response in the background has ended. More endpoints can be made by the API.
+    pub openai_webhook: Option<Subscriber>,
     /// How long a vector store takes to index a file that was attached.
     pub index_delay: Duration,
     /// Ids, faults and generated contents follow from it: the same seed and the same requests give the same run.
@@ -65,6 +67,7 @@ impl Default for Options {
             fastio: any,
             openai: any,
             webhook: None,
+            openai_webhook: None,
             index_delay: Duration::ZERO,
             seed: 0,
             assistants: false,
@@ -78,6 +81,13 @@ pub struct Webhook {
     pub url: Url,
     pub secret: SecretString,
     pub scheme: Scheme,
+}
+
+/// Who is told by OpenAI's webhooks.
+#[derive(Debug, Clone)]
+pub struct Subscriber {
+    pub url: Url,
+    pub secret: SecretString,
 }
 
 /// How a webhook is signed and written; Fastio's own documents describe more than one way.
@@ -139,6 +149,7 @@ pub async fn start(options: Options, stop: CancellationToken) -> std::io::Result
     parts.spawn(fastio.clone().send_webhooks(stop.clone()));
     parts.spawn(server::serve(fastio_listener, fastio::service(&fastio, &fastio_core), stop.clone()));
     let openai = openai::State::new(&options, openai_core.clone());
+    parts.spawn(openai.clone().send_webhooks(stop.clone()));
     parts.spawn(server::serve(openai_listener, openai::service(&openai, &openai_core), stop));
     Ok(Sandbox { fastio_address, openai_address, fastio_core, openai_core, fastio, openai, parts })
 }

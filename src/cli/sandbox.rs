@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use docket_sandbox::{Options, Sandbox, Scheme, Webhook, start};
+use docket_sandbox::{Options, Sandbox, Scheme, Subscriber, Webhook, start};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,10 @@ pub struct Arguments {
     /// Where Fastio's webhooks go, such as http://127.0.0.1:8080/webhooks/fastio; without it none are sent
     #[arg(long, value_name = "URL")]
     webhook: Option<Url>,
-    /// How webhooks are signed and written
+    /// Where OpenAI's webhooks go, such as http://127.0.0.1:8080/webhooks/openai; without it only to endpoints made by the API
+    #[arg(long, value_name = "URL")]
+    openai_webhook: Option<Url>,
+    /// How Fastio's webhooks are signed and written
     #[arg(long, value_enum, default_value_t = SchemeName::Fastio)]
     scheme: SchemeName,
     /// How long a vector store takes to index a file, such as 200ms or 2s
@@ -80,14 +83,20 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let _log = log::start(&config.log)?;
     let mut signals = Signals::listen()?;
     let stop = CancellationToken::new();
-    let Arguments { fastio, openai, webhook, scheme, index_delay, seed, assistants, json } = arguments;
+    let Arguments { fastio, openai, webhook, openai_webhook, scheme, index_delay, seed, assistants, json } =
+        arguments;
     let configured = config.secrets.fastio_webhook.first().cloned();
     let is_public = configured.is_none();
     let secret = configured.unwrap_or_else(|| SecretString::from(PUBLIC_SECRET));
     let webhook = webhook.map(|url| Webhook { url, secret: secret.clone(), scheme: scheme.into() });
     let to = webhook.as_ref().map(|webhook| webhook.url.clone());
-    let sandbox = start(Options { fastio, openai, webhook, index_delay, seed, assistants }, stop.clone());
-    let sandbox = sandbox.await.map_err(|error| {
+    let openai_webhook = openai_webhook.map(|url| Subscriber {
+        url,
+        secret: config.secrets.openai_webhook.first().unwrap_or(&secret).clone(),
+    });
+    let options = Options { fastio, openai, webhook, openai_webhook, index_delay, seed, assistants };
+    let sandbox = start(options, stop.clone()).await;
+    let sandbox = sandbox.map_err(|error| {
         Failure::Failed(format!(
             "cannot listen on {fastio} and {openai}: {error}; choose others with --fastio and --openai"
         ))

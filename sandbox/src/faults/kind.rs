@@ -147,11 +147,7 @@ impl FaultKind {
             | FaultKind::AttributesAsFloats
             | FaultKind::NamesSanitised
             | FaultKind::SlowDelete => which == StandIn::OpenAi,
-            FaultKind::WrongHash
-            | FaultKind::WebhookDropped
-            | FaultKind::WebhookDuplicated
-            | FaultKind::WebhookReordered
-            | FaultKind::WebhookDelayed => which == StandIn::Fastio,
+            FaultKind::WrongHash | FaultKind::WebhookReordered => which == StandIn::Fastio,
             _ => true,
         }
     }

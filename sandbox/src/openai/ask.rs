@@ -1,17 +1,15 @@
-//! Reads what a response is asked for, and plays the tools that show the model documents.
+//! Reads what a response is asked for.
 
 use serde_json::{Map, Value, json};
 
 use super::catalog;
 use super::conversation;
 use super::error::ApiError;
-use super::filter::Filter;
 use super::item;
 use super::model::{Document, Prompt};
-use super::read::{Fields, wrong_type};
-use super::search::Search;
+use super::read::{Fields, known_value, wrong_type};
 use super::state::World;
-use super::store;
+use super::tool;
 
 /// OpenAI's OpenAPI document 2.3.0 and, for `background_options`, the SDK of November 2026.
 const KNOWN: [&str; 32] = [
@@ -49,27 +47,45 @@ const KNOWN: [&str; 32] = [
     "user",
 ];
 
-/// Results of one file search when the tool does not say.
-const DEFAULT_HITS: i64 = 10;
+/// What a response may be asked to show besides, by OpenAI's OpenAPI document 2.3.0.
+const INCLUDABLE: [&str; 8] = [
+    "file_search_call.results",
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "message.input_image.image_url",
+    "computer_call_output.output.image_url",
+    "code_interpreter_call.outputs",
+    "reasoning.encrypted_content",
+    "message.output_text.logprobs",
+];
 
 /// A response as it was asked for.
 #[derive(Debug)]
 pub struct ResponseRequest {
     pub background: bool,
     pub store: bool,
+    /// Whether the answer is to come as it is made.
+    pub stream: bool,
     pub conversation: Option<String>,
+    /// What was said before, by `previous_response_id`.
+    pub history: Vec<Value>,
     /// The items as they are kept.
     pub input: Vec<Value>,
     pub prompt: Prompt,
+    pub tools: Vec<Value>,
     include: Vec<String>,
-    tools: Vec<Value>,
     echo: Map<String, Value>,
 }
 
 impl ResponseRequest {
-    /// Whether code may be run.
-    pub fn runs_code(&self) -> bool {
-        self.tools.iter().any(|tool| tool["type"] == "code_interpreter")
+    /// The tool that runs code, if one was given.
+    pub fn code_interpreter(&self) -> Option<&Value> {
+        self.tools.iter().find(|tool| tool["type"] == "code_interpreter")
+    }
+
+    /// Whether the response is to show this besides.
+    pub fn includes(&self, what: &str) -> bool {
+        self.include.iter().any(|name| name == what)
     }
 
     /// The members of a response that repeat its request.
@@ -81,18 +97,10 @@ impl ResponseRequest {
 /// Reads and checks a request.
 pub fn read(body: &[u8], world: &mut World, now: i64) -> Result<ResponseRequest, ApiError> {
     let fields = Fields::parse(body, &KNOWN)?;
-    let model = fields.required_text("model")?.to_owned();
-    if !catalog::serves(&model) {
-        let message = format!("The requested model '{model}' does not exist.");
-        return Err(ApiError::invalid("model", message).code("model_not_found"));
-    }
-    for (name, why) in [
-        ("stream", "The sandbox does not stream responses."),
-        ("prompt", "Reusable prompts are shut down on 2026-11-30; the sandbox never had them."),
-    ] {
-        if fields.value(name).is_some_and(|value| *value != Value::Bool(false)) {
-            return Err(ApiError::invalid(name, why).code("unsupported_parameter"));
-        }
+    check_model(fields.required_text("model")?)?;
+    if fields.value("prompt").is_some() {
+        let why = "Reusable prompts are shut down on 2026-11-30; the sandbox never had them.";
+        return Err(ApiError::invalid("prompt", why).code("unsupported_parameter"));
     }
     let background = fields.flag("background")?.unwrap_or(false);
     let store = fields.flag("store")?.unwrap_or(true);
@@ -100,32 +108,86 @@ pub fn read(body: &[u8], world: &mut World, now: i64) -> Result<ResponseRequest,
         let message = "Background responses require 'store' to be true.";
         return Err(ApiError::invalid("store", message).code("invalid_value"));
     }
-    fields.integer("max_output_tokens", 16, i64::MAX)?;
+    check_ranges(&fields)?;
+    let include = include(&fields)?;
     let conversation = conversation_id(&fields)?;
     if let Some(id) = &conversation {
         conversation::find(world, id)?;
     }
+    let history = history(&fields, world)?;
     let input = input(&fields, world)?;
     let mut prompt = Prompt { schema: schema(&fields)?, ..Prompt::default() };
     prompt.texts.extend(fields.text("instructions")?.map(str::to_owned));
-    prompt.texts.extend(item::texts(&input).map(str::to_owned));
-    for id in item::file_ids(&input) {
+    prompt.texts.extend(item::texts(&history).chain(item::texts(&input)).map(str::to_owned));
+    let tools = fields.array("tools")?.cloned().unwrap_or_default();
+    tools.iter().enumerate().try_for_each(|(place, tool)| tool::check(tool, place, world, now))?;
+    for id in shown_files(&history, &input, &tools) {
         prompt.documents.push(document(world, id, now)?);
     }
-    let tools = fields.array("tools")?.cloned().unwrap_or_default();
-    for tool in &tools {
-        check_tool(tool, world, now)?;
-        let mounted =
-            tool["container"]["file_ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        for id in mounted {
-            if !prompt.documents.iter().any(|document| document.file_id == id) {
-                prompt.documents.push(document(world, id, now)?);
-            }
+    let stream = fields.flag("stream")?.unwrap_or(false);
+    let echo = echo(&fields, &conversation)?;
+    Ok(ResponseRequest {
+        background,
+        store,
+        stream,
+        conversation,
+        history,
+        input,
+        prompt,
+        tools,
+        include,
+        echo,
+    })
+}
+
+pub fn check_model(model: &str) -> Result<(), ApiError> {
+    if catalog::serves(model) {
+        return Ok(());
+    }
+    let message = format!("The requested model '{model}' does not exist.");
+    Err(ApiError::invalid("model", message).code("model_not_found"))
+}
+
+/// Numbers outside of the document's ranges.
+fn check_ranges(fields: &Fields) -> Result<(), ApiError> {
+    fields.decimal("temperature", 0.0, 2.0)?;
+    fields.decimal("top_p", 0.0, 1.0)?;
+    fields.integer("top_logprobs", 0, 20)?;
+    fields.integer("max_output_tokens", 16, i64::MAX)?;
+    // The document gives no least; none at all is inferred to be wrong.
+    fields.integer("max_tool_calls", 1, i64::MAX).map(drop)
+}
+
+fn include(fields: &Fields) -> Result<Vec<String>, ApiError> {
+    let include = fields.texts("include")?.unwrap_or_default();
+    for (place, name) in include.iter().enumerate() {
+        known_value(&format!("include[{place}]"), name, INCLUDABLE)?;
+    }
+    Ok(include)
+}
+
+/// What the response before this one was asked and answered, with all that went before it. That `input_items` shows it too is
+/// inferred; the words of the refusal are those that users of the SDKs report.
+pub fn history(fields: &Fields, world: &World) -> Result<Vec<Value>, ApiError> {
+    let Some(id) = fields.text("previous_response_id")? else { return Ok(Vec::new()) };
+    let missing = || {
+        let message = format!("Previous response with id '{id}' not found.");
+        ApiError::invalid("previous_response_id", message).code("previous_response_not_found")
+    };
+    Ok(world.runs.get(id).filter(|run| run.is_stored()).ok_or_else(missing)?.said())
+}
+
+/// The files that the model is shown: those of the items, and those that are put into its container.
+fn shown_files<'a>(history: &'a [Value], input: &'a [Value], tools: &'a [Value]) -> Vec<&'a str> {
+    let mounted = tools.iter().filter_map(|tool| tool["container"]["file_ids"].as_array()).flatten();
+    let items = item::file_ids(history).chain(item::file_ids(input));
+    let mut files: Vec<&str> = Vec::new();
+    for id in items.chain(mounted.filter_map(Value::as_str)) {
+        if !files.contains(&id) {
+            files.push(id);
         }
     }
-    let echo = echo(&fields, &conversation)?;
-    let include = fields.texts("include")?.unwrap_or_default();
-    Ok(ResponseRequest { background, store, conversation, input, prompt, include, tools, echo })
+    files
 }
 
 /// A File object, as the model sees it.
@@ -137,7 +199,7 @@ pub fn document(world: &World, id: &str, now: i64) -> Result<Document, ApiError>
     Ok(Document { file_id: id.to_owned(), filename: file.filename.clone(), text })
 }
 
-fn conversation_id(fields: &Fields) -> Result<Option<String>, ApiError> {
+pub fn conversation_id(fields: &Fields) -> Result<Option<String>, ApiError> {
     let id = match fields.value("conversation") {
         None => return Ok(None),
         Some(Value::String(id)) => id.clone(),
@@ -153,15 +215,14 @@ fn conversation_id(fields: &Fields) -> Result<Option<String>, ApiError> {
     Ok(Some(id))
 }
 
-fn input(fields: &Fields, world: &mut World) -> Result<Vec<Value>, ApiError> {
+/// The items of `input`, which may be a text.
+pub fn input(fields: &Fields, world: &mut World) -> Result<Vec<Value>, ApiError> {
     match fields.value("input") {
         None => Ok(Vec::new()),
         Some(Value::String(text)) => {
-            Ok(vec![item::read(json!({"role": "user", "content": text}), &mut world.ids)?])
+            Ok(vec![item::read(json!({"role": "user", "content": text}), "input", &mut world.ids)?])
         }
-        Some(Value::Array(items)) => {
-            items.iter().cloned().map(|given| item::read(given, &mut world.ids)).collect()
-        }
+        Some(Value::Array(items)) => item::read_all(items.clone(), "input", &mut world.ids),
         Some(other) => Err(wrong_type("input", "a string or an array", other)),
     }
 }
@@ -188,9 +249,9 @@ fn schema(fields: &Fields) -> Result<Option<Value>, ApiError> {
             }
             Ok(Some(schema))
         }
-        _ => {
-            let message = "Supported values are: 'text', 'json_object', and 'json_schema'.";
-            Err(ApiError::invalid("text.format.type", message).code("invalid_value"))
+        other => {
+            let known = ["text", "json_object", "json_schema"];
+            known_value("text.format.type", other.unwrap_or_default(), known).map(|_| None)
         }
     }
 }
@@ -218,59 +279,6 @@ fn strict(schema: &Value) -> Result<(), ApiError> {
         Value::Array(items) => items.iter().try_for_each(strict),
         _ => Ok(()),
     }
-}
-
-fn check_tool(tool: &Value, world: &mut World, now: i64) -> Result<(), ApiError> {
-    let Some(kind) = tool["type"].as_str() else {
-        return Err(ApiError::invalid("tools[].type", "Missing required parameter: 'tools[].type'.")
-            .code("missing_required_parameter"));
-    };
-    if kind != "file_search" {
-        return Ok(());
-    }
-    let known = ["type", "vector_store_ids", "max_num_results", "ranking_options", "filters"];
-    let tool = Fields::of(tool.clone(), "tools[].".to_owned(), &known)?;
-    tool.required("vector_store_ids")?;
-    for id in tool.texts("vector_store_ids")?.unwrap_or_default() {
-        store::live(world, now, &id)?;
-    }
-    tool.integer("max_num_results", 1, 50)?;
-    tool.value("filters").map(Filter::read).transpose().map(drop)
-}
-
-/// Plays the tools of this request: a file search shows the model what it finds. Returns the calls as output items, and the
-/// documents found.
-pub fn use_tools(asked: &mut ResponseRequest, world: &World, now: i64) -> (Vec<Value>, Vec<Document>) {
-    let (mut calls, mut found) = (Vec::new(), Vec::new());
-    let queries: Vec<String> = item::texts(&asked.input).map(str::to_owned).collect();
-    for tool in asked.tools.iter().filter(|tool| tool["type"] == "file_search") {
-        let filter = Some(&tool["filters"]).filter(|filter| !filter.is_null());
-        // Checked when the request was read.
-        let filter = filter.and_then(|filter| Filter::read(filter).ok());
-        let most = usize::try_from(tool["max_num_results"].as_i64().unwrap_or(DEFAULT_HITS)).unwrap_or(1);
-        let stores = tool["vector_store_ids"].as_array().into_iter().flatten();
-        let stores = stores.filter_map(|id| world.stores.get(id.as_str()?));
-        let hits = Search::new(&queries, filter, most).run(stores, now);
-        let mut call =
-            json!({"type": "file_search_call", "status": "completed", "queries": queries, "results": null});
-        if asked.include.iter().any(|name| name == "file_search_call.results") {
-            let result = |hit: &super::search::SearchHit| {
-                json!({
-                    "file_id": hit.file_id, "filename": hit.filename, "score": hit.score, "text": hit.text,
-                    "attributes": hit.attributes,
-                })
-            };
-            call["results"] = hits.iter().map(result).collect();
-        }
-        calls.push(call);
-        found.extend(hits.into_iter().map(|hit| Document {
-            file_id: hit.file_id,
-            filename: hit.filename,
-            text: hit.text,
-        }));
-    }
-    asked.prompt.documents.extend(found.iter().cloned());
-    (calls, found)
 }
 
 /// What the response repeats of its request, with OpenAI's defaults for what was not said.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /_sandbox/state` | everything it holds |
 //! | `GET /_sandbox/searchable` | when which file could be found |
+//! | `GET /_sandbox/webhooks/idle` | answers when every response that is over has been told of |
 //! | `POST /_sandbox/copies` | `{vector_store, copies: [{filename, text, attributes}]}`: files that were uploaded and indexed long ago |
 
 use axum::Router;
@@ -27,6 +28,7 @@ pub fn routes() -> Router<State> {
     Router::new()
         .route("/_sandbox/state", get(snapshot))
         .route("/_sandbox/searchable", get(searchable))
+        .route("/_sandbox/webhooks/idle", get(idle))
         .route("/_sandbox/copies", post(put_copies).layer(DefaultBodyLimit::max(MAX_JSON_BYTES)))
 }
 
@@ -36,6 +38,11 @@ async fn snapshot(Shared(state): Shared<State>) -> Pretty<Value> {
 
 async fn searchable(Shared(state): Shared<State>) -> Pretty<Value> {
     Pretty(state.searchable())
+}
+
+async fn idle(Shared(state): Shared<State>) -> Pretty<Value> {
+    state.flush_webhooks().await;
+    Pretty(json!({"idle": true}))
 }
 
 #[derive(Deserialize)]

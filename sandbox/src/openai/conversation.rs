@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::error::ApiError;
 use super::item;
 use super::read::{Fields, Query};
-use super::shelf::{PageRequest, Shelf};
+use super::shelf::{self, PageRequest, Shelf};
 use super::state::{State, World, seconds};
 
 /// OpenAI's OpenAPI document: at most 20 items at a time.
@@ -65,7 +65,7 @@ fn new_items(fields: &Fields, world: &mut World) -> Result<Vec<Value>, ApiError>
         let message = format!("Invalid 'items': expected at most {MAX_NEW_ITEMS} items.");
         return Err(ApiError::invalid("items", message).code("array_above_max_length"));
     }
-    items.into_iter().map(|entry| item::read(entry, &mut world.ids)).collect()
+    item::read_all(items, "items", &mut world.ids)
 }
 
 async fn create(Shared(state): Shared<State>, body: Bytes) -> Result<Json<Value>, ApiError> {
@@ -127,11 +127,7 @@ async fn append(
     find(&mut world, &id)?;
     let items = new_items(&fields, &mut world)?;
     find(&mut world, &id)?.append(items.clone());
-    let id = |item: Option<&Value>| item.map(item::id);
-    let (first_id, last_id) = (id(items.first()), id(items.last()));
-    Ok(Json(json!({
-        "object": "list", "data": items, "first_id": first_id, "last_id": last_id, "has_more": false,
-    })))
+    Ok(Json(shelf::list(items, false)))
 }
 
 fn no_item(conversation: &str, item: &str) -> ApiError {

@@ -1,5 +1,6 @@
 //! The OpenAI stand-in: files, uploads, vector stores with their files, batches, content and search, conversations,
-//! responses and models, under `/v1/`, after OpenAI's OpenAPI document 2.3.0 and people's reports of the real service.
+//! responses (streamed too), containers, webhooks and models, under `/v1/`, after OpenAI's OpenAPI document 2.3.0 and
+//! people's reports of the real service.
 //!
 //! It is a stand-in: its search matches words, its model follows plain rules, it understands no document format and holds
 //! no content beyond small texts. Where the documents are silent the code says "inferred". It has threads only when it is
@@ -9,9 +10,13 @@
 mod ask;
 mod batch;
 mod catalog;
+mod compose;
 mod container;
+mod container_file;
 mod control;
 mod conversation;
+mod count;
+mod endpoint;
 mod error;
 mod file;
 mod filter;
@@ -28,9 +33,12 @@ mod shelf;
 mod state;
 mod store;
 mod store_file;
+mod stream;
 mod text;
 mod thread;
+mod tool;
 mod upload;
+mod webhook;
 
 use axum::Router;
 use axum::body::Body;
@@ -50,6 +58,9 @@ pub use state::State;
 /// The largest JSON body: a batch of 2,000 files with all the attributes they may have is below it.
 const MAX_JSON_BYTES: usize = 32 * 1024 * 1024;
 
+/// OpenAI's API reference: what `X-Client-Request-Id` may have.
+const MAX_REQUEST_ID: usize = 512;
+
 /// What the rate-limit headers say one may do in a minute: a project of some size. Faults make 429s.
 const RATE_LIMIT_REQUESTS: u32 = 10_000;
 const RATE_LIMIT_TOKENS: u32 = 2_000_000;
@@ -67,32 +78,43 @@ pub fn service(state: &State, core: &Core) -> Service {
         .merge(search::routes())
         .merge(conversation::routes())
         .merge(response::routes())
+        .merge(count::routes())
         .merge(container::routes())
+        .merge(endpoint::routes())
         .merge(catalog::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(other::play))
-        .layer(from_fn(authenticated))
+        .layer(from_fn(admitted))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .with_state(state.clone());
     let control = control::routes().with_state(state.clone());
     Service { core: core.clone(), api, control, refuse, stamp }
 }
 
-/// Any key is accepted, but there must be one.
-async fn authenticated(request: Request, next: Next) -> Response<Body> {
-    let key = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let key = key.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
-    if key.is_some_and(|key| !key.is_empty()) {
-        return next.run(request).await;
-    }
+/// Any key is accepted, but there must be one; and what a request may say of itself has its length.
+async fn admitted(request: Request, next: Next) -> Response<Body> {
+    let Some(error) = refusal(request.headers()) else { return next.run(request).await };
     // A real service's front end takes the body in before it refuses.
     let mut body = request.into_body();
     while let Some(Ok(_)) = body.frame().await {}
-    let message = "You didn't provide an API key. You need to provide your API key in an Authorization header using \
-                   Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
-    let error = ApiError { param: None, ..ApiError::invalid("", message) };
-    error.code("invalid_api_key").status(StatusCode::UNAUTHORIZED).into_response()
+    error.into_response()
+}
+
+fn refusal(headers: &HeaderMap) -> Option<ApiError> {
+    let plain = |message: &str| ApiError { param: None, ..ApiError::invalid("", message) };
+    let key = headers.get("authorization").and_then(|value| value.to_str().ok());
+    let key = key.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    if key.is_none_or(str::is_empty) {
+        // As far as is known the code is null here, and `invalid_api_key` for a key that is wrong.
+        let message = "You didn't provide an API key. You need to provide your API key in an Authorization header using \
+                       Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
+        return Some(plain(message).status(StatusCode::UNAUTHORIZED));
+    }
+    // Documented, without the words.
+    let id = headers.get("x-client-request-id")?.as_bytes();
+    let message = "X-Client-Request-Id must be at most 512 ASCII characters.";
+    (id.len() > MAX_REQUEST_ID || !id.is_ascii()).then(|| plain(message))
 }
 
 async fn unknown_path(method: Method, uri: Uri) -> ApiError {

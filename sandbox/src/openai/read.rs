@@ -58,6 +58,14 @@ impl Fields {
         Ok(Fields { members, at })
     }
 
+    /// An object of which any member may follow.
+    pub fn any(value: Value, at: String) -> Result<Fields, ApiError> {
+        match value {
+            Value::Object(members) => Ok(Fields { members, at }),
+            other => Err(wrong_type(at.trim_end_matches('.'), "an object", &other)),
+        }
+    }
+
     /// Whether the member was sent at all, null or not.
     pub fn sent(&self, name: &str) -> bool {
         self.members.contains_key(name)
@@ -97,15 +105,33 @@ impl Fields {
     }
 
     pub fn integer(&self, name: &str, low: i64, high: i64) -> Result<Option<i64>, ApiError> {
-        let Some(number) = self.typed(name, "an integer", Value::as_i64)? else { return Ok(None) };
-        if (low..=high).contains(&number) {
-            return Ok(Some(number));
-        }
-        let param = self.param(name);
-        let message = format!(
-            "Invalid '{param}': expected a value between {low} and {high}, but got {number} instead."
-        );
-        Err(ApiError::invalid(&param, message).code("invalid_value"))
+        let number = self.typed(name, "an integer", Value::as_i64)?;
+        number.map_or(Ok(()), |number| within(&self.param(name), "integer", number, (low, high)))?;
+        Ok(number)
+    }
+
+    pub fn decimal(&self, name: &str, low: f64, high: f64) -> Result<Option<f64>, ApiError> {
+        let number = self.typed(name, "a number", Value::as_f64)?;
+        number.map_or(Ok(()), |number| within(&self.param(name), "decimal", number, (low, high)))?;
+        Ok(number)
+    }
+
+    /// A text that is one of `known`.
+    pub fn one_of<'a>(
+        &self,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Option<&'a str>, ApiError> {
+        self.text(name)?.map(|text| known_value(&self.param(name), text, known)).transpose()
+    }
+
+    pub fn one_of_required<'a>(
+        &self,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Result<&'a str, ApiError> {
+        self.required(name)?;
+        Ok(self.one_of(name, known)?.expect("a required member is there"))
     }
 
     /// An array of strings.
@@ -187,6 +213,44 @@ fn too_long(text: &str, at: &str, most: usize) -> Result<(), ApiError> {
     Err(ApiError::invalid(at, message).code("string_above_max_length"))
 }
 
+/// Refuses a number outside its range, as users of the SDKs report it.
+pub fn within<T: PartialOrd + std::fmt::Display>(
+    param: &str,
+    kind: &str,
+    number: T,
+    (low, high): (T, T),
+) -> Result<(), ApiError> {
+    let (side, limit, sign) = match () {
+        () if number > high => ("above maximum", high, "<="),
+        () if number < low => ("below minimum", low, ">="),
+        () => return Ok(()),
+    };
+    let message = format!(
+        "Invalid '{param}': {kind} {side} value. Expected a value {sign} {limit}, but got {number} instead."
+    );
+    let code = format!("{kind}_{}_value", side.replace("imum", "").replace(' ', "_"));
+    Err(ApiError::invalid(param, message).code(&code))
+}
+
+/// The one of `known` that a text is.
+pub fn known_value<'a>(
+    param: &str,
+    text: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Result<&'a str, ApiError> {
+    let known: Vec<&str> = known.into_iter().collect();
+    known.iter().find(|one| **one == text).copied().ok_or_else(|| {
+        let quoted: Vec<String> = known.iter().map(|one| format!("'{one}'")).collect();
+        let supported = match &quoted[..] {
+            [first, second] => format!("{first} and {second}"),
+            [others @ .., last] if !others.is_empty() => format!("{}, and {last}", others.join(", ")),
+            few => few.concat(),
+        };
+        let message = format!("Invalid value: '{text}'. Supported values are: {supported}.");
+        ApiError::invalid(param, message).code("invalid_value")
+    })
+}
+
 pub fn wrong_type(param: &str, expected: &str, value: &Value) -> ApiError {
     let got = match value {
         Value::Null => "null",
@@ -222,7 +286,9 @@ mod tests {
     fn unknown_members_and_wrong_types_are_refused_by_name() {
         assert_eq!(refused(json!({"colour": 1})).0, "Unknown parameter: 'colour'.");
         assert!(refused(json!({"limit": "x"})).0.contains("expected an integer, but got a string"));
-        assert!(refused(json!({"limit": 9})).0.contains("between 1 and 5"));
+        let (message, code) = refused(json!({"limit": 9}));
+        assert!(message.ends_with("Expected a value <= 5, but got 9 instead."), "{message}");
+        assert_eq!(code.as_deref(), Some("integer_above_max_value"));
         assert!(refused(json!([1])).0.contains("expected an object"));
     }
 

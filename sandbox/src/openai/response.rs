@@ -8,19 +8,23 @@ use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State as Shared};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
-use super::super::faults::{FaultHit, FaultKind};
+use super::super::faults::FaultKind;
 use super::super::journal::Trace;
 use super::ask::{self, ResponseRequest};
-use super::container::{Container, HOSTILE_FILES, LARGE_FILE, MANY_FILES};
+use super::compose;
+use super::count;
 use super::error::ApiError;
 use super::item;
-use super::model::{self, Document, Ending, Prompt};
+use super::model::Ending;
 use super::read::Query;
 use super::shelf::{PageRequest, Shelf};
 use super::state::{State, World, seconds};
+use super::stream;
+use super::webhook;
 
 /// How much longer a slowed run takes when the fault does not say: longer than any deadline a test sets.
 pub const SLOW_RUN: Duration = Duration::from_secs(3_600);
@@ -43,7 +47,29 @@ pub struct Run {
 }
 
 impl Run {
-    fn status(&self, now: i64) -> &'static str {
+    pub fn is_stored(&self) -> bool {
+        self.asked.store
+    }
+
+    /// Everything that was said up to its end.
+    pub fn said(&self) -> Vec<Value> {
+        self.input.iter().chain(&self.output).cloned().collect()
+    }
+
+    pub fn output(&self) -> &[Value] {
+        &self.output
+    }
+
+    pub fn asked(&self) -> &ResponseRequest {
+        &self.asked
+    }
+
+    /// Whether nothing more will happen to it.
+    pub fn is_over(&self, now: i64) -> bool {
+        self.cancelled || self.ended_ms <= now
+    }
+
+    pub fn status(&self, now: i64) -> &'static str {
         if self.cancelled {
             return "cancelled";
         }
@@ -84,23 +110,22 @@ impl Run {
         Value::Object(shown)
     }
 
-    /// Four characters are taken as one token.
+    /// As it is before it has ended, whatever the time is.
+    pub fn show_before(&self, now: i64) -> Value {
+        let mut shown = self.show((self.ended_ms - 1).min(now));
+        shown["status"] = "queued".into();
+        shown
+    }
+
+    /// As it is at its end, unless it is cancelled before.
+    pub fn shown_at_its_end(&self) -> Value {
+        self.show(self.ended_ms)
+    }
+
     fn usage(&self) -> Value {
-        let read: usize = self
-            .asked
-            .prompt
-            .texts
-            .iter()
-            .map(String::len)
-            .chain(self.documents().map(|text| text.len()))
-            .sum();
-        let written: usize = item::texts(&self.output).map(str::len).sum();
-        let (read, written) = (read / 4 + 1, written / 4 + 1);
-        json!({
-            "input_tokens": read, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens": written, "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": read + written,
-        })
+        let texts = self.asked.prompt.texts.iter().map(String::as_str);
+        let read = count::tokens(texts.chain(self.documents().map(String::as_str)));
+        count::usage(read, count::tokens(item::texts(&self.output)))
     }
 
     fn documents(&self) -> impl Iterator<Item = &String> {
@@ -114,20 +139,28 @@ fn merge(into: &mut Map<String, Value>, from: Value) {
     }
 }
 
-/// Adds what ended runs said to their conversations, once.
+/// Adds what ended runs said to their conversations and tells the subscribers, once.
 pub fn settle(world: &mut World, now: i64) {
-    let ended: Vec<(String, Vec<Value>)> = world
-        .runs
-        .iter_mut()
-        .filter(|run| !run.settled && !run.cancelled && run.ended_ms <= now)
-        .filter_map(|run| {
-            run.settled = true;
-            let items = run.input.iter().chain(&run.output).cloned().collect();
-            run.asked.conversation.clone().map(|conversation| (conversation, items))
-        })
-        .collect();
-    for (conversation, items) in ended {
-        world.conversations.get_mut(&conversation).into_iter().for_each(|found| found.append(items.clone()));
+    let mut ended = Vec::new();
+    for run in world.runs.iter_mut().filter(|run| !run.settled && run.is_over(now)) {
+        run.settled = true;
+        let said = (!run.cancelled).then(|| run.input.iter().chain(&run.output).cloned().collect());
+        // OpenAI's guide: its webhooks are about responses in the background.
+        let told = run.asked.background.then(|| (run.id.clone(), run.status(now)));
+        ended.push((run.asked.conversation.clone().zip(said), told));
+    }
+    for (said, told) in ended {
+        if let Some((conversation, items)) = said {
+            let items: Vec<Value> = items;
+            world
+                .conversations
+                .get_mut(&conversation)
+                .into_iter()
+                .for_each(|found| found.append(items.clone()));
+        }
+        if let Some((id, status)) = told {
+            webhook::tell(world, &format!("response.{status}"), &id, now);
+        }
     }
 }
 
@@ -143,40 +176,18 @@ async fn create(
     Shared(state): Shared<State>,
     Extension(trace): Extension<Trace>,
     body: Bytes,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let (mut world, now) = state.world();
     let mut asked = ask::read(&body, &mut world, now)?;
-    let (shown_items, hits) = ask::use_tools(&mut asked, &world, now);
     let slow = trace
         .hit(FaultKind::SlowRun)
         .map_or(0, |hit| i64::try_from(hit.delay_or(SLOW_RUN).as_millis()).unwrap_or(i64::MAX));
     let bad = trace.hit(FaultKind::BadRun);
-    let ending =
-        bad.as_ref().map_or_else(|| model::answer(&asked.prompt), |hit| bad_ending(hit, &asked.prompt));
-    let mut output = Vec::new();
-    let told = bad.as_ref().and_then(|hit| hit.details.code.as_deref());
-    if told == Some(UNKNOWN_ITEMS) {
-        output.push(json!({"type": "hologram", "id": world.ids.hex("holo_"), "beams": [1, 2, 3]}));
-    }
-    for mut shown in shown_items {
-        shown["id"] = world.ids.hex("fs_").into();
-        output.push(shown);
-    }
-    let mut said = message(&ending, &hits, world.ids.hex("msg_"));
-    if asked.runs_code() {
-        let container = Container::run(&mut world, &asked.prompt.documents, (told, now));
-        output.push(container.call(world.ids.hex("ci_")));
-        if let Some(annotations) =
-            said.as_mut().and_then(|said| said["content"][0]["annotations"].as_array_mut())
-        {
-            annotations.push(container.citation());
-        }
-        let id = container.id().to_owned();
-        world.containers.put(&id, container);
-    }
-    output.extend(said);
+    let (ending, output) = compose::compose(&mut asked, &mut world, (bad.as_ref(), now))?;
     let mut input = Shelf::default();
-    asked.input.iter().for_each(|given| input.put(&item::id(given), given.clone()));
+    for item in asked.history.iter().chain(&asked.input) {
+        input.put(&item::id(item), item.clone());
+    }
     // A run in the background takes as long as indexing does; one in the foreground answers at once.
     let taken = if asked.background { state.index_delay_ms.saturating_add(slow) } else { 0 };
     let run = Run {
@@ -191,70 +202,21 @@ async fn create(
         input,
         asked,
     };
+    let streamed = run.asked.stream.then(|| stream::Stream::of(&run, stream::Wanted::default()));
     let mut shown = run.show(now);
     if run.asked.background {
         // The reply says so even when the run takes no time: a client must look again.
-        shown = run.show(run.started_ms.min(now) - 1);
-        shown["status"] = "queued".into();
+        shown = run.show_before(now);
     }
     let id = run.id.clone();
     world.runs.put(&id, run);
     settle(&mut world, now);
-    Ok(Json(shown))
-}
-
-/// The code of a spoiled run whose answer comes among items of a type that OpenAI's documents do not name.
-const UNKNOWN_ITEMS: &str = "unknown_items";
-
-/// How a run ends that a fault spoils: `code` is `refusal`, a reason to be incomplete, what is wrong with the answer, or
-/// the code of an error.
-pub fn bad_ending(hit: &FaultHit, prompt: &Prompt) -> Ending {
-    let message = |default: &str| hit.details.message.clone().unwrap_or_else(|| default.to_owned());
-    match hit.details.code.as_deref().unwrap_or("server_error") {
-        UNKNOWN_ITEMS | MANY_FILES | LARGE_FILE | HOSTILE_FILES => model::answer(prompt),
-        "invented_quote" => model::invent(model::answer(prompt)),
-        "answer" => {
-            Ending::Completed { text: message("I have nothing to say."), cited: prompt.documents.clone() }
-        }
-        "refusal" => Ending::Refused { refusal: message("I'm sorry, but I can't help with that.") },
-        reason @ ("max_output_tokens" | "content_filter") => Ending::Incomplete {
-            text: message("This is the sandbox's stand-in for"),
-            reason: reason.to_owned(),
-        },
-        code => {
-            let message = message("The model failed to generate a response. (sandbox fault)");
-            Ending::Failed { code: code.to_owned(), message }
-        }
-    }
-}
-
-/// The output message of an ending; a failed run has none.
-fn message(ending: &Ending, hits: &[Document], id: String) -> Option<Value> {
-    let (status, part) = match ending {
-        Ending::Completed { text, cited } => {
-            let mut cited: Vec<&Document> = cited.iter().chain(hits).collect();
-            cited.dedup_by(|one, other| one.file_id == other.file_id);
-            let annotations: Vec<Value> = cited
-                .into_iter()
-                .map(|document| {
-                    json!({
-                        "type": "file_citation", "index": text.len(), "file_id": document.file_id,
-                        "filename": document.filename,
-                    })
-                })
-                .collect();
-            (
-                "completed",
-                json!({"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}),
-            )
-        }
-        Ending::Incomplete { text, .. } => {
-            ("incomplete", json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}))
-        }
-        Ending::Refused { refusal } => ("completed", json!({"type": "refusal", "refusal": refusal})),
-        Ending::Failed { .. } => return None,
-    };
-    Some(json!({"id": id, "type": "message", "status": status, "role": "assistant", "content": [part]}))
+    drop(world);
+    state.news.notify_waiters();
+    Ok(match streamed {
+        Some(streamed) => streamed.serve(state),
+        None => Json(shown).into_response(),
+    })
 }
 
 fn find<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Run, ApiError> {
@@ -264,9 +226,25 @@ fn find<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Run, ApiError> {
     world.runs.get_mut(id).filter(|run| run.asked.store).ok_or(missing)
 }
 
-async fn look(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn look(
+    Shared(state): Shared<State>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = Query::parse(&query.unwrap_or_default());
     let (mut world, now) = state.world();
-    find(&mut world, &id).map(|run| Json(run.show(now)))
+    let run = find(&mut world, &id)?;
+    if query.get("stream") != Some("true") {
+        return Ok(Json(run.show(now)).into_response());
+    }
+    if !run.asked.stream {
+        // OpenAI's guide on background mode: only what was begun as a stream can be streamed again. The words are inferred.
+        let message = "This response was not created with 'stream' set to true.";
+        return Err(ApiError::invalid("stream", message).code("invalid_value"));
+    }
+    let streamed = stream::Stream::of(run, stream::Wanted::read(&query)?);
+    drop(world);
+    Ok(streamed.serve(state))
 }
 
 /// Idempotent; what has ended stays as it ended.
@@ -278,7 +256,11 @@ async fn cancel(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<
         return Err(ApiError { param: None, ..ApiError::invalid("", message) });
     }
     run.cancelled |= now < run.ended_ms;
-    Ok(Json(run.show(now)))
+    let shown = run.show(now);
+    settle(&mut world, now);
+    drop(world);
+    state.news.notify_waiters();
+    Ok(Json(shown))
 }
 
 async fn remove(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {

@@ -25,6 +25,8 @@ const IDLE_WORDS: [&str; 24] = [
 
 /// OpenAI's OpenAPI document.
 const MAX_RESULTS: i64 = 50;
+/// OpenAI's OpenAPI document: the rankers of this endpoint; a response's file search has no `none`.
+const RANKERS: [&str; 3] = ["none", "auto", "default-2024-11-15"];
 const DEFAULT_RESULTS: i64 = 10;
 
 /// What is sought.
@@ -148,6 +150,16 @@ pub fn chunk_count(entry: &StoreFile) -> usize {
     chunks(&entry.text(), entry.chunking).len()
 }
 
+/// The least score that `ranking_options` ask for, which may have these members and rankers. Weights of a hybrid search are
+/// taken and change nothing here.
+pub fn threshold(fields: &Fields, (members, rankers): (&[&str], &[&str])) -> Result<f64, ApiError> {
+    let Some(options) = fields.value("ranking_options") else { return Ok(0.0) };
+    let at = format!("{}.", fields.param("ranking_options"));
+    let options = Fields::of(options.clone(), at, members)?;
+    options.one_of("ranker", rankers.iter().copied())?;
+    Ok(options.decimal("score_threshold", 0.0, 1.0)?.unwrap_or(0.0))
+}
+
 pub fn routes() -> Router<State> {
     Router::new().route("/v1/vector_stores/{store}/search", post(search))
 }
@@ -168,16 +180,7 @@ async fn search(
     let most = fields.integer("max_num_results", 1, MAX_RESULTS)?.unwrap_or(DEFAULT_RESULTS);
     let filter = fields.value("filters").map(Filter::read).transpose()?;
     let mut search = Search::new(&queries, filter, usize::try_from(most).expect("checked to be positive"));
-    if let Some(options) = fields.value("ranking_options") {
-        let options =
-            Fields::of(options.clone(), "ranking_options.".to_owned(), &["ranker", "score_threshold"])?;
-        let threshold = options.value("score_threshold").and_then(Value::as_f64).unwrap_or(0.0);
-        if !(0.0..=1.0).contains(&threshold) {
-            let message = "Invalid 'ranking_options.score_threshold': expected a value between 0 and 1.";
-            return Err(ApiError::invalid("ranking_options.score_threshold", message).code("invalid_value"));
-        }
-        search.threshold = threshold;
-    }
+    search.threshold = threshold(&fields, (&["ranker", "score_threshold"], &RANKERS))?;
     let (mut world, now) = state.world();
     let store = live(&mut world, now, &store)?;
     store.last_active_ms = now;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::read::Query;
+use super::read::{Query, known_value, within};
 
 /// Things of one kind. A thing that was removed leaves its place behind, so that a list which is being paged through
 /// goes on from a cursor whose thing is gone meanwhile (inferred; the documents do not say).
@@ -39,6 +39,10 @@ impl<T> Shelf<T> {
 
     pub fn take(&mut self, id: &str) -> Option<T> {
         self.things.remove(self.places.get(id)?)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.things.is_empty()
     }
 
     /// Oldest first.
@@ -86,10 +90,15 @@ fn listed(mut found: Vec<Value>, ask: &PageRequest, reversed: bool) -> Value {
     if reversed {
         found.reverse();
     }
-    let id = |item: Option<&Value>| item.and_then(|item| item.get("id").cloned()).unwrap_or(Value::Null);
-    // The documents call both ids required strings; what an empty list holds there is inferred.
-    let (first_id, last_id) = (id(found.first()), id(found.last()));
-    json!({"object": "list", "data": found, "first_id": first_id, "last_id": last_id, "has_more": has_more})
+    list(found, has_more)
+}
+
+/// A list as OpenAI wraps it. The document calls both ids required strings, so an empty list has empty ones; reports of the
+/// real service show null there.
+pub fn list(data: Vec<Value>, has_more: bool) -> Value {
+    let id = |item: Option<&Value>| item.and_then(|item| item["id"].as_str()).unwrap_or_default().to_owned();
+    let (first_id, last_id) = (id(data.first()), id(data.last()));
+    json!({"object": "list", "data": data, "first_id": first_id, "last_id": last_id, "has_more": has_more})
 }
 
 /// What a list request asks for.
@@ -108,14 +117,9 @@ impl PageRequest {
             None => default,
             Some(text) => limit(text, most)?,
         };
-        let ascending = match query.get("order") {
-            None | Some("desc") => false,
-            Some("asc") => true,
-            Some(other) => {
-                let message = format!("Invalid value: '{other}'. Supported values are: 'asc' and 'desc'.");
-                return Err(ApiError::invalid("order", message).code("invalid_value"));
-            }
-        };
+        let order =
+            query.get("order").map(|order| known_value("order", order, ["asc", "desc"])).transpose()?;
+        let ascending = order == Some("asc");
         let cursor = |name| query.get(name).filter(|id| !id.is_empty()).map(str::to_owned);
         Ok(PageRequest { limit, ascending, after: cursor("after"), before: cursor("before") })
     }
@@ -126,21 +130,8 @@ fn limit(text: &str, most: usize) -> Result<usize, ApiError> {
         let message = format!("Invalid type for 'limit': expected an integer, but got '{text}' instead.");
         ApiError::invalid("limit", message).code("invalid_type")
     })?;
-    match usize::try_from(number) {
-        Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
-        Ok(limit) if limit > most => {
-            let message = format!(
-                "Invalid 'limit': integer above maximum value. Expected a value <= {most}, but got {limit} instead."
-            );
-            Err(ApiError::invalid("limit", message).code("integer_above_max_value"))
-        }
-        _ => {
-            let message = format!(
-                "Invalid 'limit': integer below minimum value. Expected a value >= 1, but got {number} instead."
-            );
-            Err(ApiError::invalid("limit", message).code("integer_below_min_value"))
-        }
-    }
+    within("limit", "integer", number, (1, i64::try_from(most).unwrap_or(i64::MAX)))?;
+    Ok(usize::try_from(number).unwrap_or(most))
 }
 
 #[cfg(test)]

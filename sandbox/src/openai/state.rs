@@ -6,11 +6,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::super::{Core, Options};
 use super::container::Container;
 use super::conversation::Conversation;
+use super::endpoint::Endpoint;
 use super::file::File;
 use super::history::History;
 use super::id::Ids;
@@ -19,6 +24,7 @@ use super::shelf::Shelf;
 use super::store::Store;
 use super::thread::Thread;
 use super::upload::Upload;
+use super::webhook::{self, Outbox};
 
 /// The OpenAI stand-in. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -27,6 +33,11 @@ pub struct State {
     pub index_delay_ms: i64,
     /// Whether it plays a compatible server that still serves assistants.
     pub assistants: bool,
+    /// Wakes the sender of webhooks.
+    pub news: Arc<Notify>,
+    /// Counts the sender's steps, for who waits until it is idle.
+    pub steps: Arc<watch::Sender<u64>>,
+    pub http: reqwest::Client,
     world: Arc<Mutex<World>>,
 }
 
@@ -42,6 +53,9 @@ pub struct World {
     pub containers: Shelf<Container>,
     pub threads: Shelf<Thread>,
     pub history: History,
+    pub endpoints: Shelf<Endpoint>,
+    /// Webhooks that are still to be sent.
+    pub outbox: Outbox,
     /// What will be gone later, although its deletion was answered.
     doomed: Vec<(i64, PendingRemoval)>,
 }
@@ -65,10 +79,41 @@ impl State {
             containers: Shelf::default(),
             threads: Shelf::default(),
             history: History::default(),
+            endpoints: Shelf::default(),
+            outbox: Outbox::default(),
             doomed: Vec::new(),
         };
         let index_delay_ms = i64::try_from(options.index_delay.as_millis()).unwrap_or(i64::MAX);
-        State { core, index_delay_ms, assistants: options.assistants, world: Arc::new(Mutex::new(world)) }
+        let state = State {
+            core,
+            index_delay_ms,
+            assistants: options.assistants,
+            news: Arc::default(),
+            steps: Arc::new(watch::Sender::new(0)),
+            http: webhook::client(),
+            world: Arc::new(Mutex::new(world)),
+        };
+        if let Some(subscriber) = &options.openai_webhook {
+            state.subscribe(subscriber.url.clone(), subscriber.secret.clone());
+        }
+        state
+    }
+
+    /// Has every end of a response in the background told to `url`, as an endpoint made by the API would.
+    pub fn subscribe(&self, url: Url, secret: SecretString) {
+        let (mut world, now) = self.world();
+        let endpoint = Endpoint::of_responses(&mut world, (url, secret), now);
+        world.endpoints.put(&endpoint.id.clone(), endpoint);
+    }
+
+    /// Sends OpenAI's webhooks until `stop`.
+    pub async fn send_webhooks(self, stop: CancellationToken) {
+        webhook::send(&self, stop).await;
+    }
+
+    /// Resolves when the end of every response that is over has been told.
+    pub async fn flush_webhooks(&self) {
+        webhook::idle(self).await;
     }
 
     /// The world as it is now, and now.
@@ -92,8 +137,10 @@ impl State {
         let conversations: Vec<Value> = world.conversations.iter().map(Conversation::inspect).collect();
         let responses: Vec<Value> = world.runs.iter().map(|run| run.show(now)).collect();
         let threads: Vec<Value> = world.threads.iter().map(|thread| thread.inspect(now)).collect();
+        let containers: Vec<Value> =
+            world.containers.iter().map(|container| container.inspect(now)).collect();
         json!({
-            "threads": threads,
+            "threads": threads, "containers": containers, "webhooks": world.outbox.show(),
             "now_ms": now, "files": files, "uploads": uploads, "vector_stores": stores,
             "conversations": conversations, "responses": responses,
         })

@@ -18,11 +18,12 @@ use serde_json::{Map, Value, json};
 use super::super::faults::FaultKind;
 use super::super::journal::Trace;
 use super::ask::document;
+use super::compose::bad_ending;
 use super::error::ApiError;
 use super::model::{self, Document, Ending, Prompt};
 use super::read::{Fields, Query};
-use super::response::{SLOW_RUN, bad_ending};
-use super::shelf::{PageRequest, Shelf};
+use super::response::SLOW_RUN;
+use super::shelf::{self, PageRequest, Shelf};
 use super::state::{State, World, seconds};
 
 /// OpenAI's OpenAPI document and, for `tool_resources` of a run, its guide.
@@ -265,9 +266,5 @@ async fn messages(
         .filter(|run| matches!(run.status(now), "completed" | "incomplete"))
         .filter_map(|run| run.message(&thread))
         .collect();
-    let id = |message: Option<&Value>| message.map(|message| message["id"].clone());
-    let (first_id, last_id) = (id(said.first()), id(said.last()));
-    Ok(Json(json!({
-        "object": "list", "data": said, "first_id": first_id, "last_id": last_id, "has_more": false,
-    })))
+    Ok(Json(shelf::list(said, false)))
 }

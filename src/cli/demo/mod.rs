@@ -129,7 +129,7 @@ async fn start_sandbox(
         webhook: Some(webhook),
         index_delay: INDEX_DELAY,
         seed: 1,
-        assistants: false,
+        ..Options::default()
     };
     let sandbox = docket_sandbox::start(options, stop).await;
     sandbox.with_context(|| format!("listening on {} and {}", arguments.fastio, arguments.openai))

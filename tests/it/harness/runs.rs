@@ -126,6 +126,12 @@ impl World {
 
 /// What OpenAI tells by a webhook.
 impl Harness {
+    /// From now on OpenAI's stand-in tells of the end of each response.
+    pub fn subscribe_to_openai(&self) {
+        let url = self.webhook_url.join("/webhooks/openai").unwrap();
+        self.sandbox.openai().subscribe(url, super::SECRET.to_owned().into());
+    }
+
     /// Posts a signed webhook. Answers the status.
     pub async fn openai_webhook(&self, id: &str, kind: &str, response: &str) -> u16 {
         self.openai_tells(&self.webhook_url, (id, kind, response), self.clock.now()).await

@@ -1,5 +1,10 @@
 //! The OpenAI stand-in from outside: what it keeps, what it refuses, and how each of its faults looks to a client.
-//! The official SDK against it is tests/thirdparty/openai_sdk.py.
+//! The official SDKs against it are in tests/thirdparty.
+
+mod containers;
+mod ranges;
+mod streams;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -184,7 +189,7 @@ async fn what_the_real_service_refuses_is_refused() {
     assert_eq!((status.as_u16(), message(&body)), (404, "Invalid URL (POST /v1/assistants)"));
     let keyless = openai.http.get(openai.sandbox.openai_url().join("files").unwrap());
     let (status, body) = answered(keyless).await;
-    assert_eq!((status.as_u16(), &body["error"]["code"]), (401, &json!("invalid_api_key")));
+    assert_eq!((status.as_u16(), &body["error"]["code"]), (401, &Value::Null));
 }
 
 #[tokio::test]

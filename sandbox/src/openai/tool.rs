@@ -1,0 +1,114 @@
+//! The tools of a response: which the API takes, and the one that the stand-in plays, a file search.
+
+use serde_json::{Value, json};
+
+use super::ask::ResponseRequest;
+use super::container;
+use super::error::ApiError;
+use super::filter::Filter;
+use super::item;
+use super::model::Document;
+use super::read::Fields;
+use super::search::{self, Search};
+use super::state::World;
+use super::store;
+
+/// The types in OpenAI's OpenAPI document 2.3.0, each with what it must say besides. Those after the first three are taken
+/// and never used.
+const KNOWN: [(&str, &[&str]); 18] = [
+    ("file_search", &["vector_store_ids"]),
+    ("code_interpreter", &["container"]),
+    ("function", &["name", "parameters"]),
+    ("apply_patch", &[]),
+    ("computer", &[]),
+    ("computer_use_preview", &["environment", "display_width", "display_height"]),
+    ("custom", &["name"]),
+    ("image_generation", &[]),
+    ("local_shell", &[]),
+    ("mcp", &["server_label"]),
+    ("namespace", &["name", "description", "tools"]),
+    ("programmatic_tool_calling", &[]),
+    ("shell", &[]),
+    ("tool_search", &[]),
+    ("web_search", &[]),
+    ("web_search_2025_08_26", &[]),
+    ("web_search_preview", &[]),
+    ("web_search_preview_2025_03_11", &[]),
+];
+
+/// OpenAI's OpenAPI document 2.3.0: the rankers of a file search.
+const RANKERS: [&str; 2] = ["auto", "default-2024-11-15"];
+
+/// Results of one file search when the tool does not say.
+const DEFAULT_HITS: i64 = 10;
+
+/// Refuses a tool that the document does not describe. `place` is its place among the tools.
+pub fn check(tool: &Value, place: usize, world: &mut World, now: i64) -> Result<(), ApiError> {
+    let at = format!("tools[{place}].");
+    let any = Fields::any(tool.clone(), at.clone())?;
+    let kind = any.one_of_required("type", KNOWN.iter().map(|(name, _)| *name))?;
+    let needed = KNOWN.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, needed)| needed);
+    needed.iter().try_for_each(|name| any.required(name).map(drop))?;
+    match kind {
+        "file_search" => check_search(tool, at, world, now),
+        "code_interpreter" => match any.required("container")? {
+            Value::String(id) => container::live(world, id, now).map(drop),
+            container => check_container(container, format!("{at}container.")),
+        },
+        _ => Ok(()),
+    }
+}
+
+fn check_search(tool: &Value, at: String, world: &mut World, now: i64) -> Result<(), ApiError> {
+    let known = ["type", "vector_store_ids", "max_num_results", "ranking_options", "filters"];
+    let tool = Fields::of(tool.clone(), at, &known)?;
+    for id in tool.texts("vector_store_ids")?.unwrap_or_default() {
+        store::live(world, now, &id)?;
+    }
+    tool.integer("max_num_results", 1, 50)?;
+    search::threshold(&tool, (&["ranker", "score_threshold", "hybrid_search"], &RANKERS))?;
+    tool.value("filters").map(Filter::read).transpose().map(drop)
+}
+
+fn check_container(container: &Value, at: String) -> Result<(), ApiError> {
+    let known = ["type", "file_ids", "memory_limit", "network_policy", "skills"];
+    let container = Fields::of(container.clone(), at, &known)?;
+    container.one_of_required("type", ["auto"])?;
+    container::memory_limit(&container)?;
+    container::file_ids(&container).map(drop)
+}
+
+/// Plays the tools of this request: a file search shows the model what it finds. Returns the calls as output items, and the
+/// documents found.
+pub fn play(asked: &mut ResponseRequest, world: &World, now: i64) -> (Vec<Value>, Vec<Document>) {
+    let (mut calls, mut found) = (Vec::new(), Vec::new());
+    let queries: Vec<String> = item::texts(&asked.input).map(str::to_owned).collect();
+    for tool in asked.tools.iter().filter(|tool| tool["type"] == "file_search") {
+        let filter = Some(&tool["filters"]).filter(|filter| !filter.is_null());
+        // Checked when the request was read.
+        let filter = filter.and_then(|filter| Filter::read(filter).ok());
+        let most = usize::try_from(tool["max_num_results"].as_i64().unwrap_or(DEFAULT_HITS)).unwrap_or(1);
+        let stores = tool["vector_store_ids"].as_array().into_iter().flatten();
+        let stores = stores.filter_map(|id| world.stores.get(id.as_str()?));
+        let hits = Search::new(&queries, filter, most).run(stores, now);
+        let mut call =
+            json!({"type": "file_search_call", "status": "completed", "queries": queries, "results": null});
+        if asked.includes("file_search_call.results") {
+            let result = |hit: &search::SearchHit| {
+                json!({
+                    "file_id": hit.file_id, "filename": hit.filename, "score": hit.score, "text": hit.text,
+                    "attributes": hit.attributes,
+                })
+            };
+            call["results"] = hits.iter().map(result).collect();
+        }
+        calls.push(call);
+        found.extend(hits.into_iter().map(|hit| Document {
+            file_id: hit.file_id,
+            filename: hit.filename,
+            text: hit.text,
+        }));
+    }
+    asked.prompt.documents.extend(found.iter().cloned());
+    (calls, found)
+}
