@@ -19,6 +19,7 @@ pub mod faults;
 pub mod form;
 pub mod journal;
 pub mod judge;
+mod leftover;
 pub mod openai;
 mod rewrite;
 pub mod server;

@@ -4,6 +4,8 @@
 //! A cut is an `Err` from the service: hyper then drops the connection, and the server closes the socket with a reset
 //! instead of an orderly end. It knows nothing of Fastio or OpenAI.
 
+mod cut;
+
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -12,10 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING};
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use futures_util::StreamExt;
 use http_body_util::BodyExt;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -28,6 +29,8 @@ use tower::ServiceExt;
 use super::Core;
 use super::faults::{Asked, FaultHit, FaultKind};
 use super::journal::{RequestEnd, Trace};
+use super::leftover::Leftover;
+use cut::{CUT_AFTER_BYTES, cut_short, end_early};
 
 /// How long connections may finish what they are answering after the stop; the tests' and the demo's patience.
 const GRACE: Duration = Duration::from_secs(1);
@@ -40,13 +43,6 @@ const HELD: Duration = Duration::from_secs(3_600);
 
 /// `Retry-After` of a 429 that is not told how long: the least a whole number of seconds can say.
 const RETRY_AFTER_SECONDS: u64 = 1;
-
-/// Where a body of unknown length is cut when the fault does not say.
-const CUT_AFTER_BYTES: u64 = 1;
-
-/// hyper writes what it has gathered once the body has nothing more for the moment. Without this pause the cut would take
-/// the first half of the reply with it.
-const FLUSH: Duration = Duration::from_millis(10);
 
 /// How long the listener rests after it could not accept, for instance for lack of descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
@@ -73,6 +69,8 @@ pub struct FaultRefusal {
     pub message: Option<String>,
     pub code: Option<String>,
     pub param: Option<String>,
+    pub method: String,
+    pub path: String,
 }
 
 /// What [`Service::stamp`] may want to know.
@@ -80,6 +78,7 @@ pub struct FaultRefusal {
 pub struct Stamp {
     pub seq: u64,
     pub elapsed_ms: u64,
+    pub status: StatusCode,
 }
 
 /// Put into a response's extensions by a handler whose body is a file's content: truncated and wrong-length faults are
@@ -156,14 +155,18 @@ struct FaultInjector {
 impl FaultInjector {
     async fn answer(&self, request: Request<Body>, reset: Arc<AtomicBool>) -> Result<Response<Body>, Cut> {
         if request.uri().path().starts_with("/_sandbox/") {
-            return Ok(call(&self.control, request).await);
+            let (request, unread) = Leftover::of(request);
+            let response = call(&self.control, request).await;
+            unread.read().await;
+            return Ok(response);
         }
         let (head, body) = request.into_parts();
         let trace = Trace::begin(&self.service.core, &head);
         let answered = self.pass(Request::from_parts(head, body), &trace, &reset).await;
         match answered {
             Ok(mut response) => {
-                let stamp = Stamp { seq: trace.seq(), elapsed_ms: trace.elapsed_ms() };
+                let status = response.status();
+                let stamp = Stamp { seq: trace.seq(), elapsed_ms: trace.elapsed_ms(), status };
                 (self.service.stamp)(&stamp, response.headers_mut());
                 trace.end(RequestEnd::Status(response.status().as_u16()));
                 Ok(response)
@@ -219,12 +222,14 @@ impl FaultInjector {
                 _ => {
                     // A real service's front end takes the body in before it refuses.
                     read_up_to(request.body_mut(), u64::MAX).await;
-                    return Ok(self.refusal(&hit));
+                    return Ok(self.refusal(&hit, trace));
                 }
             }
         }
         request.extensions_mut().insert(trace.clone());
+        let (request, unread) = Leftover::of(request);
         let response = changed(call(&self.service.api, request).await, &changes).await;
+        unread.read().await;
         match after {
             Some(hit) if hit.kind == FaultKind::LostReply => Err(Cut),
             Some(hit) if hit.kind == FaultKind::HeldReply => {
@@ -238,7 +243,7 @@ impl FaultInjector {
         }
     }
 
-    fn refusal(&self, hit: &FaultHit) -> Response<Body> {
+    fn refusal(&self, hit: &FaultHit, trace: &Trace) -> Response<Body> {
         let told = hit.details.status.and_then(|status| StatusCode::from_u16(status).ok());
         if let Some(body) = &hit.details.body {
             let status = match hit.kind {
@@ -265,6 +270,8 @@ impl FaultInjector {
                 message: hit.details.message.clone(),
                 code: hit.details.code.clone(),
                 param: hit.details.param.clone(),
+                method: trace.method().to_owned(),
+                path: trace.path().to_owned(),
             })
         };
         let wait = hit
@@ -364,51 +371,6 @@ fn spoil_download(response: Response<Body>, trace: &Trace) -> Response<Body> {
         Some(hit) => end_early(response, &hit),
         None => response,
     }
-}
-
-/// Ends the connection in the middle of the body, with a reset when `reset` is given.
-fn cut_short(response: Response<Body>, hit: &FaultHit, reset: Option<Arc<AtomicBool>>) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    let limit = limit(&head.headers, &body, hit);
-    // The length stays announced: that is how the client can tell.
-    let unannounced =
-        !head.headers.contains_key(CONTENT_LENGTH) && !head.headers.contains_key(TRANSFER_ENCODING);
-    if let (Some(length), true) = (hyper::body::Body::size_hint(&body).exact(), unannounced) {
-        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    let cut = futures_util::stream::once(async move {
-        tokio::time::sleep(FLUSH).await;
-        if let Some(reset) = reset {
-            reset.store(true, Ordering::Relaxed);
-        }
-        Err::<Bytes, axum::Error>(axum::Error::new(Cut))
-    });
-    Response::from_parts(head, Body::from_stream(first_bytes(body, limit).chain(cut)))
-}
-
-/// Ends the body early as if it were whole.
-fn end_early(response: Response<Body>, hit: &FaultHit) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    let limit = limit(&head.headers, &body, hit);
-    head.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(head, Body::from_stream(first_bytes(body, limit)))
-}
-
-fn limit(headers: &HeaderMap, body: &Body, hit: &FaultHit) -> u64 {
-    let length = content_length(headers).or_else(|| hyper::body::Body::size_hint(body).exact());
-    hit.details.after_bytes.or(length.map(|length| length / 2)).unwrap_or(CUT_AFTER_BYTES)
-}
-
-fn first_bytes(body: Body, limit: u64) -> impl futures_util::Stream<Item = Result<Bytes, axum::Error>> {
-    body.into_data_stream().scan(limit, |left, chunk| {
-        let piece = chunk.map(|mut bytes| {
-            bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
-            *left -= bytes.len() as u64;
-            bytes
-        });
-        let ended = matches!(&piece, Ok(bytes) if bytes.is_empty());
-        futures_util::future::ready((!ended).then_some(piece))
-    })
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

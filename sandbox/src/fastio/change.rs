@@ -18,6 +18,10 @@ use super::world::{Actor, World};
 /// The longest name Fastio takes.
 const MAX_NAME_CHARS: usize = 255;
 
+/// The longest title and description of a node, as the official command-line client has them.
+const MAX_TITLE_CHARS: usize = 50;
+const MAX_SHORT_CHARS: usize = 2_048;
+
 /// The largest note, as documented.
 const MAX_NOTE_BYTES: usize = 100 * 1024;
 
@@ -31,6 +35,7 @@ impl World {
             id: self.ids.make(IdKind::Node),
             kind,
             name,
+            described: (None, None),
             parent,
             created: by.now,
             modified: by.now,
@@ -209,6 +214,29 @@ impl World {
             return Err(Refusal::conflict(1669, "The folder already has a node of that name."));
         }
         tree.place(key, parent, name);
+        self.touch(profile, key, by)?;
+        self.record(profile, key, EventKind::Updated, by);
+        Ok(())
+    }
+
+    /// Gives a node a title and a short description; an empty text or `null` takes one away. An update without a new version.
+    pub fn describe(
+        &mut self,
+        profile: &Profile,
+        key: Key,
+        (title, short): (Option<&str>, Option<&str>),
+        by: &Actor,
+    ) -> Result<(), Refusal> {
+        let fits = |text: Option<&str>, most| text.is_none_or(|text| text.chars().count() <= most);
+        if !fits(title, MAX_TITLE_CHARS) || !fits(short, MAX_SHORT_CHARS) {
+            return Err(Refusal::input(
+                "metadata: A title has at most 50 characters and a description 2048.",
+            ));
+        }
+        let node = self.tree_mut(profile)?.node_mut(key).ok_or_else(Refusal::no_node)?;
+        let said = |text: &str| (!matches!(text, "" | "null")).then(|| text.to_owned());
+        title.into_iter().for_each(|title| node.described.0 = said(title));
+        short.into_iter().for_each(|short| node.described.1 = said(short));
         self.touch(profile, key, by)?;
         self.record(profile, key, EventKind::Updated, by);
         Ok(())

@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use crate::content::{Chunks, Content, Measure};
 
-/// The largest content that is kept in memory because it cannot be made again. Tests that need larger ones have the
-/// stand-in generate them.
-pub const MAX_KEPT_BYTES: usize = 8 * 1024 * 1024;
+/// The largest file: what Fastio's free plan takes. It is kept in memory, since it cannot be made again; tests that need large
+/// ones have the stand-in generate them.
+pub const MAX_FILE_BYTES: usize = 1024 * 1024 * 1024;
 
 #[derive(Debug)]
 pub struct Stored {
@@ -15,7 +15,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Takes bytes that came in with a request, at most [`MAX_KEPT_BYTES`].
+    /// Takes bytes that came in with a request, at most [`MAX_FILE_BYTES`].
     pub fn kept(bytes: Bytes) -> Stored {
         let mut measure = Measure::default();
         measure.update(&bytes);
@@ -41,6 +41,15 @@ impl Stored {
 
     pub fn crc32c(&self) -> String {
         self.measured.crc32c_hex()
+    }
+
+    pub fn has_hash(&self, algorithm: &str, hash: &str) -> bool {
+        match algorithm {
+            "md5" => self.md5() == hash,
+            "sha256" => self.sha256() == hash,
+            "crc32c" => self.crc32c() == hash,
+            _ => false,
+        }
     }
 
     /// Everything, piece by piece.

@@ -33,7 +33,7 @@ use axum::routing::{get, post, put};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::content::{MAX_KEPT_BYTES, Stored};
+use super::content::{MAX_FILE_BYTES, Stored};
 use super::many::{self, Many};
 use super::refusal::Refusal;
 use super::tree::{Key, ROOT, Tree};
@@ -158,9 +158,10 @@ async fn put_file(
 }
 
 async fn body(request: axum::extract::Request) -> Result<Bytes, Failed> {
-    axum::body::to_bytes(request.into_body(), MAX_KEPT_BYTES).await.map_err(|_| {
-        let words =
-            format!("a content of more than {MAX_KEPT_BYTES} bytes is not kept: use ?generate=BYTES&seed=N");
+    axum::body::to_bytes(request.into_body(), MAX_FILE_BYTES).await.map_err(|_| {
+        let words = format!(
+            "the plan takes files of at most {MAX_FILE_BYTES} bytes; ?generate=BYTES&seed=N makes larger ones"
+        );
         Failed(StatusCode::PAYLOAD_TOO_LARGE, words)
     })
 }

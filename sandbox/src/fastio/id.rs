@@ -8,15 +8,17 @@ pub enum IdKind {
     Node,
     Version,
     Upload,
+    /// Inferred: the official classifier has no code for events; `a` is that of general ids.
     Event,
+    Comment,
     /// Not an id Fastio shows: lock and download tokens, request ids.
     Token,
 }
 
 /// Characters of a real id, as far as the samples in Fastio's documents show them.
-const ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+const ALPHABET: &[u8] = b"abcdefghjklmnpqrstuvwxyz23456789";
 
-/// A type character, 26 characters of KSUID and two of checksum.
+/// A type character, 26 characters of KSUID and two of checksum. A comment's type has two characters.
 const LENGTH: usize = 29;
 
 /// Fastio shows its ids in groups of this many characters.
@@ -26,12 +28,12 @@ const GROUP: usize = 5;
 #[derive(Debug)]
 pub struct Ids {
     seed: u64,
-    made: [u64; 5],
+    made: [u64; 6],
 }
 
 impl Ids {
     pub fn new(seed: u64) -> Ids {
-        Ids { seed, made: [0; 5] }
+        Ids { seed, made: [0; 6] }
     }
 
     /// A fresh id without hyphens: how this stand-in keeps them.
@@ -39,8 +41,9 @@ impl Ids {
         let kind = of as usize;
         self.made[kind] += 1;
         let mut random = fastrand::Rng::with_seed(mix(self.seed, kind as u64, self.made[kind]));
-        let mut id = String::with_capacity(LENGTH);
-        id.push(['2', '3', '5', '7', 'k'][kind]);
+        let code = ["2", "3", "5", "a", "ca", "k"][kind];
+        let mut id = String::with_capacity(LENGTH + 1);
+        id.push_str(code);
         id.extend((1..LENGTH).map(|_| char::from(ALPHABET[random.usize(..ALPHABET.len())])));
         id
     }

@@ -4,11 +4,13 @@
 //! over it, `control` the paths under `/_sandbox/`, and `webhook` tells a subscriber what happened. A change through
 //! control is a change like a user's: the same method of the world, the same events, the same webhooks.
 //!
-//! A workspace or share exists once something was written to it or control has made it; until then it is 404. One
-//! organisation ([`ORG_ID`]) holds all of them. Any non-empty bearer token is a key, and each key is another user.
+//! A workspace or share exists when it was made at the start or by control, or once something was written to it; until then
+//! it is 404. One organisation ([`ORG_ID`]) holds all of them. Any non-empty bearer token is a key, and each key is another
+//! user.
 
 mod api;
 mod change;
+mod comment;
 mod content;
 mod control;
 mod event;
@@ -30,7 +32,7 @@ use std::sync::{Arc, Mutex};
 use axum::Json;
 use axum::body::Body;
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderMap, HeaderValue, Response};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -123,18 +125,22 @@ pub fn service(state: &State, core: &Core) -> Service {
 }
 
 /// A fault's refusal in Fastio's words.
-fn refuse(refusal: &server::FaultRefusal) -> Response<Body> {
-    let mut ours = Refusal::of_status(refusal.status);
-    if let Some(message) = &refusal.message {
+fn refuse(fault: &server::FaultRefusal) -> Response<Body> {
+    let mut ours = Refusal::of_status(fault.status);
+    if let Some(message) = &fault.message {
         ours.text.clone_from(message);
     }
-    (ours.status, Json(ours.envelope(""))).into_response()
+    let resource = refusal::resource(&fault.method, &fault.path);
+    (ours.status, Json(ours.envelope(&resource))).into_response()
 }
 
 /// The headers of every reply.
 fn stamp(stamp: &Stamp, headers: &mut HeaderMap) {
-    // A refusal that says when to come back says it in Fastio's own headers too.
+    // Fastio says in headers of its own when to come back. What stands before it may say so for a 5xx in `Retry-After`.
     let wait = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
+    if stamp.status == StatusCode::TOO_MANY_REQUESTS {
+        headers.remove(RETRY_AFTER);
+    }
     let mut put = |name: &'static str, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);

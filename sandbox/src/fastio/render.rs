@@ -72,6 +72,8 @@ pub fn node(tree: &Tree, key: Key, output: Output, now: i64) -> Value {
 
 fn full(value: &mut Value, node: &Node, now: i64) {
     value["origin"] = json!({"type": "user", "creator": node.creator});
+    let (title, short) = &node.described;
+    value["summary"] = json!({"title": title, "short": short, "long": null});
     let Some(version) = node.version() else { return };
     value["hash"] = version.content.md5().into();
     value["hash_algo"] = "md5".into();
@@ -80,6 +82,10 @@ fn full(value: &mut Value, node: &Node, now: i64) {
     value["virus"] = json!({"status": "clean", "infected": false});
     value["ai"] = json!({"state": "disabled", "attach": false});
     value["is_imported"] = false.into();
+    // Nothing is made of a file here: no preview, no metadata.
+    value["previews"] = json!({});
+    value["metadata"] = json!({});
+    value["file_attributes"] = json!({});
 }
 
 /// A row of `inventory/`. Its fields are inferred: the documents name none.

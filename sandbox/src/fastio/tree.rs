@@ -59,6 +59,8 @@ pub struct Node {
     pub id: String,
     pub kind: NodeKind,
     pub name: String,
+    /// What it is said to be, where that was given by hand: a title and a short description.
+    pub described: (Option<String>, Option<String>),
     /// Stays when the node is trashed: where `restore/` puts it back.
     pub parent: Key,
     pub created: i64,

@@ -1,6 +1,6 @@
 //! Upload sessions: single call, stream and chunks all end in one content that is then placed in a tree.
 //!
-//! Contents arrive whole in memory up to [`MAX_KEPT_BYTES`]; larger ones are refused as over the plan's limit.
+//! Contents arrive whole in memory up to [`MAX_FILE_BYTES`]; larger ones are refused as over the plan's limit.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256, Sha384};
 
 use crate::fastio::profile::Profile;
 
-use super::content::{MAX_KEPT_BYTES, Stored};
+use super::content::{MAX_FILE_BYTES, Stored};
 use super::id::{IdKind, canonical, shown};
 use super::refusal::Refusal;
 use super::world::{Actor, World};
@@ -93,9 +93,9 @@ pub struct Uploads {
 
 impl Uploads {
     pub fn open(&mut self, id: String, asked: Request) -> Result<(), Refusal> {
-        if asked.size.is_some_and(|size| size > MAX_KEPT_BYTES as u64) {
+        if asked.size.is_some_and(|size| size > MAX_FILE_BYTES as u64) {
             return Err(Refusal::too_large(format!(
-                "size: The sandbox takes uploads of at most {MAX_KEPT_BYTES} bytes."
+                "size: The plan takes files of at most {MAX_FILE_BYTES} bytes."
             )));
         }
         let session = Session {
@@ -167,6 +167,11 @@ impl Session {
         self.asked.stream
     }
 
+    /// The node that it made or changed.
+    pub fn new_file(&self) -> Option<&str> {
+        self.new_file.as_deref()
+    }
+
     /// As `details/` shows it.
     pub fn shown(&self) -> Value {
         json!({
@@ -190,7 +195,7 @@ impl Session {
         if self.asked.size.is_some_and(|size| total as u64 > size) {
             return Err(size_mismatch());
         }
-        if total > MAX_KEPT_BYTES {
+        if total > MAX_FILE_BYTES {
             return Err(Refusal::too_large("The upload is larger than the plan allows."));
         }
         if let Some(crc) = file_crc32c {

@@ -3,9 +3,12 @@
 //! Pure: no HTTP, no clock, no randomness but the seed. [`super::change`] has the methods that change it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::fastio::profile::Profile;
 
+use super::comment::Comments;
+use super::content::Stored;
 use super::event::{Event, EventKind, Log};
 use super::id::{IdKind, Ids, is_well_formed};
 use super::many::Many;
@@ -30,6 +33,7 @@ pub struct World {
     pub log: Log,
     pub uploads: Uploads,
     pub tokens: Tokens,
+    pub comments: Comments,
     trees: BTreeMap<Profile, Tree>,
     many: BTreeMap<Profile, Many>,
     /// Those that are hidden from every key for now.
@@ -43,6 +47,7 @@ impl World {
             log: Log::default(),
             uploads: Uploads::default(),
             tokens: Tokens::default(),
+            comments: Comments::default(),
             trees: BTreeMap::new(),
             many: BTreeMap::new(),
             hidden: BTreeMap::new(),
@@ -76,6 +81,15 @@ impl World {
 
     pub fn tree_mut(&mut self, profile: &Profile) -> Result<&mut Tree, Refusal> {
         self.trees.get_mut(profile).ok_or_else(|| no_profile(profile))
+    }
+
+    /// A content that some file has or had.
+    pub fn by_hash(&self, algorithm: &str, hash: &str) -> Option<Arc<Stored>> {
+        let versions = self.trees().flat_map(|tree| tree.all().flat_map(|(_, node)| &node.versions));
+        versions
+            .map(|version| &version.content)
+            .find(|content| content.has_hash(algorithm, hash))
+            .map(Arc::clone)
     }
 
     /// Makes the workspace or share exist. Writing does it too, so that a test needs no set-up.

@@ -15,7 +15,8 @@ async fn a_key_is_asked_for_everywhere_and_the_envelope_is_the_documented_one() 
     assert_eq!(reply.status(), 401);
     assert!(reply.headers().contains_key("x-ve-reqid") && reply.headers().contains_key("x-ve-limit-expires"));
     let body: Value = reply.json().await.unwrap();
-    assert_eq!(body["error"]["resource"], "GET /current/user/auth/check");
+    assert_eq!(body["error"]["resource"], "GET User Auth Check");
+    assert_eq!((&body["current_api_version"], &check["current_api_version"]), (&json!("1.0"), &json!("1.0")));
     assert_eq!(refused(fastio.api(Method::GET, "nothing/here/")).await, (404, 9992));
     assert_eq!(refused(fastio.api(Method::GET, &at("root", "list"))).await.0, 404, "no such workspace yet");
 }

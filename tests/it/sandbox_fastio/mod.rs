@@ -1,5 +1,6 @@
 //! The Fastio stand-in over real HTTP: a user's stories, and what its own documents promise.
 
+mod accounts;
 mod events;
 mod faults;
 mod files;

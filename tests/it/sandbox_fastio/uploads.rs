@@ -127,13 +127,80 @@ async fn a_note_is_written_read_and_renamed_beside_one_of_its_name() {
     assert_eq!(note["node"]["type"], "note");
     let other = fastio.post(&path, &[("name", "x.md"), ("content", "other")]).await;
     assert_eq!(other["node"]["name"], "x (2).md");
-    assert_eq!(fastio.get(&at(node, "readnote")).await["content"], "# A\n");
+    let read = fastio.get(&at(node, "readnote")).await;
+    assert_eq!((&read["content"], &read["note"]["name"]), (&json!("# A\n"), &json!("x.md")));
     let version = note["node"]["version"].as_str().unwrap();
     fastio.post(&at(node, "updatenote"), &[("content", "# B"), ("if_version_id", version)]).await;
     let stale = [("content", "# C"), ("if_version_id", version)];
     assert_eq!(refused(fastio.api(Method::POST, &at(node, "updatenote")).form(&stale)).await.0, 409);
     let file = fastio.put_id("plain.md", "text").await;
-    assert_eq!(refused(fastio.api(Method::GET, &at(&file, "readnote"))).await, (406, 153_548));
+    assert_eq!(refused(fastio.api(Method::GET, &at(&file, "readnote"))).await, (400, 1605));
+    let update = fastio.api(Method::POST, &at(&file, "updatenote")).form(&[("content", "x")]);
+    assert_eq!(refused(update).await, (406, 153_548));
     let bad = fastio.api(Method::POST, &path).form(&[("name", "x.txt"), ("content", "x")]);
     assert_eq!(refused(bad).await.0, 406);
+}
+
+#[tokio::test]
+async fn a_batch_places_what_it_can_and_says_what_it_cannot() {
+    let fastio = Fastio::start().await;
+    let manifest = json!([
+        {"index": 0, "filename": "a.txt"},
+        {"index": 1, "filename": "b.txt", "relative_path": "one/two/"},
+        {"index": 2, "filename": "c.txt", "hash_algo": "md5", "hash": "00"},
+        {"index": 3, "filename": "d.txt", "relative_path": "../"},
+    ]);
+    let part = |text: &str| Part::bytes(text.as_bytes().to_vec()).file_name("x");
+    let form = Form::new()
+        .text("instance_id", WS)
+        .text("manifest", manifest.to_string())
+        .part("file_0", part("first"))
+        .part("file_1", part("second"))
+        .part("file_2", part("third"))
+        .part("file_3", part("fourth"));
+    let done = good(fastio.api(Method::POST, "upload/batch/").multipart(form)).await;
+    let counts = (&done["count_total"], &done["count_succeeded"], &done["count_errored"]);
+    assert_eq!(counts, (&json!(4), &json!(2), &json!(2)));
+    assert_eq!(
+        (&done["results"][2]["status"], &done["results"][2]["error_code"]),
+        (&json!("error"), &json!(10_778))
+    );
+    let node = done["results"][1]["node_id"].as_str().unwrap();
+    assert_eq!(fastio.get(&at(node, "details")).await["node"]["size"], 6);
+    let state = fastio.state().await;
+    let paths: Vec<&Value> = state["files"].as_array().unwrap().iter().map(|file| &file["path"]).collect();
+    assert_eq!(paths, ["/a.txt", "/one/two/b.txt"]);
+}
+
+#[tokio::test]
+async fn files_have_the_sizes_of_a_real_plan() {
+    let fastio = Fastio::start().await;
+    let limits = fastio.get("upload/limits/").await["limits"].clone();
+    assert_eq!((&limits["max_file_size"], &limits["max_chunk_size"]), (&json!(1 << 30), &json!(100 << 20)));
+    let large = vec![b'x'; 9 * 1024 * 1024];
+    let put = fastio.control(Method::PUT, &format!("files/{WS}/large.txt")).body(large);
+    assert_eq!(good(put).await["size"], 9 * 1024 * 1024);
+    let beyond = [("name", "x"), ("size", "1073741825"), ("action", "create"), ("instance_id", WS)];
+    assert_eq!(refused(fastio.api(Method::POST, "upload/").form(&beyond)).await.0, 413);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_too_much_reads_why_it_was_refused() {
+    let fastio = Fastio::start().await;
+    // The form takes far less, and the client has not sent half of it when that is clear.
+    let form = [("name", "x.md".to_owned()), ("content", "x".repeat(20 * 1024 * 1024))];
+    let note = fastio.api(Method::POST, &at("root", "createnote")).form(&form);
+    assert_eq!(refused(note).await, (413, 1656));
+}
+
+#[tokio::test]
+async fn a_content_that_is_there_is_named_by_its_hash() {
+    let fastio = Fastio::start().await;
+    let put = fastio.put("a.txt", "the same").await;
+    let hash = json!({"type": "hash", "hash": {"hash": put["sha256"], "hash_type": "sha256"}}).to_string();
+    let added = fastio.post(&at("root", "addfile"), &[("name", "b.txt"), ("from", &hash)]).await;
+    assert_eq!(added["node"]["size"], 8);
+    let unknown = json!({"type": "hash", "hash": {"hash": "00", "hash_type": "md5"}}).to_string();
+    let form = [("name", "c.txt"), ("from", unknown.as_str())];
+    assert_eq!(refused(fastio.api(Method::POST, &at("root", "addfile")).form(&form)).await.0, 404);
 }

@@ -1,11 +1,13 @@
 //! One request: who sent it and what it asks, taken apart.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method};
+use bytes::BytesMut;
 use http_body_util::{BodyExt, Limited};
 
 use crate::fastio::State;
@@ -149,19 +151,37 @@ impl Call {
 
     /// Reads a multipart body: its fields, and the bytes of its one file.
     pub async fn read_multipart(&mut self, limit: usize) -> Result<(Fields, Option<Bytes>), Refusal> {
+        let (fields, files) = self.read_files(limit).await?;
+        Ok((fields, files.into_values().next()))
+    }
+
+    /// Reads a multipart body: its fields, and its files by the names of their parts, all of them within the limit.
+    pub async fn read_files(&mut self, limit: usize) -> Result<(Fields, HashMap<String, Bytes>), Refusal> {
         let read_already = || Refusal::input("The body was read already.");
         let trace = self.trace.clone().ok_or_else(read_already)?;
         let request = self.take_request().ok_or_else(read_already)?;
         let multipart =
             Multipart::from_request(request, &()).await.map_err(|error| Refusal::input(error.to_string()))?;
-        let mut bytes = Vec::new();
-        let form = Form::read(multipart, &trace, limit as u64, |chunk| bytes.extend_from_slice(chunk)).await;
-        let form = form.map_err(|error| match error {
+        let mut bytes = BytesMut::new();
+        let form = Form::read(multipart, &trace, limit as u64, |chunk| {
+            // One chunk more than is allowed is kept, and then refused.
+            if bytes.len() <= limit {
+                bytes.extend_from_slice(chunk);
+            }
+        });
+        let form = form.await.map_err(|error| match error {
             crate::form::Error::FileTooLarge(_) => Refusal::too_large(error.to_string()),
             _ => Refusal::input(error.to_string()),
         })?;
-        let bytes = if form.files.is_empty() { None } else { Some(Bytes::from(bytes)) };
-        Ok((Fields(form.texts), bytes))
+        if bytes.len() > limit {
+            return Err(Refusal::too_large(format!("The files have more than {limit} bytes.")));
+        }
+        let cut = |(name, upload): (String, crate::form::Upload)| {
+            let size = usize::try_from(upload.content.size).expect("it is within the limit");
+            (name, bytes.split_to(size).freeze())
+        };
+        let files = form.files.into_iter().map(cut).collect();
+        Ok((Fields(form.texts), files))
     }
 }
 

@@ -1,9 +1,12 @@
 //! Changing nodes: everything but notes, locks and uploads.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::call::{Call, Fields};
 use super::{Answer, ok};
+use crate::fastio::content::Stored;
 use crate::fastio::id::{canonical, shown};
 use crate::fastio::profile::Profile;
 use crate::fastio::refusal::Refusal;
@@ -30,40 +33,72 @@ pub fn create_folder(call: &Call, profile: &Profile, parent: &str) -> Answer {
     })
 }
 
-/// Which upload `from` names.
-fn uploaded(form: &Fields) -> Result<String, Refusal> {
-    let wrong = || Refusal::input(r#"from: This must be {"type":"upload","upload":{"id":"…"}}."#);
-    let from: Value = serde_json::from_str(form.need("from")?).map_err(|_| wrong())?;
-    if from["type"] != "upload" {
-        return Err(wrong());
+/// A content that is at Fastio already.
+enum Source {
+    Upload(String),
+    /// Algorithm and hex digest. The shape is the official command-line client's.
+    Hash(String, String),
+}
+
+impl Source {
+    fn read(form: &Fields) -> Result<Source, Refusal> {
+        let wrong = || {
+            Refusal::input(
+                r#"from: This must be {"type":"upload","upload":{"id":"…"}} or {"type":"hash","hash":{"hash":"…","hash_type":"…"}}."#,
+            )
+        };
+        let from: Value = serde_json::from_str(form.need("from")?).map_err(|_| wrong())?;
+        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(wrong);
+        match from["type"].as_str() {
+            Some("upload") => text(&from["upload"]["id"]).map(Source::Upload),
+            Some("hash") => {
+                let hash = &from["hash"];
+                Ok(Source::Hash(text(&hash["hash_type"])?, text(&hash["hash"])?.to_ascii_lowercase()))
+            }
+            _ => Err(wrong()),
+        }
     }
-    from["upload"]["id"].as_str().map(str::to_owned).ok_or_else(wrong)
+
+    /// The content, and the name that was given with it.
+    fn find(&self, world: &World) -> Result<(Arc<Stored>, Option<String>), Refusal> {
+        match self {
+            Source::Upload(id) => world.uploads.content(id).map(|(content, name)| (content, Some(name))),
+            Source::Hash(algorithm, hash) => {
+                let found = world.by_hash(algorithm, hash).map(|content| (content, None));
+                found.ok_or_else(|| Refusal::not_found("A content of that hash"))
+            }
+        }
+    }
 }
 
 pub fn add_file(call: &Call, profile: &Profile, parent: &str) -> Answer {
-    let upload = uploaded(&call.form)?;
+    let source = Source::read(&call.form)?;
     changed(call, profile, |world| {
         world.ensure(profile)?;
         let parent = world.folder(profile, parent)?;
-        let (content, name) = world.uploads.content(&upload)?;
-        let name = call.form.get("name").filter(|name| !name.is_empty()).map_or(name, str::to_owned);
+        let (content, name) = source.find(world)?;
+        let given = call.form.get("name").filter(|name| !name.is_empty()).map(str::to_owned);
+        let name = given.or(name).ok_or_else(|| Refusal::missing_field("name"))?;
         world.put_file(profile, (parent, &name), content, call.by())
     })
 }
 
 pub fn update(call: &Call, profile: &Profile, node: &str) -> Answer {
     let name = call.form.get("name").filter(|name| !name.is_empty());
-    let upload = call.form.get("from").map(|_| uploaded(&call.form)).transpose()?;
-    let described = call.form.get("metadata_title").is_some() || call.form.get("metadata_short").is_some();
-    if name.is_none() && upload.is_none() && !described {
+    let source = call.form.get("from").map(|_| Source::read(&call.form)).transpose()?;
+    let described = (call.form.get("metadata_title"), call.form.get("metadata_short"));
+    if name.is_none() && source.is_none() && described == (None, None) {
         return Err(Refusal::input("At least one field must be given."));
     }
     changed(call, profile, |world| {
         let key = world.live(profile, node)?;
         world.check_version(profile, key, call.form.get("if_version_id"))?;
-        if let Some(upload) = &upload {
-            let (content, _) = world.uploads.content(upload)?;
+        if let Some(source) = &source {
+            let (content, _) = source.find(world)?;
             world.put_version(profile, key, content, call.by())?;
+        }
+        if described != (None, None) {
+            world.describe(profile, key, described, call.by())?;
         }
         if let Some(name) = name {
             world.rename(profile, key, name, call.by())?;

@@ -25,6 +25,9 @@ const FEED_DEFAULT: usize = 250;
 const SEARCH_MAX: usize = 250;
 const SEARCH_DEFAULT: usize = 100;
 
+/// The documented longest name of an event that is searched for.
+const MAX_NAME_CHARS: usize = 100;
+
 /// The longest a poll is held, as the documented example waits.
 const MAX_WAIT_SECONDS: u64 = 95;
 
@@ -38,8 +41,14 @@ pub fn profile(call: &Call, kind: &str, id: &str) -> Answer {
     let profile = if kind == "share" { Profile::share(id) } else { Profile::workspace(id) };
     call.state.look(|world| world.tree(&profile).map(|_| ()))?;
     let mut fields = json!({});
-    fields[kind] = json!({"id": id, "name": id, "folder_name": id, "org_id": ORG_ID, "intelligence": false});
+    fields[kind] = described(&profile);
     ok(fields)
+}
+
+/// A workspace or a share, as lists and details show it.
+pub fn described(profile: &Profile) -> Value {
+    let id = &profile.id;
+    json!({"id": id, "name": id, "folder_name": id, "org_id": ORG_ID, "intelligence": false})
 }
 
 pub fn details(call: &Call, id: &str) -> Answer {
@@ -61,6 +70,17 @@ pub fn search(call: &Call) -> Answer {
         return Err(Refusal::input(
             "One of workspace_id, share_id, org_id, user_id or parent_event_id is required.",
         ));
+    }
+    let alone = ["parent_event_id", "acknowledged", "limit", "offset", "output"];
+    if query.get("parent_event_id").is_some()
+        && query.0.iter().any(|(name, _)| !alone.contains(&name.as_str()))
+    {
+        return Err(Refusal::input(
+            "parent_event_id: This can only be combined with acknowledged, limit and offset.",
+        ));
+    }
+    if query.get("event").is_some_and(|name| name.chars().count() > MAX_NAME_CHARS) {
+        return Err(Refusal::input("event: This may have at most 100 characters."));
     }
     let limit = query.number::<usize>("limit")?.unwrap_or(SEARCH_DEFAULT);
     if !(1..=SEARCH_MAX).contains(&limit) {

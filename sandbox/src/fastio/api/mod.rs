@@ -2,9 +2,12 @@
 //!
 //! Paths are matched by their segments, so that a trailing slash, which Fastio writes and clients forget, does not matter.
 
+mod batch;
 mod call;
 mod change;
+mod comments;
 mod events;
+mod listing;
 mod locks;
 mod nodes;
 mod notes;
@@ -20,7 +23,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::State;
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use crate::fastio::profile::{Profile, ProfileKind};
 use crate::faults::FaultKind;
 use crate::journal::Trace;
@@ -65,7 +68,7 @@ async fn answer(Shared(state): Shared<State>, request: Request) -> Response<Body
 }
 
 async fn plain_answer(state: State, request: Request) -> Response<Body> {
-    let resource = format!("{} {}", request.method(), request.uri().path());
+    let resource = refusal::resource(request.method().as_str(), request.uri().path());
     let answer = match Call::new(state, request) {
         Ok((call, segments)) => dispatch(call, segments).await,
         Err(refusal) => Err(refusal),
@@ -81,6 +84,7 @@ async fn plain_answer(state: State, request: Request) -> Response<Body> {
 fn envelope(mut fields: Value) -> Value {
     fields["result"] = true.into();
     fields["status"] = "ok".into();
+    fields["current_api_version"] = refusal::API_VERSION.into();
     fields
 }
 
@@ -101,6 +105,10 @@ async fn dispatch(mut call: Call, segments: Vec<String>) -> Answer {
         call.authenticate()?;
         return storage(call, method, profile, rest).await;
     }
+    // Whether the service is there may be asked without a key.
+    if let ("GET", ["ping"] | ["system", "ping" | "status"]) = (method, path) {
+        return ok(json!({}));
+    }
     call.authenticate()?;
     match (method, path) {
         ("GET", ["user", "auth", "check"]) => ok(json!({"id": call.by().user})),
@@ -111,23 +119,33 @@ async fn dispatch(mut call: Call, segments: Vec<String>) -> Answer {
             ok(json!({"auth_type": "api_key", "scopes": [scope], "full_access": !reads}))
         }
         ("GET", [kind @ ("workspace" | "share"), id, "details"]) => events::profile(&call, kind, id),
-        ("GET", ["upload", "limits"]) => uploads::limits(),
-        ("GET", ["upload", "algos"]) => uploads::algos(),
-        ("GET", ["upload", "details"]) => uploads::open(&call),
-        ("DELETE", ["upload"]) => uploads::cancel_all(&call),
-        ("GET", ["upload", id, "chunk"]) => uploads::chunks(&call, id),
-        ("DELETE", ["upload", id, "chunk"]) => uploads::delete_chunk(&call, id),
         ("POST", ["event", id, "ack"]) => events::acknowledge(&call, id),
-        ("POST", ["upload"]) => uploads::create(&mut call).await,
-        ("POST", ["upload", id, "stream"]) => uploads::stream(&mut call, id).await,
-        ("POST", ["upload", id, "chunk"]) => uploads::chunk(&mut call, id).await,
-        ("POST", ["upload", id, "complete"]) => uploads::complete(&call, id),
-        ("GET", ["upload", id, "details"]) => uploads::details(&call, id).await,
-        ("DELETE", ["upload", id]) => uploads::delete(&call, id),
+        (_, ["upload", rest @ ..]) => upload(&mut call, method, rest).await,
+        (_, ["comments", rest @ ..]) => comments::answer(&mut call, method, rest).await,
         ("GET", ["events", "search"]) => events::search(&call),
         ("GET", ["event", id, "details"]) => events::details(&call, id),
         ("GET", ["org", org, "events", "changes"]) => events::changes(&call, org),
         ("GET", ["activity", "poll", id]) => events::poll(&call, id).await,
+        ("GET", path) => listing::answer(&call, path),
+        _ => Err(Refusal::no_route()),
+    }
+}
+
+async fn upload(call: &mut Call, method: &str, path: &[&str]) -> Answer {
+    match (method, path) {
+        ("GET", ["limits"]) => uploads::limits(),
+        ("GET", ["algos"]) => uploads::algos(),
+        ("GET", ["details"]) => uploads::open(call),
+        ("DELETE", []) => uploads::cancel_all(call),
+        ("POST", []) => uploads::create(call).await,
+        ("POST", ["batch"]) => batch::upload(call).await,
+        ("GET", [id, "chunk"]) => uploads::chunks(call, id),
+        ("DELETE", [id, "chunk"]) => uploads::delete_chunk(call, id),
+        ("POST", [id, "stream"]) => uploads::stream(call, id).await,
+        ("POST", [id, "chunk"]) => uploads::chunk(call, id).await,
+        ("POST", [id, "complete"]) => uploads::complete(call, id),
+        ("GET", [id, "details"]) => uploads::details(call, id).await,
+        ("DELETE", [id]) => uploads::delete(call, id),
         _ => Err(Refusal::no_route()),
     }
 }

@@ -20,6 +20,10 @@ const MAX_PATTERN_CHARS: usize = 256;
 const RECENT_MAX: usize = 500;
 const RECENT_DEFAULT: usize = 100;
 
+/// How long an indexed chunk is, as `content/` cuts them. What else a row says of its best chunk is not documented, and where
+/// its score comes from has only this one documented name for a file's content.
+const CHUNK_CHARS: usize = 2_000;
+
 /// How much text a hit shows around what was found.
 const SNIPPET_CHARS: usize = 160;
 
@@ -48,19 +52,27 @@ pub fn search(call: &Call, profile: &Profile) -> Answer {
         let mut total = 0;
         for (key, node) in tree.live_after(ROOT) {
             let named = names && name_matches(mode, wanted, &node.name);
-            let snippet = if texts { found_in(node, wanted) } else { None };
-            if !named && snippet.is_none() {
+            let found = if texts { found_in(node, wanted) } else { None };
+            if !named && found.is_none() {
                 continue;
             }
             total += 1;
             if total > offset && files.len() < limit {
+                let version = node.version().map(|version| shown(&version.id));
+                let best = found.as_ref().map(
+                    |(place, _)| json!({"position": place / CHUNK_CHARS, "indexed_version_id": version}),
+                );
+                let score = if named { 1.0 } else { 0.5 };
                 let row = json!({
                     "name": node.name,
                     "parent_id": tree.node(node.parent).map_or("root".to_owned(), |folder| shown(&folder.id)),
                     "type": node.kind.as_str(),
-                    "relevance_score": if named { 1.0 } else { 0.5 },
+                    "relevance_score": score,
+                    "raw_score": score,
+                    "score_source": if named { "filename" } else { "keyword" },
                     "match_source": if named { "filename" } else { "content" },
-                    "content_snippet": snippet,
+                    "content_snippet": found.map(|(_, snippet)| snippet),
+                    "best_chunk": best,
                     "path": tree.path(key),
                     "path_complete": true,
                 });
@@ -97,12 +109,23 @@ fn glob(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// The place in the file's text that has what is wanted.
-fn found_in(node: &Node, wanted: &str) -> Option<String> {
-    let text = node.version()?.content.text()?.to_lowercase();
-    let at = text.find(&wanted.to_lowercase())?;
-    let before = text[..at].chars().count().saturating_sub(SNIPPET_CHARS / 2);
-    Some(text.chars().skip(before).take(SNIPPET_CHARS).collect())
+/// Where in the file's text what is wanted stands, in characters, and the text around it as it is written there.
+fn found_in(node: &Node, wanted: &str) -> Option<(usize, String)> {
+    let text = node.version()?.content.text()?;
+    let (mut letters, wanted) = (Vec::new(), wanted.to_lowercase());
+    // Each character beside its lower case, which may be longer: places count in what is written.
+    let lower: String = text
+        .chars()
+        .enumerate()
+        .flat_map(|(place, letter)| letter.to_lowercase().map(move |lower| (place, lower)))
+        .map(|(place, lower)| {
+            letters.extend(std::iter::repeat_n(place, lower.len_utf8()));
+            lower
+        })
+        .collect();
+    let at = lower.find(&wanted).and_then(|byte| letters.get(byte).copied())?;
+    let before = at.saturating_sub(SNIPPET_CHARS / 2);
+    Some((at, text.chars().skip(before).take(SNIPPET_CHARS).collect()))
 }
 
 /// The latest changed first.

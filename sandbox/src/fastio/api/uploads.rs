@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::{Answer, Reply, ok};
-use crate::fastio::content::MAX_KEPT_BYTES;
+use crate::fastio::content::MAX_FILE_BYTES;
 use crate::fastio::id::shown;
 use crate::fastio::profile::Profile;
 use crate::fastio::refusal::Refusal;
@@ -23,15 +23,15 @@ const MAX_WAIT_SECONDS: u64 = 60;
 /// How often a waiting `details/` looks at the session.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// What a chunk may weigh at most here; a plan's real limit is up to 100 MB.
-const MAX_CHUNK_BYTES: usize = MAX_KEPT_BYTES;
+/// The documented most of a chunk.
+const MAX_CHUNK_BYTES: usize = 100 * 1024 * 1024;
 
 const HASHES: [&str; 5] = ["crc32c", "md5", "sha1", "sha256", "sha384"];
 
 /// The names of the limits are inferred.
 pub fn limits() -> Answer {
     ok(json!({"limits": {
-        "max_file_size": MAX_KEPT_BYTES,
+        "max_file_size": MAX_FILE_BYTES,
         "single_call_max_size": MAX_SINGLE_BYTES,
         "chunk_size": MIN_CHUNK_BYTES,
         "min_chunk_size": MIN_CHUNK_BYTES,
@@ -126,7 +126,7 @@ pub async fn stream(call: &mut Call, id: &str) -> Answer {
     if !call.state.look(|world| world.uploads.get(id).map(|session| session.is_stream()))? {
         return Err(Refusal::input("The upload session is not a stream."));
     }
-    let bytes = call.read_body(MAX_KEPT_BYTES).await?;
+    let bytes = call.read_body(MAX_FILE_BYTES).await?;
     check_hash(&bytes, call.query.get("hash_algo"), call.query.get("hash"))?;
     call.state.change(|world| world.finish_upload(id, Some(bytes), call.by()))?;
     session(call, id, axum::http::StatusCode::CREATED)
