@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Drives OpenAI's official SDK, unchanged, against a server that claims to speak OpenAI's API.
+"""Drives OpenAI's official SDK, unchanged and validating every reply strictly, against a server that claims to speak OpenAI's
+API.
 
 Usage: OPENAI_BASE_URL=http://127.0.0.1:9102/v1 python openai_sdk.py
 
@@ -15,31 +16,14 @@ import time
 import openai
 from openai import OpenAI
 
+import openai_more
+from checks import check, refused, step
+
 LIABILITY = (
     b"# Master services agreement\n\nThe term is two years. The Supplier's aggregate liability is capped at EUR 50,000. "
     b"The Customer shall indemnify the Supplier against claims of third parties.\n"
 )
 KEPT_SHORT = b"Payment is due within thirty days of the invoice. Interest is five per cent.\n"
-
-
-def step(text):
-    print(f"ok  {text}", flush=True)
-
-
-def check(condition, text):
-    if not condition:
-        print(f"BAD {text}", flush=True)
-        sys.exit(1)
-
-
-def refused(kind, text, call):
-    try:
-        call()
-    except kind as error:
-        check(error.body is None or "message" in error.body, f"{text}: the error has no message")
-        check(error.request_id, f"{text}: the error has no request id")
-        return step(f"refused: {text} ({error.status_code} {error.code})")
-    check(False, f"{text}: was not refused")
 
 
 def files(client):
@@ -253,7 +237,8 @@ def responses(client, model, file, store, talk):
 def main():
     if not os.environ.get("OPENAI_BASE_URL"):
         sys.exit(__doc__)
-    client = OpenAI(api_key=os.environ.get("OPENAI_API_KEY", "sk-test"), max_retries=0, timeout=60)
+    key = os.environ.get("OPENAI_API_KEY", "sk-test")
+    client = OpenAI(api_key=key, max_retries=0, timeout=60, _strict_response_validation=True)
     model = [model.id for model in client.models.list()][0]
     check(client.models.retrieve(model).object == "model", "models.retrieve")
     step("models.list, retrieve")
@@ -263,6 +248,7 @@ def main():
     batches(client, store)
     talk = conversations(client)
     responses(client, model, file, store, talk)
+    openai_more.all_of_it(client, model, file)
     check(client.conversations.delete(talk.id).deleted, "conversations.delete")
     check(client.vector_stores.delete(store.id).deleted, "vector_stores.delete")
     client.files.delete(file.id)

@@ -1,58 +1,38 @@
 #!/usr/bin/env python3
 """Starts `docket sandbox` on free ports, drives it with the third-party clients in this folder, and stops it.
 
-Usage: python tests/thirdparty/run.py target/debug/docket
+Usage: python tests/thirdparty/run.py target/debug/docket [NODE NODE_MODULES]
+
+NODE is a Node of version 22 or later, and NODE_MODULES where the library for it is installed.
 """
 
 import os
 import pathlib
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
+
+from stands import Sandbox
 
 HERE = pathlib.Path(__file__).parent
-START_SECONDS = 20
-STOP_SECONDS = 10
-
-
-def free_address():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return "127.0.0.1:%d" % listener.getsockname()[1]
-
-
-def answers(address):
-    try:
-        with urllib.request.urlopen(f"http://{address}/_sandbox/faults", timeout=2) as reply:
-            return reply.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
+CLIENT_SECONDS = 300
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 4):
         sys.exit(__doc__)
-    fastio, openai = free_address(), free_address()
-    sandbox = subprocess.Popen([sys.argv[1], "sandbox", "--fastio", fastio, "--openai", openai])
-    try:
-        patience = time.monotonic() + START_SECONDS
-        while not (answers(fastio) and answers(openai)):
-            if sandbox.poll() is not None or time.monotonic() > patience:
-                sys.exit("the sandbox did not start")
-            time.sleep(0.1)
-        environment = {**os.environ, "OPENAI_BASE_URL": f"http://{openai}/v1", "OPENAI_API_KEY": "sk-test"}
-        subprocess.run([sys.executable, HERE / "openai_sdk.py"], env=environment, check=True, timeout=300)
-        sandbox.send_signal(signal.SIGTERM)
-        if sandbox.wait(STOP_SECONDS) != 0:
-            sys.exit(f"the sandbox stopped with {sandbox.returncode}")
-    except subprocess.CalledProcessError as failed:
-        sys.exit(f"{failed.cmd[-1]} failed")
-    finally:
-        sandbox.kill()
+    clients = [[sys.executable, HERE / "openai_sdk.py"]]
+    if len(sys.argv) == 4:
+        clients.append([sys.argv[2], HERE / "openai_sdk.mjs"])
+    with Sandbox(sys.argv[1]) as sandbox:
+        environment = {**os.environ, "OPENAI_BASE_URL": sandbox.openai_base, "OPENAI_API_KEY": "sk-test"}
+        if len(sys.argv) == 4:
+            environment["NODE_MODULES"] = sys.argv[3]
+        for client in clients:
+            print(f"-- {client[1].name}", flush=True)
+            try:
+                subprocess.run(client, env=environment, check=True, timeout=CLIENT_SECONDS)
+            except subprocess.CalledProcessError:
+                sys.exit(f"{client[1].name} failed")
 
 
 if __name__ == "__main__":
