@@ -20,6 +20,7 @@ mod memory;
 mod output;
 mod progress;
 mod rebuild;
+mod rules;
 mod runs;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -78,6 +79,8 @@ enum Command {
     Sandbox(sandbox::Arguments),
     /// Check settings, rules, database, Fastio and OpenAI, and say what to fix; changes nothing and makes no file
     Check(check::Arguments),
+    /// Say what each rule's patterns match in Fastio now, and what is left out by default
+    Rules(rules::Arguments),
     /// Post a signed test event to a running server
     Send(send::Arguments),
     /// Say whether it is well; show what waits, what is kept and what came in
@@ -166,6 +169,7 @@ impl Command {
             #[cfg(feature = "sandbox")]
             Command::Sandbox(arguments) => sandbox::run(arguments, &settings.load()?).await,
             Command::Check(arguments) => check::run(arguments, &settings.load()?).await,
+            Command::Rules(arguments) => rules::run(arguments, &settings.load()?).await,
             Command::Send(arguments) => send::run(arguments, &settings.load()?).await,
             Command::Status(arguments) => status::run(arguments, &settings.load()?).await,
             Command::Files(arguments) => files::run(arguments, &settings.load()?).await,

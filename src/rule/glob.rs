@@ -1,81 +1,286 @@
 //! Globs that surely mean something else than what was wished: they are refused with the right spelling, because one that
 //! covers nothing is silent for ever.
 
+use super::brackets;
+use crate::hidden;
+
+/// Looks at a glob without its `!`, and says what is wrong with it and how to write it.
+type Check = fn(&str) -> Option<String>;
+
+/// The first one that finds something is believed.
+const CHECKS: [Check; 13] = [
+    empty, unseen, blank, quoted, address, list, foreign, backslash, regular, place, bracket, stars,
+    extension,
+];
+
 /// What is wrong with a glob, and how to write it.
 pub fn mistake(glob: &str) -> Option<String> {
     let text = glob.strip_prefix('!').unwrap_or(glob);
-    if text.trim().is_empty() {
-        return Some("it is empty and covers nothing: remove it, or write /** for everything".to_owned());
-    }
-    if glob.starts_with('#') {
-        let right = if glob.trim_end_matches('/').contains('/') { "/" } else { "**/" };
-        return Some(format!("what begins with # is a comment and covers nothing: write {right}{glob}"));
-    }
+    comment(glob).or_else(|| CHECKS.iter().find_map(|check| check(text)))
+}
+
+/// What a glob may mean that was not wished, and how to write the other thing. It may be right, so it is no mistake.
+pub fn doubt(glob: &str) -> Option<String> {
+    let (class, right) = brackets::perhaps_name(glob)?;
+    Some(format!(
+        "`{glob}`: {class} stands for one letter of these, as globs have it; a name that holds the brackets is written {right}"
+    ))
+}
+
+fn empty(text: &str) -> Option<String> {
+    text.trim()
+        .trim_matches('/')
+        .is_empty()
+        .then(|| "it covers nothing: remove it, or write /** for everything".to_owned())
+}
+
+fn comment(text: &str) -> Option<String> {
+    let right = if text.trim_end_matches('/').contains('/') { "/" } else { "**/" };
+    text.starts_with('#')
+        .then(|| format!("what begins with # is a comment and covers nothing: write {right}{text}"))
+}
+
+/// Characters that a text gets on its way from a web page or an editor.
+fn unseen(text: &str) -> Option<String> {
+    // Persian words and emoji are written with these two.
+    let is_unseen = |letter: char| hidden::is_hidden(letter) && !matches!(letter, '\u{200c}' | '\u{200d}');
+    let right: String = text.chars().filter(|letter| !is_unseen(*letter)).collect();
+    (right != text).then(|| {
+        format!(
+            "it holds a character that does not show: write {right}, or ? in its place if the name does hold it"
+        )
+    })
+}
+
+fn blank(text: &str) -> Option<String> {
     if text.starts_with(char::is_whitespace) {
         let rest = text.trim_start();
         return Some(format!(
             "it begins with a blank: write {rest}, or [ ]{rest} if the name does begin with one"
         ));
     }
-    if text.ends_with(char::is_whitespace) && !text.ends_with("\\ ") {
-        let rest = text.trim_end();
-        return Some(format!(
-            "it ends in a blank, which is not looked at: write {rest}, or {rest}[ ] if the name does"
-        ));
-    }
-    if let Some(right) = without_backslashes(text) {
-        return Some(format!("\\ does not part folders: write {right}"));
-    }
-    let right = text.trim_start_matches("./").replace("//", "/");
-    if text.split('/').any(|part| part == "." || part == "..") || text.contains("//") {
-        return Some(format!(
-            "no path holds `//`, `.` or `..`: write the path from the top folder, as in {right}"
-        ));
-    }
-    None
+    let rest = text.trim_end();
+    (rest != text && !text.ends_with("\\ ")).then(|| {
+        format!("it ends in a blank, which is not looked at: write {rest}, or {rest}[ ] if the name does")
+    })
 }
 
-/// What a glob may mean that was not wished, and how to write the other thing. It may be right, so it is no mistake.
-pub fn doubt(glob: &str) -> Option<String> {
-    let (class, right) = word_in_brackets(glob)?;
+fn quoted(text: &str) -> Option<String> {
+    const PAIRS: [(char, char); 7] =
+        [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('„', '“'), ('‘', '’'), ('«', '»')];
+    let inside = |(open, close)| text.strip_prefix(open)?.strip_suffix(close);
+    let right = PAIRS.into_iter().find_map(inside)?;
+    Some(format!("the quotation marks are part of it: write {right}"))
+}
+
+/// A place on a web page, on a machine or of a drive.
+fn address(text: &str) -> Option<String> {
+    if text.contains("://") {
+        return Some(
+            "it is an address, and paths begin at the top folder of the workspace: write /Folder/** with the folder's name"
+                .to_owned(),
+        );
+    }
+    let from_top = |rest: &str| format!("/{}", rest.replace('\\', "/").trim_start_matches('/'));
+    let mut letters = text.chars();
+    if letters.next().is_some_and(|letter| letter.is_ascii_alphabetic())
+        && let Some(rest) = letters.as_str().strip_prefix(':')
+        && rest.starts_with(['/', '\\'])
+    {
+        let right = from_top(rest);
+        return Some(format!(
+            "Fastio has no drives, and paths begin at the top folder of the workspace: write {right}"
+        ));
+    }
+    let home =
+        ["~/", "$HOME/", "${HOME}/", "%USERPROFILE%\\"].into_iter().find_map(|home| text.strip_prefix(home));
+    let home = home.or((text == "~").then_some("**"))?;
+    let right = from_top(home);
     Some(format!(
-        "`{glob}`: {class} stands for one letter of these, as globs have it; a name that holds the brackets is written {right}"
+        "Fastio has no home folder, and paths begin at the top folder of the workspace: write {right}"
     ))
 }
 
-/// The glob with slashes, when it has a backslash before what needs none.
-fn without_backslashes(glob: &str) -> Option<String> {
-    let mut rest = glob.chars().peekable();
-    while let Some(letter) = rest.next() {
-        if letter == '\\' {
-            match rest.next() {
-                Some('#' | '!' | '*' | '?' | '[' | ']' | '{' | '}' | '\\' | ' ') => {}
-                _ => return Some(glob.replace('\\', "/").replace("//", "/")),
+/// Several globs in one text.
+fn list(text: &str) -> Option<String> {
+    let (mut depth, mut parts) = (0_usize, vec![String::new()]);
+    for letter in text.chars() {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            ',' | ';' | '|' | '\n' if depth == 0 => {
+                parts.push(String::new());
+                continue;
             }
+            _ => {}
         }
+        parts.last_mut().expect("it begins with one").push(letter);
+    }
+    let each: Vec<&str> = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
+    let is_glob = |part: &&str| part.starts_with(['/', '*']) || part.starts_with("!");
+    let are_several = each.len() > 1 && each.iter().all(is_glob);
+    are_several.then(|| format!("each glob is a text of its own: write \"{}\"", each.join("\", \"")))
+}
+
+/// What is written otherwise elsewhere: in a URL, in full width, as the other slash.
+fn foreign(text: &str) -> Option<String> {
+    const ALIKE: [(char, &str); 11] = [
+        ('＊', "*"),
+        ('∗', "*"),
+        ('？', "?"),
+        ('／', "/"),
+        ('⁄', "/"),
+        ('∕', "/"),
+        ('＼', "/"),
+        ('［', "["),
+        ('］', "]"),
+        ('｛', "{"),
+        ('｝', "}"),
+    ];
+    if let Some((letter, right)) = ALIKE.into_iter().find(|(letter, _)| text.contains(*letter)) {
+        return Some(format!(
+            "{letter} is not {right}: write {}, or ? in its place if the name does hold it",
+            text.replace(letter, right)
+        ));
+    }
+    let decoded = percent_decoded(text).filter(|decoded| decoded != text)?;
+    Some(format!(
+        "names are not written as in a URL: write {decoded}, or {} if the name does hold the %",
+        text.replace('%', "[%]")
+    ))
+}
+
+/// The text with `%20` as a blank, and so on; none when that is no text.
+fn percent_decoded(text: &str) -> Option<String> {
+    let (bytes, mut out, mut at) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
+    while let Some(&byte) = bytes.get(at) {
+        let hex = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
+        let hex = hex.filter(|hex| byte == b'%' && hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let decoded = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        out.push(decoded.unwrap_or(byte));
+        at += if decoded.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8(out).ok().filter(|text| !text.chars().any(char::is_control))
+}
+
+/// A backslash before what needs none.
+fn backslash(text: &str) -> Option<String> {
+    let (mut before, mut rest) = (None, text.chars().peekable());
+    while let Some(letter) = rest.next() {
+        if letter != '\\' {
+            before = Some(letter);
+            continue;
+        }
+        match rest.next() {
+            // Between a folder and a star it stands for a slash.
+            Some('*') if before.is_some_and(|before| before != '/') => {}
+            // A regular expression's.
+            Some('.') => {}
+            Some(next) if next.is_ascii_punctuation() || next == ' ' => {
+                before = Some(next);
+                continue;
+            }
+            _ => {}
+        }
+        return Some(match regular(text) {
+            Some(words) => words,
+            None => format!(
+                "\\ does not part folders: write {}",
+                one_slash(text.replace('\\', "/").trim_end_matches('/'))
+            ),
+        });
     }
     None
 }
 
-/// A class of letters that stands alone, as a word does, such as `[OLD]` in `/[OLD] Contracts/**`; and the glob with its
-/// brackets escaped. `*.[ch]`, `[Cc]ontracts` and `[0-9]` are classes as people mean them.
-fn word_in_brackets(glob: &str) -> Option<(&str, String)> {
-    let mut from = 0;
-    while let Some(open) = glob.get(from..)?.find('[').map(|at| from + at) {
-        let close = open + glob[open..].find(']')?;
-        let inside = &glob[open + 1..close];
-        // What follows a dot is a class of extensions.
-        let begins = glob[..open].chars().next_back().is_none_or(|letter| "/ -_(,".contains(letter));
-        let ends = glob[close + 1..].chars().next().is_none_or(|letter| "/ -_).,".contains(letter));
-        let escaped = glob[..open].ends_with('\\');
-        let word = inside.chars().count() >= 2 && inside.chars().all(char::is_alphanumeric);
-        if !escaped && word && begins && ends {
-            let right = format!("{}\\[{inside}\\]{}", &glob[..open], &glob[close + 1..]);
-            return Some((&glob[open..=close], right));
+/// A regular expression.
+fn regular(text: &str) -> Option<String> {
+    let is_one = text.contains("\\.")
+        || text.starts_with('^')
+        || text.starts_with("(?")
+        || (text.ends_with('$') && text.contains('.'))
+        || (text.contains('(') && text.contains('|'));
+    is_one.then(|| {
+        "it is a regular expression, and these are globs: write *.pdf for names that end so, {pdf,docx} for one or the \
+         other, and /** for all that is below"
+            .to_owned()
+    })
+}
+
+/// Parts of a path that no path has.
+fn place(text: &str) -> Option<String> {
+    let plain = one_slash(text);
+    let right = plain.trim_start_matches("./").replace("/./", "/");
+    let is_odd = text.split('/').any(|part| part == "." || part == "..") || text.contains("//");
+    is_odd.then(|| {
+        format!("no path holds `//`, `.` or `..`: write the path from the top folder, as in {right}")
+    })
+}
+
+/// A name in brackets.
+fn bracket(text: &str) -> Option<String> {
+    let (class, right) = brackets::name(text)?;
+    Some(format!(
+        "{class} stands for one letter of these, as globs have it: write {right} for a name that holds the brackets, or \
+         braces and commas, as in {{A,B}}, if one of several is meant"
+    ))
+}
+
+/// Stars that globs read otherwise than they look.
+fn stars(text: &str) -> Option<String> {
+    for part in text.split('/').filter(|part| part.contains("**") && *part != "**") {
+        // `**.pdf` is taken as it is meant.
+        let is_extension = part.strip_prefix("**.").is_some_and(|rest| !rest.contains("**"));
+        if is_extension && text.ends_with(part) {
+            continue;
         }
-        from = close + 1;
+        let name = part.replace("**", "");
+        let right = match (part.starts_with("**"), part.ends_with("**")) {
+            (true, true) if name.trim_matches('*').is_empty() => "**".to_owned(),
+            (true, false) => format!("**/*{name}"),
+            (false, true) => format!("{name}/**"),
+            _ => part.replace("**", "*/**/*"),
+        };
+        let right = text.replacen(part, &right, 1);
+        return Some(format!("`**` stands for folders only where nothing else is beside it: write {right}"));
     }
     None
+}
+
+/// An extension in a place where it matches nothing.
+fn extension(text: &str) -> Option<String> {
+    let name = text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let known = |extension: &str| {
+        let extension = extension.to_ascii_lowercase();
+        EXTENSIONS.contains(&extension.as_str())
+    };
+    if text.ends_with('/') && name.contains('*') && name.rsplit_once('.').is_some_and(|(_, end)| known(end)) {
+        return Some(format!(
+            "with the / at its end it names folders only: write {}",
+            text.trim_end_matches('/')
+        ));
+    }
+    if name.strip_prefix('.').is_some_and(known) {
+        let folders = text.trim_end_matches('/').strip_suffix(name).unwrap_or_default();
+        return Some(format!("it names a file that is called {name}: write {folders}*{name}"));
+    }
+    None
+}
+
+/// Of documents, as people write them after a dot.
+const EXTENSIONS: [&str; 28] = [
+    "pdf", "doc", "docx", "dot", "dotx", "odt", "rtf", "txt", "md", "csv", "tsv", "xls", "xlsx", "ods",
+    "ppt", "pptx", "odp", "html", "htm", "xml", "json", "eml", "msg", "tex", "png", "jpg", "jpeg", "zip",
+];
+
+fn one_slash(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if !(letter == '/' && out.ends_with('/')) {
+            out.push(letter);
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -88,14 +293,45 @@ mod tests {
             ("", "/**"),
             ("  ", "/**"),
             ("!", "/**"),
+            ("/", "/**"),
             ("#1/**", "/#1/**"),
             ("#notes.txt", "**/#notes.txt"),
             ("/Contracts/** ", "write /Contracts/**,"),
             (" /Contracts/**", "write /Contracts/**,"),
+            ("! *.md", "write *.md,"),
+            ("\u{a0}/Contracts/**", "write /Contracts/**,"),
+            ("/Con\u{200b}tracts/**", "write /Contracts/**,"),
+            ("\u{feff}/Contracts/**", "write /Contracts/**,"),
+            ("\"/Contracts/**\"", "write /Contracts/**"),
+            ("“/Contracts/**”", "write /Contracts/**"),
             ("Contracts\\2026\\**", "Contracts/2026/**"),
+            ("Contracts\\*.pdf", "write Contracts/*.pdf"),
+            ("\\Contracts\\", "write /Contracts"),
             ("\\\\server\\share\\*", "write /server/share/*"),
+            ("C:\\Contracts\\**", "write /Contracts/**"),
+            ("c:/Contracts/**", "write /Contracts/**"),
+            ("~/Contracts/**", "write /Contracts/**"),
+            ("https://go.fast.io/workspace/Contracts", "/Folder/**"),
+            ("/My%20Contracts/**", "write /My Contracts/**, or /My[%]20Contracts/**"),
+            ("/Vertr%C3%A4ge/**", "write /Verträge/**,"),
+            ("＊.pdf", "write *.pdf,"),
             ("./Contracts/**", "as in Contracts/**"),
             ("/Contracts//**", "as in /Contracts/**"),
+            ("///Contracts/**", "as in /Contracts/**"),
+            ("/Contracts/../HR/**", "`..`"),
+            ("/Contracts**", "write /Contracts/**"),
+            ("/a**b.pdf", "write /a*/**/*b.pdf"),
+            ("/Contracts/***", "write /Contracts/**"),
+            ("*.pdf, *.docx", "write \"*.pdf\", \"*.docx\""),
+            ("/A/**;/B/**", "write \"/A/**\", \"/B/**\""),
+            ("*.pdf|*.txt", "write \"*.pdf\", \"*.txt\""),
+            (".*\\.pdf", "regular expression"),
+            ("^/Contracts/", "regular expression"),
+            ("/Contracts/.*\\.(pdf|docx)$", "regular expression"),
+            ("*.pdf/", "write *.pdf"),
+            (".pdf", "write *.pdf"),
+            ("/Contracts/.PDF", "write /Contracts/*.PDF"),
+            ("/[OLD] Contracts/**", "write /\\[OLD\\] Contracts/**"),
         ] {
             let told = mistake(glob).unwrap_or_else(|| panic!("{glob} is refused"));
             assert!(told.contains(right), "{glob}: {told}");
@@ -112,20 +348,29 @@ mod tests {
             "/#1/**",
             "\\#1",
             "\\[OLD\\] x/**",
+            "My\\ Contracts/**",
+            "/Draft \\(old\\)/**",
             "**/*.pdf",
+            "**.pdf",
+            "/Contracts/**.pdf",
+            "/Contracts/*.{pdf,docx}",
             "Drafts/",
+            "Contracts/",
             "a.b",
+            "~$*",
+            "/100% sure/**",
+            "/a, b/**",
+            "/Smith; Jones/**",
+            ".env",
+            ".git/",
+            "/v2.1/",
+            "/Costs $/**",
+            "/Draft (2)/*.pdf",
+            "/\u{627}\u{200c}\u{628}/**",
         ] {
             assert_eq!((mistake(glob), doubt(glob)), (None, None), "{glob}");
         }
-        for glob in ["*.[ch]", "/[Cc]ontracts/**", "/20[0-9][0-9]/**", "/v[12].txt"] {
-            assert_eq!(doubt(glob), None, "{glob}");
-        }
-        for (glob, right) in [
-            ("/[OLD] Contracts/**", "/\\[OLD\\] Contracts/**"),
-            ("/Contracts [2024]/", "/Contracts \\[2024\\]/"),
-        ] {
-            assert!(doubt(glob).unwrap().contains(right), "{glob}");
-        }
+        assert_eq!(mistake("/[AB]/**"), None);
+        assert!(doubt("/[AB]/**").unwrap().contains("/\\[AB\\]/**"));
     }
 }

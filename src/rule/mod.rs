@@ -1,10 +1,14 @@
 //! Rules: which files go to which vector store.
 
+mod brackets;
 mod glob;
+mod junk;
+mod letters;
 mod near;
+mod pattern;
+#[cfg(test)]
+mod tests;
 
-use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -12,7 +16,13 @@ use crate::fastio::Profile;
 use crate::openai::VectorStoreId;
 use crate::result::name::unnumbered;
 
+use pattern::{Deciding, Patterns, composed};
+
+pub use junk::JUNK;
 pub use near::{Glob, NearMiss};
+
+/// Raised when the same patterns cover other files than before, so that the next start compares all files with them.
+const MEANING: u32 = 2;
 
 /// A rule as it stands in `docket.toml` (`[[rule]]`).
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +40,9 @@ pub struct RuleSettings {
     /// Globs that take files out again.
     #[serde(default)]
     pub exclude: Vec<String>,
+    /// Whether junk and secrets ([`JUNK`]) are left out too.
+    #[serde(default = "yes")]
+    pub default_excludes: bool,
     /// `"vs_…"`, or `{ create = "name" }`: made once, then remembered.
     pub vector_store: Target,
     /// `[rule.run]`: what is run over each new version once it is indexed. Without it nothing is.
@@ -60,10 +73,32 @@ pub struct Rule {
     pub doubts: Vec<String>,
     /// How the names of its results end, if it writes some.
     results: Option<String>,
-    include: Option<Gitignore>,
-    exclude: Gitignore,
+    include: Option<Patterns>,
+    /// What is left out by default, and what the settings leave out.
+    exclude: Patterns,
     /// As they stand in the settings.
     lines: (Vec<String>, Vec<String>),
+    /// Whether it leaves junk out.
+    pub default_excludes: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Why a file that no rule speaks of is not held.
+pub const UNCOVERED: &str = "no rule covers it";
+
+/// Why a rule does not cover a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftOut<'a> {
+    /// It is in another workspace or share.
+    Elsewhere,
+    NotIncluded,
+    /// By this line of `exclude`.
+    Excluded(&'a str),
+    /// By this line of [`JUNK`].
+    Junk(&'a str),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +130,8 @@ pub enum RuleError {
 impl Rule {
     /// Checks what the settings say.
     pub fn new(settings: RuleSettings) -> Result<Self, RuleError> {
-        let RuleSettings { name, workspace, share, include, exclude, vector_store, run } = settings;
+        let RuleSettings { name, workspace, share, include, exclude, default_excludes, vector_store, run } =
+            settings;
         if name.trim().is_empty() {
             return Err(RuleError::NoName);
         }
@@ -123,10 +159,20 @@ impl Rule {
         }
         let doubts = include.iter().chain(&exclude).filter_map(|line| glob::doubt(line)).collect();
         let results = run.as_ref().and_then(results);
-        let fingerprint = fingerprint(&(profile.to_string(), &vector_store, &include, &exclude, &results));
+        let defaults: &[&str] = if default_excludes { JUNK } else { &[] };
+        let fingerprint = fingerprint(&(
+            MEANING,
+            (profile.to_string(), &vector_store),
+            (&include, &exclude, defaults),
+            &results,
+        ));
+        let not_a_glob = |(glob, source)| RuleError::Glob { rule: name.clone(), glob, source };
         let lines = (include, exclude);
-        let include = if lines.0.is_empty() { None } else { Some(globs(&name, &lines.0)?) };
-        let exclude = globs(&name, &lines.1)?;
+        let include = match lines.0.is_empty() {
+            true => None,
+            false => Some(Patterns::new(&lines.0).map_err(not_a_glob)?),
+        };
+        let exclude = Patterns::with_defaults(defaults, &lines.1).map_err(not_a_glob)?;
         let existing = run.as_ref().and_then(|run| run.get("existing")?.as_bool()).unwrap_or(false);
         let (runs, spares_existing) = (run.is_some(), run.is_some() && !existing);
         let target = vector_store;
@@ -142,17 +188,30 @@ impl Rule {
             include,
             exclude,
             lines,
+            default_excludes,
         })
     }
 
     /// Whether the rule covers the file at `path` (from the root of its workspace or share, such as `/a/b.pdf`).
     pub fn covers(&self, profile: &Profile, path: &str) -> bool {
-        let path = path.trim_start_matches('/');
-        let excluded = |path: &str| match_file(&self.exclude, path);
-        self.profile == *profile
-            && self.include.as_ref().is_none_or(|include| match_file(include, path))
-            && !excluded(path)
-            && !self.unnumbered_result(path).is_some_and(|path| excluded(&path))
+        self.left_out(profile, path).is_none()
+    }
+
+    /// Why the rule does not cover the file at `path`; none when it does.
+    pub fn left_out(&self, profile: &Profile, path: &str) -> Option<LeftOut<'_>> {
+        if self.profile != *profile {
+            return Some(LeftOut::Elsewhere);
+        }
+        let path = composed(path);
+        if self.include.as_ref().is_some_and(|include| !include.matches(&path)) {
+            return Some(LeftOut::NotIncluded);
+        }
+        let excluded = |path: &str| self.exclude.deciding(path);
+        let by = excluded(&path).or_else(|| excluded(&self.unnumbered_result(&path)?))?;
+        Some(match by {
+            Deciding { line, is_default: true } => LeftOut::Junk(line),
+            Deciding { line, is_default: false } => LeftOut::Excluded(line),
+        })
     }
 
     /// What it includes and what it excludes, as written.
@@ -171,38 +230,12 @@ impl Rule {
 /// How the names of a rule's results end, by its `write_back`.
 fn results(run: &toml::Table) -> Option<String> {
     let (_, tail) = run.get("write_back")?.as_str()?.rsplit_once('}')?;
-    Some(tail.to_owned()).filter(|tail| !tail.is_empty())
+    Some(composed(tail).into_owned()).filter(|tail| !tail.is_empty())
 }
 
 fn fingerprint(places: &impl Serialize) -> String {
     let text = serde_json::to_string(places).expect("texts and lists of texts are JSON");
     hex::encode(&Sha256::digest(text.as_bytes())[..16])
-}
-
-/// Whether the globs match the file, or a folder above it.
-///
-/// Walked here and not by `matched_path_or_any_parents`, which panics at a path that it takes for one outside, and to
-/// which a file called `.` lies in no folder.
-fn match_file(globs: &Gitignore, path: &str) -> bool {
-    let (mut path, mut is_folder) = (path, false);
-    loop {
-        match globs.matched(path, is_folder) {
-            Match::None => {}
-            matched => return matched.is_ignore(),
-        }
-        let Some((folder, _)) = path.rsplit_once('/') else { return false };
-        (path, is_folder) = (folder, true);
-    }
-}
-
-fn globs(rule: &str, lines: &[String]) -> Result<Gitignore, RuleError> {
-    let mut builder = GitignoreBuilder::new("/");
-    let failed =
-        |glob: &str, source| RuleError::Glob { rule: rule.to_owned(), glob: glob.to_owned(), source };
-    for line in lines {
-        builder.add_line(None, line).map_err(|source| failed(line, source))?;
-    }
-    builder.build().map_err(|source| failed(&lines.join(" "), source))
 }
 
 /// All rules, in the order of the settings. Where two rules send a file to one store, the first gives it its name.
@@ -250,105 +283,18 @@ impl Rules {
         }
         found
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn settings(text: &str) -> RuleSettings {
-        toml::from_str(text).unwrap()
-    }
-
-    fn rule(globs: &str) -> Rule {
-        Rule::new(settings(&format!("name = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\n{globs}"))).unwrap()
-    }
-
-    fn covers(rule: &Rule, path: &str) -> bool {
-        rule.covers(&Profile::workspace("1"), path)
-    }
-
-    #[test]
-    fn without_globs_a_rule_covers_its_whole_workspace_and_no_other() {
-        let rule = rule("");
-        assert!(covers(&rule, "/deep/down/a.pdf"));
-        assert!(!rule.covers(&Profile::workspace("2"), "/a.pdf"));
-        assert!(!rule.covers(&Profile::share("1"), "/a.pdf"));
-    }
-
-    #[test]
-    fn globs_are_gitignores() {
-        let rule =
-            rule("include = ['/Contracts/**', '*.md']\nexclude = ['**/*.analysis.md', '/Contracts/Drafts/']");
-        assert!(covers(&rule, "/Contracts/2026/nda.pdf"));
-        assert!(covers(&rule, "/elsewhere/readme.md"));
-        assert!(!covers(&rule, "/elsewhere/nda.pdf"));
-        assert!(!covers(&rule, "/Contracts/nda.analysis.md"));
-        assert!(!covers(&rule, "/Contracts/Drafts/nda.pdf"), "a folder's files are excluded with it");
-        assert!(!covers(&rule, "/Old/Contracts/nda.pdf"), "a leading slash anchors");
-    }
-
-    #[test]
-    fn who_excludes_results_means_those_with_a_number_too() {
-        let globs = "include = ['/C/**']\nexclude = ['**/*.analysis.md', '/C/plain.txt']\nrun.write_back = '{stem}.analysis.md'";
-        let rule = rule(globs);
-        assert!(!covers(&rule, "/C/nda.analysis.md") && !covers(&rule, "/C/nda.analysis (2).md"));
-        assert!(!covers(&rule, "/C/nda.analysis (12).md"));
-        assert!(covers(&rule, "/C/nda (2).pdf") && covers(&rule, "/C/nda.analysis (x).md"));
-        assert!(covers(&rule, "/C/plain (2).txt"), "it is no result");
-    }
-
-    #[test]
-    fn no_name_takes_a_file_out_of_the_folder_it_is_in() {
-        let rule = rule("exclude = ['/Private/']");
-        for name in [".", "..", "unnamed", "a/b.txt", "./a.txt", "../a.txt", "\\", "\0", " ", "\n"] {
-            assert!(!covers(&rule, &format!("/Private/{name}")), "{name:?}");
-            assert!(covers(&rule, &format!("/Public/{name}")), "{name:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_rule_has_an_answer_to_any_path(path in "[/.\\\\\\x00 a]{0,12}|\\PC*") {
-            for globs in ["", "include = ['**/*.txt', '/a/**', '!b']", "exclude = ['a/', '*', '/']"] {
-                covers(&rule(globs), &path);
-            }
-        }
-    }
-
-    #[test]
-    fn one_file_may_go_to_several_stores_but_to_each_once() {
-        let rules = Rules::new(vec![
-            settings("name = 'a'\nworkspace = '1'\nvector_store = 'vs_1'"),
-            settings("name = 'b'\nworkspace = '1'\nvector_store = 'vs_1'"),
-            settings("name = 'c'\nworkspace = '1'\nvector_store = { create = 'all' }"),
-            settings("name = 'd'\nshare = '1'\nvector_store = 'vs_3'"),
-        ])
-        .unwrap();
-        let names: Vec<_> = rules
-            .covering(&Profile::workspace("1"), "/x.txt")
-            .iter()
-            .map(|rule| rule.name.as_str())
-            .collect();
-        assert_eq!(names, ["a", "c"]);
-    }
-
-    #[test]
-    fn a_mistake_is_named() {
-        let error = |text: &str| Rule::new(settings(text)).unwrap_err().to_string();
-        assert!(error("name = 'r'\nvector_store = 'vs_1'").contains("add workspace"));
-        let two = "name = 'r'\nworkspace = '1'\nshare = '2'\nvector_store = 'vs_1'";
-        assert!(error(two).contains("both workspace and share"));
-        for (glob, told) in [("'#1/**'", "/#1/**"), ("''", "/**"), ("'!a'", "only exceptions")] {
-            let text = format!("name = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\ninclude = [{glob}]");
-            assert!(error(&text).contains(told), "{glob}");
-        }
-        assert!(error("name = 'r'\nworkspace = '1'\nvector_store = 'mine'").contains("an id such as"));
-        assert!(
-            error("name = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\ninclude = ['a{b']").contains("a{b")
-        );
-        assert!(matches!(Rules::new(vec![]), Err(RuleError::None)));
+    /// Why no rule covers the file at `path`, in words.
+    pub fn why_not(&self, profile: &Profile, path: &str) -> String {
+        let why = |rule: &Rule| match rule.left_out(profile, path)? {
+            LeftOut::Elsewhere | LeftOut::NotIncluded => None,
+            LeftOut::Excluded(line) => Some(format!("rule {} excludes it by `{line}`", rule.name)),
+            LeftOut::Junk(line) => Some(format!(
+                "rule {} leaves it out by default, by `{line}`; an exclude of `!{line}` takes it in",
+                rule.name
+            )),
+        };
+        let words: Vec<String> = self.0.iter().filter_map(why).collect();
+        if words.is_empty() { UNCOVERED.to_owned() } else { words.join("; ") }
     }
 }

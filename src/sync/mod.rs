@@ -37,7 +37,7 @@ use crate::fastio::{Absence, FileKey, NodeId, Profile};
 use crate::job::Task;
 use crate::own::{self, Whose};
 use crate::queue::{Causes, Verdict};
-use crate::rule::{Rule, Rules};
+use crate::rule::{Rule, Rules, UNCOVERED};
 use crate::{fastio, openai};
 
 use crate::job::verdict::{FASTIO, database_verdict, fastio_verdict, profile_target, worst};
@@ -196,7 +196,10 @@ impl Sync {
             return Ok(Verdict::Done);
         }
         let refused = known.and_then(|known| known.refused);
-        let judged = present.as_deref().map(|present| judge(present, &matched, refused.as_ref()));
+        let judged = present.as_deref().map(|present| match matched.is_empty() {
+            true => Err(self.rules.why_not(&key.profile, &present.path)),
+            false => judge(present, &matched, refused.as_ref()),
+        });
         if let (Some(present), Some(Err(_))) = (&present, &judged)
             && !present.is_placed
             && present.withheld.is_none()
@@ -405,7 +408,7 @@ pub fn judge(
     refused: Option<&(String, String)>,
 ) -> Result<Form, String> {
     if matched.is_empty() {
-        return Err("no rule covers it".to_owned());
+        return Err(UNCOVERED.to_owned());
     }
     if let Some(reason) = present.withheld {
         return Err(reason.to_owned());

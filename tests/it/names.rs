@@ -185,3 +185,85 @@ async fn an_upload_whose_reply_is_lost_is_found_by_any_name_and_gone_with_its_fi
     assert_eq!(h.file_objects().await, 0);
     h.finish().await;
 }
+
+fn covering(globs: &str) -> String {
+    format!(
+        "[[rule]]\nname = 'r'\nworkspace = '4829105738291047362'\nvector_store = {{ create = 'r' }}\n{globs}\n"
+    )
+}
+
+#[tokio::test]
+async fn a_folder_is_the_same_to_a_rule_composed_and_decomposed() {
+    const COMPOSED: &str = "/Vertr\u{e4}ge";
+    const DECOMPOSED: &str = "/Vertra\u{308}ge";
+    for include in [COMPOSED, DECOMPOSED] {
+        let h = Harness::with(&covering(&format!("include = ['{include}/**']"))).await;
+        h.put(&format!("{COMPOSED}/a.txt"), "Composed.").await;
+        h.put(&format!("{DECOMPOSED}/b.txt"), "Decomposed.").await;
+        h.converges().await;
+        let mut wanted = [format!("{COMPOSED}/a.txt"), format!("{DECOMPOSED}/b.txt")];
+        wanted.sort();
+        assert_eq!(h.held().await, wanted);
+        // Moved from the one into the other, a file keeps its copy, and only what it is called is written anew.
+        let uploads = h.uploads().await;
+        h.rename(&format!("{COMPOSED}/a.txt"), &format!("{DECOMPOSED}/a.txt")).await;
+        h.converges().await;
+        h.rename(&format!("{DECOMPOSED}/b.txt"), &format!("{COMPOSED}/b.txt")).await;
+        h.converges().await;
+        assert_eq!((h.uploads().await, h.held().await.len()), (uploads, 2));
+        h.never_unsearchable(&format!("{DECOMPOSED}/a.txt")).await;
+        let swept = h.feed.sweep(Default::default(), &mut |_| {}).await.unwrap();
+        assert_eq!(swept.queued, 0, "{swept:#?}");
+        h.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn an_extension_is_the_same_in_any_case_and_a_folder_is_not() {
+    let h =
+        Harness::with(&covering("include = ['/Case/**/*.txt', '**.md']\nexclude = ['*.Draft.txt']")).await;
+    for path in ["/Case/SCAN001.TXT", "/Case/deep/a.txt", "/x/y/READ.MD", "/case/b.txt", "/Case/c.DRAFT.TXT"]
+    {
+        h.put(path, &format!("This is {path}.")).await;
+    }
+    h.converges().await;
+    assert_eq!(h.held().await, ["/Case/SCAN001.TXT", "/Case/deep/a.txt", "/x/y/READ.MD"]);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn junk_and_secrets_are_held_only_where_the_settings_say_so() {
+    const JUNK: [&str; 6] = [
+        "/A/._nda.txt",
+        "/A/~$nda.txt",
+        "/A/.git/config.txt",
+        "/A/.env.txt",
+        "/A/id_rsa.txt",
+        "/A/node_modules/x/a.md",
+    ];
+    let mut h = Harness::with(&covering("")).await;
+    for path in JUNK {
+        h.put(path, &format!("This is {path}.")).await;
+    }
+    h.put("/A/nda.txt", "An agreement.").await;
+    h.converges().await;
+    assert_eq!(h.held().await, ["/A/nda.txt"]);
+    // Renamed to something else it is a file like any other, and back it says why it is not held.
+    h.rename("/A/~$nda.txt", "/A/other.txt").await;
+    h.converges().await;
+    assert_eq!(h.held().await, ["/A/nda.txt", "/A/other.txt"]);
+    h.rename("/A/other.txt", "/A/~$nda.txt").await;
+    h.converges().await;
+    assert_eq!(h.held().await, ["/A/nda.txt"]);
+    let skipped = h.skipped().await.join("\n");
+    assert!(skipped.contains("rule r leaves it out by default, by `~$*`"), "{skipped}");
+    h.restart(&covering("exclude = ['!.git/', '!id_rsa*']")).await;
+    h.feed.backfill(None, &mut |_| {}).await.unwrap();
+    h.converges().await;
+    assert_eq!(h.held().await, ["/A/.git/config.txt", "/A/id_rsa.txt", "/A/nda.txt"]);
+    h.restart(&covering("default_excludes = false")).await;
+    h.feed.backfill(None, &mut |_| {}).await.unwrap();
+    h.converges().await;
+    assert_eq!(h.held().await.len(), JUNK.len() + 1);
+    h.finish().await;
+}

@@ -6,7 +6,7 @@ use super::super::text::count;
 use super::CheckReport;
 use super::state::Known;
 use crate::fastio::Profile;
-use crate::feed::coverage::{Coverage, OfGlob, OfRule};
+use crate::feed::coverage::{Coverage, Matched, OfGlob, OfRule};
 
 /// Reports what the rules cover in `profile`, and returns the rules that write beside a file that both cover.
 pub fn covers(
@@ -35,10 +35,7 @@ pub fn covers(
 
 fn rule(report: &mut CheckReport, all: &Coverage<'_>, one: &OfRule<'_>) -> io::Result<()> {
     let check = format!("rule {}", one.rule.name);
-    let of = match all.whole {
-        true => count(all.files, "file"),
-        false => format!("the first {}", count(all.files, "file")),
-    };
+    let of = of(all);
     match one.covered {
         0 if all.files == 0 => report.ok(&check, "there is no file yet that it could cover")?,
         0 => {
@@ -47,16 +44,64 @@ fn rule(report: &mut CheckReport, all: &Coverage<'_>, one: &OfRule<'_>) -> io::R
         }
         covered => report.ok(&check, format!("covers {covered} of {of}"))?,
     }
-    for glob in one.globs.iter().filter(|glob| glob.matched == 0 && all.files > 0) {
-        // What excludes nothing yet is no news, but for a name that it nearly excludes.
-        if (one.covered > 0 && !glob.excludes) || (glob.excludes && !glob.near.is_empty()) {
-            report.warn(&check, format!("`{}` matches none of {of}{}", glob.text, near(glob)))?;
-        }
+    for glob in one.globs.iter().filter(|_| all.files > 0) {
+        pattern(report, all, one, glob)?;
+    }
+    let junk: u64 = one.junk.values().map(|matched| matched.files).sum();
+    if junk > 0 {
+        let words = format!(
+            "{} left out by default, as junk or secrets; docket rules names them",
+            count(junk, "file")
+        );
+        report.ok(&check, words)?;
     }
     for doubt in &one.rule.doubts {
         report.warn(&check, doubt)?;
     }
     Ok(())
+}
+
+/// What one glob matches now.
+fn pattern(
+    report: &mut CheckReport,
+    all: &Coverage<'_>,
+    one: &OfRule<'_>,
+    glob: &OfGlob<'_>,
+) -> io::Result<()> {
+    let check = format!("rule {}", one.rule.name);
+    let words = glob_words(all, glob);
+    // Of a rule that covers nothing all is said already.
+    let is_news =
+        glob.matched.files == 0 && if glob.excludes { glob.is_missed(all.whole) } else { one.covered > 0 };
+    if is_news {
+        return report.warn(&check, format!("{words}{}", near(glob)));
+    }
+    if glob.matched.files > 0 || glob.excludes { report.ok(&check, words) } else { Ok(()) }
+}
+
+/// How many files a glob matches, and the first of them.
+pub fn glob_words(all: &Coverage<'_>, glob: &OfGlob<'_>) -> String {
+    let verb = if glob.excludes { "excludes" } else { "includes" };
+    let text = glob.text;
+    if glob.matched.files == 0 {
+        return format!("`{text}` matches none of {}", of(all));
+    }
+    format!("`{text}` {verb} {}", matched_words(&glob.matched))
+}
+
+/// Files by their number, with the first of them.
+pub fn matched_words(matched: &Matched) -> String {
+    let (files, examples) = (count(matched.files, "file"), matched.examples.join(", "));
+    let more = if matched.files > matched.examples.len() as u64 { ", …" } else { "" };
+    format!("{files}: {examples}{more}")
+}
+
+/// Of how many files.
+pub fn of(all: &Coverage<'_>) -> String {
+    match all.whole {
+        true => count(all.files, "file"),
+        false => format!("the first {}", count(all.files, "file")),
+    }
 }
 
 /// What the files are called that the rule's globs nearly cover.
@@ -65,14 +110,14 @@ fn why(one: &OfRule<'_>) -> String {
     let near: String = included.map(near).collect();
     match near.is_empty() {
         false => near,
-        true if one.globs.iter().any(|glob| !glob.excludes && glob.matched > 0) => {
+        true if one.globs.iter().any(|glob| !glob.excludes && glob.matched.files > 0) => {
             ": what it includes it excludes again".to_owned()
         }
         true => ": correct include, or put files where it points".to_owned(),
     }
 }
 
-fn near(glob: &OfGlob<'_>) -> String {
+pub fn near(glob: &OfGlob<'_>) -> String {
     let each = glob
         .near
         .iter()

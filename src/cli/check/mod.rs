@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::rule::Rules;
 use crate::run::Definition;
 
+pub(super) use covers::{glob_words, matched_words, near, of};
 use local::Schema;
 use state::Known;
 

@@ -270,8 +270,12 @@ fn unknown(place: &str, filter: &Filter, config: &Config) -> Vec<String> {
     let Ok(rules) = config.rules() else { return lines };
     let covers = rules.iter().filter(|rule| rule.covers(&rule.profile, &path));
     let names: Vec<&str> = covers.map(|rule| rule.name.as_str()).collect();
+    let mut whys: Vec<String> = rules.iter().map(|rule| rules.why_not(&rule.profile, &path)).collect();
+    whys.dedup();
+    whys.retain(|why| why != crate::rule::UNCOVERED);
     lines.push(if names.is_empty() {
-        "No rule covers that path.".to_owned()
+        let whys: Vec<String> = whys.iter().map(|why| format!(": {why}")).collect();
+        format!("No rule covers that path{}.", whys.concat())
     } else {
         format!(
             "A file there is covered by {}, and no event named one. To compare with Fastio now: docket sweep --dry-run",

@@ -342,13 +342,29 @@ fn engine(run: &RunSettings, openai: &Url) -> Result<Engine, String> {
 
 /// The schema in the file at `path`, and its text.
 fn schema(path: &Path) -> Result<(Schema, String), String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("the schema {} cannot be read: {error}", path.display()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        format!("the schema {} cannot be read: {error}; it must be UTF-8", path.display())
+    })?;
+    // Some editors begin a file with a byte order mark, which no reader of JSON takes.
+    let text = text.trim_start_matches('\u{feff}').to_owned();
     let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("result");
     match Schema::parse(name, &text) {
         Ok(schema) => Ok((schema, text)),
         Err(problems) => Err(format!("the schema {} cannot be used: {problems}", path.display())),
     }
+}
+
+/// The name that a part of a glob stands for; none when it stands for several.
+fn unescaped(part: &str) -> Option<String> {
+    let (mut name, mut rest) = (String::with_capacity(part.len()), part.chars());
+    while let Some(letter) = rest.next() {
+        match letter {
+            '*' | '?' | '[' | '{' => return None,
+            '\\' => name.extend(rest.next()),
+            _ => name.push(letter),
+        }
+    }
+    Some(name)
 }
 
 /// The folders that every one of the globs begins with, before the first wildcard.
@@ -357,7 +373,8 @@ fn common_folder(include: &[String]) -> Vec<String> {
         let Some(rest) = glob.strip_prefix('/') else { return Vec::new() };
         let mut parts: Vec<&str> = rest.split('/').collect();
         parts.pop();
-        parts.into_iter().take_while(|part| !part.contains(['*', '?', '['])).map(str::to_owned).collect()
+        let plain = parts.into_iter().map(unescaped);
+        plain.map_while(|part| part).collect()
     };
     let mut globs = include.iter().filter(|glob| !glob.starts_with('!')).map(fixed);
     let mut common = globs.next().unwrap_or_default();

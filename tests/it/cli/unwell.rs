@@ -91,9 +91,11 @@ async fn a_rule_that_covers_nothing_is_told_with_what_it_nearly_covers() {
     for (globs, words) in [
         ("include = ['/Nowhere/**']", "it covers none of 4 files"),
         ("include = ['/case/**']", "/Case/b.txt: upper and lower case differ"),
-        ("include = ['/*.pdf']", "/SCAN001.PDF: upper and lower case differ"),
-        ("include = ['/[OLD] Contracts/**']", "/[OLD] Contracts/a.pdf: [ ] stands for one letter"),
+        ("include = ['/Csae/**']", "/Case/b.txt: it is spelt nearly so"),
+        ("include = ['/a.pdf', '*.pfd']", "/SCAN001.PDF: it is spelt nearly so"),
+        ("include = ['/[OL] Contracts/**', '/b.txt']", "/Case/b.txt: it lies deeper"),
         ("include = ['/Drafts/**']", "begins or ends with a blank"),
+        ("include = ['/**']\nexclude = ['/**']", "what it includes it excludes again"),
     ] {
         right.rules(&rule(globs));
         let run = right.check(&[]).await;
@@ -106,9 +108,14 @@ async fn a_rule_that_covers_nothing_is_told_with_what_it_nearly_covers() {
     says(&run, "warn", "`/Nowhere/**` matches none of 4 files");
     let words = tokio::task::block_in_place(|| right.place.with(&ENVIRONMENT).docket(&["check"]));
     assert!(!words.out.contains("All is well") && words.out.contains("Nothing failed"), "{words:?}");
-    for (globs, words) in
-        [("'#1/**'", "write /#1/**"), ("''", "/**"), ("' '", "/**"), ("'/Case/** '", "write /Case/**")]
-    {
+    for (globs, words) in [
+        ("'#1/**'", "write /#1/**"),
+        ("''", "/**"),
+        ("' '", "/**"),
+        ("'/Case/** '", "write /Case/**"),
+        ("'/[OLD] Contracts/**'", "write /\\[OLD\\] Contracts/**"),
+        ("'Case\\*.txt'", "write Case/*.txt"),
+    ] {
         right.rules(&rule(&format!("include = [{globs}]")));
         fails(&right.check(&[]).await, "rules", words);
     }
@@ -221,4 +228,64 @@ async fn settings_that_cannot_work_are_told_all_at_once_and_refused_by_the_serve
         ["queue.workers", "sync.index", "sweep.page"].iter().all(|name| run.err.contains(name)),
         "{run:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_pattern_is_told_with_what_it_matches_now_and_what_is_left_out_by_default() {
+    let right = Right::set_up().await;
+    for path in [
+        "/Contracts/1.pdf",
+        "/Contracts/2.PDF",
+        "/Contracts/3.pdf",
+        "/Contracts/4.pdf",
+        "/Contracts/~$1.docx",
+        "/Contracts/desktop.ini",
+        "/Contracts/prod.env",
+        "/HR/a.txt",
+    ] {
+        right.put(path).await;
+    }
+    right.rules(&rule("include = ['/Contracts/**']\nexclude = ['**/4.PDF', '/HRR/**', '*.bak']"));
+    let run = right.check(&[]).await;
+    assert_eq!(failed(&run), []);
+    says(&run, "ok", "covers 3 of 8 files");
+    says(
+        &run,
+        "ok",
+        "`/Contracts/**` includes 7 files: /Contracts/1.pdf, /Contracts/2.PDF, /Contracts/3.pdf, …",
+    );
+    says(&run, "ok", "`**/4.PDF` excludes 1 file: /Contracts/4.pdf");
+    says(&run, "ok", "`*.bak` matches none of 8 files");
+    says(&run, "ok", "3 files left out by default");
+    says(
+        &run,
+        "warn",
+        "`/HRR/**` matches none of 8 files; `/HRR/**` does not match /HR/a.txt: it is spelt nearly so",
+    );
+
+    let docket = |arguments: &[&str]| {
+        tokio::task::block_in_place(|| right.place.with(&ENVIRONMENT[..1]).docket(arguments))
+    };
+    let told = docket(&["rules", "--json"]);
+    let rows: Vec<Value> =
+        serde_json::from_str(&told.out).unwrap_or_else(|error| panic!("{error}: {told:?}"));
+    assert_eq!(
+        (&rows[0]["rule"], &rows[0]["covers"], &rows[0]["files"]),
+        (&json!("r"), &json!(3), &json!(8))
+    );
+    assert_eq!(rows[0]["patterns"][0]["examples"].as_array().unwrap().len(), 3);
+    let left_out: Vec<&str> =
+        rows[0]["left_out"].as_array().unwrap().iter().map(|row| row["pattern"].as_str().unwrap()).collect();
+    assert_eq!(left_out, ["*.env", "desktop.ini", "~$*"]);
+    let words = docket(&["rules"]).out;
+    for line in
+        ["`desktop.ini` 1 file: /Contracts/desktop.ini", ".DS_Store", "default_excludes = false", "id_rsa*"]
+    {
+        assert!(words.contains(line), "no {line} in {words}");
+    }
+
+    right.rules(&rule("default_excludes = false"));
+    let words = docket(&["rules"]).out;
+    assert!(words.contains("8 of 8 files") && !words.contains("id_rsa*"), "{words}");
+    assert_eq!(docket(&["rules", "--rule", "other"]).code, 2);
 }
