@@ -14,6 +14,7 @@
 
 mod adopt;
 pub mod backfill;
+pub mod changed;
 pub mod coverage;
 pub mod follow;
 mod patience;

@@ -67,6 +67,11 @@ impl Default for SweepSettings {
 }
 
 impl SweepSettings {
+    /// Whether so many of a rule's files may not lose their copies before a person has looked.
+    pub fn is_too_many(&self, losing: u64, all: u64) -> bool {
+        losing > u64::from(self.limit_files) && losing * 100 > all * u64::from(self.limit_percent)
+    }
+
     pub fn keep_lost_ms(&self) -> i64 {
         i64::from(self.keep_lost_uploads_days) * 24 * 60 * 60 * 1000
     }

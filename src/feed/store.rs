@@ -248,6 +248,13 @@ pub fn rules_swept(connection: &mut Connection, rules: &[RuleMark], now: i64) ->
     Ok(())
 }
 
+/// Writes down that files were asked for by other rules than those of the last whole sweep, so that the next start compares
+/// with none of these: put back as they were, they are a change too.
+pub fn rules_followed(connection: &mut Connection, names: &[String], now: i64) -> Result<(), Error> {
+    connection.run_each(RULE_SWEPT, names.iter().map(|name| [name as &dyn Param, &"", &now]))?;
+    Ok(())
+}
+
 /// The rules that everything was last in line with, and their fingerprints.
 pub fn swept_rules(connection: &mut Connection) -> Result<BTreeMap<String, String>, Error> {
     let rules: Vec<RuleMark> = connection.all(SWEPT_RULES, &[])?;

@@ -1,8 +1,9 @@
 //! Rules that change act at the next start, and what a sweep's limit stops is named to the person who is asked.
 
+use docket::feed::changed::Followed;
 use docket::feed::sweep::{Report, Scope, Tell};
 
-use crate::harness::Harness;
+use crate::harness::{Harness, Server, contract, legal};
 
 fn covering(globs: &str) -> String {
     format!(
@@ -98,4 +99,87 @@ async fn what_a_stopped_sweep_would_remove_is_named_one_by_one() {
     assert_eq!(h.held().await.len(), 12);
     assert!(h.feed.sweep_if_changed().await.unwrap().is_none());
     h.finish().await;
+}
+
+#[tokio::test]
+async fn rules_that_changed_are_followed_before_anything_is_listed() {
+    let mut h = two_folders(3).await;
+    let all = h.held().await;
+    let asked = |h: &Harness| h.sandbox.fastio_core().journal.requests().len();
+    // A slip of the pen: all that it covered goes.
+    h.restart(&covering("include = ['/Opne/**', '/Confidential/**']")).await;
+    let before = asked(&h);
+    let followed = h.feed.follow_rules().await.unwrap();
+    assert_eq!((followed.leaving, followed.otherwise, followed.stopped), (3, 0, 0));
+    assert_eq!(asked(&h), before, "it asked Fastio before the jobs were there");
+    h.settle().await;
+    assert_eq!(h.held().await, all[..3]);
+    // Put right, all comes back, without a sweep and without a person.
+    h.restart(&covering("include = ['/Open/**', '/Confidential/**']")).await;
+    // The last whole sweep was of these rules: what was followed since is what counts.
+    let followed = h.feed.follow_rules().await.unwrap();
+    assert_eq!((followed.leaving, followed.otherwise), (0, 3));
+    h.settle().await;
+    assert_eq!(h.held().await, all);
+    // Another store.
+    h.restart(&covering("").replace("create = 'papers'", "create = 'archive'")).await;
+    assert_eq!(h.feed.follow_rules().await.unwrap().otherwise, 6);
+    h.settle().await;
+    assert!(h.placed().await.iter().all(|place| place.starts_with("archive: ")), "{:?}", h.placed().await);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_changed_prompt_holds_for_what_comes_and_runs_nothing_anew() {
+    let mut h = Harness::with(&legal("")).await;
+    h.put("/Contracts/1.txt", &contract(1)).await;
+    h.converges().await;
+    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    h.restart(&legal("").replace("Extract every liability clause.", "Extract each clause on liability."))
+        .await;
+    assert_eq!(h.feed.follow_rules().await.unwrap(), Followed::default());
+    assert!(h.feed.sweep_if_changed().await.unwrap().is_none(), "no file goes elsewhere");
+    h.settle().await;
+    assert_eq!(h.runs().await.len(), 1);
+    h.put("/Contracts/1.txt", &contract(2)).await;
+    h.converges().await;
+    let runs = h.runs().await;
+    assert!(runs.len() == 2 && runs[0].definition != runs[1].definition, "{runs:#?}");
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_too_much_to_lose_stays_until_a_person_has_looked() {
+    let mut h = two_folders(12).await;
+    h.restart(&covering("exclude = ['/Confidential/', '/Open/0.txt']")).await;
+    let followed = h.feed.follow_rules().await.unwrap();
+    assert_eq!((followed.leaving, followed.stopped), (0, 13));
+    h.settle().await;
+    assert_eq!(h.held().await.len(), 24);
+    assert_eq!(h.feed.sweep_if_changed().await.unwrap().unwrap().stopped[0].would_lose, 13);
+    h.feed.sweep(Scope { beyond_limit: true, ..Scope::default() }, &mut |_| {}).await.unwrap();
+    h.settle().await;
+    assert_eq!(h.held().await.len(), 11);
+    h.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_starts_with_other_rules_follows_them_by_itself() {
+    let mut server = Server::with(&covering("")).await;
+    for path in ["/HR/1.txt", "/HR/2.txt", "/A/3.txt"] {
+        server.put(path, &format!("This is {path}.")).await;
+    }
+    server.rests().await;
+    server.docket(&["sweep"]);
+    for (globs, held) in [("exclude = ['/HR/**']", 1), ("include = ['/HR/**']", 2), ("", 3)] {
+        server.kill();
+        let settings = std::fs::read_to_string(server.place().path("docket.toml")).unwrap();
+        let (before, _) = settings.split_once("[[rule]]").unwrap();
+        server.place().write("docket.toml", &format!("{before}{}", covering(globs)));
+        server.start();
+        tokio::task::block_in_place(|| server.program().err.find(|line| line.contains("sweep ended")));
+        server.rests().await;
+        assert_eq!(server.held().await.len(), held, "{globs}");
+    }
+    server.finish().await;
 }

@@ -56,21 +56,7 @@ impl Feed {
     /// # Errors
     /// Our database's.
     pub async fn sweep_if_changed(&self) -> Result<Option<Report>, Error> {
-        let read = self.database.read(|c| Ok((store::swept_rules(c)?, store::last_sweep(c)?)));
-        let (swept, last) = read.await?;
-        let (marks, now) = (self.rule_marks(), self.clock.now());
-        if swept.is_empty() && last.is_none() {
-            if self.sweeps.every_minutes == 0 {
-                // Nobody sweeps, so what is there now is what a change is told from.
-                self.database.write(move |tx| store::rules_swept(tx, &marks, now)).await?;
-            }
-            return Ok(None);
-        }
-        let is_new = |(name, mark): &&RuleMark| swept.get(name).is_none_or(|before| before != mark);
-        let mut changed: Vec<&str> = marks.iter().filter(is_new).map(|(name, _)| name.as_str()).collect();
-        changed.extend(
-            swept.keys().map(String::as_str).filter(|name| marks.iter().all(|(ours, _)| ours != name)),
-        );
+        let changed = self.changed_rules().await?;
         if changed.is_empty() {
             return Ok(None);
         }
@@ -79,15 +65,37 @@ impl Feed {
         self.sweep(Scope::default(), &mut |_| {}).await.map(Some)
     }
 
+    /// The rules that came, went or changed since the last sweep that put everything right. None before the first.
+    pub(in crate::feed) async fn changed_rules(&self) -> Result<Vec<String>, Error> {
+        let read = self.database.read(|c| Ok((store::swept_rules(c)?, store::last_sweep(c)?)));
+        let (swept, last) = read.await?;
+        let (marks, now) = (self.rule_marks(), self.clock.now());
+        if swept.is_empty() && last.is_none() {
+            if self.sweeps.every_minutes == 0 {
+                // Nobody sweeps, so what is there now is what a change is told from.
+                self.database.write(move |tx| store::rules_swept(tx, &marks, now)).await?;
+            }
+            return Ok(Vec::new());
+        }
+        let is_new = |(name, mark): &&RuleMark| swept.get(name).is_none_or(|before| before != mark);
+        let mut changed: Vec<String> = marks.iter().filter(is_new).map(|(name, _)| name.clone()).collect();
+        changed.extend(swept.into_keys().filter(|name| marks.iter().all(|(ours, _)| ours != name)));
+        Ok(changed)
+    }
+
     pub(super) fn rule_marks(&self) -> Vec<RuleMark> {
         self.rules.iter().map(|rule| (rule.name.clone(), rule.fingerprint.clone())).collect()
     }
 
-    /// Sweeps at once when the rules have changed, and then whenever it is time, until `stop`.
+    /// Follows rules that have changed and sweeps, at once, and then sweeps whenever it is time, until `stop`.
     pub async fn sweep_for_ever(&self, stop: CancellationToken) {
+        let begin = async {
+            self.follow_rules().await?;
+            self.sweep_if_changed().await
+        };
         let mut wait = tokio::select! {
             () = stop.cancelled() => return,
-            swept = self.sweep_if_changed() => rest(swept, START),
+            swept = begin => rest(swept, START),
         };
         loop {
             tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(wait) => {} }

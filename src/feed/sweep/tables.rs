@@ -42,10 +42,7 @@ impl Sweeper<'_> {
     pub async fn tables(&mut self) -> Result<(), Error> {
         let counts = self.count_ghosts().await?;
         let settings = &self.feed.sweeps;
-        let too_many = |count: &Count| {
-            count.ghosts > u64::from(settings.limit_files)
-                && count.ghosts * 100 > count.all * u64::from(settings.limit_percent)
-        };
+        let too_many = |count: &Count| settings.is_too_many(count.ghosts, count.all);
         if !self.scope.beyond_limit {
             let stopped = counts.into_iter().filter(|(_, count)| too_many(count));
             self.report.stopped = stopped
