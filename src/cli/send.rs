@@ -7,18 +7,27 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::failure::{Failure, Outcome};
-use super::text::{Paint, head, prose};
+use super::shown::Shown;
+use super::text::{Paint, head, prose, terminal_width, wrap};
 use super::{Form, output};
 use crate::config::Config;
 use crate::fastio::{Profile, ProfileKind};
 use crate::http::{self, Base};
+use crate::receive::TEST_AGENT;
 use crate::receive::signature::{NoSecret, Scheme, sign};
 
 /// Longer than the server may take to commit a delivery, shorter than a person's patience.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// What a test that was taken shows and what it cannot: it is signed with the secret that it is checked with.
+const PROVES: &str = "The server can be reached there, and has the secret that is set here. Whether Fastio signs with the \
+    same secret, only a delivery of Fastio's shows: change a file, then see `signatures` in docket status.";
+
 /// An answer of ours is a short problem document; a wrong URL may lead to anything.
 const SHOWN_CHARS: usize = 500;
+
+/// Before each line below the first.
+const INDENT: &str = "       ";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -73,6 +82,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let client = http::client(&Base::new(&url).map_err(wrong)?);
     let client = client.map_err(|failure| Failure::Failed(failure.detail))?;
     let mut request = client.post(url.clone()).header("content-type", "application/json").timeout(LIMIT);
+    request = request.header("user-agent", TEST_AGENT);
     for (name, value) in sign(scheme.into(), secret, now.as_second(), body.as_bytes()) {
         request = request.header(name, value);
     }
@@ -90,6 +100,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         let row = json!({
             "event_id": id, "event": event, "profile": profile.to_string(), "node": node,
             "ok": status.is_success(), "status": status.as_u16(), "answer": text,
+            "proves": status.is_success().then_some(PROVES),
         });
         output::json(&[row])?;
     } else {
@@ -99,11 +110,20 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         if !text.is_empty() {
             output::line(format!("       {text}"))?;
         }
+        if status.is_success() {
+            prose_lines(PROVES)?;
+        }
         if status == 401 {
             output::line("       The server's log says why; most often the secrets or the clocks differ.")?;
         }
     }
     Ok(if status.is_success() { Outcome::Done } else { Outcome::Bad })
+}
+
+fn prose_lines(words: &str) -> Result<(), Failure> {
+    let width = terminal_width().map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
+    output::lines(wrap(words, width).into_iter().map(|line| Shown::from(INDENT.to_owned()) + line))?;
+    Ok(())
 }
 
 fn profile(workspace: Option<String>, config: &Config) -> Result<Profile, Failure> {

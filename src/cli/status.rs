@@ -162,13 +162,20 @@ impl Status {
         let events = each(self.events.iter().map(|(kind, value)| (kind.clone(), *value)).collect());
         let events = if events.is_empty() { "none yet".to_owned() } else { events };
         fields.title("Received");
-        let accepted = Shown::from(format!("{} accepted", total("accepted")));
+        let some = |name: &str, words: &str| match total(name) {
+            0 => String::new(),
+            number => format!(" · {number} {words}"),
+        };
+        let of_these = some("late", "of them late") + &some("tested", "of them tests");
+        let accepted = Shown::from(format!("{} accepted{of_these}", total("accepted")));
         fields.line("deliveries", accepted + paint.dim("  (a few seconds behind)"));
         fields.words("events", Mood::Plain, &format!("{events}{duplicates}"));
         for (name, word) in [("rejected", "rejected"), ("unavailable", "put off")] {
             let rows = of_name(name);
             if !rows.is_empty() {
+                let cures: Vec<&str> = rows.iter().filter_map(|(label, _)| cure(label)).collect();
                 fields.words(word, Mood::Bad, &each(rows));
+                cures.into_iter().for_each(|cure| fields.words("", Mood::Plain, cure));
             }
         }
         let hung_up = total("hung_up");
@@ -186,6 +193,26 @@ impl Status {
             fields.words(name, Mood::Plain, &format!("{value} by {}", signed(&label)));
         }
     }
+}
+
+/// What to do about deliveries that are refused for one of these reasons, where that is one thing.
+fn cure(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "signed_to_another_path" => {
+            "signed, but posted to another path than /webhooks/fastio: correct the address at Fastio, or the proxy"
+        }
+        "another_path" => {
+            "posted to a path that is not /webhooks/fastio; if they are Fastio's, correct the address there"
+        }
+        "signature_mismatch" => {
+            "signed with another secret than FASTIO_WEBHOOK_SECRET, or changed on the way: set the one that Fastio shows"
+        }
+        "timestamp_too_old" | "timestamp_too_new" => {
+            "this machine's clock or the sender's is wrong, or receive.late_hours is too few"
+        }
+        "encoding" => "signed, and compressed in a way that is not read: let the proxy send them as they are",
+        _ => return None,
+    })
 }
 
 /// How deliveries proved where they come from. The label is `SCHEME secret NUMBER FORM`, as it was counted.

@@ -155,6 +155,8 @@ impl Status {
             // As they stand in `receive_count`, whose events are those the drain has seen.
             let (name, label) = match name.as_str() {
                 "accepted" => ("delivery", "accepted"),
+                "late" => ("delivery", "late"),
+                "tested" => ("delivery", "test"),
                 "rejected" => ("delivery_rejected", label.as_str()),
                 "unavailable" => ("delivery_unavailable", label.as_str()),
                 "matched" => ("signature", label.as_str()),

@@ -12,6 +12,10 @@ use crate::contain::lock;
 pub enum Count {
     /// Deliveries answered with 202.
     Accepted,
+    /// Those of them whose time is farther from ours than is usual.
+    Late,
+    /// Those of them that `docket send` posted. They tell nothing of Fastio's secret.
+    Tested,
     /// Events that were known already, by the drain.
     Duplicate,
     /// Events that were not.
@@ -34,6 +38,8 @@ impl Count {
     fn row(self) -> (&'static str, String) {
         match self {
             Count::Accepted => ("accepted", String::new()),
+            Count::Late => ("late", String::new()),
+            Count::Tested => ("tested", String::new()),
             Count::Duplicate => ("duplicate", String::new()),
             Count::New => ("new", String::new()),
             Count::Rejected(reason) => ("rejected", reason.to_owned()),

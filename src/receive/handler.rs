@@ -6,18 +6,20 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::USER_AGENT;
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
 use super::count::Count;
 use super::hint::{self, Hints};
 use super::inbox::{Inbox, Refused};
+use super::place;
 use super::refusal::Refusal;
 use super::request::{RequestReader, Unchecked};
-use super::signature::Verifier;
+use super::signature::{Signed, Verifier};
 use super::store::Delivery;
 use crate::event::payload;
 use crate::listen::id_of;
@@ -27,6 +29,12 @@ use crate::listen::problem::Problem;
 const KEPT_HEADERS: usize = 12;
 const KEPT_HEADER_BYTES: usize = 200;
 
+/// How much of a path is written into the log.
+const SHOWN_PATH_CHARS: usize = 100;
+
+/// What `docket send` calls itself.
+pub const TEST_AGENT: &str = "docket-send";
+
 /// Takes Fastio's deliveries.
 pub(super) struct DeliveryService {
     pub requests: Arc<RequestReader>,
@@ -34,24 +42,50 @@ pub(super) struct DeliveryService {
     pub inbox: Inbox,
 }
 
+/// What takes webhooks.
+#[derive(Clone)]
+struct Takers {
+    fastio: Arc<DeliveryService>,
+    openai: Option<Arc<Hints>>,
+}
+
 pub(super) fn router(service: Arc<DeliveryService>, hints: Option<Arc<Hints>>) -> Router {
     let health = Router::new()
         .route("/livez", get(|| async { Json(json!({"status": "alive"})) }))
         .route("/readyz", get(ready))
         .with_state(service.inbox.clone());
-    let openai = match hints {
-        Some(hints) => Router::new().route("/webhooks/openai", post(hint::openai)).with_state(hints),
+    let openai = match hints.clone() {
+        Some(hints) => Router::new().route(place::OPENAI, post(hint::openai)).with_state(hints),
         None => Router::new(),
     };
+    let takers = Takers { fastio: service.clone(), openai: hints };
     Router::new()
-        .route("/webhooks/fastio", post(fastio))
+        .route(place::FASTIO, post(fastio))
         .with_state(service)
         .merge(openai)
         .merge(health)
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
-        })
+        .method_not_allowed_fallback(wrong_method)
+        .fallback_service(any(elsewhere).with_state(takers))
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+}
+
+/// A path that is no route: it may mean one, and else is not found.
+async fn elsewhere(State(takers): State<Takers>, request: Request) -> Response {
+    let is_post = request.method() == Method::POST;
+    match (place::meant(request.uri().path()), takers.openai) {
+        (Some(place::FASTIO), _) if is_post => fastio(State(takers.fastio), request).await,
+        (Some(place::OPENAI), Some(hints)) if is_post => hint::openai(State(hints), request).await,
+        (Some(place::FASTIO), _) | (Some(_), Some(_)) => wrong_method().await.into_response(),
+        _ if is_post => takers.fastio.missed(request).await,
+        _ => nothing_here(),
+    }
+}
+
+fn nothing_here() -> Response {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing here").into_response()
 }
 
 /// Ready means that a delivery sent now would be kept.
@@ -86,18 +120,15 @@ impl DeliveryService {
     /// How many events are in the delivery that is now on disk.
     async fn take(self: &Arc<Self>, request: Request) -> Result<usize, Refusal> {
         let requests = &self.requests;
-        let unchecked = requests.read(request, |headers, now| self.verifier.precheck(headers, now)).await?;
         let received_at = requests.clock.now();
-        let service = self.clone();
-        let check = move |delivery: &Unchecked| {
-            let wall = service.requests.clock.wall();
-            service.verifier.verify(&delivery.parts.headers, &delivery.body, wall)
-        };
-        let (delivery, signed) = requests.check(unchecked, check).await?;
+        let (delivery, signed) = self.proven(request).await?;
         let Unchecked { parts, body, memory, .. } = delivery;
         let events = payload::count(&body)
             .map_err(|why| Refusal::rejected(why.as_str(), StatusCode::BAD_REQUEST, &why.to_string()))?;
+        let is_test = parts.headers.get(USER_AGENT).is_some_and(|agent| agent == TEST_AGENT);
         requests.counters.add(Count::Matched(signed.by), 1);
+        requests.counters.add(Count::Tested, u64::from(is_test));
+        requests.counters.add(Count::Late, u64::from(signed.is_late));
         let delivery = Delivery {
             received_at,
             signed_at: signed.at,
@@ -109,6 +140,36 @@ impl DeliveryService {
         };
         self.inbox.keep(delivery, memory).await?;
         Ok(events)
+    }
+
+    /// The request, whose signature is right.
+    async fn proven(self: &Arc<Self>, request: Request) -> Result<(Unchecked, Signed), Refusal> {
+        let requests = &self.requests;
+        let unchecked = requests.read(request, |headers, now| self.verifier.precheck(headers, now)).await?;
+        let service = self.clone();
+        let check = move |headers: &HeaderMap, body: &[u8]| {
+            service.verifier.verify(headers, body, service.requests.clock.wall())
+        };
+        requests.check(unchecked, check).await
+    }
+
+    /// Refuses what was posted to another path. It is told apart whether a holder of a secret did so, because then a person
+    /// has to correct an address: the answer says so to nobody else.
+    async fn missed(self: &Arc<Self>, request: Request) -> Response {
+        let path: String = request.uri().path().chars().take(SHOWN_PATH_CHARS).collect();
+        if self.proven(request).await.is_err() {
+            self.requests.counters.add(Count::Rejected("another_path"), 1);
+            return nothing_here();
+        }
+        if let Some(suppressed) = self.requests.gate.pass() {
+            tracing::warn!(
+                path,
+                suppressed,
+                "a delivery of Fastio's came to another path than /webhooks/fastio: correct its address at Fastio, or the proxy"
+            );
+        }
+        let words = "deliveries are taken at /webhooks/fastio: correct the address";
+        self.requests.refuse(Refusal::rejected("signed_to_another_path", StatusCode::NOT_FOUND, words))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::count::Count;
 use super::inbox::Refused;
 use super::refusal::Refusal;
-use super::request::{RequestReader, Unchecked};
+use super::request::RequestReader;
 use super::signature::standard::{Signed, Verifier};
 use super::store;
 use crate::database::{self, Connection, Database};
@@ -26,8 +26,12 @@ use crate::lenient;
 use crate::listen::problem::Problem;
 use crate::queue::Priority;
 
-/// How long an id is remembered. OpenAI sends again for up to 72 hours (its guide on webhooks).
-const REMEMBERED_MS: i64 = 4 * 24 * 60 * 60 * 1000;
+/// How far the time of a late webhook may be from ours. OpenAI sends again for up to 72 hours (its guide on webhooks).
+pub(super) const LATE_SECONDS: u32 = 72 * 60 * 60;
+
+/// How long an id is remembered: a replay may come twice [`LATE_SECONDS`] after it was first taken in, and a day more is for
+/// clocks.
+const REMEMBERED_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
 /// Ids are opaque; one that is longer is none of OpenAI's.
 const LONGEST_ID: usize = 128;
@@ -87,8 +91,9 @@ impl Hints {
             self.requests.read(request, |headers, now| self.verifier.precheck(headers, now)).await?;
         let now = self.requests.clock.now();
         let (verifier, wall) = (self.verifier.clone(), self.requests.clock.wall());
-        let check = move |told: &Unchecked| verifier.verify(&told.parts.headers, &told.body, wall);
+        let check = move |headers: &HeaderMap, body: &[u8]| verifier.verify(headers, body, wall);
         let (told, signed) = self.requests.check(unchecked, check).await?;
+        self.requests.counters.add(Count::Late, u64::from(signed.is_late));
         let response = response(&told.body).map_err(|_| {
             Refusal::rejected("not_json", StatusCode::BAD_REQUEST, "the body is not an event in JSON")
         })?;

@@ -13,10 +13,12 @@
 mod body;
 mod count;
 pub mod drain;
+mod encoding;
 mod handler;
 pub mod hint;
 pub mod inbox;
 mod memory;
+mod place;
 mod refusal;
 mod request;
 mod settings;
@@ -43,6 +45,7 @@ use request::RequestReader;
 use signature::{NoSecret, Verifier, standard};
 
 pub use count::{Count, Counters};
+pub use handler::TEST_AGENT;
 pub use settings::{BadSetting, Settings};
 pub use store::{counts, waiting, waiting_since};
 
@@ -89,7 +92,7 @@ pub struct Public {
 /// No secret to check signatures with, a setting that cannot work, or a database that cannot be read.
 pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) -> Result<Receive, Error> {
     let Parts { database, clock, workers, heard } = parts;
-    let verifier = Verifier::new(secrets, settings.check()?)?;
+    let verifier = Verifier::new(secrets, settings.check()?)?.taking_late(settings.late_seconds());
     let limits = Limits { rows: settings.inbox_max_rows, ack_timeout: settings.ack_timeout() };
     let (wake, counters) = (Arc::new(Notify::new()), Arc::new(Counters::default()));
     let public = (database.clone(), workers.clone());
@@ -127,7 +130,8 @@ impl Public {
         if secrets.is_empty() {
             return Ok(());
         }
-        let verifier = Arc::new(standard::Verifier::new(secrets, standard::TOLERANCE_SECONDS)?);
+        let verifier = standard::Verifier::new(secrets, standard::TOLERANCE_SECONDS)?;
+        let verifier = Arc::new(verifier.taking_late(hint::LATE_SECONDS));
         let requests = self.service.requests.clone();
         let (database, workers) = (self.database.clone(), self.workers.clone());
         self.hints = Some(Arc::new(Hints { requests, verifier, database, workers }));

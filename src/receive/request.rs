@@ -1,18 +1,20 @@
-//! Reads a webhook's request, of Fastio's or of OpenAI's: in the order of what each check costs us. Media type, length, and whether
-//! its head claims a signature that is readable and timely; only then is its body read, and its signature checked.
+//! Reads a webhook's request, of Fastio's or of OpenAI's: in the order of what each check costs us. Length, and whether its
+//! head claims a signature that is readable and timely; only then is its body read, and its signature checked. What the body
+//! is called (its media type) decides nothing: a sender that has the secret means what it sends.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
 use super::body::{self, Limits};
 use super::count::{Count, Counters};
+use super::encoding::Encoding;
 use super::inbox::Refused;
 use super::memory::{Memory, Share, TooLittle};
 use super::refusal::Refusal;
@@ -46,7 +48,9 @@ pub(super) struct RequestReader {
 /// A request that was read and whose signature is yet to be checked. Its bytes go nowhere before that.
 pub(super) struct Unchecked {
     pub parts: Parts,
+    /// As it was sent, until its signature is right; then as the JSON that was meant.
     pub body: Vec<u8>,
+    encoding: Encoding,
     /// The share of memory that the body holds.
     pub memory: Share,
     visitor: Visitor,
@@ -61,7 +65,6 @@ impl RequestReader {
         precheck: impl FnOnce(&HeaderMap, i64) -> Result<(), Rejected>,
     ) -> Result<Unchecked, Refusal> {
         let (parts, body) = request.into_parts();
-        check_media_type(&parts.headers)?;
         let promised = promised(&parts.headers);
         if promised.is_some_and(|length| length > self.limits.bytes as u64) {
             return Err(body::too_large(self.limits.bytes));
@@ -75,17 +78,22 @@ impl RequestReader {
             parts.extensions.get().cloned().expect("the listener adds it to every request");
         let mut memory = self.memory.share(visitor.is_known());
         let body = body::read(body, &self.limits, &mut memory).await?;
-        Ok(Unchecked { parts, body, memory, visitor })
+        let encoding = Encoding::of(&parts.headers, &body);
+        if encoding.is_compressed() {
+            memory.grow(self.limits.bytes)?;
+        }
+        Ok(Unchecked { parts, body, encoding, memory, visitor })
     }
 
     /// Checks the signature; that of a long body beside the runtime, so that no other request waits while it is hashed.
     pub async fn check<T: Send + 'static>(
         &self,
-        unchecked: Unchecked,
-        check: impl FnOnce(&Unchecked) -> Result<T, Rejected> + Send + 'static,
+        mut unchecked: Unchecked,
+        check: impl Fn(&HeaderMap, &[u8]) -> Result<T, Rejected> + Send + 'static,
     ) -> Result<(Unchecked, T), Refusal> {
-        if unchecked.body.len() <= SHORT_BYTES {
-            let checked = check(&unchecked);
+        let limit = self.limits.bytes;
+        if unchecked.body.len() <= SHORT_BYTES && !unchecked.encoding.is_compressed() {
+            let checked = unchecked.judge(check, limit);
             return unchecked.proven(checked);
         }
         let turn = tokio::select! {
@@ -94,7 +102,7 @@ impl RequestReader {
             () = tokio::time::sleep(HASH_WAIT) => return Err(Refused::Busy.into()),
         };
         let hashed = blocking(move || {
-            let checked = check(&unchecked);
+            let checked = unchecked.judge(check, limit);
             drop(turn);
             (unchecked, checked)
         });
@@ -115,31 +123,40 @@ impl RequestReader {
 }
 
 impl Unchecked {
+    /// Whether the signature is right, of the body as it was sent or, where a proxy compressed it on its way, of what it
+    /// was. Then the body becomes the JSON that was meant, of at most `limit` bytes.
+    fn judge<T>(
+        &mut self,
+        check: impl Fn(&HeaderMap, &[u8]) -> Result<T, Rejected>,
+        limit: usize,
+    ) -> Result<T, Refusal> {
+        let headers = &self.parts.headers;
+        match check(headers, &self.body) {
+            Ok(checked) => {
+                if let Some(plain) = self.encoding.decode(&self.body, limit)? {
+                    self.body = plain;
+                }
+                Ok(checked)
+            }
+            Err(Rejected::Mismatch) if self.encoding.is_compressed() => {
+                let wrong = || Refusal::unsigned(Rejected::Mismatch);
+                // What cannot be read proves nothing, whatever is wrong with it.
+                let plain =
+                    self.encoding.decode(&self.body, limit).map_err(|_| wrong())?.ok_or_else(wrong)?;
+                let checked = check(headers, &plain).map_err(Refusal::unsigned)?;
+                self.body = plain;
+                Ok(checked)
+            }
+            Err(why) => Err(Refusal::unsigned(why)),
+        }
+    }
+
     /// What was proven holds its memory and its connection until it is answered.
-    fn proven<T>(mut self, checked: Result<T, Rejected>) -> Result<(Self, T), Refusal> {
-        let checked = checked.map_err(Refusal::unsigned)?;
+    fn proven<T>(mut self, checked: Result<T, Refusal>) -> Result<(Self, T), Refusal> {
+        let checked = checked?;
         self.memory.keep()?;
         if self.visitor.vouch() { Ok((self, checked)) } else { Err(Refused::Busy.into()) }
     }
-}
-
-/// Fastio's media type is not documented, so a request without one is read as JSON.
-fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
-    let refuse = |detail| {
-        Err(Refusal::rejected("media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).hanging_up())
-    };
-    let is_json = |value: &HeaderValue| {
-        let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        let essence = essence.to_ascii_lowercase();
-        essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
-    };
-    if headers.get(CONTENT_TYPE).is_some_and(|value| !is_json(value)) {
-        return refuse("the body must be application/json");
-    }
-    if headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
-        return refuse("the body must not be compressed");
-    }
-    Ok(())
 }
 
 fn promised(headers: &HeaderMap) -> Option<u64> {

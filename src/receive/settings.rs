@@ -32,9 +32,11 @@ pub struct Settings {
     /// Which signature to accept: `auto`, `fastio_v1_base64` or `x_fastio_sha256_hex`. `docket status` shows which one
     /// matches; pin it then.
     pub signature_scheme: Accept,
-    /// How far a delivery's time may be from ours. Five minutes is what Fastio's guides say. Whether Fastio signs a
-    /// repeated delivery afresh is not documented: if late repeats are refused as too old, raise this.
+    /// How far a delivery's time may be from ours before it counts as late. Five minutes is what Fastio's guides say.
     pub tolerance_seconds: u32,
+    /// How far the time of a late delivery may be from ours. Whether Fastio signs a repeated delivery afresh is not
+    /// documented, and senders go on for days: OpenAI for 72 hours. A wrong clock or time zone is some hours off.
+    pub late_hours: u32,
     /// The header with the time, for the scheme whose signature does not carry it. The guide does not show its name.
     pub timestamp_header: String,
     /// The longest body. An event is a few hundred bytes.
@@ -65,6 +67,7 @@ impl Default for Settings {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
             signature_scheme: Accept::Auto,
             tolerance_seconds: 300,
+            late_hours: 72,
             timestamp_header: "X-Fastio-Timestamp".to_owned(),
             max_body_bytes: 1024 * 1024,
             max_header_bytes: 16 * 1024,
@@ -130,6 +133,13 @@ impl Settings {
         Ok(Policy { accept, tolerance_seconds, timestamp_header })
     }
 
+    /// How far the time of a late delivery may be from ours. A replay is known by its event, and may come twice as long
+    /// after it was first taken in; so at most half as long as events are kept.
+    pub(super) fn late_seconds(&self) -> u32 {
+        let most = u64::from(self.event_keep_days) * 24 * 60 * 60 / 2;
+        u32::try_from(most.min(u64::from(self.late_hours) * 60 * 60)).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn limits(&self) -> listen::Limits {
         let connections = self.max_connections as usize;
         listen::Limits {
@@ -169,6 +179,8 @@ mod tests {
         assert_eq!(settings.tolerance_seconds, 300);
         assert!(settings.check().is_ok());
         assert!(toml::from_str::<Settings>("tolerance = 5").is_err());
+        assert_eq!(settings.late_seconds(), 72 * 3600);
+        assert_eq!(Settings { event_keep_days: 1, ..settings }.late_seconds(), 12 * 3600);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::openai::VectorStoreId;
 use crate::rule::{Rules, Target};
 use crate::run::existing;
 use crate::sync::{founding, store};
-use crate::{feed, queue};
+use crate::{feed, queue, receive};
 
 /// What other checks ask the database.
 #[derive(Debug, Default)]
@@ -83,6 +83,7 @@ fn read(
         )));
     }
     troubles.extend(sweep(connection)?);
+    troubles.extend(deliveries(connection)?);
     let mut made = Vec::new();
     for target in targets {
         if let Target::Create { create } = target {
@@ -97,6 +98,33 @@ fn read(
         running: existing::store::since(connection)?.into_keys().collect(),
     };
     Ok((troubles, known))
+}
+
+/// Deliveries that were refused, where a person has to correct something. What `docket send` posts agrees with itself and
+/// shows nothing.
+fn deliveries(connection: &mut Connection) -> Result<Vec<Trouble>, database::Error> {
+    let counts = receive::counts(connection)?;
+    let of = |wanted: (&str, &str)| -> i64 {
+        let rows = counts
+            .iter()
+            .filter(|(name, label, _)| *name == wanted.0 && (wanted.1.is_empty() || *label == wanted.1));
+        rows.map(|(.., count)| count).sum()
+    };
+    let mut troubles = Vec::new();
+    let (wrong, right) = (of(("rejected", "signature_mismatch")), of(("matched", "")) - of(("tested", "")));
+    if wrong > 0 && right == 0 {
+        troubles.push(Trouble::Slight(format!(
+            "{wrong} refused for a wrong signature and no delivery was ever right: FASTIO_WEBHOOK_SECRET is not the secret that \
+             Fastio signs with, or a proxy changes bodies; what docket send posts is signed with your own and shows nothing of this"
+        )));
+    }
+    let elsewhere = of(("rejected", "signed_to_another_path"));
+    if elsewhere > 0 {
+        troubles.push(Trouble::Slight(format!(
+            "{elsewhere} signed rightly and posted to another path than /webhooks/fastio: correct the address at Fastio, or the proxy"
+        )));
+    }
+    Ok(troubles)
 }
 
 fn sweep(connection: &mut Connection) -> Result<Option<Trouble>, database::Error> {

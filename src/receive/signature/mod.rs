@@ -85,6 +85,8 @@ pub struct Signed {
     /// When it was signed, in Unix milliseconds. Together with the body it tells a replay from a delivery that reads
     /// the same: only the secret's holder can make another time.
     pub at: i64,
+    /// Its time is farther from ours than is usual. It is as right as any other, and worth a look.
+    pub is_late: bool,
 }
 
 /// What let a delivery in.
@@ -141,6 +143,7 @@ pub struct Policy {
 pub struct Verifier {
     keys: Vec<keys::Key>,
     policy: Policy,
+    late_seconds: u32,
     timestamp_headers: Vec<HeaderName>,
 }
 
@@ -152,7 +155,12 @@ impl Verifier {
                 timestamp_headers.push(name);
             }
         }
-        Ok(Verifier { keys: keys::all(secrets)?, policy, timestamp_headers })
+        Ok(Verifier { keys: keys::all(secrets)?, policy, late_seconds: 0, timestamp_headers })
+    }
+
+    /// The same, but what was signed up to `seconds` before or after now is let in too, as late.
+    pub fn taking_late(self, seconds: u32) -> Verifier {
+        Verifier { late_seconds: seconds, ..self }
     }
 
     /// Whether a delivery with these headers can be let in at all, whatever its body is: it claims a readable signature of a
@@ -174,7 +182,10 @@ impl Verifier {
                     if matches && signed.is_none() {
                         let (secret_index, key_form) = (key.secret_index, key.form);
                         let by = Verified { scheme: claim.scheme, secret_index, key_form };
-                        signed = milliseconds(claim.timestamp).map(|at| Signed { by, at });
+                        signed = milliseconds(claim.timestamp).map(|at| {
+                            let is_late = near(at, now, self.policy.tolerance_seconds).is_ne();
+                            Signed { by, at, is_late }
+                        });
                     }
                 }
             }
@@ -212,7 +223,7 @@ impl Verifier {
         let mut why = Rejected::UnreadableTimestamp;
         accepted.retain(|claim| {
             let Some(at) = milliseconds(claim.timestamp) else { return false };
-            match near(at, now, self.policy.tolerance_seconds) {
+            match near(at, now, self.policy.tolerance_seconds.max(self.late_seconds)) {
                 Ordering::Less => why = Rejected::TooOld,
                 Ordering::Greater => why = Rejected::TooNew,
                 Ordering::Equal => return true,

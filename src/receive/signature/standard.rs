@@ -45,12 +45,15 @@ pub struct Signed {
     pub id: String,
     /// Counted from 0, in the order of the configuration.
     pub secret_index: usize,
+    /// Its time is farther from ours than is usual. It is as right as any other, and worth a look.
+    pub is_late: bool,
 }
 
 /// What the headers of a delivery claim.
 struct Claimed<'h> {
     id: &'h str,
     timestamp: &'h str,
+    is_late: bool,
     signatures: Vec<[u8; SIGNATURE_BYTES]>,
 }
 
@@ -59,6 +62,7 @@ struct Claimed<'h> {
 pub struct Verifier {
     keys: Vec<State>,
     tolerance_seconds: u32,
+    late_seconds: u32,
 }
 
 impl Verifier {
@@ -70,7 +74,12 @@ impl Verifier {
         }
         let key = |(place, secret): (usize, &SecretString)| Ok(State::new(&bytes(secret, place + 1)?));
         let keys = secrets.iter().enumerate().map(key).collect::<Result<_, _>>()?;
-        Ok(Verifier { keys, tolerance_seconds })
+        Ok(Verifier { keys, tolerance_seconds, late_seconds: 0 })
+    }
+
+    /// The same, but what was signed up to `seconds` before or after now is let in too, as late.
+    pub fn taking_late(self, seconds: u32) -> Verifier {
+        Verifier { late_seconds: seconds, ..self }
     }
 
     /// Whether a delivery with these headers can be let in at all, whatever its body is. `now` is Unix milliseconds.
@@ -87,7 +96,7 @@ impl Verifier {
     /// # Errors
     /// Why it was not let in: for logs and counters, never for the sender.
     pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Signed, Rejected> {
-        let Claimed { id, timestamp, signatures } = self.claimed(headers, now)?;
+        let Claimed { id, timestamp, is_late, signatures } = self.claimed(headers, now)?;
         let mut matched = None;
         for (secret_index, key) in self.keys.iter().enumerate() {
             let tag = key.over(&[id.as_bytes(), timestamp.as_bytes(), body]);
@@ -99,7 +108,7 @@ impl Verifier {
             }
         }
         let secret_index = matched.ok_or(Rejected::Mismatch)?;
-        Ok(Signed { id: id.to_owned(), secret_index })
+        Ok(Signed { id: id.to_owned(), secret_index, is_late })
     }
 
     fn claimed<'h>(&self, headers: &'h HeaderMap, now: i64) -> Result<Claimed<'h>, Rejected> {
@@ -112,10 +121,12 @@ impl Verifier {
         let id =
             one(ID).filter(|id| !id.is_empty() && id.len() <= MAX_ID_BYTES).ok_or(Rejected::MissingId)?;
         let timestamp = one(TIMESTAMP).ok_or(Rejected::MissingTimestamp)?;
-        match near(seconds(timestamp)?.saturating_mul(1000), now, self.tolerance_seconds) {
+        let at = seconds(timestamp)?.saturating_mul(1000);
+        let is_late = near(at, now, self.tolerance_seconds).is_ne();
+        match near(at, now, self.tolerance_seconds.max(self.late_seconds)) {
             std::cmp::Ordering::Less => Err(Rejected::TooOld),
             std::cmp::Ordering::Greater => Err(Rejected::TooNew),
-            std::cmp::Ordering::Equal => Ok(Claimed { id, timestamp, signatures }),
+            std::cmp::Ordering::Equal => Ok(Claimed { id, timestamp, is_late, signatures }),
         }
     }
 }
@@ -204,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_published_example_is_accepted_and_made() {
-        assert_eq!(check(SIGNED), Ok(Signed { id: MESSAGE.into(), secret_index: 0 }));
+        assert_eq!(check(SIGNED), Ok(Signed { id: MESSAGE.into(), secret_index: 0, is_late: false }));
         let made = sign(&SECRET.into(), MESSAGE, AT, BODY).unwrap();
         assert_eq!(made, [(ID, MESSAGE.into()), (TIMESTAMP, AT.to_string()), (SIGNATURE, SIGNED.into())]);
     }
@@ -276,6 +287,13 @@ mod tests {
         assert!(at(AT + 300).is_ok() && at(AT - 300).is_ok());
         assert_eq!(at(AT + 301), Err(Rejected::TooOld));
         assert_eq!(at(AT - 301), Err(Rejected::TooNew));
+        let late = verifier(&[SECRET]).taking_late(3600);
+        let at = |seconds: i64| late.verify(&headers, BODY, seconds * 1000).map(|signed| signed.is_late);
+        assert_eq!(
+            (at(AT + 300), at(AT + 301), at(AT + 3600), at(AT - 301)),
+            (Ok(false), Ok(true), Ok(true), Ok(true))
+        );
+        assert_eq!((at(AT + 3601), at(AT - 3601)), (Err(Rejected::TooOld), Err(Rejected::TooNew)));
     }
 
     proptest! {

@@ -45,11 +45,14 @@ fn every_reading_of_the_secret_is_accepted_in_both_documented_schemes() {
         let scheme = Scheme::FastioV1Base64;
         assert_eq!(
             check(&in_one),
-            Ok(Signed { by: Verified { scheme, secret_index: 0, key_form }, at: NOW })
+            Ok(Signed { by: Verified { scheme, secret_index: 0, key_form }, at: NOW, is_late: false })
         );
         let apart = [("x-fastio-signature", format!("sha256={hex}")), ("x-fastio-timestamp", AT.into())];
         let scheme = Scheme::XFastioSha256Hex;
-        assert_eq!(check(&apart), Ok(Signed { by: Verified { scheme, secret_index: 0, key_form }, at: NOW }));
+        assert_eq!(
+            check(&apart),
+            Ok(Signed { by: Verified { scheme, secret_index: 0, key_form }, at: NOW, is_late: false })
+        );
     }
 }
 

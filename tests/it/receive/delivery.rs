@@ -47,7 +47,7 @@ async fn a_delivery_that_is_not_signed_is_401_and_leaves_nothing() {
     let mut world = World::start().await;
     let body = event("evt_1", "2a").to_string().into_bytes();
     let right = world.signed(&body);
-    let stale = sign(Scheme::FastioV1Base64, &SECRET.into(), world.clock.now() / 1000 - 301, &body);
+    let stale = sign(Scheme::FastioV1Base64, &SECRET.into(), world.clock.now() / 1000 - 72 * 3600 - 1, &body);
     let foreign = sign(Scheme::FastioV1Base64, &"somebody-else's".into(), world.clock.now() / 1000, &body);
     let mut tampered = body.clone();
     tampered[20] ^= 1;

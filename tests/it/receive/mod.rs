@@ -2,6 +2,7 @@
 
 mod crowd;
 mod delivery;
+mod odd;
 mod trouble;
 mod wire;
 
@@ -95,7 +96,11 @@ impl World {
     }
 
     async fn post(&self, headers: &[(&str, String)], body: &[u8]) -> reqwest::Response {
-        let mut request = self.client.post(self.path("/webhooks/fastio")).body(body.to_vec());
+        self.post_to("/webhooks/fastio", headers, body).await
+    }
+
+    async fn post_to(&self, path: &str, headers: &[(&str, String)], body: &[u8]) -> reqwest::Response {
+        let mut request = self.client.post(self.path(path)).body(body.to_vec());
         for (name, value) in headers {
             request = request.header(*name, value);
         }

@@ -26,14 +26,6 @@ async fn what_is_wrong_with_a_request_has_its_status() {
     }
     let long = vec![b'x'; 1001];
     assert_eq!(answer(&world.signed(&long), &long).await, 413);
-    let body = b"{}";
-    let with = |name, value: &str| {
-        let mut headers = world.signed(body);
-        headers.push((name, value.to_owned()));
-        headers
-    };
-    assert_eq!(answer(&with("content-type", "text/plain"), body).await, 415);
-    assert_eq!(answer(&with("content-encoding", "gzip"), body).await, 415);
     let get = world.client.get(world.path("/webhooks/fastio")).send().await.unwrap();
     assert_eq!((get.status().as_u16(), get.headers()["allow"].to_str().unwrap()), (405, "POST"));
     assert_eq!(get.headers()["content-type"], "application/problem+json");
@@ -265,14 +257,13 @@ async fn the_world_is_shown_four_paths_and_nothing_else() {
         "/.env",
         "/webhooks",
         "/webhooks/",
-        "/webhooks/fastio/",
         "/webhooks/fastio/x",
         "/webhooks/Fastio",
-        "/webhooks/openai/",
         "/livez/",
         "/readyz/x",
         "//livez",
         "/webhooks/%66astio/..",
+        "/x/../webhooks/fastio",
         "/_sandbox/state",
         "/docket.db",
     ] {
@@ -283,6 +274,11 @@ async fn the_world_is_shown_four_paths_and_nothing_else() {
     for (path, allowed) in [
         ("/webhooks/fastio", &["POST"][..]),
         ("/webhooks/openai", &["POST"]),
+        // The same with a slash too many, and with what a proxy puts before it.
+        ("/webhooks/fastio/", &["POST"]),
+        ("//webhooks//fastio", &["POST"]),
+        ("/docket/webhooks/fastio", &["POST"]),
+        ("/webhooks/openai/", &["POST"]),
         ("/livez", &["GET", "HEAD"]),
         ("/readyz", &["GET", "HEAD"]),
     ] {
