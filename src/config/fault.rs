@@ -3,6 +3,7 @@
 //! A secret that is public or can be guessed lets strangers in, and one with a quotation mark or a byte order mark in it
 //! lets no sender in: both look well until the first delivery.
 
+use crate::hidden::is_hidden;
 use crate::receive::signature::{LEAST_KEY_BYTES, key_bytes};
 
 /// The webhook secret of the stand-ins, which `docket sandbox` prints: `whsec_` and a fixed text in base64.
@@ -40,9 +41,6 @@ const PLACEHOLDERS: [&str; 15] = [
 /// A key of random bytes has more different characters, however it is written.
 const LEAST_DIFFERENT: usize = 6;
 
-/// Characters that show as nothing, and that neither `trim` nor a person sees.
-const UNSEEN: [char; 6] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{ad}'];
-
 const QUOTES: [char; 9] = ['"', '\'', '`', '“', '”', '„', '‘', '’', '«'];
 
 /// Why a secret or key cannot be used, with the cure.
@@ -55,6 +53,20 @@ pub enum Fault {
          that is saved as UTF-8 without a byte order mark"
     )]
     Unseen,
+    #[error("begins with `Bearer`, which Docket writes before it: write the key alone")]
+    Bearer,
+    #[error("begins with a name and an equals sign: write what stands behind that")]
+    Named,
+    #[error("is written as a list of JSON: write the secrets as they are, with a comma between two")]
+    Listed,
+    #[error(
+        "holds the escape of a line break or a quotation mark (a backslash and a letter): write it without"
+    )]
+    Escaped,
+    #[error(
+        "is the name of a variable, or a command, whose value was not put in its place: put the value itself there"
+    )]
+    Unfilled,
     #[error("is a placeholder from the documents: put the real one in its place")]
     Placeholder,
     #[error("has a character in it that no key has: copy it once more")]
@@ -80,6 +92,9 @@ pub fn of_webhook_secret(secret: &str, is_at_home: bool) -> Option<Fault> {
     if let Some(fault) = written(secret) {
         return Some(fault);
     }
+    if !secret.is_ascii() {
+        return Some(Fault::NotAscii);
+    }
     if PUBLISHED.contains(&secret) {
         return (!is_at_home).then_some(Fault::Published);
     }
@@ -91,16 +106,58 @@ pub fn of_webhook_secret(secret: &str, is_at_home: bool) -> Option<Fault> {
 }
 
 /// What is wrong with how it is written.
-fn written(secret: &str) -> Option<Fault> {
+pub fn written(secret: &str) -> Option<Fault> {
+    let small = secret.to_ascii_lowercase();
+    let begins_with_bearer =
+        small.strip_prefix("bearer").is_some_and(|rest| rest.starts_with([' ', ':', '=', '\t', '\u{a0}']));
+    if begins_with_bearer {
+        return Some(Fault::Bearer);
+    }
+    if ["[\"", "['"].iter().any(|begin| secret.starts_with(begin))
+        || ["\"]", "']"].iter().any(|end| secret.ends_with(end))
+    {
+        return Some(Fault::Listed);
+    }
     if secret.starts_with(QUOTES) || secret.ends_with(QUOTES) || secret.ends_with('»') {
         return Some(Fault::Quoted);
     }
-    if secret.chars().any(|c| c.is_whitespace() || c.is_control() || UNSEEN.contains(&c)) {
+    // `export` and a blank may stand before the name.
+    let plain = small.trim_start_matches("export ");
+    if NAMES
+        .iter()
+        .any(|name| plain.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(['=', ':'])))
+    {
+        return Some(Fault::Named);
+    }
+    let is_variable = |rest: &str| {
+        rest.starts_with(['{', '('])
+            || rest.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    if secret.starts_with("{{") || secret.strip_prefix('$').is_some_and(is_variable) {
+        return Some(Fault::Unfilled);
+    }
+    if ["\\n", "\\r", "\\t", "\\\"", "\\'"]
+        .iter()
+        .any(|escape| secret.starts_with(escape) || secret.ends_with(escape))
+    {
+        return Some(Fault::Escaped);
+    }
+    if secret.chars().any(|c| c.is_whitespace() || is_hidden(c)) {
         return Some(Fault::Unseen);
     }
-    let small = secret.to_ascii_lowercase();
     PLACEHOLDERS.iter().any(|placeholder| small.contains(placeholder)).then_some(Fault::Placeholder)
 }
+
+/// What people copy together with a value.
+const NAMES: [&str; 7] = [
+    "fastio_api_key",
+    "openai_api_key",
+    "fastio_webhook_secret",
+    "openai_webhook_secret",
+    "docket_admin_token",
+    "authorization",
+    "x-api-key",
+];
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +199,21 @@ mod tests {
             (format!("{GOOD}\u{200b}"), Fault::Unseen),
             (GOOD.replace('z', " "), Fault::Unseen),
             (GOOD.replace('z', "\n"), Fault::Unseen),
+            (GOOD.replace('z', "\u{2028}"), Fault::Unseen),
+            (format!("\u{202d}{GOOD}"), Fault::Unseen),
+            (format!("\"{GOOD}"), Fault::Quoted),
+            (format!("‘{GOOD}’"), Fault::Quoted),
+            (format!("Bearer {GOOD}"), Fault::Bearer),
+            (format!("bearer:{GOOD}"), Fault::Bearer),
+            (format!("FASTIO_WEBHOOK_SECRET={GOOD}"), Fault::Named),
+            (format!("export OPENAI_API_KEY={GOOD}"), Fault::Named),
+            (format!("Authorization: Bearer {GOOD}"), Fault::Named),
+            (format!("[\"{GOOD}\"]"), Fault::Listed),
+            (format!("{GOOD}\\n"), Fault::Escaped),
+            (format!("\\\"{GOOD}\\\""), Fault::Quoted),
+            ("${FASTIO_WEBHOOK_SECRET_FROM_THE_VAULT}".to_owned(), Fault::Unfilled),
+            ("$(cat /run/secrets/fastio-webhook-1)".to_owned(), Fault::Unfilled),
+            (GOOD.replace('z', "\u{456}"), Fault::NotAscii),
         ] {
             assert_eq!(of_webhook_secret(&spoilt, false), Some(fault), "{spoilt:?}");
             assert_eq!(of_key(&spoilt), Some(fault), "{spoilt:?}");

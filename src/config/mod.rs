@@ -71,7 +71,7 @@ pub enum ConfigError {
     #[error("{place}: {message}")]
     Override { place: String, message: String },
     // Not the path: it may be the secret itself, in the wrong variable.
-    #[error("cannot read the file that {variable}_FILE names: {source}")]
+    #[error("cannot read the file that {variable}_FILE names: {source}{}", encoding(.source))]
     SecretFile { variable: String, source: std::io::Error },
     #[error("both {0} and {0}_FILE are set: keep one of them")]
     TwoSecrets(String),
@@ -90,6 +90,16 @@ pub enum ConfigError {
     Rule(#[from] RuleError),
     #[error("{0}")]
     Run(#[from] run::SettingsError),
+}
+
+/// What to do about a file whose bytes are no text.
+fn encoding(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => {
+            "; save it as UTF-8 without a byte order mark (a Windows editor may write UTF-16)"
+        }
+        _ => "",
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -341,6 +351,11 @@ impl Config {
     pub fn webhook_faults(&self) -> Vec<ConfigError> {
         let bases = [&self.fastio.base_url, &self.openai.base_url];
         self.secrets.webhook_faults(bases.into_iter().all(base_url::is_loopback))
+    }
+
+    /// What is wrong with how the operators' token is written, without it.
+    pub fn token_fault(&self) -> Option<ConfigError> {
+        self.secrets.token_fault()
     }
 
     /// What is run over the files of `rules`, checked, with the schemas it names.

@@ -107,6 +107,7 @@ impl Config {
             wrong.push(NoSecret.to_string());
         }
         wrong.extend(self.webhook_faults().iter().map(ToString::to_string));
+        wrong.extend(self.token_fault().map(|fault| fault.to_string()));
         if wrong.is_empty() { Ok(()) } else { Err(ConfigError::Unusable(wrong)) }
     }
 }

@@ -68,6 +68,12 @@ impl Secrets {
         })
         .collect()
     }
+
+    /// What is wrong with how the operators' token is written.
+    pub(super) fn token_fault(&self) -> Option<ConfigError> {
+        let fault = fault::written(self.admin_token.as_ref()?.expose_secret())?;
+        Some(ConfigError::BadSecret { which: "DOCKET_ADMIN_TOKEN".to_owned(), fault })
+    }
 }
 
 fn key(

@@ -145,6 +145,9 @@ pub async fn listener(report: &mut CheckReport, config: &Config, in_use: bool) -
 
 pub async fn operator(report: &mut CheckReport, config: &Config, in_use: bool) -> io::Result<()> {
     const CHECK: &str = "operator listener";
+    if let Some(fault) = config.token_fault() {
+        return report.fail(CHECK, fault.to_string());
+    }
     if let Err(error) = config.operate.check(config.secrets.admin_token.as_ref()) {
         return report.fail(CHECK, error.to_string());
     }
