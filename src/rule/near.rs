@@ -9,7 +9,7 @@ use super::pattern::{Patterns, composed, meant};
 /// Parts of a path that are longer are not looked at for slips of the pen.
 const LONGEST_PART: usize = 64;
 
-/// In shorter ones every other name would be one.
+/// Where both are shorter every other name would be one.
 const SHORTEST_PART: usize = 3;
 
 /// Up to this length one slip is a slip, and beyond two are.
@@ -53,6 +53,7 @@ pub struct Glob {
     /// Its parts that are names and no patterns, and the extension it asks for.
     names: Vec<String>,
     extension: Option<String>,
+    names_a_place: bool,
     is_junk: bool,
     /// Written otherwise: how, what it is then, and what is done to a path first.
     others: Vec<(NearMiss, Patterns, First)>,
@@ -75,21 +76,23 @@ impl Glob {
         ];
         let others =
             candidates.into_iter().filter_map(|(how, set, first)| Some((how, set?, first))).collect();
-        let is_name =
-            |part: &&str| part.chars().count() >= SHORTEST_PART && !part.contains(['*', '?', '[', '{', '\\']);
+        let is_name = |part: &&str| !part.is_empty() && !part.contains(['*', '?', '[', '{', '\\']);
         let names = text.split('/').filter(is_name).map(|name| composed(name).into_owned()).collect();
         let extension = text.rsplit_once("*.").map(|(_, extension)| extension);
         let extension = extension.filter(|extension| {
             extension.len() >= SHORTEST_PART && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
         });
+        // What it is about, without `all that is below`.
+        let mut about = text.split('/').rev().filter(|part| !matches!(*part, "" | "*" | "**"));
+        let names_a_place = about.next().is_some_and(|part| is_name(&part));
         let is_junk = JUNK.iter().any(|line| line.eq_ignore_ascii_case(text.trim_start_matches("**/")));
         let extension = extension.map(str::to_owned);
-        Some(Glob { set: one(text)?, names, extension, is_junk, others })
+        Some(Glob { set: one(text)?, names, extension, names_a_place, is_junk, others })
     }
 
-    /// Whether it holds the name of a file or folder, and not only of kinds of files, or of what is left out by default.
+    /// Whether it names a file or a folder, rather than a kind of file, and none of what is left out by default.
     pub fn names_a_place(&self) -> bool {
-        !self.names.is_empty() && !self.is_junk
+        self.names_a_place && !self.is_junk
     }
 
     pub fn matches(&self, path: &str) -> bool {
@@ -151,7 +154,8 @@ fn trimmed(path: &str) -> String {
 /// Whether two names differ by a slip or two: a letter too many, one missing, another one, or two exchanged.
 fn is_near(one: &str, other: &str) -> bool {
     let lengths = [one.chars().count(), other.chars().count()];
-    if lengths.iter().any(|length| !(SHORTEST_PART..=LONGEST_PART).contains(length)) {
+    let [shorter, longer] = [lengths[0].min(lengths[1]), lengths[0].max(lengths[1])];
+    if shorter < 2 || !(SHORTEST_PART..=LONGEST_PART).contains(&longer) {
         return false;
     }
     let small = |text: &str| text.to_lowercase().chars().collect::<Vec<char>>();
@@ -205,11 +209,20 @@ mod tests {
             ("/Contracts/**", "/Invoices/a.pdf", None),
             ("/2025/**", "/2026/a.pdf", None),
             ("*.md", "/a.mp", None),
+            ("/HRR/**", "/HR/a.txt", Some(NearMiss::Slip)),
+            ("/HR/**", "/HQ/a.txt", None),
         ] {
             let parsed = Glob::new(glob).unwrap();
             assert!(!parsed.matches(path), "{glob}");
             assert_eq!(parsed.nearly(path), how, "{glob} and {path}");
         }
         assert!(Glob::new("/Contracts/**").unwrap().matches("/Contracts/2026/nda.pdf"));
+        let is_place = |glob| Glob::new(glob).unwrap().names_a_place();
+        for place in ["/HR/**", "Drafts/", "/a/b.txt", "/HR/*", "**/Old/**"] {
+            assert!(is_place(place), "{place}");
+        }
+        for kind in ["*.bak", "**/*.analysis.md", "/Contracts/overview*.csv", "**/.DS_Store", "/**"] {
+            assert!(!is_place(kind), "{kind}");
+        }
     }
 }
