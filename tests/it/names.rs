@@ -267,3 +267,27 @@ async fn junk_and_secrets_are_held_only_where_the_settings_say_so() {
     assert_eq!(h.held().await.len(), JUNK.len() + 1);
     h.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_is_asked_for_by_its_name_in_either_form_and_told_why_it_is_left_out() {
+    let mut server = Server::with(&covering("exclude = ['/HR/**']")).await;
+    server.put("/Vertra\u{308}ge/a.txt", "Decomposed.").await;
+    server.put("/Schl\u{fc}ssel.txt", "Composed.").await;
+    server.rests().await;
+    for path in ["/Vertr\u{e4}ge/a.txt", "/Vertra\u{308}ge/a.txt", "/Vertr\u{e4}ge/", "/Schlu\u{308}ssel.txt"]
+    {
+        let run = server.tries(&["files", path]);
+        assert!(run.code == 0 && run.out.contains("current"), "{path}: {run:?}");
+    }
+    for (path, why) in [
+        (
+            "/A/desktop.ini",
+            "rule r leaves it out by default, by `desktop.ini`; an exclude of `!desktop.ini` takes it in",
+        ),
+        ("/HR/salaries.txt", "rule r excludes it by `/HR/**`"),
+    ] {
+        let run = server.tries(&["files", path]);
+        assert!(run.out.contains("No rule covers that path") && run.out.contains(why), "{path}: {run:?}");
+    }
+    server.finish().await;
+}

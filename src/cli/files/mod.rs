@@ -3,6 +3,7 @@
 mod one;
 
 use clap::{Args, ValueEnum};
+use unicode_normalization::UnicodeNormalization;
 
 use super::failure::{Failure, Outcome};
 use super::table::{Column, Cut, Table, plain, state};
@@ -61,9 +62,12 @@ impl From<State> for Standing {
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
-    let filter = filter(&arguments, config)?;
+    let mut filter = filter(&arguments, config)?;
     let most = if arguments.all { u32::MAX } else { arguments.list.limit };
     let database = open(config).await?;
+    if let Some(place) = arguments.place.as_deref().filter(|place| !place.is_ascii()) {
+        filter.place = Some(as_stored(&database, &filter, place).await?);
+    }
     let outcome = list(&database, &filter, most, arguments.list.form).await;
     database.close().await;
     let listed = outcome?;
@@ -80,6 +84,17 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
             Ok(Outcome::Done)
         }
     }
+}
+
+/// The place in the form in which files are known there: a keyboard composes letters, and what a Mac uploaded does not.
+async fn as_stored(database: &Database, filter: &Filter, place: &str) -> Result<Place, Failure> {
+    for form in [place.to_owned(), place.nfc().collect(), place.nfd().collect()] {
+        let here = Filter { place: Some(Place::new(&form)), ..filter.clone() };
+        if number(database, here).await? > 0 {
+            return Ok(Place::new(&form));
+        }
+    }
+    Ok(Place::new(place))
 }
 
 fn filter(arguments: &Arguments, config: &Config) -> Result<Filter, Failure> {

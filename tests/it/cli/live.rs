@@ -77,6 +77,10 @@ async fn a_sent_event_is_taken_once_and_a_wrong_secret_is_refused() {
         assert_eq!(sent.code, 0, "{sent:?}");
         let rows: Vec<Value> = serde_json::from_str(&sent.out).unwrap();
         assert_eq!((&rows[0]["status"], &rows[0]["event_id"]), (&202.into(), &"evt_test".into()));
+        assert!(
+            rows[0]["proves"].as_str().unwrap().contains("only a delivery of Fastio's shows"),
+            "{sent:?}"
+        );
     }
     let other =
         [ENVIRONMENT[0], ENVIRONMENT[1], ("FASTIO_WEBHOOK_SECRET", "another-secret-than-the-server-has")];

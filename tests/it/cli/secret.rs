@@ -53,7 +53,44 @@ fn a_secret_or_key_that_is_not_what_its_owner_sees_is_refused_with_the_cure() {
         refused(HERE, (variable, &format!("\u{feff}{STRONG}")), "byte order mark");
         refused(HERE, (variable, "bmV3LWZhc3Rpby1z ZWNyZXQtMTIzNDU2"), "a blank");
         refused(HERE, (variable, "your-key-goes-here-0123456789"), "placeholder");
+        refused(HERE, (variable, &format!("\u{201c}{STRONG}\u{201d}")), "quotation mark");
+        refused(HERE, (variable, &format!("{STRONG}\u{200b}")), "does not show");
+        refused(HERE, (variable, &format!("Bearer {STRONG}")), "`Bearer`");
+        refused(HERE, (variable, &format!("{variable}={STRONG}")), "an equals sign");
+        refused(HERE, (variable, &format!("{STRONG}\\n")), "escape");
+        refused(HERE, (variable, "${A_VARIABLE_OF_THE_SHELL}"), "name of a variable");
     }
+}
+
+#[test]
+fn what_is_around_a_secret_in_a_file_is_told_or_does_no_harm() {
+    let place = Place::new();
+    place.write("docket.toml", &place.settings(HERE.0, HERE.1));
+    let check = |bytes: &[u8]| {
+        std::fs::write(place.path("secret"), bytes).unwrap();
+        let file = place.path("secret").display().to_string();
+        let environment = [
+            ("FASTIO_API_KEY", "fk"),
+            ("OPENAI_API_KEY", "sk"),
+            ("FASTIO_WEBHOOK_SECRET_FILE", file.as_str()),
+        ];
+        place.with(&environment).docket(&["check", "--json"])
+    };
+    for harmless in [format!("{STRONG}\n"), format!("{STRONG}\r\n"), format!("  {STRONG} \n\n")] {
+        let run = check(harmless.as_bytes());
+        assert!(run.out.contains("one is set"), "{harmless:?}: {run:?}");
+    }
+    for (spoilt, cure) in [
+        (format!("\u{feff}{STRONG}"), "byte order mark"),
+        (format!("\"{STRONG}\"\n"), "quotation mark"),
+        (format!("FASTIO_WEBHOOK_SECRET={STRONG}\n"), "an equals sign"),
+    ] {
+        let run = check(spoilt.as_bytes());
+        assert!(run.out.contains(cure) && !run.out.contains(STRONG), "{spoilt:?}: {run:?}");
+    }
+    let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(STRONG.bytes().flat_map(|byte| [byte, 0])).collect();
+    let run = check(&utf16);
+    assert!(run.code == 2 && run.err.contains("save it as UTF-8"), "{run:?}");
 }
 
 #[test]

@@ -231,6 +231,47 @@ async fn settings_that_cannot_work_are_told_all_at_once_and_refused_by_the_serve
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_only_agrees_with_itself_is_no_well() {
+    let right = Right::set_up().await;
+    let counted = |name: &str, label: &str, count: u32| {
+        format!(
+            "INSERT OR REPLACE INTO receive_count (name, label, count) VALUES ('{name}', '{label}', {count})"
+        )
+    };
+    let matched = "fastio_v1_base64 secret 0 as_given";
+    // What `docket send` posted matched, and what Fastio sent did not.
+    let wrong = counted("rejected", "signature_mismatch", 7);
+    right.database(&[&wrong, &counted("matched", matched, 2), &counted("tested", "", 2)]).await;
+    let run = right.check(&[]).await;
+    says(
+        &run,
+        "warn",
+        "7 refused for a wrong signature and no delivery was ever right: FASTIO_WEBHOOK_SECRET",
+    );
+    assert_eq!(failed(&run), []);
+    right.database(&[&counted("matched", matched, 3)]).await;
+    assert!(!rows(&right.check(&[]).await, "warn").iter().any(|row| row.contains("wrong signature")));
+    right.database(&[&counted("rejected", "signed_to_another_path", 1)]).await;
+    says(&right.check(&[]).await, "warn", "1 signed rightly and posted to another path");
+    let status = tokio::task::block_in_place(|| right.place.with(&ENVIRONMENT).docket(&["status"])).out;
+    for words in
+        ["signed with another secret than", "posted to another path than /webhooks/fastio", "2 of them tests"]
+    {
+        assert!(status.contains(words), "no {words} in {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_with_a_byte_order_mark_is_read() {
+    let right = Right::set_up().await;
+    let schema =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/legal/liability.schema.json"));
+    right.place.write("marked.json", &format!("\u{feff}{}", schema.unwrap()));
+    right.rules(&rule("[rule.run]\nmodel = 'sandbox-rules'\nprompt = 'Look.'\nschema = 'marked.json'"));
+    assert_eq!(failed(&right.check(&[]).await), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_pattern_is_told_with_what_it_matches_now_and_what_is_left_out_by_default() {
     let right = Right::set_up().await;
     for path in [
