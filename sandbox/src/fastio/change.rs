@@ -43,6 +43,7 @@ impl World {
             current: 0,
             creator: by.user.clone(),
             trashed: None,
+            announced: None,
             absences: Vec::new(),
             lock: None,
         }

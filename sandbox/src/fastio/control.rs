@@ -5,7 +5,7 @@
 //! | `GET /_sandbox/state` | everything, as JSON; `?events=N` for the last N events instead of 1000 |
 //! | `PUT /_sandbox/profiles/{workspace}` | makes an empty workspace or share exist, or a hidden one be seen again |
 //! | `DELETE /_sandbox/profiles/{workspace}` | hides it, as from a key that lost its access |
-//! | `PUT /_sandbox/files/{workspace}/{path}` | the body, or `?generate=BYTES&seed=N`, becomes the file's content |
+//! | `PUT /_sandbox/files/{workspace}/{path}` | the body, or `?generate=BYTES&seed=N`, becomes the file's content; `?mimetype=TYPE` is announced as its type |
 //! | `GET /_sandbox/files/{workspace}/{path}` | the file's content |
 //! | `DELETE /_sandbox/files/{workspace}/{path}` | trashes a file or folder; `?purge=true` removes it without a word |
 //! | `PUT /_sandbox/folders/{workspace}/{path}` | makes a folder and those above it |
@@ -126,6 +126,7 @@ async fn hide_profile(Shared(state): Shared<State>, Path(id): Path<String>) -> A
 struct Content {
     generate: Option<u64>,
     seed: Option<u64>,
+    mimetype: Option<String>,
 }
 
 async fn put_file(
@@ -153,6 +154,9 @@ async fn put_file(
         world.ensure(&profile)?;
         let parent = world.make_folders(&profile, folder, &by)?;
         let key = world.put_file(&profile, (parent, name), Arc::new(content), &by)?;
+        if let (Some(announced), Some(node)) = (asked.mimetype, world.tree_mut(&profile)?.node_mut(key)) {
+            node.announced = Some(announced);
+        }
         Ok(Pretty(summary(world.tree(&profile)?, key)))
     })
 }

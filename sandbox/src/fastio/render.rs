@@ -58,7 +58,8 @@ pub fn node(tree: &Tree, key: Key, output: Output, now: i64) -> Value {
         value["restricted"] = false.into();
         value["dmca"] = false.into();
         if found.kind.is_file() {
-            let mimetype = mimetype(&found.name, found.kind);
+            let by_name = || mimetype(&found.name, found.kind);
+            let mimetype = found.announced.as_deref().unwrap_or_else(by_name);
             value["mimetype"] = mimetype.into();
             value["mimecategory"] = category(mimetype).into();
             value["locked"] = held(&found.lock, now).is_some().into();

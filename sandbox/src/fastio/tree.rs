@@ -61,6 +61,8 @@ pub struct Node {
     pub name: String,
     /// What it is said to be, where that was given by hand: a title and a short description.
     pub described: (Option<String>, Option<String>),
+    /// The type that Fastio announces, where it is not the one that the name suggests.
+    pub announced: Option<String>,
     /// Stays when the node is trashed: where `restore/` puts it back.
     pub parent: Key,
     pub created: i64,

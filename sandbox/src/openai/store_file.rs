@@ -53,6 +53,8 @@ pub struct StoreFile {
     pub filename: String,
     pub attributes: Option<Map<String, Value>>,
     pub content: Content,
+    /// Of the text that is read out of it.
+    text_bytes: u64,
     /// Tokens per chunk, and how many of them the next chunk repeats.
     pub chunking: (i64, i64),
     attached_ms: i64,
@@ -86,6 +88,7 @@ impl StoreFile {
             file_id: file_id.to_owned(),
             filename: filename.to_owned(),
             attributes: Some(attributes),
+            text_bytes: text_bytes(filename, &content),
             content,
             chunking: DEFAULT_CHUNKING,
             attached_ms: now,
@@ -107,7 +110,9 @@ impl StoreFile {
     }
 
     pub fn usage_bytes(&self, now: i64) -> u64 {
-        if self.status(now) == "completed" { self.content.size } else { 0 }
+        // What the index takes, not what the file has (OpenAI's OpenAPI document): nothing without text. How much it is with
+        // text is not documented, and is taken as that.
+        if self.status(now) == "completed" { self.text_bytes } else { 0 }
     }
 
     pub fn show(&self, store: &str, now: i64) -> Value {
@@ -183,6 +188,7 @@ impl State {
         let entry = StoreFile {
             failure: failure(&filename, &content, trace),
             file_id: attach.file_id.clone(),
+            text_bytes: text_bytes(&filename, &content),
             filename,
             attributes: attach.attributes,
             content,
@@ -203,6 +209,10 @@ impl State {
         store.last_active_ms = now;
         Ok(shown)
     }
+}
+
+fn text_bytes(filename: &str, content: &Content) -> u64 {
+    text::read(filename, content).map_or(0, |text| text.len() as u64)
 }
 
 /// How indexing will end, if badly. The messages are those that users report.

@@ -1,5 +1,6 @@
-//! The text a vector store would read out of a file. A stand-in parses nothing: text files are taken as they are, and of
-//! a PDF or an office document only the runs of readable characters are seen.
+//! The text a vector store would read out of a file. A stand-in parses little: text files are taken as they are, of a PDF
+//! the strings are seen that it shows and that are written in the open, and of what only is called a document the runs of
+//! readable characters. So a scan has no text here either.
 
 use bytes::Bytes;
 
@@ -28,7 +29,8 @@ pub fn read(filename: &str, content: &Content) -> Result<String, Failure> {
     }
     let opening = content.opening();
     if !kinds::is_text(filename) {
-        return Ok(readable_runs(opening));
+        let is_pdf = opening.starts_with(b"%PDF-");
+        return Ok(if is_pdf { shown_strings(opening) } else { readable_runs(opening) });
     }
     decode(opening, content.bytes().is_some())
         .ok_or_else(|| failure("invalid_file", "The file could not be parsed because its text is not UTF-8."))
@@ -49,6 +51,56 @@ fn decode(bytes: &Bytes, whole: bool) -> Option<String> {
         Err(_) => return None,
     };
     Some(text.trim_start_matches('\u{feff}').to_owned())
+}
+
+/// The strings that a PDF shows, one line for each operator that shows text (ISO 32000-1, 9.4.3). What is compressed,
+/// encrypted or in an encoding of its own is not seen.
+fn shown_strings(bytes: &[u8]) -> String {
+    let (mut text, mut pending, mut at) = (String::new(), String::new(), 0);
+    while let Some(byte) = bytes.get(at) {
+        if *byte == b'(' {
+            at = literal(bytes, at + 1, &mut pending);
+            continue;
+        }
+        let word =
+            bytes[at..].iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'\'').count();
+        match &bytes[at..at + word] {
+            b"Tj" | b"TJ" | b"'" if !pending.is_empty() => {
+                text.push_str(&std::mem::take(&mut pending));
+                text.push('\n');
+            }
+            b"" => {}
+            _ => pending.clear(),
+        }
+        at += word.max(1);
+    }
+    text
+}
+
+/// Reads a literal string from behind its opening bracket. Answers where it ends.
+fn literal(bytes: &[u8], mut at: usize, text: &mut String) -> usize {
+    let mut depth = 1;
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'\\' => {
+                if let Some(escaped) = bytes.get(at) {
+                    text.push(if *escaped == b'n' { '\n' } else { char::from(*escaped) });
+                }
+                at += 1;
+            }
+            b')' if depth == 1 => break,
+            byte => {
+                depth += match byte {
+                    b'(' => 1,
+                    b')' => -1,
+                    _ => 0,
+                };
+                text.push(char::from(*byte));
+            }
+        }
+    }
+    at
 }
 
 fn readable_runs(bytes: &Bytes) -> String {
@@ -77,7 +129,19 @@ mod tests {
 
     #[test]
     fn a_binary_file_shows_its_readable_runs() {
-        let pdf = Content::of(b"%PDF-1.4\n\x00\x01(The supplier is liable)\xff\xfeab\x00");
-        assert_eq!(read("a.pdf", &pdf).unwrap(), "%PDF-1.4\n\n(The supplier is liable)");
+        let noise = Content::of(b"\n\x00\x01(The supplier is liable)\xff\xfeab\x00");
+        assert_eq!(read("a.pdf", &noise).unwrap(), "(The supplier is liable)");
+    }
+
+    #[test]
+    fn a_pdf_shows_the_strings_that_it_says_are_shown() {
+        let pdf =
+            b"%PDF-1.4\n4 0 obj<</Title (not shown)>>stream\nBT /F1 12 Tf (The supplier \\(Acme\\)) Tj\n\
+            [(is ) -20 (liable)] TJ ET endstream\n\x00readable noise";
+        assert_eq!(read("a.pdf", &Content::of(pdf)).unwrap(), "The supplier (Acme)\nis liable\n");
+        assert_eq!(
+            read("scan.pdf", &Content::of(b"%PDF-1.4\n%\xe2\xe3 stream \x00\x80(abc def")).unwrap(),
+            ""
+        );
     }
 }
