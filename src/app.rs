@@ -22,6 +22,7 @@ use crate::job::Task;
 use crate::job::verdict::{FASTIO, OPENAI, call_cause, openai_cause};
 use crate::listen;
 use crate::operate::{Observer, Operate};
+use crate::outside::Remover;
 use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive};
 use crate::retention::Retention;
@@ -48,6 +49,7 @@ pub struct Work {
     pub sync: Sync,
     pub runs: Runs,
     feed: Feed,
+    remover: Remover,
     fastio: fastio::Client,
     openai: openai::Client,
     /// Plain questions that were answered, by the service.
@@ -121,7 +123,7 @@ impl Work {
             Ok(Task::Response { response }) => self.runs.hinted(&response, job.attempt).await,
             Ok(Task::Stray { store }) => self.sync.stray(&openai::VectorStoreId(store)).await,
             Ok(Task::Digest { rule }) => self.runs.digest(&rule).await,
-            Ok(Task::Leftover { leftover, .. }) => self.runs.leftover(leftover).await,
+            Ok(Task::Leftover { leftover, .. }) => self.remover.remove(leftover).await,
             Err(error) => {
                 Verdict::Dead { reason: format!("this version cannot read the job's task: {error}") }
             }
@@ -182,10 +184,17 @@ impl Parts {
             wake: queue.wake(),
             heard: heard.clone(),
         });
+        let remover = Remover {
+            database: database.clone(),
+            clock: clock.clone(),
+            fastio: fastio.clone(),
+            openai: openai.clone(),
+        };
         let work = Arc::new(Work {
             sync,
             runs,
             feed: feed.clone(),
+            remover,
             fastio,
             openai,
             taken: AnswerCounter::default(),

@@ -27,6 +27,7 @@ pub mod listen;
 
 pub mod openai;
 pub mod operate;
+pub mod outside;
 pub mod own;
 pub mod queue;
 pub mod receive;

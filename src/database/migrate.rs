@@ -45,6 +45,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0042_lane"
     "0043_request_id"
     "0044_retention"
+    "0049_outside"
 };
 
 /// Those of the inbox beside it.
@@ -159,6 +160,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, Reading};
     use crate::database::Database;
+    use crate::outside::{self, Kind};
     use crate::queue::{Queue, Settings, store};
 
     #[test]
@@ -213,6 +215,63 @@ mod tests {
         assert_eq!([&*first.key, &*second.key], ["c", "d"]);
         assert!(queue.claim().await.unwrap().is_none());
     }
+
+    #[tokio::test]
+    async fn what_runs_had_made_before_the_ledger_is_in_it_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docket.db");
+        let ledger = MAIN.0.iter().position(|migration| migration.name == "0049_outside").unwrap();
+        let mut connection = Connection::open(&path).unwrap();
+        Migrations(&MAIN.0[..ledger]).apply(&mut connection).unwrap();
+        connection.execute_batch(BEFORE_THE_LEDGER).unwrap();
+        drop(connection);
+        let database = Database::open(&format!("sqlite://{}", path.display())).await.unwrap();
+        let left = database.read(|c| outside::store::left(c, 10, 0)).await.unwrap();
+        let left: Vec<_> =
+            left.iter().map(|one| (one.id, one.kind, &*one.owner, one.object.as_deref())).collect();
+        let dead = "run:r:workspace:1:2c";
+        assert_eq!(
+            left,
+            [
+                (5, Kind::Session, dead, None),
+                (6, Kind::Lock, "run:1", Some("token 1")),
+                (8, Kind::Thread, "run:1", Some("thread_1")),
+                (12, Kind::File, dead, None),
+            ]
+        );
+        let lock = database.read(|c| outside::store::get(c, 6)).await.unwrap().unwrap();
+        assert_eq!((lock.mark.as_deref(), lock.since), (Some("workspace:1:2abc"), 60));
+        assert_eq!(database.read(outside::store::counts).await.unwrap(), (4, 1), "one was not answered");
+        let held = database.read(|c| outside::store::lock_of(c, "run:2")).await.unwrap().unwrap();
+        assert_eq!((held.object.as_deref(), held.mark.as_deref()), (Some("token 2"), Some("workspace:1:2b")));
+        let filled = database.read(|c| outside::store::filled(c, "run:r:workspace:1:2b")).await.unwrap();
+        assert_eq!(filled.as_deref(), Some("upload_2"), "a write that is under way goes on with its upload");
+        // The run lets go of its conversation as one of this version does.
+        let end = |tx: &mut crate::database::Connection| {
+            outside::store::leave_conversation(tx, "run:2", (Some("resp_2"), Some(70)), 90)
+        };
+        database.write(end).await.unwrap();
+        let left = database.read(|c| outside::store::left(c, 10, 0)).await.unwrap();
+        assert!(left.iter().any(|one| one.object.as_deref() == Some("conv_2")), "{left:?}");
+    }
+
+    const BEFORE_THE_LEDGER: &str = "
+        INSERT INTO leftover (leftover_id, kind, state, owner, rule, mark, object, profile, node, since) VALUES
+            (5, 'upload', 'left', 'run:r:workspace:1:2c', NULL, 'aa', NULL, NULL, NULL, 50),
+            (6, 'lock', 'left', 'run:1', 'r', NULL, 'token 1', 'workspace:1', '2AB-c', 60),
+            (7, 'conversation', 'asked', 'run:2', 'r', NULL, NULL, NULL, NULL, 50),
+            (8, 'thread', 'left', 'run:1', 'r', NULL, 'thread_1', NULL, NULL, 50),
+            (9, 'upload', 'used', 'run:r:workspace:1:2b', NULL, 'bb', 'upload_2', NULL, NULL, 50);
+        INSERT INTO own_file (owner, profile, folder, name, state, upload, sha256, size, since) VALUES
+            ('run:r:workspace:1:2b', 'workspace:1', 'root', 'b.md', 'writing', 'upload_2', 'x', 1, 50),
+            ('run:r:workspace:1:2c', 'workspace:1', 'root', 'c.md', 'writing', NULL, 'x', 1, 50);
+        INSERT INTO run (run_id, rule, source_id, profile, node, path, content_hash, bytes, file_id, vector_store, definition,
+                         engine, state, outcome, reason, conversation, response, live, lock, lock_token, lock_at, result,
+                         created_at, updated_at, ended_at) VALUES
+            (1, 'r', 'workspace:1:2c', 'workspace:1', '2c', '/c', 'h', 1, 'f', 'v', 'd', 'responses', 'ended', 'failed', 'no',
+             'conv_1', NULL, 0, 'none', NULL, NULL, NULL, 1, 1, 1),
+            (2, 'r', 'workspace:1:2b', 'workspace:1', '2b', '/b', 'h', 1, 'f', 'v', 'd', 'responses', 'running', NULL, NULL,
+             'conv_2', 'resp_2', 1, 'held', 'token 2', 65, NULL, 1, 1, NULL);";
 
     const BEFORE_LANES: &str = "
         INSERT INTO job (key, task, needs, state, priority, due_at, attempt, reason, created_at, updated_at) VALUES

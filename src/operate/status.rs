@@ -10,7 +10,7 @@ use crate::database::{Connection, Database, Error};
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::{Waiting, why};
 use crate::run::store::HeldRow;
-use crate::{event, feed, job, queue, receive, run, sync};
+use crate::{event, feed, job, outside, queue, receive, run, sync};
 
 /// States that are shown even when nothing is in them, so that a script finds its number.
 pub const JOB_STATES: [&str; 3] = ["waiting", "running", "dead"];
@@ -116,7 +116,7 @@ impl Status {
                 runs
             },
             held: run::store::held(connection, REASONS)?,
-            leftovers: run::leftover::store::counts(connection)?,
+            leftovers: outside::store::counts(connection)?,
             events: event::store::counts(connection)?,
             received: receive::counts(connection)?,
             feed: feed::store::state(connection)?,

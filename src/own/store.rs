@@ -1,18 +1,18 @@
 //! The statements on `own_file`.
 
 use super::{SETTLES_WITHIN_MS, Seen, Whose};
-use crate::database::{Connection, Error, from_row, json_list, params, statements};
+use crate::database::{Connection, Error, Row, from_row, json_list, params, statements};
 use crate::fastio::{NodeId, Profile, VersionId};
 
 /// One file of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnFile {
     pub owner: String,
+    pub profile: Profile,
     pub folder: NodeId,
     pub name: String,
     /// Whether a write is under way.
     pub writing: bool,
-    pub upload: Option<String>,
     pub node: Option<NodeId>,
     /// The version that our last write on record made.
     pub version: Option<VersionId>,
@@ -23,16 +23,21 @@ pub struct OwnFile {
 
 from_row!(row => OwnFile {
     owner,
+    profile: profile(row)?,
     folder: NodeId::new(row.get::<String>("folder")?),
     name,
     writing: row.get::<String>("state")? == "writing",
-    upload,
     node: row.get::<Option<String>>("node")?.map(NodeId::new),
     version: row.get::<Option<String>>("version")?.map(VersionId),
     sha256,
     size,
     since,
 });
+
+fn profile(row: &Row<'_>) -> Result<Profile, Error> {
+    let profile = row.get::<String>("profile")?.parse();
+    profile.map_err(|_| Error::bug("a file of ours is in no workspace or share"))
+}
 
 /// What we called the file at `node`, if it is one that we wrote.
 pub fn name(connection: &mut Connection, profile: &Profile, node: &NodeId) -> Result<Option<String>, Error> {
@@ -109,11 +114,6 @@ pub fn intend(connection: &mut Connection, intent: &Intent<'_>, now: i64) -> Res
     Ok(true)
 }
 
-/// The bytes are at Fastio, in this upload session, and in no file yet.
-pub fn uploaded(connection: &mut Connection, owner: &str, upload: Option<&str>) -> Result<(), Error> {
-    connection.run(UPLOADED, params![owner, upload]).map(drop)
-}
-
 /// The write made this version of this file.
 pub fn written(
     connection: &mut Connection,
@@ -123,6 +123,13 @@ pub fn written(
 ) -> Result<(), Error> {
     let version = version.map(|version| &version.0);
     connection.run(WRITTEN, params![owner, node.canonical(), version, now]).map(drop)
+}
+
+/// A write is not gone on with, and made nothing: what was there before it is ours as before. Its content is not what is on
+/// record, so nothing is taken for written already.
+pub fn abandon(connection: &mut Connection, own: &OwnFile) -> Result<(), Error> {
+    connection.run(ABANDON, params![own.owner, own.since])?;
+    connection.run(ABANDON_NEW, params![own.owner, own.since]).map(drop)
 }
 
 /// Writes down that the file at `node`, if it is one that we wrote, is gone from Fastio.
@@ -166,15 +173,19 @@ statements! {
         INSERT INTO own_file (owner, profile, folder, name, state, node, version, sha256, size, since)
         VALUES ($1, $2, $3, $4, 'writing', $5, $6, $7, $8, $9)
         ON CONFLICT (owner) DO UPDATE SET
-            profile = excluded.profile, folder = excluded.folder, name = excluded.name, state = 'writing', upload = NULL,
+            profile = excluded.profile, folder = excluded.folder, name = excluded.name, state = 'writing',
             node = excluded.node, version = excluded.version, sha256 = excluded.sha256, size = excluded.size,
             since = excluded.since";
 
-    UPLOADED = "UPDATE own_file SET upload = $2 WHERE owner = $1";
-
     WRITTEN = "
-        UPDATE own_file SET state = 'written', upload = NULL, node = $2, version = $3, since = $4, gone_since = NULL
+        UPDATE own_file SET state = 'written', node = $2, version = $3, since = $4, gone_since = NULL
         WHERE owner = $1";
+
+    ABANDON = "
+        UPDATE own_file SET state = 'written', sha256 = ''
+        WHERE owner = $1 AND state = 'writing' AND since = $2 AND node IS NOT NULL";
+
+    ABANDON_NEW = "DELETE FROM own_file WHERE owner = $1 AND state = 'writing' AND since = $2 AND node IS NULL";
 
     LOSE = "UPDATE own_file SET gone_since = coalesce(gone_since, $3) WHERE profile = $1 AND node = $2";
 

@@ -10,10 +10,11 @@ use super::row::{Outcome, Run};
 use super::settings::{Definition, Engine};
 use super::steps::{FRESH_MS, LOOK_AGAIN, later};
 use super::store::{self, Change};
-use super::{Runs, failed, leftover};
+use super::{Runs, failed};
 use crate::database::Connection;
 use crate::job::verdict::{OPENAI, begin_verdict, call_cause, model_cause, openai_verdict, rule_cause};
 use crate::openai::{self, Error};
+use crate::outside::{self, Kind};
 use crate::queue::Verdict;
 
 /// Between looks for a response whose creation was not answered.
@@ -22,6 +23,9 @@ const TRACE_AGAIN: Duration = Duration::from_secs(20);
 /// Added to the deadline before a creation that left no trace is taken to have made nothing: the clocks of two services
 /// and the time an answer may take.
 const TRACE_MARGIN_MS: i64 = 60 * 1000;
+
+/// Between tries for a lock that another user holds. People keep one for minutes.
+const HELD_BY_OTHER: Duration = Duration::from_secs(30);
 
 /// How long a run waits for the copy of a file that is just being replaced.
 const UNINDEXED: Duration = Duration::from_secs(10);
@@ -47,7 +51,7 @@ impl Runs {
         if run.held_until.is_some() {
             return self.record(run.id, [Change::Waits(None)]).await;
         }
-        if definition.lock && !run.is_locked() {
+        if definition.lock && !self.locks.is_held(&run.holder()).await? {
             return self.lock(run).await;
         }
         let shown = match frame::shown(definition, run) {
@@ -103,30 +107,42 @@ impl Runs {
             return Ok(());
         }
         let kind = match definition.engine {
-            Engine::Responses { .. } => "conversation",
-            Engine::Assistants { .. } => "thread",
+            Engine::Responses { .. } => Kind::Conversation,
+            Engine::Assistants { .. } => Kind::Thread,
         };
-        let (id, rule, now) = (run.id, run.rule.clone(), self.clock.now());
-        let write = move |tx: &mut Connection| leftover::store::ask_conversation(tx, (id, kind, &rule), now);
-        let asked = self.database.write(write).await.map_err(failed)?;
-        let made = definition.engine.prepare(&self.openai, ask).await;
-        let refused = |error: &Error| begin_verdict(error, (&run.rule, definition.engine.model()));
-        if let Err(error) = &made
-            && error.may_have_happened()
-        {
-            return Err(refused(error));
+        let (id, owner, now) = (run.id, run.holder(), self.clock.now());
+        let patience = traceless_ms(definition);
+        let intend = self
+            .database
+            .write(move |tx| outside::store::intend_conversation(tx, (kind, &owner), patience, now));
+        let intended = intend.await.map_err(failed)?;
+        match definition.engine.prepare(&self.openai, ask).await {
+            Ok(made) => {
+                let now = self.clock.now();
+                let write = self.database.write(move |tx| {
+                    outside::store::exists(tx, intended, &made, now)?;
+                    Change::Conversation(made.clone()).write(tx, id, now)
+                });
+                write.await.map_err(failed)
+            }
+            Err(error) => {
+                if !error.may_have_happened() {
+                    let forget = self.database.write(move |tx| outside::store::forget(tx, intended));
+                    forget.await.map_err(failed)?;
+                }
+                Err(begin_verdict(&error, (&run.rule, definition.engine.model())))
+            }
         }
-        let (change, failure) = match made {
-            Ok(made) => (Some(Change::Conversation(made)), None),
-            Err(error) => (None, Some(error)),
-        };
-        let now = self.clock.now();
-        let write = move |tx: &mut Connection| {
-            leftover::store::forget(tx, asked)?;
-            change.as_ref().map_or(Ok(()), |change| change.write(tx, id, now))
-        };
-        self.database.write(write).await.map_err(failed)?;
-        failure.map_or(Ok(()), |error| Err(refused(&error)))
+    }
+
+    /// Acquires the lock on the file. Held by another user, the run waits without losing an attempt.
+    pub(super) async fn lock(&self, run: &Run) -> Result<(), Verdict> {
+        if self.locks.acquire(&run.holder(), &run.key).await? {
+            return self.record(run.id, [Change::Waits(None)]).await;
+        }
+        let reason = "another user holds the lock on the file";
+        self.record(run.id, [Change::Waits(Some(reason.to_owned()))]).await?;
+        Err(later(HELD_BY_OTHER, reason))
     }
 
     /// OpenAI says that it made nothing.

@@ -38,11 +38,11 @@ impl Runs {
             return self.ending(run, Outcome::Cancelled, "the file is gone").await;
         };
         if let FileState::Present(indexed) = standing
-            && !indexed.source.same_content(&content(&source))
+            && !indexed.source.same_content(&Source::of(&source))
         {
             return self.ending(run, Outcome::Superseded, "the file has a newer version").await;
         }
-        if definition.lock && !run.is_locked() {
+        if definition.lock && !self.locks.is_held(&run.holder()).await? {
             return self.lock(run).await;
         }
         let folder = source.parent.clone().unwrap_or_else(NodeId::root);
@@ -72,7 +72,7 @@ impl Runs {
         content: Bytes,
     ) -> Result<Written, Verdict> {
         let output = Output { owner: &owner, profile: &run.key.profile, folder, name, content };
-        self.write(&output).await
+        self.publisher.write(&output).await
     }
 
     /// The run has its result, and the rest cannot be done.
@@ -160,15 +160,6 @@ fn add_notes(result: &mut Value, notes: &[String]) {
 pub(super) fn owner(run: &Run, made: Option<&str>) -> String {
     let owner = format!("run:{}:{}", run.rule, run.key);
     made.map_or(owner.clone(), |made| format!("{owner}:{made}"))
-}
-
-fn content(node: &Node) -> Source {
-    Source {
-        version: node.version.clone(),
-        hash: node.hash.clone(),
-        size: node.size.unwrap_or(0),
-        modified_at: node.modified_at,
-    }
 }
 
 /// What a result is written from.

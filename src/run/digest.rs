@@ -17,6 +17,7 @@ use super::write::Output;
 use super::{Runs, failed};
 use crate::database::{Connection, Error};
 use crate::fastio::NodeId;
+use crate::own;
 use crate::queue::Verdict;
 use crate::result::render::{Entry, Form, Part};
 use crate::result::schema::Schema;
@@ -54,7 +55,9 @@ impl Runs {
         let form = if name.ends_with(".md") { Form::Markdown } else { Form::Csv };
         let (part, first) = self.collected(definition, (&schema, form)).await?;
         let owner = format!("digest:{rule}");
-        let known = self.own(&owner).await?;
+        let owned = owner.clone();
+        let known = self.database.read(move |connection| own::store::of(connection, &owned)).await;
+        let known = known.map_err(failed)?;
         let folder = match (&known, &first) {
             (Some(known), _) => known.folder.clone(),
             (None, Some(indexed)) => folder(definition, indexed),
@@ -69,7 +72,7 @@ impl Runs {
             name,
             content: Bytes::from(table),
         };
-        let written = self.write(&output).await?;
+        let written = self.publisher.write(&output).await?;
         tracing::info!(rule, files, name = written.name, "batch table written");
         Ok(())
     }

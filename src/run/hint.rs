@@ -6,12 +6,13 @@
 use super::frame::RUN_KEY;
 use super::row::{Run, RunId, State};
 use super::store::{self, Change};
-use super::{Runs, failed, leftover};
+use super::{Runs, failed};
 use crate::database::Connection;
 use crate::fastio::FileKey;
 use crate::job::verdict::openai_verdict;
 use crate::job::{self, Task};
 use crate::openai::{Response, ResponseId};
+use crate::outside;
 use crate::queue::{Priority, Verdict};
 
 /// What OpenAI's ids of responses begin with. Compatible servers have others, and of theirs only those on record are
@@ -70,7 +71,7 @@ impl Runs {
     async fn left(&self, found: &Response) -> Result<(), Verdict> {
         let Some(conversation) = &found.conversation else { return Ok(()) };
         let (conversation, id, now) = (conversation.0.clone(), found.id.0.clone(), self.clock.now());
-        let write = move |tx: &mut Connection| leftover::store::tell_response(tx, (&conversation, &id), now);
+        let write = move |tx: &mut Connection| outside::store::tell_response(tx, (&conversation, &id), now);
         if self.database.write(write).await.map_err(failed)? {
             self.wake.notify_waiters();
         }

@@ -50,7 +50,7 @@ impl Runs {
 
     /// The run waits, without the lock, and says why.
     pub(super) async fn hold(&self, run: &Run, held: Held) -> Result<(), Verdict> {
-        self.unlock(run).await?;
+        self.locks.release(&run.holder(), &run.key).await?;
         if run.held_until != Some(held.until) {
             tracing::warn!(
                 run.id = run.id.0,

@@ -36,9 +36,7 @@ mod engine;
 pub mod existing;
 mod frame;
 mod hint;
-pub mod leftover;
 mod limit;
-mod lock;
 mod produced;
 mod row;
 mod settings;
@@ -54,8 +52,11 @@ use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{self, Connection, Database};
 use crate::job::verdict::database_verdict;
+use crate::outside::Locks;
 use crate::queue::{Causes, Verdict};
 use crate::{fastio, openai};
+
+use write::Publisher;
 
 pub use admit::cancel;
 pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, want_one};
@@ -77,6 +78,8 @@ pub struct Runs {
     max_attempts: u16,
     wake: Arc<Notify>,
     causes: Causes,
+    publisher: Publisher,
+    locks: Locks,
 }
 
 /// What a [`Runs`] is made of.
@@ -98,7 +101,27 @@ impl Runs {
     pub fn new(parts: Parts) -> Self {
         let Parts { database, clock, fastio, openai, definitions, max_attempts, wake, causes } = parts;
         let (definitions, compute) = (definitions.into_iter().map(Arc::new).collect(), Compute::default());
-        Runs { database, clock, fastio, openai, definitions, compute, max_attempts, wake, causes }
+        let locks = Locks { database: database.clone(), clock: clock.clone(), fastio: fastio.clone() };
+        let publisher = Publisher {
+            database: database.clone(),
+            clock: clock.clone(),
+            fastio: fastio.clone(),
+            compute: Compute::clone(&compute),
+            wake: wake.clone(),
+        };
+        Runs {
+            database,
+            clock,
+            fastio,
+            openai,
+            definitions,
+            compute,
+            max_attempts,
+            wake,
+            causes,
+            publisher,
+            locks,
+        }
     }
 
     /// Where it computes.

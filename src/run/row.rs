@@ -1,10 +1,10 @@
 //! A run, as it stands in the database.
 
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::fastio::FileKey;
+use crate::outside;
 
 /// Our number for a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,18 +106,6 @@ impl Outcome {
     }
 }
 
-/// What we have of the lock on the file.
-#[derive(Debug, Clone)]
-pub enum Hold {
-    None,
-    /// Asked for, and no answer came. It may be ours until it runs out.
-    Asking,
-    Held {
-        token: SecretString,
-        since: i64,
-    },
-}
-
 /// One row of `run`.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -144,7 +132,6 @@ pub struct Run {
     pub live: bool,
     pub tries: u16,
     pub begun_at: Option<i64>,
-    pub lock: Hold,
     pub result: Option<Value>,
     pub created_at: i64,
     pub answered_at: Option<i64>,
@@ -161,6 +148,11 @@ impl Run {
     /// Whether its result stands where it belongs.
     pub fn is_written(&self) -> bool {
         self.result.as_ref().is_some_and(|result| result["written"].is_array())
+    }
+
+    /// Whose the things are that it holds elsewhere.
+    pub fn holder(&self) -> String {
+        outside::of_run(self.id)
     }
 
     pub fn name(&self) -> &str {
@@ -196,7 +188,6 @@ pub(super) mod tests {
             live: false,
             tries: 0,
             begun_at: None,
-            lock: Hold::None,
             result: None,
             created_at: id,
             answered_at: None,

@@ -111,7 +111,7 @@ impl Runs {
         if run.cancel || obsolete.is_some() {
             return self.stop(run, standing).await;
         }
-        self.keep_lock(run).await?;
+        self.locks.keep(&run.holder(), &run.key).await?;
         match run.state {
             State::Wanted => self.begin(run, definition, standing).await,
             State::Starting => self.find_lost(run, definition).await,
@@ -257,7 +257,7 @@ impl Runs {
 
     /// Lets go of everything, then the run has ended.
     async fn end(&self, run: &Run, definition: Option<&Definition>) -> Result<(), Verdict> {
-        self.unlock(run).await?;
+        self.locks.release(&run.holder(), &run.key).await?;
         if run.live
             && let (Some(definition), Some(conversation), Some(response)) =
                 (definition, &run.conversation, &run.response)

@@ -8,17 +8,22 @@
 //! Fastio has no way to place a new file only if its name is free. Between our look and our write a person may put a file
 //! of the very same name there, which Fastio would then keep as an earlier version of ours.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 
+use super::failed;
 use super::steps::later;
-use super::{Runs, failed, leftover};
-use crate::database::Connection;
-use crate::fastio::{Error, ErrorKind, Node, NodeId, Profile, UploadId, UploadState, VersionId};
+use crate::clock::Clock;
+use crate::compute::Compute;
+use crate::database::{Connection, Database};
+use crate::fastio::{Client, Error, ErrorKind, Node, NodeId, Profile, UploadId, UploadState, VersionId};
 use crate::job::verdict::fastio_verdict;
+use crate::outside::{self, find, is_that_write, marked};
 use crate::own::store::{self as own, Intent, OwnFile};
 use crate::queue::Verdict;
 
@@ -63,14 +68,29 @@ enum Next {
     Place(UploadId),
 }
 
-impl Runs {
+/// What writes our files.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    pub database: Database,
+    pub clock: Clock,
+    pub fastio: Client,
+    pub compute: Compute,
+    /// What to notify when an upload has done its work, and is to be taken away.
+    pub wake: Arc<Notify>,
+}
+
+impl Publisher {
     /// Writes `output`. Doing it twice writes once.
     pub(super) async fn write(&self, output: &Output<'_>) -> Result<Written, Verdict> {
         let content = output.content.clone();
         let sha256 = self.compute.run(move || hex::encode(Sha256::digest(&content))).await;
         for _ in 0..MOST_STEPS {
-            let known = self.own(output.owner).await?;
-            match self.next(output, known.as_ref(), &sha256).await? {
+            let owner = output.owner.to_owned();
+            let known = self.database.read(move |connection| {
+                Ok((own::of(connection, &owner)?, outside::store::filled(connection, &owner)?))
+            });
+            let (known, filled) = known.await.map_err(failed)?;
+            match self.next(output, (known.as_ref(), filled), &sha256).await? {
                 Next::Done(written) => return Ok(written),
                 Next::Record(node) => self.written(output, &node).await?,
                 Next::IntendOver(node, version, name) => {
@@ -84,33 +104,21 @@ impl Runs {
         Err(Verdict::Retry { after: None, reason: "writing the result did not end".to_owned() })
     }
 
-    /// What is on record of the file that we write for `owner`.
-    pub(super) async fn own(&self, owner: &str) -> Result<Option<OwnFile>, Verdict> {
-        let owner = owner.to_owned();
-        self.database.read(move |connection| own::of(connection, &owner)).await.map_err(failed)
-    }
-
+    /// `filled` is the upload that has every byte of what is being written.
     async fn next(
         &self,
         output: &Output<'_>,
-        known: Option<&OwnFile>,
+        (known, filled): (Option<&OwnFile>, Option<String>),
         sha256: &str,
     ) -> Result<Next, Verdict> {
         let Some(known) = known else { return Ok(Next::IntendNew(self.free_name(output, None).await?)) };
         let same = known.sha256 == sha256 && known.size == size(&output.content);
-        let found = match &known.node {
-            Some(node) => self.still_there(output.profile, node).await?,
-            // It is being made: if it was, it has the name on record.
-            None => self
-                .fastio
-                .child(output.profile, &known.folder, &known.name)
-                .await
-                .map_err(|error| fastio_verdict(&error))?,
-        };
+        let go_on = filled.map_or(Next::Upload, |upload| Next::Place(UploadId(upload)));
+        let found = find(&self.fastio, output.profile, known).await?;
         let Some(found) = found else {
             // Gone, or not made yet.
             if known.writing && same && known.node.is_none() {
-                return Ok(self.go_on(known));
+                return Ok(go_on);
             }
             return Ok(Next::IntendNew(self.free_name(output, None).await?));
         };
@@ -121,13 +129,13 @@ impl Runs {
         }
         if ours {
             return Ok(match (known.writing && same, found.version) {
-                (true, _) => self.go_on(known),
+                (true, _) => go_on,
                 (false, Some(version)) => Next::IntendOver(found.id, version, found.name),
                 // Without versions nobody can tell a person's edit from ours.
                 (false, None) => Next::IntendNew(self.free_name(output, Some(&found.name)).await?),
             });
         }
-        if known.writing && self.holds(output.profile, &found, known).await? {
+        if known.writing && is_that_write(&self.fastio, output.profile, &found, known).await? {
             return Ok(Next::Record(found));
         }
         tracing::info!(
@@ -135,19 +143,6 @@ impl Runs {
             "a person has changed a result, or has a file of its name; writing beside it"
         );
         Ok(Next::IntendNew(self.free_name(output, Some(&found.name)).await?))
-    }
-
-    fn go_on(&self, known: &OwnFile) -> Next {
-        known.upload.as_ref().map_or(Next::Upload, |upload| Next::Place(UploadId(upload.clone())))
-    }
-
-    /// The node, unless it is gone or in the trash.
-    async fn still_there(&self, profile: &Profile, node: &NodeId) -> Result<Option<Node>, Verdict> {
-        match self.fastio.node(profile, node).await {
-            Ok(node) => Ok(Some(node).filter(|node| !node.trashed)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(fastio_verdict(&error)),
-        }
     }
 
     /// The name that is wanted, or the first of `… (2)`, `… (3)` that nobody has. `taken` is known to be.
@@ -172,30 +167,6 @@ impl Runs {
         Err(Verdict::Dead { reason: format!("{} and {MOST_NAMES} names like it are taken", output.name) })
     }
 
-    /// Whether the node's content is what the write on record was to make.
-    async fn holds(&self, profile: &Profile, node: &Node, known: &OwnFile) -> Result<bool, Verdict> {
-        if node.size.is_some_and(|size| i64::try_from(size) != Ok(known.size)) {
-            return Ok(false);
-        }
-        if let Some(hash) = node.hash.as_ref().filter(|hash| hash.algorithm.eq_ignore_ascii_case("sha256")) {
-            return Ok(hash.value.eq_ignore_ascii_case(&known.sha256));
-        }
-        match self.hashed(profile, node).await {
-            Ok(sha256) => Ok(sha256 == known.sha256),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(fastio_verdict(&error)),
-        }
-    }
-
-    async fn hashed(&self, profile: &Profile, node: &Node) -> Result<String, Error> {
-        let mut download = self.fastio.download(profile, &node.id, node.version.as_ref()).await?;
-        let mut hash = Sha256::new();
-        while let Some(piece) = download.body.next().await {
-            hash.update(&piece?);
-        }
-        Ok(hex::encode(hash.finalize()))
-    }
-
     async fn intend(
         &self,
         output: &Output<'_>,
@@ -218,7 +189,7 @@ impl Runs {
             };
             let free = own::intend(tx, &intent, now)?;
             if free {
-                leftover::store::leave_uploads(tx, &owner, now)?;
+                outside::store::leave_sessions(tx, &owner, now)?;
             }
             Ok(free)
         };
@@ -233,52 +204,35 @@ impl Runs {
     async fn upload(&self, output: &Output<'_>, known: Option<&OwnFile>) -> Result<(), Verdict> {
         let name = known.map_or(output.name, |known| known.name.as_str());
         let length = output.content.len() as u64;
-        let (asked, mark) = self.ask_upload(output.owner).await?;
-        let upload = match self.fastio.open_upload(&leftover::marked(&mark, name), length).await {
+        let (owner, now) = (output.owner.to_owned(), self.clock.now());
+        let intend = self.database.write(move |tx| {
+            outside::store::leave_sessions(tx, &owner, now)?;
+            outside::store::intend_session(tx, &owner, now)
+        });
+        let (id, mark) = intend.await.map_err(failed)?;
+        let upload = match self.fastio.open_upload(&marked(&mark, name), length).await {
             Ok(upload) => upload,
             Err(error) => {
                 if !error.may_have_happened() {
-                    self.settle_upload(asked, None).await?;
+                    let forget = self.database.write(move |tx| outside::store::forget(tx, id));
+                    forget.await.map_err(failed)?;
                 }
                 return Err(fastio_verdict(&error));
             }
         };
-        self.settle_upload(asked, Some(&upload)).await?;
+        let object = upload.0.clone();
+        let exists = self.database.write(move |tx| outside::store::exists(tx, id, &object, now));
+        exists.await.map_err(failed)?;
         let content = stream::iter([Ok::<_, Error>(output.content.clone())]);
         self.fastio.send_upload(&upload, length, content).await.map_err(|error| fastio_verdict(&error))?;
-        self.set_upload(output, Some(&upload)).await
+        self.database.write(move |tx| outside::store::fill(tx, id)).await.map_err(failed)
     }
 
-    /// Writes down that an upload is about to be opened, and leaves those that were open.
-    async fn ask_upload(&self, owner: &str) -> Result<(i64, String), Verdict> {
-        let (owner, now) = (owner.to_owned(), self.clock.now());
-        let write = move |tx: &mut Connection| {
-            leftover::store::leave_uploads(tx, &owner, now)?;
-            leftover::store::ask_upload(tx, &owner, now)
-        };
-        self.database.write(write).await.map_err(failed)
-    }
-
-    /// What became of opening it.
-    async fn settle_upload(&self, asked: i64, made: Option<&UploadId>) -> Result<(), Verdict> {
-        let made = made.cloned();
-        let write = move |tx: &mut Connection| match &made {
-            Some(upload) => leftover::store::made(tx, asked, &upload.0),
-            None => leftover::store::forget(tx, asked),
-        };
-        self.database.write(write).await.map_err(failed)
-    }
-
-    /// The bytes are in this upload; or in none any more, and those there are may go.
-    async fn set_upload(&self, output: &Output<'_>, upload: Option<&UploadId>) -> Result<(), Verdict> {
-        let (owner, upload, now) = (output.owner.to_owned(), upload.cloned(), self.clock.now());
-        let write = move |tx: &mut Connection| {
-            if upload.is_none() {
-                leftover::store::leave_uploads(tx, &owner, now)?;
-            }
-            own::uploaded(tx, &owner, upload.as_ref().map(|upload| upload.0.as_str()))
-        };
-        self.database.write(write).await.map_err(failed)
+    /// What was uploaded is of no use any more, and may go.
+    async fn drop_uploads(&self, output: &Output<'_>) -> Result<(), Verdict> {
+        let (owner, now) = (output.owner.to_owned(), self.clock.now());
+        let write = self.database.write(move |tx| outside::store::leave_sessions(tx, &owner, now));
+        write.await.map_err(failed)
     }
 
     async fn place(
@@ -289,7 +243,7 @@ impl Runs {
     ) -> Result<(), Verdict> {
         let Some(known) = known else { return Ok(()) };
         if !self.stored(upload).await? {
-            return self.set_upload(output, None).await;
+            return self.drop_uploads(output).await;
         }
         let placed = match (&known.node, &known.version) {
             (Some(node), Some(version)) => {
@@ -311,7 +265,7 @@ impl Runs {
             // A person was faster: the next look sees it.
             Err(error) if matches!(error.kind, ErrorKind::Stale { .. }) => Ok(()),
             Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Conflict) => {
-                self.set_upload(output, None).await?;
+                self.drop_uploads(output).await?;
                 Err(Verdict::Retry { after: None, reason: error.to_string() })
             }
             Err(error) => Err(fastio_verdict(&error)),
@@ -341,7 +295,7 @@ impl Runs {
         let write = move |tx: &mut Connection| {
             own::written(tx, &owner, (&node, version.as_ref()), now)?;
             // Placed, a session has done its work.
-            leftover::store::leave_uploads(tx, &owner, now)
+            outside::store::leave_sessions(tx, &owner, now)
         };
         self.database.write(write).await.map_err(failed)?;
         self.wake.notify_waiters();

@@ -19,13 +19,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LEFT: &str = "
     SELECT (SELECT count(*) FROM inbox), count(*), count(*) FILTER (WHERE state = 'dead') FROM job
     WHERE NOT (state = 'waiting' AND EXISTS (
-        SELECT 1 FROM leftover WHERE job.key = 'leftover:' || leftover_id AND kind = 'upload' AND object IS NULL))";
+        SELECT 1 FROM outside WHERE job.key = 'leftover:' || outside_id AND kind = 'session' AND object IS NULL))";
 
 /// The same jobs, in words.
 const JOBS: &str = "
     SELECT key || ' ' || state || ': ' || coalesce(reason, 'due') FROM job
     WHERE NOT (state = 'waiting' AND EXISTS (
-        SELECT 1 FROM leftover WHERE job.key = 'leftover:' || leftover_id AND kind = 'upload' AND object IS NULL))";
+        SELECT 1 FROM outside WHERE job.key = 'leftover:' || outside_id AND kind = 'session' AND object IS NULL))";
 
 /// Keeps out the jobs whose targets are paused.
 const UNPAUSED: &str = "NOT EXISTS (SELECT 1 FROM pause WHERE job.needs LIKE '% ' || pause.target || ' %')";
@@ -35,13 +35,15 @@ const UNSETTLED: &str = "
     SELECT state || ' copy of ' || source_id FROM copy WHERE state <> 'indexed'
     UNION ALL SELECT 'a delivery in the inbox' FROM inbox
     UNION ALL SELECT 'a write of ' || owner FROM own_file WHERE state <> 'written'
-    UNION ALL SELECT 'a ' || kind || ' of ' || owner || ' is left' FROM leftover WHERE state = 'left' AND object IS NOT NULL
+    UNION ALL SELECT 'a ' || kind || ' of ' || owner || ' is left' FROM outside WHERE state = 'unwanted' AND object IS NOT NULL
     UNION ALL SELECT 'vector store ' || name FROM vector_store WHERE vector_store_id IS NULL";
 
-const UNANSWERED: &str = "SELECT count(*) FROM leftover WHERE kind = 'conversation' AND state = 'asked'";
+const UNANSWERED: &str = "SELECT count(*) FROM outside WHERE kind = 'conversation' AND state = 'intended'";
 
 const RUNS: &str = "
-    SELECT run_id, source_id, path, content_hash, state, coalesce(outcome, ''), lock, coalesce(reason, ''), result IS NOT NULL
+    SELECT run_id, source_id, path, content_hash, state, coalesce(outcome, ''), coalesce((
+               SELECT state FROM outside WHERE owner = 'run:' || run_id AND kind = 'lock' AND state <> 'unwanted'), 'none'),
+           coalesce(reason, ''), result IS NOT NULL
     FROM run";
 
 #[derive(Debug, Clone)]

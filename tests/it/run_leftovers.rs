@@ -91,7 +91,50 @@ async fn a_run_that_ends_while_it_writes_leaves_nothing() {
     h.no_faults().await;
     h.settle().await;
     assert_eq!(h.outcomes().await, ["cancelled"]);
-    h.finish_leaving(&["a write into Fastio"]).await;
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_write_that_was_carried_out_and_not_answered_is_ours_though_its_run_has_ended() {
+    let h = Harness::with(&legal("").replace("exclude = ['**/*.analysis.md', ", "exclude = [")).await;
+    let placing = "/current/workspace/*/storage/*/addfile/";
+    h.fastio_fails(json!({"kind": "lost_reply", "method": "POST", "path": placing, "count": 1})).await;
+    h.put("/Contracts/nda.txt", &contract(1)).await;
+    work(&h).await;
+    h.trash("/Contracts/nda.txt").await;
+    h.settle().await;
+    assert_eq!(h.outcomes().await, ["cancelled"]);
+    assert_eq!(h.paths().await, ["/Contracts/nda.analysis.md"]);
+    let own = h.records().own_files().await;
+    assert!(own.len() == 1 && own[0].node.is_some(), "{own:#?}");
+    assert!(h.copies().await.is_empty(), "it is in no vector store, although the rule covers it");
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn an_earlier_result_stays_ours_when_a_run_ends_while_it_writes_over_it() {
+    let h = Harness::with(&legal("")).await;
+    h.put("/Contracts/nda.txt", &contract(1)).await;
+    h.converges().await;
+    let before = h.read("/Contracts/nda.analysis.md").await;
+    h.fastio_fails(json!({"kind": "server_error", "path": "/current/workspace/*/storage/*/update/"})).await;
+    h.put("/Contracts/nda.txt", &contract(2)).await;
+    work(&h).await;
+    h.trash("/Contracts/nda.txt").await;
+    h.no_faults().await;
+    h.settle().await;
+    assert_eq!(h.outcomes().await, ["completed", "cancelled"]);
+    assert_eq!(h.read("/Contracts/nda.analysis.md").await, before);
+    h.restore("/Contracts/nda.txt").await;
+    h.converges().await;
+    assert_eq!(h.outcomes().await, ["completed", "completed"]);
+    assert_eq!(
+        h.paths().await,
+        ["/Contracts/nda.analysis.md", "/Contracts/nda.txt"],
+        "it goes over the earlier one"
+    );
+    assert_ne!(h.read("/Contracts/nda.analysis.md").await, before);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -304,7 +347,7 @@ async fn a_sweep_takes_up_what_lost_its_job_and_leaves_strangers_alone() {
     h.meddle("DELETE FROM job").await;
     assert_eq!(h.locks().await, 1, "Kim's lock stays");
     // What the run left has lost its job too.
-    h.meddle("INSERT INTO leftover (kind, state, owner, mark, since) VALUES ('upload', 'asked', 'digest:gone', '00', 1)").await;
+    h.meddle("INSERT INTO outside (kind, state, owner, mark, since) VALUES ('session', 'intended', 'digest:gone', '00', 1)").await;
     let report = sweep(&h).await;
     assert!(report.found["leftover"] >= 1, "{report:#?}");
     h.unlock_as("kim", &node, &kims).await;

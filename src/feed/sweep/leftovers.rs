@@ -9,7 +9,7 @@ use crate::feed::Error;
 use crate::job::{self, Task};
 use crate::own::SETTLES_WITHIN_MS;
 use crate::queue::Priority;
-use crate::run;
+use crate::{outside, run};
 
 /// Looked at by one sweep; what is beyond is for the next one.
 const MOST: u32 = 10_000;
@@ -22,9 +22,9 @@ impl Sweeper<'_> {
         }
         let now = self.feed.clock.now();
         let read = self.feed.database.read(move |c| {
-            let left = run::leftover::store::left(c, (MOST, now - SETTLES_WITHIN_MS))?;
+            let left = outside::store::left(c, MOST, now - SETTLES_WITHIN_MS)?;
             let stalled = run::store::unfinished(c, MOST)?;
-            Ok((left, stalled, run::leftover::store::counts(c)?.1.unsigned_abs()))
+            Ok((left, stalled, outside::store::counts(c)?.1.unsigned_abs()))
         });
         let (left, stalled, unanswered) = read.await?;
         self.report.unanswered = unanswered;
@@ -47,8 +47,8 @@ impl Sweeper<'_> {
         }
         let lost_before = now - self.feed.sweeps.keep_lost_ms();
         let write = self.feed.database.write(move |tx| {
-            run::leftover::store::leave_old_uploads(tx, now - SETTLES_WITHIN_MS, now)?;
-            run::leftover::store::forget_unanswered(tx, lost_before)?;
+            outside::store::leave_old_writes(tx, now - SETTLES_WITHIN_MS, now)?;
+            outside::store::forget_unanswered(tx, lost_before)?;
             for (_, task) in &found {
                 job::enqueue(tx, task, Priority::Backfill, now)?;
             }

@@ -1,23 +1,16 @@
 //! What is written down about a run, one change at a time.
 
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::super::leftover;
 use super::super::row::{Outcome, RunId};
 use super::made;
-use crate::database::{Connection, Error, params, statements};
+use crate::database::{Connection, Error, from_row, params, statements};
+use crate::outside;
 
 /// One thing to write down about a run. Those of one step are written in one transaction.
 #[derive(Debug)]
 pub enum Change {
-    /// Its lock is about to be asked for.
-    LockAsked,
-    LockHeld(SecretString),
-    /// It was lengthened.
-    LockKept,
-    LockGone,
-    /// It could not be released; somebody else sees to it.
+    /// Its lock could not be released: a job of its own sees to it.
     LockLeft,
     /// The file was uploaded anew, as this File object of so many bytes.
     File(String, u64),
@@ -63,10 +56,8 @@ impl Change {
         self.leave(connection, id, now)?;
         let id = id.0;
         let changed = match self {
-            Change::LockAsked => connection.run(LOCK_ASKED, params![id, now]),
-            Change::LockHeld(token) => connection.run(LOCK_HELD, params![id, now, token.expose_secret()]),
-            Change::LockKept => connection.run(LOCK_KEPT, params![id, now]),
-            Change::LockGone | Change::LockLeft => connection.run(LOCK_GONE, params![id]),
+            // It stands in the ledger and not in the run's row.
+            Change::LockLeft => Ok(0),
             Change::File(file_id, bytes) => connection.run(FILE, params![id, now, file_id, number(*bytes)]),
             Change::Conversation(made) => connection.run(CONVERSATION, params![id, now, made]),
             Change::Begun => connection.run(BEGUN, params![id, now]),
@@ -94,23 +85,43 @@ impl Change {
 
     /// What the run lets go of with this change has to be taken away where it was made.
     fn leave(&self, connection: &mut Connection, id: RunId, now: i64) -> Result<(), Error> {
+        let owner = outside::of_run(id);
         match self {
-            Change::LockLeft => leftover::store::leave_lock(connection, id, now),
-            Change::Again(_) => leftover::store::leave_conversation(connection, id, now),
+            Change::LockLeft => outside::store::leave_lock(connection, &owner, now),
+            Change::Again(_) => connection.one::<Holds>(HOLDS, params![id.0])?.leave(connection, &owner, now),
             Change::Ended => {
-                let outcome = connection.one::<Option<String>>(OUTCOME, params![id.0])?;
-                let outcome = outcome.as_deref().and_then(Outcome::parse);
-                leftover::store::leave_uploads_of(connection, id, now)?;
+                let holds: Holds = connection.one(HOLDS, params![id.0])?;
+                let outcome = holds.outcome.as_deref().and_then(Outcome::parse);
+                outside::store::leave_writes(connection, &holds.writer, now)?;
                 if outcome.is_some_and(Outcome::has_result) {
-                    return Ok(());
+                    return outside::store::forget_conversation(connection, &owner);
                 }
                 if outcome != Some(Outcome::Failed) {
                     made::forget_produced(connection, id)?;
                 }
-                leftover::store::leave_conversation(connection, id, now)
+                holds.leave(connection, &owner, now)
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// What a run has in hand elsewhere.
+struct Holds {
+    outcome: Option<String>,
+    /// The owner of what it writes.
+    writer: String,
+    /// What may still go on at OpenAI, and since when.
+    response: Option<String>,
+    begun_at: Option<i64>,
+}
+
+from_row!(Holds { outcome, writer, response, begun_at });
+
+impl Holds {
+    fn leave(&self, connection: &mut Connection, owner: &str, now: i64) -> Result<(), Error> {
+        let live = (self.response.as_deref(), self.begun_at);
+        outside::store::leave_conversation(connection, owner, live, now)
     }
 }
 
@@ -119,9 +130,6 @@ fn number(unsigned: u64) -> i64 {
 }
 
 statements! {
-    LOCK_ASKED = "UPDATE run SET lock = 'asking', lock_token = NULL, lock_at = $2 WHERE run_id = $1";
-    LOCK_HELD = "UPDATE run SET lock = 'held', lock_token = $3, lock_at = $2 WHERE run_id = $1";
-    LOCK_GONE = "UPDATE run SET lock = 'none', lock_token = NULL, lock_at = NULL WHERE run_id = $1";
     FILE = "UPDATE run SET file_id = $3, bytes = $4, updated_at = $2 WHERE run_id = $1";
     CONVERSATION = "UPDATE run SET conversation = $3, updated_at = $2 WHERE run_id = $1";
     BEGUN = "
@@ -153,8 +161,10 @@ statements! {
     WAITS = "UPDATE run SET reason = $3, held_until = NULL, updated_at = $2 WHERE run_id = $1";
     HELD = "UPDATE run SET reason = $3, held_until = $4, updated_at = $2 WHERE run_id = $1";
     ENDED = "UPDATE run SET state = 'ended', ended_at = $2, updated_at = $2 WHERE run_id = $1";
-    LOCK_KEPT = "UPDATE run SET lock_at = $2 WHERE run_id = $1";
     QUIET = "UPDATE run SET live = 0, updated_at = $2 WHERE run_id = $1";
     RESULT = "UPDATE run SET result = $3, updated_at = $2 WHERE run_id = $1";
-    OUTCOME = "SELECT outcome FROM run WHERE run_id = $1";
+    HOLDS = "
+        SELECT outcome, 'run:' || rule || ':' || source_id AS writer, CASE live WHEN 1 THEN response END AS response,
+               CASE live WHEN 1 THEN begun_at END AS begun_at
+        FROM run WHERE run_id = $1";
 }

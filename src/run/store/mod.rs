@@ -6,11 +6,10 @@ pub mod made;
 pub mod old;
 mod view;
 
-use secrecy::SecretString;
-
-use super::row::{Hold, Outcome, Run, RunId, State};
+use super::row::{Outcome, Run, RunId, State};
 use crate::database::{Connection, Error, Row, from_row, params, statements};
 use crate::fastio::{FileKey, NodeId};
+use crate::outside;
 
 pub use brief::{Brief, briefs, those};
 pub use change::Change;
@@ -75,6 +74,7 @@ pub fn take_conversation(
 ) -> Result<bool, Error> {
     let other: Option<(i64, String)> = connection.first(SPARE_CONVERSATION, params![rule, id.0])?;
     let Some((other, conversation)) = other else { return Ok(false) };
+    outside::store::give_conversation(connection, &outside::of_run(other), &outside::of_run(id))?;
     connection.run(GIVE_CONVERSATION, params![other, None::<String>, now])?;
     connection.run(GIVE_CONVERSATION, params![id.0, conversation, now])?;
     Ok(true)
@@ -106,7 +106,6 @@ from_row!(row => Run {
     live,
     tries,
     begun_at,
-    lock: hold(row)?,
     result: row
         .get::<Option<String>>("result")?
         .map(|text| serde_json::from_str(&text).map_err(|_| Error::bug("a run's result is not JSON")))
@@ -116,8 +115,8 @@ from_row!(row => Run {
     ended_at,
 });
 
-/// The file that a row of `run` or `leftover` is about.
-pub(super) fn key(row: &Row<'_>) -> Result<FileKey, Error> {
+/// The file that a run is over.
+fn key(row: &Row<'_>) -> Result<FileKey, Error> {
     let profile = row.get::<String>("profile")?.parse();
     let profile = profile.map_err(|_| Error::bug("a row names no readable workspace or share"))?;
     Ok(FileKey::new(profile, NodeId::new(row.get::<String>("node")?)))
@@ -129,25 +128,6 @@ fn state(row: &Row<'_>) -> Result<State, Error> {
 
 fn outcome(row: &Row<'_>) -> Result<Option<Outcome>, Error> {
     Ok(row.get::<Option<String>>("outcome")?.as_deref().and_then(Outcome::parse))
-}
-
-fn hold(row: &Row<'_>) -> Result<Hold, Error> {
-    let token = row.get::<Option<String>>("lock_token")?.map(SecretString::from);
-    Ok(match (row.get::<String>("lock")?.as_str(), token) {
-        ("asking", _) => Hold::Asking,
-        ("held", Some(token)) => Hold::Held { token, since: row.get::<Option<i64>>("lock_at")?.unwrap_or(0) },
-        _ => Hold::None,
-    })
-}
-
-/// Whether another run of ours than `run` has, or asks for, the lock on the file.
-pub fn locked_by_other(connection: &mut Connection, key: &FileKey, run: RunId) -> Result<bool, Error> {
-    connection.one(LOCKED_BY_OTHER, params![key.to_string(), run.0])
-}
-
-/// Whether a run of ours has, or asks for, the lock on the file.
-pub fn is_locked(connection: &mut Connection, key: &FileKey) -> Result<bool, Error> {
-    connection.one(IS_LOCKED, params![key.to_string()])
 }
 
 /// When the runs of `rule` were begun since `since`, oldest first; only those over `key`, when it is given.
@@ -213,8 +193,6 @@ statements! {
     OF_FILE = "SELECT * FROM run WHERE source_id = $1 AND rule = $2 ORDER BY run_id";
     GET = "SELECT * FROM run WHERE run_id = $1";
     OF_RESPONSE = "SELECT * FROM run WHERE response = $1";
-    LOCKED_BY_OTHER = "SELECT EXISTS (SELECT 1 FROM run WHERE source_id = $1 AND run_id <> $2 AND lock <> 'none')";
-    IS_LOCKED = "SELECT EXISTS (SELECT 1 FROM run WHERE source_id = $1 AND lock <> 'none')";
     BEGUN_SINCE = "
         SELECT begun_at FROM run
         WHERE rule = $1 AND begun_at > $2 AND ($3 IS NULL OR source_id = $3)

@@ -42,8 +42,8 @@ macro_rules! is_old {
         concat!(
             "old.state = 'ended' AND old.ended_at < ",
             $before,
-            " AND old.lock = 'none'
-              AND NOT EXISTS (SELECT 1 FROM leftover WHERE owner = 'run:' || old.run_id)
+            "
+              AND NOT EXISTS (SELECT 1 FROM outside WHERE owner = 'run:' || old.run_id)
               AND NOT EXISTS (SELECT 1 FROM copy
                               WHERE copy.source_id = old.source_id AND copy.content_hash = old.content_hash)
               AND EXISTS (SELECT 1 FROM run AS newer
@@ -80,8 +80,8 @@ statements! {
         WHERE state = 'gone' AND seen_at < $1
           AND NOT EXISTS (SELECT 1 FROM copy WHERE copy.source_id = file.source_id)
           AND NOT EXISTS (SELECT 1 FROM run WHERE run.source_id = file.source_id
-                          AND (run.state <> 'ended' OR run.lock <> 'none'
-                               OR EXISTS (SELECT 1 FROM leftover WHERE owner = 'run:' || run.run_id)))
+                          AND (run.state <> 'ended'
+                               OR EXISTS (SELECT 1 FROM outside WHERE owner = 'run:' || run.run_id)))
         ORDER BY seen_at LIMIT $2";
 
     FORGET_FILES_OF = "

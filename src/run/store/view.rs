@@ -126,8 +126,11 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT run_id, rule, source_id, path, state, outcome, reason, held_until, engine, model, definition, ",
-            "content_hash, version, conversation, response, tries, lock, input_tokens, output_tokens, created_at, ",
-            "begun_at, answered_at, ended_at FROM run ",
+            "content_hash, version, conversation, response, tries, input_tokens, output_tokens, created_at, ",
+            "begun_at, answered_at, ended_at, coalesce((
+                 SELECT CASE outside.state WHEN 'exists' THEN 'held' ELSE 'asking' END FROM outside
+                 WHERE outside.owner = 'run:' || run_id AND kind = 'lock' AND outside.state <> 'unwanted'), 'none') AS lock
+             FROM run ",
             $rest
         )
     };

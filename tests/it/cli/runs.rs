@@ -174,7 +174,7 @@ async fn status_says_how_the_runs_stand_and_what_holds_them() {
         .execute(
             "INSERT INTO job (key, task, needs, state, priority, due_at, reason, created_at, updated_at)
              VALUES ('run:workspace:1:2n5:liability', '{}', ' fastio ', 'dead', 0, 1, 'its worker stopped without a word', 1, 1);
-             INSERT INTO leftover (kind, state, owner, since) VALUES ('conversation', 'asked', 'run:4', 1)",
+             INSERT INTO outside (kind, state, owner, since) VALUES ('conversation', 'intended', 'run:4', 1)",
         )
         .await;
 

@@ -129,7 +129,7 @@ async fn undone(records: &Records) -> Vec<String> {
         }
     }
     for file in records.own_files().await {
-        if file.writing || file.upload.is_some() {
+        if file.writing {
             left.push("a write into Fastio".to_owned());
         }
     }

@@ -4,7 +4,7 @@ use docket::database::{Connection, Database};
 use docket::queue::store::{JobRow, PauseRow};
 use docket::run::store::RunRow;
 use docket::sync::listing::{self, Cursor, Filter, Row};
-use docket::{own, queue, receive, run, sync};
+use docket::{outside, own, queue, receive, run, sync};
 
 /// More than any test makes.
 const MANY: u32 = 1_000_000;
@@ -61,7 +61,7 @@ impl Records {
 
     /// What runs left behind, and conversations that may exist and cannot be found.
     pub async fn leftovers(&self) -> (i64, i64) {
-        self.0.read(run::leftover::store::counts).await.unwrap()
+        self.0.read(outside::store::counts).await.unwrap()
     }
 
     /// The files that Docket wrote into Fastio, or is about to.

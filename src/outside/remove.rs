@@ -1,19 +1,16 @@
-//! Takes one leftover away. Doing it twice does no harm: whatever is gone already is what was wanted.
+//! Takes away what is unwanted, one thing at a time. Doing it twice does no harm: whatever is gone already is what was wanted.
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-
-use super::{Leftover, Made, What, marked, store};
-use crate::fastio::{ErrorKind, FileKey, UploadId};
+use super::lock::{LOCK_SECONDS, give_back};
+use super::{FRESH_MS, Kind, Thing, failed, find, is_that_write, later, marked, store};
+use crate::clock::Clock;
+use crate::database::Database;
+use crate::fastio::{FileKey, Node, UploadId};
 use crate::job::verdict::{fastio_verdict, openai_has, openai_verdict};
-use crate::openai;
 use crate::openai::{ConversationId, Order, ResponseId, RunId, RunStatus, ThreadId};
 use crate::queue::Verdict;
-use crate::run::begin::traceless_ms;
-use crate::run::lock::{DEVICE, LOCK_SECONDS};
-use crate::run::steps::{FRESH_MS, later};
-use crate::run::{self, Runs, failed};
+use crate::{fastio, openai, own};
 
 /// How long after it was asked for an upload session may appear in the list. Nothing documents it; the longest that a
 /// request of ours may take, twice.
@@ -22,39 +19,52 @@ const APPEARS_WITHIN_MS: i64 = 5 * 60 * 1000;
 /// Between looks for it.
 const LOOK_FOR_UPLOAD: Duration = Duration::from_secs(30);
 
+/// Between looks whether a write's uploads are gone.
+const LOOK_FOR_FILE: Duration = Duration::from_secs(5);
+
 /// Between looks whether what may go on in a conversation has ended: at first, and later.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(5 * 60));
 
-/// How long a response of a rule that is no more may go on.
-const UNKNOWN_RULE_MS: i64 = 60 * 60 * 1000;
+/// What finds and removes, for each kind of thing.
+#[derive(Debug)]
+pub struct Remover {
+    pub database: Database,
+    pub clock: Clock,
+    pub fastio: fastio::Client,
+    pub openai: openai::Client,
+}
 
-impl Runs {
-    /// Takes a leftover away.
-    pub async fn leftover(&self, id: i64) -> Verdict {
-        self.try_leftover(id).await.err().unwrap_or(Verdict::Done)
+impl Remover {
+    /// Takes one thing away, unless it is needed again.
+    pub async fn remove(&self, id: i64) -> Verdict {
+        self.try_remove(id).await.err().unwrap_or(Verdict::Done)
     }
 
-    async fn try_leftover(&self, id: i64) -> Result<(), Verdict> {
-        let left = self.database.read(move |connection| store::get(connection, id)).await;
-        let Some(left) = left.map_err(failed)? else { return Ok(()) };
-        match &left.what {
-            What::Upload { mark, id } => self.drop_upload(&left, mark, id.as_ref()).await?,
-            What::Lock { key, token } => self.drop_lock(&left, key, token.as_ref()).await?,
-            What::Conversation(made) => self.drop_conversation(&left, made).await?,
-            What::Thread(made) => self.drop_thread(&left, made).await?,
+    async fn try_remove(&self, id: i64) -> Result<(), Verdict> {
+        let Some(left) =
+            self.database.read(move |connection| store::get(connection, id)).await.map_err(failed)?
+        else {
+            return Ok(());
+        };
+        match left.kind {
+            Kind::Session => self.cancel_session(&left).await?,
+            Kind::File => self.settle_file(&left).await?,
+            Kind::Lock => self.release_lock(&left).await?,
+            Kind::Conversation => self.delete_conversation(&left).await?,
+            Kind::Thread => self.delete_thread(&left).await?,
         }
         self.database.write(move |tx| store::forget(tx, id)).await.map_err(failed)
     }
 
     /// Ends an upload session. One that was placed loses its session and keeps its file (Fastio's official client does
     /// the same after each upload).
-    async fn drop_upload(&self, left: &Leftover, mark: &str, id: Option<&UploadId>) -> Result<(), Verdict> {
-        if let Some(id) = id {
-            return self.cancel_upload(id).await;
+    async fn cancel_session(&self, left: &Thing) -> Result<(), Verdict> {
+        if let Some(id) = &left.object {
+            return self.cancel_upload(&UploadId(id.clone())).await;
         }
         // Only a name with our mark is ours, whoever else works with the same key.
         let open = self.fastio.open_uploads().await.map_err(|error| fastio_verdict(&error))?;
-        let name = marked(mark, "");
+        let name = marked(left.mark.as_deref().unwrap_or_default(), "");
         let mut found = open.into_iter().filter(|upload| upload.name.starts_with(&name)).peekable();
         if found.peek().is_none() && self.clock.now() - left.since < APPEARS_WITHIN_MS {
             return Err(later(
@@ -76,42 +86,59 @@ impl Runs {
         }
     }
 
-    async fn drop_lock(
-        &self,
-        left: &Leftover,
-        key: &FileKey,
-        token: Option<&SecretString>,
-    ) -> Result<(), Verdict> {
+    async fn release_lock(&self, left: &Thing) -> Result<(), Verdict> {
         let ran_out = self.clock.now() - left.since > i64::from(LOCK_SECONDS) * 1000;
+        let Some(key) = left.mark.as_deref().and_then(|mark| mark.parse::<FileKey>().ok()) else {
+            return Ok(());
+        };
         // The lock belongs to the key's user: another run of ours that has it has taken this one over.
-        let own = key.clone();
-        let taken_over = self.database.read(move |connection| run::store::is_locked(connection, &own)).await;
-        if taken_over.map_err(failed)? || ran_out {
+        let file = key.to_string();
+        if ran_out
+            || self
+                .database
+                .read(move |connection| store::is_locked(connection, &file))
+                .await
+                .map_err(failed)?
+        {
             return Ok(());
         }
-        let released = match token {
-            Some(token) => self.fastio.unlock(&key.profile, &key.node, token).await,
-            None => match self.fastio.lock(&key.profile, &key.node, LOCK_SECONDS, DEVICE).await {
-                Ok(lock) => self.fastio.unlock(&key.profile, &key.node, &lock.token).await,
-                Err(error) => Err(error),
-            },
-        };
-        match released {
-            Ok(()) => Ok(()),
-            // Somebody else's by now, or the file is gone and its lock with it.
-            Err(error)
-                if matches!(error.kind, ErrorKind::Locked | ErrorKind::NotFound | ErrorKind::Rejected) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(fastio_verdict(&error)),
+        give_back(&self.fastio, &key, left.object.clone()).await
+    }
+
+    /// Writes down what became of a write that nobody goes on with. Its uploads are taken away first, so that it cannot be carried
+    /// out later.
+    async fn settle_file(&self, left: &Thing) -> Result<(), Verdict> {
+        let owner = left.owner.clone();
+        let read = self.database.read(move |connection| {
+            Ok((own::store::of(connection, &owner)?, store::has_sessions(connection, &owner)?))
+        });
+        let (Some(own), is_open) = read.await.map_err(failed)? else { return Ok(()) };
+        if !own.writing {
+            return Ok(());
         }
+        if is_open {
+            return Err(later(LOOK_FOR_FILE, "its upload to Fastio is taken away first"));
+        }
+        let found = find(&self.fastio, &own.profile, &own).await?;
+        let is_before = |node: &Node| own.node.is_some() && node.version == own.version;
+        let made = match found {
+            Some(node) if !is_before(&node) => {
+                is_that_write(&self.fastio, &own.profile, &node, &own).await?.then_some(node)
+            }
+            _ => None,
+        };
+        let now = self.clock.now();
+        let write = self.database.write(move |tx| match &made {
+            Some(node) => own::store::written(tx, &own.owner, (&node.id, node.version.as_ref()), now),
+            None => own::store::abandon(tx, &own),
+        });
+        write.await.map_err(failed)
     }
 
     /// Stops what goes on in a conversation, and deletes it if it holds no answer. An answer people may want.
-    async fn drop_conversation(&self, left: &Leftover, made: &Made) -> Result<(), Verdict> {
-        let Some(id) = made.id.clone().map(ConversationId) else { return Ok(()) };
-        if let Some(response) = &made.response {
+    async fn delete_conversation(&self, left: &Thing) -> Result<(), Verdict> {
+        let Some(id) = left.object.clone().map(ConversationId) else { return Ok(()) };
+        if let Some(response) = &left.response {
             stopped(self.openai.cancel_response(&ResponseId(response.clone())).await.map(drop))?;
         }
         let page = openai_has(self.openai.conversation_items(&id, Order::OldestFirst, None).await)?;
@@ -120,15 +147,15 @@ impl Runs {
         if page.items.iter().any(|item| item.role.as_deref() != Some("user")) {
             return Ok(());
         }
-        if made.response.is_none() && page.items.is_empty() {
-            self.unless_begun(left, made)?;
+        if left.response.is_none() && page.items.is_empty() {
+            self.unless_begun(left)?;
         }
         deleted(self.openai.delete_conversation(&id).await)
     }
 
     /// Stops what goes on in a thread, and deletes it unless a run of it has completed.
-    async fn drop_thread(&self, left: &Leftover, made: &Made) -> Result<(), Verdict> {
-        let Some(id) = made.id.clone().map(ThreadId) else { return Ok(()) };
+    async fn delete_thread(&self, left: &Thing) -> Result<(), Verdict> {
+        let Some(id) = left.object.clone().map(ThreadId) else { return Ok(()) };
         let Some(runs) = openai_has(self.openai.threads().runs(&id).await)? else {
             return self.unless_fresh(left);
         };
@@ -144,13 +171,13 @@ impl Runs {
             return Err(later(LOOK_AGAIN.0, "a run that is not needed was cancelled and has not ended yet"));
         }
         if runs.is_empty() {
-            self.unless_begun(left, made)?;
+            self.unless_begun(left)?;
         }
         deleted(self.openai.threads().delete(&id).await)
     }
 
     /// What was just made may not be shown yet; what is older and not shown is gone.
-    fn unless_fresh(&self, left: &Leftover) -> Result<(), Verdict> {
+    fn unless_fresh(&self, left: &Thing) -> Result<(), Verdict> {
         if self.clock.now() - left.since < FRESH_MS {
             return Err(later(LOOK_AGAIN.0, "OpenAI does not show the conversation yet"));
         }
@@ -158,12 +185,10 @@ impl Runs {
     }
 
     /// Something was begun whose id nobody knows: it may show yet.
-    fn unless_begun(&self, left: &Leftover, made: &Made) -> Result<(), Verdict> {
-        let Some(begun_at) = made.begun_at else { return Ok(()) };
-        let definition = left.rule.as_deref().and_then(|rule| self.definition(rule));
-        let patience = definition.map_or(UNKNOWN_RULE_MS, |definition| traceless_ms(definition));
+    fn unless_begun(&self, left: &Thing) -> Result<(), Verdict> {
+        let Some(begun_at) = left.begun_at else { return Ok(()) };
         let age = self.clock.since(begun_at);
-        if age >= patience {
+        if age >= left.patience_ms.unwrap_or(0) {
             return Ok(());
         }
         let wait = Duration::from_millis(u64::try_from(age / 4).unwrap_or(0));
