@@ -160,6 +160,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, Reading};
     use crate::database::Database;
+    use crate::outside::store::GoesOn;
     use crate::outside::{self, Kind};
     use crate::queue::{Queue, Settings, store};
 
@@ -248,7 +249,7 @@ mod tests {
         assert_eq!(filled.as_deref(), Some("upload_2"), "a write that is under way goes on with its upload");
         // The run lets go of its conversation as one of this version does.
         let end = |tx: &mut crate::database::Connection| {
-            outside::store::leave_conversation(tx, "run:2", (Some("resp_2"), Some(70)), 90)
+            outside::store::leave_conversation(tx, "run:2", &GoesOn::default(), 90)
         };
         database.write(end).await.unwrap();
         let left = database.read(|c| outside::store::left(c, 10, 0)).await.unwrap();

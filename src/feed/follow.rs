@@ -6,18 +6,23 @@
 //! listed once then, and again whenever the cursor is lost. A page that promises more with a cursor that did not move is
 //! still settling. The rows carry ids and the same event names as webhooks do, and are read by the same code.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::store::{self, Cursor, Way};
+use super::store::{self, Cursor, Reached, Way};
 use super::sweep::Scope;
-use super::{Error, Feed};
+use super::{Error, Feed, Settings, profiles};
+use crate::clock::Clock;
 use crate::contain::catch;
+use crate::database::{Connection, Database};
 use crate::event::payload;
 use crate::event::{self, Kind, Recorded, Report, Source};
 use crate::fastio::{self, ChangePage, Changes, ErrorKind, Profile};
+use crate::rule::Rules;
 
 /// Pages in one step: 50,000 changes. A step that goes on says so, and can be stopped in between.
 const PAGES: usize = 50;
@@ -27,9 +32,6 @@ const SETTLES: Duration = Duration::from_secs(10);
 
 /// A webhook comes before the feed has its change; and many webhooks are one nudge.
 const NUDGE: Duration = Duration::from_secs(1);
-
-/// How often a better way is tried again that was refused. Somebody may have widened the key.
-const TRY_AGAIN_MS: i64 = 60 * 60 * 1000;
 
 /// What one search for events costs of Fastio's 120 in ten minutes.
 const SEARCH_COSTS: Duration = Duration::from_secs(5);
@@ -56,6 +58,17 @@ pub struct Step {
     pub next: Next,
 }
 
+/// What follows Fastio's changes.
+#[derive(Debug, Clone)]
+pub(super) struct Follower {
+    pub database: Database,
+    pub clock: Clock,
+    pub fastio: fastio::Client,
+    pub rules: Rules,
+    pub settings: Settings,
+    pub wake: Arc<Notify>,
+}
+
 impl Feed {
     /// One step of whichever way works.
     ///
@@ -65,27 +78,84 @@ impl Feed {
         let Some(org) = &self.settings.org_id else {
             return Ok(Step { way: None, recorded: Recorded::default(), relisted: 0, next: Next::Interval });
         };
+        let step = self.follower.step(org).await?;
+        Ok(Step { relisted: self.relist().await?, ..step })
+    }
+
+    /// Lists what is to be listed as a whole. What fails stays for the next step.
+    async fn relist(&self) -> Result<usize, Error> {
+        let asked = self.database.read(store::relists).await?;
+        let mut done = 0;
+        for relist in asked {
+            let profile: Option<Profile> = relist.profile.parse().ok();
+            let concerned = profile.filter(|profile| self.rules.concern(profile));
+            if let Some(profile) = concerned {
+                tracing::info!(profile = relist.profile, reason = relist.reason, "listing it as a whole");
+                let scope = Scope { profile: Some(profile), fastio_only: true, ..Scope::default() };
+                if !self.sweep(scope, &mut |_| {}).await?.incomplete.is_empty() {
+                    continue;
+                }
+                done += 1;
+            }
+            self.database.write(move |tx| store::relisted(tx, &relist)).await?;
+        }
+        Ok(done)
+    }
+
+    /// Follows until `stop`.
+    pub async fn follow(&self, stop: CancellationToken) {
+        if self.settings.org_id.is_none() {
+            return stop.cancelled().await;
+        }
+        let mut failing = false;
+        loop {
+            let step = tokio::select! { () = stop.cancelled() => return, step = catch(self.follow_once()) => step.unwrap_or_else(|panicked| Err(panicked.into())) };
+            let (wait, nudged) = match &step {
+                Ok(step) => self.follower.wait(step),
+                Err(_) => (self.settings.poll(), false),
+            };
+            match &step {
+                // Once, not with every try.
+                Err(Error::Panicked(panicked)) if !failing => {
+                    tracing::error!(reason = %panicked, "following Fastio's changes panicked; trying again");
+                }
+                Err(error) if !failing => {
+                    tracing::warn!(error = %error, "changes cannot be learnt from Fastio now")
+                }
+                Ok(_) if failing => tracing::info!("changes are learnt from Fastio again"),
+                _ => {}
+            }
+            failing = step.is_err();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+                () = self.heard.notified(), if nudged => {
+                    tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(NUDGE) => {} }
+                }
+            }
+        }
+    }
+}
+
+impl Follower {
+    async fn step(&self, org: &str) -> Result<Step, Error> {
         let state = self.database.read(store::state).await?;
         let now = self.clock.now();
         let way = match &state {
             Some(state) if state.retry_at.is_none_or(|at| at > now) => state.way(),
             _ => Way::Changes,
         };
-        let mut step = match way {
+        match way {
             Way::Changes => match self.changes(org).await {
-                Err(Error::Fastio(error)) if refuses(&error) => {
-                    self.search_instead(&error.to_string()).await?
-                }
-                step => step?,
+                Err(Error::Fastio(error)) if refuses(&error) => self.search_instead(&error.to_string()).await,
+                step => step,
             },
             Way::Search => {
                 let reason = state.and_then(|state| state.reason).unwrap_or_default();
-                self.search_instead(&reason).await?
+                self.search_instead(&reason).await
             }
-            Way::Sweeps => step(Way::Sweeps, Recorded::default(), Next::Interval),
-        };
-        step.relisted = self.relist().await?;
-        Ok(step)
+            Way::Sweeps => Ok(step(Way::Sweeps, Recorded::default(), Next::Interval)),
+        }
     }
 
     async fn search_instead(&self, reason: &str) -> Result<Step, Error> {
@@ -105,14 +175,8 @@ impl Feed {
     async fn take(&self, way: Way, reason: Option<&str>) -> Result<(), Error> {
         let now = self.clock.now();
         let why = reason.map(str::to_owned);
-        let take = self.database.write(move |tx| {
-            // A way that is kept keeps the time at which a better one is tried.
-            let before = store::state(tx)?.filter(|before| before.way() == way);
-            let retry_at = before.and_then(|before| before.retry_at).filter(|at| *at > now);
-            let retry_at = (way != Way::Changes).then_some(retry_at.unwrap_or(now + TRY_AGAIN_MS));
-            store::set_way(tx, way, (why.as_deref(), retry_at), now)
-        });
-        let changed = take.await?;
+        let take = move |tx: &mut Connection| store::set_way(tx, way, why.as_deref(), now);
+        let changed = self.database.write(take).await?;
         match (changed, way) {
             (false, _) => {}
             (true, Way::Changes) => tracing::info!("following Fastio's change feed"),
@@ -179,30 +243,30 @@ impl Feed {
 
     /// Takes the head of the feed for our place, and has everything listed that may have changed before it.
     async fn begin_at(&self, org: &str, head: &ChangePage, reason: &'static str) -> Result<(), Error> {
-        let (org, head, profiles) = (org.to_owned(), stored(head), self.profiles(None)?);
-        let (now, overlap) = (self.clock.now(), self.settings.overlap_ms());
+        let (org, head, profiles) = (org.to_owned(), stored(head), profiles(&self.rules));
+        let (now, overlap_ms) = (self.clock.now(), self.settings.overlap_ms());
         let begin = self.database.write(move |tx| {
             store::drop_trail(tx, &org)?;
             store::set_cursor(tx, &org, &head)?;
-            store::leave_trail(tx, (&org, &head.cursor), (now, overlap))?;
-            profiles.iter().try_for_each(|profile| store::ask_relist(tx, (profile, reason), now))
+            store::leave_trail(tx, &Reached { org: &org, cursor: &head.cursor, overlap_ms }, now)?;
+            profiles.iter().try_for_each(|profile| store::ask_relist(tx, profile, reason, now))
         });
         Ok(begin.await?)
     }
 
     /// Keeps a page: its events, their jobs, and the cursor after them.
     async fn keep(&self, org: &str, page: &ChangePage, known: Option<&Cursor>) -> Result<Recorded, Error> {
-        let (now, overlap) = (self.clock.now(), self.settings.overlap_ms());
-        let (reports, affected) = (self.reports(&page.changes, now), self.affected(page, known)?);
+        let (now, overlap_ms) = (self.clock.now(), self.settings.overlap_ms());
+        let (reports, affected) = (self.reports(&page.changes, now), self.affected(page, known));
         let (org, place) = (org.to_owned(), stored(page));
         let keep = self.database.write(move |tx| {
             let recorded = event::record(tx, &reports, now)?;
             store::set_cursor(tx, &org, &place)?;
             if !place.more {
-                store::leave_trail(tx, (&org, &place.cursor), (now, overlap))?;
+                store::leave_trail(tx, &Reached { org: &org, cursor: &place.cursor, overlap_ms }, now)?;
             }
             for profile in &affected {
-                store::ask_relist(tx, (profile, "what the key may read has changed"), now)?;
+                store::ask_relist(tx, profile, "what the key may read has changed", now)?;
             }
             Ok(recorded)
         });
@@ -215,16 +279,16 @@ impl Feed {
 
     /// The workspaces and shares of the rules that came into sight; all of them when the version tells of a change that
     /// the set does not show. What went out of sight is not deleted.
-    fn affected(&self, page: &ChangePage, known: Option<&Cursor>) -> Result<Vec<Profile>, Error> {
+    fn affected(&self, page: &ChangePage, known: Option<&Cursor>) -> Vec<Profile> {
         let Some(known) = known.filter(|known| known.version != page.profiles_version) else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
         let before = known.profiles();
         let same =
             before.len() == page.profiles.len() && page.profiles.iter().all(|one| before.contains(one));
-        let mut ours = self.profiles(None)?;
+        let mut ours = profiles(&self.rules);
         ours.retain(|one| same || (page.profiles.contains(one) && !before.contains(one)));
-        Ok(ours)
+        ours
     }
 
     /// The events in `rows` that concern a rule, as a webhook would have told them.
@@ -239,60 +303,6 @@ impl Feed {
                 ..Report::new(parsed.event, Source::Feed, now)
             })
             .collect()
-    }
-
-    /// Lists what is to be listed as a whole. What fails stays for the next step.
-    async fn relist(&self) -> Result<usize, Error> {
-        let asked = self.database.read(store::relists).await?;
-        let mut done = 0;
-        for relist in asked {
-            let profile: Option<Profile> = relist.profile.parse().ok();
-            let concerned = profile.filter(|profile| self.rules.concern(profile));
-            if let Some(profile) = concerned {
-                tracing::info!(profile = relist.profile, reason = relist.reason, "listing it as a whole");
-                let scope = Scope { profile: Some(profile), fastio_only: true, ..Scope::default() };
-                if !self.sweep(scope, &mut |_| {}).await?.incomplete.is_empty() {
-                    continue;
-                }
-                done += 1;
-            }
-            self.database.write(move |tx| store::relisted(tx, &relist)).await?;
-        }
-        Ok(done)
-    }
-
-    /// Follows until `stop`.
-    pub async fn follow(&self, stop: CancellationToken) {
-        if self.settings.org_id.is_none() {
-            return stop.cancelled().await;
-        }
-        let mut failing = false;
-        loop {
-            let step = tokio::select! { () = stop.cancelled() => return, step = catch(self.follow_once()) => step.unwrap_or_else(|panicked| Err(panicked.into())) };
-            let (wait, nudged) = match &step {
-                Ok(step) => self.wait(step),
-                Err(_) => (self.settings.poll(), false),
-            };
-            match &step {
-                // Once, not with every try.
-                Err(Error::Panicked(panicked)) if !failing => {
-                    tracing::error!(reason = %panicked, "following Fastio's changes panicked; trying again");
-                }
-                Err(error) if !failing => {
-                    tracing::warn!(error = %error, "changes cannot be learnt from Fastio now")
-                }
-                Ok(_) if failing => tracing::info!("changes are learnt from Fastio again"),
-                _ => {}
-            }
-            failing = step.is_err();
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(wait) => {}
-                () = self.heard.notified(), if nudged => {
-                    tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(NUDGE) => {} }
-                }
-            }
-        }
     }
 
     /// How long to wait, and whether a webhook shortens it.

@@ -38,6 +38,8 @@ use crate::http::pages::Endless;
 use crate::rule::Rules;
 use crate::{fastio, openai};
 
+use follow::Follower;
+
 pub use settings::{Settings, SweepSettings};
 
 /// Everything that learns of changes without a webhook. Cheap to clone.
@@ -53,6 +55,7 @@ pub struct Feed {
     wake: Arc<Notify>,
     heard: Arc<Notify>,
     rested: Arc<relist::Rested>,
+    follower: Follower,
 }
 
 /// What a [`Feed`] is made of.
@@ -94,22 +97,33 @@ pub enum Error {
 impl Feed {
     pub fn new(parts: Parts) -> Self {
         let Parts { database, clock, fastio, openai, rules, settings, sweeps, wake, heard } = parts;
-        Feed { database, clock, fastio, openai, rules, settings, sweeps, wake, heard, rested: Arc::default() }
+        let follower = Follower {
+            database: database.clone(),
+            clock: clock.clone(),
+            fastio: fastio.clone(),
+            rules: rules.clone(),
+            settings: settings.clone(),
+            wake: wake.clone(),
+        };
+        let rested = Arc::default();
+        Feed { database, clock, fastio, openai, rules, settings, sweeps, wake, heard, rested, follower }
     }
 
     /// The workspaces and shares of the rules, each once; of one rule when `rule` names it.
     fn profiles(&self, rule: Option<&str>) -> Result<Vec<fastio::Profile>, Error> {
-        let mut profiles: Vec<fastio::Profile> = Vec::new();
-        let mut named = false;
-        for one in self.rules.iter().filter(|one| rule.is_none_or(|name| one.name == name)) {
-            named = true;
-            if !profiles.contains(&one.profile) {
-                profiles.push(one.profile.clone());
-            }
-        }
-        match rule {
-            Some(name) if !named => Err(Error::NoRule(name.to_owned())),
-            _ => Ok(profiles),
+        let Some(name) = rule else { return Ok(profiles(&self.rules)) };
+        let named = self.rules.iter().find(|one| one.name == name);
+        named.map(|one| vec![one.profile.clone()]).ok_or_else(|| Error::NoRule(name.to_owned()))
+    }
+}
+
+/// The workspaces and shares of all rules, each once.
+fn profiles(rules: &Rules) -> Vec<fastio::Profile> {
+    let mut profiles: Vec<fastio::Profile> = Vec::new();
+    for one in rules.iter() {
+        if !profiles.contains(&one.profile) {
+            profiles.push(one.profile.clone());
         }
     }
+    profiles
 }

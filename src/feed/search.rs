@@ -3,8 +3,8 @@
 //! Fastio's API reference: files of shares have a category of their own; rows that the key may not see are taken out
 //! after a page was cut, so an empty page is not the end.
 
-use super::follow::add;
-use super::{Error, Feed, store};
+use super::follow::{Follower, add};
+use super::{Error, profiles, store};
 use crate::event::{self, Recorded};
 use crate::fastio::{Category, EventSearch};
 
@@ -14,11 +14,11 @@ const OVERLAP_MS: i64 = 10 * 60 * 1000;
 /// Pages of one search: half a million events. Listing the workspace is cheaper than reading more.
 const PAGES: usize = 2_000;
 
-impl Feed {
+impl Follower {
     /// One round through the workspaces and shares of the rules.
     pub(super) async fn search(&self) -> Result<Recorded, Error> {
         let mut recorded = Recorded::default();
-        for profile in self.profiles(None)? {
+        for profile in profiles(&self.rules) {
             let now = self.clock.now().min(self.clock.wall());
             let searched = {
                 let profile = profile.clone();
@@ -45,7 +45,7 @@ impl Feed {
             };
             let searched = self.database.write(move |tx| {
                 if let Some(reason) = reason {
-                    store::ask_relist(tx, (&profile, reason), now)?;
+                    store::ask_relist(tx, &profile, reason, now)?;
                 }
                 store::set_searched(tx, &profile, now)
             });

@@ -56,23 +56,23 @@ impl State {
     }
 }
 
+/// How often a better way is tried again that was refused. Somebody may have widened the key.
+const TRY_AGAIN_MS: i64 = 60 * 60 * 1000;
+
 /// Which way works; none before the first try.
 pub fn state(connection: &mut Connection) -> Result<Option<State>, Error> {
     connection.first(STATE, &[])
 }
 
-/// Writes down which way works now. True when it is another than before.
-pub fn set_way(
-    connection: &mut Connection,
-    way: Way,
-    (reason, retry_at): (Option<&str>, Option<i64>),
-    now: i64,
-) -> Result<bool, Error> {
-    let before = state(connection)?;
-    let changed = before.as_ref().is_none_or(|before| before.way() != way);
-    let since = before.filter(|_| !changed).map_or(now, |before| before.since);
+/// Writes down which way works now, and why no better one does. True when it is another way than before.
+pub fn set_way(connection: &mut Connection, way: Way, reason: Option<&str>, now: i64) -> Result<bool, Error> {
+    let before = state(connection)?.filter(|before| before.way() == way);
+    // A way that is kept keeps the time at which a better one is tried.
+    let retry_at = before.as_ref().and_then(|before| before.retry_at).filter(|at| *at > now);
+    let retry_at = (way != Way::Changes).then_some(retry_at.unwrap_or(now + TRY_AGAIN_MS));
+    let since = before.as_ref().map_or(now, |before| before.since);
     connection.run(SET_WAY, params![way.as_str(), reason, since, now, retry_at])?;
-    Ok(changed)
+    Ok(before.is_none())
 }
 
 /// Where we are in an organisation's change feed.
@@ -117,14 +117,20 @@ pub fn trail(connection: &mut Connection, org: &str, before: i64) -> Result<Opti
     connection.first(TRAIL, params![org, before])
 }
 
-/// Notes that the end was reached, at most once in `apart`, and forgets what no poll will begin at any more.
-pub fn leave_trail(
-    connection: &mut Connection,
-    (org, cursor): (&str, &str),
-    (now, overlap): (i64, i64),
-) -> Result<(), Error> {
-    connection.run(LEAVE_TRAIL, params![org, now, cursor, now - overlap / 4])?;
-    connection.run(FORGET_TRAIL, params![org, now - overlap])?;
+/// The end of a feed, as it was reached.
+#[derive(Debug)]
+pub struct Reached<'a> {
+    pub org: &'a str,
+    pub cursor: &'a str,
+    /// How far back a poll may begin.
+    pub overlap_ms: i64,
+}
+
+/// Notes that the end was reached, at most four times in the overlap, and forgets what no poll will begin at any more.
+pub fn leave_trail(connection: &mut Connection, reached: &Reached<'_>, now: i64) -> Result<(), Error> {
+    let Reached { org, cursor, overlap_ms } = *reached;
+    connection.run(LEAVE_TRAIL, params![org, now, cursor, now - overlap_ms / 4])?;
+    connection.run(FORGET_TRAIL, params![org, now - overlap_ms])?;
     Ok(())
 }
 
@@ -160,7 +166,8 @@ pub fn relists(connection: &mut Connection) -> Result<Vec<Relist>, Error> {
 
 pub fn ask_relist(
     connection: &mut Connection,
-    (profile, reason): (&Profile, &str),
+    profile: &Profile,
+    reason: &str,
     now: i64,
 ) -> Result<(), Error> {
     connection.run(ASK_RELIST, params![profile.to_string(), reason, now])?;

@@ -129,7 +129,7 @@ impl Remover {
         };
         let now = self.clock.now();
         let write = self.database.write(move |tx| match &made {
-            Some(node) => own::store::written(tx, &own.owner, (&node.id, node.version.as_ref()), now),
+            Some(node) => own::store::written(tx, &own.owner, node, now),
             None => own::store::abandon(tx, &own),
         });
         write.await.map_err(failed)

@@ -21,14 +21,18 @@ pub fn intend_lock(
     connection.first(INTEND_LOCK, params![owner, key.to_string(), now])
 }
 
-/// Writes down that a conversation, or thread, is about to be made, in which something may take `patience_ms` to show.
-pub fn intend_conversation(
-    connection: &mut Connection,
-    (kind, owner): (Kind, &str),
-    patience_ms: i64,
-    now: i64,
-) -> Result<i64, Error> {
-    connection.one(INTEND_CONVERSATION, params![kind.as_str(), owner, patience_ms, now])
+/// A conversation, or thread, that is about to be made.
+#[derive(Debug)]
+pub struct Conversation {
+    pub kind: Kind,
+    pub owner: String,
+    /// How long what is begun in it may take to show.
+    pub patience_ms: i64,
+}
+
+/// Writes down that a conversation is about to be made.
+pub fn intend_conversation(connection: &mut Connection, made: &Conversation, now: i64) -> Result<i64, Error> {
+    connection.one(INTEND_CONVERSATION, params![made.kind.as_str(), made.owner, made.patience_ms, now])
 }
 
 /// It exists, under this id or with this token.
@@ -103,21 +107,29 @@ pub fn leave_lock(connection: &mut Connection, owner: &str, now: i64) -> Result<
     enqueue(connection, &left, now)
 }
 
-/// A run lets go of the conversation that it was made in, and in which this response may go on, begun then.
+/// What may still go on in a conversation, as far as is known.
+#[derive(Debug, Default)]
+pub struct GoesOn {
+    pub response: Option<String>,
+    pub begun_at: Option<i64>,
+}
+
+/// A run lets go of the conversation that it was made in.
 pub fn leave_conversation(
     connection: &mut Connection,
     owner: &str,
-    (response, begun_at): (Option<&str>, Option<i64>),
+    goes_on: &GoesOn,
     now: i64,
 ) -> Result<(), Error> {
-    let left = connection.all(LEAVE_CONVERSATION, params![owner, response, begun_at])?;
+    let left = connection.all(LEAVE_CONVERSATION, params![owner, goes_on.response, goes_on.begun_at])?;
     enqueue(connection, &left, now)
 }
 
 /// What was begun in a conversation that was left is this response.
 pub fn tell_response(
     connection: &mut Connection,
-    (conversation, response): (&str, &str),
+    conversation: &str,
+    response: &str,
     now: i64,
 ) -> Result<bool, Error> {
     let told = connection.all(TELL_RESPONSE, params![conversation, response])?;

@@ -2,7 +2,7 @@
 
 use super::{SETTLES_WITHIN_MS, Seen, Whose};
 use crate::database::{Connection, Error, Row, from_row, json_list, params, statements};
-use crate::fastio::{NodeId, Profile, VersionId};
+use crate::fastio::{Node, NodeId, Profile, VersionId};
 
 /// One file of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,15 +114,10 @@ pub fn intend(connection: &mut Connection, intent: &Intent<'_>, now: i64) -> Res
     Ok(true)
 }
 
-/// The write made this version of this file.
-pub fn written(
-    connection: &mut Connection,
-    owner: &str,
-    (node, version): (&NodeId, Option<&VersionId>),
-    now: i64,
-) -> Result<(), Error> {
-    let version = version.map(|version| &version.0);
-    connection.run(WRITTEN, params![owner, node.canonical(), version, now]).map(drop)
+/// The write made `node` as it is now.
+pub fn written(connection: &mut Connection, owner: &str, node: &Node, now: i64) -> Result<(), Error> {
+    let version = node.version.as_ref().map(|version| &version.0);
+    connection.run(WRITTEN, params![owner, node.id.canonical(), version, now]).map(drop)
 }
 
 /// A write is not gone on with, and made nothing: what was there before it is ours as before. Its content is not what is on

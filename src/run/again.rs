@@ -235,7 +235,7 @@ impl Covered {
         let Some(store) = &self.store else { return Ok(None) };
         let profile = self.definition.profile();
         let page = Page { after: self.after.as_deref(), most: BITE };
-        let mut indexed = files::indexed_page(connection, (profile, store), &page)?;
+        let mut indexed = files::indexed_page(connection, profile, store, &page)?;
         let Some(last) = indexed.last() else { return Ok(None) };
         let rest = Covered { after: Some(last.key.to_string()), ..self.clone() };
         indexed.retain(|one| one.is_present() && self.definition.rule.covers(profile, &one.path));

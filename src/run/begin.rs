@@ -14,6 +14,7 @@ use super::{Runs, failed};
 use crate::database::Connection;
 use crate::job::verdict::{OPENAI, begin_verdict, call_cause, model_cause, openai_verdict, rule_cause};
 use crate::openai::{self, Error};
+use crate::outside::store::Conversation;
 use crate::outside::{self, Kind};
 use crate::queue::Verdict;
 
@@ -93,7 +94,7 @@ impl Runs {
     /// with is refused: those that try whether it still is make none of their own.
     async fn take_over(&self, run: &Run) -> Result<bool, Verdict> {
         let (id, rule, now) = (run.id, run.rule.clone(), self.clock.now());
-        let take = move |tx: &mut Connection| store::take_conversation(tx, (id, &rule), now);
+        let take = move |tx: &mut Connection| store::take_conversation(tx, id, &rule, now);
         self.database.write(take).await.map_err(failed)
     }
 
@@ -110,11 +111,9 @@ impl Runs {
             Engine::Responses { .. } => Kind::Conversation,
             Engine::Assistants { .. } => Kind::Thread,
         };
-        let (id, owner, now) = (run.id, run.holder(), self.clock.now());
-        let patience = traceless_ms(definition);
-        let intend = self
-            .database
-            .write(move |tx| outside::store::intend_conversation(tx, (kind, &owner), patience, now));
+        let (id, now) = (run.id, self.clock.now());
+        let intended = Conversation { kind, owner: run.holder(), patience_ms: traceless_ms(definition) };
+        let intend = self.database.write(move |tx| outside::store::intend_conversation(tx, &intended, now));
         let intended = intend.await.map_err(failed)?;
         match definition.engine.prepare(&self.openai, ask).await {
             Ok(made) => {

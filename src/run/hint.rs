@@ -71,7 +71,7 @@ impl Runs {
     async fn left(&self, found: &Response) -> Result<(), Verdict> {
         let Some(conversation) = &found.conversation else { return Ok(()) };
         let (conversation, id, now) = (conversation.0.clone(), found.id.0.clone(), self.clock.now());
-        let write = move |tx: &mut Connection| outside::store::tell_response(tx, (&conversation, &id), now);
+        let write = move |tx: &mut Connection| outside::store::tell_response(tx, &conversation, &id, now);
         if self.database.write(write).await.map_err(failed)? {
             self.wake.notify_waiters();
         }

@@ -26,8 +26,7 @@ impl Runs {
         let now = self.clock.now();
         let begun = |file: Option<FileKey>, since| {
             let rule = run.rule.clone();
-            self.database
-                .read(move |connection| store::begun_since(connection, (&rule, file.as_ref()), since))
+            self.database.read(move |connection| store::begun_since(connection, &rule, file.as_ref(), since))
         };
         let hour = begun(Some(run.key.clone()), now - HOUR_MS).await.map_err(failed)?;
         let most = definition.max_runs_per_file_hour;

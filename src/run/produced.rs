@@ -44,7 +44,7 @@ impl Runs {
             kept += content.as_ref().map_or(0, Vec::len) as u64;
             let file_id = file.file_id.clone();
             let write = move |tx: &mut Connection| {
-                made::keep_produced(tx, (id, &file_id), content.as_deref().map_err(String::as_str))
+                made::keep_produced(tx, id, &file_id, content.as_deref().map_err(String::as_str))
             };
             self.database.write(write).await.map_err(failed)?;
         }
@@ -88,8 +88,7 @@ impl Runs {
         let mut done = Beside::default();
         for (place, file) in produced.iter().enumerate() {
             let (id, file_id) = (run.id, file.file_id.clone());
-            let content =
-                self.database.read(move |connection| made::content(connection, (id, &file_id))).await;
+            let content = self.database.read(move |connection| made::content(connection, id, &file_id)).await;
             let Some(content) = content.map_err(failed)? else { continue };
             // Two files may have one name, in two folders or containers.
             let name = made_name(&file.filename);

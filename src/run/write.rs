@@ -291,9 +291,9 @@ impl Publisher {
 
     async fn written(&self, output: &Output<'_>, node: &Node) -> Result<(), Verdict> {
         let (owner, now) = (output.owner.to_owned(), self.clock.now());
-        let (node, version) = (node.id.clone(), node.version.clone());
+        let node = node.clone();
         let write = move |tx: &mut Connection| {
-            own::written(tx, &owner, (&node, version.as_ref()), now)?;
+            own::written(tx, &owner, &node, now)?;
             // Placed, a session has done its work.
             outside::store::leave_sessions(tx, &owner, now)
         };

@@ -326,7 +326,8 @@ from_row!(row => MadeStore { intent, id: row.get::<Option<String>>("vector_store
 /// The row for the store called `name`, made with `intent` when it is missing.
 pub fn made_store(
     connection: &mut Connection,
-    (name, intent): (&str, &str),
+    name: &str,
+    intent: &str,
     now: i64,
 ) -> Result<MadeStore, Error> {
     connection.run(MAKE_STORE, params![name, intent, now])?;
@@ -391,7 +392,8 @@ pub struct Page<'a> {
 /// The next files of `profile`, each with its newest searchable copy in `store`, by the files' ids.
 pub fn indexed_page(
     connection: &mut Connection,
-    (profile, store): (&Profile, &VectorStoreId),
+    profile: &Profile,
+    store: &VectorStoreId,
     page: &Page<'_>,
 ) -> Result<Vec<Indexed>, Error> {
     // The ids of a profile's files begin with `PROFILE:`, and `;` comes right after `:`.

@@ -149,7 +149,7 @@ impl Stores {
 
     async fn row(&self, name: &str, intent: &str) -> Result<store::MadeStore, database::Error> {
         let (name, intent, now) = (name.to_owned(), intent.to_owned(), self.clock.now());
-        self.database.write(move |tx| store::made_store(tx, (&name, &intent), now)).await
+        self.database.write(move |tx| store::made_store(tx, &name, &intent, now)).await
     }
 
     async fn record(&self, name: &str, id: &VectorStoreId) -> Result<(), database::Error> {

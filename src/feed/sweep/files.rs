@@ -194,13 +194,6 @@ fn seen<'a>(profile: &'a Profile, row: &'a Inventoried, root: &'a NodeId) -> See
 }
 
 fn repair(key: &FileKey, kind: Kind, why: &str, path: &str) -> Repair {
-    let finding = Finding {
-        kind,
-        why: why.to_owned(),
-        source_id: key.to_string(),
-        path: path.to_owned(),
-        vector_store: None,
-        file_id: None,
-    };
+    let finding = Finding::new(kind, why, &key.to_string(), path);
     Repair { finding, key: key.clone(), correction: None, job: true }
 }

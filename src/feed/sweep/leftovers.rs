@@ -30,12 +30,12 @@ impl Sweeper<'_> {
         self.report.unanswered = unanswered;
         let mut found: Vec<(Finding, Task)> = Vec::new();
         for left in &left {
-            found.push((finding(Kind::Leftover, left.words(), (&left.owner, "")), left.task()));
+            found.push((Finding::new(Kind::Leftover, left.words(), &left.owner, ""), left.task()));
         }
         for row in &stalled {
             let why = "its run has not ended, and has no job";
             found.extend(
-                row.task().map(|task| (finding(Kind::Stalled, why, (&row.source_id, &row.path)), task)),
+                row.task().map(|task| (Finding::new(Kind::Stalled, why, &row.source_id, &row.path), task)),
             );
         }
         let found = self.not_in_hand(found, |(_, task)| task.clone()).await?;
@@ -57,16 +57,5 @@ impl Sweeper<'_> {
         write.await?;
         self.feed.wake.notify_waiters();
         Ok(())
-    }
-}
-
-fn finding(kind: Kind, why: &str, (source_id, path): (&str, &str)) -> Finding {
-    Finding {
-        kind,
-        why: why.to_owned(),
-        source_id: source_id.to_owned(),
-        path: path.to_owned(),
-        vector_store: None,
-        file_id: None,
     }
 }

@@ -115,13 +115,10 @@ fn looks_lost(file: &File, lost: &HashMap<Name, Vec<LostUpload>>) -> Option<Name
 
 fn orphan(id: FileId, upload: &LostUpload) -> Option<Repair> {
     let key: FileKey = upload.source_id.parse().ok()?;
+    let why = "an upload that was given up landed after all";
     let finding = Finding {
-        kind: Kind::Orphan,
-        why: "an upload that was given up landed after all".to_owned(),
-        source_id: upload.source_id.clone(),
-        path: upload.filename.clone(),
-        vector_store: None,
         file_id: Some(id.to_string()),
+        ..Finding::new(Kind::Orphan, why, &upload.source_id, &upload.filename)
     };
     let adopted = Adopted {
         source_id: upload.source_id.clone(),

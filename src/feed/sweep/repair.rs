@@ -134,7 +134,7 @@ fn correct(
 ) -> Result<(), database::Error> {
     match correction {
         Correction::Attributes(copy, attributes) => survey::store::doubt_attributes(tx, *copy, attributes)?,
-        Correction::Attachment(copy) => survey::store::doubt_attachment(tx, *copy, (started_at, now))?,
+        Correction::Attachment(copy) => survey::store::doubt_attachment(tx, *copy, started_at, now)?,
         Correction::Index(copy) => survey::store::doubt_index(tx, *copy, now)?,
         Correction::Object(copy) => survey::store::doubt_object(tx, *copy, now)?,
         Correction::Adopt(adopted, lost) => {

@@ -18,6 +18,19 @@ pub struct Finding {
     pub file_id: Option<String>,
 }
 
+impl Finding {
+    pub fn new(kind: Kind, why: &str, source_id: &str, path: &str) -> Self {
+        Finding {
+            kind,
+            why: why.to_owned(),
+            source_id: source_id.to_owned(),
+            path: path.to_owned(),
+            vector_store: None,
+            file_id: None,
+        }
+    }
+}
+
 /// What is told while a sweep goes on.
 #[derive(Debug)]
 pub enum Tell<'a> {

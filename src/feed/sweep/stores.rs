@@ -103,13 +103,11 @@ impl Sweeper<'_> {
             return Ok(None);
         };
         let mut adopted = adopted(&key, store, held, None);
+        let why = "it is ours by its attributes, and in none of our tables";
         let mut finding = Finding {
-            kind: Kind::Unknown,
-            why: "it is ours by its attributes, and in none of our tables".to_owned(),
-            source_id: key.to_string(),
-            path: adopted.path.clone(),
             vector_store: Some(store.to_string()),
             file_id: Some(held.id.to_string()),
+            ..Finding::new(Kind::Unknown, why, &key.to_string(), &adopted.path)
         };
         if !self.scope.dry_run {
             let call = || self.feed.openai.file(&held.id);
@@ -172,7 +170,7 @@ fn known(source_id: &str, copy: &Copy, held: &StoreFile) -> Option<Repair> {
     }
     let key: FileKey = source_id.parse().ok()?;
     let repair = |kind, why: &str, correction| {
-        let finding = finding(kind, why, (&key, copy));
+        let finding = finding(kind, why, &key, copy);
         Some(Repair { finding, key: key.clone(), correction: Some(correction), job: true })
     };
     if held.status != IndexStatus::Completed {
@@ -191,14 +189,11 @@ pub fn place(store: &VectorStoreId, file: &FileId) -> String {
     format!("{store}/{file}")
 }
 
-pub fn finding(kind: Kind, why: &str, (key, copy): (&FileKey, &Copy)) -> Finding {
+pub fn finding(kind: Kind, why: &str, key: &FileKey, copy: &Copy) -> Finding {
     let path = copy.attributes.as_ref().and_then(|all| crate::feed::adopt::text(all, "path"));
     Finding {
-        kind,
-        why: why.to_owned(),
-        source_id: key.to_string(),
-        path: path.unwrap_or_default().to_owned(),
         vector_store: Some(copy.store.to_string()),
         file_id: copy.file_id.as_ref().map(ToString::to_string),
+        ..Finding::new(kind, why, &key.to_string(), path.unwrap_or_default())
     }
 }

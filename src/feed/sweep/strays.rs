@@ -49,14 +49,8 @@ impl Sweeper<'_> {
             // Somebody uses it. Nothing of it goes.
             return Ok(());
         }
-        let finding = Finding {
-            kind: Kind::Stray,
-            why: "a vector store that was made twice, and is empty".to_owned(),
-            source_id: store.id.to_string(),
-            path: String::new(),
-            vector_store: Some(store.id.to_string()),
-            file_id: None,
-        };
+        let (id, why) = (store.id.to_string(), "a vector store that was made twice, and is empty");
+        let finding = Finding { vector_store: Some(id.clone()), ..Finding::new(Kind::Stray, why, &id, "") };
         self.found(&finding, true);
         if self.scope.dry_run {
             return Ok(());

@@ -9,6 +9,7 @@ use super::repair::{Correction, Repair};
 use super::report::Stopped;
 use super::stores::{finding, place};
 use super::{Finding, Sweeper};
+use crate::database::Connection;
 use crate::fastio::FileKey;
 use crate::feed::Error;
 use crate::feed::adopt::text;
@@ -139,8 +140,9 @@ impl Sweeper<'_> {
         }
         let mut after = CopyId(0);
         loop {
-            let place = (after, self.started_at);
-            let page = self.feed.database.read(move |c| survey::store::indexed(c, place, PAGE)).await?;
+            let before = self.started_at;
+            let read = move |c: &mut Connection| survey::store::indexed(c, after, before, PAGE);
+            let page = self.feed.database.read(read).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.copy.id;
             let mut repairs = Vec::new();
@@ -168,7 +170,7 @@ impl Sweeper<'_> {
         } else {
             return None;
         };
-        let finding = finding(Kind::Missing, why, (&key, copy));
+        let finding = finding(Kind::Missing, why, &key, copy);
         Some(Repair { finding, key, correction: Some(correction), job: true })
     }
 
@@ -193,14 +195,7 @@ impl Known {
 
 impl Ghost {
     fn repair(self) -> Repair {
-        let finding = Finding {
-            kind: Kind::Ghost,
-            why: self.why.to_owned(),
-            source_id: self.key.to_string(),
-            path: self.path,
-            vector_store: None,
-            file_id: None,
-        };
+        let finding = Finding::new(Kind::Ghost, self.why, &self.key.to_string(), &self.path);
         Repair { finding, key: self.key, correction: None, job: true }
     }
 }

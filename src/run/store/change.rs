@@ -6,6 +6,7 @@ use super::super::row::{Outcome, RunId};
 use super::made;
 use crate::database::{Connection, Error, from_row, params, statements};
 use crate::outside;
+use crate::outside::store::GoesOn;
 
 /// One thing to write down about a run. Those of one step are written in one transaction.
 #[derive(Debug)]
@@ -88,7 +89,10 @@ impl Change {
         let owner = outside::of_run(id);
         match self {
             Change::LockLeft => outside::store::leave_lock(connection, &owner, now),
-            Change::Again(_) => connection.one::<Holds>(HOLDS, params![id.0])?.leave(connection, &owner, now),
+            Change::Again(_) => {
+                let holds: Holds = connection.one(HOLDS, params![id.0])?;
+                outside::store::leave_conversation(connection, &owner, &holds.goes_on, now)
+            }
             Change::Ended => {
                 let holds: Holds = connection.one(HOLDS, params![id.0])?;
                 let outcome = holds.outcome.as_deref().and_then(Outcome::parse);
@@ -99,7 +103,7 @@ impl Change {
                 if outcome != Some(Outcome::Failed) {
                     made::forget_produced(connection, id)?;
                 }
-                holds.leave(connection, &owner, now)
+                outside::store::leave_conversation(connection, &owner, &holds.goes_on, now)
             }
             _ => Ok(()),
         }
@@ -111,19 +115,15 @@ struct Holds {
     outcome: Option<String>,
     /// The owner of what it writes.
     writer: String,
-    /// What may still go on at OpenAI, and since when.
-    response: Option<String>,
-    begun_at: Option<i64>,
+    /// At OpenAI.
+    goes_on: GoesOn,
 }
 
-from_row!(Holds { outcome, writer, response, begun_at });
-
-impl Holds {
-    fn leave(&self, connection: &mut Connection, owner: &str, now: i64) -> Result<(), Error> {
-        let live = (self.response.as_deref(), self.begun_at);
-        outside::store::leave_conversation(connection, owner, live, now)
-    }
-}
+from_row!(row => Holds {
+    outcome,
+    writer,
+    goes_on: GoesOn { response: row.get("response")?, begun_at: row.get("begun_at")? },
+});
 
 fn number(unsigned: u64) -> i64 {
     i64::try_from(unsigned).unwrap_or(i64::MAX)

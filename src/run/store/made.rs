@@ -32,14 +32,15 @@ pub fn all_produced(connection: &mut Connection, id: RunId) -> Result<Vec<Produc
 }
 
 /// The content of one.
-pub fn content(connection: &mut Connection, (id, file_id): (RunId, &str)) -> Result<Option<Vec<u8>>, Error> {
+pub fn content(connection: &mut Connection, id: RunId, file_id: &str) -> Result<Option<Vec<u8>>, Error> {
     Ok(connection.first::<Option<Vec<u8>>>(CONTENT, params![id.0, file_id])?.flatten())
 }
 
 /// Keeps what was downloaded, or why nothing could be.
 pub fn keep_produced(
     connection: &mut Connection,
-    (id, file_id): (RunId, &str),
+    id: RunId,
+    file_id: &str,
     content: Result<&[u8], &str>,
 ) -> Result<(), Error> {
     connection.run(KEEP_PRODUCED, params![id.0, file_id, content.ok(), content.err()]).map(drop)

@@ -69,7 +69,8 @@ pub fn get(connection: &mut Connection, id: RunId) -> Result<Option<Run>, Error>
 /// one.
 pub fn take_conversation(
     connection: &mut Connection,
-    (id, rule): (RunId, &str),
+    id: RunId,
+    rule: &str,
     now: i64,
 ) -> Result<bool, Error> {
     let other: Option<(i64, String)> = connection.first(SPARE_CONVERSATION, params![rule, id.0])?;
@@ -133,7 +134,8 @@ fn outcome(row: &Row<'_>) -> Result<Option<Outcome>, Error> {
 /// When the runs of `rule` were begun since `since`, oldest first; only those over `key`, when it is given.
 pub fn begun_since(
     connection: &mut Connection,
-    (rule, key): (&str, Option<&FileKey>),
+    rule: &str,
+    key: Option<&FileKey>,
     since: i64,
 ) -> Result<Vec<i64>, Error> {
     connection.all(BEGUN_SINCE, params![rule, since, key.map(ToString::to_string)])

@@ -34,7 +34,8 @@ pub fn held_by_rules(connection: &mut Connection) -> Result<Vec<(String, u64)>, 
 /// The next copies after `after` that have been searchable since before `before`, in the order of their making.
 pub fn indexed(
     connection: &mut Connection,
-    (after, before): (CopyId, i64),
+    after: CopyId,
+    before: i64,
     limit: u32,
 ) -> Result<Vec<Held>, Error> {
     connection.all(INDEXED, params![after.0, before, limit])
@@ -135,7 +136,8 @@ pub fn doubt_attributes(
 pub fn doubt_attachment(
     connection: &mut Connection,
     copy: CopyId,
-    (before, now): (i64, i64),
+    before: i64,
+    now: i64,
 ) -> Result<bool, Error> {
     Ok(connection.run(DOUBT_ATTACHMENT, params![copy.0, before, now])? == 1)
 }
