@@ -108,9 +108,11 @@ pub fn composed(text: &str) -> Cow<'_, str> {
 /// A pattern in the words of a glob.
 pub fn meant(line: &str) -> String {
     let line = composed(line);
+    // With the slash it would be folders below, and none of the files beside them.
+    let line = line.strip_suffix('/').filter(|rest| rest.ends_with("**")).unwrap_or(&line);
     let (folders, name) = match line.rfind('/') {
         Some(slash) => line.split_at(slash + 1),
-        None => ("", &*line),
+        None => ("", line),
     };
     let any_depth = name.strip_prefix("**").filter(|rest| rest.starts_with('.') && rest.len() > 1);
     let (star, name) = any_depth.map_or(("", name), |rest| ("**/*", rest));
@@ -205,6 +207,7 @@ mod tests {
             assert!(matches("/Contracts/**.pdf", path) && matches("**.pdf", path), "{path}");
         }
         assert!(!matches("/Contracts/**.pdf", "/Other/a.pdf"));
+        assert!(matches("/Contracts/**/", "/Contracts/a.pdf") && !matches("/Contracts/**/", "/Contracts"));
     }
 
     #[test]
