@@ -46,6 +46,12 @@ impl Stands {
         Ok(())
     }
 
+    /// Has OpenAI refuse the key from now on.
+    pub fn refuse_key(&self) -> anyhow::Result<()> {
+        http::must(self.openai, "POST", "/_sandbox/faults", r#"{"kind": "unauthorized"}"#)?;
+        Ok(())
+    }
+
     /// Puts so many files into the workspace that the rule covers, by a formula.
     pub fn generate(&self, files: usize) -> anyhow::Result<()> {
         let made = json!({"workspace": COVERED, "count": files, "seed": 1}).to_string();

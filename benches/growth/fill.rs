@@ -42,10 +42,22 @@ pub fn fill(folder: &Path, size: Size) -> anyhow::Result<u64> {
     }
     database.execute(HOLD, [])?;
     chunks(&database, EVENTS, size.events, &[&COVERED, &size.files, &size.events])?;
-    database.execute_batch("PRAGMA journal_mode = WAL; ANALYZE")?;
+    // Without statistics, as Docket itself has none.
+    database.execute_batch("PRAGMA journal_mode = WAL")?;
     let file: String = database.path().unwrap_or_default().to_owned();
     drop(database);
     Ok(std::fs::metadata(file)?.len())
+}
+
+/// Adds so many lanes, each of one held job: as many vector stores wait for something.
+pub fn lanes(folder: &Path, lanes: u32) -> anyhow::Result<()> {
+    chunks(&having(folder, "job")?, LANES, lanes, &[]).map_err(Into::into)
+}
+
+/// How many jobs wait for OpenAI.
+pub fn held(folder: &Path) -> anyhow::Result<u32> {
+    let held = "SELECT count(*) FROM job WHERE state = 'waiting' AND needs = ' fastio openai '";
+    Ok(having(folder, "job")?.query_row(held, [], |row| row.get(0))?)
 }
 
 /// Runs a statement for the rows from 1 to `rows`. Its parameters are the first and the last of a chunk, and then `more`.
@@ -112,6 +124,12 @@ const DUE_JOBS: &str = concat!(
             ' fastio ', 'waiting', 0, unixepoch() * 1000, unixepoch() * 1000, unixepoch() * 1000
      FROM numbers"
 );
+
+const LANES: &str = "
+    INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at)
+    SELECT 'stray:vs_' || n, '{}', ' openai openai/vs_' || n || ' ', 'waiting', 0, unixepoch() * 1000 - 10000000 + n,
+           unixepoch() * 1000, unixepoch() * 1000
+    FROM numbers";
 
 /// OpenAI refuses the key, and will not be asked again for a day.
 const HOLD: &str = "

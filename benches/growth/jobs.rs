@@ -11,17 +11,22 @@ use tokio_util::sync::CancellationToken;
 use super::Took;
 use super::fill::DUE;
 
-/// Work that takes no time.
+/// Work that takes no time, while OpenAI still refuses the key whenever a held job finds out whether it does.
 struct Nothing;
 
 impl Handler for Nothing {
-    async fn handle(&self, _: &Claimed) -> Verdict {
-        Verdict::Done
+    async fn handle(&self, job: &Claimed) -> Verdict {
+        match job.causes().any(|cause| cause == OPENAI) {
+            true => Verdict::Hold { target: OPENAI.to_owned(), reason: "OpenAI refuses the key".to_owned() },
+            false => Verdict::Done,
+        }
     }
 }
 
+const OPENAI: &str = "openai";
+
 /// Claims and settles in one database and then in the other, and so on.
-pub fn claim_and_settle(folders: [&Path; 2]) -> anyhow::Result<Took> {
+pub fn claim_and_settle(what: &str, folders: [&Path; 2]) -> anyhow::Result<Took> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut queues = Vec::new();
@@ -44,6 +49,6 @@ pub fn claim_and_settle(folders: [&Path; 2]) -> anyhow::Result<Took> {
         for (database, _) in queues {
             database.close().await;
         }
-        Ok(Took::new("claim and settle a job", all))
+        Ok(Took::new(what, all))
     })
 }
