@@ -6,21 +6,26 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::adopt::{adopted, is_borne_out, owner};
+use super::objects::Objects;
 use super::patience::{first, patiently};
 use super::{Error, Feed};
 use crate::contain::catch;
 use crate::fastio::{self, ErrorKind, FileKey, MAX_NODES_PER_CALL, Node, NodeId, Profile};
 use crate::http::pages::Pages;
-use crate::openai::{self, File, FileId, StoreFile, VectorStore, VectorStoreId};
+use crate::openai::{self, FileId, StoreFile, VectorStore, VectorStoreId};
 use crate::rule::Target;
 use crate::sync::founding::{self, How};
 use crate::sync::{INTENT, survey};
 
-/// Entries written in one transaction. A page has a hundred, and to sync the disk for each took most of the time.
-const AT_ONCE: usize = 1_000;
+/// Entries written in one transaction, some 5 MB. A page has a hundred, and to sync the disk for each took most of the time; and what
+/// lies close together in an index is written once for all of them.
+const AT_ONCE: usize = 5_000;
 
-type Objects = HashMap<FileId, File>;
+/// Calls to Fastio at a time: half as many as there are workers, by default.
+const CALLS: usize = 4;
 
 /// What was restored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -36,6 +41,24 @@ pub struct Rebuilt {
     pub unverified: u64,
     /// Entries that cannot be read.
     pub unreadable: u64,
+}
+
+impl Rebuilt {
+    fn add(&mut self, more: &Rebuilt) {
+        self.listed += more.listed;
+        self.copies += more.copies;
+        self.strangers += more.strangers;
+        self.unverified += more.unverified;
+        self.unreadable += more.unreadable;
+    }
+}
+
+/// How far a store's list was read.
+struct StoreList<'a> {
+    store: &'a VectorStoreId,
+    after: Option<FileId>,
+    pages: Pages,
+    ended: bool,
 }
 
 impl Feed {
@@ -56,27 +79,40 @@ impl Feed {
         stores.sort();
         stores.dedup();
         for store in &stores {
-            let (mut after, mut read): (Option<FileId>, Vec<StoreFile>) = (None, Vec::new());
-            let mut pages = Pages::default();
-            loop {
-                let call = || self.openai.store_files(store, after.as_ref());
-                let page = patiently(self.sweeps.page_tries, openai::Error::retry, call).await?;
-                rebuilt.unreadable += page.unreadable;
-                let turned = pages.turn(page.items.len(), first(&page.items, |held| &held.id.0));
-                read.extend(page.items);
-                if read.len() >= AT_ONCE || page.next.is_none() {
-                    self.restore((store, &objects), &read, &mut rebuilt).await?;
-                    read.clear();
-                    tell(rebuilt.listed);
-                }
-                let Some(next) = page.next else { break };
-                turned?;
-                after = Some(next);
+            let mut list = StoreList { store, after: None, pages: Pages::default(), ended: false };
+            let mut read = self.some(&mut list, &mut rebuilt).await?;
+            while !read.is_empty() {
+                // The next ones are read while these are looked into.
+                let mut here = Rebuilt::default();
+                let restore = self.restore((store, &objects), &read, &mut here);
+                let (next, restored) = tokio::join!(self.some(&mut list, &mut rebuilt), restore);
+                restored?;
+                rebuilt.add(&here);
+                read = next?;
+                tell(rebuilt.listed);
             }
         }
         let now = self.clock.now();
         self.database.write(move |tx| founding::store::found(tx, How::Rebuilt, now)).await?;
         Ok(rebuilt)
+    }
+
+    /// The next entries of a store; none at its end.
+    async fn some(&self, list: &mut StoreList<'_>, rebuilt: &mut Rebuilt) -> Result<Vec<StoreFile>, Error> {
+        let mut read = Vec::new();
+        while read.len() < AT_ONCE && !list.ended {
+            let call = || self.openai.store_files(list.store, list.after.as_ref());
+            let page = patiently(self.sweeps.page_tries, openai::Error::retry, call).await?;
+            rebuilt.unreadable += page.unreadable;
+            let turned = list.pages.turn(page.items.len(), first(&page.items, |held| &held.id.0));
+            read.extend(page.items);
+            list.after = page.next;
+            list.ended = list.after.is_none();
+            if !list.ended {
+                turned?;
+            }
+        }
+        Ok(read)
     }
 
     /// Finds the stores that rules had made, by the name they gave it and the mark we left on it.
@@ -147,7 +183,7 @@ impl Feed {
         for (key, held) in ours {
             let node = nodes.get(&key.to_string());
             match objects.get(&held.id).filter(|object| is_borne_out(held, object, node)) {
-                Some(object) => proven.push(adopted(&key, store, held, Some(object))),
+                Some(object) => proven.push(adopted(&key, store, held, Some(&object))),
                 None => rebuilt.unverified += 1,
             }
         }
@@ -169,39 +205,45 @@ impl Feed {
         for key in keys {
             wanted.entry(&key.profile).or_default().insert(key.node.canonical(), &key.node);
         }
-        let mut nodes = HashMap::new();
-        for (profile, ids) in wanted {
-            let ids: Vec<NodeId> = ids.into_values().cloned().collect();
-            for ids in ids.chunks(MAX_NODES_PER_CALL) {
-                let call = || self.fastio.nodes(profile, ids);
-                let found = match patiently(self.sweeps.page_tries, fastio::Error::retry, call).await {
-                    Ok(found) => found,
-                    // The workspace is not shown to us, and so bears nothing out.
-                    Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Forbidden { .. }) => {
-                        Vec::new()
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                nodes.extend(
-                    found
-                        .into_iter()
-                        .map(|node| (FileKey::new(profile.clone(), node.id.clone()).to_string(), node)),
-                );
-            }
-        }
-        Ok(nodes)
+        let calls: Vec<(&Profile, Vec<NodeId>)> = wanted
+            .into_iter()
+            .flat_map(|(profile, ids)| {
+                let ids: Vec<NodeId> = ids.into_values().cloned().collect();
+                ids.chunks(MAX_NODES_PER_CALL).map(|ids| (profile, ids.to_vec())).collect::<Vec<_>>()
+            })
+            .collect();
+        let calls = stream::iter(calls).map(|(profile, ids)| self.nodes_of(profile, ids));
+        let found: Vec<Vec<(String, Node)>> = calls.buffer_unordered(CALLS).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
-    /// The project's File objects: some hundred bytes each, for as long as the command runs.
+    async fn nodes_of(&self, profile: &Profile, ids: Vec<NodeId>) -> Result<Vec<(String, Node)>, Error> {
+        let call = || self.fastio.nodes(profile, &ids);
+        let found = match patiently(self.sweeps.page_tries, fastio::Error::retry, call).await {
+            Ok(found) => found,
+            // The workspace is not shown to us, and so bears nothing out.
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Forbidden { .. }) => {
+                Vec::new()
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let keyed = |node: Node| (FileKey::new(profile.clone(), node.id.clone()).to_string(), node);
+        Ok(found.into_iter().map(keyed).collect())
+    }
+
+    /// The project's File objects, for as long as the command runs.
     async fn objects(&self, rebuilt: &mut Rebuilt) -> Result<Objects, Error> {
-        let (mut objects, mut pages, mut after) = (Objects::new(), Pages::default(), None::<FileId>);
+        let (mut objects, mut pages, mut after) = (Objects::default(), Pages::default(), None::<FileId>);
         loop {
             let call = || self.openai.files(after.as_ref());
             let page = patiently(self.sweeps.page_tries, openai::Error::retry, call).await?;
             rebuilt.unreadable += page.unreadable;
             let turned = pages.turn(page.items.len(), first(&page.items, |file| &file.id.0));
-            objects.extend(page.items.into_iter().map(|file| (file.id.clone(), file)));
-            let Some(next) = page.next else { return Ok(objects) };
+            page.items.iter().for_each(|file| objects.add(file));
+            let Some(next) = page.next else {
+                objects.close();
+                return Ok(objects);
+            };
             turned?;
             after = Some(next);
         }
