@@ -20,9 +20,15 @@ pub struct Arguments {
     /// Downloads too; nearly all of them are Docket's own
     #[arg(long)]
     all: bool,
+    /// Go on behind this event, in the order of the list
+    #[arg(long, value_name = "EVENT_ID")]
+    after: Option<String>,
     #[command(flatten)]
     list: ListArguments,
 }
+
+/// Events that are looked through for downloads that are left out.
+const LOOKED_THROUGH: u32 = 1_000;
 
 /// An event and the file or folder it is about, written as everywhere else.
 #[derive(Debug, Serialize)]
@@ -34,10 +40,25 @@ struct Row {
     path: Option<String>,
 }
 
-/// The newest events, and how many downloads since the oldest of them are left out.
-fn read(connection: &mut Connection, all: bool, limit: u32) -> Result<(Vec<Row>, i64), database::Error> {
+/// What was read.
+struct Read {
+    rows: Vec<Row>,
+    /// How many downloads are left out, and whether that is not all of them.
+    left_out: (i64, bool),
+}
+
+/// The newest events behind `after`. None when there is no such event.
+fn read(
+    connection: &mut Connection,
+    after: Option<&str>,
+    (all, limit): (bool, u32),
+) -> Result<Option<Read>, database::Error> {
+    let place_of_it = after.map(|id| event::store::place(connection, id)).transpose()?;
+    if place_of_it.as_ref().is_some_and(Option::is_none) {
+        return Ok(None);
+    }
     let mut rows = Vec::new();
-    for event in newest(connection, (all, limit))? {
+    for event in newest(connection, (all, limit), place_of_it.flatten().as_ref())? {
         let profile = event.profile.as_deref().and_then(|profile| profile.parse().ok());
         let key = profile.zip(event.node.as_deref());
         let key = key.map(|(profile, node)| FileKey::new(profile, NodeId::new(node)));
@@ -48,8 +69,8 @@ fn read(connection: &mut Connection, all: bool, limit: u32) -> Result<(Vec<Row>,
         rows.push(Row { event, source_id: key.map(|key| key.to_string()), path });
     }
     let since = rows.last().map_or(0, |row| row.event.received_at);
-    let left_out = if all { 0 } else { downloads(connection, since)? };
-    Ok((rows, left_out))
+    let left_out = if all { (0, false) } else { downloads(connection, since, LOOKED_THROUGH)? };
+    Ok(Some(Read { rows, left_out }))
 }
 
 fn place(
@@ -69,11 +90,16 @@ fn place(
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
     let list = arguments.list;
     let database = open(config).await?;
-    let (all, most) = (arguments.all, list.read());
-    let read = database.read(move |connection| read(connection, all, most)).await;
+    let (all, most, after) = (arguments.all, list.read(), arguments.after.clone());
+    let read = database.read(move |connection| read(connection, after.as_deref(), (all, most))).await;
     database.close().await;
-    let (mut rows, left_out) = read?;
-    let more = list.keep(&mut rows, "events");
+    let Some(Read { mut rows, left_out }) = read? else {
+        let id = arguments.after.unwrap_or_default();
+        return Err(Failure::Failed(format!(
+            "there is no event {id}; `docket events` shows those there are"
+        )));
+    };
+    let more = list.keep(&mut rows, "events", |row| row.event.event_id.clone());
     if list.form.json {
         output::json(&rows)?;
     } else if rows.is_empty() {
@@ -81,9 +107,13 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     } else {
         output::lines(table(&rows, Clock::default().now()).render(Paint::stdout()))?;
     }
-    if left_out > 0 {
-        let downloads = count(left_out.unsigned_abs(), "download");
-        output::complain(format!("{downloads}, nearly all Docket's own, not shown; --all shows them."));
+    let (downloads, or_more) = left_out;
+    if downloads > 0 {
+        let at_least = if or_more { "At least " } else { "" };
+        let downloads = count(downloads.unsigned_abs(), "download");
+        output::complain(format!(
+            "{at_least}{downloads}, nearly all Docket's own, not shown; --all shows them."
+        ));
     }
     more.into_iter().for_each(output::complain);
     Ok(Outcome::Done)

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::database::{self, Connection, Database};
 use crate::fastio::FileKey;
 use crate::job::Task;
-use crate::queue::store::{self, JobRow, PauseRow};
+use crate::queue::store::{self, JobRow, Page, PauseRow, Place};
 use crate::queue::waiting::paused;
 use crate::sync;
 
@@ -31,6 +31,9 @@ enum Command {
         /// Only those in this state
         #[arg(long, value_enum)]
         state: Option<State>,
+        /// Go on behind this job, in the order of the list
+        #[arg(long, value_name = "ID")]
+        after: Option<i64>,
         #[command(flatten)]
         list: ListArguments,
     },
@@ -64,7 +67,7 @@ struct Which {
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
     let database = open(config).await?;
     let outcome = match arguments.command {
-        Command::List { state, list } => self::list(&database, state, &list).await,
+        Command::List { state, after, list } => self::list(&database, (state, after), &list).await,
         Command::Show(one) => show(&database, &one).await,
         Command::Retry(which) => change(&database, &which, Change::Retry).await,
         Command::Discard(which) => change(&database, &which, Change::Discard).await,
@@ -111,29 +114,72 @@ impl Row {
     }
 }
 
-async fn list(database: &Database, state: Option<State>, list: &ListArguments) -> Result<Outcome, Failure> {
+/// Jobs that are read and printed at a time.
+const PAGE: u32 = 500;
+
+async fn list(
+    database: &Database,
+    (state, after): (Option<State>, Option<i64>),
+    list: &ListArguments,
+) -> Result<Outcome, Failure> {
     let word = state.and_then(|state| state.to_possible_value()).map(|value| value.get_name().to_owned());
-    let rows = read(database, word.clone(), list.limit).await?;
-    if list.form.json {
-        output::json(&rows.iter().map(Row::json).collect::<Vec<_>>())?;
-    } else if rows.is_empty() {
-        let which = word.as_ref().map(|word| format!("{word} ")).unwrap_or_default();
-        output::line(format!(
-            "No {which}job: nothing is left to do{}.",
-            if which.is_empty() { "" } else { " there" }
-        ))?;
-    } else {
-        output::lines(table(&rows, Clock::default().now()).render(Paint::stdout()))?;
+    let mut page = Page { state: word.clone(), after: place(database, after).await?, most: 0 };
+    let (mut shown, mut last) = (0, None);
+    let mut json = list.form.json.then(output::Rows::default);
+    while shown < list.limit {
+        page.most = PAGE.min(list.limit - shown);
+        let rows = read(database, page.clone()).await?;
+        let Some(end) = rows.last() else { break };
+        (page.after, last) = (Some(end.job.place()), Some(end.job.job_id));
+        match &mut json {
+            Some(json) => rows.iter().try_for_each(|row| json.push(&row.json()))?,
+            None => {
+                let lines = table(&rows, Clock::default().now()).render(Paint::stdout());
+                // One heading.
+                output::lines(lines.into_iter().skip(usize::from(shown > 0)))?;
+            }
+        }
+        shown += u32::try_from(rows.len()).unwrap_or(u32::MAX);
     }
-    if rows.len() >= usize::try_from(list.limit).unwrap_or(usize::MAX) {
-        let counts = database.read(store::counts).await?;
+    match json {
+        Some(json) => json.end()?,
+        None if shown == 0 => {
+            let which = word.as_ref().map(|word| format!("{word} ")).unwrap_or_default();
+            output::line(format!(
+                "No {which}job: nothing is left to do{}.",
+                if which.is_empty() { "" } else { " there" }
+            ))?;
+        }
+        None => {}
+    }
+    page.most = 1;
+    let more = move |connection: &mut Connection| {
+        Ok((!store::page(connection, &page)?.is_empty(), store::counts(connection)?))
+    };
+    if let (Some(last), (true, counts)) = (last, database.read(more).await?) {
         let asked = counts.iter().filter(|(state, _)| word.as_ref().is_none_or(|word| word == state));
         let all: i64 = asked.map(|(_, jobs)| jobs).sum();
-        if all > i64::from(list.limit) {
-            output::complain(format!("{} of {all} jobs shown; --limit {all} shows all of them.", list.limit));
-        }
+        output::complain(match after {
+            None => format!(
+                "{shown} of {all} jobs shown; --limit {all} shows all of them, --after {last} goes on."
+            ),
+            Some(_) => format!("{shown} jobs shown, and there are more; --after {last} goes on."),
+        });
     }
     Ok(Outcome::Done)
+}
+
+/// Where the job of this number stands.
+async fn place(database: &Database, id: Option<i64>) -> Result<Option<Place>, Failure> {
+    let Some(id) = id else { return Ok(None) };
+    let job = database.read(move |connection| store::get(connection, id)).await?;
+    job.map(|job| Some(job.place())).ok_or_else(|| no_job(id))
+}
+
+fn no_job(id: i64) -> Failure {
+    Failure::Failed(format!(
+        "there is no job {id}: it is done, or was discarded; `docket jobs list` shows what is left"
+    ))
 }
 
 async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failure> {
@@ -142,13 +188,7 @@ async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failur
         let pauses = store::pauses(connection)?;
         store::get(connection, id)?.map(|job| row(connection, job, &pauses)).transpose()
     };
-    let Some(row) = database.read(read).await? else {
-        let words = format!(
-            "there is no job {}: it is done, or was discarded; `docket jobs list` shows what is left",
-            id
-        );
-        return Err(Failure::Failed(words));
-    };
+    let Some(row) = database.read(read).await? else { return Err(no_job(id)) };
     if one.form.json {
         output::json(&[row.json()])?;
         return Ok(Outcome::Done);
@@ -180,10 +220,10 @@ async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failur
     Ok(Outcome::Done)
 }
 
-async fn read(database: &Database, state: Option<String>, limit: u32) -> Result<Vec<Row>, database::Error> {
+async fn read(database: &Database, page: Page) -> Result<Vec<Row>, database::Error> {
     let read = move |connection: &mut Connection| {
         let pauses = store::pauses(connection)?;
-        let jobs = store::list(connection, state.as_deref(), limit)?;
+        let jobs = store::page(connection, &page)?;
         jobs.into_iter().map(|job| row(connection, job, &pauses)).collect()
     };
     database.read(read).await
@@ -245,21 +285,14 @@ struct Changed {
     changed: u64,
 }
 
+/// Dead jobs that are changed in one transaction: the server's own work waits for it.
+const BITE: u32 = 500;
+
 async fn change(database: &Database, which: &Which, change: Change) -> Result<Outcome, Failure> {
-    let ids: Vec<Option<i64>> =
-        if which.all { vec![None] } else { which.ids.iter().copied().map(Some).collect() };
-    let now = Clock::default().now();
-    let write = move |tx: &mut Connection| {
-        let each = ids.iter().map(|&job_id| {
-            let changed = match change {
-                Change::Retry => store::retry(tx, job_id, now)?,
-                Change::Discard => store::discard(tx, job_id)?,
-            };
-            Ok(Changed { job_id, changed })
-        });
-        each.collect::<Result<Vec<_>, database::Error>>()
+    let changed = match which.all {
+        true => vec![Changed { job_id: None, changed: change_dead(database, change).await? }],
+        false => change_each(database, which.ids.clone(), change).await?,
     };
-    let changed = database.write(write).await?;
     let missing: Vec<String> = changed
         .iter()
         .filter(|one| one.changed == 0)
@@ -282,4 +315,43 @@ async fn change(database: &Database, which: &Which, change: Change) -> Result<Ou
         "no dead or waiting job has the number {}; `docket jobs list` shows those there are",
         missing.join(", ")
     )))
+}
+
+async fn change_each(
+    database: &Database,
+    ids: Vec<i64>,
+    change: Change,
+) -> Result<Vec<Changed>, database::Error> {
+    let now = Clock::default().now();
+    let write = move |tx: &mut Connection| {
+        let each = ids.iter().map(|&id| {
+            let changed = match change {
+                Change::Retry => store::retry(tx, Some(id), now)?,
+                Change::Discard => store::discard(tx, id)?,
+            };
+            Ok(Changed { job_id: Some(id), changed })
+        });
+        each.collect::<Result<Vec<_>, database::Error>>()
+    };
+    database.write(write).await
+}
+
+/// Changes as many as are dead now, so that it ends even if they die again meanwhile.
+async fn change_dead(database: &Database, change: Change) -> Result<u64, database::Error> {
+    let counts = database.read(store::counts).await?;
+    let dead: i64 = counts.iter().filter(|(state, _)| state == "dead").map(|(_, jobs)| jobs).sum();
+    let (mut left, mut all) = (dead.unsigned_abs(), 0);
+    while left > 0 {
+        let (most, now) = (BITE.min(u32::try_from(left).unwrap_or(BITE)), Clock::default().now());
+        let changed = database.write(move |tx| match change {
+            Change::Retry => store::retry_dead(tx, most, now),
+            Change::Discard => store::discard_dead(tx, most),
+        });
+        let changed = changed.await?;
+        if changed == 0 {
+            break;
+        }
+        (left, all) = (left.saturating_sub(changed), all + changed);
+    }
+    Ok(all)
 }

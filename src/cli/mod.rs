@@ -119,12 +119,16 @@ impl ListArguments {
         self.limit.saturating_add(1)
     }
 
-    /// Leaves as many rows as are to be shown, and says what to do about those that are not.
-    fn keep<T>(&self, rows: &mut Vec<T>, what: &str) -> Option<String> {
+    /// Leaves as many rows as are to be shown, and says what to do about those that are not. `id` is what `--after` takes.
+    fn keep<T>(&self, rows: &mut Vec<T>, what: &str, id: impl Fn(&T) -> String) -> Option<String> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        more.then(|| format!("The newest {limit} {what} shown; --limit shows more."))
+        let last = rows.last().filter(|_| more)?;
+        Some(format!(
+            "The newest {limit} {what} shown; --limit shows more. --after {} goes on behind them.",
+            id(last)
+        ))
     }
 }
 

@@ -29,7 +29,7 @@ impl Sql {
 }
 
 /// Declares the statements of a file as constants, and makes the test that prepares each of them: a misspelt table is a failing
-/// test and not a failing night.
+/// test and not a failing night, and so is a statement that reads a whole table.
 ///
 /// ```text
 /// statements! {
@@ -45,7 +45,7 @@ macro_rules! statements {
         #[cfg(test)]
         #[test]
         fn every_statement_can_be_prepared() {
-            $crate::database::prepare(&[$((stringify!($name), $name)),+]);
+            $crate::database::prepare(module_path!(), &[$((stringify!($name), $name)),+]);
         }
     };
 }
@@ -300,9 +300,10 @@ pub fn steps(connection: &mut Connection, sql: Sql, params: &[&dyn Param]) -> i3
     statement.get_status(rusqlite::StatementStatus::VmStep)
 }
 
-/// Prepares each of `statements` in a new database that has the inbox's table too, and says which cannot be.
+/// Prepares each of `statements` in a new database that has the inbox's table too, and says which cannot be, and which reads a
+/// whole table.
 #[cfg(test)]
-pub fn prepare(statements: &[(&str, Sql)]) {
+pub fn prepare(module: &str, statements: &[(&str, Sql)]) {
     let Connection(connection) = in_memory();
     connection.execute_batch(include_str!("../../migrations/sqlite-inbox/0001_inbox.sql")).unwrap();
     for (name, sql) in statements {
@@ -314,4 +315,5 @@ pub fn prepare(statements: &[(&str, Sql)]) {
             assert!(number.is_some_and(|number| number <= prepared.parameter_count()), "{name}: {parameter}");
         }
     }
+    super::plan::judge(&connection, module, statements);
 }

@@ -45,6 +45,8 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0042_lane"
     "0043_request_id"
     "0044_retention"
+    "0047_counts"
+    "0048_lists"
     "0049_outside"
 };
 
@@ -159,7 +161,7 @@ const APPLIED: &str = "
 mod tests {
     use super::*;
     use crate::clock::{Clock, Reading};
-    use crate::database::Database;
+    use crate::database::{Database, kept};
     use crate::outside::store::GoesOn;
     use crate::outside::{self, Kind};
     use crate::queue::{Queue, Settings, store};
@@ -273,6 +275,21 @@ mod tests {
              'conv_1', NULL, 0, 'none', NULL, NULL, NULL, 1, 1, 1),
             (2, 'r', 'workspace:1:2b', 'workspace:1', '2b', '/b', 'h', 1, 'f', 'v', 'd', 'responses', 'running', NULL, NULL,
              'conv_2', 'resp_2', 1, 'held', 'token 2', 65, NULL, 1, 1, NULL);";
+
+    #[test]
+    fn numbers_are_kept_of_what_was_there_before_they_were() {
+        for seed in 0..4 {
+            let counts = MAIN.0.iter().position(|migration| migration.name == "0047_counts").unwrap();
+            let mut connection = Connection::open_in_memory().unwrap();
+            Migrations(&MAIN.0[..counts]).apply(&mut connection).unwrap();
+            let mut random = fastrand::Rng::with_seed(seed);
+            kept::live(&connection, &mut random, 600);
+            MAIN.apply(&mut connection).unwrap();
+            assert_eq!(kept::miscounted(&connection), [""; 0], "seed {seed}");
+            kept::live(&connection, &mut random, 100);
+            assert_eq!(kept::miscounted(&connection), [""; 0], "seed {seed}");
+        }
+    }
 
     const BEFORE_LANES: &str = "
         INSERT INTO job (key, task, needs, state, priority, due_at, attempt, reason, created_at, updated_at) VALUES

@@ -9,6 +9,8 @@
 mod apart;
 mod connection;
 mod error;
+#[cfg(test)]
+mod kept;
 mod lane;
 mod location;
 mod lock;
@@ -16,6 +18,8 @@ mod migrate;
 mod open;
 mod open_error;
 mod place;
+#[cfg(test)]
+mod plan;
 mod whole;
 
 use std::path::Path;

@@ -114,14 +114,34 @@ from_row!(Row {
     request_id,
 });
 
-/// The newest events first, with those of downloads or without.
-pub fn newest(connection: &mut Connection, (downloads, limit): (bool, u32)) -> Result<Vec<Row>, Error> {
-    connection.all(NEWEST, params![limit, (!downloads).then_some(DOWNLOAD)])
+/// Where an event stands among all: when it was received, and its id.
+pub type Place = (i64, String);
+
+impl Row {
+    pub fn place(&self) -> Place {
+        (self.received_at, self.event_id.clone())
+    }
 }
 
-/// How many downloads were told of since `since`.
-pub fn downloads(connection: &mut Connection, since: i64) -> Result<i64, Error> {
-    connection.one(DOWNLOADS, params![since, DOWNLOAD])
+/// Where the event of this id stands.
+pub fn place(connection: &mut Connection, event_id: &str) -> Result<Option<Place>, Error> {
+    connection.first(PLACE, params![event_id])
+}
+
+/// The newest events first, with those of downloads or without; behind `after`, when it is given.
+pub fn newest(
+    connection: &mut Connection,
+    (downloads, limit): (bool, u32),
+    after: Option<&Place>,
+) -> Result<Vec<Row>, Error> {
+    let newest = (i64::MAX, String::new());
+    let before = after.unwrap_or(&newest);
+    connection.all(if downloads { NEWEST } else { NEWEST_SHOWN }, params![before.0, before.1, limit])
+}
+
+/// How many of the last `most` events since `since` are downloads, and whether there are more events.
+pub fn downloads(connection: &mut Connection, since: i64, most: u32) -> Result<(i64, bool), Error> {
+    connection.one(DOWNLOADS, params![since, DOWNLOAD, most])
 }
 
 /// How many events there are of each kind.
@@ -135,6 +155,20 @@ pub fn prune(connection: &mut Connection, before: i64, limit: u32) -> Result<u64
     connection.run(PRUNE, params![before, limit])
 }
 
+/// What is read of an event.
+macro_rules! columns {
+    () => {
+        "SELECT event_id, kind, subject, name, profile, node, occurred_at, received_at, source, ignored_because, request_id
+         FROM event"
+    };
+}
+
+macro_rules! newest {
+    () => {
+        " ORDER BY received_at DESC, event_id DESC LIMIT $3"
+    };
+}
+
 statements! {
     INSERT = "
         INSERT INTO event (event_id, source, kind, subject, name, profile, node, occurred_at, received_at,
@@ -142,14 +176,23 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         ON CONFLICT (event_id) DO NOTHING";
 
-    NEWEST = "
-        SELECT event_id, kind, subject, name, profile, node, occurred_at, received_at, source, ignored_because,
-               request_id
-        FROM event WHERE $2 IS NULL OR ignored_because IS NOT $2 ORDER BY received_at DESC, event_id DESC LIMIT $1";
+    NEWEST = concat!(columns!(), " WHERE (received_at, event_id) < ($1, $2)", newest!());
 
-    DOWNLOADS = "SELECT count(*) FROM event WHERE received_at >= $1 AND ignored_because = $2";
+    /// By an index without downloads, whose text that of [`DOWNLOAD`] has to be.
+    NEWEST_SHOWN = concat!(
+        columns!(),
+        " INDEXED BY event_shown
+          WHERE ignored_because IS NOT 'a download changes no file' AND (received_at, event_id) < ($1, $2)",
+        newest!()
+    );
 
-    COUNTS = "SELECT kind, count(*) FROM event GROUP BY kind ORDER BY kind";
+    PLACE = "SELECT received_at, event_id FROM event WHERE event_id = $1";
+
+    DOWNLOADS = "
+        SELECT count(*) FILTER (WHERE ignored_because = $2), count(*) = $3 FROM (
+            SELECT ignored_because FROM event WHERE received_at >= $1 ORDER BY received_at DESC LIMIT $3)";
+
+    COUNTS = "SELECT kind, events FROM event_count WHERE events > 0 ORDER BY kind";
 
     PRUNE = "
         DELETE FROM event WHERE event_id IN

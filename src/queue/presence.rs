@@ -21,9 +21,9 @@ pub fn oldest(connection: &mut Connection) -> Result<Option<Waiting>, Error> {
     connection.first(OLDEST, &[])
 }
 
-/// How many dead jobs have a key that begins so.
+/// How many dead jobs have a key that begins so, up to its first colon and with it.
 pub fn dead(connection: &mut Connection, begins: &str) -> Result<i64, Error> {
-    connection.one(DEAD, params![begins])
+    connection.one(DEAD, params![begins.trim_end_matches(':')])
 }
 
 /// How many jobs wait or run behind live traffic: what is left of backfills and sweeps.
@@ -38,13 +38,13 @@ statements! {
         SELECT id AS job_id, key, state, reason, needs, created_at FROM job
         WHERE key IN (SELECT value FROM json_each($1))";
 
-    /// By the index on `created_at`; one on the key would have all of them sorted.
+    /// By an index of such jobs alone; one on the key would have all of them sorted.
     OLDEST = "
-        SELECT id AS job_id, key, state, reason, needs, created_at FROM job
-        WHERE +key GLOB 'file:*' OR +key GLOB 'folder:*' OR +key GLOB 'listing:*'
+        SELECT id AS job_id, key, state, reason, needs, created_at FROM job INDEXED BY job_looks
+        WHERE key GLOB 'file:*' OR key GLOB 'folder:*' OR key GLOB 'listing:*'
         ORDER BY created_at LIMIT 1";
 
-    DEAD = "SELECT count(*) FROM job WHERE state = 'dead' AND substr(key, 1, length($1)) = $1";
+    DEAD = "SELECT coalesce(sum(jobs), 0) FROM job_count WHERE state = 'dead' AND kind = $1";
 
-    BEHIND_LIVE = "SELECT count(*) FROM job WHERE state <> 'dead' AND priority > 0";
+    BEHIND_LIVE = "SELECT coalesce(sum(jobs), 0) FROM job_count WHERE state <> 'dead' AND priority > 0";
 }

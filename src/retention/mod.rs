@@ -111,7 +111,8 @@ impl Retention {
         Ok(all)
     }
 
-    /// Removes the runs that ended before `before` and whose place newer ones took. Most runs stay, so all are looked through.
+    /// Removes the runs that ended before `before` and whose place newer ones took. Most of what is history stays, so all of that is
+    /// looked through.
     async fn old_runs(&self, stop: &CancellationToken, before: i64) -> Result<u64, Error> {
         let (mut all, mut after) = (0, RunId(0));
         while !stop.is_cancelled() {

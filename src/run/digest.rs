@@ -42,10 +42,10 @@ impl Runs {
         let (going, last) = quiet.map_err(failed)?;
         let quiet_for = self.clock.now() - last.unwrap_or(0);
         let left = match going {
-            0 => definition.digest_quiet_ms - quiet_for,
-            _ => definition.digest_quiet_ms,
+            false => definition.digest_quiet_ms - quiet_for,
+            true => definition.digest_quiet_ms,
         };
-        if left > 0 || going > 0 {
+        if left > 0 || going {
             let wait = Duration::from_millis(u64::try_from(left.max(LOOK_AGAIN_MS)).unwrap_or(0));
             return Err(later(wait, "the rule's table is written when its runs are quiet"));
         }

@@ -377,7 +377,8 @@ pub fn indexed(
 
 /// The file of `profile` that is there and has this path or id.
 pub fn named(connection: &mut Connection, profile: &Profile, name: &str) -> Result<Option<FileKey>, Error> {
-    let node: Option<String> = connection.first(NAMED, params![profile.to_string(), name])?;
+    let id = FileKey::new(profile.clone(), NodeId::new(name)).to_string();
+    let node: Option<String> = connection.first(NAMED, params![profile.to_string(), name, id])?;
     Ok(node.map(|node| FileKey::new(profile.clone(), NodeId::new(node))))
 }
 
@@ -415,7 +416,11 @@ fn key(row: &Row<'_>) -> Result<FileKey, Error> {
     Ok(FileKey::new(profile, NodeId::new(row.get::<String>("file_node")?)))
 }
 
-/// Where a folder was when a job last looked at a file in it, or in a folder in it.
+/// Files that are looked through for one that is somewhere in a folder: a list has many such rows, and an id says as much.
+const LOOKED_THROUGH: u32 = 1_000;
+
+/// Where a folder was when a job last looked at a file in it, or, of a folder that has none, at one in a folder in it. Among very
+/// many files the latter may not be found.
 pub fn folder_path(
     connection: &mut Connection,
     profile: &Profile,
@@ -424,8 +429,13 @@ pub fn folder_path(
     if folder.is_root() {
         return Ok(Some("/".to_owned()));
     }
-    let found: Option<(String, String)> =
-        connection.first(FOLDER_PATH, params![profile.to_string(), folder.canonical()])?;
+    let (of, id) = (profile.to_string(), folder.canonical());
+    let mut found: Option<(String, String)> = connection.first(FOLDER_PATH, params![of, id])?;
+    if found.is_none() {
+        // The ids of a profile's files begin with `PROFILE:`, and `;` comes right after `:`.
+        let (first, end) = (format!("{profile}:"), format!("{profile};"));
+        found = connection.first(FOLDER_ABOVE, params![first, end, id, LOOKED_THROUGH])?;
+    }
     Ok(found.and_then(|(path, ancestors)| {
         // The first of them is the file's parent.
         let above = ancestors.split_whitespace().position(|id| id == folder.canonical())?;
@@ -483,9 +493,10 @@ statements! {
     MISS = "UPDATE file SET missing_since = $2 WHERE source_id = $1";
     BURY = "UPDATE file SET state = 'gone', reason = $2, refused = NULL, seen_at = $3 WHERE source_id = $1";
     FORGET = "DELETE FROM file WHERE source_id IN (SELECT value FROM json_each($1))";
+    /// In the order of the file: most of what is there is of one workspace, and an index would only be a detour.
     FILES_UNDER = "
         SELECT node FROM file
-        WHERE profile = $1 AND state <> 'gone'
+        WHERE +profile = $1 AND state <> 'gone'
           AND ($3 OR source_id = $1 || ':' || $2 OR ancestors LIKE '% ' || $2 || ' %')";
     COPIES = "SELECT * FROM copy WHERE source_id = $1 ORDER BY id";
     COPIES_OF = "SELECT * FROM copy WHERE source_id IN (SELECT value FROM json_each($1)) ORDER BY id";
@@ -527,14 +538,23 @@ statements! {
             SELECT max(id) FROM copy WHERE source_id = f.source_id AND vector_store = $1 AND state = 'indexed')
         WHERE f.source_id > $2 AND f.source_id < $3 AND f.state = 'present'
         ORDER BY f.source_id LIMIT $4";
+    /// Not by the index that begins with the profile, in which all files of the workspace are.
     NAMED = "
-        SELECT node FROM file WHERE profile = $1 AND state = 'present' AND (path = $2 OR node = $2 OR source_id = $2)
+        SELECT node FROM file WHERE +profile = $1 AND state = 'present' AND (path = $2 OR source_id IN ($2, $3))
         ORDER BY source_id LIMIT 1";
+    /// By a file that is in it.
     FOLDER_PATH = "
-        SELECT path, ancestors FROM file WHERE profile = $1 AND ancestors LIKE '% ' || $2 || ' %'
+        SELECT path, ancestors FROM file INDEXED BY file_folder
+        WHERE profile = $1 AND substr(ancestors, 2, instr(substr(ancestors, 2), ' ') - 1) = $2
         ORDER BY state = 'gone', seen_at DESC LIMIT 1";
-    FILE_COUNTS = "SELECT state, count(*) FROM file GROUP BY state ORDER BY state";
-    COPY_COUNTS = "SELECT state, count(*) FROM copy GROUP BY state ORDER BY state";
+    /// By a file that is in a folder in it.
+    FOLDER_ABOVE = "
+        SELECT path, ancestors
+        FROM (SELECT path, ancestors, state, seen_at FROM file WHERE source_id > $1 AND source_id < $2 LIMIT $4)
+        WHERE ancestors LIKE '% ' || $3 || ' %'
+        ORDER BY state = 'gone', seen_at DESC LIMIT 1";
+    FILE_COUNTS = "SELECT state, files FROM file_count WHERE files > 0 ORDER BY state";
+    COPY_COUNTS = "SELECT state, sum(copies) FROM copy_count GROUP BY state HAVING sum(copies) > 0 ORDER BY state";
 }
 
 #[cfg(test)]

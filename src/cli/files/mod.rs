@@ -12,7 +12,7 @@ use super::{Form, ListArguments, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{self, Connection, Database};
-use crate::sync::listing::{self, Cursor, Filter, Place, Row, Standing};
+use crate::sync::listing::{self, Cursor, Filter, Number, Place, Row, Standing};
 
 /// Before what is said of all files.
 const INDENT: &str = "  ";
@@ -34,6 +34,9 @@ pub struct Arguments {
     /// However many there are, and those that are gone too
     #[arg(long, conflicts_with = "limit")]
     all: bool,
+    /// Begin with the files at this path, in the order of the list
+    #[arg(long, value_name = "PATH")]
+    from: Option<String>,
     #[command(flatten)]
     list: ListArguments,
 }
@@ -68,7 +71,8 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     if let Some(place) = arguments.place.as_deref().filter(|place| !place.is_ascii()) {
         filter.place = Some(as_stored(&database, &filter, place).await?);
     }
-    let outcome = list(&database, &filter, most, arguments.list.form).await;
+    let begin = arguments.from.as_deref().map_or(Cursor::Start, Cursor::before);
+    let outcome = list(&database, (&filter, begin), most, arguments.list.form).await;
     database.close().await;
     let listed = outcome?;
     if listed.files > 0 || arguments.list.form.json {
@@ -90,7 +94,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
 async fn as_stored(database: &Database, filter: &Filter, place: &str) -> Result<Place, Failure> {
     for form in [place.to_owned(), place.nfc().collect(), place.nfd().collect()] {
         let here = Filter { place: Some(Place::new(&form)), ..filter.clone() };
-        if number(database, here).await? > 0 {
+        if number(database, here).await?.files > 0 {
             return Ok(Place::new(&form));
         }
     }
@@ -121,34 +125,62 @@ struct Listed {
     files: u32,
 }
 
-async fn list(database: &Database, filter: &Filter, most: u32, form: Form) -> Result<Listed, Failure> {
+async fn list(
+    database: &Database,
+    (filter, begin): (&Filter, Cursor),
+    most: u32,
+    form: Form,
+) -> Result<Listed, Failure> {
     let mut printer = Printer::new(form);
-    let mut after = Cursor::default();
-    let mut files = 0;
+    let mut after = begin;
+    let (mut files, mut waiting) = (0, Vec::new());
     let more = loop {
         let room = PAGE.min(most - files);
         let filter_here = filter.clone();
         let read = move |connection: &mut Connection| listing::page(connection, &filter_here, &after, room);
         let page = database.read(read).await?;
         files += u32::try_from(page.files).unwrap_or(u32::MAX);
-        let is_one = filter.place.is_some() && files == 1 && page.next.is_none();
-        printer.page(&page.rows, is_one)?;
-        match page.next {
+        waiting.extend(page.rows);
+        let next = page.next.filter(|_| files < most || page.files > 0);
+        // Whether it is the only one is known at the end.
+        if files > 1 || next.is_none() {
+            printer.page(&waiting, filter.place.is_some() && files == 1)?;
+            waiting.clear();
+        }
+        match next {
             Some(next) if files < most => after = next,
             next => break next.is_some(),
         }
     };
+    printer.page(&waiting, false)?;
     printer.end()?;
-    let all = if more { number(database, filter.clone()).await? } else { 0 };
-    if all > i64::from(files) {
-        output::complain(format!("{files} of {all} files shown; --all shows all of them."));
+    if let Some(words) = if more { shorter(database, filter, files).await? } else { None } {
+        output::complain(words);
     } else if !form.json {
         hidden(database, filter).await?;
     }
     Ok(Listed { files })
 }
 
-async fn number(database: &Database, filter: Filter) -> Result<i64, database::Error> {
+/// Says that there are more files than were shown.
+async fn shorter(
+    database: &Database,
+    filter: &Filter,
+    files: u32,
+) -> Result<Option<String>, database::Error> {
+    let all = number(database, filter.clone()).await?;
+    Ok(match all {
+        Number { or_more: true, .. } => Some(format!(
+            "The first {files} files shown; --all shows all of them, --from PATH goes on there."
+        )),
+        Number { files: all, .. } if all > i64::from(files) => {
+            Some(format!("{files} of {all} files shown; --all shows all of them."))
+        }
+        Number { .. } => None,
+    })
+}
+
+async fn number(database: &Database, filter: Filter) -> Result<Number, database::Error> {
     database.read(move |connection| listing::count(connection, &filter)).await
 }
 
@@ -159,11 +191,12 @@ async fn hidden(database: &Database, filter: &Filter) -> Result<(), Failure> {
     }
     let gone = Filter { standing: Some(Standing::Gone), ..filter.clone() };
     match number(database, gone).await? {
-        0 => {}
-        gone => output::complain(format!(
-            "{} that {} gone from Fastio not shown; --state gone shows them.",
-            count(gone.unsigned_abs(), "file"),
-            if gone == 1 { "is" } else { "are" },
+        Number { files: 0, .. } => {}
+        Number { files, or_more } => output::complain(format!(
+            "{}{} that {} gone from Fastio not shown; --state gone shows them.",
+            if or_more { "At least " } else { "" },
+            count(files.unsigned_abs(), "file"),
+            if files == 1 { "is" } else { "are" },
         )),
     }
     Ok(())

@@ -30,6 +30,9 @@ enum Command {
         /// Only those of this rule
         #[arg(long, value_name = "NAME")]
         rule: Option<String>,
+        /// Go on behind this run, in the order of the list
+        #[arg(long, value_name = "ID")]
+        after: Option<i64>,
         #[command(flatten)]
         list: ListArguments,
     },
@@ -45,7 +48,7 @@ enum Command {
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
     let database = open(config).await?;
     let outcome = match arguments.command {
-        Command::List { rule, list } => self::list(&database, rule, &list).await,
+        Command::List { rule, after, list } => self::list(&database, (rule, after), &list).await,
         Command::Show(one) => show(&database, &one).await,
         Command::Again(arguments) => again::run(&database, config, &arguments).await,
         Command::Cancel(one) => cancel(&database, &one).await,
@@ -54,17 +57,28 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     outcome
 }
 
-async fn list(database: &Database, rule: Option<String>, list: &ListArguments) -> Result<Outcome, Failure> {
+async fn list(
+    database: &Database,
+    (rule, after): (Option<String>, Option<i64>),
+    list: &ListArguments,
+) -> Result<Outcome, Failure> {
+    let after = match after {
+        Some(id) => {
+            let row = database.read(move |connection| store::row(connection, RunId(id))).await?;
+            Some(row.ok_or_else(|| no_run(id))?.place())
+        }
+        None => None,
+    };
     let most = list.read();
     let read = move |connection: &mut Connection| {
-        let rows = store::list(connection, rule.as_deref(), most)?;
+        let rows = store::page(connection, rule.as_deref(), after, most)?;
         let keys: Vec<String> = rows.iter().filter_map(RunRow::job).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let jobs = presence::states(connection, &keys)?;
         Ok((rows, jobs))
     };
     let (mut rows, jobs) = database.read(read).await?;
-    let more = list.keep(&mut rows, "runs");
+    let more = list.keep(&mut rows, "runs", |row| row.run_id.to_string());
     let is_dead = |row: &RunRow| {
         let job = row.job().and_then(|key| jobs.get(&key));
         row.state != "ended" && job.is_some_and(|state| state == "dead")

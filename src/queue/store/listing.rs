@@ -1,8 +1,12 @@
 //! Jobs as people see them, and what they may do with them.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use serde::Serialize;
 
-use crate::database::{Connection, Error, from_row, params, statements};
+use super::claim::{self, First};
+use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::queue::waiting::Waiting;
 
 /// A job as a person sees it.
@@ -51,9 +55,81 @@ impl JobRow {
     }
 }
 
+/// The states of jobs in the order of a list.
+const ORDER: [&str; 3] = ["dead", "running", "waiting"];
+
+/// A part of a list of jobs: the dead first, then those that run, each by when they are due.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Only those in this state.
+    pub state: Option<String>,
+    /// The job behind which it begins.
+    pub after: Option<Place>,
+    pub most: u32,
+}
+
+/// Where a job stands in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    state: String,
+    due_at: i64,
+    id: i64,
+}
+
+impl JobRow {
+    pub fn place(&self) -> Place {
+        Place { state: self.state.clone(), due_at: self.due_at, id: self.job_id }
+    }
+}
+
 /// The jobs in `state` (all of them when `None`), the dead first, then by when they are due.
 pub fn list(connection: &mut Connection, state: Option<&str>, limit: u32) -> Result<Vec<JobRow>, Error> {
-    connection.all(LIST, params![state, limit])
+    page(connection, &Page { state: state.map(str::to_owned), after: None, most: limit })
+}
+
+/// A part of the list. It costs the same wherever it begins and however many jobs there are.
+pub fn page(connection: &mut Connection, page: &Page) -> Result<Vec<JobRow>, Error> {
+    let Page { state, after, most } = page;
+    let most = usize::try_from(*most).unwrap_or(usize::MAX);
+    let begun = after.as_ref().map_or(ORDER[0], |place| place.state.as_str());
+    let mut rows: Vec<JobRow> = Vec::new();
+    for one in ORDER.into_iter().skip_while(|one| *one != begun) {
+        let room = most - rows.len();
+        if room == 0 || state.as_ref().is_some_and(|state| state != one) {
+            continue;
+        }
+        let place = after.as_ref().filter(|place| place.state == one);
+        let (due_at, id) = place.map_or((i64::MIN, i64::MIN), |place| (place.due_at, place.id));
+        rows.extend(match one {
+            "dead" => connection.all(DEAD, params![due_at, id, room])?,
+            "running" => connection.all(RUNNING, params![due_at, id, room])?,
+            _ => waiting(connection, (due_at, id), room)?,
+        });
+    }
+    Ok(rows)
+}
+
+/// The first jobs that wait behind `after`, by when they are due. No index has all of them in that order, because a claim must
+/// not have to keep one: each lane is in order, and the lanes are merged.
+fn waiting(connection: &mut Connection, after: (i64, i64), most: usize) -> Result<Vec<JobRow>, Error> {
+    let lanes = claim::firsts(connection, &[])?;
+    let mut next = |lane: usize, (due_at, id): (i64, i64)| -> Result<Option<(i64, i64, usize)>, Error> {
+        let First { needs, priority, .. } = &lanes[lane];
+        let found = connection.first(NEXT_OF_LANE, params![needs.text(), priority, due_at, id])?;
+        Ok(found.map(|(due_at, id)| (due_at, id, lane)))
+    };
+    let mut firsts = BinaryHeap::new();
+    for lane in 0..lanes.len() {
+        firsts.extend(next(lane, after)?.map(Reverse));
+    }
+    let mut ids = Vec::new();
+    while ids.len() < most
+        && let Some(Reverse((due_at, id, lane))) = firsts.pop()
+    {
+        ids.push(id);
+        firsts.extend(next(lane, (due_at, id))?.map(Reverse));
+    }
+    connection.all(THOSE, params![json_list(&ids)])
 }
 
 /// One job.
@@ -68,36 +144,61 @@ pub fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> 
 
 /// Makes a dead or waiting job due now, with all its attempts; every dead one when `id` is `None`. Returns how many.
 pub fn retry(connection: &mut Connection, id: Option<i64>, now: i64) -> Result<u64, Error> {
-    connection.run(RETRY, params![id, now])
+    match id {
+        Some(id) => connection.run(RETRY, params![id, now]),
+        None => retry_dead(connection, u32::MAX, now),
+    }
 }
 
-/// Forgets a job that nobody works on; every dead one when `id` is `None`. Returns how many.
-pub fn discard(connection: &mut Connection, id: Option<i64>) -> Result<u64, Error> {
+/// As [`retry`], for at most `most` dead jobs.
+pub fn retry_dead(connection: &mut Connection, most: u32, now: i64) -> Result<u64, Error> {
+    connection.run(RETRY_DEAD, params![most, now])
+}
+
+/// Forgets a job that nobody works on. Returns how many that were.
+pub fn discard(connection: &mut Connection, id: i64) -> Result<u64, Error> {
     connection.run(DISCARD, params![id])
 }
 
+/// Forgets at most `most` dead jobs. Returns how many.
+pub fn discard_dead(connection: &mut Connection, most: u32) -> Result<u64, Error> {
+    connection.run(DISCARD_DEAD, params![most])
+}
+
+/// What is read of a job.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs, request_id
+             FROM job ",
+            $rest
+        )
+    };
+}
+
 statements! {
-    LIST = "
-        SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs, request_id
-        FROM job
-        WHERE $1 IS NULL OR state = $1
-        ORDER BY CASE state WHEN 'dead' THEN 0 WHEN 'running' THEN 1 ELSE 2 END, due_at, id
-        LIMIT $2";
+    GET = select!("WHERE id = $1");
+    DEAD = select!("WHERE state = 'dead' AND (due_at, id) > ($1, $2) ORDER BY due_at, id LIMIT $3");
+    RUNNING = select!("WHERE state = 'running' AND (due_at, id) > ($1, $2) ORDER BY due_at, id LIMIT $3");
+    THOSE = select!("WHERE id IN (SELECT value FROM json_each($1)) ORDER BY due_at, id");
 
-    GET = "
-        SELECT id AS job_id, key, state, attempt, due_at, reason, created_at, updated_at, task, needs, request_id
-        FROM job WHERE id = $1";
+    NEXT_OF_LANE = "
+        SELECT due_at, id FROM job
+        WHERE state = 'waiting' AND needs = $1 AND priority = $2 AND (due_at, id) > ($3, $4)
+        ORDER BY due_at, id LIMIT 1";
 
-    /// Each by an index of its own.
-    COUNTS = "
-        SELECT 'waiting', count(*) FROM job WHERE state = 'waiting'
-        UNION ALL SELECT 'running', count(*) FROM job WHERE state = 'running'
-        UNION ALL SELECT 'dead', count(*) FROM job WHERE state = 'dead'";
+    COUNTS = "SELECT state, sum(jobs) FROM job_count GROUP BY state HAVING sum(jobs) > 0";
 
     RETRY = "
         UPDATE job SET state = 'waiting', due_at = $2, attempt = 0, updated_at = $2
-        WHERE (id = $1 AND state IN ('dead', 'waiting')) OR ($1 IS NULL AND state = 'dead')";
+        WHERE id = $1 AND state IN ('dead', 'waiting')";
 
-    DISCARD = "
-        DELETE FROM job WHERE (id = $1 AND state IN ('dead', 'waiting')) OR ($1 IS NULL AND state = 'dead')";
+    RETRY_DEAD = "
+        UPDATE job SET state = 'waiting', due_at = $2, attempt = 0, updated_at = $2
+        WHERE id IN (SELECT id FROM job WHERE state = 'dead' ORDER BY due_at, id LIMIT $1)";
+
+    DISCARD = "DELETE FROM job WHERE id = $1 AND state IN ('dead', 'waiting')";
+
+    DISCARD_DEAD = "
+        DELETE FROM job WHERE id IN (SELECT id FROM job WHERE state = 'dead' ORDER BY due_at, id LIMIT $1)";
 }

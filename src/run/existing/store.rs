@@ -91,11 +91,6 @@ statements! {
                   AND name NOT LIKE '%rename' AND name NOT LIKE '%renamed'
                   AND profile = $2 AND received_at >= $5 AND coalesce(occurred_at, received_at) > $6)";
     COUNTS = "
-        SELECT e.rule, count(*)
-        FROM run_existing AS e
-        JOIN running_rule USING (rule)
-        JOIN file AS f ON f.source_id = e.source_id AND f.state = 'present'
-        WHERE NOT EXISTS (SELECT 1 FROM run AS r WHERE r.source_id = e.source_id AND r.rule = e.rule)
-        GROUP BY e.rule ORDER BY e.rule";
+        SELECT rule, files FROM run_existing_count JOIN running_rule USING (rule) WHERE files > 0 ORDER BY rule";
     RUN_OVER = "SELECT DISTINCT source_id, rule FROM run WHERE source_id IN (SELECT value FROM json_each($1))";
 }

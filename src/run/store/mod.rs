@@ -13,7 +13,7 @@ use crate::outside;
 
 pub use brief::{Brief, briefs, those};
 pub use change::Change;
-pub use view::{HeldRow, RunRow, counts, held, list, row, unfinished};
+pub use view::{HeldRow, Place, RunRow, counts, held, list, page, row, unfinished};
 
 /// A run to be written down.
 #[derive(Debug)]
@@ -164,17 +164,20 @@ pub fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, 
     Ok(connection.run(CANCEL, params![id.0, now])? == 1)
 }
 
-/// How quiet a rule is: how many of its runs go on, and when one last ended. A run that is held does not go on.
-pub fn quiet(connection: &mut Connection, rule: &str) -> Result<(i64, Option<i64>), Error> {
+/// How quiet a rule is: whether a run of it goes on, and when one last ended. A run that is held does not go on.
+pub fn quiet(connection: &mut Connection, rule: &str) -> Result<(bool, Option<i64>), Error> {
     connection.one(QUIET, params![rule])
 }
 
-/// The mean use of tokens by the runs of a rule that ended: input, output, and over how many.
+/// Runs whose use of tokens is looked at.
+const MEAN_OF: u32 = 1_000;
+
+/// The mean use of tokens by the last runs of a rule: input, output, and over how many.
 pub fn mean_tokens(
     connection: &mut Connection,
     rule: &str,
 ) -> Result<(Option<f64>, Option<f64>, i64), Error> {
-    connection.one(MEAN_TOKENS, params![rule])
+    connection.one(MEAN_TOKENS, params![rule, MEAN_OF])
 }
 
 statements! {
@@ -210,8 +213,12 @@ statements! {
     CANCEL = "
         UPDATE run SET cancel = 1, updated_at = $2 WHERE run_id = $1 AND state NOT IN ('ending', 'ended')";
     QUIET = "
-        SELECT count(*) FILTER (WHERE state <> 'ended' AND NOT (state = 'wanted' AND reason IS NOT NULL)), max(ended_at)
-        FROM run WHERE rule = $1";
+        SELECT EXISTS (SELECT 1 FROM run INDEXED BY run_going
+                       WHERE rule = $1 AND state <> 'ended' AND NOT (state = 'wanted' AND reason IS NOT NULL)),
+               (SELECT max(ended_at) FROM run WHERE rule = $1)";
+    /// Of the last ones: what they take changes with the model and the files.
     MEAN_TOKENS = "
-        SELECT avg(input_tokens), avg(output_tokens), count(input_tokens) FROM run WHERE rule = $1 AND input_tokens > 0";
+        SELECT avg(input_tokens), avg(output_tokens), count(input_tokens)
+        FROM (SELECT input_tokens, output_tokens FROM run WHERE rule = $1 ORDER BY updated_at DESC LIMIT $2)
+        WHERE input_tokens > 0";
 }

@@ -3,8 +3,8 @@
 use super::super::row::RunId;
 use crate::database::{Connection, Error, json_list, params, statements};
 
-/// The next runs after `after`, at most `most`, each with whether it may go: it ended before `before` and a newer one took its
-/// place.
+/// The next runs after `after` that are history, at most `most`, each with whether it may go: it ended before `before` and a newer
+/// one took its place.
 pub fn page(
     connection: &mut Connection,
     after: RunId,
@@ -60,7 +60,8 @@ macro_rules! is_old {
 statements! {
     PAGE = concat!(
         "SELECT old.run_id, (", is_old!("$2"), ") AS is_old
-         FROM run AS old WHERE old.run_id > $1 ORDER BY old.run_id LIMIT $3"
+         FROM run AS old INDEXED BY run_history
+         WHERE old.state = 'ended' AND old.counted IS NULL AND old.run_id > $1 ORDER BY old.run_id LIMIT $3"
     );
 
     FORGET_FILES = concat!(

@@ -31,6 +31,7 @@ pub struct RunRow {
     pub input_tokens: Option<i64>,
     pub output_tokens: Option<i64>,
     pub created_at: i64,
+    pub updated_at: i64,
     pub begun_at: Option<i64>,
     pub answered_at: Option<i64>,
     pub ended_at: Option<i64>,
@@ -57,12 +58,24 @@ from_row!(RunRow {
     input_tokens,
     output_tokens,
     created_at,
+    updated_at,
     begun_at,
     answered_at,
     ended_at,
 });
 
+/// Where a run stands in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    updated_at: i64,
+    run_id: i64,
+}
+
 impl RunRow {
+    pub fn place(&self) -> Place {
+        Place { updated_at: self.updated_at, run_id: self.run_id }
+    }
+
     /// How it stands, in one word.
     pub fn word(&self) -> &str {
         match self.outcome.as_deref() {
@@ -84,9 +97,23 @@ impl RunRow {
     }
 }
 
-/// The newest runs first; only those of `rule`, when it is given.
+/// Those that changed last first; only those of `rule`, when it is given.
 pub fn list(connection: &mut Connection, rule: Option<&str>, limit: u32) -> Result<Vec<RunRow>, Error> {
-    connection.all(LIST, params![rule, limit])
+    page(connection, rule, None, limit)
+}
+
+/// As [`list`], behind `after`, when it is given.
+pub fn page(
+    connection: &mut Connection,
+    rule: Option<&str>,
+    after: Option<Place>,
+    limit: u32,
+) -> Result<Vec<RunRow>, Error> {
+    let Place { updated_at, run_id } = after.unwrap_or(Place { updated_at: i64::MAX, run_id: i64::MAX });
+    match rule {
+        Some(rule) => connection.all(LIST_OF_RULE, params![updated_at, run_id, limit, rule]),
+        None => connection.all(LIST, params![updated_at, run_id, limit]),
+    }
 }
 
 /// Runs that have not ended.
@@ -127,7 +154,7 @@ macro_rules! select {
         concat!(
             "SELECT run_id, rule, source_id, path, state, outcome, reason, held_until, engine, model, definition, ",
             "content_hash, version, conversation, response, tries, input_tokens, output_tokens, created_at, ",
-            "begun_at, answered_at, ended_at, coalesce((
+            "updated_at, begun_at, answered_at, ended_at, coalesce((
                  SELECT CASE outside.state WHEN 'exists' THEN 'held' ELSE 'asking' END FROM outside
                  WHERE outside.owner = 'run:' || run_id AND kind = 'lock' AND outside.state <> 'unwanted'), 'none') AS lock
              FROM run ",
@@ -137,25 +164,15 @@ macro_rules! select {
 }
 
 statements! {
-    UNFINISHED = select!("WHERE state <> 'ended' ORDER BY run_id LIMIT $1");
+    UNFINISHED = select!("INDEXED BY run_unfinished WHERE state <> 'ended' ORDER BY run_id LIMIT $1");
     ROW = select!("WHERE run_id = $1");
-    LIST = select!("WHERE $1 IS NULL OR rule = $1 ORDER BY updated_at DESC, run_id DESC LIMIT $2");
-    COUNTS = "
-        SELECT CASE WHEN state = 'ended' THEN outcome WHEN held_until IS NOT NULL THEN 'held' ELSE state END AS word, count(*)
-        FROM run
-        WHERE state <> 'ended'
-           OR (outcome IN ('completed', 'superseded', 'cancelled') OR NOT EXISTS (
-                   SELECT 1 FROM file WHERE file.source_id = run.source_id AND file.state = 'gone'))
-              AND NOT EXISTS (SELECT 1 FROM run AS newer
-                              WHERE newer.source_id = run.source_id AND newer.rule = run.rule AND newer.run_id > run.run_id)
-        GROUP BY word ORDER BY word";
+    LIST = select!("WHERE (updated_at, run_id) < ($1, $2) ORDER BY updated_at DESC, run_id DESC LIMIT $3");
+    LIST_OF_RULE = select!(
+        "WHERE rule = $4 AND (updated_at, run_id) < ($1, $2) ORDER BY updated_at DESC, run_id DESC LIMIT $3"
+    );
+    COUNTS = "SELECT word, sum(runs) FROM run_count GROUP BY word HAVING sum(runs) > 0 ORDER BY word";
     HELD = "
-        SELECT rule, coalesce(reason, '') AS reason, count(*) AS runs, min(held_until) AS until
-        FROM run
-        WHERE (state <> 'ended' AND held_until IS NOT NULL)
-           OR (state = 'ended' AND outcome = 'held'
-               AND NOT EXISTS (SELECT 1 FROM run AS newer
-                               WHERE newer.source_id = run.source_id AND newer.rule = run.rule AND newer.run_id > run.run_id)
-               AND NOT EXISTS (SELECT 1 FROM file WHERE file.source_id = run.source_id AND file.state = 'gone'))
-        GROUP BY rule, reason ORDER BY runs DESC, rule, reason LIMIT $1";
+        SELECT rule, reason, runs, (SELECT min(held_until) FROM run INDEXED BY run_held
+                                    WHERE run.counted = 'held' AND run.rule = held.rule AND run.reason = held.reason) AS until
+        FROM run_count AS held WHERE word = 'held' AND runs > 0 ORDER BY runs DESC, rule, reason LIMIT $1";
 }

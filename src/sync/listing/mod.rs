@@ -3,6 +3,7 @@
 //! It reads and never writes, and it says only what is on record: what Fastio was last seen to hold, what OpenAI was last
 //! told, and which job is left to bring the two in line.
 
+mod line;
 mod store;
 
 use serde::Serialize;
@@ -11,7 +12,7 @@ use crate::database::json_list;
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::{Waiting, why};
 
-pub use store::{Page, count, page};
+pub use store::{Number, Page, count, page};
 
 /// How a file stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -96,6 +97,16 @@ impl Place {
         Some(json_list(&globs))
     }
 
+    /// Between which paths everything lies that it may name: the first, and what comes behind the last.
+    fn range(&self) -> (String, String) {
+        let path = self.path();
+        match path.find(['*', '?', '[']) {
+            // What is in a folder begins with a slash behind it, after which comes `0`.
+            None => (path.clone(), format!("{path}0")),
+            Some(special) => (path[..special].to_owned(), behind(&path[..special])),
+        }
+    }
+
     /// As ids are written in `source_id`.
     fn node(&self) -> String {
         let node = self.text.rsplit(':').next().unwrap_or(&self.text);
@@ -103,11 +114,34 @@ impl Place {
     }
 }
 
+/// The first text behind all that begin with `begin`.
+fn behind(begin: &str) -> String {
+    let mut text = begin.to_owned();
+    while let Some(last) = text.pop() {
+        if let Some(next) = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32) {
+            text.push(next);
+            return text;
+        }
+    }
+    char::MAX.to_string()
+}
+
 /// What a listing has shown last: the next page begins behind it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Cursor {
-    pub path: String,
-    pub source_id: String,
+pub enum Cursor {
+    #[default]
+    Start,
+    /// This file.
+    Files { path: String, source_id: String },
+    /// This one of the files that only a job knows of.
+    Unseen(String),
+}
+
+impl Cursor {
+    /// Before the files at `path`.
+    pub fn before(path: &str) -> Self {
+        Cursor::Files { path: path.to_owned(), source_id: String::new() }
+    }
 }
 
 /// A file and one of its copies.
@@ -223,5 +257,26 @@ mod tests {
         assert_eq!(Place::new("/**/*.pdf").globs().as_deref(), Some(r#"["/*.pdf","/*/*.pdf"]"#));
         assert_eq!(Place::new("Contracts/**").globs().as_deref(), Some(r#"["/Contracts/**"]"#));
         assert_eq!(Place::new("workspace:48:2ABC-d").node(), "2abcd");
+    }
+
+    #[test]
+    fn what_a_place_names_lies_in_its_range() {
+        let names = |place: &str, path: &str| {
+            let (first, behind) = Place::new(place).range();
+            (first.as_str()..behind.as_str()).contains(&path)
+        };
+        for (place, path) in [
+            ("a.txt", "/a.txt"),
+            ("/a", "/a/b/c.txt"),
+            ("/a/*.pdf", "/a/b.pdf"),
+            ("/*", "/\u{10FFFF}.txt"),
+            ("/a[1].txt", "/a[1].txt"),
+            ("/\u{10FFFF}*", "/\u{10FFFF}\u{10FFFF}"),
+            ("/\u{D7FF}?", "/\u{D7FF}x"),
+            ("/**/a.txt", "/a.txt"),
+        ] {
+            assert!(names(place, path), "{place} {path}");
+        }
+        assert!(!names("/a", "/b") && !names("/a/*", "/b/c") && !names("/a/*", "/a"));
     }
 }

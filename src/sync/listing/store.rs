@@ -1,13 +1,23 @@
 //! The statements of the listing.
+//!
+//! A list goes by path, and files that only a job knows of come last. It is read in bites: a page looks at so many files and
+//! no more, whatever it finds, so that a filter that few files pass never keeps a connection.
 
 use std::collections::HashMap;
 
-use super::{CopyRow, Cursor, Facts, Filter, Place, Row, Standing};
-use crate::database::{Connection, Error, FromRow, Sql, from_row, params, statements};
+use super::line::{Line, unseen};
+use super::{Cursor, Filter, Place, Row, Standing};
+use crate::database::{Connection, Error, FromRow, Sql, json_list, params, statements};
 use crate::job::FILE_JOBS;
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::Waiting;
 use crate::queue::{self, presence};
+
+/// Files that one page looks at: some ten milliseconds.
+const BITE: u32 = 5_000;
+
+/// How far files are counted: a person learns no more from a larger number.
+const COUNTED: u32 = 1_000;
 
 /// Some files, each with its copies.
 #[derive(Debug, Default)]
@@ -19,71 +29,13 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// What a file's row, its job and its copies say, in one row for each copy.
-#[derive(Debug)]
-struct Line {
-    source_id: String,
-    path: Option<String>,
-    state: Option<String>,
-    reason: Option<String>,
-    rules: String,
-    profile: String,
-    ancestors: String,
-    version: Option<String>,
-    hash: Option<String>,
-    size: Option<i64>,
-    modified_at: Option<i64>,
-    seen_at: Option<i64>,
-    job_id: Option<i64>,
-    job_state: Option<String>,
-    job_reason: Option<String>,
-    job_needs: Option<String>,
-    job_since: Option<i64>,
-    searchable: bool,
-    same: bool,
-    standing: String,
-    vector_store: Option<String>,
-    copy_state: Option<String>,
-    copy_since: Option<i64>,
-    copy_version: Option<String>,
-    copy_hash: Option<String>,
-    content_hash: Option<String>,
-    file_id: Option<String>,
-    filename: Option<String>,
-    bytes: Option<i64>,
+/// How many files there are, as far as they were counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number {
+    pub files: i64,
+    /// There may be more.
+    pub or_more: bool,
 }
-
-from_row!(Line {
-    source_id,
-    path,
-    state,
-    reason,
-    rules,
-    profile,
-    ancestors,
-    version,
-    hash,
-    size,
-    modified_at,
-    seen_at,
-    job_id,
-    job_state,
-    job_reason,
-    job_needs,
-    job_since,
-    searchable,
-    same,
-    standing,
-    vector_store,
-    copy_state,
-    copy_since,
-    copy_version,
-    copy_hash,
-    content_hash,
-    file_id,
-    filename,
-    bytes,
-});
 
 /// Whether a copy is of what the file is now, as [`crate::sync::copy::Source::same_content`] decides it.
 macro_rules! same_content {
@@ -99,7 +51,7 @@ macro_rules! same_content {
 /// Each file with its job. A file that a job is left for is behind; so is one of which OpenAI holds something else than it
 /// should.
 macro_rules! files {
-    () => {
+    ($index:literal) => {
         concat!(
             "SELECT f.*, j.id AS job_id, j.state AS job_state, j.reason AS job_reason, j.needs AS job_needs,
                     j.created_at AS job_since, ",
@@ -117,7 +69,9 @@ macro_rules! files {
                               AND NOT EXISTS (SELECT 1 FROM copy AS c WHERE c.source_id = f.source_id)
                          THEN f.state
                          ELSE 'behind' END AS standing
-             FROM file AS f LEFT JOIN job AS j ON j.key = 'file:' || f.source_id"
+             FROM file AS f ",
+            $index,
+            " LEFT JOIN job AS j ON j.key = 'file:' || f.source_id"
         )
     };
 }
@@ -139,81 +93,169 @@ macro_rules! same {
     };
 }
 
-/// Those that are asked for, by what is cheap to know before what is not: $3 the standing, $4 whether the gone are too, $5 the rule, $6 to $9 the place.
+/// Those that are asked for, by what is cheap to know before what is not: $3 the standing, $4 whether the gone are too, $5 the rule,
+/// $6 and $7 the place.
 macro_rules! wanted {
     () => {
         "CASE WHEN $3 IS NULL THEN $4 OR state <> 'gone' OR standing <> 'gone'
               WHEN $3 IN ('skipped', 'gone') THEN state = $3 AND standing = $3
               ELSE standing = $3 END
          AND ($5 IS NULL OR instr(',' || rules || ',', ',' || $5 || ',') > 0)
-         AND ($6 IS NULL OR path = $6 OR substr(path, 1, length($6) + 1) = $6 || '/' OR EXISTS (SELECT 1 FROM json_each($7) WHERE listed.path GLOB value)
-              OR source_id = $8 OR substr(source_id, -length($9) - 1) = ':' || $9)"
+         AND ($6 IS NULL OR path = $6 OR substr(path, 1, length($6) + 1) = $6 || '/'
+              OR EXISTS (SELECT 1 FROM json_each($7) WHERE listed.path GLOB value))"
     };
 }
 
-/// Files that only a job knows of, by their id: $1 and $2 bound their keys, $3 is the id asked for.
+/// A part of a list by path: behind ($1, $2) and up to ($8, $9). `$which` are the files that the list is about, `$index` its index.
+macro_rules! part {
+    ($index:literal, $which:literal) => {
+        concat!(
+            "(",
+            files!($index),
+            " WHERE ",
+            $which,
+            " AND (f.path, f.source_id) > ($1, $2) AND (f.path, f.source_id) <= ($8, $9)) AS listed WHERE ",
+            wanted!()
+        )
+    };
+}
+
+macro_rules! page {
+    ($index:literal, $which:literal) => {
+        concat!(
+            "SELECT p.*, c.vector_store, c.state AS copy_state, c.since AS copy_since, c.version AS copy_version,
+                    c.hash AS copy_hash, c.content_hash, c.file_id, c.filename, c.bytes
+             FROM (SELECT * FROM ",
+            part!($index, $which),
+            "      ORDER BY path, source_id LIMIT $10) AS p
+             LEFT JOIN copy AS c ON c.source_id = p.source_id
+             ORDER BY p.path, p.source_id, c.id"
+        )
+    };
+}
+
+macro_rules! count {
+    ($index:literal, $which:literal) => {
+        concat!("SELECT count(*) FROM (SELECT 1 FROM ", part!($index, $which), " LIMIT $10)")
+    };
+}
+
+/// The last file of a bite, if another one follows it.
+macro_rules! bite {
+    ($index:literal, $which:literal) => {
+        concat!(
+            "SELECT path, source_id FROM file AS f ",
+            $index,
+            " WHERE ",
+            $which,
+            " AND (path, source_id) > ($1, $2) AND path < $3 ORDER BY path, source_id LIMIT 1 OFFSET $4"
+        )
+    };
+}
+
+/// What the ids in a table's column begin with: of each workspace and share the first one is looked up.
+macro_rules! profiles {
+    ($column:literal, $table:literal) => {
+        concat!(
+            "WITH RECURSIVE profile (begins) AS (
+                 SELECT (SELECT rtrim(",
+            $column,
+            ", replace(",
+            $column,
+            ", ':', '')) FROM ",
+            $table,
+            "            WHERE ",
+            $column,
+            " > $1 AND ",
+            $column,
+            " < $2 ORDER BY ",
+            $column,
+            " LIMIT 1)
+                 UNION
+                 SELECT (SELECT rtrim(",
+            $column,
+            ", replace(",
+            $column,
+            ", ':', '')) FROM ",
+            $table,
+            "            WHERE ",
+            $column,
+            " > substr(begins, 1, length(begins) - 1) || ';' AND ",
+            $column,
+            " < $2
+                         ORDER BY ",
+            $column,
+            " LIMIT 1)
+                 FROM profile WHERE begins IS NOT NULL)
+             SELECT begins FROM profile WHERE begins IS NOT NULL"
+        )
+    };
+}
+
+/// Jobs for files of which nothing else is known.
 macro_rules! unseen {
     () => {
-        "FROM job AS j
-         WHERE j.key > $1 AND j.key < $2 AND NOT EXISTS (SELECT 1 FROM file WHERE source_id = substr(j.key, 6))
-           AND ($3 IS NULL OR substr(j.key, -length($3) - 1) = ':' || $3)"
+        "SELECT id AS job_id, key, state, reason, needs, created_at FROM job AS j
+         WHERE NOT EXISTS (SELECT 1 FROM file WHERE source_id = substr(j.key, 6)) AND "
     };
 }
 
 statements! {
-    PAGE = concat!(
-        "SELECT p.*, c.vector_store, c.state AS copy_state, c.since AS copy_since, c.version AS copy_version,
-                c.hash AS copy_hash, c.content_hash, c.file_id, c.filename, c.bytes
-         FROM (SELECT * FROM (",
-        files!(),
-        "      WHERE (f.path, f.source_id) > ($1, $2)) AS listed WHERE ",
-        wanted!(),
-        "      ORDER BY path, source_id LIMIT $10) AS p
-         LEFT JOIN copy AS c ON c.source_id = p.source_id
-         ORDER BY p.path, p.source_id, c.id"
-    );
-    COUNT = concat!(
-        "SELECT count(*) FROM (SELECT 1 FROM (",
-        files!(),
-        " WHERE (f.path, f.source_id) > ($1, $2)) AS listed WHERE ",
-        wanted!(),
-        ")"
-    );
-    UNSEEN = concat!(
-        "SELECT id AS job_id, key, state, reason, needs, created_at ",
-        unseen!(),
-        " ORDER BY j.key LIMIT $4"
-    );
-    UNSEEN_COUNT = concat!("SELECT count(*) ", unseen!());
+    PAGE = page!("INDEXED BY file_path", "true");
+    COUNT = count!("INDEXED BY file_path", "true");
+    BITE_END = bite!("INDEXED BY file_path", "true");
+    PAGE_SKIPPED = page!("INDEXED BY file_skipped_path", "f.state = 'skipped'");
+    COUNT_SKIPPED = count!("INDEXED BY file_skipped_path", "f.state = 'skipped'");
+    BITE_END_SKIPPED = bite!("INDEXED BY file_skipped_path", "f.state = 'skipped'");
+    PAGE_GONE = page!("INDEXED BY file_gone_path", "f.state = 'gone'");
+    COUNT_GONE = count!("INDEXED BY file_gone_path", "f.state = 'gone'");
+    BITE_END_GONE = bite!("INDEXED BY file_gone_path", "f.state = 'gone'");
+    NAMED = page!("", "f.source_id IN (SELECT value FROM json_each($11))");
+
+    FILE_PROFILES = profiles!("source_id", "file");
+    JOB_PROFILES = profiles!("key", "job");
+
+    UNSEEN = concat!(unseen!(), "j.key > $1 AND j.key <= $2 ORDER BY j.key LIMIT $3");
+    UNSEEN_BITE_END = "SELECT key FROM job WHERE key > $1 AND key < $2 ORDER BY key LIMIT 1 OFFSET $3";
+    UNSEEN_NAMED = concat!(unseen!(), "j.key IN (SELECT value FROM json_each($1))");
 }
 
-/// The files behind `after` in the order of their paths; those whose path nobody knows yet come first.
+/// The files behind `after` in the order of their paths; those whose path nobody knows yet come last. When fewer are found than
+/// `limit`, there may still be more behind `next`.
 pub fn page(connection: &mut Connection, filter: &Filter, after: &Cursor, limit: u32) -> Result<Page, Error> {
-    let pauses = queue::store::pauses(connection)?;
-    let mut page = Page::default();
-    if after.path.is_empty() {
-        let unseen = unseen(connection, filter, (&after.source_id, limit))?;
-        page.rows.extend(unseen.into_iter().map(|job| unseen_row(job, &pauses)));
-    }
-    let begun = page.rows.len();
-    let room = limit.saturating_sub(u32::try_from(begun).unwrap_or(u32::MAX));
-    if room > 0 {
-        let after = if begun > 0 { &Cursor::default() } else { after };
-        let lines: Vec<Line> = Part { filter, after, most: room }.rows(connection, PAGE)?;
-        let folders = folder_jobs(connection, &lines)?;
-        page.rows.extend(lines.into_iter().map(|line| line.row(&folders, &pauses)));
-    }
-    let is_full = files(&page.rows) >= usize::try_from(limit).unwrap_or(usize::MAX);
-    page.next = page
-        .rows
-        .last()
-        .filter(|_| is_full)
-        .map(|row| Cursor { path: row.path.clone().unwrap_or_default(), source_id: row.source_id.clone() });
+    let mut reader = Reader { pauses: queue::store::pauses(connection)?, connection, filter };
+    let mut page = match after {
+        Cursor::Start => {
+            let named = reader.named()?;
+            if named.files > 0 { named } else { reader.by_path(None, limit)? }
+        }
+        Cursor::Files { path, source_id } => reader.by_path(Some((path, source_id)), limit)?,
+        Cursor::Unseen(source_id) => reader.unseen(source_id, limit)?,
+    };
     if let Some(standing) = filter.standing {
         page.rows.retain(|row| row.state == standing);
+        page.files = files(&page.rows);
     }
-    page.files = files(&page.rows);
     Ok(page)
+}
+
+/// How many files there are, as far as one bite of them says.
+pub fn count(connection: &mut Connection, filter: &Filter) -> Result<Number, Error> {
+    let mut reader = Reader { pauses: Vec::new(), connection, filter };
+    let named = reader.named()?.files;
+    if named > 0 {
+        return Ok(Number { files: i64::try_from(named).unwrap_or(i64::MAX), or_more: false });
+    }
+    let part = reader.part(None)?;
+    let List { count, .. } = list(filter);
+    let found: i64 = part.rows::<i64>(reader.connection, count, COUNTED)?.into_iter().sum();
+    let mut number = Number { files: found, or_more: part.next.is_some() || found >= i64::from(COUNTED) };
+    if !number.or_more {
+        let unseen = reader.unseen("", COUNTED)?;
+        number.files += i64::try_from(unseen.files).unwrap_or(i64::MAX);
+        number.or_more = unseen.next.is_some();
+    }
+    Ok(number)
 }
 
 /// The rows of one file stand together.
@@ -221,49 +263,167 @@ fn files(rows: &[Row]) -> usize {
     rows.chunk_by(|one, other| one.source_id == other.source_id).count()
 }
 
-/// How many files there are.
-pub fn count(connection: &mut Connection, filter: &Filter) -> Result<i64, Error> {
-    let unseen: i64 = match keys(filter, "") {
-        None => 0,
-        Some((from, to)) => {
-            connection.one(UNSEEN_COUNT, params![from, to, filter.place.as_ref().map(Place::node)])?
-        }
-    };
-    let start = Cursor::default();
-    let seen: Vec<i64> = Part { filter, after: &start, most: 0 }.rows(connection, COUNT)?;
-    Ok(unseen + seen.into_iter().sum::<i64>())
+/// The statements of one list.
+struct List {
+    page: Sql,
+    count: Sql,
+    bite_end: Sql,
 }
+
+fn list(filter: &Filter) -> List {
+    match filter.standing {
+        Some(Standing::Skipped) => {
+            List { page: PAGE_SKIPPED, count: COUNT_SKIPPED, bite_end: BITE_END_SKIPPED }
+        }
+        Some(Standing::Gone) => List { page: PAGE_GONE, count: COUNT_GONE, bite_end: BITE_END_GONE },
+        Some(Standing::Current | Standing::Behind) | None => {
+            List { page: PAGE, count: COUNT, bite_end: BITE_END }
+        }
+    }
+}
+
+/// Reads some of what a filter asks for.
+struct Reader<'a> {
+    connection: &'a mut Connection,
+    filter: &'a Filter,
+    pauses: Vec<PauseRow>,
+}
+
+impl<'a> Reader<'a> {
+    /// The files whose id the filter's place is.
+    fn named(&mut self) -> Result<Page, Error> {
+        // An id has no slash.
+        let place = self.filter.place.as_ref().filter(|place| !place.text.contains('/'));
+        let Some(place) = place else { return Ok(Page::default()) };
+        let mut begins: Vec<String> = self.connection.all(FILE_PROFILES, params!["", END])?;
+        begins.push(String::new());
+        let node = place.node();
+        let ids = |begins: &[String]| begins.iter().map(|begins| format!("{begins}{node}")).collect();
+        let mut named: Vec<String> = ids(&begins);
+        named.push(place.text.clone());
+        let part = Part {
+            filter: &Filter { place: None, ..self.filter.clone() },
+            after: (String::new(), String::new()),
+            end: (END.to_owned(), String::new()),
+            next: None,
+            named: json_list(&named),
+        };
+        let mut rows = self.lines(&part, NAMED, COUNTED)?;
+        if let Some((from, end)) = keys(self.filter, "") {
+            let begins: Vec<String> = self.connection.all(JOB_PROFILES, params![from, end])?;
+            let mut keys: Vec<String> = ids(&begins);
+            keys.push(format!("{FILE_JOBS}{}", place.text));
+            let jobs: Vec<Waiting> = self.connection.all(UNSEEN_NAMED, params![json_list(&keys)])?;
+            rows.extend(jobs.into_iter().map(|job| unseen(job, &self.pauses)));
+        }
+        Ok(Page { files: files(&rows), rows, next: None })
+    }
+
+    fn by_path(&mut self, after: Option<(&String, &String)>, limit: u32) -> Result<Page, Error> {
+        let part = self.part(after.map(|(path, source_id)| (path.clone(), source_id.clone())))?;
+        let rows = self.lines(&part, list(self.filter).page, limit)?;
+        let found = files(&rows);
+        let room = limit.saturating_sub(u32::try_from(found).unwrap_or(u32::MAX));
+        let last = rows.last().filter(|_| room == 0);
+        let next = match last {
+            Some(row) => Some(Cursor::Files {
+                path: row.path.clone().unwrap_or_default(),
+                source_id: row.source_id.clone(),
+            }),
+            None => part.next,
+        };
+        let mut page = Page { files: found, rows, next };
+        if page.next.is_none() && self.filter.place.is_none() {
+            let unseen = self.unseen("", room)?;
+            page.files += unseen.files;
+            page.rows.extend(unseen.rows);
+            page.next = unseen.next;
+        }
+        Ok(page)
+    }
+
+    /// Files that only a job knows of, behind `after`.
+    fn unseen(&mut self, after: &str, limit: u32) -> Result<Page, Error> {
+        let bounds = keys(self.filter, after).filter(|_| self.filter.place.is_none());
+        let Some((from, end)) = bounds else { return Ok(Page::default()) };
+        let bite_end: Option<String> =
+            self.connection.first(UNSEEN_BITE_END, params![from, end, BITE - 1])?;
+        let up_to = bite_end.as_ref().unwrap_or(&end);
+        let jobs: Vec<Waiting> = self.connection.all(UNSEEN, params![from, up_to, limit])?;
+        let rows: Vec<Row> = jobs.into_iter().map(|job| unseen(job, &self.pauses)).collect();
+        let is_full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+        let next = match rows.last().filter(|_| is_full) {
+            Some(row) => Some(row.source_id.clone()),
+            None if is_full => Some(after.to_owned()),
+            None => bite_end.map(|key| key[FILE_JOBS.len()..].to_owned()),
+        };
+        Ok(Page { files: rows.len(), rows, next: next.map(Cursor::Unseen) })
+    }
+
+    /// The bite behind `after`.
+    fn part(&mut self, after: Option<(String, String)>) -> Result<Part<'a>, Error> {
+        let (begin, high) = self.filter.place.as_ref().map_or((String::new(), END.to_owned()), Place::range);
+        let after = after.unwrap_or((begin, String::new()));
+        let bite_end: Option<(String, String)> =
+            self.connection.first(list(self.filter).bite_end, params![after.0, after.1, high, BITE - 1])?;
+        let next = bite_end.clone().map(|(path, source_id)| Cursor::Files { path, source_id });
+        let end = bite_end.unwrap_or((high, String::new()));
+        Ok(Part { filter: self.filter, after, end, next, named: String::new() })
+    }
+
+    fn lines(&mut self, part: &Part<'_>, statement: Sql, limit: u32) -> Result<Vec<Row>, Error> {
+        let lines: Vec<Line> = part.rows(self.connection, statement, limit)?;
+        let mut keys: Vec<String> = lines.iter().flat_map(Line::folder_keys).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let folders: HashMap<String, Waiting> = presence::waiting(self.connection, &keys)?;
+        Ok(lines.into_iter().map(|line| line.row(&folders, &self.pauses)).collect())
+    }
+}
+
+/// Behind all paths, which begin with a slash.
+const END: &str = "\u{10FFFF}";
 
 /// What is asked of the files that have been looked at.
 struct Part<'a> {
     filter: &'a Filter,
-    after: &'a Cursor,
-    most: u32,
+    after: (String, String),
+    end: (String, String),
+    /// Where the next bite begins.
+    next: Option<Cursor>,
+    /// Ids, as JSON.
+    named: String,
 }
 
 impl Part<'_> {
-    fn rows<T: FromRow>(&self, connection: &mut Connection, statement: Sql) -> Result<Vec<T>, Error> {
-        let Part { filter, after, most } = self;
+    fn rows<T: FromRow>(
+        &self,
+        connection: &mut Connection,
+        statement: Sql,
+        limit: u32,
+    ) -> Result<Vec<T>, Error> {
+        let Part { filter, after, end, named, .. } = self;
         let place = filter.place.as_ref();
         connection.all(
             statement,
             params![
-                after.path,
-                after.source_id,
+                after.0,
+                after.1,
                 filter.standing.map(Standing::as_str),
                 filter.gone,
                 filter.rule.as_ref().map(|(name, _)| name),
                 place.map(Place::path),
                 place.and_then(Place::globs),
-                place.map(|place| &place.text),
-                place.map(Place::node),
-                most,
+                end.0,
+                end.1,
+                limit,
+                named,
             ],
         )
     }
 }
 
-/// The keys of jobs for files that may be asked for and that no rule has been found for yet.
+/// The keys of jobs for files that may be asked for and that no rule has been found for yet: behind the first and before the second.
 fn keys(filter: &Filter, after: &str) -> Option<(String, String)> {
     if filter.standing.is_some_and(|standing| standing != Standing::Behind) {
         return None;
@@ -274,114 +434,4 @@ fn keys(filter: &Filter, after: &str) -> Option<(String, String)> {
     let end = format!("{};", &begin[..begin.len() - 1]);
     let from = begin.max(format!("{FILE_JOBS}{after}"));
     Some((from, end))
-}
-
-fn unseen(
-    connection: &mut Connection,
-    filter: &Filter,
-    (after, limit): (&str, u32),
-) -> Result<Vec<Waiting>, Error> {
-    let Some((from, to)) = keys(filter, after) else { return Ok(Vec::new()) };
-    connection.all(UNSEEN, params![from, to, filter.place.as_ref().map(Place::node), limit])
-}
-
-fn unseen_row(job: Waiting, pauses: &[PauseRow]) -> Row {
-    let facts = Facts {
-        standing: Standing::Behind,
-        state: None,
-        reason: None,
-        searchable: false,
-        same: false,
-        job: Some(job.clone()),
-    };
-    Row {
-        source_id: job.key[FILE_JOBS.len()..].to_owned(),
-        path: None,
-        state: Standing::Behind,
-        reason: facts.words(pauses),
-        since: Some(job.created_at),
-        rules: String::new(),
-        version: None,
-        hash: None,
-        size: None,
-        modified_at: None,
-        seen_at: None,
-        held_by: job.held_by(pauses).map(|pause| pause.target.clone()),
-        job_id: Some(job.job_id),
-        job_state: Some(job.state),
-        copy: CopyRow::default(),
-    }
-}
-
-/// The jobs for the folders that these files are in, by their keys: what is in such a folder may have changed.
-fn folder_jobs(connection: &mut Connection, lines: &[Line]) -> Result<HashMap<String, Waiting>, Error> {
-    let mut keys: Vec<String> = lines.iter().flat_map(Line::folder_keys).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    presence::waiting(connection, &keys)
-}
-
-impl Line {
-    fn folder_keys(&self) -> impl Iterator<Item = String> {
-        let folders = self.ancestors.split_whitespace().chain(["root"]);
-        folders
-            .flat_map(|folder| ["folder", "listing"].map(|task| format!("{task}:{}:{folder}", self.profile)))
-    }
-
-    fn job(&self) -> Option<Waiting> {
-        Some(Waiting {
-            job_id: self.job_id?,
-            key: format!("{FILE_JOBS}{}", self.source_id),
-            state: self.job_state.clone()?,
-            reason: self.job_reason.clone(),
-            needs: self.job_needs.clone()?,
-            created_at: self.job_since?,
-        })
-    }
-
-    fn row(self, folders: &HashMap<String, Waiting>, pauses: &[PauseRow]) -> Row {
-        let mut facts = Facts {
-            standing: Standing::read(&self.standing),
-            state: self.state.clone(),
-            reason: self.reason.clone(),
-            searchable: self.searchable,
-            same: self.same,
-            job: self.job(),
-        };
-        if facts.standing == Standing::Current {
-            facts.job = self.folder_keys().find_map(|key| folders.get(&key)).cloned();
-            if facts.job.is_some() {
-                facts.standing = Standing::Behind;
-            }
-        }
-        let (standing, job) = (facts.standing, facts.job.as_ref());
-        let since = job.map(|job| job.created_at).or(self.seen_at);
-        Row {
-            state: standing,
-            reason: facts.words(pauses),
-            since: since.filter(|_| standing == Standing::Behind),
-            job_id: job.map(|job| job.job_id),
-            job_state: job.map(|job| job.state.clone()),
-            held_by: job.and_then(|job| job.held_by(pauses)).map(|pause| pause.target.clone()),
-            source_id: self.source_id,
-            path: self.path,
-            rules: self.rules,
-            version: self.version,
-            hash: self.hash,
-            size: self.size,
-            modified_at: self.modified_at,
-            seen_at: self.seen_at,
-            copy: CopyRow {
-                vector_store: self.vector_store,
-                state: self.copy_state,
-                since: self.copy_since,
-                version: self.copy_version,
-                hash: self.copy_hash,
-                content_hash: self.content_hash,
-                file_id: self.file_id,
-                filename: self.filename,
-                bytes: self.bytes,
-            },
-        }
-    }
 }

@@ -208,7 +208,7 @@ statements! {
         SELECT * FROM copy
         WHERE id > $1 AND state = 'indexed' AND since < $2
         ORDER BY id LIMIT $3";
-    STORES = "SELECT DISTINCT vector_store FROM copy ORDER BY 1";
+    STORES = "SELECT DISTINCT vector_store FROM copy_count WHERE copies > 0 ORDER BY 1";
     INTENTS = "SELECT intent, vector_store_id FROM vector_store WHERE vector_store_id IS NOT NULL";
     REMAKE = "
         INSERT INTO vector_store (name, intent, vector_store_id, created_at) VALUES ($1, $2, $3, $4)

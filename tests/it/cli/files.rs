@@ -183,6 +183,50 @@ async fn a_list_that_ends_early_says_so_and_the_gone_crowd_nobody_out() {
     assert!(none.code == 2 && none.err.contains("those there are: contracts"), "{none:?}");
 }
 
+/// More than one bite of files, of which hardly any pass a filter, and none of the first.
+#[tokio::test]
+async fn what_few_files_are_is_found_among_very_many() {
+    let place = filled(5_100, "contracts").await;
+    let database = place.database();
+    database.execute("DELETE FROM copy WHERE source_id = 'workspace:48:2present998'").await;
+    database
+        .execute(
+            "UPDATE file SET state = 'skipped', reason = 'it is empty' WHERE source_id IN ('workspace:48:2present999', 'workspace:48:2present1')",
+        )
+        .await;
+    database
+        .execute("DELETE FROM copy WHERE source_id IN ('workspace:48:2present999', 'workspace:48:2present1')")
+        .await;
+    database
+        .execute(
+            "INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at)
+             VALUES ('file:workspace:48:2new', '{}', ' fastio ', 'waiting', 0, 1, 1, 1)",
+        )
+        .await;
+    let found = |arguments: &[&str]| {
+        let run = place.docket(&[&["files", "--json"], arguments].concat());
+        let found = rows(&run);
+        let id = |row: &Value| row["source_id"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+        (found.iter().map(id).collect::<Vec<_>>().join(" "), run.err)
+    };
+    assert_eq!(found(&["--state", "behind"]), ("2present998 2new".to_owned(), String::new()));
+    assert_eq!(found(&["--state", "skipped"]), ("2present1 2present999".to_owned(), String::new()));
+    assert_eq!(found(&["/**/998.txt", "--state", "behind"]), ("2present998".to_owned(), String::new()));
+    assert_eq!(found(&["2new"]), ("2new".to_owned(), String::new()));
+    assert_eq!(found(&["workspace:48:2new"]), ("2new".to_owned(), String::new()));
+    assert_eq!(found(&["/present/odd/99.txt", "--limit", "1"]), ("2present99".to_owned(), String::new()));
+    let one = place.docket(&["files", "/**/998.txt", "--state", "behind"]);
+    assert!(
+        one.out.contains("docket sweep") && !one.out.contains("PATH"),
+        "shown as a file alone is: {one:?}"
+    );
+    let (shown, err) = found(&["--limit", "2"]);
+    assert_eq!(shown, "2present0 2present10");
+    assert_eq!(err, "The first 2 files shown; --all shows all of them, --from PATH goes on there.\n");
+    let (shown, _) = found(&["--limit", "3", "--from", "/present/even/10.txt"]);
+    assert_eq!(shown, "2present10 2present100 2present1000");
+}
+
 #[tokio::test]
 async fn all_files_come_page_by_page_each_once() {
     let place = filled(1_234, "contracts").await;

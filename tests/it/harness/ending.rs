@@ -76,6 +76,7 @@ impl Harness {
 pub async fn left(world: &World, records: &Records, rules: &Rules) -> Vec<String> {
     let (fastio, openai) = (world.fastio_state().await, world.openai_state().await);
     let mut left = undone(records).await;
+    left.extend(records.miscounted().await);
     for kind in ["locks", "uploads"] {
         let there = fastio[kind].as_array().expect("the state lists them").len();
         left.extend((0..there).map(|_| format!("Fastio's {kind}")));

@@ -1,6 +1,6 @@
 //! What a server has on record, asked by Docket's own statements.
 
-use docket::database::{Connection, Database};
+use docket::database::{Connection, Database, Sql};
 use docket::queue::store::{JobRow, PauseRow};
 use docket::run::store::RunRow;
 use docket::sync::listing::{self, Cursor, Filter, Row};
@@ -24,6 +24,12 @@ impl Records {
 
     pub async fn close(self) {
         self.0.close().await;
+    }
+
+    /// Every kept number that is not what the rows come to, in words.
+    pub async fn miscounted(&self) -> Vec<String> {
+        let compare = Sql::listed(include_str!("kept.sql"));
+        self.0.read(move |connection| connection.all(compare, &[])).await.unwrap()
     }
 
     /// Deliveries in the inbox.

@@ -128,7 +128,7 @@ impl World {
     }
 
     async fn events(&self) -> Vec<docket::event::Row> {
-        self.database.read(|connection| newest(connection, (true, 1000))).await.unwrap()
+        self.database.read(|connection| newest(connection, (true, 1000), None)).await.unwrap()
     }
 
     async fn number(&self, sql: &str) -> i64 {

@@ -1,0 +1,170 @@
+//! A line of the listing: what a file's row, its job and its copies say, and how that is put.
+
+use std::collections::HashMap;
+
+use super::{CopyRow, Facts, Row, Standing};
+use crate::database::from_row;
+use crate::job::FILE_JOBS;
+use crate::queue::store::PauseRow;
+use crate::queue::waiting::Waiting;
+
+/// What a file's row, its job and its copies say, in one row for each copy.
+#[derive(Debug)]
+pub struct Line {
+    source_id: String,
+    path: Option<String>,
+    state: Option<String>,
+    reason: Option<String>,
+    rules: String,
+    profile: String,
+    ancestors: String,
+    version: Option<String>,
+    hash: Option<String>,
+    size: Option<i64>,
+    modified_at: Option<i64>,
+    seen_at: Option<i64>,
+    job_id: Option<i64>,
+    job_state: Option<String>,
+    job_reason: Option<String>,
+    job_needs: Option<String>,
+    job_since: Option<i64>,
+    searchable: bool,
+    same: bool,
+    standing: String,
+    vector_store: Option<String>,
+    copy_state: Option<String>,
+    copy_since: Option<i64>,
+    copy_version: Option<String>,
+    copy_hash: Option<String>,
+    content_hash: Option<String>,
+    file_id: Option<String>,
+    filename: Option<String>,
+    bytes: Option<i64>,
+}
+
+from_row!(Line {
+    source_id,
+    path,
+    state,
+    reason,
+    rules,
+    profile,
+    ancestors,
+    version,
+    hash,
+    size,
+    modified_at,
+    seen_at,
+    job_id,
+    job_state,
+    job_reason,
+    job_needs,
+    job_since,
+    searchable,
+    same,
+    standing,
+    vector_store,
+    copy_state,
+    copy_since,
+    copy_version,
+    copy_hash,
+    content_hash,
+    file_id,
+    filename,
+    bytes,
+});
+
+/// A file that only a job knows of.
+pub fn unseen(job: Waiting, pauses: &[PauseRow]) -> Row {
+    let facts = Facts {
+        standing: Standing::Behind,
+        state: None,
+        reason: None,
+        searchable: false,
+        same: false,
+        job: Some(job.clone()),
+    };
+    Row {
+        source_id: job.key[FILE_JOBS.len()..].to_owned(),
+        path: None,
+        state: Standing::Behind,
+        reason: facts.words(pauses),
+        since: Some(job.created_at),
+        rules: String::new(),
+        version: None,
+        hash: None,
+        size: None,
+        modified_at: None,
+        seen_at: None,
+        held_by: job.held_by(pauses).map(|pause| pause.target.clone()),
+        job_id: Some(job.job_id),
+        job_state: Some(job.state),
+        copy: CopyRow::default(),
+    }
+}
+
+impl Line {
+    /// The keys of the jobs for the folders that it is in: what is in such a folder may have changed.
+    pub fn folder_keys(&self) -> impl Iterator<Item = String> {
+        let folders = self.ancestors.split_whitespace().chain(["root"]);
+        folders
+            .flat_map(|folder| ["folder", "listing"].map(|task| format!("{task}:{}:{folder}", self.profile)))
+    }
+
+    fn job(&self) -> Option<Waiting> {
+        Some(Waiting {
+            job_id: self.job_id?,
+            key: format!("{FILE_JOBS}{}", self.source_id),
+            state: self.job_state.clone()?,
+            reason: self.job_reason.clone(),
+            needs: self.job_needs.clone()?,
+            created_at: self.job_since?,
+        })
+    }
+
+    pub fn row(self, folders: &HashMap<String, Waiting>, pauses: &[PauseRow]) -> Row {
+        let mut facts = Facts {
+            standing: Standing::read(&self.standing),
+            state: self.state.clone(),
+            reason: self.reason.clone(),
+            searchable: self.searchable,
+            same: self.same,
+            job: self.job(),
+        };
+        if facts.standing == Standing::Current {
+            facts.job = self.folder_keys().find_map(|key| folders.get(&key)).cloned();
+            if facts.job.is_some() {
+                facts.standing = Standing::Behind;
+            }
+        }
+        let (standing, job) = (facts.standing, facts.job.as_ref());
+        let since = job.map(|job| job.created_at).or(self.seen_at);
+        Row {
+            state: standing,
+            reason: facts.words(pauses),
+            since: since.filter(|_| standing == Standing::Behind),
+            job_id: job.map(|job| job.job_id),
+            job_state: job.map(|job| job.state.clone()),
+            held_by: job.and_then(|job| job.held_by(pauses)).map(|pause| pause.target.clone()),
+            source_id: self.source_id,
+            path: self.path,
+            rules: self.rules,
+            version: self.version,
+            hash: self.hash,
+            size: self.size,
+            modified_at: self.modified_at,
+            seen_at: self.seen_at,
+            copy: CopyRow {
+                vector_store: self.vector_store,
+                state: self.copy_state,
+                since: self.copy_since,
+                version: self.copy_version,
+                hash: self.copy_hash,
+                content_hash: self.content_hash,
+                file_id: self.file_id,
+                filename: self.filename,
+                bytes: self.bytes,
+            },
+        }
+    }
+}
