@@ -86,6 +86,11 @@ pub struct Stamp {
 #[derive(Debug, Clone, Copy)]
 pub struct Download;
 
+/// Put into a response's extensions when nothing is answered any more on its connection, and it does not say so: as a server
+/// leaves it that failed behind its answer.
+#[derive(Debug, Clone, Copy)]
+pub struct LastReply;
+
 /// The connection is to be reset.
 #[derive(Debug, thiserror::Error)]
 #[error("a fault cuts this connection")]
@@ -120,10 +125,19 @@ pub async fn serve(listener: TcpListener, service: Service, stop: CancellationTo
 async fn connection(injector: Arc<FaultInjector>, stream: TcpStream, stop: CancellationToken) {
     // Small replies at once: a stand-in that waits to fill packets makes every client look slow.
     let _ = stream.set_nodelay(true);
-    let reset = Arc::new(AtomicBool::new(false));
+    let (reset, spent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let answer = service_fn(|request: Request<hyper::body::Incoming>| {
-        let (injector, reset) = (Arc::clone(&injector), Arc::clone(&reset));
-        Box::pin(async move { injector.answer(request.map(Body::new), reset).await })
+        let (injector, reset, spent) = (Arc::clone(&injector), Arc::clone(&reset), Arc::clone(&spent));
+        Box::pin(async move {
+            if spent.load(Ordering::Relaxed) {
+                reset.store(true, Ordering::Relaxed);
+                return Err(Cut);
+            }
+            let answered = injector.answer(request.map(Body::new), reset).await;
+            let last = answered.as_ref().is_ok_and(|reply| reply.extensions().get::<LastReply>().is_some());
+            spent.store(last, Ordering::Relaxed);
+            answered
+        })
     });
     let mut connection =
         http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer);

@@ -159,11 +159,23 @@ impl Base {
 /// # Errors
 /// When TLS cannot be set up, for example in an image without CA certificates.
 pub fn client(base: &Base) -> Result<reqwest::Client, Failure> {
+    let builder =
+        builder(base).pool_idle_timeout(POOL_IDLE_LIMIT).pool_max_idle_per_host(POOL_IDLE_CONNECTIONS);
+    builder.build().map_err(Failure::sending)
+}
+
+/// The same, with a connection for each call.
+///
+/// # Errors
+/// As [`client`].
+pub fn client_without_pool(base: &Base) -> Result<reqwest::Client, Failure> {
+    builder(base).pool_max_idle_per_host(0).build().map_err(Failure::sending)
+}
+
+fn builder(base: &Base) -> reqwest::ClientBuilder {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("docket/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_LIMIT)
-        .pool_idle_timeout(POOL_IDLE_LIMIT)
-        .pool_max_idle_per_host(POOL_IDLE_CONNECTIONS)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never());
     // reqwest's own read timeout is not set: it also runs while a request body is being sent, and so would end
@@ -171,7 +183,7 @@ pub fn client(base: &Base) -> Result<reqwest::Client, Failure> {
     if base.is_loopback() {
         builder = builder.no_proxy();
     }
-    builder.build().map_err(Failure::sending)
+    builder
 }
 
 /// The `Authorization` header for `key`, marked so that it prints as "Sensitive".

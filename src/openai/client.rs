@@ -18,6 +18,7 @@ use crate::http::wait::milliseconds;
 use crate::http::{AnswerCounter, Base, PlainAnswer, SMALL_CALL_LIMIT, Speaker, Unusable, upload};
 use crate::request_id;
 
+use super::connections::Connections;
 use super::error;
 use super::{
     Attributes, Error, ErrorKind, File, FileId, Hit, NewFile, Page, Polled, StoreFile, VectorStore,
@@ -49,7 +50,7 @@ const STORES_PER_PAGE: &str = "100";
 /// OpenAI, or a server compatible with it, with one key. Cheap to clone; the clones share their connections.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    connections: Connections,
     base: Base,
     /// Key, organization and project; the key is marked sensitive.
     headers: HeaderMap,
@@ -87,7 +88,7 @@ impl Client {
         let unusable = |error| Error::unusable(OPERATION, error);
         let base = Base::new(base_url).map_err(unusable)?;
         let failed = |failure| Error::failed(OPERATION, failure);
-        let http = crate::http::client(&base).map_err(failed)?;
+        let connections = Connections::new(&base).map_err(failed)?;
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, crate::http::bearer(&api_key).map_err(failed)?);
         for (name, value) in [("openai-organization", organization), ("openai-project", project)] {
@@ -95,7 +96,7 @@ impl Client {
             let value = HeaderValue::from_str(value).map_err(|_| unusable(Unusable::Header))?;
             headers.insert(HeaderName::from_static(name), value);
         }
-        Ok(Client { http, base, headers, answers: AnswerCounter::default() })
+        Ok(Client { connections, base, headers, answers: AnswerCounter::default() })
     }
 
     /// Uploads `content` as a new File object with the purpose `assistants`. The bytes are streamed; memory holds one
@@ -337,7 +338,7 @@ impl Client {
     ) -> Result<Call, Error> {
         let url = self.base.join(path).map_err(|error| Error::unusable(operation, error))?;
         let id = unique_id();
-        let request = self.http.request(method, url).headers(self.headers.clone());
+        let request = self.connections.http().request(method, url).headers(self.headers.clone());
         let path = path.iter().map(ToString::to_string).collect();
         Ok(Call { request: request.header("x-client-request-id", &id), sent: Sent { id, path } })
     }
@@ -353,7 +354,9 @@ impl Client {
             Err(failure) => return Err(Error::failed(operation, failure).sent_as(id)),
         };
         if !reply.head.status.is_success() {
-            return Err(Error::refused(operation, &reply, &path).sent_as(id));
+            let error = Error::refused(operation, &reply, &path).sent_as(id);
+            self.connections.refused(&error);
+            return Err(error);
         }
         match reply.json() {
             Some(body) => {

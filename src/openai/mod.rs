@@ -7,6 +7,7 @@
 mod assistants;
 mod attributes;
 mod client;
+mod connections;
 mod container;
 mod content;
 mod conversation;

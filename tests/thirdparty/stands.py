@@ -79,4 +79,5 @@ class Sandbox(Server):
         self.fastio, self.openai = f"http://{fastio}/_sandbox/", f"http://{openai}/_sandbox/"
         self.fastio_base, self.openai_base = f"http://{fastio}/current", f"http://{openai}/v1"
         command = [docket, "sandbox", "--fastio", fastio, "--openai", openai, *more]
-        super().__init__(command, [self.fastio + "faults", self.openai + "faults"])
+        ready = [self.fastio + "faults", self.openai + "faults"]
+        super().__init__(command, ready, stdout=subprocess.DEVNULL)

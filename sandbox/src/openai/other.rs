@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::super::faults::FaultKind;
 use super::super::journal::Trace;
 use super::super::rewrite;
+use super::super::server::LastReply;
 
 /// Plays what is asked for around the real handlers.
 pub async fn play(request: Request, next: Next) -> Response<Body> {
@@ -41,7 +42,7 @@ pub async fn play(request: Request, next: Next) -> Response<Body> {
     rewrite::reply(response, |body| rewrite::each(body, "attributes", &mut { fraction })).await
 }
 
-/// As OGX 1.5 words it: without type, and without code.
+/// As OGX 1.5 words it: without type, and without code; and then it closes the connection.
 fn absent(path: &str) -> Response<Body> {
     let message = match path.split('/').collect::<Vec<_>>()[..] {
         ["", "v1", "vector_stores", store, "files", file, ..] => {
@@ -50,7 +51,11 @@ fn absent(path: &str) -> Response<Body> {
         ["", "v1", "vector_stores", store, ..] => format!("Vector_store '{store}' not found."),
         _ => format!("Resource '{}' not found", path.rsplit('/').next().unwrap_or_default()),
     };
-    (StatusCode::BAD_REQUEST, Json(json!({"error": {"message": message}}))).into_response()
+    let mut response =
+        (StatusCode::BAD_REQUEST, Json(json!({"error": {"message": message}}))).into_response();
+    // It raises an exception for it, and its connection ends with that.
+    response.extensions_mut().insert(LastReply);
+    response
 }
 
 fn without_numbers(body: &mut Value, instead: Option<&str>) {
