@@ -89,7 +89,7 @@ impl World {
 
 #[tokio::test]
 async fn a_run_in_a_conversation_is_followed_to_its_proven_end() {
-    let world = world(Options { index_delay: Duration::from_millis(40), ..Options::default() }).await;
+    let world = world(Options { index_delay: Duration::from_secs(60), ..Options::default() }).await;
     let (store, file) = world.indexed("nda.txt", CONTRACT).await;
     let schema = Schema::parse("liability.json", SCHEMA).unwrap();
     let metadata: BTreeMap<String, String> = [("docket_run".to_owned(), "1".to_owned())].into();
@@ -119,7 +119,7 @@ async fn a_run_in_a_conversation_is_followed_to_its_proven_end() {
             .items
             .is_empty()
     );
-    world.sandbox.openai_core().clock.shift(1_000);
+    world.sandbox.openai_core().clock.shift(60_000);
     let ended = world.openai.response(&begun.id).await.unwrap();
     assert_eq!((&ended.status, &ended.metadata), (&Status::Completed, &metadata));
     assert!(ended.usage.unwrap().total_tokens > 0);
