@@ -150,6 +150,7 @@ impl Parts {
         )?;
         let database = Database::open(&config.database.url).await?;
         clock.go_on(&database).await.context("reading the persisted time")?;
+        run::identity::settle(&database, &rules, clock.now()).await.context("writing down the rules")?;
         run::existing::meet(&database, &rules, clock.now()).await.context("writing down the rules")?;
         let queue = Queue::new(database.clone(), clock.clone(), config.queue.clone());
         let runs = Runs::new(run::Parts {

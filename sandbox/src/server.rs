@@ -288,10 +288,16 @@ impl FaultInjector {
                 path: trace.path().to_owned(),
             })
         };
-        let wait = hit
-            .details
-            .retry_after_seconds
-            .or_else(|| (hit.kind == FaultKind::RateLimit).then_some(RETRY_AFTER_SECONDS));
+        let reset = hit.details.reset.as_deref().and_then(|reset| HeaderValue::from_str(reset).ok());
+        let unsaid = hit.kind == FaultKind::RateLimit && reset.is_none();
+        let wait = hit.details.retry_after_seconds.or_else(|| unsaid.then_some(RETRY_AFTER_SECONDS));
+        if let Some(reset) = reset {
+            // As OpenAI's guide on rate limits shows them.
+            let headers = response.headers_mut();
+            headers.insert("x-ratelimit-limit-tokens", HeaderValue::from_static("30000"));
+            headers.insert("x-ratelimit-remaining-tokens", HeaderValue::from_static("0"));
+            headers.insert("x-ratelimit-reset-tokens", reset);
+        }
         if let Some(seconds) = wait {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

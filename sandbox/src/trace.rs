@@ -117,6 +117,12 @@ impl Trace {
         hit.inspect(|hit| self.struck(hit))
     }
 
+    /// The same where it may depend on what the request is about.
+    pub fn hit_about(&self, kind: FaultKind, about: &str) -> Option<FaultHit> {
+        let hit = self.inner.core.faults.hit_about(kind, (self.method(), self.path()), about);
+        hit.inspect(|hit| self.struck(hit))
+    }
+
     /// Notes a fault that was decided elsewhere.
     pub fn struck(&self, hit: &FaultHit) {
         self.draft().faults.push(hit.kind.name());

@@ -6,7 +6,7 @@ use super::failure::{Failure, Outcome};
 use super::fields::Fields;
 use super::shown::Shown;
 use super::table::{Column, Cut, Mood, Table, mood, plain};
-use super::text::{Paint, count, span, when};
+use super::text::{Paint, count, dollars, span, when};
 use super::{open, output, server};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -14,6 +14,7 @@ use crate::feed::store::Way;
 use crate::operate::status::{About, COPY_STATES, FILE_STATES, JOB_STATES, RUN_STATES, Status, of};
 use crate::operate::verdict::{Verdict, Word};
 use crate::queue::store::PauseRow;
+use crate::run::store::tries::Sum;
 
 /// Says whether it is well, and exits with 0 when it is, 3 when something waits that needs a person, 4 when no server
 /// works on the database.
@@ -107,6 +108,17 @@ impl Status {
                 held.until.map(|until| format!(" ({})", when(until.max(now), now))).unwrap_or_default();
             let words = format!("{} of {}: {}{until}", held.runs, held.rule, held.reason);
             fields.words("held", Mood::Plain, &words);
+        }
+        for pace in &self.paced {
+            let words = if pace.until > now {
+                format!("none of model {} begins ({}): {}", pace.model, when(pace.until, now), pace.reason)
+            } else {
+                format!("{} at once of model {}: {}", pace.allowed, pace.model, pace.reason)
+            };
+            fields.words("paced", Mood::Bad, &words);
+        }
+        for spent in &self.spent {
+            fields.words("spent", Mood::Plain, &spent_words(spent));
         }
         if left > 0 {
             fields.line("left behind", format!("{left} to be taken away at Fastio or OpenAI"));
@@ -213,6 +225,18 @@ fn cure(reason: &str) -> Option<&'static str> {
         "encoding" => "signed, and compressed in a way that is not read: let the proxy send them as they are",
         _ => return None,
     })
+}
+
+/// What a rule's runs took within a day.
+fn spent_words(spent: &Sum) -> String {
+    let responses = count(spent.responses.unsigned_abs(), "response");
+    let tokens = spent.input_tokens + spent.output_tokens;
+    let cost = match (spent.cost, spent.unpriced) {
+        (_, unpriced) if unpriced == spent.responses => String::new(),
+        (cost, 0) => format!(", {}", dollars(cost.unsigned_abs())),
+        (cost, unpriced) => format!(", {} and {unpriced} without a price", dollars(cost.unsigned_abs())),
+    };
+    format!("{tokens} tokens in {responses} of {} within 24 hours{cost}", spent.rule)
 }
 
 /// How deliveries proved where they come from. The label is `SCHEME secret NUMBER FORM`, as it was counted.

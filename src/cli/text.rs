@@ -138,6 +138,13 @@ pub fn count(number: u64, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {}", plural(one)) }
 }
 
+/// A sum of money that is kept in millionths of a US dollar.
+pub fn dollars(millionths: u64) -> String {
+    let dollars = millionths as f64 / 1_000_000.0;
+    // Of what costs next to nothing the cents say nothing.
+    if dollars < 0.1 { format!("${dollars:.4}") } else { format!("${dollars:.2}") }
+}
+
 fn plural(one: &str) -> String {
     match one.strip_suffix('y') {
         Some(stem) => format!("{stem}ies"),

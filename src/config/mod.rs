@@ -41,6 +41,8 @@ pub struct Config {
     pub sweep: feed::SweepSettings,
     pub retention: retention::Settings,
     pub log: LogSettings,
+    /// What models' tokens cost, by the model's name in the rules.
+    pub prices: BTreeMap<String, run::Price>,
     pub rules: Vec<RuleSettings>,
     pub secrets: Secrets,
     /// The settings file, if there is one.
@@ -116,6 +118,7 @@ struct File {
     sweep: feed::SweepSettings,
     retention: retention::Settings,
     log: LogSettings,
+    prices: BTreeMap<String, run::Price>,
     #[serde(deserialize_with = "rule_tables")]
     rule: Vec<RuleSettings>,
 }
@@ -283,8 +286,12 @@ impl Config {
             sweep,
             retention,
             log,
+            prices,
             rule,
         } = file;
+        if let Some((model, _)) = prices.iter().find(|(_, price)| !price.is_sound()) {
+            return Err(file_error(format!("prices.\"{model}\": a price is a number of dollars, and not below 0")));
+        }
         let secrets = Secrets::read(&sources.environment)?;
         let folder = path.and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
         database.url = database::relative_to(&database.url, &folder);
@@ -302,6 +309,7 @@ impl Config {
             sweep,
             retention,
             log,
+            prices,
             rules,
             secrets,
             path: path.map(Path::to_owned),
@@ -363,7 +371,11 @@ impl Config {
     /// # Errors
     /// The first `[rule.run]` that cannot work.
     pub fn runs(&self, rules: &Rules) -> Result<Vec<run::Definition>, run::SettingsError> {
-        run::definitions(&self.rules, rules, (&self.folder, &self.openai.base_url))
+        let mut found = run::definitions(&self.rules, rules, (&self.folder, &self.openai.base_url))?;
+        for definition in &mut found {
+            definition.price = definition.engine.model().and_then(|model| self.prices.get(model)).copied();
+        }
+        Ok(found)
     }
 }
 

@@ -48,6 +48,8 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0047_counts"
     "0048_lists"
     "0049_outside"
+    "0054_run_try"
+    "0055_known_rule"
 };
 
 /// Those of the inbox beside it.

@@ -137,6 +137,11 @@ impl Base {
         Ok(url)
     }
 
+    /// The host's name, where it has one.
+    pub fn host(&self) -> Option<&str> {
+        self.0.host_str()
+    }
+
     fn is_loopback(&self) -> bool {
         match self.0.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -38,6 +38,53 @@ pub fn milliseconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
     bounded(text(headers, name)?.parse::<f64>().ok()? / 1000.0)
 }
 
+/// How long until there is room again under a rate limit, by OpenAI's `x-ratelimit-remaining-*` and `x-ratelimit-reset-*` (its
+/// guide on rate limits): the longest of those that are used up. None where none is said to be.
+pub fn rate_limit_reset(headers: &HeaderMap) -> Option<Duration> {
+    ["requests", "tokens"]
+        .into_iter()
+        .filter(|unit| {
+            let left = text(headers, &format!("x-ratelimit-remaining-{unit}"));
+            left.and_then(|left| left.parse::<f64>().ok()).is_some_and(|left| left < 1.0)
+        })
+        .filter_map(|unit| span(text(headers, &format!("x-ratelimit-reset-{unit}"))?))
+        .max()
+}
+
+/// How long a sentence asks to wait, as in "Please try again in 18.642s" (issue threads of OpenAI's clients).
+pub fn wait_in(sentence: &str) -> Option<Duration> {
+    let (_, after) = sentence.split_once("try again in ")?;
+    let written: String =
+        after.chars().take_while(|c| c.is_ascii_digit() || *c == '.' || c.is_ascii_lowercase()).collect();
+    span(written.trim_end_matches('.'))
+}
+
+/// A span of time as OpenAI writes it, such as `1s`, `6m0s`, `1h2m3.5s` or `644ms`; a bare number counts seconds.
+fn span(written: &str) -> Option<Duration> {
+    if let Ok(seconds) = written.parse::<f64>() {
+        return bounded(seconds);
+    }
+    let (mut seconds, mut rest) = (0.0, written);
+    while !rest.is_empty() {
+        let unit_at = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, after) = rest.split_at(unit_at);
+        let number: f64 = number.parse().ok()?;
+        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        seconds += number
+            * match unit {
+                "ms" => 0.001,
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3_600.0,
+                "d" => 86_400.0,
+                _ => return None,
+            };
+        rest = after;
+    }
+    bounded(seconds)
+}
+
 /// The answering server's own idea of the time (its `Date` header), so that an instant it names is not bent by the
 /// difference between its clock and ours. Unix milliseconds.
 pub fn server_now(headers: &HeaderMap) -> i64 {
@@ -104,6 +151,19 @@ mod tests {
             assert_eq!(wait(&[("retry-after", value)]), None, "{value}");
         }
         assert_eq!(wait(&[]), None);
+    }
+
+    #[test]
+    fn a_rate_limit_says_when_there_is_room_again() {
+        let reset = |pairs| rate_limit_reset(&headers(pairs));
+        let used_up = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "1m2.5s")];
+        assert_eq!(reset(&used_up), Some(Duration::from_millis(62_500)));
+        assert_eq!(reset(&[("x-ratelimit-remaining-tokens", "7"), ("x-ratelimit-reset-tokens", "6m0s")]), None);
+        assert_eq!(reset(&[("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "soon")]), None);
+        assert_eq!(wait_in("Please try again in 644ms. Visit …"), Some(Duration::from_millis(644)));
+        assert_eq!(wait_in("try again in 20s."), Some(Duration::from_secs(20)));
+        assert_eq!(wait_in("try again in 1h30m"), Some(MAX_WAIT), "capped");
+        assert_eq!(wait_in("try again in a while"), None);
     }
 
     #[test]

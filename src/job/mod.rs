@@ -12,6 +12,25 @@ use crate::queue::{self, Enqueued, NewJob, Priority};
 
 pub use task::{FILE_JOBS, RUN_JOBS, Service, Task};
 
+/// Gives the jobs of a rule's runs and of its table to the rule's new name.
+///
+/// # Errors
+/// The database's.
+pub fn rename_rule(connection: &mut Connection, (old, new): (&str, &str), now: i64) -> Result<(), Error> {
+    for job in queue::store::named(connection, old)? {
+        let task = match serde_json::from_str(&job.task) {
+            Ok(Task::Run { profile, node, rule }) if rule == old => {
+                Task::Run { profile, node, rule: new.to_owned() }
+            }
+            Ok(Task::Digest { rule }) if rule == old => Task::Digest { rule: new.to_owned() },
+            _ => continue,
+        };
+        queue::store::remove(connection, job.job_id)?;
+        enqueue(connection, &task, Priority::Live, now)?;
+    }
+    Ok(())
+}
+
 /// Adds the job for `task`, in the caller's transaction: so it exists exactly when the rows that caused it do. `now` is in
 /// Unix milliseconds.
 pub fn enqueue(

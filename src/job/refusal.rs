@@ -155,7 +155,7 @@ pub fn openai(call: Call, error: &openai::Error, model: Option<&str>) -> &'stati
         ErrorKind::QuotaExhausted => Said::Money,
         ErrorKind::StorageFull => Said::Storage,
         ErrorKind::NotFound => Said::Absent,
-        ErrorKind::TooLarge => Said::Content,
+        ErrorKind::TooLarge | ErrorKind::InputTooLarge => Said::Content,
         ErrorKind::Rejected { .. } if call == Call::Upload => Said::Content,
         ErrorKind::Rejected { code: Some(code) } if code == "unsupported_file" || code == "invalid_file" => {
             Said::Content

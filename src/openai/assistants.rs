@@ -20,7 +20,8 @@ use super::message::Message;
 use super::ordered::{Ordered, With};
 use super::output::Output;
 use super::request::Format;
-use super::response::{Failure, Usage};
+use super::failure::Failure;
+use super::response::Usage;
 
 /// What asks for this protocol.
 const BETA: (&str, &str) = ("openai-beta", "assistants=v2");

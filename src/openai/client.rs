@@ -25,6 +25,9 @@ use super::{
     VectorStoreId,
 };
 
+/// The host of OpenAI's API; those of its regions end alike.
+const HOST: &str = "api.openai.com";
+
 /// What a file is for. `assistants` is what OpenAI's guide on file search and its libraries use with vector stores.
 const PURPOSE: &str = "assistants";
 
@@ -97,6 +100,11 @@ impl Client {
             headers.insert(HeaderName::from_static(name), value);
         }
         Ok(Client { connections, base, headers, answers: AnswerCounter::default() })
+    }
+
+    /// Whether this is OpenAI itself, as far as the address tells, and not a server compatible with it.
+    pub fn is_openai(&self) -> bool {
+        self.base.host().is_some_and(|host| host == HOST || host.ends_with(".openai.com"))
     }
 
     /// Uploads `content` as a new File object with the purpose `assistants`. The bytes are streamed; memory holds one

@@ -59,8 +59,11 @@ impl Output {
                 Some("message") => {
                     let is_answer = item.text("phase").as_deref() == Some("final_answer");
                     let text = output.message(item);
-                    last.extend(is_answer.then(|| text.clone()));
-                    all.push(text);
+                    // One that comes twice is one: servers were seen to send the same item again.
+                    if is_answer {
+                        push_once(&mut last, text.clone());
+                    }
+                    push_once(&mut all, text);
                 }
                 Some("code_interpreter_call") => {
                     output.containers.extend(item.id("container_id").map(ContainerId));
@@ -120,6 +123,19 @@ fn push_once<T: PartialEq>(list: &mut Vec<T>, one: T) {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    #[test]
+    fn an_answer_that_comes_twice_is_one() {
+        let message = |phase: &str, text: &str| {
+            json!({"type": "message", "role": "assistant", "phase": phase,
+                   "content": [{"type": "output_text", "text": text}]})
+        };
+        let text = |items: &[Value]| Output::read(items).text;
+        assert_eq!(text(&[message("", "{}"), message("", "{}")]), "{}");
+        assert_eq!(text(&[message("commentary", "{}"), message("final_answer", "{}")]), "{}");
+        assert_eq!(text(&[message("final_answer", "a"), message("final_answer", "a"), message("", "b")]), "a");
+        assert_eq!(text(&[message("", "a"), message("", "b")]), "ab", "two parts of one answer");
+    }
 
     use super::*;
 

@@ -12,6 +12,7 @@ use crate::http::value::{Fields, text};
 use super::Error;
 use super::client::{Client, Extra, STARTING};
 use super::conversation::ConversationId;
+use super::failure::Failure;
 use super::output::Output;
 use super::request::NewResponse;
 
@@ -94,29 +95,6 @@ impl From<String> for Status {
             "cancelled" => Status::Cancelled,
             _ => Status::Unknown(word),
         }
-    }
-}
-
-/// Why a run failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// Such as `server_error`; codes have been added before.
-    pub code: String,
-    pub message: String,
-}
-
-impl Failure {
-    pub(super) fn read(fields: Fields<'_>) -> Self {
-        Failure {
-            code: fields.text("code").unwrap_or_default(),
-            message: fields.text("message").unwrap_or_default(),
-        }
-    }
-
-    /// Whether the same run may succeed another time. Of the codes in OpenAI's OpenAPI document these three are about the
-    /// service; all others are about what was asked.
-    pub fn may_pass(&self) -> bool {
-        matches!(self.code.as_str(), "server_error" | "rate_limit_exceeded" | "vector_store_timeout")
     }
 }
 
@@ -253,22 +231,5 @@ mod tests {
         };
         assert_eq!(response.usage, Some(usage));
         assert_eq!(Response::read(&json!({"status": "completed"})), None);
-    }
-
-    #[test]
-    fn only_failures_of_the_service_may_pass() {
-        let failure = |code: &str| Failure { code: code.into(), message: String::new() };
-        assert!(
-            ["server_error", "rate_limit_exceeded", "vector_store_timeout"]
-                .map(failure)
-                .iter()
-                .all(Failure::may_pass)
-        );
-        assert!(
-            !["invalid_prompt", "bio_policy", "misalignment_policy_violation", ""]
-                .map(failure)
-                .iter()
-                .any(Failure::may_pass)
-        );
     }
 }

@@ -9,7 +9,9 @@ use super::verdict::Verdict;
 use crate::database::{Connection, Database, Error};
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::{Waiting, why};
+use crate::run::pace::store::PaceRow;
 use crate::run::store::HeldRow;
+use crate::run::store::tries::{self, Sum};
 use crate::{event, feed, job, outside, queue, receive, run, sync};
 
 /// States that are shown even when nothing is in them, so that a script finds its number.
@@ -72,6 +74,10 @@ pub struct Status {
     pub copies: Vec<(String, i64)>,
     pub runs: Vec<(String, i64)>,
     pub held: Vec<HeldRow>,
+    /// Models whose runs begin a few at a time.
+    pub paced: Vec<PaceRow>,
+    /// What runs took within 24 hours, by rule.
+    pub spent: Vec<Sum>,
     /// What runs left elsewhere and is to be taken away, and conversations that may exist and cannot be found.
     pub leftovers: (i64, i64),
     pub events: Vec<(String, i64)>,
@@ -116,6 +122,8 @@ impl Status {
                 runs
             },
             held: run::store::held(connection, REASONS)?,
+            paced: run::pace::store::list(connection)?,
+            spent: tries::last_day(connection)?,
             leftovers: outside::store::counts(connection)?,
             events: event::store::counts(connection)?,
             received: receive::counts(connection)?,
@@ -148,6 +156,12 @@ impl Status {
         add("file", &FILE_STATES, &self.files);
         add("copy", &COPY_STATES, &self.copies);
         add("run", &RUN_STATES, &self.runs);
+        rows.extend(self.paced.iter().map(|pace| row("paced", &pace.model, pace.until)));
+        for spent in &self.spent {
+            rows.push(row("tokens_day", &spent.rule, spent.input_tokens + spent.output_tokens));
+            // In millionths of a US dollar.
+            rows.push(row("cost_day", &spent.rule, spent.cost));
+        }
         rows.push(row("leftover", "left", self.leftovers.0));
         rows.push(row("leftover", "unanswered", self.leftovers.1));
         rows.extend(self.events.iter().map(|(kind, value)| row("event", kind, *value)));

@@ -67,6 +67,9 @@ impl Verdict {
         }
         let refusals = seen.pauses.iter().filter(|pause| pause.kind == "refusal" && pause.allowed.is_none());
         reasons.extend(refusals.map(paused));
+        for pace in seen.paced.iter().filter(|pace| pace.strikes >= LASTING) {
+            reasons.push(format!("no run of model {} goes well: {}", pace.model, pace.reason));
+        }
         if seen.sweep.as_ref().is_some_and(|sweep| sweep.outcome == "stopped") {
             reasons.push(
                 "a sweep stopped before it removed more than its limit: docket sweep --dry-run".to_owned(),
@@ -89,6 +92,9 @@ impl Verdict {
         Verdict { verdict, reasons }
     }
 }
+
+/// Failures in a row after which a limit does not pass by itself: some two minutes of them.
+const LASTING: i64 = 10;
 
 /// What to do about runs that failed.
 const FAILED: &str = "docket runs list says why, then docket runs again --rule NAME";

@@ -183,7 +183,20 @@ fn kind(text: &str) -> Result<Kind, Error> {
     known.map(|(kind, _)| *kind).ok_or_else(|| Error::bug("a thing outside is of an unknown kind"))
 }
 
+/// What is made for a rule's results and table is from now on for it under its new name.
+pub fn rename_rule(connection: &mut Connection, (old, new): (&str, &str)) -> Result<(), Error> {
+    connection.run(RENAME_RESULTS, params![old, new])?;
+    connection.run(RENAME_TABLE, params![old, new]).map(drop)
+}
+
 statements! {
+    /// As in `own_file`. A source's id begins with its profile.
+    RENAME_RESULTS = "
+        UPDATE OR IGNORE outside SET owner = 'run:' || $2 || substr(owner, length($1) + 5)
+        WHERE kind IN ('session', 'file') AND substr(owner, 1, length($1) + 5) = 'run:' || $1 || ':'
+          AND (substr(owner, length($1) + 6) LIKE 'workspace:%' OR substr(owner, length($1) + 6) LIKE 'share:%')";
+    RENAME_TABLE = "
+        UPDATE OR IGNORE outside SET owner = 'digest:' || $2 WHERE kind IN ('session', 'file') AND owner = 'digest:' || $1";
     /// The mark is random, so that no other program's upload has it by chance.
     INTEND_SESSION = "
         INSERT INTO outside (kind, state, owner, mark, since) VALUES ('session', 'intended', $1, lower(hex(randomblob(8))), $2)

@@ -147,7 +147,20 @@ pub fn prune(connection: &mut Connection, before: i64, most: u32) -> Result<u64,
     connection.run(PRUNE, params![before, most])
 }
 
+/// What was written for a rule is from now on for it under its new name.
+pub fn rename_rule(connection: &mut Connection, (old, new): (&str, &str)) -> Result<(), Error> {
+    connection.run(RENAME_RESULTS, params![old, new])?;
+    connection.run(RENAME_TABLE, params![old, new]).map(drop)
+}
+
 statements! {
+    /// `run:RULE:SOURCE_ID`, as the runs name it. A source's id begins with its profile.
+    RENAME_RESULTS = "
+        UPDATE OR IGNORE own_file SET owner = 'run:' || $2 || substr(owner, length($1) + 5)
+        WHERE substr(owner, 1, length($1) + 5) = 'run:' || $1 || ':'
+          AND (substr(owner, length($1) + 6) LIKE 'workspace:%' OR substr(owner, length($1) + 6) LIKE 'share:%')";
+    RENAME_TABLE = "UPDATE OR IGNORE own_file SET owner = 'digest:' || $2 WHERE owner = 'digest:' || $1";
+
     NAME = "SELECT name FROM own_file WHERE profile = $1 AND node = $2";
 
     /// By node, or under way: those are few, because each is a run at its end.

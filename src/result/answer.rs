@@ -41,10 +41,27 @@ impl Judged {
 
 /// Reads an answer that has to fit `schema`, or says why it cannot be a result.
 pub fn read(schema: &Schema, text: &str) -> Result<Value, String> {
-    let data: Value =
-        serde_json::from_str(text).map_err(|error| format!("the answer is not JSON: {error}"))?;
+    let data = json(text).map_err(|error| format!("the answer is not JSON: {error}"))?;
     schema.validate(&data).map_err(|problems| format!("the answer does not fit the schema: {problems}"))?;
     Ok(data)
+}
+
+/// The one JSON value of `text`. The same value several times over is one, as where a server sends an answer twice; and so is
+/// one in a Markdown fence, as servers without structured output were seen to send it.
+fn json(text: &str) -> Result<Value, serde_json::Error> {
+    let whole = serde_json::from_str(text);
+    if whole.is_ok() {
+        return whole;
+    }
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    if let Some(Ok(first)) = values.next()
+        && values.all(|other| other.is_ok_and(|other| other == first))
+    {
+        return Ok(first);
+    }
+    let fenced = text.trim().strip_prefix("```").and_then(|text| text.strip_suffix("```"));
+    let fenced = fenced.map(|text| text.strip_prefix("json").unwrap_or(text));
+    fenced.and_then(|text| serde_json::from_str(text).ok()).map_or(whole, Ok)
 }
 
 /// Looks the quotes of `data` up in the document's text, or says of each that it was not: `document` is then why there is
@@ -74,4 +91,21 @@ fn unchecked(schema: &Schema, data: &Value) -> Vec<Check> {
         proof: Proof::Unchecked,
     };
     schema.quotes(data).into_iter().map(unchecked).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::json as read;
+
+    #[test]
+    fn one_value_is_read_however_often_it_comes() {
+        for text in ["{\"a\":[1]}", "{\"a\":[1]}{\"a\":[1]}", "{\"a\":[1]}\n{ \"a\": [1] } ", "```json\n{\"a\":[1]}\n```"] {
+            assert_eq!(read(text).unwrap(), json!({"a": [1]}), "{text}");
+        }
+        for text in ["", "{", "{\"a\":1}{\"a\":2}", "{\"a\":1}, {\"a\":1}", "{\"a\":1} and more", "```", "``````"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
 }

@@ -30,6 +30,8 @@ const MEANING: u32 = 2;
 pub struct RuleSettings {
     /// What the rule is called, in attributes, logs and commands.
     pub name: String,
+    /// What the rule is known by when its name changes. Default: by what it is.
+    pub id: Option<String>,
     /// The workspace whose files it covers; or `share`.
     pub workspace: Option<String>,
     /// The share whose files it covers; or `workspace`.
@@ -61,6 +63,10 @@ pub enum Target {
 #[derive(Debug, Clone)]
 pub struct Rule {
     pub name: String,
+    /// What it is known by when its name changes, if that is set.
+    pub id: Option<String>,
+    /// Hash of what it is: whose files it takes, to where, and what is run over them. For a rule without an id.
+    pub what: String,
     pub profile: Profile,
     pub target: Target,
     /// Whether something is run over its files.
@@ -107,6 +113,8 @@ pub enum RuleError {
     None,
     #[error("two rules are called `{0}`: give each its own name")]
     SameName(String),
+    #[error("two rules have the id `{0}`: give each its own, or leave it out")]
+    SameId(String),
     #[error("a rule has an empty name")]
     NoName,
     #[error(
@@ -130,7 +138,7 @@ pub enum RuleError {
 impl Rule {
     /// Checks what the settings say.
     pub fn new(settings: RuleSettings) -> Result<Self, RuleError> {
-        let RuleSettings { name, workspace, share, include, exclude, default_excludes, vector_store, run } =
+        let RuleSettings { name, id, workspace, share, include, exclude, default_excludes, vector_store, run } =
             settings;
         if name.trim().is_empty() {
             return Err(RuleError::NoName);
@@ -159,6 +167,7 @@ impl Rule {
         }
         let doubts = include.iter().chain(&exclude).filter_map(|line| glob::doubt(line)).collect();
         let results = run.as_ref().and_then(results);
+        let what = fingerprint(&(profile.to_string(), &vector_store, &include, run.as_ref().map(question)));
         let defaults: &[&str] = if default_excludes { JUNK } else { &[] };
         let fingerprint = fingerprint(&(
             MEANING,
@@ -178,6 +187,8 @@ impl Rule {
         let target = vector_store;
         Ok(Rule {
             name,
+            id: said(id),
+            what,
             profile,
             target,
             runs,
@@ -227,6 +238,14 @@ impl Rule {
     }
 }
 
+/// What is run over a rule's files and where the result goes, without how much of it may be run.
+fn question(run: &toml::Table) -> Vec<(&str, String)> {
+    const PARTS: [&str; 10] = [
+        "engine", "model", "assistant", "instructions", "prompt", "attach", "scope", "schema", "write_back", "digest",
+    ];
+    PARTS.iter().filter_map(|name| Some((*name, run.get(*name)?.to_string()))).collect()
+}
+
 /// How the names of a rule's results end, by its `write_back`.
 fn results(run: &toml::Table) -> Option<String> {
     let (_, tail) = run.get("write_back")?.as_str()?.rsplit_once('}')?;
@@ -253,6 +272,9 @@ impl Rules {
             let rule = Rule::new(one)?;
             if rules.iter().any(|other| other.name == rule.name) {
                 return Err(RuleError::SameName(rule.name));
+            }
+            if let Some(id) = rule.id.as_ref().filter(|id| rules.iter().any(|other| other.id.as_ref() == Some(id))) {
+                return Err(RuleError::SameId(id.clone()));
             }
             rules.push(rule);
         }

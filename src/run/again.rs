@@ -31,15 +31,17 @@ pub struct Estimate {
     pub runs: usize,
     pub input_tokens: u64,
     pub output_tokens: u64,
+    /// What they cost at the price in the settings, in millionths of a US dollar; none where there is no price.
+    pub cost: Option<u64>,
     /// Earlier runs of the rule that the tokens are guessed from; 0: from the files' sizes, four bytes a token.
     pub based_on_runs: i64,
 }
 
 /// A file of about this many bytes is one token; a rough rule for English.
-const BYTES_PER_TOKEN: u64 = 4;
+pub(super) const BYTES_PER_TOKEN: u64 = 4;
 
 /// What an answer is taken to have, when nothing is known.
-const GUESSED_OUTPUT_TOKENS: u64 = 1_000;
+pub(super) const GUESSED_OUTPUT_TOKENS: u64 = 1_000;
 
 /// What `docket runs again` would begin.
 pub fn estimate(connection: &mut Connection, definition: &Arc<Definition>) -> Result<Estimate, Error> {
@@ -69,15 +71,12 @@ fn guessed(
     definition: &Definition,
     (files, runs, sizes): (usize, usize, u64),
 ) -> Result<Estimate, Error> {
-    let (input, output, based_on_runs) = store::mean_tokens(connection, &definition.rule.name)?;
+    let (input, output, based_on_runs) = store::tries::mean(connection, &definition.rule.name)?;
     let each = |mean: Option<f64>| mean.map(|mean| mean.round().max(0.0) as u64 * runs as u64);
-    Ok(Estimate {
-        files,
-        runs,
-        input_tokens: each(input).unwrap_or(sizes),
-        output_tokens: each(output).unwrap_or(runs as u64 * GUESSED_OUTPUT_TOKENS),
-        based_on_runs,
-    })
+    let input_tokens = each(input).unwrap_or(sizes);
+    let output_tokens = each(output).unwrap_or(runs as u64 * GUESSED_OUTPUT_TOKENS);
+    let cost = definition.price.map(|price| price.at_most(input_tokens, output_tokens));
+    Ok(Estimate { files, runs, input_tokens, output_tokens, cost, based_on_runs })
 }
 
 /// The files of a rule that are still to be looked at for a run under its present definition.

@@ -2,14 +2,15 @@
 
 use serde_json::{Value, json};
 
+use super::ended::spent;
 use super::engine::Ended;
+use super::frame;
 use super::row::{Outcome, Run};
 use super::settings::Definition;
 use super::store::{self, Change};
 use super::{Runs, failed};
 use crate::database::Connection;
 use crate::http::Retry;
-use crate::job::verdict::openai_verdict;
 use crate::openai::Output;
 use crate::queue::Verdict;
 use crate::result::answer::{self, Judged};
@@ -42,17 +43,17 @@ impl Runs {
         }
         let output = &ended.output;
         if output.text.trim().is_empty() {
-            let (outcome, reason) = match &output.refusal {
-                Some(refusal) => (Outcome::Refused, format!("the model refused: {refusal}")),
-                None => (Outcome::Failed, "the model answered nothing".to_owned()),
+            let Some(refusal) = &output.refusal else {
+                return self.broken((run, definition), &ended, "the model answered nothing").await;
             };
-            return self.end_without(run, (&ended, outcome), &reason).await;
+            let reason = format!("the model refused: {refusal}");
+            return self.end_without(run, (&ended, Outcome::Refused), &reason).await;
         }
         let mut judged = match self.judge(run, definition, output).await? {
             Ok(judged) => judged,
-            Err(reason) => return self.end_without(run, (&ended, Outcome::Failed), &reason).await,
+            Err(reason) => return self.broken((run, definition), &ended, &reason).await,
         };
-        let made = self.made(output, &mut judged.notes).await?;
+        let made = self.made((run, definition), output, &mut judged.notes).await?;
         let unverified = judged.unverified();
         let (outcome, reason) = match (unverified, output.refusal.as_deref()) {
             (0, None) => (Outcome::Completed, None),
@@ -67,6 +68,10 @@ impl Runs {
                 (Outcome::NeedsReview, Some(unproven + &more))
             }
         };
+        let (outcome, reason) = searched(run, (outcome, reason));
+        if frame::is_searched_instead(definition, run) {
+            judged.notes.insert(0, SEARCHED.to_owned());
+        }
         let mut result = self.result(run, definition, &ended);
         result["outcome"] = outcome.as_str().into();
         result["data"] = judged.data.unwrap_or_default();
@@ -74,10 +79,10 @@ impl Runs {
         result["unverified"] = unverified.into();
         result["checks"] = serde_json::to_value(&judged.checks).expect("a check is texts and numbers");
         result["notes"] = judged.notes.into();
-        let answered = Change::Answered { outcome, reason, result, tokens: tokens(&ended) };
+        let changes = [Change::Spent(spent(&ended, definition)), Change::Answered { outcome, reason, result }];
         let (id, now) = (run.id, self.clock.now());
         let write = move |tx: &mut Connection| {
-            answered.write(tx, id, now)?;
+            changes.iter().try_for_each(|change| change.write(tx, id, now))?;
             made.iter().try_for_each(|Made { container, file_id, filename }| {
                 store::made::produced(tx, id, (container, file_id, filename))
             })
@@ -100,13 +105,13 @@ impl Runs {
         (ended, outcome): (&Ended, Outcome),
         reason: &str,
     ) -> Result<(), Verdict> {
-        let mut result = Value::Null;
+        let mut changes = vec![Change::Quiet];
         if let Some(definition) = self.definition(&run.rule) {
-            result = self.result(run, definition, ended);
+            let mut result = self.result(run, definition, ended);
             result["refusal"] = ended.output.refusal.clone().into();
+            changes.extend([Change::Spent(spent(ended, definition)), Change::Kept(result)]);
         }
-        let kept = Change::Kept { result, tokens: tokens(ended) };
-        self.ending_with(run, vec![kept, Change::Quiet], (outcome, reason)).await
+        self.ending_with(run, changes, (outcome, reason)).await
     }
 
     /// Reads the answer and looks its quotes up. The inner error says why it cannot be a result.
@@ -122,13 +127,18 @@ impl Runs {
             Ok(data) => data,
             Err(why) => return Ok(Err(why)),
         };
-        let document = self.text(run).await?;
+        let document = self.text((run, definition)).await?;
         Ok(Ok(self.compute.run(move || answer::judge(&schema, data, document)).await))
     }
 
     /// The files that code made: those that the text names, and those that stand in its containers. What cannot be had
     /// is said in `notes`, and is no reason for the run to fail.
-    async fn made(&self, output: &Output, notes: &mut Vec<String>) -> Result<Vec<Made>, Verdict> {
+    async fn made(
+        &self,
+        asked: (&Run, &Definition),
+        output: &Output,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Made>, Verdict> {
         let mut made: Vec<Made> = output
             .files
             .iter()
@@ -149,7 +159,7 @@ impl Runs {
                     ));
                     continue;
                 }
-                Err(error) => return Err(openai_verdict(&error)),
+                Err(error) => return Err(self.unanswered(asked, &error).await),
             };
             let by_code = page.items.into_iter().filter(|file| file.source.as_deref() == Some("assistant"));
             for file in by_code {
@@ -184,6 +194,16 @@ impl Runs {
     }
 }
 
-fn tokens(ended: &Ended) -> (Option<u64>, Option<u64>) {
-    (ended.usage.map(|usage| usage.input_tokens), ended.usage.map(|usage| usage.output_tokens))
+/// What stands at the top of a result over a document that was too large.
+const SEARCHED: &str = "The document is too large to be read whole: the model was shown only what a search found in it. What the \
+                        search did not find is not in this result.";
+
+/// A result over a document that was not read whole needs a person.
+fn searched(run: &Run, (outcome, reason): (Outcome, Option<String>)) -> (Outcome, Option<String>) {
+    if run.other_way.is_none() {
+        return (outcome, reason);
+    }
+    let searched = "the document is too large to be read whole, so it was searched";
+    let reason = reason.map_or(searched.to_owned(), |reason| format!("{searched}; {reason}"));
+    (Outcome::NeedsReview, Some(reason))
 }

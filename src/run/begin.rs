@@ -6,14 +6,17 @@ use std::time::Duration;
 use super::admit::FileState;
 use super::engine::LostResponse;
 use super::frame;
+use super::limit::Held;
+use super::pace::Turn;
 use super::row::{Outcome, Run};
 use super::settings::{Definition, Engine};
 use super::steps::{FRESH_MS, LOOK_AGAIN, later};
+use super::store::tries::NewTry;
 use super::store::{self, Change};
-use super::{Runs, failed};
-use crate::database::Connection;
-use crate::job::verdict::{OPENAI, begin_verdict, call_cause, model_cause, openai_verdict, rule_cause};
-use crate::openai::{self, Error};
+use super::{Runs, failed, limit, pace};
+use crate::database::{self, Connection};
+use crate::job::verdict::{OPENAI, begin_verdict, call_cause, model_cause, rule_cause};
+use crate::openai::{self, Error, ErrorKind};
 use crate::outside::store::Conversation;
 use crate::outside::{self, Kind};
 use crate::queue::Verdict;
@@ -46,8 +49,11 @@ impl Runs {
             let bytes = indexed.copy.bytes;
             return self.record(run.id, [Change::File(file_id.0.clone(), bytes)]).await;
         }
-        if let Some(held) = self.over_limit(run, definition).await? {
-            return self.hold(run, held).await;
+        if self.withdrawn((run, definition), indexed).await? {
+            return Ok(());
+        }
+        if let Some(gate) = self.gate((run, definition)).await? {
+            return self.wait_at(run, gate).await;
         }
         if run.held_until.is_some() {
             return self.record(run.id, [Change::Waits(None)]).await;
@@ -61,15 +67,50 @@ impl Runs {
         };
         self.may_begin(run, definition)?;
         let ask = (definition, run, &shown);
-        let Some(conversation) = &run.conversation else { return self.prepare(ask).await };
-        self.record(run.id, [Change::Begun]).await?;
+        let Some(conversation) = run.made_in() else { return self.prepare(ask).await };
+        if let Some(gate) = self.begun((run, definition)).await? {
+            return self.wait_at(run, gate).await;
+        }
         match definition.engine.start(&self.openai, ask, conversation).await {
             Ok(response) => self.record(run.id, [Change::Response(response)]).await,
             Err(error) if error.may_have_happened() => {
                 tracing::warn!(run.id = run.id.0, error = %error, "no answer to a run's creation; looking whether it runs");
                 Err(later(LOOK_AGAIN.0, "OpenAI did not answer to its creation; looking whether it runs"))
             }
-            Err(error) => self.not_begun(run, definition, &error).await,
+            Err(error) => self.not_begun((run, definition), &error).await,
+        }
+    }
+
+    /// What keeps the run from beginning now, if anything does.
+    async fn gate(&self, (run, definition): (&Run, &Definition)) -> Result<Option<Gate>, Verdict> {
+        let (run, definition, now) = (run.clone(), definition.clone(), self.clock.now());
+        let read = move |connection: &mut Connection| {
+            let expected = limit::expected(connection, &run, &definition.rule.name)?;
+            gate(connection, (&run, &definition, expected), now)
+        };
+        self.database.read(read).await.map_err(failed)
+    }
+
+    /// Writes down that the run begins, unless something keeps it from that: looked at once more in the same transaction, so that
+    /// runs that come together do not all pass.
+    async fn begun(&self, (run, definition): (&Run, &Definition)) -> Result<Option<Gate>, Verdict> {
+        let (run, definition, now) = (run.clone(), definition.clone(), self.clock.now());
+        let write = move |tx: &mut Connection| {
+            let expected = limit::expected(tx, &run, &definition.rule.name)?;
+            let gate = gate(tx, (&run, &definition, expected), now)?;
+            if gate.is_none() {
+                let model = pace::model(&definition).to_owned();
+                Change::Begun(NewTry { model, expected }).write(tx, run.id, now)?;
+            }
+            Ok(gate)
+        };
+        self.database.write(write).await.map_err(failed)
+    }
+
+    async fn wait_at(&self, run: &Run, gate: Gate) -> Result<(), Verdict> {
+        match gate {
+            Gate::Turn(turn) => self.await_turn(run, turn).await,
+            Gate::Limit(held) => self.hold(run, held).await,
         }
     }
 
@@ -83,7 +124,7 @@ impl Runs {
 
     /// What a run cannot begin without, besides OpenAI.
     fn needed(&self, run: &Run, definition: &Definition) -> Vec<String> {
-        let prepares = run.conversation.is_none().then(|| definition.engine.preparing());
+        let prepares = run.made_in().is_none().then(|| definition.engine.preparing());
         let calls = prepares.into_iter().chain([openai::STARTING]);
         let calls = calls.map(|operation| call_cause(OPENAI, operation));
         let model = definition.engine.model().map(model_cause);
@@ -124,14 +165,40 @@ impl Runs {
                 });
                 write.await.map_err(failed)
             }
+            Err(error) if kind == Kind::Conversation && error.lacks_the_path() => {
+                self.go_alone((run, definition), intended, &error).await
+            }
             Err(error) => {
                 if !error.may_have_happened() {
                     let forget = self.database.write(move |tx| outside::store::forget(tx, intended));
                     forget.await.map_err(failed)?;
                 }
-                Err(begin_verdict(&error, (&run.rule, definition.engine.model())))
+                Err(self.refused((run, definition), &error).await)
             }
         }
+    }
+
+    /// The server has no conversations: the run is made without one. OpenAI itself has them, so that something on the way hides
+    /// them there, and every run would meet the same.
+    async fn go_alone(
+        &self,
+        (run, definition): (&Run, &Definition),
+        intended: i64,
+        error: &Error,
+    ) -> Result<(), Verdict> {
+        let (id, now, has_them) = (run.id, self.clock.now(), self.openai.is_openai());
+        let write = move |tx: &mut Connection| {
+            outside::store::forget(tx, intended)?;
+            if has_them { Ok(()) } else { Change::Alone.write(tx, id, now) }
+        };
+        self.database.write(write).await.map_err(failed)?;
+        if has_them {
+            let reason = format!("runs need /conversations, and what answers for OpenAI does not have it: {error}");
+            let cause = call_cause(OPENAI, definition.engine.preparing());
+            return Err(Verdict::Refused { service: OPENAI.to_owned(), cause, several: false, reason });
+        }
+        tracing::warn!(run.id = id.0, error = %error, "the server has no conversations; the run is made without one");
+        Ok(())
     }
 
     /// Acquires the lock on the file. Held by another user, the run waits without losing an attempt.
@@ -144,9 +211,25 @@ impl Runs {
         Err(later(HELD_BY_OTHER, reason))
     }
 
+    /// What it means that the run could not begin. A limit of the account is waited for, and is no try.
+    async fn refused(&self, (run, definition): (&Run, &Definition), error: &Error) -> Verdict {
+        match error.kind {
+            ErrorKind::RateLimited { .. } => self.unanswered((run, definition), error).await,
+            _ => begin_verdict(error, (&run.rule, definition.engine.model())),
+        }
+    }
+
     /// OpenAI says that it made nothing.
-    async fn not_begun(&self, run: &Run, definition: &Definition, error: &Error) -> Result<(), Verdict> {
-        let verdict = begin_verdict(error, (&run.rule, definition.engine.model()));
+    async fn not_begun(
+        &self,
+        (run, definition): (&Run, &Definition),
+        error: &Error,
+    ) -> Result<(), Verdict> {
+        if matches!(error.kind, ErrorKind::InputTooLarge | ErrorKind::TooLarge) {
+            self.record(run.id, [Change::Unbegun]).await?;
+            return self.too_large((run, definition), &error.to_string(), None).await;
+        }
+        let verdict = self.refused((run, definition), error).await;
         if matches!(verdict, Verdict::Refused { .. }) {
             // Its conversation stays: nothing was begun in it.
             self.record(run.id, [Change::Unbegun]).await?;
@@ -170,6 +253,9 @@ impl Runs {
     pub(super) async fn find_lost(&self, run: &Run, definition: &Definition) -> Result<(), Verdict> {
         let begun_at = run.begun_at.unwrap_or(run.created_at);
         let age = self.clock.since(begun_at);
+        if run.alone {
+            return self.find_alone(run, definition).await;
+        }
         let conversation = run.conversation.as_deref().unwrap_or_default();
         match definition.engine.find_lost(&self.openai, conversation).await {
             Ok(LostResponse::Exists(response)) => self.record(run.id, [Change::Response(response)]).await,
@@ -185,9 +271,43 @@ impl Runs {
             Err(error) if error.is_not_found() && age < FRESH_MS => {
                 Err(later(LOOK_AGAIN.0, "OpenAI does not show its conversation yet"))
             }
-            Err(error) => Err(openai_verdict(&error)),
+            Err(error) => Err(self.unanswered((run, definition), &error).await),
         }
     }
+
+    /// There is nothing to look into: OpenAI's webhook may tell of the response until the deadline. It is not made again by itself,
+    /// because the first one may have been made, and paid for.
+    async fn find_alone(&self, run: &Run, definition: &Definition) -> Result<(), Verdict> {
+        let age = self.clock.since(run.begun_at.unwrap_or(run.created_at));
+        if age < traceless_ms(definition) {
+            return Err(later(TRACE_AGAIN, "its creation was not answered, and the server has no conversations to look into"));
+        }
+        let reason = format!(
+            "its creation was not answered, and the server has no conversations to look for it in; it may have been made and paid \
+             for, so it is not made again by itself: `docket runs again --rule {}`",
+            run.rule
+        );
+        self.ending(run, Outcome::Failed, &reason).await
+    }
+}
+
+/// What keeps a run from beginning.
+enum Gate {
+    /// Runs of its model are paced, and it is not its turn.
+    Turn(Turn),
+    /// A limit of its rule.
+    Limit(Held),
+}
+
+fn gate(
+    connection: &mut Connection,
+    asked: (&Run, &Definition, u64),
+    now: i64,
+) -> Result<Option<Gate>, database::Error> {
+    if let Some(held) = limit::over(connection, asked, now)? {
+        return Ok(Some(Gate::Limit(held)));
+    }
+    Ok(pace::store::turn(connection, pace::model(asked.1), now)?.map(Gate::Turn))
 }
 
 /// How long a creation that was not answered may leave no trace before it is taken to have made nothing. A conversation

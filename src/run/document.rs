@@ -2,8 +2,9 @@
 
 use super::Runs;
 use super::row::Run;
+use super::settings::Definition;
 use crate::http::Retry;
-use crate::job::verdict::{fastio_verdict, openai_verdict};
+use crate::job::verdict::fastio_verdict;
 use crate::openai::{FileId, VectorStoreId};
 use crate::queue::Verdict;
 use crate::result::answer::Text;
@@ -14,7 +15,10 @@ const MAX_BYTES: usize = 24 * 1024 * 1024;
 impl Runs {
     /// The text of the version that the run is over: what the vector store read out of it, else what Fastio did. Without
     /// either, why there is none.
-    pub(super) async fn text(&self, run: &Run) -> Result<Result<Text, String>, Verdict> {
+    pub(super) async fn text(
+        &self,
+        (run, definition): (&Run, &Definition),
+    ) -> Result<Result<Text, String>, Verdict> {
         let (store, file) = (VectorStoreId(run.vector_store.clone()), FileId(run.file_id.clone()));
         let why: String = match self.openai.store_text(&store, &file, MAX_BYTES).await {
             Ok(text) if !text.complete => {
@@ -29,7 +33,7 @@ impl Runs {
             Err(error) => match error.retry() {
                 Retry::Never => format!("the vector store's text of it cannot be had: {error}"),
                 Retry::Backoff | Retry::After(_) | Retry::Unavailable(_) | Retry::Pause => {
-                    return Err(openai_verdict(&error));
+                    return Err(self.unanswered((run, definition), &error).await);
                 }
             },
         };

@@ -84,7 +84,7 @@ impl Engine {
         }
     }
 
-    /// Creates the response in `conversation` and answers its id.
+    /// Creates the response in `conversation`, or in none where that is empty, and answers its id.
     pub async fn start(
         &self,
         client: &Client,
@@ -96,11 +96,13 @@ impl Engine {
             definition.schema.as_ref().map(|schema| Format { name: schema.name(), schema: schema.sent() });
         match self {
             Engine::Responses { model } => {
-                let conversation = ConversationId(conversation.to_owned());
+                // Empty: it is made in none.
+                let conversation =
+                    Some(ConversationId(conversation.to_owned())).filter(|id| !id.0.is_empty());
                 let new = NewResponse {
                     model,
                     instructions: Some(&shown.instructions),
-                    conversation: Some(&conversation),
+                    conversation: conversation.as_ref(),
                     text: &shown.text,
                     files: &shown.files,
                     tools: &shown.tools,

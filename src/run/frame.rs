@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::row::Run;
-use super::settings::{Attach, Definition, Scope};
+use super::settings::{Attach, Definition, Engine, Scope, TooLarge};
 use crate::openai::{AttributeValue, Attributes, FileId, Tool, VectorStoreId};
 
 /// Part of every definition's hash. Whoever changes the words below raises it, or old and new results would pass for
@@ -63,19 +63,48 @@ pub fn shown(definition: &Definition, run: &Run) -> Result<Shown, String> {
     Ok(Shown { instructions, text, files, tools })
 }
 
-/// How the run gets at the document: as the rule says, else whole while it fits.
+/// How the run gets at the document: as the rule says, else whole while it fits; and once it was too large that way, in the
+/// other way that the rule allows.
 pub fn attached(definition: &Definition, run: &Run) -> Result<Vec<Attach>, String> {
-    let fits = run.bytes < INPUT_FILE_BYTES;
-    if definition.attach.is_empty() {
-        return Ok(vec![if fits { Attach::InputFile } else { Attach::FileSearch }]);
+    if is_searched_instead(definition, run) {
+        let mut ways: Vec<Attach> =
+            definition.attach.iter().copied().filter(|way| *way != Attach::InputFile).collect();
+        if !ways.contains(&Attach::FileSearch) {
+            ways.insert(0, Attach::FileSearch);
+        }
+        return Ok(ways);
     }
-    if definition.attach.contains(&Attach::InputFile) && !fits {
+    let ways = match (definition.attach.is_empty(), &definition.engine) {
+        (false, _) => definition.attach.clone(),
+        (true, Engine::Responses { .. }) => vec![Attach::InputFile],
+        // An assistant has no whole documents.
+        (true, Engine::Assistants { .. }) => vec![Attach::FileSearch],
+    };
+    if ways.contains(&Attach::InputFile) && !fits(run) {
         return Err(format!(
-            "the file has {} MB, and attach = [\"input_file\"] takes less than 50: leave attach out, or use file_search",
+            "the file has {} MB, and one that is shown whole has less than 50: set too_large = \"file_search\" in [rule.run], or \
+             leave attach and too_large out",
             run.bytes / 1_000_000
         ));
     }
-    Ok(definition.attach.clone())
+    Ok(ways)
+}
+
+fn fits(run: &Run) -> bool {
+    run.bytes < INPUT_FILE_BYTES
+}
+
+/// Whether the document would be shown whole, and is searched because it is too large for that.
+pub fn is_searched_instead(definition: &Definition, run: &Run) -> bool {
+    run.other_way.is_some() || (!fits(run) && other_way(definition).is_some())
+}
+
+/// How a document may be shown that is too large to be shown whole; none where the rule does not allow it, or has it shown
+/// otherwise already.
+pub fn other_way(definition: &Definition) -> Option<Attach> {
+    let is_whole = definition.attach.is_empty() || definition.attach.contains(&Attach::InputFile);
+    let may = definition.too_large == TooLarge::FileSearch && is_whole;
+    (may && matches!(definition.engine, Engine::Responses { .. })).then_some(Attach::FileSearch)
 }
 
 /// What a search is narrowed to: this file in this content, unless the rule says the whole store.
@@ -127,5 +156,21 @@ mod tests {
         assert_eq!(matching.len(), 2, "only this file in this content is searched");
         let whole = read("model = 'm'\nprompt = 'p'\nattach = ['input_file']").unwrap();
         assert!(attached(&whole, &sized(INPUT_FILE_BYTES)).unwrap_err().contains("50"));
+    }
+
+    #[test]
+    fn what_is_too_large_is_searched_where_the_rule_allows_it() {
+        let ways = |settings: &str| {
+            let definition = read(&format!("model = 'm'\nprompt = 'p'\n{settings}")).unwrap();
+            let run = Run { other_way: Some("file_search".to_owned()), ..run(1, "a", None) };
+            other_way(&definition).map(|_| attached(&definition, &run).unwrap())
+        };
+        use Attach::{CodeInterpreter, FileSearch};
+        assert_eq!(ways(""), Some(vec![FileSearch]));
+        assert_eq!(ways("too_large = 'fail'"), None);
+        assert_eq!(ways("attach = ['input_file']"), None, "the rule wants it read whole");
+        assert_eq!(ways("attach = ['input_file']\ntoo_large = 'file_search'"), Some(vec![FileSearch]));
+        assert_eq!(ways("attach = ['input_file', 'code_interpreter', 'file_search']"), Some(vec![CodeInterpreter, FileSearch]));
+        assert_eq!(ways("attach = ['file_search']"), None, "it is searched already");
     }
 }

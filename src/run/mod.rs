@@ -32,11 +32,15 @@ mod begin;
 mod deliver;
 mod digest;
 mod document;
+mod earlier;
+mod ended;
 mod engine;
 pub mod existing;
 mod frame;
 mod hint;
-mod limit;
+pub mod identity;
+pub mod limit;
+pub mod pace;
 mod produced;
 mod row;
 mod settings;
@@ -62,7 +66,7 @@ pub use admit::cancel;
 pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, want_one};
 pub use deliver::unproven;
 pub use row::{Outcome, Run, RunId, State};
-pub use settings::{Definition, Engine, SettingsError, definitions};
+pub use settings::{Definition, Engine, Price, SettingsError, definitions};
 
 /// The work on runs: what it needs, shared by all workers.
 #[derive(Debug)]
@@ -74,6 +78,8 @@ pub struct Runs {
     definitions: Vec<Arc<Definition>>,
     /// Where documents and answers are searched, checked and rendered.
     compute: Compute,
+    /// When this server started.
+    started_at: i64,
     /// Failures after which the queue gives a job up; a run must let go of its lock before that.
     max_attempts: u16,
     wake: Arc<Notify>,
@@ -101,6 +107,7 @@ impl Runs {
     pub fn new(parts: Parts) -> Self {
         let Parts { database, clock, fastio, openai, definitions, max_attempts, wake, causes } = parts;
         let (definitions, compute) = (definitions.into_iter().map(Arc::new).collect(), Compute::default());
+        let started_at = clock.now();
         let locks = Locks { database: database.clone(), clock: clock.clone(), fastio: fastio.clone() };
         let publisher = Publisher {
             database: database.clone(),
@@ -116,6 +123,7 @@ impl Runs {
             openai,
             definitions,
             compute,
+            started_at,
             max_attempts,
             wake,
             causes,

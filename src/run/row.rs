@@ -127,10 +127,17 @@ pub struct Run {
     /// A person asked for its end.
     pub cancel: bool,
     pub conversation: Option<String>,
+    /// It is made in none, because the server has no conversations.
+    pub alone: bool,
     pub response: Option<String>,
     /// OpenAI may still be at it.
     pub live: bool,
+    /// Responses that were begun.
     pub tries: u16,
+    /// Those of them that do not count, because a limit of the account ended them.
+    pub excused: u16,
+    /// How it is shown the document, once that was too large for the way of its rule.
+    pub other_way: Option<String>,
     pub begun_at: Option<i64>,
     pub result: Option<Value>,
     pub created_at: i64,
@@ -153,6 +160,16 @@ impl Run {
     /// Whose the things are that it holds elsewhere.
     pub fn holder(&self) -> String {
         outside::of_run(self.id)
+    }
+
+    /// The conversation, or thread, that its response is made in: empty where it is made in none. None: that is not settled.
+    pub fn made_in(&self) -> Option<&str> {
+        self.conversation.as_deref().or(self.alone.then_some(""))
+    }
+
+    /// Responses that came to nothing for reasons of their own, and the one that is under way.
+    pub fn counted(&self) -> u16 {
+        self.tries.saturating_sub(self.excused)
     }
 
     pub fn name(&self) -> &str {
@@ -184,9 +201,12 @@ pub(super) mod tests {
             held_until: None,
             cancel: false,
             conversation: None,
+            alone: false,
             response: None,
             live: false,
             tries: 0,
+            excused: 0,
+            other_way: None,
             begun_at: None,
             result: None,
             created_at: id,

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::admit::FileState;
-use super::engine::{Ended, How, ResponseState};
+use super::engine::ResponseState;
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
 use super::store::{self, Change};
 use super::{Runs, failed};
 use crate::database::Connection;
 use crate::fastio::FileKey;
-use crate::job::verdict::openai_verdict;
 use crate::job::{self, Task};
 use crate::openai::ErrorKind;
 use crate::queue::{Priority, Verdict};
@@ -25,9 +24,6 @@ pub(super) const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Dur
 /// How long after its creation OpenAI may still say that something does not exist. Seen in the issue trackers of two of
 /// its clients; nothing documents it.
 pub(super) const FRESH_MS: i64 = 60 * 1000;
-
-/// Responses that may fail for reasons that pass, before the run has.
-const MOST_TRIES: u16 = 3;
 
 impl Runs {
     /// Brings the runs of one rule over one file further. `attempt` counts the job's failures.
@@ -162,13 +158,16 @@ impl Runs {
     }
 
     async fn look(&self, run: &Run, definition: &Definition) -> Result<(), Verdict> {
-        let (Some(conversation), Some(response)) = (run.conversation.as_deref(), run.response.as_deref())
-        else {
+        let (Some(conversation), Some(response)) = (run.made_in(), run.response.as_deref()) else {
             return self.ending(run, Outcome::Failed, "its response is not on record").await;
         };
         let found = definition.engine.look(&self.openai, conversation, response).await;
         let age = self.clock.since(run.begun_at.unwrap_or(run.created_at));
-        match found.map_err(|error| openai_verdict(&error))? {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return Err(self.unanswered((run, definition), &error).await),
+        };
+        match found {
             ResponseState::Ended(ended) => self.ended(run, definition, *ended).await,
             ResponseState::Lost if age < FRESH_MS => {
                 Err(later(LOOK_AGAIN.0, "OpenAI does not show the new response yet"))
@@ -181,14 +180,16 @@ impl Runs {
             }
             ResponseState::Going if age >= definition.deadline_ms => {
                 let cancelled = definition.engine.cancel(&self.openai, conversation, response).await;
-                cancelled.map_err(|error| openai_verdict(&error))?;
+                if let Err(error) = cancelled {
+                    return Err(self.unanswered((run, definition), &error).await);
+                }
                 // What it wrote up to its last moment may be the answer.
                 match definition.engine.look(&self.openai, conversation, response).await {
                     Ok(ResponseState::Ended(ended)) => self.ended(run, definition, *ended).await,
                     Ok(ResponseState::Lost | ResponseState::Going) => {
                         Err(later(LOOK_AGAIN.0, "it was cancelled and has not ended yet"))
                     }
-                    Err(error) => Err(openai_verdict(&error)),
+                    Err(error) => Err(self.unanswered((run, definition), &error).await),
                 }
             }
             ResponseState::Going => {
@@ -198,69 +199,12 @@ impl Runs {
         }
     }
 
-    /// The response has ended, in one of many ways.
-    pub(super) async fn ended(
-        &self,
-        run: &Run,
-        definition: &Definition,
-        ended: Ended,
-    ) -> Result<(), Verdict> {
-        let seconds = definition.deadline_ms / 1000;
-        match &ended.how {
-            How::Completed => self.answer(run, definition, ended).await,
-            How::Incomplete(reason) => {
-                let (outcome, reason) = match (reason.as_str(), definition.max_output_tokens) {
-                    ("max_output_tokens", Some(limit)) => (
-                        Outcome::Held,
-                        format!(
-                            "the answer needs more than max_output_tokens = {limit}: raise it in the rule, then \
-                             `docket runs again --rule {}`",
-                            run.rule
-                        ),
-                    ),
-                    ("max_output_tokens", None) => {
-                        (Outcome::Failed, "the answer is longer than the model can write".to_owned())
-                    }
-                    (reason, _) => (Outcome::Failed, format!("the answer is incomplete: {reason}")),
-                };
-                self.end_without(run, (&ended, outcome), &reason).await
-            }
-            How::Failed(failure) if failure.may_pass() && run.tries < MOST_TRIES => {
-                let reason = format!("OpenAI: {} ({})", failure.message, failure.code);
-                self.record(run.id, [Change::Again(reason.clone())]).await?;
-                Err(Verdict::Retry { after: None, reason })
-            }
-            How::Failed(failure) => {
-                let reason =
-                    format!("OpenAI: {} ({}), after {} tries", failure.message, failure.code, run.tries);
-                self.end_without(run, (&ended, Outcome::Failed), &reason).await
-            }
-            How::Cancelled => {
-                let late = self.clock.since(run.begun_at.unwrap_or(0)) >= definition.deadline_ms;
-                let reason = if late {
-                    format!("it took longer than {seconds} s and was cancelled")
-                } else {
-                    "it was cancelled at OpenAI".to_owned()
-                };
-                self.end_without(run, (&ended, Outcome::Failed), &reason).await
-            }
-            How::Stuck(what) => {
-                if let (Some(conversation), Some(response)) = (&run.conversation, &run.response) {
-                    let cancelled = definition.engine.cancel(&self.openai, conversation, response).await;
-                    cancelled.map_err(|error| openai_verdict(&error))?;
-                }
-                let reason = format!("it waits for {what}, which no person is there to give");
-                self.end_without(run, (&ended, Outcome::Failed), &reason).await
-            }
-        }
-    }
-
     /// Lets go of everything, then the run has ended.
     async fn end(&self, run: &Run, definition: Option<&Definition>) -> Result<(), Verdict> {
         self.locks.release(&run.holder(), &run.key).await?;
         if run.live
             && let (Some(definition), Some(conversation), Some(response)) =
-                (definition, &run.conversation, &run.response)
+                (definition, run.made_in(), &run.response)
         {
             let cancelled = definition.engine.cancel(&self.openai, conversation, response).await;
             match cancelled {
@@ -268,7 +212,7 @@ impl Runs {
                 Err(error) if error.kind == ErrorKind::NotFound => {
                     self.record(run.id, [Change::Quiet]).await?
                 }
-                Err(error) => return Err(openai_verdict(&error)),
+                Err(error) => return Err(self.unanswered((run, definition), &error).await),
             }
         }
         let has_table = definition.is_some_and(|definition| definition.digest.is_some());

@@ -201,6 +201,6 @@ fn settings(options: &Options, port: u16, (fastio, openai): (&str, &str)) -> Str
          [rule.run]\nmodel = 'sandbox-rules'\ninstructions = 'You are a contracts analyst.'\n\
          prompt = 'Extract every liability clause.'\nschema = '{schema}'\n\
          write_back = '{{stem}}.analysis.md'\nlock = true\ndigest = 'overview.csv'\ndigest_quiet_seconds = 1\n\
-         max_runs_per_file_hour = 100000\ndeadline_seconds = 5\n"
+         max_runs_per_file_hour = 100000\nmax_runs_per_day = 10000000\nmax_tokens_per_day = 100000000000\ndeadline_seconds = 5\n"
     )
 }

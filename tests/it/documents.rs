@@ -15,7 +15,14 @@ pub const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 const RULE: &str = "[[rule]]\nname = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\n";
 
 /// Settings that are off unless somebody sets them.
-const WITHOUT_DEFAULT: [&str; 3] = ["openai.organization", "openai.project", "feed.org_id"];
+const WITHOUT_DEFAULT: [&str; 6] = [
+    "openai.organization",
+    "openai.project",
+    "feed.org_id",
+    "prices.input",
+    "prices.cached_input",
+    "prices.output",
+];
 
 /// The members of a rule that the example leaves out, because they exclude one that it has.
 const NOT_IN_THE_EXAMPLE_RULE: [&str; 1] = ["rule.share"];
@@ -40,6 +47,8 @@ fn settings() -> BTreeSet<String> {
     assert!(sections.contains("receive") && sections.contains("rule"), "{sections:?}");
     let names = |section: &String| match section.as_str() {
         "rule" => offered("[[rule]]\nzzz = 1"),
+        // One table for each model.
+        "prices" => offered("[prices.m]\nzzz = 1"),
         _ => offered(&format!("[{section}]\nzzz = 1")),
     };
     let mut settings: BTreeSet<String> = sections
@@ -62,6 +71,9 @@ fn shown() -> BTreeMap<String, String> {
         let line = line.strip_prefix("# ").unwrap_or(line);
         if let Some(name) = line.strip_prefix('[') {
             section = name.trim_matches(['[', ']']).to_owned();
+            if section.starts_with("prices.") {
+                section = "prices".to_owned();
+            }
         }
         if let Some((name, value)) = assignment(line) {
             let twice = shown.insert(format!("{section}.{name}"), value.to_owned());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use docket::fastio::{self, Extract, NodeId, Profile, UploadState, VersionId};
 use docket::openai::{
-    self, AssistantId, Attachment, Attributes, ContainerId, FileId, Format, Item, NewFile, NewResponse,
+    self, About, AssistantId, Attachment, Attributes, ContainerId, FileId, Format, Item, NewFile, NewResponse,
     NewRun, NewThread, Order, RunStatus, Status, Tool, VectorStoreId,
 };
 use docket::result::quote::{Document, Piece};
@@ -158,8 +158,8 @@ async fn a_run_can_be_cancelled_and_its_other_ends_are_told_apart() {
         world.openai.response(&begun.id).await.unwrap()
     };
     let failed = end("server_error").await;
-    assert!(failed.status == Status::Failed && failed.error.unwrap().may_pass());
-    assert!(!end("invalid_prompt").await.error.unwrap().may_pass());
+    assert!(failed.status == Status::Failed && failed.error.unwrap().about() == About::Service);
+    assert_eq!(end("invalid_prompt").await.error.unwrap().about(), About::Content);
     let cut = end("max_output_tokens").await;
     assert_eq!((cut.status, cut.incomplete.as_deref()), (Status::Incomplete, Some("max_output_tokens")));
     assert!(!cut.output.text.is_empty());
@@ -266,7 +266,7 @@ async fn threads_speak_the_second_version_and_lose_their_marks() {
     assert_eq!(threads.runs(&thread).await.unwrap()[0].id, run.id);
     let looked = threads.run(&thread, &run.id).await.unwrap();
     assert_eq!(looked.status, RunStatus::Failed);
-    assert!(looked.error.unwrap().may_pass());
+    assert!(matches!(looked.error.unwrap().about(), About::Service | About::Limit { .. }));
     assert_eq!(looked.usage.unwrap().input_tokens, 7);
     assert_eq!(threads.cancel(&thread, &run.id).await.unwrap().status, RunStatus::Cancelling);
     let output = threads.output(&thread, &run.id).await.unwrap();

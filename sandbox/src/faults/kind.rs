@@ -18,7 +18,7 @@ pub enum FaultKind {
     // General: played by the server, for any request.
     /// Waits `delay_ms` first; other faults and the handler follow.
     Latency,
-    /// 429 with `Retry-After`.
+    /// 429 with `Retry-After`, or with `x-ratelimit-*` headers that say when there is room again (`reset`).
     RateLimit,
     /// A 5xx (`status`), as HTML when `html`.
     ServerError,
@@ -68,9 +68,10 @@ pub enum FaultKind {
     /// A response created now takes `delay_ms` longer.
     SlowRun,
     /// A response created now ends badly: `code` is `refusal`, `max_output_tokens`, `content_filter`, `invented_quote` (the
-    /// answer quotes what no document says), `answer` (the answer is `message`), `unknown_items` (it comes among items that
+    /// answer quotes what no document says), `answer` (the answer is `message`), `doubled` (its message comes twice),
+    /// `doubled_text` (its text does), `broken_json`, `empty`, `no_message`, `unknown_items` (it comes among items that
     /// OpenAI's documents do not name), `many_files`, `large_file` or `hostile_files` (its code makes them), or the code of
-    /// an error such as `server_error` (the default).
+    /// an error such as `server_error` (the default). `containing` is looked for in the documents.
     BadRun,
     /// Deleting a file is answered with 409.
     DeleteConflict,
@@ -165,7 +166,7 @@ impl FaultKind {
             | FaultKind::WebhookDelayed => &["delay_ms"],
             FaultKind::Refusal => &["status", "message", "code", "param", "html", "body"],
             FaultKind::AttributesDropped | FaultKind::NamesSanitised | FaultKind::WrongHash => &["put"],
-            FaultKind::RateLimit => &["retry_after_seconds", "message"],
+            FaultKind::RateLimit => &["retry_after_seconds", "reset", "message"],
             FaultKind::ServerError => &["status", "html", "retry_after_seconds", "message"],
             FaultKind::Unauthorized
             | FaultKind::Forbidden

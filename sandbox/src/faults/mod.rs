@@ -67,6 +67,9 @@ pub struct Details {
     pub find: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub put: Option<String>,
+    /// When there is room again, as OpenAI writes it: `6m0s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset: Option<String>,
 }
 
 impl NewFault {
@@ -203,7 +206,7 @@ impl Faults {
         if fault.details.status.is_some_and(|status| !(least..=most).contains(&status)) {
             return Err(Refused(format!("status must be between {least} and {most}")));
         }
-        if fault.containing.is_some() && !fault.kind.is_general() {
+        if fault.containing.is_some() && !fault.kind.is_general() && fault.kind != FaultKind::BadRun {
             return Err(Refused(format!("{name} cannot look into a body: it does not take `containing`")));
         }
         if fault.kind == FaultKind::ChangedReply
@@ -289,10 +292,21 @@ impl Faults {
         self.strike(&Asked { method, path, body: None }, |candidate| candidate == kind)
     }
 
+    /// The same where it may depend on what the request is about: `containing` is looked for in `about`.
+    pub fn hit_about(
+        &self,
+        kind: FaultKind,
+        (method, path): (&str, &str),
+        about: &str,
+    ) -> Option<FaultHit> {
+        self.strike(&Asked { method, path, body: Some(about.as_bytes()) }, |candidate| candidate == kind)
+    }
+
     /// Whether a fault that may strike this request looks into its body.
     pub(super) fn want_body(&self, method: &str, path: &str) -> bool {
         let asked = Asked { method, path, body: None };
-        self.lock().faults.iter().any(|fault| fault.containing.is_some() && fault.is_meant(&asked))
+        let looks = |fault: &Fault| fault.containing.is_some() && fault.kind.is_general();
+        self.lock().faults.iter().any(|fault| looks(fault) && fault.is_meant(&asked))
     }
 
     /// The general faults that strike this request: all that leave room for others up to the first that does not, and that

@@ -27,12 +27,15 @@ pub fn compose(
         call["id"] = world.ids.hex("fs_").into();
         output.push(call);
     }
-    let mut said = message(&ending, &hits, world.ids.hex("msg_"));
+    let mut said = message(&ending, &hits, world.ids.hex("msg_")).filter(|_| told != Some(NO_MESSAGE));
     if let Some(tool) = asked.code_interpreter() {
         let (call, citation) = container::run(world, tool, &asked.prompt.documents, (told, now))?;
         output.push(call);
         let annotations = said.as_mut().and_then(|said| said["content"][0]["annotations"].as_array_mut());
         annotations.into_iter().for_each(|annotations| annotations.push(citation.clone()));
+    }
+    if told == Some(DOUBLED) {
+        output.extend(said.clone());
     }
     output.extend(said);
     Ok((ending, output))
@@ -41,12 +44,21 @@ pub fn compose(
 /// The code of a spoiled run whose answer comes among items of a type that OpenAI's documents do not name.
 const UNKNOWN_ITEMS: &str = "unknown_items";
 
+/// The code of one whose message stands in the output twice.
+const DOUBLED: &str = "doubled";
+
+/// The code of one that has completed without a message.
+const NO_MESSAGE: &str = "no_message";
+
 /// How a run ends that a fault spoils: `code` is `refusal`, a reason to be incomplete, what is wrong with the answer, or
 /// the code of an error.
 pub fn bad_ending(hit: &FaultHit, prompt: &Prompt) -> Ending {
     let message = |default: &str| hit.details.message.clone().unwrap_or_else(|| default.to_owned());
     match hit.details.code.as_deref().unwrap_or("server_error") {
-        UNKNOWN_ITEMS | MANY_FILES | LARGE_FILE | HOSTILE_FILES => model::answer(prompt),
+        UNKNOWN_ITEMS | DOUBLED | NO_MESSAGE | MANY_FILES | LARGE_FILE | HOSTILE_FILES => model::answer(prompt),
+        "doubled_text" => model::changed(model::answer(prompt), |text| text.repeat(2)),
+        "broken_json" => model::changed(model::answer(prompt), |text| text.replacen("\",\"", "\":\"", 1)),
+        "empty" => model::changed(model::answer(prompt), |_| String::new()),
         "invented_quote" => model::invent(model::answer(prompt)),
         "answer" => {
             Ending::Completed { text: message("I have nothing to say."), cited: prompt.documents.clone() }

@@ -55,6 +55,14 @@ pub fn answer(prompt: &Prompt) -> Ending {
     Ending::Completed { text, cited: prompt.documents.clone() }
 }
 
+/// The same answer with another text.
+pub fn changed(ending: Ending, change: impl Fn(&str) -> String) -> Ending {
+    match ending {
+        Ending::Completed { text, cited } => Ending::Completed { text: change(&text), cited },
+        other => other,
+    }
+}
+
 /// What an invented quote says. No document does.
 pub const INVENTED: &str =
     "The Supplier accepts unlimited liability for every loss of whatever kind, without exception.";

@@ -182,7 +182,8 @@ async fn create(
     let slow = trace
         .hit(FaultKind::SlowRun)
         .map_or(0, |hit| i64::try_from(hit.delay_or(SLOW_RUN).as_millis()).unwrap_or(i64::MAX));
-    let bad = trace.hit(FaultKind::BadRun);
+    let about: Vec<&str> = asked.prompt.documents.iter().map(|document| document.text.as_str()).collect();
+    let bad = trace.hit_about(FaultKind::BadRun, &about.join("\n"));
     let (ending, output) = compose::compose(&mut asked, &mut world, (bad.as_ref(), now))?;
     let mut input = Shelf::default();
     for item in asked.history.iter().chain(&asked.input) {

@@ -175,6 +175,13 @@ async fn conversations(report: &mut CheckReport, client: &openai::Client) -> io:
     const CHECK: &str = "conversations";
     match client.no_conversation().await {
         Err(error) if error.is_not_found() => report.ok(CHECK, "responses can be made in conversations"),
+        Err(error) if error.lacks_the_path() && !client.is_openai() => report.warn(
+            CHECK,
+            format!(
+                "this server has no /conversations ({error}); runs are made without. One whose creation is not answered is then \
+                 not found again: it fails and says so, and is not made twice"
+            ),
+        ),
         Ok(()) => report.warn(CHECK, "a conversation that cannot be there is said to be there: runs may go wrong"),
         Err(error) => report.fail(
             CHECK,

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::database::{self, Connection, Database};
 use crate::openai::VectorStoreId;
 use crate::rule::{Rules, Target};
-use crate::run::existing;
+use crate::run::{existing, pace};
 use crate::sync::{founding, store};
 use crate::{feed, queue, receive};
 
@@ -75,6 +75,10 @@ fn read(
             None => Trouble::Grave(format!("{} is paused since {since}: {}", pause.target, pause.reason)),
             Some(_) => Trouble::Slight(format!("{} answers again, and its jobs resume", pause.target)),
         });
+    }
+    for pace in pace::store::list(connection)? {
+        let since = when(pace.since, now);
+        troubles.push(Trouble::Slight(format!("runs of model {} are paced since {since}: {}", pace.model, pace.reason)));
     }
     let jobs = queue::store::counts(connection)?;
     if let Some((_, dead)) = jobs.iter().find(|(state, dead)| state == "dead" && *dead > 0) {

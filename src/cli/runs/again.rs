@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::progress::Progress;
-use crate::cli::text::count;
+use crate::cli::text::{count, dollars};
 use crate::cli::{Form, output};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -173,5 +173,6 @@ fn tokens(estimate: &Estimate) -> String {
         0 => "guessed from the files' sizes".to_owned(),
         runs => format!("from {} of this rule", count(runs.unsigned_abs(), "earlier run")),
     };
-    format!("about {} input and {} output tokens ({source})", estimate.input_tokens, estimate.output_tokens)
+    let cost = estimate.cost.map(|cost| format!(", about {}", dollars(cost))).unwrap_or_default();
+    format!("about {} input and {} output tokens{cost} ({source})", estimate.input_tokens, estimate.output_tokens)
 }

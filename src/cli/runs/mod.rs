@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::failure::{Failure, Outcome};
 use super::table::{Column, Cut, Table, plain, state};
-use super::text::{Paint, head, when};
+use super::text::{Paint, dollars, head, when};
 use super::{ListArguments, RowArguments, open, output};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -114,6 +114,10 @@ fn table(rows: &[RunRow], is_dead: impl Fn(&RunRow) -> bool, now: i64) -> Table 
     ]);
     for row in rows {
         let tokens = row.input_tokens.map(|input| (input + row.output_tokens.unwrap_or(0)).to_string());
+        let tokens = tokens.map(|tokens| match row.cost {
+            Some(cost) => format!("{tokens} ({})", dollars(cost.unsigned_abs())),
+            None => tokens,
+        });
         let since = row.ended_at.or(row.answered_at).or(row.begun_at).unwrap_or(row.created_at);
         let dead = is_dead(row);
         let reason = match (dead, row.reason.as_deref()) {
@@ -163,6 +167,8 @@ async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failur
         ("conversation", or_none(&row.conversation)),
         ("response", or_none(&row.response)),
         ("tries", row.tries.to_string()),
+        ("tokens", tokens(&row)),
+        ("cost", row.cost.map_or_else(|| "–".to_owned(), |cost| dollars(cost.unsigned_abs()))),
         ("begun", at(row.begun_at)),
         ("answered", at(row.answered_at)),
         ("ended", at(row.ended_at)),
@@ -180,6 +186,14 @@ async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failur
         output::lines(answer(&result).lines().map(|line| format!("  {line}")))?;
     }
     Ok(Outcome::Done)
+}
+
+/// What all tries took together.
+fn tokens(row: &RunRow) -> String {
+    match (row.input_tokens, row.output_tokens) {
+        (None, None) => "–".to_owned(),
+        (read, written) => format!("{} read, {} written", read.unwrap_or(0), written.unwrap_or(0)),
+    }
 }
 
 /// Characters of a quote that are shown beside why it is not proven; the result below has it whole.

@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use crate::http::reply::{Cause, excerpt};
 use crate::http::value::Fields;
-use crate::http::wait::server_now;
+use crate::http::wait::{rate_limit_reset, server_now, wait_in};
 use crate::http::{CallError, CallErrorKind, Head, Reply, Retry, Speaker, retry_after};
+
+use super::failure;
 
 /// A failed call to OpenAI. Where OpenAI gave the request no name, `request_id` is the one we gave it, by which OpenAI's
 /// support finds it too (its API reference on `X-Client-Request-Id`).
@@ -34,6 +36,8 @@ pub enum ErrorKind {
     Rejected { code: Option<String> },
     /// 413.
     TooLarge,
+    /// More than the model can read, or than the account may send at once. It never passes, though it may come as 429.
+    InputTooLarge,
     /// The bytes to upload broke off or were not as many as announced; OpenAI is not to blame and holds nothing.
     Content,
     /// 5xx, 408, and everything below HTTP: no connection, a broken one, silence.
@@ -83,7 +87,10 @@ impl CallErrorKind for ErrorKind {
             | ErrorKind::Content
             | ErrorKind::Stranger
             | ErrorKind::Unreadable => Retry::Backoff,
-            ErrorKind::NotFound | ErrorKind::Rejected { .. } | ErrorKind::TooLarge => Retry::Never,
+            ErrorKind::NotFound
+            | ErrorKind::Rejected { .. }
+            | ErrorKind::TooLarge
+            | ErrorKind::InputTooLarge => Retry::Never,
         }
     }
 
@@ -98,6 +105,7 @@ impl CallErrorKind for ErrorKind {
             ErrorKind::StillProcessing => "is still busy with it",
             ErrorKind::Rejected { .. } => "does not take the request",
             ErrorKind::TooLarge => "says it is too large",
+            ErrorKind::InputTooLarge => "says it is more than it takes at once",
             ErrorKind::Content => "was not sent the whole content",
             ErrorKind::Unavailable { .. } => "is not available",
             ErrorKind::Unreadable => "sent an answer we cannot use",
@@ -147,6 +155,15 @@ impl Error {
         refuses && (named || self.message.to_lowercase().contains("background"))
     }
 
+    /// Whether the server has no such path or method at all, by its status: 404 in other words than those for an object that is not
+    /// there, 405 or 501.
+    pub fn lacks_the_path(&self) -> bool {
+        match self.status {
+            Some(404) => self.kind != ErrorKind::NotFound,
+            status => matches!(status, Some(405 | 501)),
+        }
+    }
+
     /// An answer that is not a success. `path` is what the request was made to, in which ids are every second part.
     pub(super) fn refused(operation: &'static str, reply: &Reply, path: &[String]) -> Self {
         let refusal = Refusal::read(reply);
@@ -155,11 +172,11 @@ impl Error {
         let page = speaker == Speaker::Stranger && reply.is_page();
         let refusal = refusal.unwrap_or_default();
         let message = match speaker {
-            Speaker::Stranger if page => "it sent a page",
-            Speaker::Stranger => "its answer is not in OpenAI's form",
-            _ => &refusal.message,
+            Speaker::Stranger if page => "it sent a page".to_owned(),
+            Speaker::Stranger => format!("its answer is not in OpenAI's form{}", words(reply)),
+            _ => refusal.message.clone(),
         };
-        let error = Error::answered(operation, kind, &reply.head, &excerpt(message)).said_by(speaker);
+        let error = Error::answered(operation, kind, &reply.head, &excerpt(&message)).said_by(speaker);
         let short = |text: Option<String>| text.map(|text| excerpt(&text).into());
         Error { word: short(refusal.code), param: short(refusal.param), ..error }
     }
@@ -207,11 +224,12 @@ impl Refusal {
         self.code.as_deref() == Some(word) || self.kind.as_deref() == Some(word)
     }
 
-    /// `insufficient_quota` is documented as type and as code; the other two are seen in issue threads.
     fn is_about_money(&self) -> bool {
-        ["insufficient_quota", "billing_hard_limit_reached", "billing_not_active"]
-            .iter()
-            .any(|word| self.is(word))
+        [&self.code, &self.kind].into_iter().flatten().any(|word| failure::is_about_money(word))
+    }
+
+    fn is_about_size(&self) -> bool {
+        failure::is_too_large(self.code.as_deref(), &self.message)
     }
 
     /// Known only by its sentence, "You have exceeded your file storage quota." (OpenAI's help centre; the status was
@@ -287,6 +305,14 @@ fn names(message: &str, id: &str) -> bool {
     message.match_indices(id).any(|(at, _)| !id.is_empty() && !message[..at].ends_with('/'))
 }
 
+/// What a stranger on the way says in a form of its own, such as `{"detail": "Not Found"}`.
+fn words(reply: &Reply) -> String {
+    match String::from_utf8_lossy(&reply.body).trim() {
+        "" => String::new(),
+        text => format!(": {text}"),
+    }
+}
+
 /// Who speaks in a refusal.
 fn speaker(reply: &Reply, refusal: Option<&Refusal>, path: &[String]) -> Speaker {
     let Some(refusal) = refusal.filter(|_| !reply.is_page()) else { return Speaker::Stranger };
@@ -307,13 +333,16 @@ pub(super) fn speaks(reply: &Reply, path: &[String]) -> Speaker {
 
 /// The one place that says what a status means. `refusal` is what OpenAI says of it; None where something else spoke.
 fn kind(head: &Head, refusal: Option<&Refusal>, (path, speaker): (&[String], Speaker)) -> ErrorKind {
-    let wait = retry_after(&head.headers, server_now(&head.headers));
+    let wait = retry_after(&head.headers, server_now(&head.headers))
+        .or_else(|| rate_limit_reset(&head.headers))
+        .or_else(|| wait_in(&refusal?.message));
     let code = || ErrorKind::Rejected { code: refusal.and_then(|refusal| refusal.code.clone()) };
     match head.status.as_u16() {
         400..=403 | 405..=407 | 409..=428 | 430..=499 if speaker == Speaker::Stranger => ErrorKind::Stranger,
         401 => ErrorKind::Unauthorized,
         400..=499 if refusal.is_some_and(Refusal::is_about_money) => ErrorKind::QuotaExhausted,
         400..=499 if refusal.is_some_and(Refusal::is_about_storage) => ErrorKind::StorageFull,
+        400 | 422 | 429 if refusal.is_some_and(Refusal::is_about_size) => ErrorKind::InputTooLarge,
         402 => ErrorKind::QuotaExhausted,
         403 => ErrorKind::Forbidden,
         404 => match refusal {

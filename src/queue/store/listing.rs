@@ -160,6 +160,16 @@ pub fn discard(connection: &mut Connection, id: i64) -> Result<u64, Error> {
     connection.run(DISCARD, params![id])
 }
 
+/// The jobs whose key ends with this name.
+pub fn named(connection: &mut Connection, name: &str) -> Result<Vec<JobRow>, Error> {
+    connection.all(NAMED, params![name])
+}
+
+/// Forgets a job whatever its state, before anybody works.
+pub fn remove(connection: &mut Connection, id: i64) -> Result<(), Error> {
+    connection.run(REMOVE, params![id]).map(drop)
+}
+
 /// Forgets at most `most` dead jobs. Returns how many.
 pub fn discard_dead(connection: &mut Connection, most: u32) -> Result<u64, Error> {
     connection.run(DISCARD_DEAD, params![most])
@@ -177,6 +187,8 @@ macro_rules! select {
 }
 
 statements! {
+    NAMED = select!("WHERE substr(key, -length($1) - 1) = ':' || $1");
+    REMOVE = "DELETE FROM job WHERE id = $1";
     GET = select!("WHERE id = $1");
     DEAD = select!("WHERE state = 'dead' AND (due_at, id) > ($1, $2) ORDER BY due_at, id LIMIT $3");
     RUNNING = select!("WHERE state = 'running' AND (due_at, id) > ($1, $2) ORDER BY due_at, id LIMIT $3");

@@ -23,14 +23,14 @@ pub(super) fn meet(connection: &mut Connection, rules: &[String], now: i64) -> R
 }
 
 /// Whether this content of a file was found to be older than the rule.
-pub(super) fn is_known(
+pub(in crate::run) fn is_known(
     connection: &mut Connection,
     (rule, key, content_hash): (&str, &FileKey, &str),
 ) -> Result<bool, Error> {
     connection.one(IS_KNOWN, params![rule, key.to_string(), content_hash])
 }
 
-pub(super) fn keep(
+pub(in crate::run) fn keep(
     connection: &mut Connection,
     (rule, key, content_hash): (&str, &FileKey, &str),
     now: i64,

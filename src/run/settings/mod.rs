@@ -1,5 +1,7 @@
 //! `[rule.run]`: what is run over a rule's files, checked once at the start, and the hash that names it.
 
+mod money;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +15,9 @@ use crate::result::name::{Pattern, check_name};
 use crate::result::schema::Schema;
 use crate::rule::{Rule, RuleSettings, Rules, Target};
 use crate::setting_error;
+
+pub use money::{Price, TooLarge};
+use money::{default_max_runs_per_day, default_max_tokens_per_day};
 
 /// The least that OpenAI takes as `max_output_tokens` (its OpenAPI document).
 const LEAST_TOKENS: u32 = 16;
@@ -59,8 +64,15 @@ pub struct RunSettings {
     /// How long the rule's runs must be quiet before the table is written. Seconds.
     #[serde(default = "default_digest_quiet_seconds")]
     pub digest_quiet_seconds: u32,
-    /// Runs that may be begun within 24 hours. More are held until there is room. Default: no limit.
-    pub max_runs_per_day: Option<u32>,
+    /// What is done with a document that is too large for the model: `file_search` instead of the whole of it, or `fail`.
+    /// Default: searched, unless `attach` is set and does not name `file_search`.
+    pub too_large: Option<TooLarge>,
+    /// Runs that may be begun within 24 hours. More are held until there is room.
+    #[serde(default = "default_max_runs_per_day")]
+    pub max_runs_per_day: u32,
+    /// Tokens that runs may read and write within 24 hours. Runs beyond are held until there is room.
+    #[serde(default = "default_max_tokens_per_day")]
+    pub max_tokens_per_day: u64,
     /// Runs over one file that may be begun within an hour. More look like a loop with another program, and are held.
     #[serde(default = "default_max_runs_per_file_hour")]
     pub max_runs_per_file_hour: u32,
@@ -161,9 +173,13 @@ pub struct Definition {
     pub existing: bool,
     pub digest: Option<String>,
     pub digest_quiet_ms: i64,
-    pub max_runs_per_day: Option<u32>,
+    pub too_large: TooLarge,
+    pub max_runs_per_day: u32,
+    pub max_tokens_per_day: u64,
     pub max_runs_per_file_hour: u32,
     pub max_output_tokens: Option<u32>,
+    /// What the model's tokens cost, where the settings say so.
+    pub price: Option<Price>,
     pub deadline_ms: i64,
     /// The folders, from the root, that every glob of the rule begins with: the rule's own folder.
     pub folder: Vec<String>,
@@ -222,7 +238,8 @@ impl Definition {
         for (name, value) in [
             ("deadline_seconds", run.deadline_seconds),
             ("max_runs_per_file_hour", run.max_runs_per_file_hour),
-            ("max_runs_per_day", run.max_runs_per_day.unwrap_or(1)),
+            ("max_runs_per_day", run.max_runs_per_day),
+            ("max_tokens_per_day", u32::from(run.max_tokens_per_day > 0)),
         ] {
             if value == 0 {
                 return Err(format!("{name} must be at least 1"));
@@ -242,6 +259,7 @@ impl Definition {
                     .to_owned());
             }
         }
+        let too_large = TooLarge::of(&run);
         let mut definition = Definition {
             rule: rule.clone(),
             engine,
@@ -255,9 +273,12 @@ impl Definition {
             existing: run.existing,
             digest: run.digest,
             digest_quiet_ms: i64::from(run.digest_quiet_seconds) * 1000,
+            too_large,
             max_runs_per_day: run.max_runs_per_day,
+            max_tokens_per_day: run.max_tokens_per_day,
             max_runs_per_file_hour: run.max_runs_per_file_hour,
             max_output_tokens: run.max_output_tokens,
+            price: None,
             deadline_ms: i64::from(run.deadline_seconds) * 1000,
             folder: common_folder(&settings.include),
             hash: String::new(),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::row::{Outcome, RunId};
+use super::tries::{self, NewTry, Spent};
 use super::made;
 use crate::database::{Connection, Error, from_row, params, statements};
 use crate::outside;
@@ -17,28 +18,32 @@ pub enum Change {
     File(String, u64),
     /// The conversation, or thread, that the run is made in.
     Conversation(String),
+    /// It is made in none, because the server has none.
+    Alone,
     /// A response is about to be created.
-    Begun,
+    Begun(NewTry),
     /// It was not created, for certain.
     Unbegun,
     Response(String),
     /// Neither this response nor its conversation counts any more; another is to be made.
     Again(String),
+    /// The response has ended, and took so much.
+    Spent(Spent),
+    /// The last try does not count as one.
+    Excused,
+    /// The document is shown in another way from now on.
+    OtherWay(&'static str),
     /// OpenAI is done with it, one way or another.
     Quiet,
     Answered {
         outcome: Outcome,
         reason: Option<String>,
         result: Value,
-        tokens: (Option<u64>, Option<u64>),
     },
     /// A result that is on record is to be delivered once more, with the outcome it has by itself.
     Redeliver(Outcome),
     /// Something is kept of a run that ends without a result.
-    Kept {
-        result: Value,
-        tokens: (Option<u64>, Option<u64>),
-    },
+    Kept(Value),
     Ending {
         outcome: Outcome,
         reason: Option<String>,
@@ -55,24 +60,27 @@ pub enum Change {
 impl Change {
     pub fn write(&self, connection: &mut Connection, id: RunId, now: i64) -> Result<(), Error> {
         self.leave(connection, id, now)?;
+        self.count(connection, id, now)?;
         let id = id.0;
         let changed = match self {
             // It stands in the ledger and not in the run's row.
             Change::LockLeft => Ok(0),
             Change::File(file_id, bytes) => connection.run(FILE, params![id, now, file_id, number(*bytes)]),
             Change::Conversation(made) => connection.run(CONVERSATION, params![id, now, made]),
-            Change::Begun => connection.run(BEGUN, params![id, now]),
+            Change::Alone => connection.run(ALONE, params![id, now]),
+            Change::Begun(_) => connection.run(BEGUN, params![id, now]),
             Change::Unbegun => connection.run(UNBEGUN, params![id, now]),
+            Change::Spent(_) => Ok(0),
+            Change::Excused => connection.run(EXCUSED, params![id, now]),
+            Change::OtherWay(way) => connection.run(OTHER_WAY, params![id, now, *way]),
             Change::Response(response) => connection.run(RESPONSE, params![id, now, response]),
             Change::Again(reason) => connection.run(AGAIN, params![id, now, reason]),
             Change::Quiet => connection.run(QUIET, params![id, now]),
-            Change::Answered { outcome, reason, result, tokens: (input, output) } => {
-                let (result, input, output) = (result.to_string(), input.map(number), output.map(number));
-                connection.run(ANSWERED, params![id, now, outcome.as_str(), reason, result, input, output])
+            Change::Answered { outcome, reason, result } => {
+                connection.run(ANSWERED, params![id, now, outcome.as_str(), reason, result.to_string()])
             }
             Change::Redeliver(outcome) => connection.run(REDELIVER, params![id, now, outcome.as_str()]),
-            Change::Kept { result, tokens: (input, output) } => connection
-                .run(KEPT, params![id, now, result.to_string(), input.map(number), output.map(number)]),
+            Change::Kept(result) => connection.run(KEPT, params![id, now, result.to_string()]),
             Change::Ending { outcome, reason } => {
                 connection.run(ENDING, params![id, now, outcome.as_str(), reason])
             }
@@ -82,6 +90,17 @@ impl Change {
             Change::Result(result) => connection.run(RESULT, params![id, now, result.to_string()]),
         };
         changed.map(drop)
+    }
+
+    /// What the change means for the run's tries.
+    fn count(&self, connection: &mut Connection, id: RunId, now: i64) -> Result<(), Error> {
+        match self {
+            Change::Begun(new) => tries::begin(connection, id, new, now),
+            Change::Unbegun => tries::forget(connection, id),
+            Change::Spent(spent) => tries::spend(connection, id, spent),
+            Change::Again(_) | Change::Ended => tries::leave(connection, id),
+            _ => Ok(()),
+        }
     }
 
     /// What the run lets go of with this change has to be taken away where it was made.
@@ -132,6 +151,7 @@ fn number(unsigned: u64) -> i64 {
 statements! {
     FILE = "UPDATE run SET file_id = $3, bytes = $4, updated_at = $2 WHERE run_id = $1";
     CONVERSATION = "UPDATE run SET conversation = $3, updated_at = $2 WHERE run_id = $1";
+    ALONE = "UPDATE run SET alone = 1, updated_at = $2 WHERE run_id = $1";
     BEGUN = "
         UPDATE run SET state = 'starting', live = 1, tries = tries + 1, begun_at = $2, reason = NULL, held_until = NULL,
                        updated_at = $2
@@ -143,19 +163,19 @@ statements! {
         UPDATE run SET response = $3, state = CASE WHEN state = 'starting' THEN 'running' ELSE state END, updated_at = $2
         WHERE run_id = $1 AND response IS NULL";
     AGAIN = "
-        UPDATE run SET state = 'wanted', live = 0, conversation = NULL, response = NULL, reason = $3, updated_at = $2
+        UPDATE run SET state = 'wanted', live = 0, conversation = NULL, alone = 0, response = NULL, reason = $3, updated_at = $2
         WHERE run_id = $1";
     ANSWERED = "
-        UPDATE run SET state = 'answered', live = 0, outcome = $3, reason = $4, result = $5, input_tokens = $6,
-                       output_tokens = $7, answered_at = $2, updated_at = $2
+        UPDATE run SET state = 'answered', live = 0, outcome = $3, reason = $4, result = $5, answered_at = $2, updated_at = $2
         WHERE run_id = $1";
+    EXCUSED = "UPDATE run SET excused = excused + 1, updated_at = $2 WHERE run_id = $1";
+    OTHER_WAY = "UPDATE run SET other_way = $3, updated_at = $2 WHERE run_id = $1";
     REDELIVER = "
         UPDATE run SET state = 'answered', outcome = $3, cancel = 0, ended_at = NULL, updated_at = $2,
                        result = json_remove(result, '$.written')
         WHERE run_id = $1";
     KEPT = "
-        UPDATE run SET result = $3, input_tokens = $4, output_tokens = $5, answered_at = $2, updated_at = $2
-        WHERE run_id = $1";
+        UPDATE run SET result = $3, answered_at = $2, updated_at = $2 WHERE run_id = $1";
     ENDING = "
         UPDATE run SET state = 'ending', outcome = $3, reason = $4, held_until = NULL, updated_at = $2 WHERE run_id = $1";
     WAITS = "UPDATE run SET reason = $3, held_until = NULL, updated_at = $2 WHERE run_id = $1";

@@ -4,6 +4,7 @@ mod brief;
 mod change;
 pub mod made;
 pub mod old;
+pub mod tries;
 mod view;
 
 use super::row::{Outcome, Run, RunId, State};
@@ -103,9 +104,12 @@ from_row!(row => Run {
     held_until,
     cancel,
     conversation,
+    alone,
     response,
     live,
     tries,
+    excused,
+    other_way,
     begun_at,
     result: row
         .get::<Option<String>>("result")?
@@ -117,7 +121,7 @@ from_row!(row => Run {
 });
 
 /// The file that a run is over.
-fn key(row: &Row<'_>) -> Result<FileKey, Error> {
+pub(in crate::run) fn key(row: &Row<'_>) -> Result<FileKey, Error> {
     let profile = row.get::<String>("profile")?.parse();
     let profile = profile.map_err(|_| Error::bug("a row names no readable workspace or share"))?;
     Ok(FileKey::new(profile, NodeId::new(row.get::<String>("node")?)))
@@ -154,6 +158,11 @@ pub fn want_again(connection: &mut Connection, run: &Run, now: i64) -> Result<bo
     Ok(connection.run(WANT_AGAIN, params![run.id.0, now])? == 1)
 }
 
+/// Takes back a run of which nothing was begun.
+pub fn withdraw(connection: &mut Connection, id: RunId) -> Result<(), Error> {
+    connection.run(WITHDRAW, params![id.0]).map(drop)
+}
+
 /// Wants an ended run once more, in place of the result that it may have.
 pub fn want_anew(connection: &mut Connection, id: RunId, now: i64) -> Result<(), Error> {
     connection.run(WANT_ANEW, params![id.0, now]).map(drop)
@@ -167,17 +176,6 @@ pub fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, 
 /// How quiet a rule is: whether a run of it goes on, and when one last ended. A run that is held does not go on.
 pub fn quiet(connection: &mut Connection, rule: &str) -> Result<(bool, Option<i64>), Error> {
     connection.one(QUIET, params![rule])
-}
-
-/// Runs whose use of tokens is looked at.
-const MEAN_OF: u32 = 1_000;
-
-/// The mean use of tokens by the last runs of a rule: input, output, and over how many.
-pub fn mean_tokens(
-    connection: &mut Connection,
-    rule: &str,
-) -> Result<(Option<f64>, Option<f64>, i64), Error> {
-    connection.one(MEAN_TOKENS, params![rule, MEAN_OF])
 }
 
 statements! {
@@ -203,22 +201,18 @@ statements! {
         WHERE rule = $1 AND begun_at > $2 AND ($3 IS NULL OR source_id = $3)
         ORDER BY begun_at";
     WANT_AGAIN = "
-        UPDATE run SET state = 'wanted', outcome = NULL, reason = NULL, held_until = NULL, cancel = 0, conversation = NULL, response = NULL,
-                       live = 0, tries = 0, result = NULL, ended_at = NULL, updated_at = $2
+        UPDATE run SET state = 'wanted', outcome = NULL, reason = NULL, held_until = NULL, cancel = 0, conversation = NULL, alone = 0, response = NULL,
+                       live = 0, tries = 0, excused = 0, other_way = NULL, result = NULL, ended_at = NULL, updated_at = $2
         WHERE run_id = $1 AND state = 'ended' AND outcome NOT IN ('completed', 'needs_review')";
     WANT_ANEW = "
-        UPDATE run SET state = 'wanted', outcome = NULL, reason = NULL, held_until = NULL, cancel = 0, conversation = NULL, response = NULL,
-                       live = 0, tries = 0, result = NULL, ended_at = NULL, updated_at = $2
+        UPDATE run SET state = 'wanted', outcome = NULL, reason = NULL, held_until = NULL, cancel = 0, conversation = NULL, alone = 0, response = NULL,
+                       live = 0, tries = 0, excused = 0, other_way = NULL, result = NULL, ended_at = NULL, updated_at = $2
         WHERE run_id = $1 AND state = 'ended'";
+    WITHDRAW = "DELETE FROM run WHERE run_id = $1 AND state = 'wanted' AND tries = 0";
     CANCEL = "
         UPDATE run SET cancel = 1, updated_at = $2 WHERE run_id = $1 AND state NOT IN ('ending', 'ended')";
     QUIET = "
         SELECT EXISTS (SELECT 1 FROM run INDEXED BY run_going
                        WHERE rule = $1 AND state <> 'ended' AND NOT (state = 'wanted' AND reason IS NOT NULL)),
                (SELECT max(ended_at) FROM run WHERE rule = $1)";
-    /// Of the last ones: what they take changes with the model and the files.
-    MEAN_TOKENS = "
-        SELECT avg(input_tokens), avg(output_tokens), count(input_tokens)
-        FROM (SELECT input_tokens, output_tokens FROM run WHERE rule = $1 ORDER BY updated_at DESC LIMIT $2)
-        WHERE input_tokens > 0";
 }

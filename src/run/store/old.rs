@@ -19,6 +19,7 @@ pub fn page(
 pub fn forget(connection: &mut Connection, ids: &[RunId], before: i64) -> Result<u64, Error> {
     let ids = json_list(ids);
     connection.run(FORGET_FILES, params![ids, before])?;
+    connection.run(FORGET_TRIES, params![ids, before])?;
     connection.run(FORGET, params![ids, before])
 }
 
@@ -31,6 +32,7 @@ pub fn gone_files(connection: &mut Connection, before: i64, most: u32) -> Result
 /// Forgets the runs over these files, which are gone, and what was found to be older than its rule.
 pub fn forget_of(connection: &mut Connection, source_ids: &str) -> Result<(), Error> {
     connection.run(FORGET_FILES_OF, params![source_ids])?;
+    connection.run(FORGET_TRIES_OF, params![source_ids])?;
     connection.run(FORGET_OF, params![source_ids])?;
     connection.run(FORGET_EXISTING_OF, params![source_ids]).map(drop)
 }
@@ -70,6 +72,12 @@ statements! {
              WHERE old.run_id IN (SELECT value FROM json_each($1)) AND ", is_old!("$2"), ")"
     );
 
+    FORGET_TRIES = concat!(
+        "DELETE FROM run_try WHERE run_id IN (
+             SELECT old.run_id FROM run AS old
+             WHERE old.run_id IN (SELECT value FROM json_each($1)) AND ", is_old!("$2"), ")"
+    );
+
     FORGET = concat!(
         "DELETE FROM run WHERE run_id IN (
              SELECT old.run_id FROM run AS old
@@ -87,6 +95,10 @@ statements! {
 
     FORGET_FILES_OF = "
         DELETE FROM run_file WHERE run_id IN (
+            SELECT run_id FROM run WHERE source_id IN (SELECT value FROM json_each($1)))";
+
+    FORGET_TRIES_OF = "
+        DELETE FROM run_try WHERE run_id IN (
             SELECT run_id FROM run WHERE source_id IN (SELECT value FROM json_each($1)))";
 
     FORGET_OF = "DELETE FROM run WHERE source_id IN (SELECT value FROM json_each($1))";

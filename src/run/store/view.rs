@@ -30,6 +30,8 @@ pub struct RunRow {
     pub lock: String,
     pub input_tokens: Option<i64>,
     pub output_tokens: Option<i64>,
+    /// Over all its tries, as the tokens: millionths of a US dollar.
+    pub cost: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
     pub begun_at: Option<i64>,
@@ -57,6 +59,7 @@ from_row!(RunRow {
     lock,
     input_tokens,
     output_tokens,
+    cost,
     created_at,
     updated_at,
     begun_at,
@@ -153,7 +156,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT run_id, rule, source_id, path, state, outcome, reason, held_until, engine, model, definition, ",
-            "content_hash, version, conversation, response, tries, input_tokens, output_tokens, created_at, ",
+            "content_hash, version, conversation, response, tries, input_tokens, output_tokens, cost, created_at, ",
             "updated_at, begun_at, answered_at, ended_at, coalesce((
                  SELECT CASE outside.state WHEN 'exists' THEN 'held' ELSE 'asking' END FROM outside
                  WHERE outside.owner = 'run:' || run_id AND kind = 'lock' AND outside.state <> 'unwanted'), 'none') AS lock

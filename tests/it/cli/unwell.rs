@@ -148,6 +148,14 @@ async fn a_model_must_be_there_and_conversations_too() {
     faults.clear();
     faults.add_json(json!({"kind": "forbidden", "path": "/v1/conversations/conv_docket_probe"})).unwrap();
     fails(&right.check(&[]).await, "conversations", "use a server that has them");
+    faults.clear();
+    faults
+        .add_json(json!({"kind": "not_found", "path": "/v1/conversations", "body": "{\"detail\":\"Not Found\"}"}))
+        .unwrap();
+    let run = right.check(&[]).await;
+    assert_eq!(failed(&run), []);
+    says(&run, "warn", "this server has no /conversations");
+    says(&run, "warn", "Not Found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

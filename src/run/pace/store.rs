@@ -1,0 +1,64 @@
+//! The statements on `model_pace`.
+
+use serde::Serialize;
+
+use super::{Pace, Turn};
+use crate::database::{Connection, Error, from_row, params, statements};
+
+/// The pace of a model's runs; none while they begin as they come.
+pub(super) fn get(connection: &mut Connection, model: &str) -> Result<Option<Pace>, Error> {
+    connection.first(GET, params![model])
+}
+
+pub(super) fn put(connection: &mut Connection, model: &str, pace: &Pace, now: i64) -> Result<(), Error> {
+    let Pace { reason, struck_at, strikes, until, allowed } = pace;
+    connection.run(PUT, params![model, reason, now, struck_at, strikes, until, allowed]).map(drop)
+}
+
+pub(super) fn forget(connection: &mut Connection, model: &str) -> Result<(), Error> {
+    connection.run(FORGET, params![model]).map(drop)
+}
+
+/// How long a run of the model has to wait for its turn, if it has to.
+pub(in crate::run) fn turn(connection: &mut Connection, model: &str, now: i64) -> Result<Option<Turn>, Error> {
+    let Some(pace) = get(connection, model)? else { return Ok(None) };
+    let counts = connection.one(COUNTS, params![model])?;
+    Ok(pace.turn(counts, now))
+}
+
+/// A model whose runs are paced, as a person sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PaceRow {
+    /// Empty where an assistant has its own.
+    pub model: String,
+    pub reason: String,
+    pub since: i64,
+    pub strikes: i64,
+    /// Until then none begins.
+    pub until: i64,
+    /// And from then on so many at once.
+    pub allowed: i64,
+}
+
+from_row!(PaceRow { model, reason, since, strikes, until, allowed });
+
+/// All that are.
+pub fn list(connection: &mut Connection) -> Result<Vec<PaceRow>, Error> {
+    connection.all(LIST, params![])
+}
+
+from_row!(Pace { reason, struck_at, strikes, until, allowed });
+
+statements! {
+    GET = "SELECT reason, struck_at, strikes, until, allowed FROM model_pace WHERE model = $1";
+    PUT = "
+        INSERT INTO model_pace (model, reason, since, struck_at, strikes, until, allowed) VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (model) DO UPDATE SET
+            reason = excluded.reason, struck_at = excluded.struck_at, strikes = excluded.strikes, until = excluded.until,
+            allowed = excluded.allowed";
+    LIST = "SELECT model, reason, since, strikes, until, allowed FROM model_pace ORDER BY model";
+    FORGET = "DELETE FROM model_pace WHERE model = $1";
+    COUNTS = "
+        SELECT (SELECT count(*) FROM run_try WHERE model = $1 AND ended IS NULL),
+               (SELECT count(*) FROM run WHERE coalesce(model, '') = $1 AND state = 'wanted')";
+}
