@@ -333,7 +333,7 @@ async fn deliveries(world: &World, written: &mut Written) {
     let right = signed(Signed::XFastioSha256Hex, WEBHOOK_NEW, &unreadable);
     assert_eq!(world.post(written, (fastio, &unreadable), &right).await, 400);
     let form = [("content-type", "text/plain".to_owned())];
-    assert_eq!(world.post(written, (fastio, &body), &form).await, 415);
+    assert_eq!(world.post(written, (fastio, &body), &form).await, 401);
     assert_eq!(world.post(written, ("/webhooks/nobody", &body), &form).await, 404);
 
     let openai = "/webhooks/openai";
