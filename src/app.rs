@@ -116,6 +116,9 @@ impl Work {
             }
             Ok(Task::Folder { profile, node }) => self.sync.folder(&profile, &node).await,
             Ok(Task::Listing { profile, node }) => self.sync.listing(&profile, &node, job.attempt).await,
+            Ok(Task::Reading { profile, node }) => {
+                self.sync.read(&FileKey::new(profile, node), job.attempt).await
+            }
             Ok(Task::Relist { profile }) => self.feed.relist_told(profile.as_ref()).await,
             Ok(Task::Run { profile, node, rule }) => {
                 self.runs.file(&FileKey::new(profile, node), &rule, job.attempt).await

@@ -47,10 +47,11 @@ fuzz_target!(|data: &[u8]| {
         provenance,
         answer: Answer::Data { schema: &schema, result: &result, checks: &checks },
         notes: &[],
+        unread: None,
     };
     assert!(markdown(&report).starts_with("# "));
     let entries =
-        [Entry { file: document, state: "completed", result: Some(&result), checks: &checks, remark: None }];
+        [Entry { file: document, state: "completed", result: Some(&result), checks: &checks, remark: None, unread: false }];
     let _ = digest_markdown(&schema, &entries);
     for table in csv(&schema, &result, &checks).into_iter().chain([digest(&schema, &entries)]) {
         no_formula(&table);

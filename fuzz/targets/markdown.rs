@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
         finished_at: 1,
         tokens: None,
     };
-    let report = markdown(&ResultPage { provenance, answer: Answer::Text(text), notes: &[] });
+    let report = markdown(&ResultPage { provenance, answer: Answer::Text(text), notes: &[], unread: None });
     for html in rendered(&report) {
         assert_eq!(fault(&html), None, "{report:?} became {html:?}");
     }

@@ -1,20 +1,27 @@
-//! A file's bytes and name: whether it is UTF-8 does not depend on how it is cut into pieces, what is not becomes it,
-//! and any name gets a form or a reason.
+//! A file's bytes and name: what is mended is UTF-8 of the same length however it is cut into pieces, a text passes or gets a
+//! reason, and any name gets a form or one too.
 #![no_main]
 
-use docket::sync::form::form;
-use docket::sync::utf8::{Utf8, to_utf8};
+use docket::sync::form::claim;
+use docket::sync::text::{Repair, Sort, prepare};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let Some((step, bytes)) = data.split_first() else { return };
-    let mut checked = Utf8::default();
-    let whole = bytes.chunks(usize::from(*step).max(1)).try_for_each(|piece| checked.piece(piece));
-    let is_utf8 = whole.is_ok() && checked.end().is_ok();
-    assert_eq!(is_utf8, std::str::from_utf8(bytes).is_ok());
-    let _ = to_utf8(bytes);
-    if let Ok(name) = std::str::from_utf8(bytes) {
-        let (name, mime_type) = name.split_once('\n').unwrap_or((name, ""));
-        let _ = form(name, Some(mime_type).filter(|text| !text.is_empty()), u64::from(*step));
+    let (mut repair, mut mended) = (Repair::default(), Vec::new());
+    bytes.chunks(usize::from(*step).max(1)).for_each(|piece| repair.piece(piece, &mut mended));
+    repair.end(&mut mended);
+    assert_eq!(mended.len(), bytes.len());
+    assert!(std::str::from_utf8(&mended).is_ok() && !mended.contains(&0));
+    assert!(repair.mended() > 0 || mended == bytes);
+    for sort in [Sort::Plain, Sort::Markdown, Sort::Page, Sort::Mail] {
+        if let Ok(prepared) = prepare(bytes, sort) {
+            assert!(std::str::from_utf8(&prepared.bytes).is_ok());
+        }
+    }
+    let name = String::from_utf8_lossy(bytes);
+    let (name, mime_type) = name.split_once('\n').unwrap_or((&name, ""));
+    if let Ok(claim) = claim(name, Some(mime_type), u64::from(*step)) {
+        let _ = claim.form(bytes, true);
     }
 });

@@ -232,7 +232,9 @@ async fn read(database: &Database, page: Page) -> Result<Vec<Row>, database::Err
 fn row(connection: &mut Connection, job: JobRow, pauses: &[PauseRow]) -> Result<Row, database::Error> {
     let task: Value = serde_json::from_str(&job.task).unwrap_or_default();
     let (source_id, path) = match serde_json::from_value(task.clone()) {
-        Ok(Task::File { profile, node } | Task::Run { profile, node, .. }) => {
+        Ok(
+            Task::File { profile, node } | Task::Reading { profile, node } | Task::Run { profile, node, .. },
+        ) => {
             let source_id = FileKey::new(profile, node).to_string();
             let path = sync::store::path(connection, &source_id)?;
             (Some(source_id), path)

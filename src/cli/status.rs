@@ -82,6 +82,12 @@ impl Status {
         fields.title("Kept");
         fields.line("files", in_words(&FILE_STATES, &self.files, paint));
         fields.line("copies", in_words(&COPY_STATES, &self.copies, paint));
+        if self.unread > 0 {
+            let files = count(self.unread.unsigned_abs(), "file");
+            let words =
+                format!("{files} that OpenAI holds and can read nothing in: docket files --state unread");
+            fields.words("unread", Mood::Bad, &words);
+        }
         self.run_words(&mut fields, now);
         self.received_words(&mut fields, paint);
         self.learnt_words(&mut fields, now);

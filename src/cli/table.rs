@@ -60,7 +60,7 @@ pub enum Mood {
 pub fn mood(state: &str) -> Mood {
     match state {
         "indexed" | "completed" | "present" | "current" | "ok" | "yes" => Mood::Good,
-        "dead" | "FAIL" | "failed" | "no" | "refused" | "needs_review" => Mood::Bad,
+        "dead" | "FAIL" | "failed" | "no" | "refused" | "needs_review" | "unread" => Mood::Bad,
         "gone" | "ignored" | "skipped" | "superseded" | "cancelled" => Mood::Faint,
         "behind" | "wanted" | "starting" | "answered" | "ending" | "held" | "waiting" | "running"
         | "uploading" | "uploaded" | "attached" | "retiring" => Mood::Waiting,

@@ -50,6 +50,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0049_outside"
     "0054_run_try"
     "0055_known_rule"
+    "0056_form"
 };
 
 /// Those of the inbox beside it.

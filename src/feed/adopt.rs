@@ -9,9 +9,8 @@
 use crate::fastio::{FileKey, Node, NodeKind, ProfileKind, VersionId};
 use crate::openai::{AttributeValue, Attributes, File, IndexStatus, StoreFile, VectorStoreId};
 use crate::rule::Rules;
-use crate::sync::TRANSCODED_AT_MOST;
 use crate::sync::copy::Source;
-use crate::sync::form::may_be_sent_as;
+use crate::sync::form::{may_be_sent_as, may_have_become};
 use crate::sync::survey::Adopted;
 
 /// Hexadecimal digits of a SHA-256.
@@ -54,8 +53,7 @@ pub fn is_borne_out(held: &StoreFile, object: &File, node: Option<&Node>) -> boo
     }
     let is_sized = match (node.size, object.bytes) {
         (Some(size), Some(bytes)) => {
-            size == bytes
-                || (is_named && size <= TRANSCODED_AT_MOST && (size / 2..=size * 3).contains(&bytes))
+            size == bytes || (is_named && may_have_become(&object.filename, size, bytes))
         }
         _ => false,
     };

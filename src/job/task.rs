@@ -23,6 +23,8 @@ pub enum Task {
     /// List this workspace or share as a whole, or every rule's, and look at each file that differs from what we know:
     /// something happened there, to what is not said.
     Relist { profile: Option<Profile> },
+    /// Look at what OpenAI has read of this file.
+    Reading { profile: Profile, node: NodeId },
     /// Bring the rule's run over this file a step further, or start it.
     Run { profile: Profile, node: NodeId, rule: String },
     /// OpenAI says that this response has ended: find the run that it belongs to.
@@ -49,6 +51,7 @@ impl Task {
         match self {
             Task::File { profile, node } => format!("{FILE_JOBS}{profile}:{}", node.canonical()),
             Task::Folder { profile, node } => format!("folder:{profile}:{}", node.canonical()),
+            Task::Reading { profile, node } => format!("reading:{profile}:{}", node.canonical()),
             Task::Relist { profile: Some(profile) } => format!("relist:{profile}"),
             Task::Relist { profile: None } => "relist".to_owned(),
             Task::Run { profile, node, rule } => format!("{RUN_JOBS}{profile}:{}:{rule}", node.canonical()),
@@ -69,9 +72,10 @@ impl Task {
             | Task::Relist { .. }
             | Task::Digest { .. }
             | Task::Leftover { at: Service::Fastio, .. } => &["fastio"],
-            Task::Response { .. } | Task::Stray { .. } | Task::Leftover { at: Service::Openai, .. } => {
-                &["openai"]
-            }
+            Task::Reading { .. }
+            | Task::Response { .. }
+            | Task::Stray { .. }
+            | Task::Leftover { at: Service::Openai, .. } => &["openai"],
         }
     }
 }

@@ -36,13 +36,10 @@ impl Client {
         file: &FileId,
         max_bytes: usize,
     ) -> Result<StoreText, Error> {
-        let path = ["vector_stores", &store.0, "files", &file.0, "content"];
         let (mut text, mut bytes, mut next) = (StoreText::default(), 0_usize, None::<String>);
         for _ in 0..MAX_PAGES {
-            let query: Vec<_> = next.as_deref().map(|page| ("page", page)).into_iter().collect();
-            let answer = self.call("reading a file's text", Method::GET, &path, Extra::Query(&query)).await?;
             let asked = next.take();
-            let (pieces, more) = answer.page(|fields| page(fields, asked.as_deref()))?;
+            let (pieces, more) = self.text_page((store, file), asked.as_deref()).await?;
             bytes = pieces.iter().fold(bytes, |sum, piece| sum.saturating_add(piece.len()));
             text.pieces.extend(pieces);
             if more.is_none() {
@@ -55,6 +52,26 @@ impl Client {
             next = more;
         }
         Ok(text)
+    }
+
+    /// As much of a file's text as one answer has.
+    ///
+    /// # Errors
+    /// As for [`Client::store_text`].
+    pub async fn beginning_of_text(&self, store: &VectorStoreId, file: &FileId) -> Result<StoreText, Error> {
+        let (pieces, more) = self.text_page((store, file), None).await?;
+        Ok(StoreText { pieces, complete: more.is_none() })
+    }
+
+    async fn text_page(
+        &self,
+        (store, file): (&VectorStoreId, &FileId),
+        asked: Option<&str>,
+    ) -> Result<(Vec<String>, Option<String>), Error> {
+        let path = ["vector_stores", &store.0, "files", &file.0, "content"];
+        let query: Vec<_> = asked.map(|page| ("page", page)).into_iter().collect();
+        let answer = self.call("reading a file's text", Method::GET, &path, Extra::Query(&query)).await?;
+        answer.page(|fields| page(fields, asked))
     }
 }
 

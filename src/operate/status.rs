@@ -72,6 +72,8 @@ pub struct Status {
     pub pauses: Vec<PauseRow>,
     pub files: Vec<(String, i64)>,
     pub copies: Vec<(String, i64)>,
+    /// Files that OpenAI holds and can read nothing in, or next to nothing.
+    pub unread: i64,
     pub runs: Vec<(String, i64)>,
     pub held: Vec<HeldRow>,
     /// Models whose runs begin a few at a time.
@@ -116,6 +118,7 @@ impl Status {
             pauses,
             files: sync::store::file_counts(connection)?,
             copies: sync::store::copy_counts(connection)?,
+            unread: sync::reading::store::unread_count(connection)?,
             runs: {
                 let mut runs = run::store::counts(connection)?;
                 runs.push(("dead".to_owned(), queue::presence::dead(connection, job::RUN_JOBS)?));
@@ -162,6 +165,7 @@ impl Status {
             // In millionths of a US dollar.
             rows.push(row("cost_day", &spent.rule, spent.cost));
         }
+        rows.push(row("file", "unread", self.unread));
         rows.push(row("leftover", "left", self.leftovers.0));
         rows.push(row("leftover", "unanswered", self.leftovers.1));
         rows.extend(self.events.iter().map(|(kind, value)| row("event", kind, *value)));

@@ -55,7 +55,9 @@ impl Runs {
         };
         let made = self.made((run, definition), output, &mut judged.notes).await?;
         let unverified = judged.unverified();
+        let unread = self.unread(run).await?;
         let (outcome, reason) = match (unverified, output.refusal.as_deref()) {
+            _ if unread.is_some() => (Outcome::NeedsReview, unread.clone()),
             (0, None) => (Outcome::Completed, None),
             (0, Some(refusal)) => {
                 (Outcome::NeedsReview, Some(format!("the model refused a part: {refusal}")))
@@ -74,6 +76,7 @@ impl Runs {
         }
         let mut result = self.result(run, definition, &ended);
         result["outcome"] = outcome.as_str().into();
+        result["unread"] = unread.into();
         result["data"] = judged.data.unwrap_or_default();
         result["quotes"] = judged.checks.len().into();
         result["unverified"] = unverified.into();

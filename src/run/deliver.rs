@@ -176,6 +176,7 @@ impl Page {
         // What was written says nothing to whoever reads it, and is on record only from the second time on.
         result.as_object_mut().map(|fields| fields.remove("written"));
         let checks = checks(&result);
+        let unread = result["unread"].as_str();
         let text = result["text"].as_str().unwrap_or_default();
         let data = Some(&result["data"]).filter(|data| !data.is_null());
         let notes: Vec<String> = result["notes"]
@@ -189,7 +190,7 @@ impl Page {
             ("json", _) => return escaped(&format!("{result:#}\n")),
             ("csv", Some((schema, data))) => {
                 if let Some(table) = render::csv(schema, data, &checks) {
-                    return table;
+                    return unread.map_or(table.clone(), |unread| table + &render::unread_row(unread));
                 }
             }
             _ => {}
@@ -214,7 +215,7 @@ impl Page {
                 .flatten()
                 .map(tokens),
         };
-        render::markdown(&ResultPage { provenance, answer, notes: &notes })
+        render::markdown(&ResultPage { provenance, answer, notes: &notes, unread })
     }
 }
 

@@ -139,6 +139,7 @@ fn rendered(schema: &Schema, form: Form, current: &[(Indexed, Run)]) -> Part {
             file: &indexed.path,
             state: run.outcome.unwrap_or(Outcome::Held).as_str(),
             remark: run.reason.as_deref(),
+            unread: run.result.as_ref().is_some_and(|result| result["unread"].is_string()),
             result: run.result.as_ref().map(|result| &result["data"]).filter(|data| !data.is_null()),
             checks,
         })

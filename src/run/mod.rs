@@ -46,6 +46,7 @@ mod row;
 mod settings;
 mod steps;
 pub mod store;
+mod unread;
 mod write;
 
 use std::sync::Arc;

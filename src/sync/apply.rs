@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Sync;
 use super::copy::{Copy, CopyId, CopyState};
-use super::form::Form;
+use super::form::Claim;
 use super::look::Present;
 use super::plan::Step;
 use super::retire::there;
@@ -48,7 +48,7 @@ const PAGES: usize = 50;
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     pub key: &'a FileKey,
-    pub present: Option<(&'a Present, &'a Form)>,
+    pub present: Option<(&'a Present, &'a Claim)>,
 }
 
 /// A step that did not stop the work on its store.
@@ -228,7 +228,11 @@ impl Sync {
     /// It can be found. What runs over it is asked for in the same transaction.
     async fn indexed(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
         let runs = self.runs_over(subject, copy).await?;
-        self.record([Change::State(copy.id, CopyState::Indexed), Change::Runs(runs)]).await?;
+        let FileKey { profile, node } = subject.key.clone();
+        // Of a text it is known. It waits for all that is to be searchable, and costs that no time.
+        let look = copy.reading.is_none().then_some(Task::Reading { profile, node });
+        let indexed = Change::State(copy.id, CopyState::Indexed);
+        self.record([indexed, Change::Runs(runs), Change::Look(look)]).await?;
         tell(subject.present.map(|(present, _)| present.path.as_str()), copy, self.age(copy), "copy indexed");
         self.wake.notify_waiters();
         Ok(Progress::Moved)
@@ -325,9 +329,12 @@ impl Sync {
 
     /// Writes down that OpenAI cannot hold this content, and begins to clear away what it has of it.
     async fn refuse(&self, subject: &Subject<'_>, copy: &Copy, reason: &str) -> Result<Progress, Verdict> {
+        let claimed = subject.present.map(|(_, claim)| claim.key());
+        let claim = copy.claim.clone().or(claimed).unwrap_or_default();
+        let content = store::fingerprint(&copy.source, &claim);
         self.record([
             Change::State(copy.id, CopyState::Retiring),
-            Change::Refused(subject.key.clone(), copy.source.clone(), reason.to_owned()),
+            Change::Refused(subject.key.clone(), content, reason.to_owned()),
         ])
         .await?;
         Ok(Progress::Refused)

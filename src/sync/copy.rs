@@ -1,5 +1,6 @@
 //! A copy: OpenAI's holding of one version of one file in one vector store, as we recorded it.
 
+use super::form::Claim;
 use super::look::Present;
 use crate::fastio::{Hash, Node, VersionId};
 use crate::openai::{Attributes, FileId, VectorStoreId};
@@ -47,6 +48,31 @@ impl CopyState {
             CopyState::Attached => "attached",
             CopyState::Indexed => "indexed",
         }
+    }
+}
+
+/// How much OpenAI read in a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    Text,
+    /// So little that most of the document must be pictures, or locked.
+    Little,
+    Nothing,
+}
+
+impl Reading {
+    pub const ALL: [Reading; 3] = [Reading::Text, Reading::Little, Reading::Nothing];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reading::Text => "text",
+            Reading::Little => "little",
+            Reading::Nothing => "nothing",
+        }
+    }
+
+    pub fn of(word: &str) -> Option<Reading> {
+        Reading::ALL.into_iter().find(|reading| reading.as_str() == word)
     }
 }
 
@@ -108,6 +134,11 @@ pub struct Copy {
     /// The name and size of the File object: how an upload whose reply was lost is found again.
     pub filename: String,
     pub bytes: u64,
+    /// What name and type said it is when it was uploaded. Of an earlier version's copies, and of those that a rebuild
+    /// found, it is not known.
+    pub claim: Option<String>,
+    /// How much OpenAI read in it, once that is known.
+    pub reading: Option<Reading>,
     /// Known from `uploaded` on.
     pub file_id: Option<FileId>,
     /// As the vector store was last told.
@@ -129,9 +160,9 @@ impl Copy {
         }
     }
 
-    /// Whether this copy's content is the file's content now.
-    pub fn holds(&self, present: &Present) -> bool {
-        self.source.same_content(&present.source)
+    /// Whether this copy's content is the file's content now, sent as what the file claims to be now.
+    pub fn holds(&self, present: &Present, claim: &Claim) -> bool {
+        self.source.same_content(&present.source) && claim.is_met_by(self.claim.as_deref(), &self.filename)
     }
 }
 

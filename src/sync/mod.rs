@@ -15,14 +15,15 @@ pub mod founding;
 pub mod listing;
 mod look;
 pub mod plan;
+pub mod reading;
 mod relay;
 mod retire;
 pub mod store;
 mod stores;
 mod stray;
 pub mod survey;
+pub mod text;
 mod upload;
-pub mod utf8;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::compute::Compute;
 use crate::database::{self, Connection, Database};
 use crate::fastio::{Absence, FileKey, NodeId, Profile};
 use crate::job::Task;
@@ -42,7 +44,7 @@ use crate::{fastio, openai};
 
 use crate::job::verdict::{FASTIO, database_verdict, fastio_verdict, profile_target, worst};
 use apply::{Progress, Subject};
-use form::{Form, form};
+use form::{Claim, claim};
 use founding::Founding;
 use look::{Look, Looker};
 use plan::{Place, plan};
@@ -51,7 +53,6 @@ use stores::Stores;
 pub use look::Present;
 pub use stores::{INTENT, fault as vector_store_fault};
 pub use stray::is_stray;
-pub use upload::TRANSCODED_AT_MOST;
 
 /// Steps in one go. A file in ten stores with five stale copies in each takes fewer; more means that the plan and the
 /// world disagree about what a step did.
@@ -95,6 +96,7 @@ pub struct Sync {
     clock: Clock,
     fastio: fastio::Client,
     openai: openai::Client,
+    compute: Compute,
     looker: Looker,
     stores: Stores,
     founding: Arc<Founding>,
@@ -132,6 +134,7 @@ impl Sync {
             clock,
             fastio,
             openai,
+            compute: Compute::default(),
             rules,
             settings,
             wake,
@@ -210,9 +213,9 @@ impl Sync {
         if let (Some(present), Some(judged)) = (&present, &judged) {
             self.see(key, present, (&matched, judged.as_ref().err())).await?;
         }
-        let form = judged.and_then(Result::ok);
-        let wanted = if form.is_some() { matched } else { Vec::new() };
-        let subject = Subject { key, present: present.as_deref().zip(form.as_ref()) };
+        let claim = judged.and_then(Result::ok);
+        let wanted = if claim.is_some() { matched } else { Vec::new() };
+        let subject = Subject { key, present: present.as_deref().zip(claim.as_ref()) };
         self.converge(&subject, &wanted).await
     }
 
@@ -232,7 +235,7 @@ impl Sync {
         let mut present = subject.present;
         for _ in 0..MOST_STEPS {
             let copies = self.copies(subject.key).await.map_err(|error| database_verdict(&error))?;
-            let next = plan(subject.key, present.map(|(present, _)| present), &places, &copies)
+            let next = plan(subject.key, present, &places, &copies)
                 .into_iter()
                 .filter(|(store, _)| !keep_all || places.iter().any(|place| place.store == *store))
                 .find(|(store, _)| !stopped.contains_key(store));
@@ -400,22 +403,23 @@ fn is_forbidden(error: &fastio::Error) -> bool {
     matches!(error.kind, fastio::ErrorKind::Forbidden { .. })
 }
 
-/// The form in which the file goes to OpenAI, or why it does not, in words. `refused` is the content that OpenAI could not
+/// What the file says it is, or why it does not go to OpenAI, in words. `refused` is the content that OpenAI could not
 /// index, and why.
 pub fn judge(
     present: &Present,
     matched: &[&Rule],
     refused: Option<&(String, String)>,
-) -> Result<Form, String> {
+) -> Result<Claim, String> {
     if matched.is_empty() {
         return Err(UNCOVERED.to_owned());
     }
     if let Some(reason) = present.withheld {
         return Err(reason.to_owned());
     }
-    if let Some((_, reason)) = refused.filter(|(content, _)| *content == store::fingerprint(&present.source))
-    {
-        return Err(reason.clone());
+    let claim = claim(&present.name, present.mime_type.as_deref(), present.source.size)?;
+    let content = store::fingerprint(&present.source, &claim.key());
+    match refused.filter(|(refused, _)| *refused == content) {
+        Some((_, reason)) => Err(reason.clone()),
+        None => Ok(claim),
     }
-    form(&present.name, present.mime_type.as_deref(), present.source.size)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::copy::{Copy, CopyId, CopyState, Source};
+use super::copy::{Copy, CopyId, CopyState, Reading, Source};
 use super::look::Present;
 use crate::database::{Connection, Error, Row, from_row, json_list, params, statements};
 use crate::fastio::{FileKey, Hash, NodeId, Profile, VersionId};
@@ -128,13 +128,14 @@ pub fn forget(connection: &mut Connection, source_ids: &str) -> Result<u64, Erro
     connection.run(FORGET, params![source_ids])
 }
 
-/// One text for one content, by the best evidence there is.
-pub fn fingerprint(source: &Source) -> String {
-    match (&source.hash, &source.version) {
+/// One text for one content under one claim, by the best evidence there is.
+pub fn fingerprint(source: &Source, claim: &str) -> String {
+    let content = match (&source.hash, &source.version) {
         (Some(hash), _) => format!("{}/{}", hash_text(hash), source.size),
         (None, Some(version)) => format!("version:{version}"),
         (None, None) => format!("{}@{}", source.size, source.modified_at.unwrap_or(0)),
-    }
+    };
+    format!("{content} as {claim}")
 }
 
 /// The files that were under `folder` when a job last looked at them, and the file that it is, if it is none.
@@ -182,6 +183,8 @@ from_row!(row => Copy {
     content_hash,
     filename,
     bytes,
+    claim,
+    reading: row.get::<Option<String>>("reading")?.as_deref().and_then(Reading::of),
     file_id: row.get::<Option<String>>("file_id")?.map(FileId),
     attributes: attributes(row)?,
     attaches: row.get::<i64>("attaches")?.try_into().unwrap_or(u16::MAX),
@@ -209,41 +212,9 @@ pub(super) fn source(row: &Row<'_>, [version, hash, size, modified_at]: [&str; 4
     })
 }
 
-/// What is about to be uploaded.
-#[derive(Debug)]
-pub struct Intent {
-    pub key: FileKey,
-    pub store: VectorStoreId,
-    pub source: Source,
-    pub filename: String,
-    pub bytes: u64,
-}
-
-/// Writes an upload down before it begins. `None` while another upload of that name and size is not yet settled.
-pub fn intend(connection: &mut Connection, intent: &Intent, now: i64) -> Result<Option<CopyId>, Error> {
-    let Source { version, hash, size, modified_at } = &intent.source;
-    let id: Option<i64> = connection.first(
-        INTEND,
-        params![
-            intent.key.to_string(),
-            intent.store.0,
-            version.as_ref().map(|version| &version.0),
-            hash.as_ref().map(hash_text),
-            bytes(*size),
-            modified_at,
-            intent.filename,
-            bytes(intent.bytes),
-            now,
-        ],
-    )?;
-    Ok(id.map(CopyId))
-}
-
 /// One thing to write down about a copy. Those of one step are written in one transaction.
 #[derive(Debug)]
 pub enum Change {
-    /// The bytes have been read to the end, and this is their hash. Written before OpenAI can have answered.
-    Hashed(CopyId, String),
     /// The upload made this File object.
     Uploaded(CopyId, FileId),
     /// The upload made a File object that is not the file: it is to be deleted.
@@ -264,8 +235,13 @@ pub enum Change {
     Lost(CopyId),
     /// These runs are to be looked at.
     Runs(Vec<Task>),
-    /// OpenAI cannot index this content of the file, so it is not to be uploaded again and again.
-    Refused(FileKey, Source, String),
+    /// What OpenAI has read of a copy is to be looked at, behind all else.
+    Look(Option<Task>),
+    /// This much was read of a copy: so many characters that are no white space, if they were counted.
+    Read(CopyId, Reading, Option<u64>),
+    /// OpenAI cannot index the file in this content under this claim (a [`fingerprint`]), so it is not to be uploaded again
+    /// and again; and why, in words.
+    Refused(FileKey, String, String),
 }
 
 impl Change {
@@ -277,7 +253,13 @@ impl Change {
                 }
                 return Ok(());
             }
-            Change::Hashed(copy, hash) => connection.run(HASHED, params![copy.0, hash]),
+            Change::Look(task) => {
+                let enqueue = |task| job::enqueue(connection, task, Priority::Backfill, now).map(drop);
+                return task.as_ref().map_or(Ok(()), enqueue);
+            }
+            Change::Read(copy, reading, characters) => {
+                connection.run(READ, params![copy.0, reading.as_str(), characters.map(bytes)])
+            }
             Change::Uploaded(copy, file) => {
                 connection.run(GOT_FILE, params![copy.0, CopyState::Uploaded.as_str(), file.0, now])
             }
@@ -301,8 +283,8 @@ impl Change {
                 connection.run(FORGOTTEN, params![copy.0])
             }
             Change::Forgotten(copy) => connection.run(FORGOTTEN, params![copy.0]),
-            Change::Refused(key, source, reason) => {
-                connection.run(REFUSED, params![key.to_string(), reason, fingerprint(source), now])
+            Change::Refused(key, content, reason) => {
+                connection.run(REFUSED, params![key.to_string(), reason, content, now])
             }
         }?;
         Ok(())
@@ -500,12 +482,7 @@ statements! {
           AND ($3 OR source_id = $1 || ':' || $2 OR ancestors LIKE '% ' || $2 || ' %')";
     COPIES = "SELECT * FROM copy WHERE source_id = $1 ORDER BY id";
     COPIES_OF = "SELECT * FROM copy WHERE source_id IN (SELECT value FROM json_each($1)) ORDER BY id";
-    INTEND = "
-        INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, filename, bytes, since)
-        VALUES ($1, $2, 'uploading', $3, $4, $5, $6, $7, $8, $9)
-        ON CONFLICT DO NOTHING
-        RETURNING id";
-    HASHED = "UPDATE copy SET content_hash = $2 WHERE id = $1";
+    READ = "UPDATE copy SET reading = $2, characters = $3 WHERE id = $1";
     GOT_FILE = "UPDATE copy SET state = $2, file_id = $3, since = $4 WHERE id = $1";
     ATTACHING = "UPDATE copy SET attaches = attaches + 1 WHERE id = $1";
     ATTACHES_ANEW = "UPDATE copy SET attaches = 0 WHERE id = $1";

@@ -3,6 +3,7 @@
 mod absence;
 mod cli;
 mod clients;
+mod content;
 mod crash;
 mod documents;
 mod feed;
@@ -20,6 +21,7 @@ mod operate;
 mod outage;
 mod queue;
 mod quirks;
+mod reading;
 mod receive;
 mod receive_kill;
 mod refusals;

@@ -1,5 +1,6 @@
 //! `docket files`: whether what can be searched of each file is what the file is, and if not, since when and why.
 
+mod again;
 mod one;
 
 use clap::{Args, ValueEnum};
@@ -37,6 +38,9 @@ pub struct Arguments {
     /// Begin with the files at this path, in the order of the list
     #[arg(long, value_name = "PATH")]
     from: Option<String>,
+    /// Have Docket look again at what OpenAI can read in them, where that is nothing or not known
+    #[arg(long)]
+    look_again: bool,
     #[command(flatten)]
     list: ListArguments,
 }
@@ -45,6 +49,8 @@ pub struct Arguments {
 enum State {
     /// What can be searched is what the file is
     Current,
+    /// OpenAI holds it, and can read nothing in it, or next to nothing
+    Unread,
     /// Something is left to be done about it, or waits for a person
     Behind,
     /// OpenAI cannot hold it
@@ -57,6 +63,7 @@ impl From<State> for Standing {
     fn from(state: State) -> Standing {
         match state {
             State::Current => Standing::Current,
+            State::Unread => Standing::Unread,
             State::Behind => Standing::Behind,
             State::Skipped => Standing::Skipped,
             State::Gone => Standing::Gone,
@@ -70,6 +77,11 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let database = open(config).await?;
     if let Some(place) = arguments.place.as_deref().filter(|place| !place.is_ascii()) {
         filter.place = Some(as_stored(&database, &filter, place).await?);
+    }
+    if arguments.look_again {
+        let asked = again::look(&database, &filter).await;
+        database.close().await;
+        return asked;
     }
     let begin = arguments.from.as_deref().map_or(Cursor::Start, Cursor::before);
     let outcome = list(&database, (&filter, begin), most, arguments.list.form).await;
@@ -298,7 +310,9 @@ fn table(rows: &[Row], now: i64, with_store: bool) -> Table {
 /// Why it is not current, and since when.
 fn why(row: &Row, now: i64) -> String {
     let since = row.since.map(|since| format!("{}: ", when(since, now)));
-    format!("{}{}", since.unwrap_or_default(), row.reason.as_deref().unwrap_or_default())
+    // Of what is current there is nothing to say but what became of it on the way.
+    let reason = row.reason.as_ref().or(row.copy.note.as_ref());
+    format!("{}{}", since.unwrap_or_default(), reason.map_or("", String::as_str))
 }
 
 fn nothing(filter: &Filter) -> &'static str {

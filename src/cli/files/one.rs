@@ -54,7 +54,16 @@ fn copy(fields: &mut Fields, row: &Row, now: i64) {
     fields.words("", Mood::Plain, &format!("of {content}"));
     let filename = copy.filename.as_deref().unwrap_or_default();
     let size = bytes(copy.bytes.unwrap_or(0).unsigned_abs());
-    fields.words("", Mood::Plain, &format!("uploaded as {filename}, {size}"));
+    let note = copy.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+    fields.words("", Mood::Plain, &format!("uploaded as {filename}, {size}{note}"));
+    if let Some(characters) = copy.characters {
+        let pages = match copy.pages {
+            None => String::new(),
+            Some(1) => " on 1 page".to_owned(),
+            Some(pages) => format!(" on {pages} pages"),
+        };
+        fields.words("", Mood::Plain, &format!("OpenAI can read {characters} characters in it{pages}"));
+    }
 }
 
 fn content(version: Option<&str>, hash: Option<&str>) -> String {

@@ -95,14 +95,16 @@ pub fn difference(
         listed.present.source = listed.present.source.or(&row.source);
     }
     let refused = row.and_then(|row| row.refused.as_ref());
-    let is_wanted = judge(&listed.present, listed.rules, refused).is_ok();
+    let claim = judge(&listed.present, listed.rules, refused).ok();
+    let wanted = claim.as_ref().map(|claim| (&listed.present, claim));
+    let is_wanted = wanted.is_some();
     let mut places: Vec<Place> = Vec::new();
     for (rule, store) in listed.rules.iter().zip(&listed.stores) {
         if let Some(store) = store {
             Place::add(&mut places, store.clone(), rule);
         }
     }
-    let steps = plan(listed.key, is_wanted.then_some(&listed.present), &places, copies);
+    let steps = plan(listed.key, wanted, &places, copies);
     if let Some((store, step)) = steps.into_iter().next() {
         if !is_wanted {
             return Some((Kind::Ghost, "it is held, and should not be"));
@@ -115,10 +117,10 @@ pub fn difference(
         return Some(match step {
             Step::Relabel(..) => (Kind::Drift, "it was moved, renamed or touched, or its rules changed"),
             _ if answering.peek().is_none() => missing(row, same),
-            _ if answering.any(|copy| copy.holds(&listed.present)) => {
+            _ if wanted.is_some_and(|(present, claim)| answering.any(|copy| copy.holds(present, claim))) => {
                 (Kind::Duplicate, "it is held more than once")
             }
-            _ => (Kind::Stale, "what is held of it is an older version"),
+            _ => (Kind::Stale, "what is held of it is an older version, or in another form"),
         });
     }
     if is_wanted && listed.stores.contains(&None) {
@@ -156,6 +158,7 @@ mod tests {
     use crate::fastio::{Hash, Node, NodeId, NodeKind, Profile, VersionId};
     use crate::rule::Rules;
     use crate::sync::copy::{CopyId, Source};
+    use crate::sync::form::claim;
 
     fn present(version: &str) -> Present {
         let node = Node {
@@ -190,8 +193,10 @@ mod tests {
             state: CopyState::Indexed,
             source: source(version),
             content_hash: None,
-            filename: String::new(),
+            filename: "a.txt".to_owned(),
             bytes: 1,
+            claim: None,
+            reading: None,
             file_id: None,
             attributes: None,
             attaches: 1,
@@ -203,7 +208,8 @@ mod tests {
     fn labelled(present: &Present, copy: Copy) -> Copy {
         let place = Place { store: copy.store.clone(), rule: "r".to_owned() };
         let bare = Copy { attributes: None, source: present.source.clone(), ..copy };
-        let steps = plan(&key(), Some(present), &[place], std::slice::from_ref(&bare));
+        let claim = claim(&present.name, None, 1).unwrap();
+        let steps = plan(&key(), Some((present, &claim)), &[place], std::slice::from_ref(&bare));
         let [(_, Step::Relabel(_, attributes))] = &steps[..] else { panic!("{steps:?}") };
         Copy { attributes: Some(attributes.clone()), ..bare }
     }
@@ -256,7 +262,7 @@ mod tests {
     #[test]
     fn what_is_rightly_not_held_is_no_difference() {
         let mut row = FileRow::seen("skipped", "/a.txt", "r", &source("v1"));
-        row.refused = Some(("version:v1".to_owned(), "OpenAI could not index it".to_owned()));
+        row.refused = Some(("version:v1 as txt".to_owned(), "OpenAI could not index it".to_owned()));
         assert_eq!(kind("v1", &[], Some(&row)), None);
         assert_eq!(kind("v2", &[], Some(&row)), Some(Kind::Unseen));
     }

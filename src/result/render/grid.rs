@@ -35,8 +35,8 @@ pub fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
     format!("{}{rule}{rows}", line(header))
 }
 
-/// The rows of one table of a result in Markdown.
-pub fn section(schema: &Schema, table: &Table, result: &Value, marks: &Marks<'_>) -> String {
+/// The rows of one table of a result in Markdown. `None` without any.
+pub fn section(schema: &Schema, table: &Table, result: &Value, marks: &Marks<'_>) -> Option<String> {
     let grid = Grid { schema, tables: vec![table.clone()], columns: table.columns.clone() };
     let rows = grid
         .rows(result)
@@ -44,10 +44,8 @@ pub fn section(schema: &Schema, table: &Table, result: &Value, marks: &Marks<'_>
         .enumerate()
         .map(|(number, found)| [vec![(number + 1).to_string()], grid.cells(&found, marks)].concat());
     let rows: Vec<Vec<String>> = rows.collect();
-    if rows.is_empty() {
-        return "None.\n".to_owned();
-    }
-    self::table(["#".to_owned()].into_iter().chain(grid.titles()).collect(), rows)
+    let header = || ["#".to_owned()].into_iter().chain(grid.titles()).collect();
+    (!rows.is_empty()).then(|| self::table(header(), rows))
 }
 
 /// All tables of a schema as one: its columns are those of all of them, by name.
@@ -179,10 +177,12 @@ fn proof(cell: &Cell<'_>, marks: &Marks<'_>) -> (String, String) {
 
 pub fn lines(rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut text = String::from(BYTE_ORDER_MARK);
-    for row in rows {
-        let fields: Vec<String> = row.iter().map(|field| escape::field(field, ',')).collect();
-        text += &fields.join(",");
-        text += LINE_END;
-    }
+    rows.for_each(|row| text += &line(&row));
     text
+}
+
+/// One line of a CSV.
+pub fn line(row: &[String]) -> String {
+    let fields: Vec<String> = row.iter().map(|field| escape::field(field, ',')).collect();
+    fields.join(",") + LINE_END
 }

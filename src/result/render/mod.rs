@@ -68,6 +68,8 @@ pub struct ResultPage<'a> {
     pub answer: Answer<'a>,
     /// What a reader must know besides, as sentences.
     pub notes: &'a [String],
+    /// Why nothing in the document could be read, if nothing could.
+    pub unread: Option<&'a str>,
 }
 
 /// One file in a table over many.
@@ -78,15 +80,23 @@ pub struct Entry<'a> {
     pub state: &'a str,
     /// Why it is so, where there is more to say, as that a limit holds it.
     pub remark: Option<&'a str>,
+    /// Whether nothing in the file could be read.
+    pub unread: bool,
     pub result: Option<&'a Value>,
     pub checks: &'a [Check],
 }
 
 /// A result as Markdown.
 pub fn markdown(report: &ResultPage<'_>) -> String {
-    let ResultPage { provenance, answer, notes } = report;
+    let ResultPage { provenance, answer, notes, unread } = report;
     let name = provenance.file.rsplit('/').next().unwrap_or(provenance.file);
     let mut text = format!("# {}\n\n", escape::inline(name));
+    if let Some(why) = unread {
+        text += &format!(
+            "> **⚠ NOT READ.** {}. What follows says nothing about the document: read it yourself.\n>\n",
+            escape::inline(why)
+        );
+    }
     text += &match answer {
         Answer::Text(_) => "> This is free text: nothing in it was checked against the document.".to_owned(),
         Answer::Data { schema, result, checks } => {
@@ -106,7 +116,10 @@ pub fn markdown(report: &ResultPage<'_>) -> String {
     }
     match answer {
         Answer::Text(answer) => text += &format!("{}\n", rewrite::markdown(answer)),
-        Answer::Data { schema, result, checks } => text += &data(schema, result, checks),
+        Answer::Data { schema, result, checks } => {
+            let nothing = if unread.is_some() { NOT_READ } else { NONE };
+            text += &data(schema, (result, checks), nothing);
+        }
     }
     let trust = match answer {
         Answer::Text(_) => "Made by Docket with a language model, which may be wrong.",
@@ -161,8 +174,17 @@ fn verdict(quotes: usize, unverified: usize) -> String {
     }
 }
 
-/// Each field under its name, in the order of the schema.
-fn data(schema: &Schema, result: &Value, checks: &[Check]) -> String {
+/// The line below the findings of a CSV that says that there could be none.
+pub fn unread_row(why: &str) -> String {
+    grid::line(&[format!("NOT READ: {why}")])
+}
+
+/// What stands where nothing was found, and where nothing could be.
+const NONE: &str = "None.\n";
+const NOT_READ: &str = "Not read.\n";
+
+/// Each field under its name, in the order of the schema; `nothing` stands where there is none.
+fn data(schema: &Schema, (result, checks): (&Value, &[Check]), nothing: &str) -> String {
     let marks = Marks::of(schema, result, checks);
     let mut text = String::new();
     for (path, cell) in schema.members(result) {
@@ -170,8 +192,10 @@ fn data(schema: &Schema, result: &Value, checks: &[Check]) -> String {
         text += &format!("## {}\n\n", title(&path));
         let table = schema.tables().iter().find(|table| table.pointer == cell.pointer);
         text += &match (table, value) {
-            (Some(table), _) => grid::section(schema, table, result, &marks),
-            (None, Value::Array(list)) if list.is_empty() => "None.\n".to_owned(),
+            (Some(table), _) => {
+                grid::section(schema, table, result, &marks).unwrap_or_else(|| nothing.to_owned())
+            }
+            (None, Value::Array(list)) if list.is_empty() => nothing.to_owned(),
             (None, Value::Array(list)) => {
                 let items = list.iter().enumerate();
                 items
@@ -183,7 +207,7 @@ fn data(schema: &Schema, result: &Value, checks: &[Check]) -> String {
             (None, Value::String(string)) if !marks.is_quote(&cell.pointer) => {
                 format!("{}\n", escape::paragraphs(string))
             }
-            (None, Value::Null) => "None.\n".to_owned(),
+            (None, Value::Null) => nothing.to_owned(),
             (None, value) => format!("{}\n", marked(value, &cell.pointer, &marks)),
         };
         text.push('\n');

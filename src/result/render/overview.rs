@@ -94,7 +94,14 @@ fn rows(grid: &Grid<'_>, form: Form, entry: &Entry<'_>, marks: &Marks<'_>) -> Ve
     let head = |number: String| vec![text(entry.file), text(entry.state), number];
     let found = entry.result.map(|result| grid.rows(result)).unwrap_or_default();
     let mut rows: Vec<Vec<String>> = match found.len() {
-        0 => vec![head(if entry.result.is_some() { "none" } else { "" }.to_owned())],
+        0 => {
+            let none = match entry.result {
+                _ if entry.unread => "not read",
+                Some(_) => "none",
+                None => "",
+            };
+            vec![head(none.to_owned())]
+        }
         _ => found
             .iter()
             .enumerate()

@@ -66,7 +66,12 @@ fn a_result_reads_as_markdown() {
     let checks = schema.check(&result, &document());
     let answer = Answer::Data { schema: &schema, result: &result, checks: &checks };
     let notes = ["nda.analysis.md was edited by a person; this is a second file.".to_owned()];
-    insta::assert_snapshot!(markdown(&ResultPage { provenance: provenance(), answer, notes: &notes }));
+    insta::assert_snapshot!(markdown(&ResultPage {
+        provenance: provenance(),
+        answer,
+        notes: &notes,
+        unread: None
+    }));
 }
 
 #[test]
@@ -76,6 +81,7 @@ fn free_text_says_that_nothing_was_checked() {
         provenance: Provenance { response: None, tokens: None, ..provenance() },
         answer,
         notes: &[],
+        unread: None,
     });
     insta::assert_snapshot!(text);
 }
@@ -97,6 +103,7 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
             file: "/Contracts/nda.pdf",
             state: "needs_review",
             remark: Some("2 of 3 quotes are not proven\nto be in the document"),
+            unread: false,
             result: Some(&result),
             checks: &checks,
         },
@@ -104,6 +111,7 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
             file: "/Contracts/=clean.pdf",
             state: "done",
             remark: None,
+            unread: false,
             result: Some(&nothing),
             checks: &[],
         },
@@ -111,6 +119,7 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
             file: "/Contracts/scan.pdf",
             state: "failed",
             remark: Some("=the model, answered nothing"),
+            unread: false,
             result: None,
             checks: &[],
         },
@@ -123,7 +132,7 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
 fn a_quote_that_nobody_checked_is_unverified() {
     let (schema, result) = (schema(), result());
     let answer = Answer::Data { schema: &schema, result: &result, checks: &[] };
-    let text = markdown(&ResultPage { provenance: provenance(), answer, notes: &[] });
+    let text = markdown(&ResultPage { provenance: provenance(), answer, notes: &[], unread: None });
     assert_eq!(text.matches("UNVERIFIED: not checked").count(), 3);
     assert!(!text.contains('✔') || text.matches('✔').count() == 1, "{text}");
     let table = csv(&schema, &result, &[]).unwrap();
@@ -139,8 +148,14 @@ fn a_schema_without_a_table_is_one_row_of_a_digest_and_no_spreadsheet() {
     let result = json!({"law": "This Agreement is governed by German law", "term": {"months": 12}});
     let checks = schema.check(&result, &Document::new("This Agreement is governed by German law."));
     assert_eq!(csv(&schema, &result, &checks), None);
-    let entries =
-        [Entry { file: "a.pdf", state: "done", remark: None, result: Some(&result), checks: &checks }];
+    let entries = [Entry {
+        file: "a.pdf",
+        state: "done",
+        remark: None,
+        unread: false,
+        result: Some(&result),
+        checks: &checks,
+    }];
     insta::assert_snapshot!(digest(&schema, &entries).replace("\r\n", "\n"));
 }
 
@@ -164,7 +179,10 @@ fn the_same_result_makes_the_same_bytes() {
     let checks = schema.check(&result, &document());
     let rendered = |result: &Value, checks: &[Check]| {
         let answer = Answer::Data { schema: &schema, result, checks };
-        (markdown(&ResultPage { provenance: provenance(), answer, notes: &[] }), csv(&schema, result, checks))
+        (
+            markdown(&ResultPage { provenance: provenance(), answer, notes: &[], unread: None }),
+            csv(&schema, result, checks),
+        )
     };
     let other: Value = serde_json::from_str(&backwards(&result)).unwrap();
     let other_checks: Vec<Check> = checks.iter().rev().cloned().collect();

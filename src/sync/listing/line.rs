@@ -40,6 +40,10 @@ pub struct Line {
     file_id: Option<String>,
     filename: Option<String>,
     bytes: Option<i64>,
+    note: Option<String>,
+    pages: Option<i64>,
+    characters: Option<i64>,
+    reading: Option<String>,
 }
 
 from_row!(Line {
@@ -72,6 +76,10 @@ from_row!(Line {
     file_id,
     filename,
     bytes,
+    note,
+    pages,
+    characters,
+    reading,
 });
 
 /// A file that only a job knows of.
@@ -131,17 +139,33 @@ impl Line {
             same: self.same,
             job: self.job(),
         };
-        if facts.standing == Standing::Current {
+        if matches!(facts.standing, Standing::Current | Standing::Unread) {
             facts.job = self.folder_keys().find_map(|key| folders.get(&key)).cloned();
             if facts.job.is_some() {
                 facts.standing = Standing::Behind;
             }
         }
         let (standing, job) = (facts.standing, facts.job.as_ref());
+        let copy = CopyRow {
+            vector_store: self.vector_store,
+            state: self.copy_state,
+            since: self.copy_since,
+            version: self.copy_version,
+            hash: self.copy_hash,
+            content_hash: self.content_hash,
+            file_id: self.file_id,
+            filename: self.filename,
+            bytes: self.bytes,
+            note: self.note,
+            pages: self.pages,
+            characters: self.characters,
+            reading: self.reading,
+        };
+        let unread = copy.unread().filter(|_| standing == Standing::Unread);
         let since = job.map(|job| job.created_at).or(self.seen_at);
         Row {
             state: standing,
-            reason: facts.words(pauses),
+            reason: unread.or_else(|| facts.words(pauses)),
             since: since.filter(|_| standing == Standing::Behind),
             job_id: job.map(|job| job.job_id),
             job_state: job.map(|job| job.state.clone()),
@@ -154,17 +178,7 @@ impl Line {
             size: self.size,
             modified_at: self.modified_at,
             seen_at: self.seen_at,
-            copy: CopyRow {
-                vector_store: self.vector_store,
-                state: self.copy_state,
-                since: self.copy_since,
-                version: self.copy_version,
-                hash: self.copy_hash,
-                content_hash: self.content_hash,
-                file_id: self.file_id,
-                filename: self.filename,
-                bytes: self.bytes,
-            },
+            copy,
         }
     }
 }

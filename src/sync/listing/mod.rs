@@ -8,6 +8,8 @@ mod store;
 
 use serde::Serialize;
 
+use super::copy::Reading;
+use super::reading::in_words;
 use crate::database::json_list;
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::{Waiting, why};
@@ -20,6 +22,8 @@ pub use store::{Number, Page, count, page};
 pub enum Standing {
     /// What can be searched is what the file is.
     Current,
+    /// OpenAI holds what the file is, and can read nothing in it, or next to nothing.
+    Unread,
     /// Something is left to be done about it.
     Behind,
     /// OpenAI cannot hold it, or is not to.
@@ -32,6 +36,7 @@ impl Standing {
     pub fn as_str(self) -> &'static str {
         match self {
             Standing::Current => "current",
+            Standing::Unread => "unread",
             Standing::Behind => "behind",
             Standing::Skipped => "skipped",
             Standing::Gone => "gone",
@@ -41,6 +46,7 @@ impl Standing {
     fn read(word: &str) -> Standing {
         match word {
             "current" => Standing::Current,
+            "unread" => Standing::Unread,
             "skipped" => Standing::Skipped,
             "gone" => Standing::Gone,
             _ => Standing::Behind,
@@ -199,6 +205,23 @@ pub struct CopyRow {
     /// The form in which it was uploaded.
     pub filename: Option<String>,
     pub bytes: Option<i64>,
+    /// What was left out or mended on the way, in words.
+    #[serde(rename = "copy_note")]
+    pub note: Option<String>,
+    /// Of a PDF, where they can be counted.
+    pub pages: Option<i64>,
+    /// How many characters OpenAI can read, without white space, and whether that is `text`, `little` or `nothing`.
+    pub characters: Option<i64>,
+    pub reading: Option<String>,
+}
+
+impl CopyRow {
+    /// What is to be said of what OpenAI can read, unless it is text.
+    fn unread(&self) -> Option<String> {
+        let reading = Reading::of(self.reading.as_deref()?)?;
+        let number = |number: Option<i64>| number.map_or(0, i64::unsigned_abs);
+        in_words(reading, number(self.characters), number(self.bytes))
+    }
 }
 
 /// What is on record of a file, before it is put into words.
@@ -218,7 +241,8 @@ impl Facts {
     /// Why it is not current.
     fn words(&self, pauses: &[PauseRow]) -> Option<String> {
         match self.standing {
-            Standing::Current => None,
+            // What there is to say of it stands with its copy.
+            Standing::Current | Standing::Unread => None,
             Standing::Skipped | Standing::Gone => self.reason.clone(),
             Standing::Behind => {
                 let left = match &self.job {

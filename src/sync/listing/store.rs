@@ -64,7 +64,9 @@ macro_rules! files {
             searchable!(),
             " AND ",
             same!(),
-            "            THEN 'current'
+            "            THEN CASE WHEN ",
+            unread!(),
+            "               THEN 'unread' ELSE 'current' END
                          WHEN f.state <> 'present'
                               AND NOT EXISTS (SELECT 1 FROM copy AS c WHERE c.source_id = f.source_id)
                          THEN f.state
@@ -79,6 +81,12 @@ macro_rules! files {
 macro_rules! searchable {
     () => {
         "EXISTS (SELECT 1 FROM copy AS c WHERE c.source_id = f.source_id AND c.state = 'indexed')"
+    };
+}
+
+macro_rules! unread {
+    () => {
+        "EXISTS (SELECT 1 FROM copy AS c WHERE c.source_id = f.source_id AND c.reading IN ('little', 'nothing'))"
     };
 }
 
@@ -124,7 +132,8 @@ macro_rules! page {
     ($index:literal, $which:literal) => {
         concat!(
             "SELECT p.*, c.vector_store, c.state AS copy_state, c.since AS copy_since, c.version AS copy_version,
-                    c.hash AS copy_hash, c.content_hash, c.file_id, c.filename, c.bytes
+                    c.hash AS copy_hash, c.content_hash, c.file_id, c.filename, c.bytes, c.note, c.pages,
+                    c.characters, c.reading
              FROM (SELECT * FROM ",
             part!($index, $which),
             "      ORDER BY path, source_id LIMIT $10) AS p
@@ -276,7 +285,7 @@ fn list(filter: &Filter) -> List {
             List { page: PAGE_SKIPPED, count: COUNT_SKIPPED, bite_end: BITE_END_SKIPPED }
         }
         Some(Standing::Gone) => List { page: PAGE_GONE, count: COUNT_GONE, bite_end: BITE_END_GONE },
-        Some(Standing::Current | Standing::Behind) | None => {
+        Some(Standing::Current | Standing::Unread | Standing::Behind) | None => {
             List { page: PAGE, count: COUNT, bite_end: BITE_END }
         }
     }

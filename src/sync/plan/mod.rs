@@ -7,6 +7,7 @@
 
 use super::attributes::attributes;
 use super::copy::{Copy, CopyId, CopyState};
+use super::form::Claim;
 use super::look::Present;
 use crate::fastio::FileKey;
 use crate::openai::{Attributes, VectorStoreId};
@@ -50,7 +51,7 @@ pub enum Step {
 /// kind that OpenAI cannot hold; `places` is then not looked at.
 pub fn plan(
     key: &FileKey,
-    present: Option<&Present>,
+    present: Option<(&Present, &Claim)>,
     places: &[Place],
     copies: &[Copy],
 ) -> Vec<(VectorStoreId, Step)> {
@@ -70,13 +71,18 @@ pub fn plan(
     steps
 }
 
-fn plan_store(key: &FileKey, present: &Present, place: &Place, here: &[&Copy]) -> Vec<Step> {
+fn plan_store(
+    key: &FileKey,
+    (present, claim): (&Present, &Claim),
+    place: &Place,
+    here: &[&Copy],
+) -> Vec<Step> {
     if let Some(unsettled) = here.iter().find(|copy| copy.state == CopyState::Uploading) {
         return vec![Step::Settle(unsettled.id)];
     }
     let best = here
         .iter()
-        .filter(|copy| copy.state != CopyState::Retiring && copy.holds(present))
+        .filter(|copy| copy.state != CopyState::Retiring && copy.holds(present, claim))
         .max_by_key(|copy| (copy.state, std::cmp::Reverse(copy.id)));
     let others = here.iter().filter(|copy| best.is_none_or(|best| best.id != copy.id));
     // What answers goes only when the new copy does. Where no old copy is known to be indexed, one that was handed to the

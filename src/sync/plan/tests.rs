@@ -41,6 +41,8 @@ fn copy(id: i64, store: u8, version: u8, state: CopyState) -> Copy {
         content_hash: Some(format!("hash of v{version}")),
         filename: "a.txt".to_owned(),
         bytes: 3,
+        claim: None,
+        reading: None,
         file_id: (state != CopyState::Uploading).then(|| FileId(format!("file-{id}"))),
         attributes: None,
         attaches: 0,
@@ -53,8 +55,13 @@ fn labelled(copy: Copy, present: &Present) -> Copy {
     Copy { attributes: Some(attributes), ..copy }
 }
 
+fn claimed(present: &Present) -> Claim {
+    crate::sync::form::claim(&present.name, None, 3).unwrap()
+}
+
 fn steps(present: Option<&Present>, places: &[Place], copies: &[Copy]) -> Vec<Step> {
-    plan(&key(), present, places, copies).into_iter().map(|(_, step)| step).collect()
+    let claim = present.map(claimed);
+    plan(&key(), present.zip(claim.as_ref()), places, copies).into_iter().map(|(_, step)| step).collect()
 }
 
 #[test]
@@ -111,6 +118,15 @@ fn a_copy_that_may_answer_unseen_stays_while_nothing_else_answers() {
         steps(Some(&now), &[place(1)], &[never_told]),
         [Step::Retire(CopyId(1)), Step::Upload(place(1))]
     );
+}
+
+#[test]
+fn a_name_that_says_something_else_of_the_same_bytes_makes_a_new_copy() {
+    let now = Present { name: "a.pdf".to_owned(), ..present(1, "/a.pdf") };
+    let as_text = labelled(Copy { claim: Some("txt".to_owned()), ..copy(1, 1, 1, CopyState::Indexed) }, &now);
+    assert_eq!(steps(Some(&now), &[place(1)], &[as_text.clone()]), [Step::Upload(place(1))]);
+    let as_pdf = Copy { filename: "a.pdf".to_owned(), ..as_text };
+    assert_eq!(steps(Some(&now), &[place(1)], &[as_pdf]), []);
 }
 
 /// What a store would hold if each step did what it says.
@@ -173,7 +189,7 @@ proptest! {
         };
         let wanted: BTreeSet<VectorStoreId> = places.iter().map(|place| place.store.clone()).collect();
         let mut left = 200;
-        while let Some((_, step)) = plan(&key(), is_there.then_some(&now), &places, &copies).into_iter().next() {
+        while let Some((_, step)) = plan(&key(), is_there.then_some((&now, &claimed(&now))), &places, &copies).into_iter().next() {
             let before = answering(&copies);
             carry_out(&step, &mut copies, (&now, &mut next_id));
             let after = answering(&copies);
@@ -186,6 +202,6 @@ proptest! {
         let found: Vec<&VectorStoreId> = copies.iter().map(|copy| &copy.store).collect();
         prop_assert_eq!(found.len(), wanted.len());
         prop_assert_eq!(answering(&copies), wanted);
-        prop_assert!(copies.iter().all(|copy| copy.holds(&now)));
+        prop_assert!(copies.iter().all(|copy| copy.holds(&now, &claimed(&now))));
     }
 }

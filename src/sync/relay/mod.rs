@@ -4,24 +4,33 @@
 //! told the length beforehand, gets either the whole file as Fastio described it or a body cut short, of which it makes
 //! nothing; and an upload without a hash on record is known to have made nothing.
 
+mod pages;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{BoxStream, Stream, StreamExt, try_unfold};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt, try_unfold};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::copy::Source;
-use super::form::Content;
-use super::utf8::Utf8;
+use super::text::{Flow, Unreadable};
 use crate::contain::lock;
 use crate::{database, fastio};
+
+use pages::Pages;
 
 /// How much white space may stand before the first letter. A file that is nothing else is not worth an upload, and this
 /// much is held in memory to find out.
 const BLANK_LIMIT: usize = 64 * 1024;
+
+/// In such pieces a text goes out that was read as a whole.
+const PIECE: usize = 64 * 1024;
+
+/// A download's bytes.
+pub type Body = BoxStream<'static, Result<Bytes, fastio::Error>>;
 
 /// Why the bytes did not all go through. OpenAI has made nothing of them.
 #[derive(Debug)]
@@ -30,11 +39,11 @@ pub enum Broken {
     Source(fastio::Error),
     /// They are not the bytes that Fastio described: the file changed meanwhile, or the download is damaged.
     Changed(String),
-    /// A text that is not in UTF-8.
-    NotUtf8,
-    /// A text of nothing but white space.
-    Blank,
-    /// The hash could not be written down.
+    /// A text in which nothing can be read.
+    Unreadable(Unreadable),
+    /// Another upload of the same name and size is not settled.
+    Twin,
+    /// It could not be written down that they came.
     Database(database::Error),
 }
 
@@ -43,43 +52,93 @@ pub enum Broken {
 #[error("the file did not come through whole")]
 pub struct CutShort;
 
-/// What became of a relay, for whoever sent its stream away.
+/// What became of a relay, for the caller that sent its stream away.
 #[derive(Debug, Clone, Default)]
-pub struct Relayed(Arc<Mutex<Option<Result<String, Broken>>>>);
+pub struct Relayed(Arc<Mutex<Option<Result<(), Broken>>>>);
 
 impl Relayed {
-    /// The SHA-256 of the whole file, or why it broke; `None` when the receiver stopped reading first.
-    pub fn take(&self) -> Option<Result<String, Broken>> {
+    /// That the whole file went through, or why not; `None` when the receiver stopped reading first.
+    pub fn take(&self) -> Option<Result<(), Broken>> {
         lock(&self.0).take()
     }
 
-    fn set(&self, result: Result<String, Broken>) {
+    fn set(&self, result: Result<(), Broken>) {
         *lock(&self.0) = Some(result);
     }
 }
 
-/// Called with the SHA-256 in hex when everything proved right, before the last piece goes out.
-pub type Record = Box<dyn FnOnce(String) -> BoxFuture<'static, Result<(), database::Error>> + Send>;
+/// What passed, known before the last of it goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// Of the file at Fastio, in hex.
+    pub sha256: String,
+    /// Pages of a PDF, where they can be counted.
+    pub pages: Option<u32>,
+    /// What is not there any more of a text, in words.
+    pub note: Option<String>,
+}
+
+/// Called when everything proved right, before the last piece goes out.
+pub type Record = Box<dyn FnOnce(Passed) -> BoxFuture<'static, Result<(), Broken>> + Send>;
+
+/// What is done to the bytes on their way.
+#[derive(Debug)]
+pub enum Way {
+    /// They go as they are.
+    AsTheyAre,
+    Text(Box<Flow>),
+}
 
 /// The bytes of `body`, checked against `source`.
 pub fn relay(
-    body: BoxStream<'static, Result<Bytes, fastio::Error>>,
-    (source, content): (&Source, Content),
+    body: Body,
+    (source, way): (&Source, Way),
     record: Record,
 ) -> (impl Stream<Item = Result<Bytes, CutShort>> + Send + 'static, Relayed) {
-    let outcome = Relayed::default();
     let relay = Relay {
         body,
-        check: Check::new(source, content),
+        check: Check::new(source),
+        way,
+        pages: Pages::default(),
         held: VecDeque::new(),
         held_bytes: 0,
         record: Some(record),
     };
+    stream_of(relay)
+}
+
+/// Bytes that were checked, sent as if they came only now: the last of them waits for `record` too.
+pub fn send(
+    bytes: Vec<u8>,
+    passed: Passed,
+    record: Record,
+) -> (impl Stream<Item = Result<Bytes, CutShort>> + Send + 'static, Relayed) {
+    let outcome = Relayed::default();
+    let state = (Bytes::from(bytes), Some((passed, record)), outcome.clone());
+    let stream = try_unfold(state, |(mut rest, mut record, outcome)| async move {
+        if rest.len() <= PIECE
+            && let Some((passed, record)) = record.take()
+        {
+            let recorded = record(passed).await;
+            let is_broken = recorded.is_err();
+            outcome.set(recorded);
+            if is_broken {
+                return Err(CutShort);
+            }
+        }
+        let piece = rest.split_to(rest.len().min(PIECE));
+        Ok((!piece.is_empty()).then_some((piece, (rest, record, outcome))))
+    });
+    (stream, outcome)
+}
+
+fn stream_of(relay: Relay) -> (impl Stream<Item = Result<Bytes, CutShort>> + Send + 'static, Relayed) {
+    let outcome = Relayed::default();
     let stream = try_unfold((relay, outcome.clone()), |(mut relay, outcome)| async move {
         match relay.next().await {
             Ok(Some(piece)) => Ok(Some((piece, (relay, outcome)))),
             Ok(None) => {
-                outcome.set(Ok(relay.check.sha256()));
+                outcome.set(Ok(()));
                 Ok(None)
             }
             Err(broken) => {
@@ -91,12 +150,27 @@ pub fn relay(
     (stream, outcome)
 }
 
+/// Reads the beginning of a download, `most` bytes or a little more. It stands before the rest in what is left.
+pub async fn head(mut body: Body, most: usize) -> Result<(Bytes, Body), Broken> {
+    let (mut pieces, mut length) = (Vec::new(), 0);
+    while length < most
+        && let Some(piece) = body.next().await
+    {
+        let piece = piece.map_err(Broken::Source)?;
+        length += piece.len();
+        pieces.push(piece);
+    }
+    let head = match pieces.as_slice() {
+        [one] => one.clone(),
+        pieces => Bytes::from(pieces.concat()),
+    };
+    let first = stream::once(std::future::ready(Ok(head.clone())));
+    Ok((head, first.chain(body).boxed()))
+}
+
 /// Reads a whole small file, checked like any other.
-pub async fn collect(
-    mut body: BoxStream<'static, Result<Bytes, fastio::Error>>,
-    source: &Source,
-) -> Result<(Vec<u8>, String), Broken> {
-    let mut check = Check::new(source, Content::Binary);
+pub async fn collect(mut body: Body, source: &Source) -> Result<(Vec<u8>, String), Broken> {
+    let mut check = Check::new(source);
     let mut whole = Vec::with_capacity(usize::try_from(source.size).unwrap_or(0));
     while let Some(piece) = body.next().await {
         let piece = piece.map_err(Broken::Source)?;
@@ -107,9 +181,24 @@ pub async fn collect(
     Ok((whole, check.sha256()))
 }
 
+/// How long a text becomes on its way, which has to be known before its first byte is sent.
+pub async fn measure(mut body: Body, source: &Source, mut flow: Flow) -> Result<u64, Broken> {
+    let (mut check, mut length) = (Check::new(source), 0);
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(Broken::Source)?;
+        check.piece(&piece)?;
+        length += flow.piece(piece).map_err(Broken::Unreadable)?.len() as u64;
+    }
+    check.end()?;
+    length += flow.end().len() as u64;
+    if flow.has_text() { Ok(length) } else { Err(Broken::Unreadable(Unreadable::Blank)) }
+}
+
 struct Relay {
-    body: BoxStream<'static, Result<Bytes, fastio::Error>>,
+    body: Body,
     check: Check,
+    way: Way,
+    pages: Pages,
     held: VecDeque<Bytes>,
     held_bytes: usize,
     /// Gone once the whole file was read and recorded.
@@ -119,11 +208,11 @@ struct Relay {
 impl Relay {
     async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
         while self.record.is_some() {
-            if self.held.len() > 1 && (self.check.has_text || self.held_bytes > BLANK_LIMIT) {
+            if self.held.len() > 1 && (self.has_text() || self.held_bytes > BLANK_LIMIT) {
                 break;
             }
             match self.body.next().await {
-                Some(piece) => self.hold(piece.map_err(Broken::Source)?)?,
+                Some(piece) => self.take_in(piece.map_err(Broken::Source)?)?,
                 None => self.finish().await?,
             }
         }
@@ -132,58 +221,68 @@ impl Relay {
         Ok(piece)
     }
 
-    fn hold(&mut self, piece: Bytes) -> Result<(), Broken> {
+    fn take_in(&mut self, piece: Bytes) -> Result<(), Broken> {
+        self.check.piece(&piece)?;
+        let piece = match &mut self.way {
+            Way::AsTheyAre => {
+                self.pages.piece(&piece);
+                piece
+            }
+            Way::Text(flow) => flow.piece(piece).map_err(Broken::Unreadable)?,
+        };
+        self.hold(piece);
+        Ok(())
+    }
+
+    fn hold(&mut self, piece: Bytes) {
         if !piece.is_empty() {
-            self.check.piece(&piece)?;
             self.held_bytes += piece.len();
             self.held.push_back(piece);
         }
-        Ok(())
+    }
+
+    fn has_text(&self) -> bool {
+        match &self.way {
+            Way::AsTheyAre => true,
+            Way::Text(flow) => flow.has_text(),
+        }
     }
 
     async fn finish(&mut self) -> Result<(), Broken> {
         self.check.end()?;
+        let mut note = None;
+        if let Way::Text(flow) = &mut self.way {
+            let rest = flow.end();
+            note = flow.note();
+            self.hold(rest);
+        }
+        if !self.has_text() {
+            return Err(Broken::Unreadable(Unreadable::Blank));
+        }
         if let Some(record) = self.record.take() {
-            record(self.check.sha256()).await.map_err(Broken::Database)?;
+            let passed = Passed { sha256: self.check.sha256(), pages: self.pages.count(), note };
+            record(passed).await?;
         }
         Ok(())
     }
 }
 
-/// Counts, hashes and reads what passes.
+/// Counts and hashes what passes.
 struct Check {
     source: Source,
     passed: u64,
     sha256: Sha256,
     /// When Fastio's hash is an MD5. Its SHA-256 we have anyway; what else it may send is not checked.
     md5: Option<Md5>,
-    utf8: Option<Utf8>,
-    takes_utf16: bool,
-    has_text: bool,
 }
 
 impl Check {
-    fn new(source: &Source, content: Content) -> Self {
+    fn new(source: &Source) -> Self {
         let md5 = source.hash.as_ref().is_some_and(|hash| hash.algorithm == "md5");
-        Check {
-            source: source.clone(),
-            passed: 0,
-            sha256: Sha256::new(),
-            md5: md5.then(Md5::new),
-            utf8: (content != Content::Binary).then(Utf8::default),
-            takes_utf16: content == Content::Text,
-            has_text: content == Content::Binary,
-        }
+        Check { source: source.clone(), passed: 0, sha256: Sha256::new(), md5: md5.then(Md5::new) }
     }
 
     fn piece(&mut self, piece: &[u8]) -> Result<(), Broken> {
-        if self.passed == 0
-            && self.takes_utf16
-            && (piece.starts_with(b"\xff\xfe") || piece.starts_with(b"\xfe\xff"))
-        {
-            self.utf8 = None;
-            self.has_text = true;
-        }
         self.passed += piece.len() as u64;
         if self.passed > self.source.size {
             return Err(Broken::Changed(format!(
@@ -195,10 +294,6 @@ impl Check {
         if let Some(md5) = &mut self.md5 {
             md5.update(piece);
         }
-        if let Some(utf8) = &mut self.utf8 {
-            utf8.piece(piece).map_err(|_| Broken::NotUtf8)?;
-        }
-        self.has_text = self.has_text || piece.iter().any(|byte| !byte.is_ascii_whitespace());
         Ok(())
     }
 
@@ -216,10 +311,7 @@ impl Check {
         if wrong {
             return Err(Broken::Changed("its hash is not the one announced".to_owned()));
         }
-        if let Some(utf8) = &self.utf8 {
-            utf8.end().map_err(|_| Broken::NotUtf8)?;
-        }
-        if self.has_text { Ok(()) } else { Err(Broken::Blank) }
+        Ok(())
     }
 
     fn sha256(&self) -> String {

@@ -4,7 +4,7 @@
 
 pub mod store;
 
-use super::form::form;
+use super::form::claim;
 use super::look::withheld;
 use crate::fastio::Node;
 
@@ -12,5 +12,5 @@ pub use store::{Adopted, LostUpload};
 
 /// Whether OpenAI would hold the file, by what Fastio says of it. What is in it can still make it refuse.
 pub fn is_holdable(node: &Node) -> bool {
-    withheld(node).is_none() && form(&node.name, node.mimetype.as_deref(), node.size.unwrap_or(0)).is_ok()
+    withheld(node).is_none() && claim(&node.name, node.mimetype.as_deref(), node.size.unwrap_or(0)).is_ok()
 }

@@ -136,6 +136,30 @@ async fn the_form_in_which_a_file_was_uploaded_is_told() {
     h.finish_leaving(&["skipped: /picture.xyz"]).await;
 }
 
+#[tokio::test]
+async fn what_openai_cannot_read_is_listed_counted_and_looked_at_again() {
+    let (h, place) = beside().await;
+    h.put("/scan.pdf", "\u{1}\u{2}\u{3}").await;
+    h.put("/notes.md", &format!("three words ![](data:image/png;base64,{})", "iVBORw0KGgo".repeat(20))).await;
+    h.settle().await;
+    let scan = row(&place, "/scan.pdf");
+    assert_eq!(
+        (&scan["state"], &scan["reading"], &scan["characters"]),
+        (&json!("unread"), &json!("nothing"), &json!(0))
+    );
+    let unread = place.docket(&["files", "--state", "unread"]);
+    assert!(unread.out.contains("can read nothing in it") && !unread.out.contains("/notes.md"), "{unread:?}");
+    assert!(place.docket(&["status"]).out.contains("1 file that OpenAI holds and can read nothing in"));
+    let notes = place.docket(&["files", "/notes.md"]);
+    assert!(notes.out.contains("1 embedded picture left out"), "{notes:?}");
+    let again = place.docket(&["files", "--look-again"]);
+    assert!(again.out.contains("1 file to be looked at"), "{again:?}");
+    assert_eq!(row(&place, "/scan.pdf")["state"], "current");
+    h.settle().await;
+    assert_eq!(row(&place, "/scan.pdf")["state"], "unread");
+    h.finish_leaving(&["held otherwise than it is: /notes.md"]).await;
+}
+
 /// That many files that are current, and the same number that are gone and were seen later.
 const FILL: &str = "
     WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < CAST($1 AS INTEGER))

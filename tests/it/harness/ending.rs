@@ -56,6 +56,17 @@ impl Harness {
         self.must_end.ended();
     }
 
+    /// Does what work can be done, and demands that nothing is left but what [`left`] calls by one of these words: for a test
+    /// that says of each file what it became.
+    pub async fn finish_leaving_kinds(mut self, kinds: &[&str]) {
+        self.settle().await;
+        let left = left(&self, &self.records(), &self.rules).await;
+        let is_other = |one: &&String| !kinds.contains(&one.split(": ").next().unwrap_or_default());
+        let others: Vec<&String> = left.iter().filter(is_other).collect();
+        assert!(others.is_empty(), "left besides {kinds:?}: {others:#?}");
+        self.must_end.ended();
+    }
+
     /// Everything that must hold when all is done.
     pub async fn agrees(&self) {
         self.leaves(&[]).await;

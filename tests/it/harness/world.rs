@@ -27,6 +27,21 @@ impl World {
         answer["node_id"].as_str().unwrap().to_owned()
     }
 
+    /// Creates a file that Fastio announces as being of this type. The path is encoded.
+    pub async fn put_as(&self, mime_type: &str, path: &str, content: Vec<u8>) {
+        self.put_bytes(WORKSPACE, &format!("{path}?mimetype={mime_type}"), content).await;
+    }
+
+    /// The text that the first vector store read out of the file of this name.
+    pub async fn text(&self, filename: &str) -> String {
+        let copies = self.copies().await;
+        let copy = copies.iter().find(|copy| copy.filename == filename).unwrap();
+        let path = format!("vector_stores/{}/files/{}/content", copy.store_id, copy.file_id);
+        let content = self.somebody(Method::GET, &path, Value::Null).await;
+        let pieces = content["data"].as_array().unwrap().iter();
+        pieces.map(|piece| piece["text"].as_str().unwrap()).collect()
+    }
+
     /// Puts a file or folder into the trash.
     pub async fn trash(&self, path: &str) {
         self.control(Method::DELETE, &format!("files/{WORKSPACE}{path}"), Value::Null).await;

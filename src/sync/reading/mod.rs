@@ -1,0 +1,133 @@
+//! What OpenAI has read of a copy. That a file is indexed says that OpenAI is done with it, not that it found any text: of a
+//! scan, of a locked document and of one that is all pictures it finds none, and no search will ever say so.
+
+pub mod store;
+
+use super::Sync;
+use super::copy::{Copy, Reading};
+use super::form::is_read_as_text;
+use super::store::Change;
+use super::text::characters;
+use crate::fastio::FileKey;
+use crate::http::Retry;
+use crate::job::verdict::{database_verdict, openai_verdict};
+use crate::openai::StoreText;
+use crate::queue::Verdict;
+
+/// Fewer characters on a page are a stamp or a page number: a page of a contract has 2,000, "Page 17 of 297" twelve.
+const LEAST_ON_A_PAGE: u64 = 30;
+
+/// Where pages cannot be counted, bytes say how much there should be. A page of text takes 2,000 to 20,000 bytes in a PDF with
+/// its fonts; a scanned one takes 50,000 and more, for a dozen characters at most. So one character in 5,000 bytes is next to
+/// nothing in a document of any length.
+const MOST_BYTES_OF_A_CHARACTER: u64 = 5_000;
+
+/// A document with fewer characters than half a page is measured more strictly: a few lines behind a large picture.
+const SHORT: u64 = 1_000;
+const MOST_BYTES_IN_SHORT: u64 = 1_000;
+
+/// Failures after which it stays unknown. It is worth a few calls, and no dead job.
+const MOST_TRIES: u16 = 3;
+
+/// How much was read in a document of `bytes` bytes.
+pub fn judge(text: &StoreText, bytes: u64, pages: Option<u32>) -> (Reading, u64) {
+    let characters = text.pieces.iter().map(|piece| characters(piece.as_bytes())).sum::<u64>();
+    // Where there is more than one answer holds, there is text.
+    if !text.complete {
+        return (Reading::Text, characters);
+    }
+    let is_little = match pages {
+        Some(pages) => characters < u64::from(pages) * LEAST_ON_A_PAGE,
+        None => {
+            characters.saturating_mul(MOST_BYTES_OF_A_CHARACTER) < bytes
+                || (characters < SHORT && characters * MOST_BYTES_IN_SHORT < bytes)
+        }
+    };
+    let reading = match characters {
+        0 => Reading::Nothing,
+        _ if is_little => Reading::Little,
+        _ => Reading::Text,
+    };
+    (reading, characters)
+}
+
+/// What that means, in words. Nothing where there is text.
+pub fn in_words(reading: Reading, characters: u64, bytes: u64) -> Option<String> {
+    let may_be = "it may be a scan, a picture, or locked";
+    match reading {
+        Reading::Text => None,
+        Reading::Nothing => Some(format!("OpenAI holds it and can read nothing in it: {may_be}")),
+        Reading::Little => Some(format!(
+            "OpenAI holds it and can read next to nothing in it, {characters} characters in {bytes} bytes: {may_be}"
+        )),
+    }
+}
+
+impl Sync {
+    /// Looks at what OpenAI has read of the file's searchable copies, where that is not known. One call for each.
+    pub async fn read(&self, key: &FileKey, attempt: u16) -> Verdict {
+        self.try_read(key, attempt).await.err().unwrap_or(Verdict::Done)
+    }
+
+    async fn try_read(&self, key: &FileKey, attempt: u16) -> Result<(), Verdict> {
+        let wanted = key.clone();
+        let unlooked = self.database.read(move |connection| store::unlooked(connection, &wanted)).await;
+        for store::Counted { copy, pages, .. } in unlooked.map_err(|error| database_verdict(&error))? {
+            if let Some((reading, characters)) = self.look_into(&copy, pages, attempt).await? {
+                self.record([Change::Read(copy.id, reading, characters)]).await?;
+                if reading != Reading::Text {
+                    let reading = reading.as_str();
+                    tracing::warn!(source_id = %key, reading, characters, "OpenAI can read next to nothing in a file");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_into(
+        &self,
+        copy: &Copy,
+        pages: Option<u32>,
+        attempt: u16,
+    ) -> Result<Option<(Reading, Option<u64>)>, Verdict> {
+        let Some(file_id) = &copy.file_id else { return Ok(None) };
+        // It was text when it was sent.
+        if is_read_as_text(&copy.filename) {
+            return Ok(Some((Reading::Text, None)));
+        }
+        match self.openai.beginning_of_text(&copy.store, file_id).await {
+            Ok(text) => {
+                let (reading, characters) = judge(&text, copy.bytes, pages);
+                Ok(Some((reading, Some(characters))))
+            }
+            // It is gone by now, or this server does not tell.
+            Err(error) if error.retry() == Retry::Never => Ok(None),
+            Err(error) if error.retry() == Retry::Backoff && attempt >= MOST_TRIES => Ok(None),
+            Err(error) => Err(openai_verdict(&error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(characters: usize, bytes: u64, pages: Option<u32>) -> Reading {
+        let text = StoreText { pieces: vec!["x ".repeat(characters)], complete: true };
+        judge(&text, bytes, pages).0
+    }
+
+    #[test]
+    fn what_was_read_is_measured_by_pages_or_by_bytes() {
+        use Reading::{Little, Nothing, Text};
+        assert_eq!(reading(0, 300, None), Nothing);
+        assert_eq!(reading(11, 200_000, None), Little, "a scan with a page number");
+        assert_eq!(reading(130, 15_000, None), Text, "a short letter");
+        assert_eq!(reading(20_000, 50_000_000, None), Text, "a brochure");
+        assert_eq!(reading(1_300, 10_000_000, None), Little, "a hundred scanned pages with their numbers");
+        assert_eq!(reading(12 * 297, 900_000, Some(297)), Little);
+        assert_eq!(reading(60, 900_000, Some(1)), Text);
+        let more = StoreText { pieces: vec![String::new()], complete: false };
+        assert_eq!(judge(&more, 1 << 30, None).0, Text);
+    }
+}

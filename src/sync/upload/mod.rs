@@ -1,0 +1,286 @@
+//! The one step that moves bytes: from Fastio's download into OpenAI's upload, through the relay.
+
+mod store;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::FutureExt;
+use futures_util::stream::Stream;
+
+use super::Sync;
+use super::apply::{Progress, Subject};
+use super::copy::CopyId;
+use super::form::{Claim, Content, Form, HEAD};
+use super::look::Present;
+use super::plan::Place;
+use super::relay::{
+    Body, Broken, CutShort, Passed, Record, Relayed, Way, collect, head, measure, relay, send,
+};
+use super::store::{Change, fingerprint};
+use super::text::{Encoding, Flow, Prepared, Sort, Unreadable, encoding, prepare};
+use crate::database::Connection;
+use crate::fastio::FileKey;
+use crate::job::verdict::{OPENAI, call_cause, database_verdict, fastio_verdict, is_final, openai_verdict};
+use crate::openai::{Error, File, NewFile, UPLOADING};
+use crate::queue::Verdict;
+
+use store::{Intent, Shape};
+
+/// A text up to this size is held in memory, to be judged as a whole and turned into UTF-8: its new length has to be known
+/// before its first byte is sent. Eight workers with one each are within the memory that Docket promises.
+pub const WHOLE_AT_MOST: u64 = 4 * 1024 * 1024;
+
+/// How long an upload stands back while another of the same name and size is not settled.
+const TWIN: Duration = Duration::from_millis(500);
+
+/// An upload that was begun.
+struct Begun<'a> {
+    subject: &'a Subject<'a>,
+    present: &'a Present,
+    claim: &'a Claim,
+    copy: CopyId,
+}
+
+impl Sync {
+    /// Makes a new copy of the file as far as a File object. What it is sent as, its bytes decide.
+    pub(super) async fn upload(&self, subject: &Subject<'_>, place: &Place) -> Result<Progress, Verdict> {
+        let Some((present, claim)) = subject.present else { return Ok(Progress::Moved) };
+        // Where uploads are refused whole files are not sent to find out.
+        self.causes.pass(&call_cause(OPENAI, UPLOADING))?;
+        let copy = self.intend(subject.key, place, (present, claim)).await?;
+        let begun = Begun { subject, present, claim, copy };
+        let opened = match self.download(&begun).await {
+            Ok(body) => head(body, HEAD).await,
+            Err(verdict) => {
+                self.forget(copy).await?;
+                return Err(verdict);
+            }
+        };
+        let (first, body) = match opened {
+            Ok(opened) => opened,
+            Err(broken) => return self.broken(&begun, broken).await,
+        };
+        let size = present.source.size;
+        let form = match claim.form(&first, first.len() as u64 >= size) {
+            Ok(form) => form,
+            Err(reason) => return self.cannot_be_read(&begun, &reason).await,
+        };
+        match form.content {
+            Content::Binary => self.upload_as_it_is(&begun, &form, body).await,
+            Content::Text if size <= WHOLE_AT_MOST => self.upload_whole(&begun, &form, body).await,
+            Content::Text => self.upload_flowing(&begun, &form, (&first, body)).await,
+        }
+    }
+
+    async fn upload_as_it_is(&self, begun: &Begun<'_>, form: &Form, body: Body) -> Result<Progress, Verdict> {
+        let length = begun.present.source.size;
+        let shape =
+            Shape { filename: form.filename.clone(), bytes: length, characters: None, is_text: false };
+        let record = self.recorded(begun.copy, shape);
+        let content = relay(body, (&begun.present.source, Way::AsTheyAre), record);
+        self.send(begun, (form, length), content).await
+    }
+
+    /// A text that is small enough to be held is judged, mended and turned into UTF-8 as a whole.
+    async fn upload_whole(&self, begun: &Begun<'_>, form: &Form, body: Body) -> Result<Progress, Verdict> {
+        let (bytes, sha256) = match collect(body, &begun.present.source).await {
+            Ok(whole) => whole,
+            Err(broken) => return self.broken(begun, broken).await,
+        };
+        let sort = form.sort;
+        let prepared = if bytes.len() <= HEAD {
+            prepare(&bytes, sort)
+        } else {
+            self.compute.run(move || prepare(&bytes, sort)).await
+        };
+        let Prepared { bytes, characters, note } = match prepared {
+            Ok(prepared) => prepared,
+            Err(unreadable) => return self.broken(begun, Broken::Unreadable(unreadable)).await,
+        };
+        let length = bytes.len() as u64;
+        let filename = form.filename.clone();
+        let shape = Shape { filename, bytes: length, characters: Some(characters), is_text: true };
+        let passed = Passed { sha256, pages: None, note };
+        let content = send(bytes, passed, self.recorded(begun.copy, shape));
+        self.send(begun, (form, length), content).await
+    }
+
+    /// A text of any size goes through in pieces: mended, and freed of what is embedded in it. How long it then is, a first
+    /// reading tells.
+    async fn upload_flowing(
+        &self,
+        begun: &Begun<'_>,
+        form: &Form,
+        (first, mut body): (&[u8], Body),
+    ) -> Result<Progress, Verdict> {
+        let source = &begun.present.source;
+        let (mut length, mut way) = (source.size, Way::Text(Box::new(Flow::of(form.sort))));
+        match encoding(first, false) {
+            // As it is, by its mark: OpenAI reads UTF-16 too.
+            Some(Encoding::Other(_)) if is_marked_utf16(first) => way = Way::AsTheyAre,
+            Some(Encoding::Other(_)) => {
+                return self.broken(begun, Broken::Unreadable(Unreadable::OtherEncoding)).await;
+            }
+            _ if form.sort == Sort::Plain => {}
+            _ => {
+                length = match measure(body, source, Flow::of(form.sort)).await {
+                    Ok(length) => length,
+                    Err(broken) => return self.broken(begun, broken).await,
+                };
+                body = match self.download(begun).await {
+                    Ok(body) => body,
+                    Err(verdict) => {
+                        self.forget(begun.copy).await?;
+                        return Err(verdict);
+                    }
+                };
+            }
+        }
+        let filename = form.filename.clone();
+        let shape = Shape { filename, bytes: length, characters: None, is_text: true };
+        let content = relay(body, (source, way), self.recorded(begun.copy, shape));
+        self.send(begun, (form, length), content).await
+    }
+
+    /// Sends `content`, of which `Relayed` tells what became.
+    async fn send<S>(
+        &self,
+        begun: &Begun<'_>,
+        (form, length): (&Form, u64),
+        (content, outcome): (S, Relayed),
+    ) -> Result<Progress, Verdict>
+    where
+        S: Stream<Item = Result<Bytes, CutShort>> + Send + 'static,
+    {
+        let file = NewFile { filename: &form.filename, mime_type: form.mime_type, length };
+        let result = self.openai.upload(file, content).await;
+        match (result, outcome.take()) {
+            (Ok(file), Some(Ok(()))) => self.uploaded(begun.copy, &file).await,
+            (Ok(file), _) => self.answered_early(begun.copy, &file).await,
+            (Err(_), Some(Err(broken))) => self.broken(begun, broken).await,
+            (Err(error), _) => self.upload_failed(begun, &error).await,
+        }
+    }
+
+    async fn intend(
+        &self,
+        key: &FileKey,
+        place: &Place,
+        (present, claim): (&Present, &Claim),
+    ) -> Result<CopyId, Verdict> {
+        // It is compared with OpenAI's times, which are the world's.
+        let now = self.clock.now().min(self.clock.wall());
+        let intent = Intent {
+            key: key.clone(),
+            store: place.store.clone(),
+            source: present.source.clone(),
+            filename: claim.filename(),
+            bytes: present.source.size,
+            claim: claim.key(),
+        };
+        let (filename, bytes) = (intent.filename.clone(), intent.bytes);
+        let intended = self.database.write(move |tx| store::intend(tx, &intent, now));
+        let copy = intended.await.map_err(|error| database_verdict(&error))?;
+        copy.ok_or_else(|| twin(&filename, bytes))
+    }
+
+    async fn download(&self, begun: &Begun<'_>) -> Result<Body, Verdict> {
+        let (key, present) = (begun.subject.key, begun.present);
+        let version = present.source.version.as_ref();
+        match self.fastio.download(&key.profile, &key.node, version).await {
+            Ok(download) => Ok(download.body),
+            // The version is gone because the file is, or has another one by now. The next look tells.
+            Err(error) if error.is_not_found() => Err(Verdict::Retry {
+                after: None,
+                reason: "the file changed while it was fetched".to_owned(),
+            }),
+            Err(error) => Err(self.unseen(&key.profile, &error).await),
+        }
+    }
+
+    /// Writes down what passed and as what it goes, before the last of it does.
+    fn recorded(&self, copy: CopyId, shape: Shape) -> Record {
+        let database = self.database.clone();
+        Box::new(move |passed| {
+            let write = move |tx: &mut Connection| store::passed(tx, copy, (&passed, &shape));
+            async move {
+                match database.write(write).await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(Broken::Twin),
+                    Err(error) => Err(Broken::Database(error)),
+                }
+            }
+            .boxed()
+        })
+    }
+
+    async fn uploaded(&self, copy: CopyId, file: &File) -> Result<Progress, Verdict> {
+        self.record([Change::Uploaded(copy, file.id.clone())]).await
+    }
+
+    /// OpenAI made a File object without reading all we had to send. Nothing documents that it could; the object is not
+    /// the file, so it goes.
+    async fn answered_early(&self, copy: CopyId, file: &File) -> Result<Progress, Verdict> {
+        self.record([Change::Spoiled(copy, file.id.clone())]).await?;
+        Err(Verdict::Retry { after: None, reason: "OpenAI answered before it had the whole file".to_owned() })
+    }
+
+    async fn upload_failed(&self, begun: &Begun<'_>, error: &Error) -> Result<Progress, Verdict> {
+        // What may have been created stays on record; the next try settles it first.
+        if !error.may_have_happened() {
+            self.forget(begun.copy).await?;
+        }
+        if is_final(error) {
+            return self.refuse_content(begun, &error.to_string()).await;
+        }
+        Err(openai_verdict(error))
+    }
+
+    /// The bytes did not come through. OpenAI has nothing of them.
+    async fn broken(&self, begun: &Begun<'_>, broken: Broken) -> Result<Progress, Verdict> {
+        self.forget(begun.copy).await?;
+        let reason = match broken {
+            Broken::Source(error) => return Err(fastio_verdict(&error)),
+            Broken::Database(error) => return Err(database_verdict(&error)),
+            Broken::Twin => return Err(twin(&begun.claim.filename(), begun.present.source.size)),
+            Broken::Changed(how) => {
+                return Err(Verdict::Retry {
+                    after: None,
+                    reason: format!("the file changed while it was read, or was damaged on the way: {how}"),
+                });
+            }
+            Broken::Unreadable(Unreadable::Blank) => "the file holds only white space",
+            Broken::Unreadable(Unreadable::OnlyEmbedded) => {
+                "the file holds only embedded pictures or attachments, of which OpenAI's file search reads nothing"
+            }
+            Broken::Unreadable(Unreadable::NoText) => "what is in it does not look like text",
+            Broken::Unreadable(Unreadable::OtherEncoding) => {
+                "it is a text of more than 4 MB in an encoding other than UTF-8; save it as UTF-8"
+            }
+        };
+        self.refuse_content(begun, reason).await
+    }
+
+    /// What the file is, as its bytes show, OpenAI reads nothing of.
+    async fn cannot_be_read(&self, begun: &Begun<'_>, reason: &str) -> Result<Progress, Verdict> {
+        self.forget(begun.copy).await?;
+        self.refuse_content(begun, reason).await
+    }
+
+    /// Writes down that OpenAI cannot hold this content as what it claims to be.
+    async fn refuse_content(&self, begun: &Begun<'_>, reason: &str) -> Result<Progress, Verdict> {
+        let content = fingerprint(&begun.present.source, &begun.claim.key());
+        self.record([Change::Refused(begun.subject.key.clone(), content, reason.to_owned())]).await?;
+        Ok(Progress::Refused)
+    }
+}
+
+fn is_marked_utf16(first: &[u8]) -> bool {
+    first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff")
+}
+
+fn twin(filename: &str, bytes: u64) -> Verdict {
+    let reason = format!("another file named {filename} with {bytes} bytes is being uploaded");
+    Verdict::Later { after: TWIN, reason }
+}
