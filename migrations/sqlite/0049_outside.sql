@@ -20,7 +20,8 @@ CREATE TABLE outside (
     CHECK ((kind IN ('session', 'lock')) = (mark IS NOT NULL))
 );
 
-CREATE UNIQUE INDEX outside_object ON outside (kind, object) WHERE object IS NOT NULL;
+-- A lock that is taken once more may have the token that it had.
+CREATE UNIQUE INDEX outside_object ON outside (kind, object) WHERE object IS NOT NULL AND kind <> 'lock';
 CREATE UNIQUE INDEX outside_session ON outside (mark) WHERE kind = 'session';
 -- Fastio's locks belong to the user, so two runs of ours would not keep each other out there: this does.
 CREATE UNIQUE INDEX outside_lock ON outside (mark) WHERE kind = 'lock' AND state <> 'unwanted';

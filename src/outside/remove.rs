@@ -9,6 +9,7 @@ use crate::database::Database;
 use crate::fastio::{FileKey, Node, UploadId};
 use crate::job::verdict::{fastio_verdict, openai_has, openai_verdict};
 use crate::openai::{ConversationId, Order, ResponseId, RunId, RunStatus, ThreadId};
+use crate::own::OwnFile;
 use crate::queue::Verdict;
 use crate::{fastio, openai, own};
 
@@ -105,34 +106,42 @@ impl Remover {
         give_back(&self.fastio, &key, left.object.clone()).await
     }
 
-    /// Writes down what became of a write that nobody goes on with. Its uploads are taken away first, so that it cannot be carried
-    /// out later.
+    /// Writes down what became of a write that nobody goes on with. Its uploads are taken away first, and none was opened
+    /// meanwhile, so that it is not carried out later.
     async fn settle_file(&self, left: &Thing) -> Result<(), Verdict> {
         let owner = left.owner.clone();
         let read = self.database.read(move |connection| {
-            Ok((own::store::of(connection, &owner)?, store::has_sessions(connection, &owner)?))
+            let own = own::store::of(connection, &owner)?.filter(|own| own.writing);
+            Ok((own, store::has_sessions(connection, &owner)?))
         });
         let (Some(own), is_open) = read.await.map_err(failed)? else { return Ok(()) };
-        if !own.writing {
+        let is_settled = !is_open && {
+            let made = self.made_by(&own).await?;
+            let now = self.clock.now();
+            let write = self.database.write(move |tx| {
+                if store::has_sessions(tx, &own.owner)? {
+                    return Ok(false);
+                }
+                match &made {
+                    Some(node) => own::store::written(tx, &own.owner, node, now)?,
+                    None => own::store::abandon(tx, &own)?,
+                }
+                Ok(true)
+            });
+            write.await.map_err(failed)?
+        };
+        if is_settled {
             return Ok(());
         }
-        if is_open {
-            return Err(later(LOOK_FOR_FILE, "its upload to Fastio is taken away first"));
-        }
-        let found = find(&self.fastio, &own.profile, &own).await?;
+        Err(later(LOOK_FOR_FILE, "its upload to Fastio is taken away first"))
+    }
+
+    /// What the write on record made, if it was carried out.
+    async fn made_by(&self, own: &OwnFile) -> Result<Option<Node>, Verdict> {
+        let found = find(&self.fastio, &own.profile, own).await?;
         let is_before = |node: &Node| own.node.is_some() && node.version == own.version;
-        let made = match found {
-            Some(node) if !is_before(&node) => {
-                is_that_write(&self.fastio, &own.profile, &node, &own).await?.then_some(node)
-            }
-            _ => None,
-        };
-        let now = self.clock.now();
-        let write = self.database.write(move |tx| match &made {
-            Some(node) => own::store::written(tx, &own.owner, node, now),
-            None => own::store::abandon(tx, &own),
-        });
-        write.await.map_err(failed)
+        let Some(node) = found.filter(|node| !is_before(node)) else { return Ok(None) };
+        Ok(is_that_write(&self.fastio, &own.profile, &node, own).await?.then_some(node))
     }
 
     /// Stops what goes on in a conversation, and deletes it if it holds no answer. An answer people may want.
