@@ -34,7 +34,7 @@ const SMALL: [&str; 22] = [
 ];
 
 /// Statements that may go through a table or an index from its end, and why.
-const SCANS: [(&str, &str); 13] = [
+const SCANS: [(&str, &str); 15] = [
     ("queue::store::claim::FIRSTS", "the first row of an index in its order"),
     ("queue::store::claim::END_LEASES", "an index of the jobs that run, at the start"),
     ("queue::store::listing::RETRY_DEAD", "the first rows of an index in its order"),
@@ -45,6 +45,11 @@ const SCANS: [(&str, &str); 13] = [
     ("queue::store::listing::RUNNING", "an index of the jobs that run: as many as there are workers"),
     ("run::store::view::UNFINISHED", "an index of the runs that have not ended, once in a sweep"),
     ("run::store::view::COUNTS", "as many rows as there are rules, and reasons for which runs are held"),
+    (
+        "outside::store::LEAVE_FILES_BELOW",
+        "an index of the writes that are under way: each is a run at its end",
+    ),
+    ("outside::store::LEAVE_OLD_FILES", "an index of the writes that are under way, once in a sweep"),
     ("own::store::LIST", "asked for by the demo, which makes a few"),
     ("sync::survey::store::HELD_BY_RULES", "once in a sweep, which reads everything"),
     (
