@@ -15,16 +15,19 @@ const COMPILED: usize = 256;
 ///
 /// Parameters are `$1`, `$2`, …, the same one as often as it is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sql(&'static str);
+pub struct Sql {
+    text: &'static str,
+    is_in_order: bool,
+}
 
 impl Sql {
     #[doc(hidden)]
     pub const fn listed(text: &'static str) -> Self {
-        Sql(text)
+        Sql { text, is_in_order: is_in_order(text) }
     }
 
     pub fn text(self) -> &'static str {
-        self.0
+        self.text
     }
 }
 
@@ -160,13 +163,25 @@ impl Connection {
         Connection(raw)
     }
 
+    /// Runs what has no parameters and answers nothing: what begins and ends a transaction.
+    pub(super) fn command(&mut self, sql: &'static str) -> Result<(), Error> {
+        Ok(self.0.prepare_cached(sql)?.raw_execute().map(drop)?)
+    }
+
+    /// Whether a commit waits until it is on the disk.
+    pub(super) fn sync_commits(&mut self, is_synced: bool) -> Result<(), Error> {
+        // Not from the cache: SQLite does what a pragma says when it reads it.
+        let sql = if is_synced { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+        Ok(self.0.execute_batch(sql)?)
+    }
+
     /// Runs a statement and says how many rows it changed.
     ///
     /// # Errors
     /// The database's.
     pub fn run(&mut self, sql: Sql, params: &[&dyn Param]) -> Result<u64, Error> {
-        let mut statement = self.0.prepare_cached(sql.0)?;
-        bind(&mut statement, params)?;
+        let mut statement = self.0.prepare_cached(sql.text)?;
+        bind(&mut statement, sql, params)?;
         Ok(statement.raw_execute()? as u64)
     }
 
@@ -180,10 +195,10 @@ impl Connection {
         sql: Sql,
         rows: impl IntoIterator<Item = [&'p dyn Param; N]>,
     ) -> Result<u64, Error> {
-        let mut statement = self.0.prepare_cached(sql.0)?;
+        let mut statement = self.0.prepare_cached(sql.text)?;
         let mut changed = 0;
         for row in rows {
-            bind(&mut statement, &row)?;
+            bind(&mut statement, sql, &row)?;
             changed += statement.raw_execute()? as u64;
         }
         Ok(changed)
@@ -212,8 +227,8 @@ impl Connection {
         params: &[&dyn Param],
         mut take: impl FnMut(T) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
-        let mut statement = self.0.prepare_cached(sql.0)?;
-        bind(&mut statement, params)?;
+        let mut statement = self.0.prepare_cached(sql.text)?;
+        bind(&mut statement, sql, params)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {
             if take(T::from_row(&Row(row))?)?.is_break() {
@@ -268,17 +283,44 @@ impl Connection {
     }
 }
 
-/// Binds `params` to what the statement calls `$1`, `$2`, …: SQLite counts names in the order in which they stand.
-fn bind(statement: &mut rusqlite::Statement<'_>, params: &[&dyn Param]) -> Result<(), Error> {
-    for index in 1..=statement.parameter_count() {
-        let name = statement.parameter_name(index).unwrap_or_default();
-        let number: Option<usize> = name.strip_prefix('$').and_then(|digits| digits.parse().ok());
+/// Binds `params` to what the statement calls `$1`, `$2`, …. SQLite counts names in the order in which they stand: where that is
+/// the order of their numbers, none has to be asked for.
+fn bind(statement: &mut rusqlite::Statement<'_>, sql: Sql, params: &[&dyn Param]) -> Result<(), Error> {
+    for place in 1..=statement.parameter_count() {
+        let number = if sql.is_in_order { Some(place) } else { number(statement, place) };
         let Some(value) = number.and_then(|number| params.get(number.checked_sub(1)?)) else {
-            return Err(rusqlite::Error::InvalidParameterName(name.to_owned()).into());
+            let name = statement.parameter_name(place).unwrap_or_default().to_owned();
+            return Err(rusqlite::Error::InvalidParameterName(name).into());
         };
-        statement.raw_bind_parameter(index, *value)?;
+        statement.raw_bind_parameter(place, *value)?;
     }
     Ok(())
+}
+
+fn number(statement: &rusqlite::Statement<'_>, place: usize) -> Option<usize> {
+    statement.parameter_name(place)?.strip_prefix('$')?.parse().ok()
+}
+
+/// Whether the parameters of a statement stand for the first time in the order of their numbers.
+const fn is_in_order(text: &str) -> bool {
+    let (text, mut at, mut highest) = (text.as_bytes(), 0, 0);
+    while at < text.len() {
+        let mut number = 0;
+        if text[at] == b'$' {
+            while at + 1 < text.len() && text[at + 1].is_ascii_digit() {
+                at += 1;
+                number = 10 * number + (text[at] - b'0') as usize;
+            }
+        }
+        if number > highest + 1 {
+            return false;
+        }
+        if number > highest {
+            highest = number;
+        }
+        at += 1;
+    }
+    true
 }
 
 /// A new database in memory.
@@ -292,8 +334,8 @@ pub fn in_memory() -> Connection {
 /// How many steps of SQLite's machine a statement takes to its end: what it costs, whatever else the computer does.
 #[cfg(test)]
 pub fn steps(connection: &mut Connection, sql: Sql, params: &[&dyn Param]) -> i32 {
-    let mut statement = connection.0.prepare(sql.0).unwrap();
-    bind(&mut statement, params).unwrap();
+    let mut statement = connection.0.prepare(sql.text).unwrap();
+    bind(&mut statement, sql, params).unwrap();
     let mut rows = statement.raw_query();
     while rows.next().unwrap().is_some() {}
     drop(rows);
@@ -307,12 +349,13 @@ pub fn prepare(module: &str, statements: &[(&str, Sql)]) {
     let Connection(connection) = in_memory();
     connection.execute_batch(include_str!("../../migrations/sqlite-inbox/0001_inbox.sql")).unwrap();
     for (name, sql) in statements {
-        let prepared = connection.prepare(sql.0).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let prepared = connection.prepare(sql.text).unwrap_or_else(|error| panic!("{name}: {error}"));
         for index in 1..=prepared.parameter_count() {
             let parameter = prepared.parameter_name(index).unwrap_or("?");
             let number = parameter.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok());
             // Each number up to the highest is used, so that no value is handed over for nothing.
             assert!(number.is_some_and(|number| number <= prepared.parameter_count()), "{name}: {parameter}");
+            assert!(!sql.is_in_order || number == Some(index), "{name}: {parameter}");
         }
     }
     super::plan::judge(&connection, module, statements);

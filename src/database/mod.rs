@@ -29,7 +29,8 @@ pub use connection::{Column, Connection, FromRow, Param, Row, Sql, from_row, jso
 #[cfg(test)]
 pub use connection::{in_memory, prepare, steps};
 pub use error::Error;
-use lane::{Access, Lane};
+pub use lane::Posted;
+use lane::{Access, Lane, Manner};
 pub use location::{beside, path, relative_to};
 pub use lock::ServerLock;
 use migrate::{INBOX, MAIN, Schema};
@@ -158,7 +159,33 @@ impl Database {
         work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let request = request_id::current();
-        self.main.writer.run(move |tx| request_id::within(request.clone(), || work(tx))).await
+        self.main.writer.run(Manner::Durable, move |tx| request_id::within(request.clone(), || work(tx))).await
+    }
+
+    /// As [`Database::write`], but it does not wait for the disk: for what nobody outside learns of, and is done again should the
+    /// power fail before the next write that does wait. Of what was written, such a failure leaves a first part and no gap.
+    ///
+    /// # Errors
+    /// As [`Database::write`].
+    pub async fn write_unsynced<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let request = request_id::current();
+        let work = move |tx: &mut Connection| request_id::within(request.clone(), || work(tx));
+        self.main.writer.run(Manner::Repeatable, work).await
+    }
+
+    /// As [`Database::write_unsynced`], for long work that lets others go first. It is told whether others wait now, and does so
+    /// much of it that they do not wait for long.
+    ///
+    /// # Errors
+    /// As [`Database::write`].
+    pub async fn write_behind<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection, &dyn Fn() -> bool) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.main.writer.run_behind(work).await
     }
 
     /// Does `work`, which only reads, in one view of all tables.
@@ -169,7 +196,7 @@ impl Database {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.main.readers.run(work).await
+        self.main.readers.run(Manner::Repeatable, work).await
     }
 
     /// As [`Database::read`], for those who only look on. However much they ask for, no worker waits for it.
@@ -180,10 +207,10 @@ impl Database {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.observer.run(work).await
+        self.observer.run(Manner::Repeatable, work).await
     }
 
-    /// As [`Database::write`], in the inbox. Nothing that is written to the database holds it up.
+    /// As [`Database::write_unsynced`], in the inbox. Nothing that is written to the database holds it up.
     ///
     /// # Errors
     /// Those of `work`, and of the commit.
@@ -191,7 +218,15 @@ impl Database {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.inbox.writer.run(work).await
+        self.inbox.writer.run(Manner::Repeatable, work).await
+    }
+
+    /// Has `posted` done in the inbox, synced, and what follows from it on the inbox's thread.
+    ///
+    /// # Errors
+    /// It was not taken, and nothing becomes of it.
+    pub fn post_inbox(&self, posted: impl Posted) -> Result<(), Error> {
+        self.inbox.writer.post(posted)
     }
 
     /// As [`Database::read`], in the inbox.
@@ -202,7 +237,7 @@ impl Database {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.inbox.readers.run(work).await
+        self.inbox.readers.run(Manner::Repeatable, work).await
     }
 
     /// Whether what was committed is where the next start will look for it.

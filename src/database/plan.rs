@@ -40,7 +40,7 @@ const SCANS: [(&str, &str); 15] = [
     ("queue::store::listing::RETRY_DEAD", "the first rows of an index in its order"),
     ("queue::store::listing::DISCARD_DEAD", "the first rows of an index in its order"),
     ("receive::store::WAITING_SINCE", "the first row of a table in its order"),
-    ("receive::store::SIZES", "the first rows of a table in its order"),
+    ("receive::store::OLDEST", "the first rows of a table in its order"),
     ("queue::presence::OLDEST", "the first row of an index in its order"),
     ("queue::store::listing::RUNNING", "an index of the jobs that run: as many as there are workers"),
     ("run::store::view::UNFINISHED", "an index of the runs that have not ended, once in a sweep"),

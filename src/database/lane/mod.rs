@@ -4,8 +4,10 @@
 //! A lane that writes has one thread, because SQLite has one writer. What has gathered while it committed shares the next
 //! commit, each in a savepoint of its own, so that many small writes cost the disk one sync.
 
+mod work;
+
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +17,8 @@ use tokio::sync::oneshot;
 use super::connection::Connection;
 use super::error::Error;
 use crate::contain::lock;
+use work::{Ask, Post, Turn, Work};
+pub use work::{Manner, Posted};
 
 /// How long work waits for its turn. Every transaction is a few milliseconds, so this is a disk that hangs.
 const TURN: Duration = Duration::from_secs(10);
@@ -50,7 +54,31 @@ struct Queue {
 #[derive(Default)]
 struct Waiting {
     work: VecDeque<Box<dyn Work>>,
+    /// What lets others go first.
+    behind: VecDeque<Box<dyn Work>>,
+    /// The last turn was not its.
+    others_went: bool,
     closed: bool,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.work.is_empty() && self.behind.is_empty()
+    }
+
+    fn next(&mut self) -> Option<Box<dyn Work>> {
+        let is_its_turn = self.others_went || self.work.is_empty();
+        let behind = if is_its_turn { self.behind.pop_front() } else { None };
+        self.others_went = behind.is_none();
+        behind.or_else(|| self.work.pop_front())
+    }
+}
+
+/// A connection on its thread, once it is needed.
+struct Served {
+    connection: Option<Connection>,
+    /// Its commits wait for the disk.
+    is_synced: bool,
 }
 
 impl Lane {
@@ -65,10 +93,11 @@ impl Lane {
         let queue =
             Arc::new(Queue { waiting: Mutex::default(), arrived: Condvar::new(), open: Box::new(open) });
         let threads = (0..threads).map(|_| {
-            let (queue, mut connection) = (queue.clone(), first.take());
+            let queue = queue.clone();
+            let mut served = Served { connection: first.take(), is_synced: true };
             thread::Builder::new().name(name.to_owned()).spawn(move || {
                 while let Some(work) = queue.next() {
-                    queue.serve(&mut connection, access, work);
+                    queue.serve(&mut served, access, work);
                 }
             })
         });
@@ -81,14 +110,14 @@ impl Lane {
     ///
     /// # Errors
     /// What `work` returns; then nothing of it is written. That it did not get its turn. That the commit failed.
-    pub async fn run<T, F>(&self, work: F) -> Result<T, Error>
+    pub async fn run<T, F>(&self, manner: Manner, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     {
         let turn = Turn::default();
         let (reply, mut answer) = oneshot::channel();
-        self.queue.push(Box::new(Ask { work, turn: turn.clone(), outcome: None, reply: Some(reply) }))?;
+        self.queue.push(Box::new(Ask::new((work, manner), turn.clone(), reply)))?;
         let answered = match tokio::time::timeout(TURN, &mut answer).await {
             Ok(answered) => answered,
             Err(_) if turn.give_up() => return Err(Error::passing("the database did not get to it in time")),
@@ -100,6 +129,30 @@ impl Lane {
             Ok(Err(panic)) => resume_unwind(panic),
             Err(_) => Err(Error::passing("the database was closed")),
         }
+    }
+
+    /// Runs `work` when no other work waits, or after every other turn, and not synced. It is told whether others wait now, for
+    /// which it should break off.
+    ///
+    /// # Errors
+    /// As [`Lane::run`].
+    pub async fn run_behind<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Connection, &dyn Fn() -> bool) -> Result<T, Error> + Send + 'static,
+    {
+        let queue = self.queue.clone();
+        let others_wait = move || !lock(&queue.waiting).work.is_empty();
+        self.run(Manner::Behind, move |connection| work(connection, &others_wait)).await
+    }
+
+    /// Has `posted` done in a transaction on a connection of this lane, and what follows from it on that thread: no task is woken
+    /// in between.
+    ///
+    /// # Errors
+    /// It was not taken, and nothing becomes of it.
+    pub fn post(&self, posted: impl Posted) -> Result<(), Error> {
+        self.queue.push(Box::new(Post::new(posted)))
     }
 
     /// Ends the threads once they have done what was asked for, and waits for them. Their connections are closed then.
@@ -133,10 +186,11 @@ impl Queue {
         if waiting.closed {
             return Err(Error::passing("the database was closed"));
         }
-        if waiting.work.len() >= LONGEST {
+        let line = if work.manner() == Manner::Behind { &mut waiting.behind } else { &mut waiting.work };
+        if line.len() >= LONGEST {
             return Err(Error::passing("too much waits for the database"));
         }
-        waiting.work.push_back(work);
+        line.push_back(work);
         drop(waiting);
         self.arrived.notify_one();
         Ok(())
@@ -147,13 +201,24 @@ impl Queue {
         let waiting = lock(&self.waiting);
         let mut waiting = self
             .arrived
-            .wait_while(waiting, |waiting| waiting.work.is_empty() && !waiting.closed)
+            .wait_while(waiting, |waiting| waiting.is_empty() && !waiting.closed)
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        waiting.work.pop_front()
+        waiting.next()
     }
 
-    fn next_now(&self) -> Option<Box<dyn Work>> {
-        lock(&self.waiting).work.pop_front()
+    /// What can share a commit that waits for the disk or does not.
+    fn next_now(&self, is_synced: bool) -> Option<Box<dyn Work>> {
+        lock(&self.waiting).work.pop_front_if(|work| is_synced || work.manner() != Manner::Durable)
+    }
+
+    /// Whether a commit of `first`, and of what waits, has to wait for the disk.
+    fn is_durable(&self, first: &dyn Work) -> bool {
+        let waits = || lock(&self.waiting).work.iter().any(|work| work.manner() == Manner::Durable);
+        match first.manner() {
+            Manner::Durable => true,
+            Manner::Repeatable => waits(),
+            Manner::Behind => false,
+        }
     }
 
     fn close(&self) {
@@ -161,46 +226,58 @@ impl Queue {
         self.arrived.notify_all();
     }
 
-    /// Does `work`, and what else waits, in one transaction.
-    fn serve(&self, connection: &mut Option<Connection>, access: Access, work: Box<dyn Work>) {
-        let open = match connection.take().map_or_else(&self.open, Ok) {
-            Ok(open) => connection.insert(open),
+    /// Does `work`, and what else waits and may share its commit, in one transaction.
+    fn serve(&self, served: &mut Served, access: Access, work: Box<dyn Work>) {
+        let open = match served.connection.take().map_or_else(&self.open, Ok) {
+            Ok(open) => served.connection.insert(open),
             Err(error) => return work.answer(Err(error)),
         };
         match access {
             Access::Read => read(open, work),
-            Access::Write => self.write(open, work),
+            Access::Write => {
+                let is_synced = self.is_durable(&*work);
+                if is_synced != served.is_synced
+                    && let Err(error) = open.sync_commits(is_synced)
+                {
+                    return work.answer(Err(error));
+                }
+                served.is_synced = is_synced;
+                self.write(open, work, is_synced);
+            }
         }
         // A transaction that could not be ended would be in the way of every later one: the connection goes.
         if !open.0.is_autocommit() {
-            *connection = None;
+            *served = Served { connection: None, is_synced: true };
         }
     }
 
-    fn write(&self, connection: &mut Connection, first: Box<dyn Work>) {
-        if let Err(error) = connection.0.execute_batch("BEGIN IMMEDIATE") {
+    fn write(&self, connection: &mut Connection, first: Box<dyn Work>, is_synced: bool) {
+        let shares = first.manner() != Manner::Behind;
+        if let Err(error) = connection.command("BEGIN IMMEDIATE") {
             // The others have waited as long.
-            let error = Error::from(error);
-            let others = std::iter::from_fn(|| self.next_now());
+            let others = std::iter::from_fn(|| self.next_now(true));
             return std::iter::once(first).chain(others).for_each(|work| work.answer(Err(error.clone())));
         }
-        let (began, mut done) = (Instant::now(), Vec::new());
+        let (began, mut done, mut is_whole) = (Instant::now(), Vec::new(), true);
         let mut next = Some(first);
         while let Some(mut work) = next.take() {
             if work.begin() {
-                done.push((attempt(connection, &mut work), work));
+                let kept = attempt(connection, &mut work, done.is_empty());
+                is_whole &= kept.is_ok();
+                done.push((kept, work));
             }
             // SQLite ends a transaction by itself when the disk is full.
-            if connection.0.is_autocommit() {
+            if connection.0.is_autocommit() || !is_whole {
                 break;
             }
-            if done.len() < SHARED && began.elapsed() < SHARED_FOR {
-                next = self.next_now();
+            if shares && done.len() < SHARED && began.elapsed() < SHARED_FOR {
+                next = self.next_now(is_synced);
             }
         }
         let committed = match connection.0.is_autocommit() {
             true => Err(Error::passing("the database ended the transaction")),
-            false => end(connection, "COMMIT"),
+            false if is_whole => end(connection, "COMMIT"),
+            false => end(connection, "ROLLBACK").and(Err(Error::passing("what failed could not be taken back"))),
         };
         for (kept, work) in done {
             work.answer(kept.and(committed.clone()));
@@ -212,28 +289,39 @@ fn read(connection: &mut Connection, mut work: Box<dyn Work>) {
     if !work.begin() {
         return;
     }
-    let read = connection.0.execute_batch("BEGIN").map_err(Error::from);
+    let read = connection.command("BEGIN");
     let read = read.map(|()| _ = work.run(connection));
     let ended = end(connection, "COMMIT");
     work.answer(read.and(ended));
 }
 
-/// Runs `work` in a savepoint. What it did is taken back unless it went well.
-fn attempt(connection: &mut Connection, work: &mut Box<dyn Work>) -> Result<(), Error> {
-    connection.0.execute_batch("SAVEPOINT work")?;
+/// Runs `work`. What it did is taken back unless it went well: of the first with the whole transaction, of any other with a
+/// savepoint, for which SQLite keeps a copy of each page that it changes.
+fn attempt(connection: &mut Connection, work: &mut Box<dyn Work>, is_first: bool) -> Result<(), Error> {
+    if is_first {
+        if !work.run(connection) && !connection.0.is_autocommit() {
+            connection.command("ROLLBACK")?;
+            connection.command("BEGIN IMMEDIATE")?;
+        }
+        return Ok(());
+    }
+    connection.command("SAVEPOINT work")?;
     let went_well = work.run(connection);
     if connection.0.is_autocommit() {
         return Ok(());
     }
     match went_well {
-        true => connection.0.execute_batch("RELEASE work")?,
-        false => connection.0.execute_batch("ROLLBACK TO work; RELEASE work")?,
+        true => connection.command("RELEASE work")?,
+        false => {
+            connection.command("ROLLBACK TO work")?;
+            connection.command("RELEASE work")?;
+        }
     }
     Ok(())
 }
 
-fn end(connection: &mut Connection, how: &str) -> Result<(), Error> {
-    let ended = connection.0.execute_batch(how).map_err(Error::from);
+fn end(connection: &mut Connection, how: &'static str) -> Result<(), Error> {
+    let ended = connection.command(how);
     if ended.is_err() && !connection.0.is_autocommit() {
         // Whoever asked is told of the first failure. What this one leaves open is closed with the connection.
         let _ = connection.0.execute_batch("ROLLBACK");
@@ -241,79 +329,10 @@ fn end(connection: &mut Connection, how: &str) -> Result<(), Error> {
     ended
 }
 
-/// Work in a lane.
-trait Work: Send {
-    /// Whether it is still wanted. From now on whoever asked waits for its outcome.
-    fn begin(&self) -> bool;
-    /// Does it, and says whether it went well.
-    fn run(&mut self, connection: &mut Connection) -> bool;
-    /// Says what became of it: `ended` is how its transaction ended.
-    fn answer(self: Box<Self>, ended: Result<(), Error>);
-}
-
-type Outcome<T> = thread::Result<Result<T, Error>>;
-
-struct Ask<T, F> {
-    work: F,
-    turn: Turn,
-    outcome: Option<Outcome<T>>,
-    reply: Option<oneshot::Sender<Outcome<T>>>,
-}
-
-impl<T, F> Work for Ask<T, F>
-where
-    T: Send,
-    F: Fn(&mut Connection) -> Result<T, Error> + Send,
-{
-    fn begin(&self) -> bool {
-        self.reply.as_ref().is_some_and(|reply| !reply.is_closed()) && self.turn.begin()
-    }
-
-    fn run(&mut self, connection: &mut Connection) -> bool {
-        // What the work shares with others is right at each of its steps, and its rows are rolled back.
-        let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(connection)));
-        let went_well = matches!(outcome, Ok(Ok(_)));
-        self.outcome = Some(outcome);
-        went_well
-    }
-
-    fn answer(mut self: Box<Self>, ended: Result<(), Error>) {
-        let outcome = match (self.outcome.take(), ended) {
-            // Its own failure says more than what followed from it.
-            (Some(Ok(Err(error))), _) => Ok(Err(error)),
-            (Some(Err(panic)), _) => Err(panic),
-            (_, Err(error)) => Ok(Err(error)),
-            (Some(done), Ok(())) => done,
-            (None, Ok(())) => return,
-        };
-        if let Some(reply) = self.reply.take() {
-            let _ = reply.send(outcome);
-        }
-    }
-}
-
-/// Decides between a thread that begins work and whoever gives it up: only one of them does.
-#[derive(Debug, Clone, Default)]
-struct Turn(Arc<Mutex<Option<Taken>>>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    Begun,
-    GivenUp,
-}
-
-impl Turn {
-    fn begin(&self) -> bool {
-        *lock(&self.0).get_or_insert(Taken::Begun) == Taken::Begun
-    }
-
-    fn give_up(&self) -> bool {
-        *lock(&self.0).get_or_insert(Taken::GivenUp) == Taken::GivenUp
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
     use super::*;
     use crate::database::{Database, params, statements};
 
@@ -338,9 +357,7 @@ mod tests {
         let database = new(&folder).await;
         database.write(|connection| connection.run(ADD, params![1])).await.unwrap();
         // All three wait while the first holds the thread, so they share a commit.
-        let (hold, held) = std::sync::mpsc::channel::<()>();
-        let held = Mutex::new(held);
-        let first = database.write(move |_| Ok(_ = lock(&held).recv()));
+        let (first, release) = hold(&database);
         let fails = database.write(|connection| {
             connection.run(SET, params![10])?;
             connection.run(ADD, params![8])
@@ -357,7 +374,7 @@ mod tests {
         let all = async { tokio::join!(first, fails, panics, works) };
         let release = async {
             tokio::task::yield_now().await;
-            hold.send(()).unwrap();
+            release.send(()).unwrap();
         };
         let ((first, fails, panics, works), ()) = tokio::join!(all, release);
         first.unwrap();
@@ -377,6 +394,54 @@ mod tests {
         assert_eq!(database.read(count).await.unwrap(), 1);
     }
 
+    /// Holds the thread that writes until it is told to go on.
+    fn hold(database: &Database) -> (impl Future<Output = Result<(), Error>>, Sender<()>) {
+        let (release, held) = channel::<()>();
+        let held = Mutex::new(held);
+        let database = database.clone();
+        (async move { database.write(move |_| Ok(_ = lock(&held).recv())).await }, release)
+    }
+
+    #[tokio::test]
+    async fn long_work_goes_after_others_and_learns_that_they_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = new(&folder).await;
+        assert!(!database.write_behind(|_, others_wait| Ok(others_wait())).await.unwrap());
+        let (held, release) = hold(&database);
+        let add = |connection: &mut Connection| connection.run(ADD, params![1]);
+        let long = database.write_behind(move |connection, others_wait| Ok((count(connection)?, others_wait())));
+        let release = async {
+            tokio::task::yield_now().await;
+            release.send(()).unwrap();
+        };
+        let all = async { tokio::join!(held, database.write(add), long) };
+        let ((held, added, long), ()) = tokio::join!(all, release);
+        held.unwrap();
+        // What shared the commit of the first went with it.
+        assert_eq!((added.unwrap(), long.unwrap()), (1, (1, false)));
+    }
+
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk_unless_all_that_is_in_it_can_be_done_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = new(&folder).await;
+        let mode = |connection: &mut Connection| {
+            Ok(connection.0.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0))?)
+        };
+        let (normal, full) = (1, 2);
+        assert_eq!(database.write(mode).await.unwrap(), full);
+        assert_eq!(database.write_unsynced(mode).await.unwrap(), normal);
+        assert_eq!(database.write_behind(move |connection, _| mode(connection)).await.unwrap(), normal);
+        let (held, release) = hold(&database);
+        let release = async {
+            tokio::task::yield_now().await;
+            release.send(()).unwrap();
+        };
+        let shared = async { tokio::join!(held, database.write_unsynced(mode), database.write(mode)) };
+        let ((_, unsynced, synced), ()) = tokio::join!(shared, release);
+        assert_eq!((unsynced.unwrap(), synced.unwrap()), (full, full));
+    }
+
     #[tokio::test]
     async fn what_was_asked_for_before_the_end_is_done_and_nothing_after_it() {
         let folder = tempfile::tempdir().unwrap();
@@ -387,13 +452,5 @@ mod tests {
         let late = database.write(|connection| connection.run(SET, params![1])).await;
         assert!(late.unwrap_err().will_pass());
         assert_eq!(new(&folder).await.read(count).await.unwrap(), 1);
-    }
-
-    #[test]
-    fn either_the_thread_begins_the_work_or_it_is_given_up() {
-        let turn = Turn::default();
-        assert!(turn.clone().begin() && !turn.give_up());
-        let turn = Turn::default();
-        assert!(turn.give_up() && !turn.begin());
     }
 }
