@@ -62,6 +62,15 @@ pub struct Queue {
     trouble: Arc<AtomicBool>,
 }
 
+/// What is known before a claim.
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    /// Nothing: it is looked first whether anything is due.
+    First,
+    /// A job was added.
+    Told,
+}
+
 /// What settling a job did.
 #[derive(Debug)]
 pub struct Settlement {
@@ -112,14 +121,19 @@ impl Queue {
 
     /// Works until `stop`, then finishes what is in hand unless `abandon` comes first.
     pub async fn work<H: Handler>(&self, handler: &H, stop: CancellationToken, abandon: CancellationToken) {
+        let mut look = Look::First;
         while !stop.is_cancelled() {
             // Before the claim, or a job added between the claim and the wait would be missed.
             let woken = self.wake.notified();
-            match self.work_one(handler, &abandon).await {
-                Ok(true) => {}
+            match self.work_next(handler, &abandon, look).await {
+                Ok(true) => look = Look::First,
                 Ok(false) => {
                     let idle = self.idle().await;
-                    tokio::select! { () = stop.cancelled() => {}, () = woken => {}, () = tokio::time::sleep(idle) => {} }
+                    look = tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = woken => Look::Told,
+                        () = tokio::time::sleep(idle) => Look::First,
+                    };
                 }
                 Err(error) => {
                     self.database_fails(&error);
@@ -135,7 +149,20 @@ impl Queue {
         handler: &H,
         abandon: &CancellationToken,
     ) -> Result<bool, Error> {
-        let Some(claimed) = self.claim().await? else { return Ok(false) };
+        self.work_next(handler, abandon, Look::First).await
+    }
+
+    async fn work_next<H: Handler>(
+        &self,
+        handler: &H,
+        abandon: &CancellationToken,
+        look: Look,
+    ) -> Result<bool, Error> {
+        let claimed = match look {
+            Look::First => self.claim().await?,
+            Look::Told => self.claim_told().await?,
+        };
+        let Some(claimed) = claimed else { return Ok(false) };
         let request = claimed.request_id.clone();
         // In a box of its own: without, each of what is around it takes as much of a thread's stack once more.
         let work = Box::pin(self.work_on(handler, claimed, abandon));
@@ -185,6 +212,10 @@ impl Queue {
         if self.next_due().await?.is_none_or(|due| due > self.clock.now()) {
             return Ok(None);
         }
+        self.claim_told().await
+    }
+
+    async fn claim_told(&self) -> Result<Option<Claimed>, Error> {
         let (now, lease, max_attempts) =
             (self.clock.now(), self.settings.lease(), self.settings.max_attempts);
         let breaker = self.breaker.clone();
@@ -194,7 +225,8 @@ impl Queue {
             let claimed = store::claim(tx, &breaker, now, lease)?;
             Ok((expired, claimed, breaker::store::save(tx, &breaker)?))
         };
-        let (expired, claimed, saved) = self.database.write(claim).await?;
+        // With the power, its worker goes too: then the job waits as before.
+        let (expired, claimed, saved) = self.database.write_unsynced(claim).await?;
         saved.inspect(|revision| self.breaker.saved(*revision));
         expired.dead.iter().for_each(report_death);
         self.database_works();
@@ -249,7 +281,8 @@ impl Queue {
             }
             Ok((settled, breaker::store::save(tx, &breaker)?))
         };
-        let (settled, saved) = self.database.write(settle).await?;
+        // A job that is done is done again, should the power fail.
+        let (settled, saved) = self.database.write_unsynced(settle).await?;
         saved.inspect(|revision| self.breaker.saved(*revision));
         Ok(settled)
     }
@@ -298,7 +331,7 @@ impl Queue {
 
     async fn renew(&self, claimed: &Claimed, lease: Duration) -> Result<Renewed, Error> {
         let (held, now) = (claimed.lease(), self.clock.now());
-        self.database.write(move |tx| held.renew(tx, now, lease)).await
+        self.database.write_unsynced(move |tx| held.renew(tx, now, lease)).await
     }
 
     async fn idle(&self) -> Duration {

@@ -10,6 +10,7 @@ use super::look::Present;
 use super::plan::Step;
 use super::retire::there;
 use super::store::{self, Change};
+use crate::database::Connection;
 use crate::fastio::FileKey;
 use crate::job::Task;
 use crate::job::verdict::{database_verdict, is_final, openai_has, openai_verdict};
@@ -49,6 +50,8 @@ const PAGES: usize = 50;
 pub struct Subject<'a> {
     pub key: &'a FileKey,
     pub present: Option<(&'a Present, &'a Claim)>,
+    /// A copy whose upload has just ended, and whose first try at attaching is on record already.
+    pub uploaded: Option<CopyId>,
 }
 
 /// A step that did not stop the work on its store.
@@ -56,6 +59,8 @@ pub struct Subject<'a> {
 pub enum Progress {
     /// On record. Plan anew.
     Moved,
+    /// So is the File object of this copy, and that it is about to be attached.
+    Uploaded(CopyId),
     /// OpenAI cannot hold this content; that is on record too.
     Refused,
 }
@@ -146,14 +151,20 @@ impl Sync {
         attributes: &Attributes,
     ) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
-        self.record([Change::Attaching(copy.id)]).await?;
-        let attached = match self.attached_before(copy, file_id).await? {
+        let before = match subject.uploaded == Some(copy.id) {
+            true => None,
+            false => {
+                self.record([Change::Attaching(copy.id)]).await?;
+                self.attached_before(copy, file_id).await?
+            }
+        };
+        let attached = match before {
             // It may carry older attributes; the plan will see.
             Some(there) => Ok(there.attributes),
             None => self.openai.attach(&copy.store, file_id, attributes).await.map(|_| attributes.clone()),
         };
         match attached {
-            Ok(known) => self.record([Change::Attached(copy.id, known)]).await,
+            Ok(known) => self.note([Change::Attached(copy.id, known)]).await,
             Err(error) if error.is_not_found() => self.attach_lost(copy, file_id).await,
             Err(error) if is_final(&error) => self.refuse(subject, copy, &error.to_string()).await,
             Err(error) if matches!(error.kind, ErrorKind::Rejected { .. }) => {
@@ -232,7 +243,7 @@ impl Sync {
         // Of a text it is known. It waits for all that is to be searchable, and costs that no time.
         let look = copy.reading.is_none().then_some(Task::Reading { profile, node });
         let indexed = Change::State(copy.id, CopyState::Indexed);
-        self.record([indexed, Change::Runs(runs), Change::Look(look)]).await?;
+        self.note([indexed, Change::Runs(runs), Change::Look(look)]).await?;
         tell(subject.present.map(|(present, _)| present.path.as_str()), copy, self.age(copy), "copy indexed");
         self.wake.notify_waiters();
         Ok(Progress::Moved)
@@ -363,6 +374,15 @@ impl Sync {
 
     pub(super) async fn forget(&self, copy: CopyId) -> Result<Progress, Verdict> {
         self.record([Change::Forgotten(copy)]).await
+    }
+
+    /// Writes down what OpenAI would say again, without waiting for the disk: should the power fail, it is asked once more.
+    async fn note<const N: usize>(&self, changes: [Change; N]) -> Result<Progress, Verdict> {
+        let now = self.clock.now();
+        let noted = move |tx: &mut Connection| changes.iter().try_for_each(|change| change.write(tx, now));
+        let noted = self.database.write_unsynced(noted).await;
+        noted.map_err(|error| database_verdict(&error))?;
+        Ok(Progress::Moved)
     }
 
     /// Writes `changes` down, all or none.

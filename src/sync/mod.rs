@@ -121,6 +121,21 @@ pub struct Parts {
     pub causes: Causes,
 }
 
+/// Whether there may be anything to do for a task: what neither a rule nor a row concerns needs no job that finds that out.
+///
+/// # Errors
+/// The database's.
+pub fn is_wanted(rules: &Rules, connection: &mut Connection, task: &Task) -> Result<bool, database::Error> {
+    match task {
+        Task::File { profile, node } if !rules.concern(profile) => {
+            let key = FileKey::new(profile.clone(), node.clone()).to_string();
+            Ok(store::file(connection, &key)?.is_some())
+        }
+        Task::Folder { profile, .. } | Task::Listing { profile, .. } => Ok(rules.concern(profile)),
+        _ => Ok(true),
+    }
+}
+
 impl Sync {
     pub fn new(parts: Parts) -> Self {
         let Parts { database, clock, fastio, openai, rules, settings, wake, causes } = parts;
@@ -215,7 +230,7 @@ impl Sync {
         }
         let claim = judged.and_then(Result::ok);
         let wanted = if claim.is_some() { matched } else { Vec::new() };
-        let subject = Subject { key, present: present.as_deref().zip(claim.as_ref()) };
+        let subject = Subject { key, present: present.as_deref().zip(claim.as_ref()), uploaded: None };
         self.converge(&subject, &wanted).await
     }
 
@@ -232,21 +247,23 @@ impl Sync {
         }
         // A store that cannot be used now keeps what it has; only what is certainly unwanted goes.
         let keep_all = !unusable.is_empty();
-        let mut present = subject.present;
+        let mut seen = *subject;
         for _ in 0..MOST_STEPS {
             let copies = self.copies(subject.key).await.map_err(|error| database_verdict(&error))?;
-            let next = plan(subject.key, present, &places, &copies)
+            let next = plan(seen.key, seen.present, &places, &copies)
                 .into_iter()
                 .filter(|(store, _)| !keep_all || places.iter().any(|place| place.store == *store))
                 .find(|(store, _)| !stopped.contains_key(store));
             let Some((store, step)) = next else {
                 return Ok(worst(stopped.into_values().chain(unusable)));
             };
-            let seen = Subject { key: subject.key, present };
-            match self.apply(&seen, &step, &copies).await {
+            let applied = self.apply(&seen, &step, &copies).await;
+            seen.uploaded = None;
+            match applied {
                 Ok(Progress::Moved) => {}
                 // OpenAI cannot index what the file is now, so nothing of it, old or new, may answer.
-                Ok(Progress::Refused) => present = None,
+                Ok(Progress::Refused) => seen.present = None,
+                Ok(Progress::Uploaded(copy)) => seen.uploaded = Some(copy),
                 Err(verdict) => {
                     stopped.insert(store, verdict);
                 }
@@ -382,9 +399,9 @@ impl Sync {
         let rules: Vec<&str> = matched.iter().map(|rule| rule.name.as_str()).collect();
         let (rules, skipped, now) = (rules.join(","), skipped.cloned(), self.clock.now());
         let (key, present) = (key.clone(), present.clone());
-        let seen =
-            self.database.write(move |tx| store::see(tx, &key, &present, (&rules, skipped.as_deref(), now)));
-        seen.await.map_err(|error| database_verdict(&error))
+        // Fastio shows it once more, should the power fail.
+        let see = move |tx: &mut Connection| store::see(tx, &key, &present, (&rules, skipped.as_deref(), now));
+        self.database.write_unsynced(see).await.map_err(|error| database_verdict(&error))
     }
 }
 

@@ -180,7 +180,8 @@ impl Sync {
             claim: claim.key(),
         };
         let (filename, bytes) = (intent.filename.clone(), intent.bytes);
-        let intended = self.database.write(move |tx| store::intend(tx, &intent, now));
+        // On the disk with what passed, before which OpenAI makes nothing of what it is sent.
+        let intended = self.database.write_unsynced(move |tx| store::intend(tx, &intent, now));
         let copy = intended.await.map_err(|error| database_verdict(&error))?;
         copy.ok_or_else(|| twin(&filename, bytes))
     }
@@ -216,7 +217,9 @@ impl Sync {
     }
 
     async fn uploaded(&self, copy: CopyId, file: &File) -> Result<Progress, Verdict> {
-        self.record([Change::Uploaded(copy, file.id.clone())]).await
+        // What comes next, so that one commit serves both.
+        self.record([Change::Uploaded(copy, file.id.clone()), Change::Attaching(copy)]).await?;
+        Ok(Progress::Uploaded(copy))
     }
 
     /// OpenAI made a File object without reading all we had to send. Nothing documents that it could; the object is not
