@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::contain::keep_running;
-use crate::database::{Database, ServerLock};
+use crate::database::{Connection, Database, ServerLock};
 use crate::fastio::FileKey;
 use crate::feed::{self, Feed};
 use crate::http::{AnswerCounter, PlainAnswer};
@@ -177,6 +177,8 @@ impl Parts {
             causes: queue.causes(),
         });
         let heard = Arc::new(tokio::sync::Notify::new());
+        let ours = rules.clone();
+        let wanted = Arc::new(move |tx: &mut Connection, task: &Task| sync::is_wanted(&ours, tx, task));
         let feed = Feed::new(feed::Parts {
             database: database.clone(),
             clock: clock.clone(),
@@ -203,7 +205,7 @@ impl Parts {
             openai,
             taken: AnswerCounter::default(),
         });
-        let parts = receive::Parts { database: database.clone(), clock, workers: queue.wake(), heard };
+        let parts = receive::Parts { database: database.clone(), clock, workers: queue.wake(), heard, wanted };
         let mut receive =
             receive::open(config.receive.clone(), &config.secrets.fastio_webhook, parts).await?;
         receive.public.take_openai(&config.secrets.openai_webhook).context("OPENAI_WEBHOOK_SECRET")?;
@@ -290,19 +292,12 @@ impl App {
 
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
-        let Receive { public, writer, drain } = receive;
+        let Receive { public, drain } = receive;
         let counters = public.counters();
-        // The inbox is written for as long as a delivery may still come in.
-        let last_delivery = CancellationToken::new();
-        let (until, after) = (stop.clone(), last_delivery.clone());
+        let until = stop.clone();
         parts.spawn(async move {
             public.serve(listener, until).await;
-            after.cancel();
             "public listener"
-        });
-        parts.spawn(async move {
-            writer.run(last_delivery).await;
-            "inbox"
         });
         let operate_address = operate.as_ref().map(Operate::address);
         if let Some(operate) = operate {

@@ -10,7 +10,7 @@ use crate::fastio::{NodeId, Profile};
 use crate::job::Task;
 use crate::queue::Priority;
 
-pub use store::{Recorded, Row, record};
+pub use store::{Recorded, Row, Wanted, record, record_wanted};
 
 /// How an id begins that was made from the hash of the bytes, because the payload had none.
 pub const MADE_ID: &str = "sha256:";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::StatusCode;
 use http_body_util::BodyExt;
 
@@ -37,9 +37,12 @@ pub(super) async fn read(body: Body, limits: &Limits, memory: &mut Share) -> Res
 
 async fn read_all(mut body: Body, limit: usize, memory: &mut Share) -> Result<Vec<u8>, Refusal> {
     memory.grow(BESIDES_BYTES + FIRST_BYTES)?;
-    let mut bytes = Vec::with_capacity(FIRST_BYTES);
+    let promised = usize::try_from(body.size_hint().lower()).unwrap_or(FIRST_BYTES);
+    let (mut bytes, mut held) = (Vec::with_capacity(promised.min(FIRST_BYTES)), FIRST_BYTES);
     loop {
         let frame = tokio::select! {
+            // What has come is taken before anything is waited for.
+            biased;
             frame = body.frame() => frame,
             () = memory.gives_way() => return Err(TooLittle.into()),
         };
@@ -52,10 +55,11 @@ async fn read_all(mut body: Body, limit: usize, memory: &mut Share) -> Result<Ve
         if length > limit {
             return Err(too_large(limit));
         }
-        if length > bytes.capacity() {
-            let capacity = length.max(2 * bytes.capacity()).min(limit);
-            memory.grow(capacity - bytes.capacity())?;
+        if length > held {
+            let capacity = length.max(2 * held).min(limit);
+            memory.grow(capacity - held)?;
             bytes.reserve_exact(capacity - bytes.len());
+            held = capacity;
         }
         bytes.extend_from_slice(&data);
     }

@@ -11,24 +11,30 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::ahead::{Ahead, Front};
 use super::count::{Count, Counters};
 use super::inbox::Level;
 use super::store::{self, InboxRow, Limits};
 use crate::clock::Clock;
 use crate::database::{Connection, Database, Error};
 use crate::event::payload::{self, Parsed};
-use crate::event::{self, Event, Kind, Proof, Report, Source};
+use crate::event::{self, Event, Kind, Proof, Recorded, Report, Source, Wanted};
 use crate::job::Task;
 use crate::listen::gate::Gate;
 
-/// What one transaction takes. It holds the database's writer for some milliseconds, which workers wait for and
-/// acknowledgements do not.
-const LIMITS: Limits = Limits { rows: 256, bytes: 4 * 1024 * 1024 };
+/// What one pass takes.
+const LIMITS: Limits = Limits { rows: 1_000, bytes: 4 * 1024 * 1024 };
 const PORTION_EVENTS: usize = payload::MAX_EVENTS;
+
+/// Events recorded before it is asked whether others wait for the database: some tenths of a millisecond.
+const STRETCH: usize = 32;
 
 /// Ignored events of one delivery that are kept, to show what it was like. Of the rest only their number is: rows that ask for
 /// nothing must not take many times the space of what was sent.
 const IGNORED_KEPT: usize = 8;
+
+/// Workers that are woken at once: one for each job, because all of them looking for one job keep it waiting.
+const WOKEN: usize = 64;
 
 /// How long a missed wake-up may leave a delivery lying.
 const IDLE: Duration = Duration::from_secs(5);
@@ -56,36 +62,85 @@ pub struct Drained {
 
 /// One pass over the oldest rows: at most a portion of them. No rows means that the inbox is empty.
 pub async fn drain_once(database: &Database, now: i64) -> Result<Drained, Error> {
-    let Some(Portion { first, last, rows, reports }) = database.read_inbox(portion).await? else {
+    let wanted: Wanted = Arc::new(|_, _| Ok(true));
+    let Some(portion) = database.read_inbox(|c| oldest(c, &Ahead::default())).await? else {
         return Ok(Drained::default());
     };
-    let recorded = database.write(move |tx| event::record(tx, &reports, now)).await?;
-    // A crash before this repeats the pass, and every event of it is known then.
-    let removed = database.write_inbox(move |tx| store::delete(tx, first, last)).await?;
-    let event::Recorded { new, duplicate, jobs } = recorded;
-    Ok(Drained { rows, removed, new, duplicate, jobs })
+    portion.record(database, &wanted, now).await
 }
 
-/// The oldest rows, and what they report.
+/// Some rows, and what they report.
 struct Portion {
     first: i64,
     last: i64,
     rows: usize,
     reports: Vec<Report>,
+    /// The last row there is.
+    newest: i64,
 }
 
-fn portion(connection: &mut Connection) -> Result<Option<Portion>, Error> {
+impl Portion {
+    /// Whether more rows wait behind these.
+    fn is_full(&self) -> bool {
+        self.rows == LIMITS.rows as usize || self.reports.len() >= PORTION_EVENTS
+    }
+
+    /// Records what they report, and removes them.
+    async fn record(self, database: &Database, wanted: &Wanted, now: i64) -> Result<Drained, Error> {
+        let Portion { first, last, rows, reports, .. } = self;
+        let recorded = record(database, reports, wanted, now).await?;
+        // A crash before this repeats the pass, and every event of it is known then.
+        let removed = database.write_inbox(move |tx| store::delete(tx, first, last)).await?;
+        let event::Recorded { new, duplicate, jobs } = recorded;
+        Ok(Drained { rows, removed, new, duplicate, jobs })
+    }
+}
+
+/// Records reports in stretches, between which the workers' writes get their turn. Only the last commit waits for the disk, and takes
+/// all before it along.
+async fn record(
+    database: &Database,
+    reports: Vec<Report>,
+    wanted: &Wanted,
+    now: i64,
+) -> Result<Recorded, Error> {
+    let (reports, mut recorded, mut done) = (Arc::new(reports), Recorded::default(), 0);
+    while reports.len() - done > STRETCH {
+        let (all, wanted) = (reports.clone(), wanted.clone());
+        let some = move |tx: &mut Connection, others_wait: &dyn Fn() -> bool| {
+            let (mut some, mut until) = (Recorded::default(), done);
+            for stretch in all[done..all.len() - STRETCH].chunks(STRETCH) {
+                some += event::record_wanted(tx, stretch, &*wanted, now)?;
+                until += stretch.len();
+                if others_wait() {
+                    break;
+                }
+            }
+            Ok((some, until))
+        };
+        let (some, until) = database.write_behind(some).await?;
+        recorded += some;
+        done = until;
+    }
+    let wanted = wanted.clone();
+    recorded += database.write(move |tx| event::record_wanted(tx, &reports[done..], &*wanted, now)).await?;
+    Ok(recorded)
+}
+
+fn oldest(connection: &mut Connection, ahead: &Ahead) -> Result<Option<Portion>, Error> {
     let mut rows = store::oldest(connection, LIMITS)?;
-    let reports = read(&mut rows);
-    let ends = rows.first().zip(rows.last()).map(|(first, last)| (first.inbox_id, last.inbox_id));
-    Ok(ends.map(|(first, last)| Portion { first, last, rows: rows.len(), reports }))
+    let reports = read(&mut rows, ahead);
+    let Some((first, last)) = rows.first().zip(rows.last()) else { return Ok(None) };
+    let (first, last) = (first.inbox_id, last.inbox_id);
+    let newest = store::newest(connection, last, 1)?.first().map_or(last, |row| row.inbox_id);
+    Ok(Some(Portion { first, last, rows: rows.len(), reports, newest }))
 }
 
-/// What `rows` report, at least one of them. Those are left out that would make the transaction too long.
-fn read(rows: &mut Vec<InboxRow>) -> Vec<Report> {
+/// What `rows` report, at least one of them. Those are left out that would make the pass too long.
+fn read(rows: &mut Vec<InboxRow>, ahead: &Ahead) -> Vec<Report> {
     let (mut all, mut taken) = (Vec::new(), 0);
     for row in rows.iter() {
-        let reports = reports(row);
+        let reports = if ahead.has(row.inbox_id) { Vec::new() } else { reports(row) };
         if taken > 0 && all.len() + reports.len() > PORTION_EVENTS {
             break;
         }
@@ -149,6 +204,7 @@ fn few_ignored(parsed: Vec<Parsed>) -> Vec<Parsed> {
 pub struct Drain {
     pub(super) database: Database,
     pub(super) clock: Clock,
+    pub(super) wanted: Wanted,
     pub(super) level: Arc<Level>,
     pub(super) counters: Arc<Counters>,
     /// Notified after each commit to the inbox.
@@ -163,9 +219,9 @@ impl Drain {
     /// Drains until `stop`. What is left then is on disk, and the next start goes on with it.
     pub async fn run(self, stop: CancellationToken) {
         let gate = Gate::default();
-        let mut flushed = Instant::now();
+        let (mut flushed, mut ahead) = (Instant::now(), Ahead::default());
         while !stop.is_cancelled() {
-            let wait = match self.pass(&mut flushed).await {
+            let wait = match self.pass(&mut ahead, &mut flushed).await {
                 Ok(rows) if rows > 0 => continue,
                 Ok(_) => self.idle(),
                 Err(error) => {
@@ -190,22 +246,70 @@ impl Drain {
         if self.counters.is_empty() { IDLE } else { FLUSH }
     }
 
-    async fn pass(&self, flushed: &mut Instant) -> Result<usize, Error> {
-        let drained = drain_once(&self.database, self.clock.now()).await?;
+    /// One pass over the oldest rows, as [`drain_once`], but without jobs that are not wanted. Answers how many rows it took.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn once(&self) -> Result<usize, Error> {
+        self.pass(&mut Ahead::default(), &mut Instant::now()).await
+    }
+
+    async fn pass(&self, ahead: &mut Ahead, flushed: &mut Instant) -> Result<usize, Error> {
+        let known = ahead.clone();
+        let oldest = async {
+            let portion = self.database.read_inbox(move |c| oldest(c, &known)).await?;
+            let Some(portion) = portion else { return Ok(None) };
+            let front = Front { last: portion.last, newest: portion.newest, is_full: portion.is_full() };
+            let drained = portion.record(&self.database, &self.wanted, self.clock.now()).await?;
+            Ok::<_, Error>(Some((drained, front)))
+        };
+        tokio::pin!(oldest);
+        let done = loop {
+            tokio::select! {
+                biased;
+                done = &mut oldest => break done?,
+                () = self.wake.notified(), if ahead.may_go() && !ahead.is_told => ahead.is_told = true,
+                () = tokio::time::sleep(ahead.rest()), if ahead.may_go() && ahead.is_told => {
+                    self.look_ahead(ahead).await?;
+                }
+            }
+        };
+        let Some((drained, front)) = done else { return Ok(0) };
+        ahead.go_on(&front);
         self.level.drained(drained.removed);
-        self.counters.add(Count::New, drained.new as u64);
-        self.counters.add(Count::Duplicate, drained.duplicate as u64);
-        if drained.new > 0 {
-            self.heard.notify_one();
-        }
-        if drained.jobs > 0 {
-            self.workers.notify_waiters();
-        }
+        self.tell(drained.new, drained.duplicate, drained.jobs);
         if flushed.elapsed() >= FLUSH {
             *flushed = Instant::now();
             self.flush().await?;
         }
         Ok(drained.rows)
+    }
+
+    /// Records what has just come before its turn, unless that is much: a change that a person makes now does not wait for the
+    /// hundred thousands of an outage or a flood. Its row stays until the pass that removes those before it.
+    async fn look_ahead(&self, ahead: &mut Ahead) -> Result<(), Error> {
+        let Some(after) = ahead.look() else { return Ok(()) };
+        let rows = self.database.read_inbox(move |c| store::newest(c, after, Ahead::AT_ONCE)).await?;
+        if !ahead.take(&rows) {
+            return Ok(());
+        }
+        let reports: Vec<Report> = rows.iter().rev().flat_map(reports).collect();
+        let Recorded { new, duplicate, jobs } =
+            record(&self.database, reports, &self.wanted, self.clock.now()).await?;
+        self.tell(new, duplicate, jobs);
+        Ok(())
+    }
+
+    /// Counts what was recorded, and wakes those for whom there is work.
+    fn tell(&self, new: usize, duplicate: usize, jobs: usize) {
+        self.counters.add(Count::New, new as u64);
+        self.counters.add(Count::Duplicate, duplicate as u64);
+        if new > 0 {
+            self.heard.notify_one();
+        }
+        for _ in 0..jobs.min(WOKEN) {
+            self.workers.notify_one();
+        }
     }
 
     async fn flush(&self) -> Result<(), Error> {
@@ -214,7 +318,7 @@ impl Drain {
             return Ok(());
         }
         let counted = taken.clone();
-        let result = self.database.write(move |tx| store::add_counts(tx, &counted)).await;
+        let result = self.database.write_unsynced(move |tx| store::add_counts(tx, &counted)).await;
         if result.is_err() {
             self.counters.put_back(taken);
         }

@@ -3,6 +3,7 @@
 //! A delivery whose signature is right and whose body has the shape of one goes to the inbox, and is acknowledged once it
 //! is on disk.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -11,7 +12,8 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::count::Count;
 use super::hint::{self, Hints};
@@ -34,6 +36,12 @@ const SHOWN_PATH_CHARS: usize = 100;
 
 /// What `docket send` calls itself.
 pub const TEST_AGENT: &str = "docket-send";
+
+/// The answer to a delivery that was taken.
+#[derive(Serialize)]
+struct Taken {
+    events: usize,
+}
 
 /// Takes Fastio's deliveries.
 pub(super) struct DeliveryService {
@@ -110,7 +118,7 @@ async fn fastio(State(service): State<Arc<DeliveryService>>, request: Request) -
     match service.take(request).await {
         Ok(events) => {
             service.requests.counters.add(Count::Accepted, 1);
-            (StatusCode::ACCEPTED, Json(json!({"events": events}))).into_response()
+            (StatusCode::ACCEPTED, Json(Taken { events })).into_response()
         }
         Err(refusal) => service.requests.refuse(refusal),
     }
@@ -180,12 +188,12 @@ fn kept(headers: &HeaderMap) -> String {
         (name.contains("fastio") && !name.contains("signature"))
             || matches!(name, "content-type" | "user-agent" | "traceparent" | "via")
     };
-    let kept: Map<String, Value> = headers
+    let kept: BTreeMap<&str, &str> = headers
         .iter()
         .filter(|(name, _)| is_telling(name.as_str()))
-        .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?)))
-        .map(|(name, value)| (name, Value::from(value.get(..KEPT_HEADER_BYTES).unwrap_or(value))))
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .map(|(name, value)| (name, value.get(..KEPT_HEADER_BYTES).unwrap_or(value)))
         .take(KEPT_HEADERS)
         .collect();
-    Value::Object(kept).to_string()
+    serde_json::to_string(&kept).expect("texts are JSON")
 }

@@ -1,34 +1,30 @@
 //! Puts verified deliveries on disk before they are acknowledged.
 //!
-//! Many handlers hand their deliveries to one writer, which commits whatever gathered during its last commit: group
+//! Deliveries gather, and the thread that has the inbox's connection commits whatever gathered during its last commit: group
 //! commit without a timer. A lone delivery waits for nobody, and a burst fills batches, which on one sync per commit is
-//! worth 15 to 200 times the rate. A handler gets its answer only after the commit.
+//! worth 15 to 200 times the rate. A handler gets its answer only after the commit, from that thread: nothing stands between.
 //!
 //! Every way in is bounded, by rows, by bytes and by time, and past a bound the answer is a refusal that asks the sender
-//! to come again. A commit that fails refuses its own deliveries only; the writer lives on and tries the next.
+//! to come again. A commit that fails refuses its own deliveries only; the next ones are tried anew.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Notify, oneshot};
 
 use super::memory::Share;
 use super::store::{self, Delivery};
-use crate::database::{Connection, Database, Displaced, Error};
+use crate::contain::lock;
+use crate::database::{Connection, Database, Displaced, Error, Posted};
 use crate::listen::gate::Gate;
 
-/// Deliveries that may wait for the writer. At the rate measured here that is half a second's worth.
+/// Deliveries that may wait for a commit. At the rate measured here that is a quarter of a second's worth.
 const QUEUE: usize = 8_192;
 
-/// Rows and bytes of one transaction. More rows gain no rate, and the first of them waits longer for its answer.
+/// Rows and bytes that one commit takes. More rows gain no rate, and the first of them waits longer for its answer.
 const BATCH_ROWS: usize = 1_024;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-
-/// How long the writer goes on after the stop for deliveries that are still being read. The listener's own limit is
-/// shorter, and ends this wait by hanging up.
-const LINGER: Duration = Duration::from_secs(30);
 
 /// What a probe writes: more than a page that happens to be free, so that it notices a full disk.
 const PROBE_BYTES: usize = 64 * 1024;
@@ -107,7 +103,7 @@ impl Level {
 }
 
 enum Task {
-    Keep { delivery: Delivery, _memory: Share },
+    Keep { delivery: Delivery, memory: Share },
     Probe,
 }
 
@@ -116,14 +112,20 @@ struct Waiting {
     reply: oneshot::Sender<Result<(), Refused>>,
 }
 
-/// A handle to put deliveries in. Clones share one writer.
+/// A handle to put deliveries in. Clones share what gathers.
 #[derive(Clone)]
-pub struct Inbox {
-    queue: mpsc::Sender<Waiting>,
-    level: Arc<Level>,
-    health: Arc<Health>,
-    limits: Limits,
+pub struct Inbox(Arc<Shared>);
+
+struct Shared {
     database: Database,
+    limits: Limits,
+    level: Arc<Level>,
+    health: Health,
+    /// Notified after each commit.
+    drain: Arc<Notify>,
+    gate: Gate,
+    /// What the next commit takes. The first that comes has it begun.
+    gathered: Mutex<Vec<Waiting>>,
 }
 
 /// Whether the database took the last write.
@@ -150,17 +152,14 @@ impl Health {
     }
 }
 
-/// Opens the inbox of `database`: the handle, and the writer that somebody must run.
-pub async fn open(database: Database, limits: Limits, drain: Arc<Notify>) -> Result<(Inbox, Writer), Error> {
+/// Opens the inbox of `database`. `drain` is notified after each commit.
+pub async fn open(database: Database, limits: Limits, drain: Arc<Notify>) -> Result<Inbox, Error> {
     let rows = database.read_inbox(store::waiting).await?;
     let level = Arc::new(Level { rows: AtomicI64::new(rows), commits: AtomicU64::new(0) });
     let health =
         Health { start: Instant::now(), tried_at: AtomicU64::new(0), writable: AtomicBool::new(true) };
-    let health = Arc::new(health);
-    let (queue, receiver) = mpsc::channel(QUEUE);
-    let inbox =
-        Inbox { queue, level: level.clone(), health: health.clone(), limits, database: database.clone() };
-    Ok((inbox, Writer { receiver, database, level, health, drain, gate: Gate::default() }))
+    let (gate, gathered) = (Gate::default(), Mutex::default());
+    Ok(Inbox(Arc::new(Shared { database, limits, level, health, drain, gate, gathered })))
 }
 
 impl Inbox {
@@ -169,154 +168,180 @@ impl Inbox {
         if self.is_full() {
             return Err(Refused::Full);
         }
-        self.ask(Task::Keep { delivery, _memory: memory }).await
+        self.ask(Task::Keep { delivery, memory }).await
     }
 
     pub fn is_full(&self) -> bool {
-        self.level.rows() >= i64::from(self.limits.rows)
+        self.0.level.rows() >= i64::from(self.0.limits.rows)
     }
 
     /// Whether the database takes writes now, wherever its file is. Asks it when that is not known from traffic; many who ask at once cost
     /// one transaction, because probes are batched as deliveries are.
     pub async fn is_writable(&self) -> bool {
-        self.health.is_fresh() || matches!(self.ask(Task::Probe).await, Ok(()) | Err(Refused::Displaced(_)))
+        self.0.health.is_fresh() || matches!(self.ask(Task::Probe).await, Ok(()) | Err(Refused::Displaced(_)))
     }
 
     /// Whether the database's file is still where it was opened.
     pub fn in_place(&self) -> Result<(), Displaced> {
-        self.database.in_place()
+        self.0.database.in_place()
     }
 
     pub fn level(&self) -> Arc<Level> {
-        self.level.clone()
+        self.0.level.clone()
     }
 
     async fn ask(&self, task: Task) -> Result<(), Refused> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Waiting { task, reply }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Refused::Busy,
-            mpsc::error::TrySendError::Closed(_) => Refused::Stopping,
-        })?;
-        match tokio::time::timeout(self.limits.ack_timeout, answer).await {
+        if self.0.gather(Waiting { task, reply })? {
+            self.begin();
+        }
+        match tokio::time::timeout(self.0.limits.ack_timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(Refused::Stopping),
             Err(_) => {
-                self.health.record(false);
+                self.0.health.record(false);
                 Err(Refused::TooSlow)
             }
         }
     }
+
+    /// Has what gathered committed, as soon as the inbox's thread gets to it.
+    fn begin(&self) {
+        if self.0.database.post_inbox(Commit { inbox: self.clone(), batch: None }).is_err() {
+            for waiting in std::mem::take(&mut *lock(&self.0.gathered)) {
+                let _ = waiting.reply.send(Err(Refused::Stopping));
+            }
+        }
+    }
+
+    /// What one commit takes of that which gathered. What is left then is the next one's.
+    fn take(&self) -> Batch {
+        let (taken, is_all) = self.0.take();
+        if !is_all {
+            self.begin();
+        }
+        Batch::of(taken)
+    }
 }
 
-/// The one that writes.
-pub struct Writer {
-    receiver: mpsc::Receiver<Waiting>,
-    database: Database,
-    level: Arc<Level>,
-    health: Arc<Health>,
-    drain: Arc<Notify>,
-    gate: Gate,
+impl Shared {
+    /// Whether it is the first to wait for a commit.
+    fn gather(&self, waiting: Waiting) -> Result<bool, Refused> {
+        let mut gathered = lock(&self.gathered);
+        if gathered.len() >= QUEUE {
+            return Err(Refused::Busy);
+        }
+        gathered.push(waiting);
+        Ok(gathered.len() == 1)
+    }
+
+    /// As much of what gathered as fits into a commit, and whether it is all.
+    fn take(&self) -> (Vec<Waiting>, bool) {
+        let mut gathered = lock(&self.gathered);
+        let (mut rows, mut bytes) = (0, 0);
+        let fits = gathered.iter().take_while(|waiting| {
+            let fits = rows < BATCH_ROWS && bytes < BATCH_BYTES;
+            (rows, bytes) = (rows + 1, bytes + waiting.bytes());
+            fits
+        });
+        let fits = fits.count();
+        let left = gathered.split_off(fits);
+        let taken = std::mem::replace(&mut *gathered, left);
+        (taken, gathered.is_empty())
+    }
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        match &self.task {
+            Task::Keep { delivery, .. } => delivery.body.len(),
+            Task::Probe => 0,
+        }
+    }
 }
 
 /// Deliveries that share a commit, and those who wait for it.
-#[derive(Default)]
 struct Batch {
     deliveries: Vec<Delivery>,
     memory: Vec<Share>,
     replies: Vec<oneshot::Sender<Result<(), Refused>>>,
-    bytes: usize,
     probes: bool,
 }
 
-impl Writer {
-    /// Writes until every handle is gone. After `stop` it waits for them only so long.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let linger = async {
-            stop.cancelled().await;
-            tokio::time::sleep(LINGER).await;
-        };
-        tokio::pin!(linger);
-        let mut waiting = Vec::with_capacity(BATCH_ROWS);
-        loop {
-            tokio::select! {
-                biased;
-                received = self.receiver.recv_many(&mut waiting, BATCH_ROWS) => if received == 0 { return },
-                () = &mut linger => return,
-            }
-            let mut batch = Batch::default();
-            for next in waiting.drain(..) {
-                batch.add(next);
-                if batch.bytes >= BATCH_BYTES {
-                    self.commit(std::mem::take(&mut batch)).await;
+impl Batch {
+    /// Leaves out whoever stopped waiting: the answer was a refusal, and the sender will come again.
+    fn of(taken: Vec<Waiting>) -> Batch {
+        let (mut deliveries, mut memory) = (Vec::with_capacity(taken.len()), Vec::with_capacity(taken.len()));
+        let (mut replies, mut probes) = (Vec::with_capacity(taken.len()), false);
+        for Waiting { task, reply } in taken.into_iter().filter(|waiting| !waiting.reply.is_closed()) {
+            match task {
+                Task::Keep { delivery, memory: share } => {
+                    deliveries.push(delivery);
+                    memory.push(share);
                 }
+                Task::Probe => probes = true,
             }
-            self.commit(batch).await;
+            replies.push(reply);
         }
+        Batch { deliveries, memory, replies, probes }
     }
 
-    async fn commit(&self, mut batch: Batch) {
-        if batch.replies.is_empty() {
-            return;
+    fn answer(self, answer: Result<(), Refused>) {
+        drop(self.memory);
+        for reply in self.replies {
+            // Whoever hung up meanwhile has been told to come again, and the drain knows a repeat when it sees one.
+            let _ = reply.send(answer);
         }
+    }
+}
+
+/// One commit, on the inbox's thread.
+struct Commit {
+    inbox: Inbox,
+    /// What it took, once it has begun.
+    batch: Option<Batch>,
+}
+
+impl Posted for Commit {
+    fn work(&mut self, tx: &mut Connection) -> Result<(), Error> {
+        let batch = self.batch.insert(self.inbox.take());
+        if batch.deliveries.is_empty() && batch.probes {
+            store::probe(tx, PROBE_BYTES)?;
+        }
+        store::insert(tx, &batch.deliveries)
+    }
+
+    fn then(self, done: Result<(), Error>) {
+        let batch = self.batch.unwrap_or_else(|| self.inbox.take());
+        let inbox = &*self.inbox.0;
+        inbox.health.record(done.is_ok());
         let rows = batch.deliveries.len();
-        let result = self.write(std::mem::take(&mut batch.deliveries), batch.probes).await;
-        self.health.record(result.is_ok());
-        drop(batch.memory);
-        let answer = match result {
+        let answer = match done {
             Ok(()) => {
-                self.level.rows.fetch_add(i64::try_from(rows).unwrap_or(i64::MAX), Ordering::Relaxed);
+                inbox.level.rows.fetch_add(i64::try_from(rows).unwrap_or(i64::MAX), Ordering::Relaxed);
                 if rows > 0 {
-                    self.level.commits.fetch_add(1, Ordering::Relaxed);
-                    self.drain.notify_one();
+                    inbox.level.commits.fetch_add(1, Ordering::Relaxed);
                 }
                 // Committed and synced, but only worth an answer where the next start will find it.
-                self.database.in_place().map_err(Refused::Displaced)
+                inbox.database.in_place().map_err(Refused::Displaced)
             }
             Err(error) => {
-                if let Some(suppressed) = self.gate.pass() {
+                if let Some(suppressed) = inbox.gate.pass() {
                     tracing::error!(error = %error, deliveries = rows, suppressed, "the inbox cannot be written");
                 }
                 Err(Refused::Storage)
             }
         };
         if let Err(Refused::Displaced(why)) = answer
-            && let Some(suppressed) = self.gate.pass()
+            && let Some(suppressed) = inbox.gate.pass()
         {
             let remedy =
                 "put the file back where it was, or stop the server; until then no delivery is acknowledged";
             tracing::error!(error = %why, deliveries = rows, suppressed, "{remedy}");
         }
-        for reply in batch.replies {
-            // Whoever hung up meanwhile has been told to come again, and the drain knows a repeat when it sees one.
-            let _ = reply.send(answer);
+        batch.answer(answer);
+        if rows > 0 {
+            inbox.drain.notify_one();
         }
-    }
-
-    async fn write(&self, deliveries: Vec<Delivery>, probes: bool) -> Result<(), Error> {
-        let write = move |tx: &mut Connection| {
-            if deliveries.is_empty() && probes {
-                store::probe(tx, PROBE_BYTES)?;
-            }
-            store::insert(tx, &deliveries)
-        };
-        self.database.write_inbox(write).await
-    }
-}
-
-impl Batch {
-    /// Leaves out whoever stopped waiting: the answer was a refusal, and the sender will come again.
-    fn add(&mut self, waiting: Waiting) {
-        if waiting.reply.is_closed() {
-            return;
-        }
-        match waiting.task {
-            Task::Keep { delivery, _memory } => {
-                self.bytes += delivery.body.len();
-                self.deliveries.push(delivery);
-                self.memory.push(_memory);
-            }
-            Task::Probe => self.probes = true,
-        }
-        self.replies.push(waiting.reply);
     }
 }

@@ -10,6 +10,7 @@
 //! It owns the tables `inbox`, `receive_count` and `openai_webhook`. It never asks Fastio or OpenAI anything, and never believes a webhook
 //! about anything but which file to look at.
 
+mod ahead;
 mod body;
 mod count;
 pub mod drain;
@@ -34,12 +35,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::database::{self, Database};
+use crate::event::Wanted;
 use crate::listen::gate::Gate;
 use crate::listen::{self, Incident, Offer, Tell, files};
 use drain::Drain;
 use handler::DeliveryService;
 use hint::Hints;
-use inbox::{Level, Limits, Writer};
+use inbox::{Level, Limits};
 use memory::Memory;
 use request::RequestReader;
 use signature::{NoSecret, Verifier, standard};
@@ -68,12 +70,13 @@ pub struct Parts {
     pub workers: Arc<Notify>,
     /// Notified when a delivery told something: the change feed may tell more.
     pub heard: Arc<Notify>,
+    /// Which jobs there may be anything to do for.
+    pub wanted: Wanted,
 }
 
-/// The three things that run. [`Public`] must be dropped, or have returned, before [`Writer::run`] ends.
+/// The two things that run.
 pub struct Receive {
     pub public: Public,
-    pub writer: Writer,
     pub drain: Drain,
 }
 
@@ -91,15 +94,16 @@ pub struct Public {
 /// # Errors
 /// No secret to check signatures with, a setting that cannot work, or a database that cannot be read.
 pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) -> Result<Receive, Error> {
-    let Parts { database, clock, workers, heard } = parts;
+    let Parts { database, clock, workers, heard, wanted } = parts;
     let verifier = Verifier::new(secrets, settings.check()?)?.taking_late(settings.late_seconds());
     let limits = Limits { rows: settings.inbox_max_rows, ack_timeout: settings.ack_timeout() };
     let (wake, counters) = (Arc::new(Notify::new()), Arc::new(Counters::default()));
     let public = (database.clone(), workers.clone());
-    let (inbox, writer) = inbox::open(database.clone(), limits, wake.clone()).await?;
+    let inbox = inbox::open(database.clone(), limits, wake.clone()).await?;
     let drain = Drain {
         database,
         clock: clock.clone(),
+        wanted,
         level: inbox.level(),
         counters: counters.clone(),
         wake,
@@ -118,7 +122,7 @@ pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) ->
     let (database, workers) = public;
     let limits = settings.limits();
     let public = Public { service: Arc::new(service), limits, hints: None, database, workers };
-    Ok(Receive { public, writer, drain })
+    Ok(Receive { public, drain })
 }
 
 impl Public {

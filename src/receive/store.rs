@@ -1,5 +1,7 @@
 //! The statements on `inbox`, `receive_count` and `openai_webhook`.
 
+use std::ops::ControlFlow;
+
 use super::count::Taken;
 use crate::database::{Connection, Error, Param, from_row, params, statements};
 
@@ -58,28 +60,42 @@ pub struct InboxRow {
     pub request_id: Option<String>,
 }
 
-from_row!(InboxRow { inbox_id, received_at, signed_at, scheme, secret_index, body, request_id });
+// By place and not by name: looking names up takes as long as reading a row, and these are many.
+from_row!(row => InboxRow {
+    inbox_id: row.at(0)?,
+    received_at: row.at(1)?,
+    signed_at: row.at(2)?,
+    scheme: row.at(3)?,
+    secret_index: row.at(4)?,
+    body: row.at(5)?,
+    request_id: row.at(6)?,
+});
 
 /// How much one pass of the drain takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub rows: u32,
     /// At least one row is taken, however long it is.
-    pub bytes: i64,
+    pub bytes: usize,
 }
 
 /// The oldest rows, within the limits.
 pub fn oldest(connection: &mut Connection, limits: Limits) -> Result<Vec<InboxRow>, Error> {
-    let sizes: Vec<(i64, i64)> = connection.all(SIZES, params![limits.rows])?;
-    let (mut bytes, mut last) = (0, None);
-    for (id, size) in sizes {
-        bytes += size;
-        if last.is_some() && bytes > limits.bytes {
-            break;
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    connection.each(OLDEST, params![limits.rows], |row: InboxRow| {
+        bytes += row.body.len();
+        if !rows.is_empty() && bytes > limits.bytes {
+            return Ok(ControlFlow::Break(()));
         }
-        last = Some(id);
-    }
-    connection.all(OLDEST, params![last, limits.rows])
+        rows.push(row);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(rows)
+}
+
+/// At most `limit` rows that came after `id`, the newest first.
+pub fn newest(connection: &mut Connection, id: i64, limit: u32) -> Result<Vec<InboxRow>, Error> {
+    connection.all(NEWEST, params![id, limit])
 }
 
 /// Removes the rows from `first` to `last` and says how many there were.
@@ -124,14 +140,15 @@ statements! {
 
     WAITING_SINCE = "SELECT received_at FROM inbox ORDER BY inbox_id LIMIT 1";
 
-    SIZES = "SELECT inbox_id, length(body) FROM inbox ORDER BY inbox_id LIMIT $1";
-
     OLDEST = "
         SELECT inbox_id, received_at, signed_at, scheme, secret_index, body, request_id
-        FROM inbox WHERE inbox_id <= $1 ORDER BY inbox_id LIMIT $2";
+        FROM inbox ORDER BY inbox_id LIMIT $1";
+
+    NEWEST = "
+        SELECT inbox_id, received_at, signed_at, scheme, secret_index, body, request_id
+        FROM inbox WHERE inbox_id > $1 ORDER BY inbox_id DESC LIMIT $2";
 
     DELETE = "DELETE FROM inbox WHERE inbox_id BETWEEN $1 AND $2";
-
 
     ADD_COUNT = "
         INSERT INTO receive_count (name, label, count) VALUES ($1, $2, $3)

@@ -66,6 +66,25 @@ async fn a_folder_that_is_excluded_is_found_no_more_after_the_next_start() {
 }
 
 #[tokio::test]
+async fn what_no_rule_concerns_is_on_record_and_makes_no_job_unless_we_hold_it() {
+    let mut h = two_folders(1).await;
+    let kept = "SELECT count(*) FROM event WHERE source = 'webhook' AND kind <> 'ignored'";
+    let before = h.number(kept).await;
+    h.put_in("9999999999999999999", "/a.txt", "a workspace without a rule").await;
+    h.take_in().await;
+    assert_eq!(h.number(kept).await, before + 1);
+    assert!(!h.work_one().await, "a job looks at what no rule concerns");
+    // The rule goes, and what it covered is still held.
+    h.restart(&covering("").replace("4829105738291047362", "9999999999999999999")).await;
+    h.trash("/Open/0.txt").await;
+    h.take_in().await;
+    assert!(h.work_one().await);
+    h.feed.sweep_if_changed().await.unwrap().expect("the rules differ");
+    h.converges().await;
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn a_first_start_has_no_rules_that_changed() {
     let h = Harness::with(&covering("")).await;
     assert!(h.feed.sweep_if_changed().await.unwrap().is_none());

@@ -22,7 +22,7 @@ use std::task::Poll;
 use docket::app::Parts;
 use docket::config::{Config, Sources};
 use docket::queue::store::JobRow;
-use docket::receive::drain::drain_once;
+use docket::receive::drain::Drain;
 use docket::rule::Rules;
 use docket::{queue, receive};
 use docket_sandbox::{Sandbox, Scheme, Webhook};
@@ -96,6 +96,7 @@ pub struct Harness {
     pub database: docket::database::Database,
     pub queue: queue::Queue,
     pub work: std::sync::Arc<docket::app::Work>,
+    drain: Drain,
     pub feed: docket::feed::Feed,
     pub clock: TestClock,
     pub webhook_url: Url,
@@ -151,18 +152,16 @@ impl Harness {
         let clock = TestClock::default();
         let Parts { database, queue, work, receive, feed } =
             Parts::build(&config, clock.share()).await.unwrap();
-        let receive::Receive { public, writer, drain } = receive;
-        // The test drains, one pass at a time.
-        drop(drain);
+        let receive::Receive { public, drain } = receive;
         let mut tasks = JoinSet::new();
-        tasks.spawn(public.serve(listener, stop.clone()));
-        tasks.spawn(async move { writer.run(stop).await });
+        tasks.spawn(public.serve(listener, stop));
         let must_end = MustEnd::default();
         Harness {
             world,
             database,
             queue,
             work,
+            drain,
             feed,
             clock,
             webhook_url,
@@ -205,7 +204,7 @@ impl Harness {
     pub async fn take_in(&self) {
         let flushed = tokio::time::timeout(PATIENCE, self.sandbox.flush_webhooks()).await;
         assert!(flushed.is_ok(), "webhooks are not taken: {:#}", self.fastio_state().await["webhooks"]);
-        while drain_once(&self.database, self.clock.now()).await.unwrap().rows > 0 {}
+        while self.drain.once().await.unwrap() > 0 {}
     }
 
     /// Does the job that is due now, if there is one.

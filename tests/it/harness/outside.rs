@@ -69,22 +69,23 @@ impl Harness {
 
     /// The server is killed, and another one starts on its database. Webhooks still come in where they did.
     pub async fn restart(&mut self, settings: &str) {
-        let config = config(&self.folder, &self.sandbox, settings);
-        self.rules = config.rules().unwrap();
-        let parts = Parts::build(&config, self.clock.share()).await.unwrap();
-        let Parts { database, queue, work, feed, .. } = parts;
-        queue.recover().await.unwrap();
-        (self.database, self.queue, self.work, self.feed) = (database, queue, work, feed);
+        self.build(settings).await;
+        self.queue.recover().await.unwrap();
     }
 
     /// Starts anew with an empty database. Webhooks still go to the old one.
     pub async fn lose_database(&mut self, settings: &str) {
         self.folder = tempfile::tempdir().unwrap();
+        self.build(settings).await;
+    }
+
+    async fn build(&mut self, settings: &str) {
         let config = config(&self.folder, &self.sandbox, settings);
         self.rules = config.rules().unwrap();
         let parts = Parts::build(&config, self.clock.share()).await.unwrap();
-        let Parts { database, queue, work, feed, .. } = parts;
+        let Parts { database, queue, work, receive, feed } = parts;
         (self.database, self.queue, self.work, self.feed) = (database, queue, work, feed);
+        self.drain = receive.drain;
     }
 }
 

@@ -187,8 +187,13 @@ async fn one_pass_takes_no_more_events_than_one_delivery_may_hold() {
 async fn without_a_secret_nothing_starts() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&url(&folder)).await.unwrap();
-    let parts =
-        Parts { database, clock: Clock::default(), workers: Arc::new(Notify::new()), heard: Arc::default() };
+    let parts = Parts {
+        database,
+        clock: Clock::default(),
+        workers: Arc::new(Notify::new()),
+        heard: Arc::default(),
+        wanted: Arc::new(|_, _| Ok(true)),
+    };
     let error = receive::open(settings(), &[], parts).await.err().unwrap().to_string();
     assert!(error.contains("FASTIO_WEBHOOK_SECRET"), "{error}");
 }

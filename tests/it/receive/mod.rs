@@ -2,6 +2,7 @@
 
 mod crowd;
 mod delivery;
+mod drain;
 mod odd;
 mod trouble;
 mod wire;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use docket::database::Database;
 use docket::event::store::newest;
 use docket::receive::drain::{Drain, drain_once};
-use docket::receive::inbox::{Level, Writer};
+use docket::receive::inbox::Level;
 use docket::receive::signature::{Scheme, sign};
 use docket::receive::{self, Parts, Settings};
 use secrecy::SecretString;
@@ -59,10 +60,10 @@ impl World {
     }
 
     async fn with(settings: Settings) -> World {
-        World::on(Arc::new(tempfile::tempdir().unwrap()), settings, true).await
+        World::on(Arc::new(tempfile::tempdir().unwrap()), settings).await
     }
 
-    async fn on(folder: Arc<TempDir>, settings: Settings, write: bool) -> World {
+    async fn on(folder: Arc<TempDir>, settings: Settings) -> World {
         let database = Database::open(&url(&folder)).await.unwrap();
         let (clock, workers) = (TestClock::default(), Arc::new(Notify::new()));
         let parts = Parts {
@@ -70,6 +71,7 @@ impl World {
             clock: clock.share(),
             workers: workers.clone(),
             heard: Arc::default(),
+            wanted: Arc::new(|_, _| Ok(true)),
         };
         let secrets = [SecretString::from("the-secret-before-the-rotation"), SecretString::from(SECRET)];
         let receive = receive::open(settings, &secrets, parts).await.unwrap();
@@ -78,12 +80,6 @@ impl World {
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         let level = receive.public.level();
         tasks.spawn(receive.public.serve(listener, stop.clone()));
-        if write {
-            tasks.spawn(Writer::run(receive.writer, stop.clone()));
-        } else {
-            // Kept, so that its queue stays open: a writer that hangs.
-            tasks.spawn(async move { drop((std::future::pending::<()>().await, receive.writer)) });
-        }
         // No connection is used twice: the server may cut off an idle one in the moment in which a request begins on it.
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).pool_max_idle_per_host(0);
         let client = client.build().unwrap();

@@ -2,7 +2,6 @@
 //! was acknowledged is lost.
 
 use std::fs;
-use std::sync::Arc;
 
 use docket::receive::Settings;
 use serde_json::json;
@@ -22,7 +21,7 @@ async fn what_was_acknowledged_before_a_crash_is_drained_after_it() {
     let folder = world.folder.clone();
     // A crash: nothing is stopped or closed in order.
     drop(world);
-    let world = World::on(folder, settings(), true).await;
+    let world = World::on(folder, settings()).await;
     assert_eq!(world.level.rows(), 300);
     let (new, duplicate, _) = world.drain().await;
     assert_eq!((new, duplicate), (300, 0));
@@ -127,7 +126,8 @@ async fn a_full_inbox_is_503_until_it_is_drained() {
 #[tokio::test]
 async fn a_writer_that_hangs_is_503_before_fastio_gives_up() {
     let settings = Settings { ack_timeout_milliseconds: 50, ..settings() };
-    let world = World::on(Arc::new(tempfile::tempdir().unwrap()), settings, false).await;
+    let world = World::with(settings).await;
+    let _lock = world.database_file().inbox().lock("BEGIN IMMEDIATE").await;
     assert_eq!(world.send(&event("evt_1", "2a")).await, 503);
     assert_eq!(world.client.get(world.path("/livez")).send().await.unwrap().status(), 200);
 }

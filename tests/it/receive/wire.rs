@@ -1,6 +1,5 @@
 //! What a stranger may send to the public listener, slowly, wrongly or in masses.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use docket::receive::Settings;
@@ -108,7 +107,8 @@ async fn a_sender_that_closes_its_side_still_gets_its_answer() {
 async fn a_sender_that_hangs_up_before_its_answer_is_counted() {
     let settings = Settings { ack_timeout_milliseconds: 100, ..settings() };
     // Nothing is written, so that the answer comes when the sender is gone.
-    let mut world = World::on(Arc::new(tempfile::tempdir().unwrap()), settings, false).await;
+    let mut world = World::with(settings).await;
+    let _lock = world.database_file().inbox().lock("BEGIN IMMEDIATE").await;
     let mut stream = world.connect().await;
     stream.write_all(request(&world, "evt_1").as_bytes()).await.unwrap();
     drop(stream);
