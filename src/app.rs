@@ -205,7 +205,8 @@ impl Parts {
             openai,
             taken: AnswerCounter::default(),
         });
-        let parts = receive::Parts { database: database.clone(), clock, workers: queue.wake(), heard, wanted };
+        let parts =
+            receive::Parts { database: database.clone(), clock, workers: queue.wake(), heard, wanted };
         let mut receive =
             receive::open(config.receive.clone(), &config.secrets.fastio_webhook, parts).await?;
         receive.public.take_openai(&config.secrets.openai_webhook).context("OPENAI_WEBHOOK_SECRET")?;

@@ -159,7 +159,10 @@ impl Database {
         work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let request = request_id::current();
-        self.main.writer.run(Manner::Durable, move |tx| request_id::within(request.clone(), || work(tx))).await
+        self.main
+            .writer
+            .run(Manner::Durable, move |tx| request_id::within(request.clone(), || work(tx)))
+            .await
     }
 
     /// As [`Database::write`], but it does not wait for the disk: for what nobody outside learns of, and is done again should the

@@ -400,7 +400,8 @@ impl Sync {
         let (rules, skipped, now) = (rules.join(","), skipped.cloned(), self.clock.now());
         let (key, present) = (key.clone(), present.clone());
         // Fastio shows it once more, should the power fail.
-        let see = move |tx: &mut Connection| store::see(tx, &key, &present, (&rules, skipped.as_deref(), now));
+        let see =
+            move |tx: &mut Connection| store::see(tx, &key, &present, (&rules, skipped.as_deref(), now));
         self.database.write_unsynced(see).await.map_err(|error| database_verdict(&error))
     }
 }
