@@ -290,7 +290,9 @@ impl Config {
             rule,
         } = file;
         if let Some((model, _)) = prices.iter().find(|(_, price)| !price.is_sound()) {
-            return Err(file_error(format!("prices.\"{model}\": a price is a number of dollars, and not below 0")));
+            return Err(file_error(format!(
+                "prices.\"{model}\": a price is a number of dollars, and not below 0"
+            )));
         }
         let secrets = Secrets::read(&sources.environment)?;
         let folder = path.and_then(Path::parent).map(Path::to_owned).unwrap_or_default();

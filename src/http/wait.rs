@@ -158,8 +158,14 @@ mod tests {
         let reset = |pairs| rate_limit_reset(&headers(pairs));
         let used_up = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "1m2.5s")];
         assert_eq!(reset(&used_up), Some(Duration::from_millis(62_500)));
-        assert_eq!(reset(&[("x-ratelimit-remaining-tokens", "7"), ("x-ratelimit-reset-tokens", "6m0s")]), None);
-        assert_eq!(reset(&[("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "soon")]), None);
+        assert_eq!(
+            reset(&[("x-ratelimit-remaining-tokens", "7"), ("x-ratelimit-reset-tokens", "6m0s")]),
+            None
+        );
+        assert_eq!(
+            reset(&[("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "soon")]),
+            None
+        );
         assert_eq!(wait_in("Please try again in 644ms. Visit …"), Some(Duration::from_millis(644)));
         assert_eq!(wait_in("try again in 20s."), Some(Duration::from_secs(20)));
         assert_eq!(wait_in("try again in 1h30m"), Some(MAX_WAIT), "capped");

@@ -15,12 +15,12 @@ use crate::http::value::Fields;
 
 use super::Error;
 use super::client::{Answer, Call, Client, Extra, STARTING, THREADING};
+use super::failure::Failure;
 use super::file::{FileId, Page};
 use super::message::Message;
 use super::ordered::{Ordered, With};
 use super::output::Output;
 use super::request::Format;
-use super::failure::Failure;
 use super::response::Usage;
 
 /// What asks for this protocol.

@@ -53,11 +53,29 @@ impl Failure {
             return About::Credit;
         }
         match code {
-            "rate_limit_exceeded" | "rate_limit_error" | "rate_limit" | "rate_limited" | "too_many_requests"
-            | "tokens" | "requests" | "slow_down" | "429" => About::Limit { wait: wait_in(said) },
-            "" | "server_error" | "internal_error" | "internal_server_error" | "vector_store_timeout" | "timeout"
-            | "service_unavailable" | "overloaded" | "overloaded_error" | "server_overloaded" | "500" | "502"
-            | "503" | "504" => About::Service,
+            "rate_limit_exceeded"
+            | "rate_limit_error"
+            | "rate_limit"
+            | "rate_limited"
+            | "too_many_requests"
+            | "tokens"
+            | "requests"
+            | "slow_down"
+            | "429" => About::Limit { wait: wait_in(said) },
+            ""
+            | "server_error"
+            | "internal_error"
+            | "internal_server_error"
+            | "vector_store_timeout"
+            | "timeout"
+            | "service_unavailable"
+            | "overloaded"
+            | "overloaded_error"
+            | "server_overloaded"
+            | "500"
+            | "502"
+            | "503"
+            | "504" => About::Service,
             _ if said.starts_with("Rate limit reached") => About::Limit { wait: wait_in(said) },
             _ => About::Content,
         }
@@ -108,9 +126,13 @@ mod tests {
             assert_eq!(about(code, "x"), About::Service, "{code}");
         }
         assert_eq!(about("rate_limit_exceeded", "x"), About::Limit { wait: None });
-        for code in
-            ["invalid_prompt", "data_residency_mismatch", "bio_policy", "invalid_image", "misalignment_policy_violation"]
-        {
+        for code in [
+            "invalid_prompt",
+            "data_residency_mismatch",
+            "bio_policy",
+            "invalid_image",
+            "misalignment_policy_violation",
+        ] {
             assert_eq!(about(code, "x"), About::Content, "{code}");
         }
         assert_eq!(about("context_length_exceeded", "x"), About::Size);

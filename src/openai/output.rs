@@ -133,7 +133,10 @@ mod tests {
         let text = |items: &[Value]| Output::read(items).text;
         assert_eq!(text(&[message("", "{}"), message("", "{}")]), "{}");
         assert_eq!(text(&[message("commentary", "{}"), message("final_answer", "{}")]), "{}");
-        assert_eq!(text(&[message("final_answer", "a"), message("final_answer", "a"), message("", "b")]), "a");
+        assert_eq!(
+            text(&[message("final_answer", "a"), message("final_answer", "a"), message("", "b")]),
+            "a"
+        );
         assert_eq!(text(&[message("", "a"), message("", "b")]), "ab", "two parts of one answer");
     }
 

@@ -101,10 +101,17 @@ mod tests {
 
     #[test]
     fn one_value_is_read_however_often_it_comes() {
-        for text in ["{\"a\":[1]}", "{\"a\":[1]}{\"a\":[1]}", "{\"a\":[1]}\n{ \"a\": [1] } ", "```json\n{\"a\":[1]}\n```"] {
+        for text in [
+            "{\"a\":[1]}",
+            "{\"a\":[1]}{\"a\":[1]}",
+            "{\"a\":[1]}\n{ \"a\": [1] } ",
+            "```json\n{\"a\":[1]}\n```",
+        ] {
             assert_eq!(read(text).unwrap(), json!({"a": [1]}), "{text}");
         }
-        for text in ["", "{", "{\"a\":1}{\"a\":2}", "{\"a\":1}, {\"a\":1}", "{\"a\":1} and more", "```", "``````"] {
+        for text in
+            ["", "{", "{\"a\":1}{\"a\":2}", "{\"a\":1}, {\"a\":1}", "{\"a\":1} and more", "```", "``````"]
+        {
             assert!(read(text).is_err(), "{text}");
         }
     }

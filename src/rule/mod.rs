@@ -138,8 +138,17 @@ pub enum RuleError {
 impl Rule {
     /// Checks what the settings say.
     pub fn new(settings: RuleSettings) -> Result<Self, RuleError> {
-        let RuleSettings { name, id, workspace, share, include, exclude, default_excludes, vector_store, run } =
-            settings;
+        let RuleSettings {
+            name,
+            id,
+            workspace,
+            share,
+            include,
+            exclude,
+            default_excludes,
+            vector_store,
+            run,
+        } = settings;
         if name.trim().is_empty() {
             return Err(RuleError::NoName);
         }
@@ -241,7 +250,16 @@ impl Rule {
 /// What is run over a rule's files and where the result goes, without how much of it may be run.
 fn question(run: &toml::Table) -> Vec<(&str, String)> {
     const PARTS: [&str; 10] = [
-        "engine", "model", "assistant", "instructions", "prompt", "attach", "scope", "schema", "write_back", "digest",
+        "engine",
+        "model",
+        "assistant",
+        "instructions",
+        "prompt",
+        "attach",
+        "scope",
+        "schema",
+        "write_back",
+        "digest",
     ];
     PARTS.iter().filter_map(|name| Some((*name, run.get(*name)?.to_string()))).collect()
 }
@@ -273,7 +291,9 @@ impl Rules {
             if rules.iter().any(|other| other.name == rule.name) {
                 return Err(RuleError::SameName(rule.name));
             }
-            if let Some(id) = rule.id.as_ref().filter(|id| rules.iter().any(|other| other.id.as_ref() == Some(id))) {
+            if let Some(id) =
+                rule.id.as_ref().filter(|id| rules.iter().any(|other| other.id.as_ref() == Some(id)))
+            {
                 return Err(RuleError::SameId(id.clone()));
             }
             rules.push(rule);

@@ -82,7 +82,8 @@ impl Runs {
         result["unverified"] = unverified.into();
         result["checks"] = serde_json::to_value(&judged.checks).expect("a check is texts and numbers");
         result["notes"] = judged.notes.into();
-        let changes = [Change::Spent(spent(&ended, definition)), Change::Answered { outcome, reason, result }];
+        let changes =
+            [Change::Spent(spent(&ended, definition)), Change::Answered { outcome, reason, result }];
         let (id, now) = (run.id, self.clock.now());
         let write = move |tx: &mut Connection| {
             changes.iter().try_for_each(|change| change.write(tx, id, now))?;

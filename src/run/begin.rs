@@ -193,7 +193,8 @@ impl Runs {
         };
         self.database.write(write).await.map_err(failed)?;
         if has_them {
-            let reason = format!("runs need /conversations, and what answers for OpenAI does not have it: {error}");
+            let reason =
+                format!("runs need /conversations, and what answers for OpenAI does not have it: {error}");
             let cause = call_cause(OPENAI, definition.engine.preparing());
             return Err(Verdict::Refused { service: OPENAI.to_owned(), cause, several: false, reason });
         }
@@ -220,11 +221,7 @@ impl Runs {
     }
 
     /// OpenAI says that it made nothing.
-    async fn not_begun(
-        &self,
-        (run, definition): (&Run, &Definition),
-        error: &Error,
-    ) -> Result<(), Verdict> {
+    async fn not_begun(&self, (run, definition): (&Run, &Definition), error: &Error) -> Result<(), Verdict> {
         if matches!(error.kind, ErrorKind::InputTooLarge | ErrorKind::TooLarge) {
             self.record(run.id, [Change::Unbegun]).await?;
             return self.too_large((run, definition), &error.to_string(), None).await;
@@ -280,7 +277,10 @@ impl Runs {
     async fn find_alone(&self, run: &Run, definition: &Definition) -> Result<(), Verdict> {
         let age = self.clock.since(run.begun_at.unwrap_or(run.created_at));
         if age < traceless_ms(definition) {
-            return Err(later(TRACE_AGAIN, "its creation was not answered, and the server has no conversations to look into"));
+            return Err(later(
+                TRACE_AGAIN,
+                "its creation was not answered, and the server has no conversations to look into",
+            ));
         }
         let reason = format!(
             "its creation was not answered, and the server has no conversations to look for it in; it may have been made and paid \

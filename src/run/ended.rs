@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::Runs;
 use super::engine::{Ended, How};
 use super::frame;
 use super::pace::{self, limit_reached};
@@ -14,7 +15,6 @@ use super::settings::Definition;
 use super::steps::later;
 use super::store::Change;
 use super::store::tries::Spent;
-use super::Runs;
 use crate::openai::{About, Failure};
 use crate::queue::Verdict;
 
@@ -36,7 +36,12 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Runs {
     /// The response has ended, in one of many ways.
-    pub(super) async fn ended(&self, run: &Run, definition: &Definition, ended: Ended) -> Result<(), Verdict> {
+    pub(super) async fn ended(
+        &self,
+        run: &Run,
+        definition: &Definition,
+        ended: Ended,
+    ) -> Result<(), Verdict> {
         if matches!(ended.how, How::Completed | How::Incomplete(_)) {
             self.speed_up((run, definition)).await?;
         }
@@ -180,14 +185,21 @@ impl Runs {
                               more, or split the document"
                     .to_owned(),
             };
-            let reason = format!("the document is too large for {}: {said}; {cure}", pace::called(definition));
+            let reason =
+                format!("the document is too large for {}: {said}; {cure}", pace::called(definition));
             return match ended {
                 Some(ended) => self.end_without(run, (ended, Outcome::Failed), &reason).await,
                 None => self.ending(run, Outcome::Failed, &reason).await,
             };
         };
         let reason = format!("too large to be read whole ({said}); it is searched instead");
-        tracing::warn!(run.id = run.id.0, rule = run.rule, path = run.path, reason, "a document is shown in another way");
+        tracing::warn!(
+            run.id = run.id.0,
+            rule = run.rule,
+            path = run.path,
+            reason,
+            "a document is shown in another way"
+        );
         let mut changes = vec![Change::OtherWay(way.as_str())];
         match ended {
             Some(ended) => {

@@ -170,7 +170,10 @@ mod tests {
         assert_eq!(ways("too_large = 'fail'"), None);
         assert_eq!(ways("attach = ['input_file']"), None, "the rule wants it read whole");
         assert_eq!(ways("attach = ['input_file']\ntoo_large = 'file_search'"), Some(vec![FileSearch]));
-        assert_eq!(ways("attach = ['input_file', 'code_interpreter', 'file_search']"), Some(vec![CodeInterpreter, FileSearch]));
+        assert_eq!(
+            ways("attach = ['input_file', 'code_interpreter', 'file_search']"),
+            Some(vec![CodeInterpreter, FileSearch])
+        );
         assert_eq!(ways("attach = ['file_search']"), None, "it is searched already");
     }
 }

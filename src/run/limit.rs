@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use super::Runs;
 use super::again::{BYTES_PER_TOKEN, GUESSED_OUTPUT_TOKENS};
 use super::row::Run;
 use super::settings::Definition;
 use super::store::tries::{self, Took};
 use super::store::{self, Change};
-use super::Runs;
 use crate::database::{Connection, Error};
 use crate::queue::Verdict;
 

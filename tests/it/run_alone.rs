@@ -29,7 +29,11 @@ async fn without_conversations_runs_go_without_them() {
         h.put("/Contracts/b.txt", &contract(2)).await;
         h.converges().await;
         assert_eq!(h.outcomes().await, ["completed", "completed"], "{fault}");
-        assert_eq!((h.responses().await.len(), asked(&h), h.conversations().await), (2, 2, (0, 0)), "{fault}");
+        assert_eq!(
+            (h.responses().await.len(), asked(&h), h.conversations().await),
+            (2, 2, (0, 0)),
+            "{fault}"
+        );
         assert!(h.responses().await.iter().all(|one| one.get("conversation").is_none_or(Value::is_null)));
         h.finish().await;
     }
@@ -38,13 +42,19 @@ async fn without_conversations_runs_go_without_them() {
 #[tokio::test]
 async fn a_creation_that_is_not_answered_is_not_made_twice_without_conversations() {
     let h = Harness::with(&legal("deadline_seconds = 120")).await;
-    h.openai_fails(json!([missing()[0], {"kind": "lost_reply", "method": "POST", "path": "/v1/responses", "count": 1}])).await;
+    h.openai_fails(
+        json!([missing()[0], {"kind": "lost_reply", "method": "POST", "path": "/v1/responses", "count": 1}]),
+    )
+    .await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
     h.converges().await;
     let run = &h.runs().await[0];
     let reason = run.reason.as_deref().unwrap_or_default();
     assert_eq!((run.outcome.as_deref(), h.responses().await.len()), (Some("failed"), 1), "{reason}");
-    assert!(reason.contains("not made again by itself") && reason.contains("docket runs again --rule liability"), "{reason}");
+    assert!(
+        reason.contains("not made again by itself") && reason.contains("docket runs again --rule liability"),
+        "{reason}"
+    );
     h.again("liability", true).await;
     h.converges().await;
     assert_eq!((h.outcomes().await, h.responses().await.len()), (vec!["completed".to_owned()], 2));
@@ -54,7 +64,10 @@ async fn a_creation_that_is_not_answered_is_not_made_twice_without_conversations
 #[tokio::test]
 async fn openais_webhook_finds_what_no_conversation_can() {
     let h = Harness::with(&legal("")).await;
-    h.openai_fails(json!([missing()[0], {"kind": "lost_reply", "method": "POST", "path": "/v1/responses", "count": 1}])).await;
+    h.openai_fails(
+        json!([missing()[0], {"kind": "lost_reply", "method": "POST", "path": "/v1/responses", "count": 1}]),
+    )
+    .await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
     h.take_in().await;
     while h.work_one().await {}

@@ -11,7 +11,11 @@ async fn an_answer_that_comes_twice_is_one() {
         h.openai_fails(json!({"kind": "bad_run", "code": code})).await;
         h.put("/Contracts/nda.txt", &contract(1)).await;
         h.converges().await;
-        assert_eq!((h.outcomes().await, h.responses().await.len()), (vec!["completed".to_owned()], 1), "{code}");
+        assert_eq!(
+            (h.outcomes().await, h.responses().await.len()),
+            (vec!["completed".to_owned()], 1),
+            "{code}"
+        );
         let written = h.read("/Contracts/nda.analysis.md").await;
         assert_eq!(written.matches("total liability is limited to").count(), 1, "{code}: {written}");
         h.finish().await;
@@ -41,7 +45,8 @@ async fn an_answer_that_is_none_is_asked_for_again_and_both_are_paid_for() {
         let run = &h.runs().await[0];
         assert_eq!(run.outcome.as_deref(), Some("completed"), "{code} {message:?}: {:?}", run.reason);
         assert_eq!((run.tries, h.responses().await.len()), (2, 2), "{code}");
-        let paid: i64 = h.responses().await.iter().map(|one| one["usage"]["total_tokens"].as_i64().unwrap()).sum();
+        let paid: i64 =
+            h.responses().await.iter().map(|one| one["usage"]["total_tokens"].as_i64().unwrap()).sum();
         assert_eq!(run.input_tokens.unwrap() + run.output_tokens.unwrap(), paid, "{code}");
         h.finish().await;
     }
@@ -62,10 +67,14 @@ async fn answers_that_stay_broken_fail_their_own_run_and_are_never_a_result_with
         h.put("/Contracts/b.txt", &contract(8)).await;
         h.converges().await;
         let runs = h.runs().await;
-        let (bad, good) = if runs[0].path.ends_with("a.txt") { (&runs[0], &runs[1]) } else { (&runs[1], &runs[0]) };
+        let (bad, good) =
+            if runs[0].path.ends_with("a.txt") { (&runs[0], &runs[1]) } else { (&runs[1], &runs[0]) };
         let reason = bad.reason.as_deref().unwrap();
         assert_eq!((bad.outcome.as_deref(), bad.tries), (Some("failed"), tries), "{code}: {reason}");
-        assert!(reason.contains(word) && reason.contains(&format!("after {tries} tries")), "{code}: {reason}");
+        assert!(
+            reason.contains(word) && reason.contains(&format!("after {tries} tries")),
+            "{code}: {reason}"
+        );
         assert_eq!(good.outcome.as_deref(), Some("completed"));
         assert_eq!(h.responses().await.len() as i64, tries + 1, "{code}");
         let table = h.read("/Contracts/overview.csv").await;

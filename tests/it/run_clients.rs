@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use docket::fastio::{self, Extract, NodeId, Profile, UploadState, VersionId};
 use docket::openai::{
-    self, About, AssistantId, Attachment, Attributes, ContainerId, FileId, Format, Item, NewFile, NewResponse,
-    NewRun, NewThread, Order, RunStatus, Status, Tool, VectorStoreId,
+    self, About, AssistantId, Attachment, Attributes, ContainerId, FileId, Format, Item, NewFile,
+    NewResponse, NewRun, NewThread, Order, RunStatus, Status, Tool, VectorStoreId,
 };
 use docket::result::quote::{Document, Piece};
 use docket::result::schema::Schema;

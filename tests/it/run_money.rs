@@ -22,12 +22,16 @@ async fn more_tokens_than_a_day_may_have_are_held_and_begin_the_next_day() {
         h.works_a_minute().await;
     }
     let runs = h.runs().await;
-    let spent: i64 = runs.iter().map(|run| run.input_tokens.unwrap_or(0) + run.output_tokens.unwrap_or(0)).sum();
+    let spent: i64 =
+        runs.iter().map(|run| run.input_tokens.unwrap_or(0) + run.output_tokens.unwrap_or(0)).sum();
     assert!(spent <= 1000, "{spent}");
     let held: Vec<_> = runs.iter().filter(|run| run.word() == "held").collect();
     assert!(!held.is_empty() && held.len() < 4, "{runs:#?}");
     let reason = held[0].reason.as_deref().unwrap();
-    assert!(reason.contains("max_tokens_per_day = 1000") && reason.contains("raise it in [rule.run]"), "{reason}");
+    assert!(
+        reason.contains("max_tokens_per_day = 1000") && reason.contains("raise it in [rule.run]"),
+        "{reason}"
+    );
     assert!(held[0].held_until.is_some());
     h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"; 4]);

@@ -33,7 +33,9 @@ async fn runs_that_the_account_limits_wait_and_complete_when_it_lets_them() {
     assert!((5..=32).contains(&paid), "those that began together, and now and then one more: {paid}");
     let runs = h.runs().await;
     assert!(runs.iter().all(|run| run.outcome.is_none()), "{runs:#?}");
-    let waits = runs.iter().filter(|run| run.reason.as_deref().is_some_and(|why| why.contains("limit of the OpenAI account")));
+    let waits = runs
+        .iter()
+        .filter(|run| run.reason.as_deref().is_some_and(|why| why.contains("limit of the OpenAI account")));
     assert!(waits.count() >= 19, "each says what it waits for: {runs:#?}");
     assert!(h.jobs().await.iter().all(|job| job.attempt == 0), "no attempt is lost");
     h.work_for_seconds(3 * 60 * 60).await;
@@ -50,7 +52,8 @@ async fn runs_that_the_account_limits_wait_and_complete_when_it_lets_them() {
 #[tokio::test]
 async fn a_hundred_contracts_complete_though_seven_in_ten_responses_meet_the_limit() {
     let h = Harness::with(&legal("")).await;
-    h.openai_fails(json!({"kind": "bad_run", "code": "rate_limit_exceeded", "probability": 0.7, "seed": 7})).await;
+    h.openai_fails(json!({"kind": "bad_run", "code": "rate_limit_exceeded", "probability": 0.7, "seed": 7}))
+        .await;
     h.put_contracts(100).await;
     h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"; 100]);
@@ -72,7 +75,8 @@ async fn a_limit_that_says_how_long_is_waited_for_so_long() {
         h.openai_fails(fault.clone()).await;
         h.put_contracts(1).await;
         let asked = async || {
-            let created = |one: &&docket_sandbox::journal::Entry| one.method == "POST" && !one.faults.is_empty();
+            let created =
+                |one: &&docket_sandbox::journal::Entry| one.method == "POST" && !one.faults.is_empty();
             h.sandbox.openai_core().journal.requests().iter().filter(created).count()
         };
         h.work_for_seconds(30).await;
@@ -111,7 +115,11 @@ async fn trouble_of_the_service_is_tried_again_for_minutes_and_ends() {
             let since = h.clock.now();
             h.put_contracts(1).await;
             h.converges().await;
-            assert_eq!((h.outcomes().await, h.responses().await.len()), (vec![outcome.to_owned()], responses), "{code}");
+            assert_eq!(
+                (h.outcomes().await, h.responses().await.len()),
+                (vec![outcome.to_owned()], responses),
+                "{code}"
+            );
             assert!(h.clock.now() - since >= 6 * 60 * 1000, "an outage of minutes passes");
             h.finish().await;
         }

@@ -110,21 +110,6 @@ async fn what_a_renamed_rule_had_begun_or_was_about_to_goes_on_under_its_new_nam
 }
 
 #[tokio::test]
-async fn a_restored_backup_of_before_a_rename_and_what_came_since_run_nothing_twice() {
-    let mut h = analysed(&legal("")).await;
-    h.meddle("UPDATE known_rule SET rule = 'older'").await;
-    for table in ["run", "running_rule", "run_existing", "run_try"] {
-        h.meddle(&format!("UPDATE {table} SET rule = 'older'")).await;
-    }
-    h.meddle("UPDATE own_file SET owner = replace(owner, 'run:liability:', 'run:older:')").await;
-    h.restart(&legal("")).await;
-    sweep(&h).await;
-    assert_eq!(h.responses().await.len(), 2);
-    assert!(h.runs().await.iter().all(|run| run.rule == "liability"));
-    h.finish().await;
-}
-
-#[tokio::test]
 async fn what_was_analysed_since_a_backup_that_is_put_back_is_not_paid_for_again() {
     let mut h = analysed(&legal("")).await;
     // The database as it was before the files came, and a server that starts on it a while later.

@@ -10,7 +10,8 @@ const TOO_LARGE: &str = "Request too large for sandbox-rules in organization org
 
 /// Each way in which OpenAI says it.
 fn refusals(count: u64) -> [Value; 4] {
-    let window = "Your input exceeds the context window of this model. Please adjust your input and try again.";
+    let window =
+        "Your input exceeds the context window of this model. Please adjust your input and try again.";
     [
         json!({"kind": "bad_run", "code": "context_length_exceeded", "message": window, "count": count}),
         json!({"kind": "bad_run", "code": "rate_limit_exceeded", "message": TOO_LARGE, "count": count}),
@@ -26,7 +27,13 @@ async fn shown(h: &Harness) -> Vec<&'static str> {
     begun
         .map(|one| {
             let body = serde_json::to_string(one).unwrap();
-            if body.contains("input_file") { "whole" } else if body.contains("file_search") { "searched" } else { "not" }
+            if body.contains("input_file") {
+                "whole"
+            } else if body.contains("file_search") {
+                "searched"
+            } else {
+                "not"
+            }
         })
         .collect()
 }
@@ -60,7 +67,11 @@ async fn what_is_too_large_in_every_way_fails_once_with_the_reason() {
         let run = &h.runs().await[0];
         let reason = run.reason.as_deref().unwrap_or_default();
         assert_eq!(run.outcome.as_deref(), Some("failed"), "{refusal}: {reason}");
-        assert!(reason.contains("too large for model sandbox-rules") && reason.contains("file_search was too much, too"), "{reason}");
+        assert!(
+            reason.contains("too large for model sandbox-rules")
+                && reason.contains("file_search was too much, too"),
+            "{reason}"
+        );
         assert_eq!(shown(&h).await, ["whole", "searched"], "{refusal}");
         assert_eq!(h.paths().await, ["/Contracts/nda.txt"]);
         h.finish().await;

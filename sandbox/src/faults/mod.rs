@@ -293,12 +293,7 @@ impl Faults {
     }
 
     /// The same where it may depend on what the request is about: `containing` is looked for in `about`.
-    pub fn hit_about(
-        &self,
-        kind: FaultKind,
-        (method, path): (&str, &str),
-        about: &str,
-    ) -> Option<FaultHit> {
+    pub fn hit_about(&self, kind: FaultKind, (method, path): (&str, &str), about: &str) -> Option<FaultHit> {
         self.strike(&Asked { method, path, body: Some(about.as_bytes()) }, |candidate| candidate == kind)
     }
 

@@ -55,7 +55,9 @@ const NO_MESSAGE: &str = "no_message";
 pub fn bad_ending(hit: &FaultHit, prompt: &Prompt) -> Ending {
     let message = |default: &str| hit.details.message.clone().unwrap_or_else(|| default.to_owned());
     match hit.details.code.as_deref().unwrap_or("server_error") {
-        UNKNOWN_ITEMS | DOUBLED | NO_MESSAGE | MANY_FILES | LARGE_FILE | HOSTILE_FILES => model::answer(prompt),
+        UNKNOWN_ITEMS | DOUBLED | NO_MESSAGE | MANY_FILES | LARGE_FILE | HOSTILE_FILES => {
+            model::answer(prompt)
+        }
         "doubled_text" => model::changed(model::answer(prompt), |text| text.repeat(2)),
         "broken_json" => model::changed(model::answer(prompt), |text| text.replacen("\",\"", "\":\"", 1)),
         "empty" => model::changed(model::answer(prompt), |_| String::new()),

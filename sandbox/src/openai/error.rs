@@ -87,7 +87,11 @@ pub fn refuse(refusal: &FaultRefusal) -> Response<Body> {
     let (family, code, message) = match refusal.kind {
         FaultKind::RateLimit => (
             // Reports of the real service show the unit that ran out.
-            if refusal.message.as_deref().is_some_and(|said| said.contains("tokens per")) { "tokens" } else { "requests" },
+            if refusal.message.as_deref().is_some_and(|said| said.contains("tokens per")) {
+                "tokens"
+            } else {
+                "requests"
+            },
             Some("rate_limit_exceeded"),
             "Rate limit reached for requests. Please try again later. (sandbox fault)",
         ),

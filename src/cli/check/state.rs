@@ -78,7 +78,10 @@ fn read(
     }
     for pace in pace::store::list(connection)? {
         let since = when(pace.since, now);
-        troubles.push(Trouble::Slight(format!("runs of model {} are paced since {since}: {}", pace.model, pace.reason)));
+        troubles.push(Trouble::Slight(format!(
+            "runs of model {} are paced since {since}: {}",
+            pace.model, pace.reason
+        )));
     }
     let jobs = queue::store::counts(connection)?;
     if let Some((_, dead)) = jobs.iter().find(|(state, dead)| state == "dead" && *dead > 0) {

@@ -174,5 +174,8 @@ fn tokens(estimate: &Estimate) -> String {
         runs => format!("from {} of this rule", count(runs.unsigned_abs(), "earlier run")),
     };
     let cost = estimate.cost.map(|cost| format!(", about {}", dollars(cost))).unwrap_or_default();
-    format!("about {} input and {} output tokens{cost} ({source})", estimate.input_tokens, estimate.output_tokens)
+    format!(
+        "about {} input and {} output tokens{cost} ({source})",
+        estimate.input_tokens, estimate.output_tokens
+    )
 }

@@ -49,18 +49,20 @@ fn between(place: usize) -> String {
 fn renamed(known: &[Known], ours: &[Known]) -> Vec<(String, String)> {
     let mut renamed = Vec::new();
     let (mut came, mut went): (BTreeMap<&str, Vec<&Known>>, BTreeMap<&str, Vec<&Known>>) = Default::default();
-    let by_id = |own: &Known| own.id.as_ref().and_then(|id| known.iter().find(|one| one.id.as_ref() == Some(id)));
+    let by_id =
+        |own: &Known| own.id.as_ref().and_then(|id| known.iter().find(|one| one.id.as_ref() == Some(id)));
     for own in ours {
         match by_id(own) {
             Some(before) if before.rule != own.rule => renamed.push((before.rule.clone(), own.rule.clone())),
             Some(_) => {}
-            None if known.iter().all(|one| one.rule != own.rule) => came.entry(&own.what).or_default().push(own),
+            None if known.iter().all(|one| one.rule != own.rule) => {
+                came.entry(&own.what).or_default().push(own)
+            }
             None => {}
         }
     }
-    let is_here = |one: &Known| {
-        ours.iter().any(|own| own.rule == one.rule || (own.id.is_some() && own.id == one.id))
-    };
+    let is_here =
+        |one: &Known| ours.iter().any(|own| own.rule == one.rule || (own.id.is_some() && own.id == one.id));
     for one in known.iter().filter(|one| !is_here(one)) {
         went.entry(&one.what).or_default().push(one);
     }
@@ -95,14 +97,27 @@ mod tests {
         };
         assert_eq!(renamed(&[("a", None, "1")], &[("b", None, "1")]), "a>b");
         assert_eq!(renamed(&[("a", None, "1")], &[("b", None, "2")]), "", "another rule");
-        assert_eq!(renamed(&[("a", None, "1")], &[("a", None, "1"), ("b", None, "1")]), "", "one more like it");
+        assert_eq!(
+            renamed(&[("a", None, "1")], &[("a", None, "1"), ("b", None, "1")]),
+            "",
+            "one more like it"
+        );
         let two = [("a", None, "1"), ("b", None, "1")];
         assert_eq!(renamed(&two, &[("c", None, "1"), ("d", None, "1")]), "", "which is which, nobody knows");
         assert_eq!(renamed(&two, &[("c", None, "1")]), "");
-        assert_eq!(renamed(&[("a", Some("x"), "1")], &[("b", Some("x"), "2")]), "a>b", "whatever else changed");
-        assert_eq!(renamed(&[("a", Some("x"), "1")], &[("b", Some("y"), "1")]), "", "it says that it is another");
+        assert_eq!(
+            renamed(&[("a", Some("x"), "1")], &[("b", Some("x"), "2")]),
+            "a>b",
+            "whatever else changed"
+        );
+        assert_eq!(
+            renamed(&[("a", Some("x"), "1")], &[("b", Some("y"), "1")]),
+            "",
+            "it says that it is another"
+        );
         assert_eq!(renamed(&[("a", None, "1")], &[("b", Some("y"), "1")]), "a>b");
-        let (here, swapped) = ([("a", Some("x"), "1"), ("b", Some("y"), "2")], [("b", Some("x"), "1"), ("a", Some("y"), "2")]);
+        let (here, swapped) =
+            ([("a", Some("x"), "1"), ("b", Some("y"), "2")], [("b", Some("x"), "1"), ("a", Some("y"), "2")]);
         assert_eq!(renamed(&here, &swapped), "a>b b>a");
         assert_eq!(renamed(&[], &[("a", None, "1")]), "", "the first start");
     }

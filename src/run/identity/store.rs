@@ -2,9 +2,9 @@
 
 use crate::database::{Connection, Error, from_row, params, statements};
 use crate::job::{self, Task};
-use crate::{outside, own};
 use crate::queue::Priority;
 use crate::run::store::key;
+use crate::{outside, own};
 
 /// A rule, as far as it is known again by it.
 #[derive(Debug, Clone, PartialEq, Eq)]

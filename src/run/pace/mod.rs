@@ -91,7 +91,8 @@ impl Pace {
         }
         let queue = (waiting / self.allowed).saturating_mul(ONE_RUN_MS).clamp(LEAST_TURN_MS, LONGEST_TURN_MS);
         // Spread, so that a turn is taken soon by one of them and not asked for by all.
-        let wait_ms = pause.max(0) + if full { fastrand::i64(LEAST_TURN_MS..=queue) } else { fastrand::i64(0..=LEAST_TURN_MS) };
+        let wait_ms = pause.max(0)
+            + if full { fastrand::i64(LEAST_TURN_MS..=queue) } else { fastrand::i64(0..=LEAST_TURN_MS) };
         Some(Turn { reason: self.reason.clone(), wait_ms })
     }
 }
@@ -142,7 +143,11 @@ impl Runs {
             store::put(tx, &model, &next, now).map(|()| is_new)
         };
         if self.database.write(write).await.map_err(failed)? {
-            tracing::warn!(model = name, reason = said, "runs begin a few at a time until it goes well again");
+            tracing::warn!(
+                model = name,
+                reason = said,
+                "runs begin a few at a time until it goes well again"
+            );
         }
         Ok(())
     }
@@ -152,7 +157,13 @@ impl Runs {
         let (model, begun_at) = (model(definition).to_owned(), run.begun_at.unwrap_or(0));
         let now = self.clock.now();
         let (read, name) = (model.clone(), model.clone());
-        if self.database.read(move |connection| store::get(connection, &read)).await.map_err(failed)?.is_none() {
+        if self
+            .database
+            .read(move |connection| store::get(connection, &read))
+            .await
+            .map_err(failed)?
+            .is_none()
+        {
             return Ok(());
         }
         let write = move |tx: &mut Connection| {
@@ -181,7 +192,8 @@ impl Runs {
         let pace = self.database.read(move |connection| store::get(connection, &model)).await;
         match pace {
             Ok(pace) => {
-                let wait = pace.map_or(0, |pace| (pace.until - now).max(0)) + fastrand::i64(0..=LEAST_TURN_MS);
+                let wait =
+                    pace.map_or(0, |pace| (pace.until - now).max(0)) + fastrand::i64(0..=LEAST_TURN_MS);
                 later(Duration::from_millis(wait.unsigned_abs()), &reason)
             }
             Err(error) => failed(error),
@@ -192,7 +204,9 @@ impl Runs {
 /// Why runs of a model wait, in words.
 pub(super) fn limit_reached(definition: &Definition, said: &str) -> String {
     let model = called(definition);
-    format!("a limit of the OpenAI account is reached, and runs of {model} begin a few at a time until it goes well again: {said}")
+    format!(
+        "a limit of the OpenAI account is reached, and runs of {model} begin a few at a time until it goes well again: {said}"
+    )
 }
 
 /// The model as people call it.

@@ -20,7 +20,11 @@ pub(super) fn forget(connection: &mut Connection, model: &str) -> Result<(), Err
 }
 
 /// How long a run of the model has to wait for its turn, if it has to.
-pub(in crate::run) fn turn(connection: &mut Connection, model: &str, now: i64) -> Result<Option<Turn>, Error> {
+pub(in crate::run) fn turn(
+    connection: &mut Connection,
+    model: &str,
+    now: i64,
+) -> Result<Option<Turn>, Error> {
     let Some(pace) = get(connection, model)? else { return Ok(None) };
     let counts = connection.one(COUNTS, params![model])?;
     Ok(pace.turn(counts, now))

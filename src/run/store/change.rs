@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::super::row::{Outcome, RunId};
-use super::tries::{self, NewTry, Spent};
 use super::made;
+use super::tries::{self, NewTry, Spent};
 use crate::database::{Connection, Error, from_row, params, statements};
 use crate::outside;
 use crate::outside::store::GoesOn;

@@ -150,7 +150,9 @@ async fn a_model_must_be_there_and_conversations_too() {
     fails(&right.check(&[]).await, "conversations", "use a server that has them");
     faults.clear();
     faults
-        .add_json(json!({"kind": "not_found", "path": "/v1/conversations", "body": "{\"detail\":\"Not Found\"}"}))
+        .add_json(
+            json!({"kind": "not_found", "path": "/v1/conversations", "body": "{\"detail\":\"Not Found\"}"}),
+        )
         .unwrap();
     let run = right.check(&[]).await;
     assert_eq!(failed(&run), []);
