@@ -45,10 +45,13 @@ fn between(place: usize) -> String {
     format!("\u{1}{place}")
 }
 
+/// Rules by what they are.
+type Alike<'a> = BTreeMap<&'a str, Vec<&'a Known>>;
+
 /// The rules that have another name than at the last start: which, and which one now.
 fn renamed(known: &[Known], ours: &[Known]) -> Vec<(String, String)> {
     let mut renamed = Vec::new();
-    let (mut came, mut went): (BTreeMap<&str, Vec<&Known>>, BTreeMap<&str, Vec<&Known>>) = Default::default();
+    let (mut came, mut went) = (Alike::new(), Alike::new());
     let by_id =
         |own: &Known| own.id.as_ref().and_then(|id| known.iter().find(|one| one.id.as_ref() == Some(id)));
     for own in ours {
