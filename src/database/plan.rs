@@ -34,7 +34,7 @@ const SMALL: [&str; 22] = [
 ];
 
 /// Statements that may go through a table or an index from its end, and why.
-const SCANS: [(&str, &str); 15] = [
+const SCANS: [(&str, &str); 16] = [
     ("queue::store::claim::FIRSTS", "the first row of an index in its order"),
     ("queue::store::claim::END_LEASES", "an index of the jobs that run, at the start"),
     ("queue::store::listing::RETRY_DEAD", "the first rows of an index in its order"),
@@ -51,6 +51,7 @@ const SCANS: [(&str, &str); 15] = [
     ),
     ("outside::store::LEAVE_OLD_FILES", "an index of the writes that are under way, once in a sweep"),
     ("own::store::LIST", "asked for by the demo, which makes a few"),
+    ("sync::reading::store::UNREAD_COUNT", "an index of the copies in which nothing can be read"),
     ("sync::survey::store::HELD_BY_RULES", "once in a sweep, which reads everything"),
     (
         "sync::store::FILES_UNDER",
