@@ -205,6 +205,7 @@ impl Parts {
             openai,
             taken: AnswerCounter::default(),
         });
+        work.sync.reconsider().await.context("looking for files that may be taken now")?;
         let parts =
             receive::Parts { database: database.clone(), clock, workers: queue.wake(), heard, wanted };
         let mut receive =

@@ -88,6 +88,18 @@ impl Status {
                 format!("{files} that OpenAI holds and can read nothing in: docket files --state unread");
             fields.words("unread", Mood::Bad, &words);
         }
+        if self.other_hashes > 0 {
+            let files = count(self.other_hashes.unsigned_abs(), "file");
+            let words = format!(
+                "{files}: Fastio announces another hash than the content has; docket check says more"
+            );
+            fields.words("hashes", Mood::Bad, &words);
+        }
+        for (name, id, at) in self.made_anew.iter().filter(|(.., at)| now - at < TOLD_FOR_MS) {
+            let id = id.as_deref().unwrap_or("about to be made");
+            let words = format!("\"{name}\" was gone at OpenAI {} and made anew: {id}", when(*at, now));
+            fields.words("store", Mood::Bad, &words);
+        }
         self.run_words(&mut fields, now);
         self.received_words(&mut fields, paint);
         self.learnt_words(&mut fields, now);
@@ -244,6 +256,9 @@ fn spent_words(spent: &Sum) -> String {
     };
     format!("{tokens} tokens in {responses} of {} within 24 hours{cost}", spent.rule)
 }
+
+/// How long it is told that a store was made anew: longer than a weekend.
+pub const TOLD_FOR_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
 /// How deliveries proved where they come from. The label is `SCHEME secret NUMBER FORM`, as it was counted.
 fn signed(label: &str) -> String {

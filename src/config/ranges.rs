@@ -50,6 +50,12 @@ impl Config {
                 "OpenAI takes seconds to index a file, and a file that is late is given up",
             ),
             range(
+                "sync.attach_limit_seconds",
+                self.sync.attach_limit_seconds,
+                1..=3600,
+                "a worker waits for it, and a server that is late is not asked again at once",
+            ),
+            range(
                 "feed.poll_seconds",
                 self.feed.poll_seconds,
                 1..=DAY,

@@ -48,6 +48,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0047_counts"
     "0048_lists"
     "0049_outside"
+    "0052_refusals"
     "0054_run_try"
     "0055_known_rule"
     "0056_form"

@@ -80,7 +80,16 @@ impl Feed {
         stores.dedup();
         for store in &stores {
             let mut list = StoreList { store, after: None, pages: Pages::default(), ended: false };
-            let mut read = self.some(&mut list, &mut rebuilt).await?;
+            let mut read = match self.some(&mut list, &mut rebuilt).await {
+                // Of a store that is gone nothing can be read. A server makes it anew where a rule creates it.
+                Err(Error::OpenAi(error))
+                    if error.is_not_found() && is_made(store, &self.places().await?) =>
+                {
+                    tracing::warn!(vector_store = %store, "a vector store is gone at OpenAI; a server makes it anew");
+                    continue;
+                }
+                read => read?,
+            };
             while !read.is_empty() {
                 // The next ones are read while these are looked into.
                 let mut here = Rebuilt::default();
@@ -248,4 +257,12 @@ impl Feed {
             after = Some(next);
         }
     }
+}
+
+/// Whether a rule creates this store, rather than naming it.
+fn is_made(store: &VectorStoreId, places: &[(Target, Option<VectorStoreId>)]) -> bool {
+    let made = |(target, id): &(Target, Option<VectorStoreId>)| {
+        matches!(target, Target::Create { .. }) && id.as_ref() == Some(store)
+    };
+    places.iter().any(made)
 }

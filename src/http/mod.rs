@@ -142,6 +142,10 @@ impl Base {
         self.0.host_str()
     }
 
+    pub(crate) fn to_string(&self) -> String {
+        self.0.to_string()
+    }
+
     fn is_loopback(&self) -> bool {
         match self.0.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

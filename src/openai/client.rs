@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::Stream;
@@ -228,9 +229,24 @@ impl Client {
         file: &FileId,
         attributes: &Attributes,
     ) -> Result<StoreFile, Error> {
+        self.attach_within(SMALL_CALL_LIMIT, (store, file), attributes).await
+    }
+
+    /// The same, waiting up to `limit`: some servers index the file before they answer.
+    ///
+    /// # Errors
+    /// As [`Client::attach`].
+    pub async fn attach_within(
+        &self,
+        limit: Duration,
+        (store, file): (&VectorStoreId, &FileId),
+        attributes: &Attributes,
+    ) -> Result<StoreFile, Error> {
         let body = json!({"file_id": file, "attributes": attributes});
         let path = ["vector_stores", &store.0, "files"];
-        self.call(ATTACHING, Method::POST, &path, Extra::Json(&body)).await?.required(StoreFile::read)
+        let Call { request, sent } = self.request(ATTACHING, Method::POST, &path)?;
+        let reply = exchange(Extra::Json(&body).put_on(request).timeout(limit)).await;
+        self.accept(ATTACHING, reply, sent)?.required(StoreFile::read)
     }
 
     /// How far a file's indexing is, and its attributes.
@@ -289,6 +305,11 @@ impl Client {
             let hits = fields.list("data").ok_or("no list")?.iter();
             hits.map(|hit| Hit::read(hit).ok_or("a result without a file")).collect()
         })
+    }
+
+    /// Where it asks, to tell one server from another.
+    pub fn server(&self) -> String {
+        self.base.to_string()
     }
 
     /// How often OpenAI has answered this client and its clones so far.

@@ -86,6 +86,10 @@ pub struct Status {
     pub received: Vec<(String, String, i64)>,
     pub feed: Option<feed::store::State>,
     pub sweep: Option<feed::store::SweepRow>,
+    /// Files that are synced under a hash that we computed, because Fastio announces another one.
+    pub other_hashes: i64,
+    /// Stores that were gone at OpenAI and made anew: their names, ids, and when.
+    pub made_anew: Vec<(String, Option<String>, i64)>,
 }
 
 /// A change that cannot be searched yet.
@@ -132,6 +136,8 @@ impl Status {
             received: receive::counts(connection)?,
             feed: feed::store::state(connection)?,
             sweep: feed::store::last_sweep(connection)?,
+            other_hashes: sync::store::other_hashes(connection)?.0,
+            made_anew: sync::store::made_anew(connection, 0)?,
         })
     }
 
@@ -189,6 +195,10 @@ impl Status {
         // The value of these, as of the oldest change, is when, in Unix milliseconds.
         rows.extend(self.feed.iter().map(|feed| row("feed", &feed.way, feed.since)));
         rows.extend(self.sweep.iter().map(|sweep| row("sweep", &sweep.outcome, sweep.ended_at)));
+        if self.other_hashes > 0 {
+            rows.push(row("other_hash", "files", self.other_hashes));
+        }
+        rows.extend(self.made_anew.iter().map(|(name, _, at)| row("store_made_anew", name, *at)));
         rows.extend(self.pauses.iter().map(|pause| Row {
             name: "pause",
             label: pause.target.clone(),

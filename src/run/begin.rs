@@ -49,6 +49,9 @@ impl Runs {
             let bytes = indexed.copy.bytes;
             return self.record(run.id, [Change::File(file_id.0.clone(), bytes)]).await;
         }
+        if indexed.copy.store.0 != run.vector_store {
+            return self.record(run.id, [Change::Store(indexed.copy.store.0.clone())]).await;
+        }
         if self.withdrawn((run, definition), indexed).await? {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! Applies one step of a plan. What is about to be done is on record before it is tried, what was done right after; so
 //! each step can be done again by whoever finds it half done.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Sync;
 use super::copy::{Copy, CopyId, CopyState};
@@ -11,10 +11,10 @@ use super::plan::Step;
 use super::retire::there;
 use super::store::{self, Change};
 use crate::database::Connection;
-use crate::fastio::FileKey;
+use crate::fastio::{FileKey, Hash};
 use crate::job::Task;
 use crate::job::verdict::{database_verdict, is_final, openai_has, openai_verdict};
-use crate::openai::{Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
+use crate::openai::{AttributeValue, Attributes, ErrorKind, File, FileId, IndexStatus, StoreFile};
 use crate::queue::Verdict;
 
 /// How long after a File object was made, or attached, OpenAI may still say that it does not exist. Seen in the issue
@@ -38,6 +38,9 @@ const LOOK_PART: u32 = 4;
 const ATTACHES_WHEN_STUCK: u16 = 2;
 const ATTACHES_WHEN_FAILED: u16 = 3;
 
+/// An attach that ended without an answer after so long was being worked on: OpenAI answers at once.
+const LONG_ATTACH: Duration = Duration::from_secs(10);
+
 /// How far OpenAI's clock may be from ours when we look for a File object by its time.
 const CLOCKS_APART: Duration = Duration::from_secs(120);
 
@@ -52,6 +55,21 @@ pub struct Subject<'a> {
     pub present: Option<(&'a Present, &'a Claim)>,
     /// A copy whose upload has just ended, and whose first try at attaching is on record already.
     pub uploaded: Option<CopyId>,
+    pub announced: &'a Announced,
+}
+
+/// The content that Fastio announces, which is not always what a read has.
+#[derive(Debug, Default)]
+pub struct Announced {
+    pub text: String,
+    pub hash: Option<Hash>,
+}
+
+impl Announced {
+    pub(super) fn of(present: Option<&Present>) -> Self {
+        let Some(Present { source, .. }) = present else { return Announced::default() };
+        Announced { text: store::announced(source), hash: source.hash.clone() }
+    }
 }
 
 /// A step that did not stop the work on its store.
@@ -120,21 +138,30 @@ impl Sync {
             i64::try_from(CLOCKS_APART.as_secs()).expect("two minutes fit") + self.clock.ahead() / 1000;
         let earliest = copy.since / 1000 - apart;
         let mut found = Vec::new();
+        let (mut others, mut renames) = (Vec::new(), false);
         let mut after: Option<FileId> = None;
         for _ in 0..PAGES {
             let page = self.openai.files(after.as_ref()).await.map_err(|error| openai_verdict(&error))?;
             let recent = |created_at: Option<i64>| created_at.is_none_or(|at| at >= earliest);
-            for file in page.items.iter().filter(|file| recent(file.created_at)) {
-                if file.filename == copy.filename
-                    && file.bytes == Some(copy.bytes)
-                    && !self.is_ours(&file.id).await?
-                {
+            let of_size = |file: &&File| recent(file.created_at) && file.bytes == Some(copy.bytes);
+            for file in page.items.iter().filter(of_size) {
+                if self.is_ours(&file.id).await? {
+                    continue;
+                }
+                if file.filename == copy.filename {
                     found.push(file.id.clone());
+                } else {
+                    others.push((file.id.clone(), is_worn_name(&file.filename, &copy.filename)));
                 }
             }
+            renames = renames || (found.is_empty() && self.renames(&page.items).await?);
             let older = page.items.last().is_some_and(|file| !recent(file.created_at));
             match page.next {
                 Some(next) if !older => after = Some(next),
+                _ if found.is_empty() => {
+                    let fits = others.into_iter().filter(|(_, alike)| renames || *alike);
+                    return Ok(fits.map(|(file_id, _)| file_id).collect());
+                }
                 _ => return Ok(found),
             }
         }
@@ -144,6 +171,14 @@ impl Sync {
         })
     }
 
+    /// Whether the server keeps files of ours under other names than they were sent with.
+    async fn renames(&self, files: &[File]) -> Result<bool, Verdict> {
+        let files: Vec<(FileId, String)> =
+            files.iter().map(|file| (file.id.clone(), file.filename.clone())).collect();
+        let read = self.database.read(move |c| store::any_renamed(c, &files));
+        read.await.map_err(|error| database_verdict(&error))
+    }
+
     async fn attach(
         &self,
         subject: &Subject<'_>,
@@ -151,20 +186,30 @@ impl Sync {
         attributes: &Attributes,
     ) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
-        let before = match subject.uploaded == Some(copy.id) {
-            true => None,
-            false => {
-                self.record([Change::Attaching(copy.id)]).await?;
-                self.attached_before(copy, file_id).await?
+        // What was just uploaded was asked for by nobody before, and its first try is on record already.
+        if subject.uploaded != Some(copy.id) {
+            if let Some(there) = self.attached_before(copy, file_id).await? {
+                // It may carry older attributes; the plan will see.
+                return self
+                    .note([Change::Attaching(copy.id), Change::Attached(copy.id, there.attributes)])
+                    .await;
             }
-        };
-        let attached = match before {
-            // It may carry older attributes; the plan will see.
-            Some(there) => Ok(there.attributes),
-            None => self.openai.attach(&copy.store, file_id, attributes).await.map(|_| attributes.clone()),
-        };
-        match attached {
-            Ok(known) => self.note([Change::Attached(copy.id, known)]).await,
+            if let Some(at) = copy.unanswered_at {
+                self.may_be_at_it(copy, at).await?;
+            }
+            self.record([Change::Attaching(copy.id)]).await?;
+        }
+        let (begun, limit) = (Instant::now(), self.settings.attach_limit());
+        match self.openai.attach_within(limit, (&copy.store, file_id), attributes).await {
+            Ok(there) => {
+                let given = (there.attributes != *attributes).then_some(there.attributes);
+                self.note([Change::Attached(copy.id, attributes.clone()), Change::Given(copy.id, given)])
+                    .await
+            }
+            Err(error) if error.may_have_happened() && begun.elapsed() >= limit.min(LONG_ATTACH) => {
+                self.record([Change::Unanswered(copy.id)]).await?;
+                Err(later(LOOK_LIMITS.1, "the vector store has not answered and may still be at it"))
+            }
             Err(error) if error.is_not_found() => self.attach_lost(copy, file_id).await,
             Err(error) if is_final(&error) => self.refuse(subject, copy, &error.to_string()).await,
             Err(error) if matches!(error.kind, ErrorKind::Rejected { .. }) => {
@@ -173,6 +218,22 @@ impl Sync {
             }
             Err(error) => Err(openai_verdict(&error)),
         }
+    }
+
+    /// A server that indexes while the client waits goes on when it has left, and shows nothing before it is done. To ask it
+    /// again would only give it the same work once more.
+    async fn may_be_at_it(&self, copy: &Copy, unanswered_at: i64) -> Result<(), Verdict> {
+        let waited = Duration::from_millis(u64::try_from(self.clock.since(unanswered_at)).unwrap_or(0));
+        if waited < self.settings.index_deadline() {
+            return Err(later(LOOK_LIMITS.1, "the vector store has not answered and may still be at it"));
+        }
+        if copy.attaches < ATTACHES_WHEN_STUCK {
+            return Ok(());
+        }
+        self.record([Change::State(copy.id, CopyState::Uploaded), Change::AttachesAnew(copy.id)]).await?;
+        let reason =
+            format!("the vector store did not answer to {} attaches, each waited for long", copy.attaches);
+        Err(Verdict::Dead { reason })
     }
 
     /// The attachment that an earlier try made without our hearing of it.
@@ -217,7 +278,14 @@ impl Sync {
                 return self.index_lost(copy).await;
             };
             match polled.file.status {
-                IndexStatus::Completed => return self.indexed(subject, copy).await,
+                IndexStatus::Completed => {
+                    let given = (copy.attributes.as_ref() != Some(&polled.file.attributes))
+                        .then_some(polled.file.attributes);
+                    if given != copy.given {
+                        self.record([Change::Given(copy.id, given)]).await?;
+                    }
+                    return self.indexed(subject, copy).await;
+                }
                 IndexStatus::Failed | IndexStatus::Cancelled => {
                     return self.index_failed(subject, copy, &polled.file).await;
                 }
@@ -324,14 +392,21 @@ impl Sync {
     ) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
         let Some((present, _)) = subject.present else { return Ok(Progress::Moved) };
-        if openai_has(self.openai.relabel(&copy.store, file_id, attributes).await)?.is_none() {
+        let Some(there) = openai_has(self.openai.relabel(&copy.store, file_id, attributes).await)? else {
             return self.index_lost(copy).await;
+        };
+        let mut shown = there.attributes;
+        if shown == *attributes && copy.attributes.as_ref().is_some_and(|known| is_worn(known, attributes)) {
+            // Sent before, perhaps, and not kept: what the store has of it, only a look tells.
+            let looked = openai_has(self.openai.store_file(&copy.store, file_id).await)?;
+            shown = looked.map_or(shown, |polled| polled.file.attributes);
         }
+        let given = (shown != *attributes).then_some(shown);
         // It may have been moved to where a rule runs something over it.
         let runs = self.runs_over(subject, copy).await?;
         let is_run_over = !runs.is_empty();
         let relabelled = Change::Relabelled(copy.id, attributes.clone(), present.source.clone());
-        let moved = self.record([relabelled, Change::Runs(runs)]).await?;
+        let moved = self.record([relabelled, Change::Given(copy.id, given), Change::Runs(runs)]).await?;
         if is_run_over {
             self.wake.notify_waiters();
         }
@@ -393,6 +468,23 @@ impl Sync {
         written.await.map_err(|error| database_verdict(&error))?;
         Ok(Progress::Moved)
     }
+}
+
+/// Whether `known` is what some server may have made of `wanted`: some are missing, or of another kind, and none says
+/// anything else.
+fn is_worn(known: &Attributes, wanted: &Attributes) -> bool {
+    let kept = |name: &String, value: &AttributeValue| match (known.get(name), value) {
+        (Some(AttributeValue::Text(known)), AttributeValue::Text(wanted)) => known == wanted,
+        _ => true,
+    };
+    known != wanted && wanted.iter().all(|(name, value)| kept(name, value))
+}
+
+/// Whether a server that keeps plain letters only may have made `theirs` of `ours`.
+fn is_worn_name(theirs: &str, ours: &str) -> bool {
+    let plain =
+        |name: &str| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    plain(theirs) == plain(ours)
 }
 
 /// Says what became of a copy. `took` is how long it was in its last state.

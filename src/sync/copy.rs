@@ -145,11 +145,20 @@ pub struct Copy {
     pub attributes: Option<Attributes>,
     /// How often it was attached; a store that does not get it indexed is not asked for ever.
     pub attaches: u16,
+    /// What the vector store gave back, where it keeps attributes otherwise than they were sent.
+    pub given: Option<Attributes>,
+    /// When an attach ended without an answer after a long wait. Unix milliseconds.
+    pub unanswered_at: Option<i64>,
     /// When it came into its state. Unix milliseconds.
     pub since: i64,
 }
 
 impl Copy {
+    /// Whether the vector store shows of it what it was told, as far as the store keeps that.
+    pub fn is_shown_as(&self, shown: &Attributes) -> bool {
+        [&self.attributes, &self.given].into_iter().any(|known| known.as_ref() == Some(shown))
+    }
+
     /// Whether a search may find it. The store may have indexed what we last saw unfinished, and may have been told of
     /// it by a request whose answer was lost.
     pub fn may_answer(&self) -> bool {

@@ -6,6 +6,7 @@
 //! When a file is indexed in its present content, the runs of the rules that cover it are asked for, as jobs. What a run
 //! is, nothing here knows. What Docket itself wrote is no rule's file.
 
+pub mod again;
 pub mod apply;
 mod attributes;
 pub mod copy;
@@ -35,7 +36,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{self, Connection, Database};
-use crate::fastio::{Absence, FileKey, NodeId, Profile};
+use crate::fastio::{Absence, FileKey, Hash, NodeId, Profile};
 use crate::job::Task;
 use crate::own::{self, Whose};
 use crate::queue::{Causes, Verdict};
@@ -43,7 +44,7 @@ use crate::rule::{Rule, Rules, UNCOVERED};
 use crate::{fastio, openai};
 
 use crate::job::verdict::{FASTIO, database_verdict, fastio_verdict, profile_target, worst};
-use apply::{Progress, Subject};
+use apply::{Announced, Progress, Subject};
 use form::{Claim, claim};
 use founding::Founding;
 use look::{Look, Looker};
@@ -75,17 +76,24 @@ pub struct Settings {
     /// How long a vector store may take to index a file. OpenAI's has been seen to hang for ever; after this the file
     /// is attached once more, and then its job is dead. Seconds.
     pub index_deadline_seconds: u32,
+    /// How long a vector store may take to answer that it takes a file. OpenAI answers at once; some servers index the file
+    /// first, which takes minutes for a long one. Seconds.
+    pub attach_limit_seconds: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { index_deadline_seconds: 30 * 60 }
+        Settings { index_deadline_seconds: 30 * 60, attach_limit_seconds: 10 * 60 }
     }
 }
 
 impl Settings {
     fn index_deadline(&self) -> Duration {
         Duration::from_secs(self.index_deadline_seconds.into())
+    }
+
+    fn attach_limit(&self) -> Duration {
+        Duration::from_secs(self.attach_limit_seconds.into())
     }
 }
 
@@ -104,6 +112,8 @@ pub struct Sync {
     settings: Settings,
     wake: Arc<Notify>,
     causes: Causes,
+    /// The server that takes what is uploaded.
+    server: String,
 }
 
 /// What a [`Sync`] is made of.
@@ -143,11 +153,17 @@ impl Sync {
         let founding = Arc::new(founding);
         Sync {
             looker: Looker::new(fastio.clone()),
-            stores: Stores::new(openai.clone(), database.clone(), clock.clone(), founding.clone()),
+            stores: Stores::new(
+                openai.clone(),
+                database.clone(),
+                clock.clone(),
+                (founding.clone(), rules.clone()),
+            ),
             founding,
             database,
             clock,
             fastio,
+            server: openai.server(),
             openai,
             compute: Compute::default(),
             rules,
@@ -213,7 +229,7 @@ impl Sync {
         if known.is_none() && matched.is_empty() {
             return Ok(Verdict::Done);
         }
-        let refused = known.and_then(|known| known.refused);
+        let (refused, read) = known.map_or((None, None), |known| (known.refused, known.read));
         let judged = present.as_deref().map(|present| match matched.is_empty() {
             true => Err(self.rules.why_not(&key.profile, &present.path)),
             false => judge(present, &matched, refused.as_ref()),
@@ -229,8 +245,15 @@ impl Sync {
             self.see(key, present, (&matched, judged.as_ref().err())).await?;
         }
         let claim = judged.and_then(Result::ok);
+        let mut present = present;
+        let announced = Announced::of(present.as_deref());
+        if let (Some(present), Some(read)) = (&mut present, read.filter(|read| read.of == announced.text)) {
+            // It was read and has another hash than Fastio announces: a second read with the same bytes is believed.
+            present.source.hash = Some(Hash { algorithm: "sha256".to_owned(), value: read.sha256 });
+        }
         let wanted = if claim.is_some() { matched } else { Vec::new() };
-        let subject = Subject { key, present: present.as_deref().zip(claim.as_ref()), uploaded: None };
+        let pair = present.as_deref().zip(claim.as_ref());
+        let subject = Subject { key, present: pair, announced: &announced, uploaded: None };
         self.converge(&subject, &wanted).await
     }
 
@@ -398,10 +421,14 @@ impl Sync {
     ) -> Result<(), Verdict> {
         let rules: Vec<&str> = matched.iter().map(|rule| rule.name.as_str()).collect();
         let (rules, skipped, now) = (rules.join(","), skipped.cloned(), self.clock.now());
+        let decided_by = again::knowledge(&self.server, matched);
         let (key, present) = (key.clone(), present.clone());
         // Fastio shows it once more, should the power fail.
-        let see =
-            move |tx: &mut Connection| store::see(tx, &key, &present, (&rules, skipped.as_deref(), now));
+        let see = move |tx: &mut Connection| {
+            let judged =
+                store::Judged { rules: &rules, skipped: skipped.as_deref(), decided_by: &decided_by };
+            store::see(tx, (&key, &present), &judged, now)
+        };
         self.database.write_unsynced(see).await.map_err(|error| database_verdict(&error))
     }
 }

@@ -10,6 +10,32 @@ use crate::job::{self, Task};
 use crate::openai::{Attributes, FileId, VectorStoreId};
 use crate::queue::Priority;
 
+/// What a file was read as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadAs {
+    /// What Fastio announced, as [`announced`] has it.
+    pub of: String,
+    pub sha256: String,
+}
+
+/// What Fastio announces of a content, in one text.
+pub fn announced(source: &Source) -> String {
+    let version = source.version.as_ref().map(|version| version.0.as_str());
+    let hash = source.hash.as_ref().map(hash_text);
+    format!("{} {} {}", version.unwrap_or_default(), hash.unwrap_or_default(), source.size)
+}
+
+/// What became of a file that was looked at.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// The rules that cover it, comma-separated.
+    pub rules: &'a str,
+    /// Why it is not synced, if it is not.
+    pub skipped: Option<&'a str>,
+    /// By what knowledge.
+    pub decided_by: &'a str,
+}
+
 /// A row of `file`: what we remember of it between looks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileRow {
@@ -25,6 +51,8 @@ pub struct FileRow {
     pub source: Source,
     /// The content that OpenAI could not index, and why.
     pub refused: Option<(String, String)>,
+    /// What it was read as, where its content has another hash than Fastio announces.
+    pub read: Option<ReadAs>,
     /// Since when Fastio does not know it any more. Unix milliseconds.
     pub missing_since: Option<i64>,
     /// When a job last looked.
@@ -42,6 +70,10 @@ from_row!(row => FileRow {
     rules,
     source: source(row, ["version", "hash", "size", "modified_at"])?,
     refused: row.get::<Option<String>>("refused")?.zip(row.get("reason")?),
+    read: row
+        .get::<Option<String>>("read_of")?
+        .zip(row.get("read_sha256")?)
+        .map(|(of, sha256)| ReadAs { of, sha256 }),
     missing_since,
     seen_at,
     ancestors,
@@ -80,13 +112,14 @@ pub fn files(connection: &mut Connection, source_ids: &[String]) -> Result<HashM
     Ok(rows.into_iter().map(|row| (row.source_id.clone(), row)).collect())
 }
 
-/// Writes down that the file is there, and what became of it: synced when `skipped` is `None`.
+/// Writes down that the file is there, and what became of it.
 pub fn see(
     connection: &mut Connection,
-    key: &FileKey,
-    present: &Present,
-    (rules, skipped, now): (&str, Option<&str>, i64),
+    (key, present): (&FileKey, &Present),
+    judged: &Judged<'_>,
+    now: i64,
 ) -> Result<(), Error> {
+    let Judged { rules, skipped, decided_by } = judged;
     let ancestors: Vec<String> = present.ancestors.iter().map(NodeId::canonical).collect();
     let Source { version, hash, size, modified_at } = &present.source;
     connection.run(
@@ -106,6 +139,7 @@ pub fn see(
             modified_at,
             now,
             present.created_at,
+            decided_by,
         ],
     )?;
     Ok(())
@@ -188,6 +222,8 @@ from_row!(row => Copy {
     file_id: row.get::<Option<String>>("file_id")?.map(FileId),
     attributes: attributes(row)?,
     attaches: row.get::<i64>("attaches")?.try_into().unwrap_or(u16::MAX),
+    given: json_attributes(row.get("given")?)?,
+    unanswered_at,
     since,
 });
 
@@ -197,7 +233,10 @@ fn state(text: &str) -> Result<CopyState, Error> {
 }
 
 fn attributes(row: &Row<'_>) -> Result<Option<Attributes>, Error> {
-    let text: Option<String> = row.get("attributes")?;
+    json_attributes(row.get("attributes")?)
+}
+
+fn json_attributes(text: Option<String>) -> Result<Option<Attributes>, Error> {
     let read = text.map(|text| serde_json::from_str(&text)).transpose();
     read.map_err(|_| Error::bug("the attributes of a copy are no JSON"))
 }
@@ -227,6 +266,12 @@ pub enum Change {
     Attached(CopyId, Attributes),
     /// The vector store knows these attributes now, and they describe this content.
     Relabelled(CopyId, Attributes, Source),
+    /// The vector store was told and did not answer for long.
+    Unanswered(CopyId),
+    /// What the vector store gave back, where that is not what it was sent.
+    Given(CopyId, Option<Attributes>),
+    /// The file was read, and has this SHA-256 and not the hash that was announced.
+    ReadAs(FileKey, ReadAs),
     /// It moves on, or back.
     State(CopyId, CopyState),
     /// OpenAI holds nothing of it any more.
@@ -260,7 +305,13 @@ impl Change {
             Change::Read(copy, reading, characters) => {
                 connection.run(READ, params![copy.0, reading.as_str(), characters.map(bytes)])
             }
+            Change::Unanswered(copy) => connection.run(UNANSWERED, params![copy.0, now]),
+            Change::Given(copy, given) => connection.run(GIVEN, params![copy.0, given.as_ref().map(json)]),
+            Change::ReadAs(key, ReadAs { of, sha256 }) => {
+                connection.run(READ_AS, params![key.to_string(), of, sha256])
+            }
             Change::Uploaded(copy, file) => {
+                connection.run(AGREED, params![copy.0, now])?;
                 connection.run(GOT_FILE, params![copy.0, CopyState::Uploaded.as_str(), file.0, now])
             }
             Change::Spoiled(copy, file) => {
@@ -291,6 +342,17 @@ impl Change {
     }
 }
 
+/// Whether one of these File objects is a copy of ours that has another name there than it was sent with.
+pub fn any_renamed(connection: &mut Connection, files: &[(FileId, String)]) -> Result<bool, Error> {
+    for (file_id, filename) in files {
+        let sent: Option<String> = connection.first(SENT_AS, params![file_id.0])?;
+        if sent.is_some_and(|sent| sent != *filename) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether a File object belongs to one of our copies.
 pub fn is_ours(connection: &mut Connection, file_id: &FileId) -> Result<bool, Error> {
     Ok(connection.first::<i64>(OF_FILE, params![file_id.0])?.is_some())
@@ -316,10 +378,58 @@ pub fn made_store(
     connection.one(MADE_STORE, params![name])
 }
 
-/// The store called `name` is this one.
-pub fn store_made(connection: &mut Connection, name: &str, id: &VectorStoreId) -> Result<(), Error> {
+/// The store called `name` is this one. What was in one that was lost under that name belongs into it; whether there was
+/// one.
+pub fn store_made(
+    connection: &mut Connection,
+    name: &str,
+    id: &VectorStoreId,
+    now: i64,
+) -> Result<bool, Error> {
     connection.run(STORE_MADE, params![name, id.0])?;
+    let lost: Option<Option<String>> = connection.first(LOST_STORE, params![name])?;
+    let Some(lost) = lost.flatten().filter(|lost| *lost != id.0) else { return Ok(false) };
+    connection.run(MOVE_COPIES, params![lost, id.0, now])?;
+    Ok(true)
+}
+
+/// The store called `name`, which was `id`, is gone and is to be made with another intent.
+pub fn lose_store(
+    connection: &mut Connection,
+    (name, intent): (&str, &str),
+    id: &VectorStoreId,
+    now: i64,
+) -> Result<(), Error> {
+    connection.run(LOSE_STORE, params![name, intent, id.0, now])?;
     Ok(())
+}
+
+/// Whether a person has said that this store is gone.
+pub fn is_given_up(connection: &mut Connection, name: &str, id: &VectorStoreId) -> Result<bool, Error> {
+    Ok(connection.first::<i64>(IS_GIVEN_UP, params![name, id.0])?.is_some())
+}
+
+/// Some of the File objects that we put into a store, the newest first.
+pub fn some_objects(
+    connection: &mut Connection,
+    store: &VectorStoreId,
+    limit: u32,
+) -> Result<Vec<FileId>, Error> {
+    let ids: Vec<String> = connection.all(SOME_OBJECTS, params![store.0, limit])?;
+    Ok(ids.into_iter().map(FileId).collect())
+}
+
+/// The name under which a store was made.
+pub fn made_name(connection: &mut Connection, id: &VectorStoreId) -> Result<Option<String>, Error> {
+    connection.first(MADE_NAME, params![id.0])
+}
+
+/// The stores that were made anew since `since`: their names, what they are now, and when the one before was missed.
+pub fn made_anew(
+    connection: &mut Connection,
+    since: i64,
+) -> Result<Vec<(String, Option<String>, i64)>, Error> {
+    connection.all(MADE_ANEW, params![since])
 }
 
 /// The id of the store called `name`, once it has been made.
@@ -426,6 +536,11 @@ pub fn folder_path(
     }))
 }
 
+/// How many files are synced under a hash that we computed, because Fastio announces another one, and where one of them is.
+pub fn other_hashes(connection: &mut Connection) -> Result<(i64, Option<String>), Error> {
+    connection.one(OTHER_HASHES, &[])
+}
+
 /// How many files are in each state.
 pub fn file_counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
     connection.all(FILE_COUNTS, &[])
@@ -464,13 +579,13 @@ statements! {
     FILES = "SELECT * FROM file WHERE source_id IN (SELECT value FROM json_each($1))";
     SEE = "
         INSERT INTO file (source_id, profile, node, state, reason, path, ancestors, rules, version, hash, size,
-                          modified_at, seen_at, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                          modified_at, seen_at, created_at, decided_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (source_id) DO UPDATE SET
             state = excluded.state, reason = excluded.reason, path = excluded.path, ancestors = excluded.ancestors,
             rules = excluded.rules, version = excluded.version, hash = excluded.hash, size = excluded.size,
             modified_at = excluded.modified_at, created_at = excluded.created_at, missing_since = NULL,
-            seen_at = excluded.seen_at,
+            seen_at = excluded.seen_at, decided_by = excluded.decided_by,
             refused = CASE WHEN excluded.state = 'skipped' THEN file.refused ELSE NULL END";
     MISS = "UPDATE file SET missing_since = $2 WHERE source_id = $1";
     BURY = "UPDATE file SET state = 'gone', reason = $2, refused = NULL, seen_at = $3 WHERE source_id = $1";
@@ -484,11 +599,22 @@ statements! {
     COPIES_OF = "SELECT * FROM copy WHERE source_id IN (SELECT value FROM json_each($1)) ORDER BY id";
     READ = "UPDATE copy SET reading = $2, characters = $3 WHERE id = $1";
     GOT_FILE = "UPDATE copy SET state = $2, file_id = $3, since = $4 WHERE id = $1";
-    ATTACHING = "UPDATE copy SET attaches = attaches + 1 WHERE id = $1";
+    UNANSWERED = "UPDATE copy SET unanswered_at = $2 WHERE id = $1";
+    GIVEN = "UPDATE copy SET given = $2 WHERE id = $1";
+    READ_AS = "UPDATE file SET read_of = $2, read_sha256 = $3, read_agreed_at = NULL WHERE source_id = $1";
+    /// A second read had the same bytes, and these are what was uploaded.
+    AGREED = "
+        UPDATE file SET read_agreed_at = $2
+        WHERE read_agreed_at IS NULL AND read_sha256 IS NOT NULL
+          AND (source_id, read_sha256) = (SELECT source_id, content_hash FROM copy WHERE id = $1)";
+    OTHER_HASHES = "
+        SELECT count(*), min(path) FROM file WHERE read_agreed_at IS NOT NULL AND state = 'present'";
+    ATTACHING = "UPDATE copy SET attaches = attaches + 1, unanswered_at = NULL WHERE id = $1";
     ATTACHES_ANEW = "UPDATE copy SET attaches = 0 WHERE id = $1";
-    ATTACHED = "UPDATE copy SET state = 'attached', attributes = $2, since = $3 WHERE id = $1";
+    ATTACHED = "
+        UPDATE copy SET state = 'attached', attributes = $2, since = $3, given = NULL, unanswered_at = NULL WHERE id = $1";
     RELABELLED = "UPDATE copy SET attributes = $2, version = $3, hash = $4, modified_at = $5 WHERE id = $1";
-    STATE = "UPDATE copy SET state = $2, since = $3 WHERE id = $1";
+    STATE = "UPDATE copy SET state = $2, since = $3, unanswered_at = NULL WHERE id = $1";
     LOST = "
         INSERT INTO lost_upload (source_id, vector_store, version, hash, size, modified_at, content_hash, filename, bytes,
                                  begun_at, lost_at)
@@ -496,10 +622,27 @@ statements! {
         FROM copy WHERE id = $1 AND content_hash IS NOT NULL";
     FORGOTTEN = "DELETE FROM copy WHERE id = $1";
     REFUSED = "UPDATE file SET state = 'skipped', reason = $2, refused = $3, seen_at = $4 WHERE source_id = $1";
+    SENT_AS = "SELECT filename FROM copy WHERE file_id = $1 AND state <> 'retiring'";
     OF_FILE = "SELECT id FROM copy WHERE file_id = $1";
     MAKE_STORE = "INSERT INTO vector_store (name, intent, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     MADE_STORE = "SELECT intent, vector_store_id FROM vector_store WHERE name = $1";
     STORE_MADE = "UPDATE vector_store SET vector_store_id = $2 WHERE name = $1";
+    LOST_STORE = "SELECT lost_id FROM vector_store WHERE name = $1";
+    /// The File objects are there, as a rule. Those that are not are uploaded again.
+    MOVE_COPIES = "
+        UPDATE copy SET vector_store = $2, since = $3, attributes = NULL, given = NULL, attaches = 0, unanswered_at = NULL,
+                        state = CASE WHEN state IN ('attached', 'indexed') THEN 'uploaded' ELSE state END
+        WHERE vector_store = $1 AND state <> 'retiring'";
+    LOSE_STORE = "
+        UPDATE vector_store SET vector_store_id = NULL, intent = $2, lost_id = $3, lost_at = $4, given_up = NULL
+        WHERE name = $1 AND vector_store_id = $3";
+    IS_GIVEN_UP = "SELECT 1 FROM vector_store WHERE name = $1 AND given_up = $2";
+    SOME_OBJECTS = "
+        SELECT file_id FROM copy WHERE vector_store = $1 AND file_id IS NOT NULL AND state IN ('attached', 'indexed')
+        ORDER BY id DESC LIMIT $2";
+    MADE_NAME = "SELECT name FROM vector_store WHERE vector_store_id = $1";
+    MADE_ANEW = "
+        SELECT name, vector_store_id, lost_at FROM vector_store WHERE lost_at >= $1 ORDER BY name";
     INDEXED = "
         SELECT c.*, f.profile AS file_profile, f.node AS file_node, f.path AS file_path,
                f.ancestors AS file_ancestors, f.version AS file_version, f.hash AS file_hash, f.size AS file_size,
@@ -547,6 +690,7 @@ impl FileRow {
             rules: rules.to_owned(),
             source: source.clone(),
             refused: None,
+            read: None,
             missing_since: None,
             seen_at: 0,
             ancestors: "  ".to_owned(),

@@ -1,27 +1,33 @@
 //! The vector stores that the rules name: created once where a rule says so, and refused while they would lose what we
 //! put there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 
 use super::founding::Founding;
+use super::retire::there;
 use super::store;
 use crate::clock::Clock;
 use crate::contain::lock;
-use crate::database::{self, Database};
-use crate::job::verdict::{OPENAI, database_verdict, openai_verdict, store_target};
-use crate::openai::{Client, VectorStore, VectorStoreId};
-use crate::queue::Verdict;
-use crate::rule::Target;
+use crate::database::{self, Connection, Database};
+use crate::fastio::{NodeId, Profile};
+use crate::job::verdict::{OPENAI, database_verdict, openai_has, openai_verdict, store_target};
+use crate::job::{self, Task};
+use crate::openai::{Client, FileId, VectorStore, VectorStoreId};
+use crate::queue::{Priority, Verdict};
+use crate::rule::{Rule, Rules, Target};
 
 /// How long a store that was found sound is taken to be. An expiry that somebody sets is noticed within this.
 const SOUND_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// The key in a store's metadata that says which of our rows it was made for.
 pub const INTENT: &str = "docket_intent";
+
+/// Files that are looked for where their store is gone, to tell a deletion from a key of another project.
+const SAMPLE: u32 = 5;
 
 /// Pages of vector stores that are searched for one whose creation was not answered: 10,000 stores.
 const PAGES: usize = 100;
@@ -40,14 +46,30 @@ pub struct Stores {
     database: Database,
     clock: Clock,
     founding: Arc<Founding>,
+    rules: Rules,
+    /// Those that this process has seen with the key it has: one of them that is gone was deleted.
+    seen: std::sync::Mutex<HashSet<VectorStoreId>>,
     /// When each was last found sound. One target's lock is held while it is created or checked, so that this is done
     /// once, and the files of other stores do not wait.
     sound: std::sync::Mutex<HashMap<Target, Arc<Mutex<Option<Sound>>>>>,
 }
 
 impl Stores {
-    pub fn new(openai: Client, database: Database, clock: Clock, founding: Arc<Founding>) -> Self {
-        Stores { openai, database, clock, founding, sound: std::sync::Mutex::default() }
+    pub fn new(
+        openai: Client,
+        database: Database,
+        clock: Clock,
+        (founding, rules): (Arc<Founding>, Rules),
+    ) -> Self {
+        Stores {
+            openai,
+            database,
+            clock,
+            founding,
+            rules,
+            seen: std::sync::Mutex::default(),
+            sound: std::sync::Mutex::default(),
+        }
     }
 
     /// The id of the store that `target` names, created if it has to be, checked if it was not lately.
@@ -66,10 +88,19 @@ impl Stores {
             }
         }
         let id = match target {
-            Target::Id(id) => id.clone(),
-            Target::Create { create } => self.made(create).await?,
+            Target::Id(id) => {
+                self.check(id).await?;
+                id.clone()
+            }
+            Target::Create { create } => {
+                let id = self.made(create).await?;
+                match self.look(&id).await? {
+                    Some(()) => id,
+                    None => self.make_anew(create, &id).await?,
+                }
+            }
         };
-        self.check(&id).await?;
+        lock(&self.seen).insert(id.clone());
         *sound = Some(Sound { id: id.clone(), checked_at: now });
         Ok(id)
     }
@@ -84,17 +115,91 @@ impl Stores {
     /// # Errors
     /// As [`Stores::resolve`].
     pub async fn check(&self, id: &VectorStoreId) -> Result<(), Verdict> {
-        let hold = |reason: String| Verdict::Hold { target: store_target(id), reason };
+        if self.look(id).await?.is_some() {
+            return Ok(());
+        }
+        if self.is_made(id).await.map_err(|error| database_verdict(&error))? {
+            self.doubt(id).await;
+            let reason = format!("vector store {id} is gone at OpenAI; it is made anew");
+            return Err(Verdict::Later { after: Duration::ZERO, reason });
+        }
+        Err(hold(
+            id,
+            format!("OpenAI has no vector store {id}: put the right id into the rule, or use another key"),
+        ))
+    }
+
+    /// Whether the store is there; None when it is certain that it is not: OpenAI says so, and does not list it.
+    async fn look(&self, id: &VectorStoreId) -> Result<Option<()>, Verdict> {
         match self.openai.vector_store(id).await {
             Ok(store) => match fault(&store) {
-                None => Ok(()),
-                Some(fault) => Err(hold(format!("vector store {id} {fault}"))),
+                None => Ok(Some(())),
+                Some(fault) => Err(hold(id, format!("vector store {id} {fault}"))),
             },
-            Err(error) if error.is_not_found() => Err(hold(format!(
-                "OpenAI has no vector store {id}: put the right id into the rule, or use another key"
-            ))),
+            Err(error) if error.is_not_found() => match there(self.openai.lists_store(id).await)? {
+                false => Ok(None),
+                true => Err(Verdict::Retry { after: None, reason: error.to_string() }),
+            },
             Err(error) => Err(openai_verdict(&error)),
         }
+    }
+
+    /// What was found sound is to be looked at again.
+    async fn doubt(&self, id: &VectorStoreId) {
+        let entries: Vec<_> = lock(&self.sound).values().cloned().collect();
+        for entry in entries {
+            let mut sound = entry.lock().await;
+            if sound.as_ref().is_some_and(|sound| sound.id == *id) {
+                *sound = None;
+            }
+        }
+    }
+
+    /// Makes a store anew that a rule creates and somebody deleted. What was in it is attached to the new one, or uploaded
+    /// again where it is gone too.
+    ///
+    /// # Errors
+    /// As [`Stores::resolve`]. It is held where nothing of ours is at OpenAI: the key may be one of another project.
+    async fn make_anew(&self, name: &str, old: &VectorStoreId) -> Result<VectorStoreId, Verdict> {
+        let lost = old.clone();
+        let name_here = name.to_owned();
+        let read = self.database.read(move |c| {
+            Ok((store::is_given_up(c, &name_here, &lost)?, store::some_objects(c, &lost, SAMPLE)?))
+        });
+        let (given_up, objects) = read.await.map_err(|error| database_verdict(&error))?;
+        let was_seen = lock(&self.seen).contains(old);
+        if !given_up && !was_seen && !objects.is_empty() && !self.has_any(&objects).await? {
+            return Err(hold(old, elsewhere(name, old)));
+        }
+        tracing::warn!(
+            vector_store = %old,
+            name,
+            "a vector store that a rule creates is gone at OpenAI; making it anew, and all its files are attached to it"
+        );
+        let (name_here, lost, now) = (name.to_owned(), old.clone(), self.clock.now());
+        let fresh = uuid::Uuid::now_v7().to_string();
+        let forget = move |tx: &mut Connection| store::lose_store(tx, (&name_here, &fresh), &lost, now);
+        self.database.write(forget).await.map_err(|error| database_verdict(&error))?;
+        self.made(name).await
+    }
+
+    /// Whether one of these File objects is there.
+    async fn has_any(&self, objects: &[FileId]) -> Result<bool, Verdict> {
+        for file_id in objects {
+            if openai_has(self.openai.file(file_id).await)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the store was made for a rule that creates one.
+    async fn is_made(&self, id: &VectorStoreId) -> Result<bool, database::Error> {
+        let id = id.clone();
+        let name = self.database.read(move |c| store::made_name(c, &id)).await?;
+        Ok(name.is_some_and(|name| {
+            self.rules.iter().any(|rule| matches!(&rule.target, Target::Create { create } if *create == name))
+        }))
     }
 
     async fn made(&self, name: &str) -> Result<VectorStoreId, Verdict> {
@@ -153,9 +258,34 @@ impl Stores {
     }
 
     async fn record(&self, name: &str, id: &VectorStoreId) -> Result<(), database::Error> {
-        let (name, id) = (name.to_owned(), id.clone());
-        self.database.write(move |tx| store::store_made(tx, &name, &id)).await
+        let fills = |rule: &&Rule| matches!(&rule.target, Target::Create { create } if create == name);
+        let profiles: BTreeSet<Profile> =
+            self.rules.iter().filter(fills).map(|rule| rule.profile.clone()).collect();
+        let (name, id, now) = (name.to_owned(), id.clone(), self.clock.now());
+        let write = move |tx: &mut Connection| {
+            if store::store_made(tx, &name, &id, now)? {
+                // Each file that was in the one before is looked at, in its turn.
+                for profile in &profiles {
+                    let folder = Task::Folder { profile: profile.clone(), node: NodeId::root() };
+                    job::enqueue(tx, &folder, Priority::Backfill, now)?;
+                }
+            }
+            Ok(())
+        };
+        self.database.write(write).await
     }
+}
+
+fn hold(id: &VectorStoreId, reason: String) -> Verdict {
+    Verdict::Hold { target: store_target(id), reason }
+}
+
+/// Why a store that is gone is not made anew.
+fn elsewhere(name: &str, id: &VectorStoreId) -> String {
+    format!(
+        "neither the vector store \"{name}\" ({id}) nor the files in it are there for this key. If it is a key of another \
+         project, use one of theirs. If all of it was deleted, `docket files retry --rule NAME` has it made anew"
+    )
 }
 
 /// Why nothing should be put into `store`.

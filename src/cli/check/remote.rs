@@ -161,8 +161,8 @@ async fn vector_store(
         Err(error) if error.is_not_found() => {
             let words = match store.created_as {
                 Some(name) => format!(
-                    "the store \"{name}\" that Docket made, {id}, is gone, or is not this key's: use a key of its project; \
-                     if it was deleted, let the rule create one of another name"
+                    "the store \"{name}\" that Docket made, {id}, is gone: a server makes it anew and puts all its files into \
+                     it. If this is a key of another project, use one of the store's"
                 ),
                 None => format!(
                     "OpenAI has no {id} for this key: correct the rule, or use a key of the store's project"

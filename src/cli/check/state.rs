@@ -3,6 +3,7 @@
 
 use std::io;
 
+use super::super::status::TOLD_FOR_MS;
 use super::super::text::when;
 use super::{CheckReport, Subject};
 use crate::clock::Clock;
@@ -12,7 +13,7 @@ use crate::openai::VectorStoreId;
 use crate::rule::{Rules, Target};
 use crate::run::{existing, pace};
 use crate::sync::{founding, store};
-use crate::{feed, queue, receive};
+use crate::{feed, queue, receive, sync};
 
 /// What other checks ask the database.
 #[derive(Debug, Default)]
@@ -91,6 +92,22 @@ fn read(
     }
     troubles.extend(sweep(connection)?);
     troubles.extend(deliveries(connection)?);
+    let (files, path) = sync::store::other_hashes(connection)?;
+    if files > 0 {
+        troubles.push(Trouble::Slight(format!(
+            "Fastio announces another hash than the content has, for {files} files such as {}: each was read twice with the \
+             same bytes and is synced under the hash that Docket computed. What Fastio's hash is may have changed: tell \
+             Docket's authors",
+            path.unwrap_or_default()
+        )));
+    }
+    for (name, id, lost_at) in sync::store::made_anew(connection, now - TOLD_FOR_MS)? {
+        let now_is = id.map_or("it is about to be made".to_owned(), |id| format!("it is {id} now"));
+        troubles.push(Trouble::Slight(format!(
+            "the vector store \"{name}\" was gone at OpenAI {} and made anew: {now_is}",
+            when(lost_at, now)
+        )));
+    }
     let mut made = Vec::new();
     for target in targets {
         if let Target::Create { create } = target {

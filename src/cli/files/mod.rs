@@ -2,8 +2,9 @@
 
 mod again;
 mod one;
+mod retry;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use unicode_normalization::UnicodeNormalization;
 
 use super::failure::{Failure, Outcome};
@@ -22,7 +23,10 @@ const INDENT: &str = "  ";
 const PAGE: u32 = 500;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// A path, a folder, a glob such as '/Contracts/*.pdf', whose * stands for slashes too, or a file's id; one file is shown with all there is to know
     #[arg(value_name = "PATH")]
     place: Option<String>,
@@ -43,6 +47,12 @@ pub struct Arguments {
     look_again: bool,
     #[command(flatten)]
     list: ListArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try again what was given up: files that are skipped, and dead jobs
+    Retry(retry::Arguments),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,6 +82,9 @@ impl From<State> for Standing {
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
+    if let Some(Command::Retry(arguments)) = arguments.command {
+        return retry::run(arguments, config).await;
+    }
     let mut filter = filter(&arguments, config)?;
     let most = if arguments.all { u32::MAX } else { arguments.list.limit };
     let database = open(config).await?;

@@ -200,6 +200,8 @@ mod tests {
             file_id: None,
             attributes: None,
             attaches: 1,
+            given: None,
+            unanswered_at: None,
             since: 0,
         };
         labelled(&present(version), bare)

@@ -3,13 +3,18 @@
 use super::difference::Kind;
 use super::repair::{Correction, Repair};
 use super::{Finding, Sweeper, Tell};
-use crate::fastio;
-use crate::fastio::FileKey;
+use std::collections::BTreeSet;
+
+use crate::database::Connection;
+use crate::fastio::{self, FileKey, NodeId, Profile};
 use crate::feed::Error;
 use crate::feed::adopt::{adopted, is_borne_out, owner};
 use crate::feed::patience::{first, patiently};
 use crate::http::pages::Pages;
+use crate::job::{self, Task};
 use crate::openai::{self, File, FileId, IndexStatus, Listed, StoreFile, VectorStoreId};
+use crate::queue::Priority;
+use crate::rule::Target;
 use crate::sync::copy::{Copy, CopyState};
 use crate::sync::survey;
 
@@ -49,6 +54,7 @@ impl Sweeper<'_> {
                     self.report.unreadable += page.unreadable;
                     (page.items, page.next)
                 }
+                Err(error) if error.is_not_found() => return self.absent(store, &error).await,
                 Err(error) => {
                     self.incomplete(format!("vector store {store}"), &error);
                     return Ok(());
@@ -69,6 +75,39 @@ impl Sweeper<'_> {
             compared?;
             page = following;
         }
+    }
+
+    /// OpenAI says that there is no such store. One that a rule creates is made anew by the jobs of its files, of which each
+    /// rule gets one now.
+    async fn absent(&mut self, store: &VectorStoreId, error: &openai::Error) -> Result<(), Error> {
+        let is_listed = self.feed.openai.lists_store(store).await;
+        let made = self.feed.rules.iter().filter(|rule| matches!(rule.target, Target::Create { .. }));
+        let made: Vec<_> = made.filter(|rule| self.place(rule).as_ref() == Some(store)).collect();
+        if !matches!(is_listed, Ok(Listed::NotThere)) {
+            self.incomplete(format!("vector store {store}"), error);
+            return Ok(());
+        }
+        let what = format!("vector store {store}");
+        if made.is_empty() {
+            let cure = "it is gone, or not this key's: put the right id into the rule, or use another key";
+            self.incomplete(what, &cure);
+            return Ok(());
+        }
+        let profiles: BTreeSet<Profile> = made.into_iter().map(|rule| rule.profile.clone()).collect();
+        self.incomplete(what, &"it is gone at OpenAI; a server makes it anew and puts all its files into it");
+        if self.scope.dry_run {
+            return Ok(());
+        }
+        let now = self.feed.clock.now();
+        let ask = move |tx: &mut Connection| {
+            profiles.iter().cloned().try_for_each(|profile| {
+                let folder = Task::Folder { profile, node: NodeId::root() };
+                job::enqueue(tx, &folder, Priority::Backfill, now).map(drop)
+            })
+        };
+        self.feed.database.write(ask).await?;
+        self.feed.wake.notify_waiters();
+        Ok(())
     }
 
     async fn store_page(&mut self, store: &VectorStoreId, items: Vec<StoreFile>) -> Result<(), Error> {
@@ -177,7 +216,7 @@ fn known(source_id: &str, copy: &Copy, held: &StoreFile) -> Option<Repair> {
         let why = "the vector store does not find it any more";
         return repair(Kind::Missing, why, Correction::Index(copy.id));
     }
-    if copy.attributes.as_ref() != Some(&held.attributes) {
+    if !copy.is_shown_as(&held.attributes) {
         let why = "its attributes in the vector store are not ours";
         return repair(Kind::Drift, why, Correction::Attributes(copy.id, held.attributes.clone()));
     }

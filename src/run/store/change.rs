@@ -16,6 +16,8 @@ pub enum Change {
     LockLeft,
     /// The file was uploaded anew, as this File object of so many bytes.
     File(String, u64),
+    /// Its vector store was made anew, as this one.
+    Store(String),
     /// The conversation, or thread, that the run is made in.
     Conversation(String),
     /// It is made in none, because the server has none.
@@ -66,6 +68,7 @@ impl Change {
             // It stands in the ledger and not in the run's row.
             Change::LockLeft => Ok(0),
             Change::File(file_id, bytes) => connection.run(FILE, params![id, now, file_id, number(*bytes)]),
+            Change::Store(store) => connection.run(STORE, params![id, now, store]),
             Change::Conversation(made) => connection.run(CONVERSATION, params![id, now, made]),
             Change::Alone => connection.run(ALONE, params![id, now]),
             Change::Begun(_) => connection.run(BEGUN, params![id, now]),
@@ -150,6 +153,7 @@ fn number(unsigned: u64) -> i64 {
 
 statements! {
     FILE = "UPDATE run SET file_id = $3, bytes = $4, updated_at = $2 WHERE run_id = $1";
+    STORE = "UPDATE run SET vector_store = $3, updated_at = $2 WHERE run_id = $1";
     CONVERSATION = "UPDATE run SET conversation = $3, updated_at = $2 WHERE run_id = $1";
     ALONE = "UPDATE run SET alone = 1, updated_at = $2 WHERE run_id = $1";
     BEGUN = "

@@ -46,6 +46,8 @@ fn copy(id: i64, store: u8, version: u8, state: CopyState) -> Copy {
         file_id: (state != CopyState::Uploading).then(|| FileId(format!("file-{id}"))),
         attributes: None,
         attaches: 0,
+        given: None,
+        unanswered_at: None,
         since: 0,
     }
 }

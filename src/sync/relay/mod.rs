@@ -39,6 +39,8 @@ pub enum Broken {
     Source(fastio::Error),
     /// They are not the bytes that Fastio described: the file changed meanwhile, or the download is damaged.
     Changed(String),
+    /// They are as many as Fastio described, and have another hash: this SHA-256.
+    OtherHash(String),
     /// A text in which nothing can be read.
     Unreadable(Unreadable),
     /// Another upload of the same name and size is not settled.
@@ -309,7 +311,7 @@ impl Check {
             _ => false,
         };
         if wrong {
-            return Err(Broken::Changed("its hash is not the one announced".to_owned()));
+            return Err(Broken::OtherHash(self.sha256()));
         }
         Ok(())
     }

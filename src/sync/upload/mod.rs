@@ -17,7 +17,7 @@ use super::plan::Place;
 use super::relay::{
     Body, Broken, CutShort, Passed, Record, Relayed, Way, collect, head, measure, relay, send,
 };
-use super::store::{Change, fingerprint};
+use super::store::{Change, ReadAs, fingerprint};
 use super::text::{Encoding, Flow, Prepared, Sort, Unreadable, encoding, prepare};
 use crate::database::Connection;
 use crate::fastio::FileKey;
@@ -240,6 +240,17 @@ impl Sync {
         Err(openai_verdict(error))
     }
 
+    /// The content has another hash than was expected: the one that Fastio announces, or that of a read before. It is read once
+    /// more; two reads with the same bytes are believed.
+    async fn read_otherwise(&self, begun: &Begun<'_>, sha256: String) -> Result<Progress, Verdict> {
+        let announced = begun.subject.announced;
+        let is_first = announced.hash == begun.present.source.hash;
+        let of = if is_first { announced.text.clone() } else { String::new() };
+        self.record([Change::ReadAs(begun.subject.key.clone(), ReadAs { of, sha256 })]).await?;
+        let reason = "the file changed while it was read, or Fastio announces another hash than it has; it is read once more";
+        Err(Verdict::Retry { after: None, reason: reason.to_owned() })
+    }
+
     /// The bytes did not come through. OpenAI has nothing of them.
     async fn broken(&self, begun: &Begun<'_>, broken: Broken) -> Result<Progress, Verdict> {
         self.forget(begun.copy).await?;
@@ -247,6 +258,7 @@ impl Sync {
             Broken::Source(error) => return Err(fastio_verdict(&error)),
             Broken::Database(error) => return Err(database_verdict(&error)),
             Broken::Twin => return Err(twin(&begun.claim.filename(), begun.present.source.size)),
+            Broken::OtherHash(sha256) => return self.read_otherwise(begun, sha256).await,
             Broken::Changed(how) => {
                 return Err(Verdict::Retry {
                     after: None,

@@ -1,9 +1,12 @@
 //! Refusals: who says so, how far they reach, when they are final, and the way back.
 
 mod file;
+mod hash;
+mod lost_store;
 mod model;
 mod other_server;
 mod table;
+mod way_back;
 mod work;
 
 use serde_json::Value;

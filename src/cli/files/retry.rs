@@ -1,0 +1,83 @@
+//! `docket files retry`: what was final is tried again, without editing the file.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::{Form, open, output};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database::{Connection, Database};
+use crate::queue::Priority;
+use crate::rule::Target;
+use crate::sync::again::store::{self, Which};
+
+/// Files in one transaction, so that a server gets its turn in between.
+const AT_ONCE: u32 = 500;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A path, a folder, a glob such as '/Contracts/*.pdf', or a file's id
+    #[arg(value_name = "PATH", required_unless_present_any = ["rule", "all_skipped"])]
+    place: Option<String>,
+    /// Those that this rule covers; a vector store of its that is gone is made anew
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    /// Every file that is skipped, or whose job is dead
+    #[arg(long)]
+    all_skipped: bool,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
+    let target = target(&arguments, config)?;
+    let database = open(config).await?;
+    let asked = retry(&database, &arguments, target).await;
+    database.close().await;
+    let asked = asked?;
+    if arguments.form.json {
+        output::json(&[json!({"retried": asked})])?;
+    } else {
+        output::line(match asked {
+            0 => {
+                "No such file is skipped, and none has a dead job: there is nothing to try again.".to_owned()
+            }
+            1 => "1 file is tried again.".to_owned(),
+            files => format!("{files} files are tried again."),
+        })?;
+    }
+    Ok(if asked == 0 && arguments.place.is_some() { Outcome::Bad } else { Outcome::Done })
+}
+
+/// Where the rule that is named sends its files.
+fn target(arguments: &Arguments, config: &Config) -> Result<Option<Target>, Failure> {
+    let Some(name) = &arguments.rule else { return Ok(None) };
+    let rules = config.rules().map_err(Failure::usage)?;
+    let rule = rules.iter().find(|rule| rule.name == *name);
+    let names = || rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ");
+    let rule = rule
+        .ok_or_else(|| Failure::Usage(format!("no rule is called `{name}`; those there are: {}", names())))?;
+    Ok(Some(rule.target.clone()))
+}
+
+async fn retry(database: &Database, arguments: &Arguments, target: Option<Target>) -> Result<u64, Failure> {
+    let now = Clock::default().now();
+    if let Some(Target::Create { create }) = target {
+        database.write(move |tx| store::give_up_store(tx, &create)).await?;
+    }
+    let which = Which { place: arguments.place.clone(), rule: arguments.rule.clone() };
+    let (mut after, mut asked) = (String::new(), 0);
+    loop {
+        let (which, last) = (which.clone(), after.clone());
+        let bite = move |tx: &mut Connection| {
+            let rows = store::given_up(tx, &which, (&last, AT_ONCE))?;
+            store::reopen(tx, &rows, (Priority::Live, now))?;
+            Ok(rows)
+        };
+        let rows = database.write(bite).await?;
+        let Some(last) = rows.last() else { return Ok(asked) };
+        after = last.source_id.clone();
+        asked += rows.len() as u64;
+    }
+}

@@ -1,0 +1,83 @@
+//! The statements on `file` and `vector_store` that open again what was final.
+
+use crate::database::{Connection, Error, from_row, params, statements};
+use crate::job;
+use crate::queue::Priority;
+
+/// A file that may be looked at again.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub source_id: String,
+    pub(super) profile: String,
+    pub(super) node: String,
+    pub(super) path: String,
+    /// By what knowledge it was skipped.
+    pub(super) decided_by: Option<String>,
+}
+
+from_row!(Row { source_id, profile, node, path, decided_by });
+
+/// Which files a person means.
+#[derive(Debug, Clone, Default)]
+pub struct Which {
+    /// A path, a folder, a glob, or an id.
+    pub place: Option<String>,
+    pub rule: Option<String>,
+}
+
+/// The next skipped files after `after`, by their ids.
+pub fn skipped(connection: &mut Connection, after: &str, limit: u32) -> Result<Vec<Row>, Error> {
+    connection.all(SKIPPED, params![after, limit])
+}
+
+/// The next of those that are skipped, or whose job is dead.
+pub fn given_up(
+    connection: &mut Connection,
+    which: &Which,
+    (after, limit): (&str, u32),
+) -> Result<Vec<Row>, Error> {
+    let place = which.place.as_deref();
+    let pattern = place.map(|place| match place.contains('*') {
+        true => place.to_owned(),
+        false => format!("{}/*", place.trim_end_matches('/').replace(['[', '?'], "?")),
+    });
+    connection.all(GIVEN_UP, params![after, place, pattern, which.rule, limit])
+}
+
+/// Forgets that these were final, and asks for a look at each, with all attempts.
+pub fn reopen(
+    connection: &mut Connection,
+    rows: &[Row],
+    (priority, now): (Priority, i64),
+) -> Result<(), Error> {
+    for row in rows {
+        connection.run(REOPEN, params![row.source_id])?;
+        if let Some(task) = row.task() {
+            job::enqueue(connection, &task, priority, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// A person says that the store called `name` is gone, if it is not there.
+pub fn give_up_store(connection: &mut Connection, name: &str) -> Result<(), Error> {
+    connection.run(GIVE_UP_STORE, params![name])?;
+    Ok(())
+}
+
+statements! {
+    SKIPPED = "
+        SELECT source_id, profile, node, path, decided_by FROM file
+        WHERE state = 'skipped' AND source_id > $1 ORDER BY source_id LIMIT $2";
+    /// A job's key is its file's id behind `file:`.
+    GIVEN_UP = "
+        SELECT source_id, profile, node, path, decided_by FROM file AS f
+        WHERE source_id > $1
+          AND (state = 'skipped' OR EXISTS (
+            SELECT 1 FROM job WHERE key = 'file:' || f.source_id AND state = 'dead'))
+          AND ($2 IS NULL OR path = $2 OR node = $2 OR source_id = $2 OR path GLOB $3)
+          AND ($4 IS NULL OR instr(',' || rules || ',', ',' || $4 || ',') > 0)
+        ORDER BY source_id LIMIT $5";
+    REOPEN = "UPDATE file SET refused = NULL, decided_by = NULL WHERE source_id = $1";
+    GIVE_UP_STORE = "UPDATE vector_store SET given_up = vector_store_id WHERE name = $1";
+}

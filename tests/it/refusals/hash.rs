@@ -1,0 +1,53 @@
+//! Fastio's hashes are not what they are taken for.
+
+use serde_json::json;
+
+use super::live;
+use crate::harness::{Harness, contract, legal};
+
+#[tokio::test]
+async fn files_whose_announced_hash_is_wrong_are_synced_under_the_one_that_was_read() {
+    for wrong in [json!({}), json!({"put": "d41d8cd98f00b204e9800998ecf8427e"})] {
+        let h = Harness::start().await;
+        let mut fault = wrong.clone();
+        fault["kind"] = json!("wrong_hash");
+        h.fastio_fails(fault).await;
+        for n in 0..3 {
+            h.put(&format!("/{n}.txt"), &format!("text {n}")).await;
+        }
+        live(&h, 60).await;
+        assert_eq!(h.copies().await.len(), 3, "{wrong}");
+        assert_eq!(h.number("SELECT count(*) FROM file WHERE read_agreed_at IS NOT NULL").await, 3);
+        // Of the same length, and with the same wrong hash.
+        h.put("/0.txt", "text X").await;
+        h.converges().await;
+        h.rename("/1.txt", "/renamed.txt").await;
+        h.converges().await;
+        let uploads = h.uploads().await;
+        h.feed.sweep(docket::feed::sweep::Scope::default(), &mut |_| {}).await.unwrap();
+        h.settle().await;
+        assert_eq!(h.uploads().await, uploads, "a sweep finds nothing to upload");
+        h.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_run_over_a_file_with_a_wrong_hash_is_made_once() {
+    let h = Harness::with(&legal("")).await;
+    h.fastio_fails(json!({"kind": "wrong_hash"})).await;
+    h.put("/Contracts/nda.txt", &contract(1)).await;
+    h.settle().await;
+    assert_eq!(h.outcomes().await, ["completed"]);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_download_that_was_damaged_once_proves_nothing_of_the_hash() {
+    let h = Harness::start().await;
+    let damaged = json!({"kind": "changed_reply", "find": "plain", "put": "plane", "path": "/current/workspace/*/storage/*/read/**", "count": 1});
+    h.fastio_fails(damaged).await;
+    h.put("/a.txt", "a plain text").await;
+    h.converges().await;
+    assert_eq!(h.number("SELECT count(*) FROM file WHERE read_agreed_at IS NOT NULL").await, 0);
+    h.finish().await;
+}

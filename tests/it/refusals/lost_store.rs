@@ -1,0 +1,127 @@
+//! A vector store that somebody deleted.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{held, live};
+use crate::harness::{Harness, ONE_STORE, contract, legal};
+
+async fn delete_store(h: &Harness, name: &str) -> String {
+    let store = h.store_id(name).await;
+    h.somebody(Method::DELETE, &format!("vector_stores/{store}"), Value::Null).await;
+    store
+}
+
+#[tokio::test]
+async fn a_store_that_a_rule_creates_is_made_anew_and_all_its_files_are_attached_again() {
+    let h = Harness::start().await;
+    for n in 0..4 {
+        h.put(&format!("/{n}.txt"), &format!("text {n}")).await;
+    }
+    h.settle().await;
+    let (old, uploads) = (delete_store(&h, "all").await, h.uploads().await);
+    h.pass(11 * 60 * 1000);
+    h.put("/new.txt", "the news that finds it out").await;
+    h.converges().await;
+    assert_ne!(h.store_id("all").await, old);
+    assert_eq!(h.copies().await.len(), 5);
+    assert_eq!(h.uploads().await - uploads, 1, "the others' File objects are there still");
+    assert!(held(&h).await.is_empty());
+    assert_eq!(h.number("SELECT count(*) FROM vector_store WHERE lost_id IS NOT NULL").await, 1);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_store_that_was_sound_a_moment_ago_is_made_anew_too() {
+    let h = Harness::start().await;
+    h.put("/a.txt", "text").await;
+    h.settle().await;
+    delete_store(&h, "all").await;
+    h.put("/b.txt", "the news that finds it out").await;
+    h.converges().await;
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_sweep_finds_it_out_and_a_restart_does_not_need_it() {
+    let mut h = Harness::start().await;
+    h.put("/a.txt", "text").await;
+    h.settle().await;
+    delete_store(&h, "all").await;
+    h.restart(ONE_STORE).await;
+    let report = h.feed.sweep(docket::feed::sweep::Scope::default(), &mut |_| {}).await.unwrap();
+    let report = serde_json::to_value(report).unwrap();
+    assert!(report["incomplete"][0]["error"].as_str().unwrap().contains("makes it anew"), "{report:#}");
+    h.converges().await;
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn files_that_were_deleted_with_it_are_uploaded_when_a_person_says_so() {
+    let mut h = Harness::start().await;
+    h.put("/a.txt", "text").await;
+    h.settle().await;
+    let file = h.copies().await[0].file_id.clone();
+    let old = delete_store(&h, "all").await;
+    h.remove_file_object(&file).await;
+    h.restart(ONE_STORE).await;
+    h.put("/b.txt", "the news that finds it out").await;
+    live(&h, 60).await;
+    assert_eq!(held(&h).await, [format!("openai/{old}")], "it may be a key of another project");
+    assert!(h.pauses().await[0].reason.contains("docket files retry"));
+    h.database.write(|tx| docket::sync::again::store::give_up_store(tx, "all")).await.unwrap();
+    h.converges().await;
+    assert_eq!(h.copies().await.len(), 2);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn files_that_were_deleted_with_it_under_the_eyes_of_a_server_are_uploaded() {
+    let h = Harness::start().await;
+    h.put("/a.txt", "text").await;
+    h.settle().await;
+    let file = h.copies().await[0].file_id.clone();
+    delete_store(&h, "all").await;
+    h.remove_file_object(&file).await;
+    h.pass(11 * 60 * 1000);
+    h.put("/b.txt", "the news that finds it out").await;
+    h.converges().await;
+    assert_eq!(h.copies().await.len(), 2);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_store_that_a_rule_names_is_held_with_the_cure() {
+    let mut h = Harness::start().await;
+    h.put("/a.txt", "text").await;
+    h.settle().await;
+    let store = h.store_id("all").await;
+    let fixed = ONE_STORE.replace("{ create = 'all' }", &format!("'{store}'"));
+    h.restart(&fixed).await;
+    delete_store(&h, "all").await;
+    h.put("/b.txt", "news").await;
+    live(&h, 60).await;
+    assert_eq!(held(&h).await, [format!("openai/{store}")]);
+    assert!(h.pauses().await[0].reason.contains("put the right id into the rule"));
+    h.restart(ONE_STORE).await;
+    h.converges().await;
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_run_that_waits_searches_the_new_store() {
+    let h = Harness::with(&legal("attach = ['file_search']")).await;
+    h.openai_fails(
+        serde_json::json!({"kind": "unauthorized", "method": "POST", "path": "/v1/conversations"}),
+    )
+    .await;
+    h.put("/Contracts/a.txt", &contract(1)).await;
+    live(&h, 20).await;
+    delete_store(&h, "contracts").await;
+    h.put("/Contracts/b.txt", &contract(2)).await;
+    live(&h, 20).await;
+    h.no_faults().await;
+    h.settle().await;
+    assert_eq!(h.outcomes().await, ["completed"; 2]);
+    h.finish().await;
+}
