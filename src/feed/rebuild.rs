@@ -82,7 +82,7 @@ impl Feed {
             let mut list = StoreList { store, after: None, pages: Pages::default(), ended: false };
             let mut read = match self.some(&mut list, &mut rebuilt).await {
                 // Of a store that is gone nothing can be read. A server makes it anew where a rule creates it.
-                Err(Error::OpenAi(error))
+                Err(Error::Openai(error))
                     if error.is_not_found() && is_made(store, &self.places().await?) =>
                 {
                     tracing::warn!(vector_store = %store, "a vector store is gone at OpenAI; a server makes it anew");

@@ -38,14 +38,21 @@ pub struct CallError<K> {
     pub request_id: Option<String>,
     pub phase: Phase,
     /// The service's error code where it is for people only: codes that are branched on are part of the kind.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
     /// Who says so.
     pub speaker: Speaker,
-    /// The service's word for it, where it has one, and the part of the request that it is about.
-    pub(crate) word: Option<Box<str>>,
-    pub(crate) param: Option<Box<str>>,
+    /// The service's own words for it, where it has some. In a box, because nearly every call can fail.
+    pub(crate) words: Option<Box<Words>>,
     /// What the service says of it, or what went wrong before it could.
     pub(crate) message: Box<str>,
+}
+
+/// How a service calls what is wrong.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Words {
+    pub code: Option<String>,
+    /// The part of the request that it is about.
+    pub param: Option<String>,
 }
 
 impl<K: CallErrorKind> CallError<K> {
@@ -73,8 +80,7 @@ impl<K: CallErrorKind> CallError<K> {
             phase: Phase::ResponseStarted,
             code: None,
             speaker: Speaker::Service,
-            word: None,
-            param: None,
+            words: None,
             message: message.into(),
         }
     }
@@ -99,8 +105,7 @@ impl<K: CallErrorKind> CallError<K> {
             phase: failure.phase,
             code: None,
             speaker: Speaker::Service,
-            word: None,
-            param: None,
+            words: None,
             message: failure.detail.into(),
         }
     }

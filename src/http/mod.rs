@@ -142,7 +142,7 @@ impl Base {
         self.0.host_str()
     }
 
-    pub(crate) fn to_string(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.0.to_string()
     }
 

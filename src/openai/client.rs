@@ -309,7 +309,7 @@ impl Client {
 
     /// Where it asks, to tell one server from another.
     pub fn server(&self) -> String {
-        self.base.to_string()
+        self.base.text()
     }
 
     /// How often OpenAI has answered this client and its clones so far.

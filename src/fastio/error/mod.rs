@@ -120,7 +120,7 @@ impl Error {
             _ => [reason, message].into_iter().flatten().collect::<Vec<_>>().join(": "),
         };
         let error = Error::answered(operation, kind, &reply.head, &excerpt(&message)).said_by(speaker);
-        Error { code: code.map(|code| excerpt(&code)), ..error }
+        Error { code: code.map(|code| excerpt(&code).into()), ..error }
     }
 
     /// An answer lacks something without which nothing can be concluded from it.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::http::call_error::Words;
 use crate::http::reply::{Cause, excerpt};
 use crate::http::value::Fields;
 use crate::http::wait::{rate_limit_reset, server_now, wait_in};
@@ -127,22 +128,30 @@ impl Error {
             self.kind,
             ErrorKind::Rejected { .. } | ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Unreadable
         );
-        let says = |text: &Option<Box<str>>, word: &str| text.as_deref().is_some_and(|text| text == word);
+        let says = |text: Option<&str>, word: &str| text.is_some_and(|text| text == word);
         let by_word = ["model_not_found", "invalid_model", "model_not_available", "model_not_supported"]
             .iter()
-            .any(|word| says(&self.word, word));
+            .any(|word| says(self.code_word(), word));
         let message = self.message.to_lowercase();
         let by_name =
             !model.is_empty() && message.contains("model") && message.contains(&model.to_lowercase());
         let invalid = message.contains("invalid model") || message.contains("unknown model");
         refuses
             && self.speaker != Speaker::Stranger
-            && (by_word || says(&self.param, "model") || by_name || invalid)
+            && (by_word || says(self.param(), "model") || by_name || invalid)
+    }
+
+    fn code_word(&self) -> Option<&str> {
+        self.words.as_ref()?.code.as_deref()
+    }
+
+    fn param(&self) -> Option<&str> {
+        self.words.as_ref()?.param.as_deref()
     }
 
     /// The part of the request that is refused because of how a rule is set, whatever document it is about.
     pub fn refused_setting(&self) -> Option<&str> {
-        let param = self.param.as_deref()?;
+        let param = self.param()?;
         let first = param.split(['.', '[']).next().unwrap_or_default();
         let is_rejected = matches!(self.kind, ErrorKind::Rejected { .. });
         (is_rejected && SETTINGS.contains(&first)).then_some(first)
@@ -151,7 +160,7 @@ impl Error {
     /// Whether responses in the background are refused, which some projects and models do not have.
     pub fn is_about_background(&self) -> bool {
         let refuses = matches!(self.kind, ErrorKind::Rejected { .. } | ErrorKind::Forbidden);
-        let named = self.param.as_deref() == Some("background");
+        let named = self.param() == Some("background");
         refuses && (named || self.message.to_lowercase().contains("background"))
     }
 
@@ -177,8 +186,10 @@ impl Error {
             _ => refusal.message.clone(),
         };
         let error = Error::answered(operation, kind, &reply.head, &excerpt(&message)).said_by(speaker);
-        let short = |text: Option<String>| text.map(|text| excerpt(&text).into());
-        Error { word: short(refusal.code), param: short(refusal.param), ..error }
+        let short = |text: Option<String>| text.map(|text| excerpt(&text));
+        let words = Words { code: short(refusal.code), param: short(refusal.param) };
+        let has_words = words.code.is_some() || words.param.is_some();
+        Error { words: has_words.then(|| Box::new(words)), ..error }
     }
 
     /// A success that is no answer of OpenAI's.
