@@ -7,7 +7,7 @@ use super::connection::Sql;
 
 /// Tables that stay small whatever is in Fastio: as many rows as there are services, rules, workspaces, kinds of things, or
 /// runs and uploads under way or just given up.
-const SMALL: [&str; 22] = [
+const SMALL: [&str; 24] = [
     "pause",
     "founding",
     "clock",
@@ -19,6 +19,8 @@ const SMALL: [&str; 22] = [
     "backfill",
     "swept_rule",
     "running_rule",
+    "known_rule",
+    "model_pace",
     "receive_count",
     "vector_store",
     "sweep",

@@ -114,7 +114,7 @@ statements! {
         SELECT rule, count(*) AS responses, coalesce(sum(input_tokens), 0) AS input_tokens,
                coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cost), 0) AS cost,
                count(*) FILTER (WHERE input_tokens IS NOT NULL AND cost IS NULL) AS unpriced
-        FROM run_try WHERE begun_at > (unixepoch('subsec') - 24 * 60 * 60) * 1000 GROUP BY rule ORDER BY rule";
+        FROM run_try INDEXED BY run_try_begun WHERE begun_at > (unixepoch('subsec') - 24 * 60 * 60) * 1000 GROUP BY rule ORDER BY rule";
     /// Of the last ones: what they take changes with the model and the files.
     MEAN = "
         SELECT avg(input_tokens), avg(output_tokens), count(*)
