@@ -126,7 +126,7 @@ fn a_copy_that_may_answer_unseen_stays_while_nothing_else_answers() {
 fn a_name_that_says_something_else_of_the_same_bytes_makes_a_new_copy() {
     let now = Present { name: "a.pdf".to_owned(), ..present(1, "/a.pdf") };
     let as_text = labelled(Copy { claim: Some("txt".to_owned()), ..copy(1, 1, 1, CopyState::Indexed) }, &now);
-    assert_eq!(steps(Some(&now), &[place(1)], &[as_text.clone()]), [Step::Upload(place(1))]);
+    assert_eq!(steps(Some(&now), &[place(1)], std::slice::from_ref(&as_text)), [Step::Upload(place(1))]);
     let as_pdf = Copy { filename: "a.pdf".to_owned(), ..as_text };
     assert_eq!(steps(Some(&now), &[place(1)], &[as_pdf]), []);
 }

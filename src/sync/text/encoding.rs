@@ -42,10 +42,12 @@ pub fn encoding(bytes: &[u8], is_whole: bool) -> Option<Encoding> {
     let has_mark = bytes[..bytes.len().min(BEGINNING)].iter().any(|byte| *byte >= 0x80 || is_control(*byte))
         && tally.bad + tally.controls > 0
         && FileFormat::from_bytes(bytes) != FileFormat::ArbitraryBinaryData;
-    if is_odd && (tally.bad > 0 || tally.is_noise()) && !has_mark {
-        if let Some(wide) = without_mark(bytes) {
-            return Some(Encoding::Other(wide));
-        }
+    if is_odd
+        && (tally.bad > 0 || tally.is_noise())
+        && !has_mark
+        && let Some(wide) = without_mark(bytes)
+    {
+        return Some(Encoding::Other(wide));
     }
     if has_mark || tally.is_noise() {
         return None;
