@@ -36,7 +36,7 @@ const SMALL: [&str; 24] = [
 ];
 
 /// Statements that may go through a table or an index from its end, and why.
-const SCANS: [(&str, &str); 18] = [
+const SCANS: [(&str, &str); 21] = [
     ("queue::store::claim::FIRSTS", "the first row of an index in its order"),
     ("queue::store::claim::END_LEASES", "an index of the jobs that run, at the start"),
     ("queue::store::listing::RETRY_DEAD", "the first rows of an index in its order"),
@@ -54,8 +54,11 @@ const SCANS: [(&str, &str); 18] = [
     ("outside::store::LEAVE_OLD_FILES", "an index of the writes that are under way, once in a sweep"),
     ("own::store::LIST", "asked for by the demo, which makes a few"),
     ("sync::reading::store::UNREAD_COUNT", "an index of the copies in which nothing can be read"),
+    ("sync::store::OTHER_HASHES", "an index of the files whose hash at Fastio is not that of their bytes: none, as documented"),
     ("own::store::RENAME_RESULTS", "once at a start after a rule got another name"),
     ("queue::store::listing::NAMED", "once at a start after a rule got another name"),
+    ("sync::store::MOVE_COPIES", "once when a vector store is gone, which may have held every copy"),
+    ("sync::store::SOME_OBJECTS", "the newest copies, from the table's end, when a vector store is doubted"),
     ("sync::survey::store::HELD_BY_RULES", "once in a sweep, which reads everything"),
     (
         "sync::store::FILES_UNDER",

@@ -602,10 +602,10 @@ statements! {
     UNANSWERED = "UPDATE copy SET unanswered_at = $2 WHERE id = $1";
     GIVEN = "UPDATE copy SET given = $2 WHERE id = $1";
     READ_AS = "UPDATE file SET read_of = $2, read_sha256 = $3, read_agreed_at = NULL WHERE source_id = $1";
-    /// A second read had the same bytes, and these are what was uploaded.
+    /// A second read had the same bytes, and these are what was uploaded. Where no hash is doubted there was only a damaged read.
     AGREED = "
         UPDATE file SET read_agreed_at = $2
-        WHERE read_agreed_at IS NULL AND read_sha256 IS NOT NULL
+        WHERE read_agreed_at IS NULL AND read_sha256 IS NOT NULL AND read_of <> ''
           AND (source_id, read_sha256) = (SELECT source_id, content_hash FROM copy WHERE id = $1)";
     OTHER_HASHES = "
         SELECT count(*), min(path) FROM file WHERE read_agreed_at IS NOT NULL AND state = 'present'";

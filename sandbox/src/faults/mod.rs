@@ -426,7 +426,7 @@ mod tests {
         assert!(refused(json!({"kind": "earthquake"})).contains("unknown variant `earthquake`"));
         assert!(refused(json!({"kind": "latency", "retry_after_seconds": 1})).contains("does not take"));
         assert!(refused(json!({"kind": "latency", "probabilty": 1})).contains("does not take `probabilty`"));
-        assert!(refused(json!({"kind": "webhook_dropped"})).contains("means nothing to this stand-in"));
+        assert!(refused(json!({"kind": "webhook_reordered"})).contains("means nothing to this stand-in"));
         assert!(
             refused(json!([{"kind": "latency"}, {"kind": "rate_limit", "probability": 2}]))
                 .starts_with("fault 1")
