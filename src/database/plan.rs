@@ -54,7 +54,10 @@ const SCANS: [(&str, &str); 21] = [
     ("outside::store::LEAVE_OLD_FILES", "an index of the writes that are under way, once in a sweep"),
     ("own::store::LIST", "asked for by the demo, which makes a few"),
     ("sync::reading::store::UNREAD_COUNT", "an index of the copies in which nothing can be read"),
-    ("sync::store::OTHER_HASHES", "an index of the files whose hash at Fastio is not that of their bytes: none, as documented"),
+    (
+        "sync::store::OTHER_HASHES",
+        "an index of the files whose hash at Fastio is not that of their bytes: none, as documented",
+    ),
     ("own::store::RENAME_RESULTS", "once at a start after a rule got another name"),
     ("queue::store::listing::NAMED", "once at a start after a rule got another name"),
     ("sync::store::MOVE_COPIES", "once when a vector store is gone, which may have held every copy"),
