@@ -50,8 +50,14 @@ fuzz_target!(|data: &[u8]| {
         unread: None,
     };
     assert!(markdown(&report).starts_with("# "));
-    let entries =
-        [Entry { file: document, state: "completed", result: Some(&result), checks: &checks, remark: None, unread: false }];
+    let entries = [Entry {
+        file: document,
+        state: "completed",
+        result: Some(&result),
+        checks: &checks,
+        remark: None,
+        unread: false,
+    }];
     let _ = digest_markdown(&schema, &entries);
     for table in csv(&schema, &result, &checks).into_iter().chain([digest(&schema, &entries)]) {
         no_formula(&table);
