@@ -25,10 +25,6 @@ pub struct Comparison {
 
 impl Comparison {
     pub async fn read(world: &World<'_>) -> Result<Self, Failure> {
-        // What the change feed tells late is work too, and may come when the story had settled.
-        if world.work().await? != (0, 0) {
-            world.settle().await?;
-        }
         let (fastio, openai) = (world.fastio_state().await?, world.openai_state().await?);
         let (left, dead) = world.work().await?;
         let own = world.own().await?;

@@ -93,26 +93,30 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Waits until every webhook has arrived and all work that follows from them is done.
+    /// Waits until every webhook has arrived and all work that follows from them is done. Webhooks tell of what the work
+    /// itself changes too, so nothing may be left both before and after the last of them.
     ///
     /// # Errors
     /// Work that died, or that does not end within [`PATIENCE`].
     pub async fn settle(&self) -> anyhow::Result<()> {
-        let begin = Instant::now();
-        let told = tokio::time::timeout(PATIENCE, self.sandbox.flush_webhooks()).await;
-        told.context("Docket did not take the webhooks in time")?;
+        let (begin, mut was_idle) = (Instant::now(), false);
         loop {
+            let told = tokio::time::timeout(PATIENCE, self.sandbox.flush_webhooks()).await;
+            told.context("Docket did not take the webhooks in time")?;
             let (left, dead) = self.work().await?;
             if dead > 0 {
                 bail!("a job is dead: {}", self.reason().await?);
             }
-            if left == 0 {
+            if left == 0 && was_idle {
                 return Ok(());
             }
+            was_idle = left == 0;
             if begin.elapsed() > PATIENCE {
                 bail!("{left} jobs are not done after {} s: {}", PATIENCE.as_secs(), self.reason().await?);
             }
-            tokio::time::sleep(LOOK).await;
+            if left > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
         }
     }
 
