@@ -175,6 +175,15 @@ impl Connection {
         Ok(self.0.execute_batch(sql)?)
     }
 
+    /// Writes the first page as it is, so that the commit of a transaction that changes nothing else is a commit to SQLite too.
+    /// Docket keeps no version of its own there.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) fn touch(&mut self) -> Result<(), Error> {
+        self.command("PRAGMA user_version = 0")
+    }
+
     /// Runs a statement and says how many rows it changed.
     ///
     /// # Errors
@@ -351,8 +360,8 @@ pub fn prepare(module: &str, statements: &[(&str, Sql)]) {
     for (name, sql) in statements {
         let prepared = connection.prepare(sql.text).unwrap_or_else(|error| panic!("{name}: {error}"));
         for index in 1..=prepared.parameter_count() {
-            let parameter = prepared.parameter_name(index).unwrap_or("?");
-            let number = parameter.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok());
+            let (number, parameter) =
+                (number(&prepared, index), prepared.parameter_name(index).unwrap_or("?"));
             // Each number up to the highest is used, so that no value is handed over for nothing.
             assert!(number.is_some_and(|number| number <= prepared.parameter_count()), "{name}: {parameter}");
             assert!(!sql.is_in_order || number == Some(index), "{name}: {parameter}");

@@ -158,11 +158,7 @@ impl Database {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let request = request_id::current();
-        self.main
-            .writer
-            .run(Manner::Durable, move |tx| request_id::within(request.clone(), || work(tx)))
-            .await
+        self.write_in(Manner::Durable, work).await
     }
 
     /// As [`Database::write`], but it does not wait for the disk: for what nobody outside learns of, and is done again should the
@@ -174,9 +170,16 @@ impl Database {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        self.write_in(Manner::Repeatable, work).await
+    }
+
+    async fn write_in<T: Send + 'static>(
+        &self,
+        manner: Manner,
+        work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let request = request_id::current();
-        let work = move |tx: &mut Connection| request_id::within(request.clone(), || work(tx));
-        self.main.writer.run(Manner::Repeatable, work).await
+        self.main.writer.run(manner, move |tx| request_id::within(request.clone(), || work(tx))).await
     }
 
     /// As [`Database::write_unsynced`], for long work that lets others go first. It is told whether others wait now, and does so

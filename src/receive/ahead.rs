@@ -12,17 +12,6 @@ const PAUSE: Duration = Duration::from_millis(4);
 /// Ranges that are remembered. While so many wait to be removed, what comes waits for its turn.
 const RANGES: usize = 4_096;
 
-/// Where a pass of the drain came to.
-#[derive(Debug, Clone, Copy)]
-pub struct Front {
-    /// The last row that it took.
-    pub last: i64,
-    /// The last row that there was.
-    pub newest: i64,
-    /// It took as much as it may.
-    pub is_full: bool,
-}
-
 /// Rows that are recorded already, in ranges that grow upwards.
 #[derive(Debug, Clone, Default)]
 pub struct Ahead {
@@ -48,11 +37,11 @@ impl Ahead {
         self.looked_at.map_or(Duration::ZERO, |at| PAUSE.saturating_sub(at.elapsed()))
     }
 
-    /// The drain has come so far: what was recorded before and stood up to there is removed now.
-    pub fn go_on(&mut self, front: &Front) {
-        self.ranges.retain(|range| *range.end() > front.last);
-        let after = self.after.filter(|after| *after > front.last).unwrap_or(front.newest);
-        self.after = front.is_full.then_some(after);
+    /// The drain takes the rows up to `last` now, of which there are some up to `newest`.
+    pub fn go_on(&mut self, last: i64, newest: i64) {
+        self.ranges.retain(|range| *range.end() > last);
+        let after = self.after.filter(|after| *after > last).unwrap_or(newest);
+        self.after = (newest > last).then_some(after);
     }
 
     pub fn has(&self, id: i64) -> bool {
@@ -66,15 +55,16 @@ impl Ahead {
         self.after
     }
 
-    /// Whether `rows`, the newest first, are few enough to be recorded now. Then they count as recorded.
-    pub fn take(&mut self, rows: &[InboxRow]) -> bool {
-        let Some((first, last)) = rows.last().zip(rows.first()) else { return false };
-        self.after = Some(last.inbox_id);
-        let is_little = rows.len() < Self::AT_ONCE as usize;
-        if is_little {
-            self.ranges.push(first.inbox_id..=last.inbox_id);
-        }
-        is_little
+    /// What of `rows`, the newest first, is to be recorded now: all of them, unless they are too many. They are not looked at again.
+    pub fn take(&mut self, rows: &[InboxRow]) -> Option<RangeInclusive<i64>> {
+        let (first, last) = (rows.last()?.inbox_id, rows.first()?.inbox_id);
+        self.after = Some(last);
+        (rows.len() < Self::AT_ONCE as usize).then_some(first..=last)
+    }
+
+    /// The rows of `range` are recorded: their turn only removes them.
+    pub fn recorded(&mut self, range: RangeInclusive<i64>) {
+        self.ranges.push(range);
     }
 }
 
@@ -100,24 +90,27 @@ mod tests {
     fn what_came_after_the_drain_began_goes_first_unless_it_is_much() {
         let mut ahead = Ahead::default();
         assert!(!ahead.may_go());
-        let front = |last, newest| Front { last, newest, is_full: true };
-        ahead.go_on(&front(1_000, 5_000));
+        ahead.go_on(1_000, 5_000);
         assert_eq!((ahead.may_go(), ahead.rest(), ahead.look()), (true, Duration::ZERO, Some(5_000)));
         assert!(ahead.rest() > Duration::ZERO, "it is looked without a break");
-        assert!(!ahead.take(&[]));
-        assert!(ahead.take(&rows(5_001..=5_003)));
-        assert!(!ahead.take(&rows(5_004..=5_003 + i64::from(Ahead::AT_ONCE))), "a flood waits");
-        assert!(ahead.take(&rows(5_100..=5_100)));
+        assert_eq!(ahead.take(&[]), None);
+        let range = ahead.take(&rows(5_001..=5_003)).unwrap();
+        assert!(!ahead.has(5_002), "nothing is left out before it is recorded");
+        ahead.recorded(range);
+        let flood = rows(5_004..=5_003 + i64::from(Ahead::AT_ONCE));
+        assert_eq!(ahead.take(&flood), None, "a flood waits");
+        let range = ahead.take(&rows(5_100..=5_100)).unwrap();
+        ahead.recorded(range);
         let known: Vec<i64> = (4_990..5_200).filter(|id| ahead.has(*id)).collect();
         assert_eq!(known, [5_001, 5_002, 5_003, 5_100]);
         // The next portions change nothing of where news begins, until the drain has come to it.
-        ahead.go_on(&front(2_000, 5_150));
+        ahead.go_on(2_000, 5_150);
         assert_eq!(ahead.after, Some(5_100));
-        ahead.go_on(&front(5_050, 5_150));
+        ahead.go_on(5_050, 5_150);
         assert_eq!(ahead.ranges, [5_100..=5_100]);
-        ahead.go_on(&front(5_150, 6_000));
+        ahead.go_on(5_150, 6_000);
         assert_eq!((ahead.after, ahead.ranges.len()), (Some(6_000), 0));
-        ahead.go_on(&Front { is_full: false, ..front(6_000, 6_000) });
+        ahead.go_on(6_000, 6_000);
         assert!(!ahead.may_go());
     }
 }

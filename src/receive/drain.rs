@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::ahead::{Ahead, Front};
+use super::ahead::Ahead;
 use super::count::{Count, Counters};
 use super::inbox::Level;
 use super::store::{self, InboxRow, Limits};
@@ -80,11 +80,6 @@ struct Portion {
 }
 
 impl Portion {
-    /// Whether more rows wait behind these.
-    fn is_full(&self) -> bool {
-        self.rows == LIMITS.rows as usize || self.reports.len() >= PORTION_EVENTS
-    }
-
     /// Records what they report, and removes them.
     async fn record(self, database: &Database, wanted: &Wanted, now: i64) -> Result<Drained, Error> {
         let Portion { first, last, rows, reports, .. } = self;
@@ -132,8 +127,7 @@ fn oldest(connection: &mut Connection, ahead: &Ahead) -> Result<Option<Portion>,
     let reports = read(&mut rows, ahead);
     let Some((first, last)) = rows.first().zip(rows.last()) else { return Ok(None) };
     let (first, last) = (first.inbox_id, last.inbox_id);
-    let newest = store::newest(connection, last, 1)?.first().map_or(last, |row| row.inbox_id);
-    Ok(Some(Portion { first, last, rows: rows.len(), reports, newest }))
+    Ok(Some(Portion { first, last, rows: rows.len(), reports, newest: store::last(connection)? }))
 }
 
 /// What `rows` report, at least one of them. Those are left out that would make the pass too long.
@@ -256,26 +250,22 @@ impl Drain {
 
     async fn pass(&self, ahead: &mut Ahead, flushed: &mut Instant) -> Result<usize, Error> {
         let known = ahead.clone();
-        let oldest = async {
-            let portion = self.database.read_inbox(move |c| oldest(c, &known)).await?;
-            let Some(portion) = portion else { return Ok(None) };
-            let front = Front { last: portion.last, newest: portion.newest, is_full: portion.is_full() };
-            let drained = portion.record(&self.database, &self.wanted, self.clock.now()).await?;
-            Ok::<_, Error>(Some((drained, front)))
-        };
-        tokio::pin!(oldest);
-        let done = loop {
+        let Some(portion) = self.database.read_inbox(move |c| oldest(c, &known)).await? else { return Ok(0) };
+        ahead.go_on(portion.last, portion.newest);
+        let recording = portion.record(&self.database, &self.wanted, self.clock.now());
+        tokio::pin!(recording);
+        let drained = loop {
             tokio::select! {
                 biased;
-                done = &mut oldest => break done?,
+                drained = &mut recording => break drained?,
                 () = self.wake.notified(), if ahead.may_go() && !ahead.is_told => ahead.is_told = true,
                 () = tokio::time::sleep(ahead.rest()), if ahead.may_go() && ahead.is_told => {
-                    self.look_ahead(ahead).await?;
+                    if let Err(error) = self.look_ahead(ahead).await {
+                        tracing::debug!(%error, "what has just come waits for its turn");
+                    }
                 }
             }
         };
-        let Some((drained, front)) = done else { return Ok(0) };
-        ahead.go_on(&front);
         self.level.drained(drained.removed);
         self.tell(drained.new, drained.duplicate, drained.jobs);
         if flushed.elapsed() >= FLUSH {
@@ -286,16 +276,16 @@ impl Drain {
     }
 
     /// Records what has just come before its turn, unless that is much: a change that a person makes now does not wait for the
-    /// hundred thousands of an outage or a flood. Its row stays until the pass that removes those before it.
+    /// hundred thousands of an outage or a flood. Its row stays until the pass that removes those before it, and where this fails it is
+    /// recorded by that pass.
     async fn look_ahead(&self, ahead: &mut Ahead) -> Result<(), Error> {
         let Some(after) = ahead.look() else { return Ok(()) };
         let rows = self.database.read_inbox(move |c| store::newest(c, after, Ahead::AT_ONCE)).await?;
-        if !ahead.take(&rows) {
-            return Ok(());
-        }
+        let Some(range) = ahead.take(&rows) else { return Ok(()) };
         let reports: Vec<Report> = rows.iter().rev().flat_map(reports).collect();
         let Recorded { new, duplicate, jobs } =
             record(&self.database, reports, &self.wanted, self.clock.now()).await?;
+        ahead.recorded(range);
         self.tell(new, duplicate, jobs);
         Ok(())
     }
@@ -323,5 +313,70 @@ impl Drain {
             self.counters.put_back(taken);
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::database::{params, statements};
+    use crate::receive::{self, Parts, Settings};
+
+    statements! {
+        EVENTS = "SELECT count(*) FROM event";
+    }
+
+    async fn deliver(database: &Database, ids: std::ops::RangeInclusive<u32>) {
+        let delivery = |id| {
+            store::Delivery {
+            received_at: 1,
+            signed_at: 1,
+            scheme: "fastio_v1_base64",
+            secret_index: 0,
+            headers: "{}".to_owned(),
+            body: format!(
+                r#"{{"event_id":"{id}","event":"workspace_storage_file_added","workspace_id":"7","object_id":"2n{id}"}}"#
+            )
+            .into_bytes(),
+            request_id: String::new(),
+        }
+        };
+        let deliveries: Vec<_> = ids.map(delivery).collect();
+        database.write_inbox(move |tx| store::insert(tx, &deliveries)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_recorded_before_its_turn_is_recorded_at_its_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let database =
+            Database::open(&format!("sqlite://{}/docket.db", folder.path().display())).await.unwrap();
+        let is_down = Arc::new(AtomicBool::new(false));
+        let down = is_down.clone();
+        let parts = Parts {
+            database: database.clone(),
+            clock: Clock::default(),
+            workers: Arc::default(),
+            heard: Arc::default(),
+            wanted: Arc::new(move |_, _| match down.load(Ordering::SeqCst) {
+                true => Err(Error::passing("the disk is full")),
+                false => Ok(true),
+            }),
+        };
+        let secret = SecretString::from("a-secret-that-is-long-enough-for-a-test");
+        let drain = receive::open(Settings::default(), &[secret], parts).await.unwrap().drain;
+        let (mut ahead, mut flushed) = (Ahead::default(), Instant::now());
+        deliver(&database, 1..=LIMITS.rows + 1).await;
+        assert_eq!(drain.pass(&mut ahead, &mut flushed).await.unwrap(), LIMITS.rows as usize);
+        deliver(&database, 5_000..=5_001).await;
+        is_down.store(true, Ordering::SeqCst);
+        drain.look_ahead(&mut ahead).await.unwrap_err();
+        is_down.store(false, Ordering::SeqCst);
+        assert_eq!(drain.pass(&mut ahead, &mut flushed).await.unwrap(), 3);
+        let events: i64 = database.read(|c| c.one(EVENTS, params![])).await.unwrap();
+        assert_eq!(events, i64::from(LIMITS.rows) + 3);
     }
 }

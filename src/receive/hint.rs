@@ -126,7 +126,7 @@ impl Hints {
         };
         let jobs = self.database.write(record).await?;
         if jobs > 0 {
-            self.workers.notify_waiters();
+            self.workers.notify_one();
         }
         Ok(jobs)
     }

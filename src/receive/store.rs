@@ -98,6 +98,11 @@ pub fn newest(connection: &mut Connection, id: i64, limit: u32) -> Result<Vec<In
     connection.all(NEWEST, params![id, limit])
 }
 
+/// The last row; 0 where there is none.
+pub fn last(connection: &mut Connection) -> Result<i64, Error> {
+    connection.one(LAST, &[])
+}
+
 /// Removes the rows from `first` to `last` and says how many there were.
 pub fn delete(connection: &mut Connection, first: i64, last: i64) -> Result<u64, Error> {
     connection.run(DELETE, params![first, last])
@@ -143,6 +148,8 @@ statements! {
     OLDEST = "
         SELECT inbox_id, received_at, signed_at, scheme, secret_index, body, request_id
         FROM inbox ORDER BY inbox_id LIMIT $1";
+
+    LAST = "SELECT coalesce(max(inbox_id), 0) FROM inbox";
 
     NEWEST = "
         SELECT inbox_id, received_at, signed_at, scheme, secret_index, body, request_id

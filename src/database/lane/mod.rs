@@ -76,11 +76,39 @@ impl Waiting {
     }
 }
 
-/// A connection on its thread, once it is needed.
+/// A connection on its thread.
 struct Served {
-    connection: Option<Connection>,
+    connection: Connection,
     /// Its commits wait for the disk.
     is_synced: bool,
+    /// So did all commits before. Of those before it was opened nothing is known.
+    is_on_disk: bool,
+}
+
+impl Served {
+    fn new(connection: Connection) -> Self {
+        Served { connection, is_synced: true, is_on_disk: false }
+    }
+
+    /// From now on commits wait for the disk, or do not.
+    fn sync(&mut self, is_synced: bool) -> Result<(), Error> {
+        if self.is_synced != is_synced {
+            self.connection.sync_commits(is_synced)?;
+            self.is_synced = is_synced;
+        }
+        Ok(())
+    }
+
+    /// Commits, and with a commit that waits for the disk all that were committed before it: SQLite syncs nothing for a
+    /// transaction that changed nothing, and the rows that it found may be those of a commit that did not wait.
+    fn commit(&mut self) -> Result<(), Error> {
+        if self.is_synced && !self.is_on_disk {
+            self.connection.touch()?;
+        }
+        end(&mut self.connection, "COMMIT")?;
+        self.is_on_disk = self.is_synced;
+        Ok(())
+    }
 }
 
 impl Lane {
@@ -96,7 +124,7 @@ impl Lane {
             Arc::new(Queue { waiting: Mutex::default(), arrived: Condvar::new(), open: Box::new(open) });
         let threads = (0..threads).map(|_| {
             let queue = queue.clone();
-            let mut served = Served { connection: first.take(), is_synced: true };
+            let mut served = first.take().map(Served::new);
             thread::Builder::new().name(name.to_owned()).spawn(move || {
                 while let Some(work) = queue.next() {
                     queue.serve(&mut served, access, work);
@@ -108,7 +136,7 @@ impl Lane {
 
     /// Runs `work` on a connection of this lane, in a transaction.
     ///
-    /// Work that nobody waits for any more when its turn comes is not begun.
+    /// Work whose caller has left when its turn comes is not begun.
     ///
     /// # Errors
     /// What `work` returns; then nothing of it is written. That it did not get its turn. That the commit failed.
@@ -119,7 +147,7 @@ impl Lane {
     {
         let turn = Turn::default();
         let (reply, mut answer) = oneshot::channel();
-        self.queue.push(Box::new(Ask::new((work, manner), turn.clone(), reply)))?;
+        self.queue.push(Box::new(Ask::new(work, manner, turn.clone(), reply)))?;
         let answered = match tokio::time::timeout(TURN, &mut answer).await {
             Ok(answered) => answered,
             Err(_) if turn.give_up() => return Err(Error::passing("the database did not get to it in time")),
@@ -229,32 +257,27 @@ impl Queue {
     }
 
     /// Does `work`, and what else waits and may share its commit, in one transaction.
-    fn serve(&self, served: &mut Served, access: Access, work: Box<dyn Work>) {
-        let open = match served.connection.take().map_or_else(&self.open, Ok) {
-            Ok(open) => served.connection.insert(open),
+    fn serve(&self, served: &mut Option<Served>, access: Access, work: Box<dyn Work>) {
+        let open = match served.take().map_or_else(|| (self.open)().map(Served::new), Ok) {
+            Ok(open) => served.insert(open),
             Err(error) => return work.answer(Err(error)),
         };
         match access {
-            Access::Read => read(open, work),
-            Access::Write => {
-                let is_synced = self.is_durable(&*work);
-                if is_synced != served.is_synced
-                    && let Err(error) = open.sync_commits(is_synced)
-                {
-                    return work.answer(Err(error));
-                }
-                served.is_synced = is_synced;
-                self.write(open, work, is_synced);
-            }
+            Access::Read => read(&mut open.connection, work),
+            Access::Write => match open.sync(self.is_durable(&*work)) {
+                Ok(()) => self.write(open, work),
+                Err(error) => return work.answer(Err(error)),
+            },
         }
         // A transaction that could not be ended would be in the way of every later one: the connection goes.
-        if !open.0.is_autocommit() {
-            *served = Served { connection: None, is_synced: true };
+        if !open.connection.0.is_autocommit() {
+            *served = None;
         }
     }
 
-    fn write(&self, connection: &mut Connection, first: Box<dyn Work>, is_synced: bool) {
+    fn write(&self, served: &mut Served, first: Box<dyn Work>) {
         let shares = first.manner() != Manner::Behind;
+        let (connection, is_synced) = (&mut served.connection, served.is_synced);
         if let Err(error) = connection.command("BEGIN IMMEDIATE") {
             // The others have waited as long.
             let others = std::iter::from_fn(|| self.next_now(true));
@@ -278,7 +301,7 @@ impl Queue {
         }
         let committed = match connection.0.is_autocommit() {
             true => Err(Error::passing("the database ended the transaction")),
-            false if is_whole => end(connection, "COMMIT"),
+            false if is_whole => served.commit(),
             false => {
                 end(connection, "ROLLBACK").and(Err(Error::passing("what failed could not be taken back")))
             }
@@ -327,7 +350,7 @@ fn attempt(connection: &mut Connection, work: &mut Box<dyn Work>, is_first: bool
 fn end(connection: &mut Connection, how: &'static str) -> Result<(), Error> {
     let ended = connection.command(how);
     if ended.is_err() && !connection.0.is_autocommit() {
-        // Whoever asked is told of the first failure. What this one leaves open is closed with the connection.
+        // The caller is told of the first failure. What this one leaves open is closed with the connection.
         let _ = connection.0.execute_batch("ROLLBACK");
     }
     ended

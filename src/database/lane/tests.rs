@@ -110,6 +110,22 @@ async fn a_commit_waits_for_the_disk_unless_all_that_is_in_it_can_be_done_again(
 }
 
 #[tokio::test]
+async fn a_commit_that_waits_for_the_disk_takes_along_those_that_did_not_also_when_it_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = new(&folder).await;
+    database.write(|connection| connection.run(ADD, params![1])).await.unwrap();
+    let wal = || std::fs::metadata(folder.path().join("docket.db-wal")).unwrap().len();
+    database.write_unsynced(|connection| connection.run(SET, params![1])).await.unwrap();
+    let unsynced = wal();
+    database.write(count).await.unwrap();
+    let synced = wal();
+    // A frame, without which SQLite has nothing to sync.
+    assert!(synced > unsynced, "{unsynced} {synced}");
+    database.write(count).await.unwrap();
+    assert_eq!(wal(), synced, "all is on the disk, and it is written again");
+}
+
+#[tokio::test]
 async fn what_was_asked_for_before_the_end_is_done_and_nothing_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let database = new(&folder).await;

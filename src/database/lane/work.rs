@@ -15,8 +15,8 @@ use crate::database::error::Error;
 pub enum Manner {
     /// In its turn, and on the disk when it is answered.
     Durable,
-    /// In its turn. It is on the disk with the next that is durable: commits are found again in their order or not at all. Should the
-    /// power fail before, it is as if it had not been done yet, so it is for what is done again then.
+    /// In its turn. It is on the disk with the next durable work, whether or not that changes a row: commits are found again in their
+    /// order or not at all. Should the power fail before, it is as if it had not been done yet, so it is for what is done again then.
     Repeatable,
     /// As the last, and others go first: it has every other turn at most.
     Behind,
@@ -25,7 +25,7 @@ pub enum Manner {
 /// Work in a lane.
 pub trait Work: Send {
     fn manner(&self) -> Manner;
-    /// Whether it is still wanted. From now on whoever asked waits for its outcome.
+    /// Whether it is still wanted. From now on the caller waits for its outcome.
     fn begin(&self) -> bool;
     /// Does it, and says whether it went well.
     fn run(&mut self, connection: &mut Connection) -> bool;
@@ -45,7 +45,7 @@ pub struct Ask<T, F> {
 }
 
 impl<T, F> Ask<T, F> {
-    pub fn new((work, manner): (F, Manner), turn: Turn, reply: oneshot::Sender<Outcome<T>>) -> Self {
+    pub fn new(work: F, manner: Manner, turn: Turn, reply: oneshot::Sender<Outcome<T>>) -> Self {
         Ask { work, manner, turn, outcome: None, reply: Some(reply) }
     }
 }
@@ -137,7 +137,7 @@ impl<P: Posted> Work for Post<P> {
     }
 }
 
-/// Decides between a thread that begins work and whoever gives it up: only one of them does.
+/// Decides between a thread that begins work and a caller that gives it up: only one of them does.
 #[derive(Debug, Clone, Default)]
 pub struct Turn(Arc<Mutex<Option<Taken>>>);
 
