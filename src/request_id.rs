@@ -16,7 +16,7 @@ tokio::task_local! {
     static CURRENT: Option<Arc<str>>;
 }
 
-/// Whether an id of somebody else's can be ours too. It is stored, printed and sent on, so it is short and can be seen.
+/// Whether an id that a client gave can be ours too. It is stored, printed and sent on, so it is short and can be seen.
 pub fn is_usable(id: &[u8]) -> bool {
     (1..=LONGEST).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
 }
@@ -38,7 +38,7 @@ pub async fn scope<T>(id: Option<&str>, work: impl Future<Output = T>) -> T {
     CURRENT.scope(id.map(Arc::from), work.instrument(span)).await
 }
 
-/// As [`scope`], for what runs on a thread and waits for nobody.
+/// As [`scope`], for what runs on a thread and awaits nothing.
 pub fn within<T>(id: Option<Arc<str>>, work: impl FnOnce() -> T) -> T {
     CURRENT.sync_scope(id, work)
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a setting, told with its place and what to do, and never with its value: a key that somebody put
+//! What is wrong with a setting, told with its place and what to do, and never with its value: a key that was put
 //! into the wrong line must not end up in a log. It knows TOML and serde's messages, and no setting by name.
 
 use std::fmt::Write as _;

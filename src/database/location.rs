@@ -26,7 +26,7 @@ pub fn path(url: &str) -> Result<PathBuf, OpenError> {
     std::path::absolute(&path).map_err(|source| OpenError::Place { path, source })
 }
 
-/// `url` with its path relative to `folder`. What is no URL of ours stays as it is, for whoever opens it to refuse.
+/// `url` with its path relative to `folder`. What is no URL of ours stays as it is and is refused when it is opened.
 pub fn relative_to(url: &str, folder: &Path) -> String {
     let Ok(named) = named(url) else { return url.to_owned() };
     match std::path::absolute(folder.join(named)) {
@@ -115,7 +115,7 @@ pub fn found_or_made(path: &Path) -> Result<PathBuf, OpenError> {
     }
 }
 
-/// Makes a file for our own user only, and never through a symbolic link that somebody put there.
+/// Makes a file for our own user only, and never through a symbolic link.
 pub fn make(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
 }

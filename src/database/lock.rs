@@ -1,5 +1,5 @@
 //! One server per database. The lock is the operating system's and is on the database itself, so it is the same one by
-//! whatever name the database is opened, nobody can take it who cannot open the database, and it goes with the process
+//! whatever name the database is opened, only a process that can open the database can take it, and it goes with the process
 //! however that ends: a server that starts knows that every lease it finds belongs to a dead one.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -44,7 +44,7 @@ impl ServerLock {
         Err(OpenError::InUse { holder: holder(&real), path })
     }
 
-    /// Who works on the database at `url` now, in words for a person; `None` when nobody does. Makes no file.
+    /// Who works on the database at `url` now, in words for a person; `None` when no process does. Makes no file.
     ///
     /// Only for a process that does not have the database open: closing any handle of a file gives up what locks SQLite
     /// holds on it in this process.

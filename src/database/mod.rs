@@ -1,4 +1,4 @@
-//! The door to the database. Whoever reads or writes hands its statements to [`Database::read`] or [`Database::write`], which
+//! The door to the database. A module that reads or writes hands its statements to [`Database::read`] or [`Database::write`], which
 //! run them on a thread that has a connection, own the transaction, and give back [`Error`], which says what follows. Each
 //! module keeps the statements on its own tables in its `store.rs`; no other module names the driver.
 //!
@@ -161,7 +161,7 @@ impl Database {
         self.write_in(Manner::Durable, work).await
     }
 
-    /// As [`Database::write`], but it does not wait for the disk: for what nobody outside learns of, and is done again should the
+    /// As [`Database::write`], but it does not wait for the disk: for what nothing outside learns of, and is done again should the
     /// power fail before the next write that does wait. Of what was written, such a failure leaves a first part and no gap.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub struct Place {
     path: PathBuf,
     wal: PathBuf,
     /// Open for as long as the database is: closing any handle of the file gives up the locks that SQLite holds on it in
-    /// this process, and another process would then take it for one that nobody uses.
+    /// this process, and another process would then take it for one that is not in use.
     file: File,
     identity: Identity,
     /// The file's length when it was looked at last. SQLite gives space back only when a person runs VACUUM.

@@ -54,7 +54,7 @@ pub fn check(connection: &mut Connection, file: &Path) -> Result<(), OpenError> 
     }
 }
 
-/// What an error of opening the database means for whoever has to put it right.
+/// What an error of opening the database means, and what to do about it.
 pub fn explained(error: Error, file: &Path) -> OpenError {
     let path = file.to_owned();
     match error.code() {

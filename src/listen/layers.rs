@@ -3,7 +3,7 @@
 //!
 //! All of them are one layer to axum, which boxes each layer's service and future anew for every request. Measured in a
 //! release build, all of them take 1.2 µs of a request's processor time: the id a half, the marking of secrets 0.2, the span
-//! that nobody asked for 0.15.
+//! that is not recorded 0.15.
 
 use std::any::Any;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::{Incident, Tell, panic};
 use crate::request_id::{self, is_usable};
 
-/// Request headers that are, or prove that somebody has, a secret. A signature with its body beside it is a delivery ready
+/// Request headers that are, or prove that the sender has, a secret. A signature with its body beside it is a delivery ready
 /// to be replayed.
 const SECRETS: [HeaderName; 6] = [
     AUTHORIZATION,
@@ -92,7 +92,7 @@ impl MakeRequestId for NewId {
     }
 }
 
-/// Names the route and never what was asked of it: a path or a query may hold what is nobody's business.
+/// Names the route and never what was asked of it: a path or a query may hold what is private.
 fn span<B>(request: &Request<B>) -> Span {
     tracing::debug_span!(
         "request",

@@ -162,7 +162,7 @@ impl DeliveryService {
     }
 
     /// Refuses what was posted to another path. It is told apart whether a holder of a secret did so, because then a person
-    /// has to correct an address: the answer says so to nobody else.
+    /// has to correct an address; to others the answer does not say so.
     async fn missed(self: &Arc<Self>, request: Request) -> Response {
         let path: String = request.uri().path().chars().take(SHOWN_PATH_CHARS).collect();
         if self.proven(request).await.is_err() {

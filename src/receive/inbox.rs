@@ -1,7 +1,7 @@
 //! Puts verified deliveries on disk before they are acknowledged.
 //!
 //! Deliveries gather, and the thread that has the inbox's connection commits whatever gathered during its last commit: group
-//! commit without a timer. A lone delivery waits for nobody, and a burst fills batches, which on one sync per commit is
+//! commit without a timer. A lone delivery waits for no other, and a burst fills batches, which on one sync per commit is
 //! worth 15 to 200 times the rate. A handler gets its answer only after the commit, from that thread: nothing stands between.
 //!
 //! Every way in is bounded, by rows, by bytes and by time, and past a bound the answer is a refusal that asks the sender
@@ -61,7 +61,7 @@ impl Refused {
         }
     }
 
-    /// When it is worth coming again. Only a full inbox or disk takes somebody's time to pass.
+    /// When it is worth coming again. Only a full inbox or disk needs a person, and so time.
     pub fn retry_after(self) -> Duration {
         match self {
             Refused::Full | Refused::Storage | Refused::Displaced(_) => Duration::from_secs(30),
@@ -87,7 +87,7 @@ pub struct Level {
 }
 
 impl Level {
-    /// Rows committed and not yet drained. Commits whose outcome nobody knows may make it a little wrong.
+    /// Rows committed and not yet drained. Commits whose outcome is unknown may make it a little wrong.
     pub fn rows(&self) -> i64 {
         self.rows.load(Ordering::Relaxed).max(0)
     }
@@ -269,7 +269,7 @@ struct Batch {
 }
 
 impl Batch {
-    /// Leaves out whoever stopped waiting: the answer was a refusal, and the sender will come again.
+    /// Leaves out deliveries whose handlers have stopped waiting: they were refused, and the sender will come again.
     fn of(taken: Vec<Waiting>) -> Batch {
         let (mut deliveries, mut memory) = (Vec::with_capacity(taken.len()), Vec::with_capacity(taken.len()));
         let (mut replies, mut probes) = (Vec::with_capacity(taken.len()), false);
@@ -289,7 +289,7 @@ impl Batch {
     fn answer(self, answer: Result<(), Refused>) {
         drop(self.memory);
         for reply in self.replies {
-            // Whoever hung up meanwhile has been told to come again, and the drain knows a repeat when it sees one.
+            // A sender that hung up meanwhile has been told to come again, and the drain knows a repeat when it sees one.
             let _ = reply.send(answer);
         }
     }
