@@ -20,7 +20,7 @@ use crate::openai::{Client, FileId, VectorStore, VectorStoreId};
 use crate::queue::{Priority, Verdict};
 use crate::rule::{Rule, Rules, Target};
 
-/// How long a store that was found sound is taken to be. An expiry that somebody sets is noticed within this.
+/// How long a store that was found sound is taken to be. An expiry that is set later is noticed within this.
 const SOUND_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// The key in a store's metadata that says which of our rows it was made for.
@@ -49,9 +49,11 @@ pub struct Stores {
     rules: Rules,
     /// Those that this process has seen with the key it has: one of them that is gone was deleted.
     seen: std::sync::Mutex<HashSet<VectorStoreId>>,
-    /// When each was last found sound. One target's lock is held while it is created or checked, so that this is done
-    /// once, and the files of other stores do not wait.
-    sound: std::sync::Mutex<HashMap<Target, Arc<Mutex<Option<Sound>>>>>,
+    /// When each was last found sound.
+    sound: std::sync::Mutex<HashMap<Target, Sound>>,
+    /// One target's is held while it is created or checked, so that this is done once, and the files of other stores do
+    /// not wait.
+    turns: std::sync::Mutex<HashMap<Target, Arc<Mutex<()>>>>,
 }
 
 impl Stores {
@@ -69,6 +71,7 @@ impl Stores {
             rules,
             seen: std::sync::Mutex::default(),
             sound: std::sync::Mutex::default(),
+            turns: std::sync::Mutex::default(),
         }
     }
 
@@ -78,20 +81,14 @@ impl Stores {
     /// The verdict on any job that needs this store.
     pub async fn resolve(&self, target: &Target) -> Result<VectorStoreId, Verdict> {
         self.founding.settled().await?;
+        let turn = self.turn(target);
+        let _turn = turn.lock().await;
         let now = self.clock.now();
-        let entry = self.entry(target);
-        let mut sound = entry.lock().await;
-        if let Some(Sound { id, checked_at }) = sound.as_ref() {
-            // A clock that stepped back makes an entry look young: then it counts as old.
-            if (0..SOUND_FOR.as_millis()).contains(&u128::try_from(now - checked_at).unwrap_or(u128::MAX)) {
-                return Ok(id.clone());
-            }
+        if let Some(id) = self.known_sound(target, now) {
+            return Ok(id);
         }
         let id = match target {
-            Target::Id(id) => {
-                self.check(id).await?;
-                id.clone()
-            }
+            Target::Id(id) => self.look(id).await?.map(|()| id.clone()).ok_or_else(|| missing(id))?,
             Target::Create { create } => {
                 let id = self.made(create).await?;
                 match self.look(&id).await? {
@@ -101,13 +98,20 @@ impl Stores {
             }
         };
         lock(&self.seen).insert(id.clone());
-        *sound = Some(Sound { id: id.clone(), checked_at: now });
+        lock(&self.sound).insert(target.clone(), Sound { id: id.clone(), checked_at: now });
         Ok(id)
     }
 
-    fn entry(&self, target: &Target) -> Arc<Mutex<Option<Sound>>> {
-        let mut sound = lock(&self.sound);
-        sound.entry(target.clone()).or_default().clone()
+    fn turn(&self, target: &Target) -> Arc<Mutex<()>> {
+        lock(&self.turns).entry(target.clone()).or_default().clone()
+    }
+
+    fn known_sound(&self, target: &Target, now: i64) -> Option<VectorStoreId> {
+        let sound = lock(&self.sound);
+        let Sound { id, checked_at } = sound.get(target)?;
+        // A clock that stepped back makes an entry look young: then it counts as old.
+        let age = u128::try_from(now - checked_at).unwrap_or(u128::MAX);
+        (age < SOUND_FOR.as_millis()).then(|| id.clone())
     }
 
     /// Looks at the store at once: a call that needs it went wrong.
@@ -119,14 +123,12 @@ impl Stores {
             return Ok(());
         }
         if self.is_made(id).await.map_err(|error| database_verdict(&error))? {
-            self.doubt(id).await;
+            // It is to be looked at again by each rule that names it.
+            lock(&self.sound).retain(|_, sound| sound.id != *id);
             let reason = format!("vector store {id} is gone at OpenAI; it is made anew");
             return Err(Verdict::Later { after: Duration::ZERO, reason });
         }
-        Err(hold(
-            id,
-            format!("OpenAI has no vector store {id}: put the right id into the rule, or use another key"),
-        ))
+        Err(missing(id))
     }
 
     /// Whether the store is there; None when it is certain that it is not: OpenAI says so, and does not list it.
@@ -144,18 +146,7 @@ impl Stores {
         }
     }
 
-    /// What was found sound is to be looked at again.
-    async fn doubt(&self, id: &VectorStoreId) {
-        let entries: Vec<_> = lock(&self.sound).values().cloned().collect();
-        for entry in entries {
-            let mut sound = entry.lock().await;
-            if sound.as_ref().is_some_and(|sound| sound.id == *id) {
-                *sound = None;
-            }
-        }
-    }
-
-    /// Makes a store anew that a rule creates and somebody deleted. What was in it is attached to the new one, or uploaded
+    /// Makes a store anew that a rule creates and that was deleted. What was in it is attached to the new one, or uploaded
     /// again where it is gone too.
     ///
     /// # Errors
@@ -278,6 +269,10 @@ impl Stores {
 
 fn hold(id: &VectorStoreId, reason: String) -> Verdict {
     Verdict::Hold { target: store_target(id), reason }
+}
+
+fn missing(id: &VectorStoreId) -> Verdict {
+    hold(id, format!("OpenAI has no vector store {id}: put the right id into the rule, or use another key"))
 }
 
 /// Why a store that is gone is not made anew.

@@ -1,4 +1,6 @@
-//! A vector store that somebody deleted.
+//! A vector store that was deleted by others.
+
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -103,6 +105,30 @@ async fn a_store_that_a_rule_names_is_held_with_the_cure() {
     live(&h, 60).await;
     assert_eq!(held(&h).await, [format!("openai/{store}")]);
     assert!(h.pauses().await[0].reason.contains("put the right id into the rule"));
+    h.restart(ONE_STORE).await;
+    h.converges().await;
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_store_that_one_rule_creates_and_another_names_is_made_anew_for_the_one_and_held_for_the_other() {
+    let mut h = Harness::start().await;
+    h.put("/a.txt", "text").await;
+    h.settle().await;
+    let store = h.store_id("all").await;
+    let by_id = ONE_STORE
+        .replace("name = 'all'", "name = 'by_id'")
+        .replace("{ create = 'all' }", &format!("'{store}'"));
+    h.restart(&format!("{by_id}{ONE_STORE}")).await;
+    h.put("/b.txt", "more").await;
+    h.settle().await;
+    delete_store(&h, "all").await;
+    h.put("/c.txt", "the news that finds it out").await;
+    let found_out = tokio::time::timeout(Duration::from_secs(60), live(&h, 60)).await;
+    assert!(found_out.is_ok(), "the look at the store does not end");
+    assert_eq!(held(&h).await, [format!("openai/{store}")]);
+    assert!(h.pauses().await[0].reason.contains("put the right id into the rule"));
+    assert_ne!(h.store_id("all").await, store);
     h.restart(ONE_STORE).await;
     h.converges().await;
     h.finish().await;
