@@ -2,8 +2,13 @@
 
 use super::form::Claim;
 use super::look::Present;
+use super::store::{ReadAs, announced};
 use crate::fastio::{Hash, Node, VersionId};
 use crate::openai::{Attributes, FileId, VectorStoreId};
+
+/// The name of a hash that Docket computed, where the content has another than Fastio announces. Fastio's are never compared
+/// with it.
+pub const READ_HASH: &str = "read-sha256";
 
 /// Our number for a copy. It exists before OpenAI has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,6 +109,17 @@ impl Source {
             hash: known.hash.clone().or(self.hash),
             size: self.size,
             modified_at: self.modified_at.or(known.modified_at),
+        }
+    }
+
+    /// This content as it was read, if `read` is of what Fastio announces of it.
+    pub fn as_read(self, read: Option<&ReadAs>) -> Self {
+        match read.filter(|read| read.of == announced(&self)) {
+            Some(ReadAs { sha256, .. }) => {
+                let hash = Hash { algorithm: READ_HASH.to_owned(), value: sha256.clone() };
+                Source { hash: Some(hash), ..self }
+            }
+            None => self,
         }
     }
 

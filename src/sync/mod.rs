@@ -36,7 +36,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{self, Connection, Database};
-use crate::fastio::{Absence, FileKey, Hash, NodeId, Profile};
+use crate::fastio::{Absence, FileKey, NodeId, Profile};
 use crate::job::Task;
 use crate::own::{self, Whose};
 use crate::queue::{Causes, Verdict};
@@ -212,7 +212,7 @@ impl Sync {
         if let Some(reason) = gone {
             self.bury(key, reason).await.map_err(|error| database_verdict(&error))?;
         }
-        let (present, matched) = match look {
+        let (mut present, matched) = match look {
             Look::Unknown | Look::Folder | Look::Gone(_) => (None, Vec::new()),
             Look::Present(present) => {
                 let matched = match self.whose(key, &present).await? {
@@ -230,6 +230,11 @@ impl Sync {
             return Ok(Verdict::Done);
         }
         let (refused, read) = known.map_or((None, None), |known| (known.refused, known.read));
+        let announced = Announced::of(present.as_deref());
+        if let Some(present) = &mut present {
+            // A second read with the same bytes is believed.
+            present.source = present.source.clone().as_read(read.as_ref());
+        }
         let judged = present.as_deref().map(|present| match matched.is_empty() {
             true => Err(self.rules.why_not(&key.profile, &present.path)),
             false => judge(present, &matched, refused.as_ref()),
@@ -245,12 +250,6 @@ impl Sync {
             self.see(key, present, (&matched, judged.as_ref().err())).await?;
         }
         let claim = judged.and_then(Result::ok);
-        let mut present = present;
-        let announced = Announced::of(present.as_deref());
-        if let (Some(present), Some(read)) = (&mut present, read.filter(|read| read.of == announced.text)) {
-            // It was read and has another hash than Fastio announces: a second read with the same bytes is believed.
-            present.source.hash = Some(Hash { algorithm: "sha256".to_owned(), value: read.sha256 });
-        }
         let wanted = if claim.is_some() { matched } else { Vec::new() };
         let pair = present.as_deref().zip(claim.as_ref());
         let subject = Subject { key, present: pair, announced: &announced, uploaded: None };

@@ -15,7 +15,7 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt, try_unfold};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-use super::copy::Source;
+use super::copy::{READ_HASH, Source};
 use super::text::{Flow, Unreadable};
 use crate::contain::lock;
 use crate::{database, fastio};
@@ -307,7 +307,7 @@ impl Check {
         let expected = hash.as_ref().map(|hash| (hash.algorithm.as_str(), hash.value.as_str()));
         let wrong = match (expected, &self.md5) {
             (Some((_, value)), Some(md5)) => hex::encode(md5.clone().finalize()) != value,
-            (Some(("sha256", value)), None) => self.sha256() != value,
+            (Some(("sha256" | READ_HASH, value)), None) => self.sha256() != value,
             _ => false,
         };
         if wrong {

@@ -1,9 +1,18 @@
 //! Fastio's hashes are not what they are taken for.
 
+use docket::sync::listing::Standing;
 use serde_json::json;
 
 use super::live;
 use crate::harness::{Harness, contract, legal};
+
+impl Harness {
+    /// How often a file's content was fetched.
+    async fn downloads(&self) -> usize {
+        let requests = self.sandbox.fastio_core().journal.requests();
+        requests.iter().filter(|one| one.method == "GET" && one.path.contains("/read")).count()
+    }
+}
 
 #[tokio::test]
 async fn files_whose_announced_hash_is_wrong_are_synced_under_the_one_that_was_read() {
@@ -29,6 +38,39 @@ async fn files_whose_announced_hash_is_wrong_are_synced_under_the_one_that_was_r
         assert_eq!(h.uploads().await, uploads, "a sweep finds nothing to upload");
         h.finish().await;
     }
+}
+
+#[tokio::test]
+async fn a_hash_of_the_same_kind_as_docket_computes_may_be_wrong_too() {
+    let h = Harness::start().await;
+    h.fastio_fails(json!({"kind": "changed_reply", "find": "\"md5\"", "put": "\"sha256\""})).await;
+    h.put("/a.txt", "a plain text").await;
+    live(&h, 60).await;
+    h.agrees().await;
+    assert_eq!(h.number("SELECT count(*) FROM file WHERE read_agreed_at IS NOT NULL").await, 1);
+    let standing = h.records().files(&Default::default()).await[0].state;
+    assert_eq!(standing, Standing::Current);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn what_openai_cannot_hold_under_a_wrong_hash_is_read_no_more_often_than_it_takes() {
+    let h = Harness::start().await;
+    h.fastio_fails(json!({"kind": "wrong_hash"})).await;
+    h.put("/blank.txt", " \n ").await;
+    h.put("/refused.txt", "a text").await;
+    h.openai_fails(json!({"kind": "index_failure", "code": "invalid_file", "count": 1})).await;
+    live(&h, 60).await;
+    assert_eq!(h.skipped().await.len(), 2);
+    let downloads = h.downloads().await;
+    h.rename("/blank.txt", "/empty.txt").await;
+    h.rename("/refused.txt", "/renamed.txt").await;
+    h.settle().await;
+    h.feed.sweep(docket::feed::sweep::Scope::default(), &mut |_| {}).await.unwrap();
+    h.settle().await;
+    assert_eq!(h.downloads().await, downloads);
+    assert_eq!(h.skipped().await.len(), 2);
+    h.finish_leaving_kinds(&["skipped"]).await;
 }
 
 #[tokio::test]
