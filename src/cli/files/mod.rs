@@ -88,7 +88,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let mut filter = filter(&arguments, config)?;
     let most = if arguments.all { u32::MAX } else { arguments.list.limit };
     let database = open(config).await?;
-    if let Some(place) = arguments.place.as_deref().filter(|place| !place.is_ascii()) {
+    if let Some(place) = &arguments.place {
         filter.place = Some(as_stored(&database, &filter, place).await?);
     }
     if arguments.look_again {
@@ -117,6 +117,9 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
 
 /// The place in the form in which files are known there: a keyboard composes letters, and what a Mac uploaded does not.
 async fn as_stored(database: &Database, filter: &Filter, place: &str) -> Result<Place, Failure> {
+    if place.is_ascii() {
+        return Ok(Place::new(place));
+    }
     for form in [place.to_owned(), place.nfc().collect(), place.nfd().collect()] {
         let here = Filter { place: Some(Place::new(&form)), ..filter.clone() };
         if number(database, here).await?.files > 0 {
@@ -138,7 +141,7 @@ fn filter(arguments: &Arguments, config: &Config) -> Result<Filter, Failure> {
     };
     Ok(Filter {
         standing: arguments.state.map(Standing::from),
-        // Who names a file wants to know of it whatever became of it.
+        // A file that is named is shown whatever became of it.
         gone: arguments.all || arguments.place.is_some(),
         rule: arguments.rule.as_ref().map(profile).transpose()?,
         place: arguments.place.as_deref().map(Place::new),

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::as_stored;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::{Form, open, output};
 use crate::clock::Clock;
@@ -11,6 +12,7 @@ use crate::database::{Connection, Database};
 use crate::queue::Priority;
 use crate::rule::Target;
 use crate::sync::again::store::{self, Which};
+use crate::sync::listing::Filter;
 
 /// Files in one transaction, so that a server gets its turn in between.
 const AT_ONCE: u32 = 500;
@@ -66,7 +68,12 @@ async fn retry(database: &Database, arguments: &Arguments, target: Option<Target
     if let Some(Target::Create { create }) = target {
         database.write(move |tx| store::give_up_store(tx, &create)).await?;
     }
-    let which = Which { place: arguments.place.clone(), rule: arguments.rule.clone() };
+    let any = Filter { gone: true, ..Filter::default() };
+    let place = match &arguments.place {
+        Some(place) => Some(as_stored(database, &any, place).await?),
+        None => None,
+    };
+    let which = Which { place, rule: arguments.rule.clone() };
     let (mut after, mut asked) = (String::new(), 0);
     loop {
         let (which, last) = (which.clone(), after.clone());

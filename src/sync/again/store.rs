@@ -3,6 +3,7 @@
 use crate::database::{Connection, Error, from_row, params, statements};
 use crate::job;
 use crate::queue::Priority;
+use crate::sync::listing::Place;
 
 /// A file that may be looked at again.
 #[derive(Debug, Clone)]
@@ -20,8 +21,7 @@ from_row!(Row { source_id, profile, node, path, decided_by });
 /// Which files a person means.
 #[derive(Debug, Clone, Default)]
 pub struct Which {
-    /// A path, a folder, a glob, or an id.
-    pub place: Option<String>,
+    pub place: Option<Place>,
     pub rule: Option<String>,
 }
 
@@ -36,12 +36,19 @@ pub fn given_up(
     which: &Which,
     (after, limit): (&str, u32),
 ) -> Result<Vec<Row>, Error> {
-    let place = which.place.as_deref();
-    let pattern = place.map(|place| match place.contains('*') {
-        true => place.to_owned(),
-        false => format!("{}/*", place.trim_end_matches('/').replace(['[', '?'], "?")),
-    });
-    connection.all(GIVEN_UP, params![after, place, pattern, which.rule, limit])
+    let place = which.place.as_ref();
+    connection.all(
+        GIVEN_UP,
+        params![
+            after,
+            place.map(Place::path),
+            place.and_then(Place::globs),
+            place.map(Place::text),
+            place.map(Place::node),
+            which.rule,
+            limit,
+        ],
+    )
 }
 
 /// Forgets that these were final, and asks for a look at each, with all attempts.
@@ -75,9 +82,11 @@ statements! {
         WHERE source_id > $1
           AND (state = 'skipped' OR EXISTS (
             SELECT 1 FROM job WHERE key = 'file:' || f.source_id AND state = 'dead'))
-          AND ($2 IS NULL OR path = $2 OR node = $2 OR source_id = $2 OR path GLOB $3)
-          AND ($4 IS NULL OR instr(',' || rules || ',', ',' || $4 || ',') > 0)
-        ORDER BY source_id LIMIT $5";
+          AND ($2 IS NULL OR path = $2 OR substr(path, 1, length($2) + 1) = $2 || '/'
+               OR source_id IN ($4, profile || ':' || $5)
+               OR EXISTS (SELECT 1 FROM json_each($3) WHERE f.path GLOB value))
+          AND ($6 IS NULL OR instr(',' || rules || ',', ',' || $6 || ',') > 0)
+        ORDER BY source_id LIMIT $7";
     REOPEN = "UPDATE file SET refused = NULL, decided_by = NULL WHERE source_id = $1";
     GIVE_UP_STORE = "UPDATE vector_store SET given_up = vector_store_id WHERE name = $1";
 }

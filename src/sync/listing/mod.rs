@@ -1,4 +1,4 @@
-//! Files as somebody asks about them: is what can be searched what the file is now? If not, since when and why?
+//! Files as a person asks about them: is what can be searched what the file is now? If not, since when and why?
 //!
 //! It reads and never writes, and it says only what is on record: what Fastio was last seen to hold, what OpenAI was last
 //! told, and which job is left to bring the two in line.
@@ -79,6 +79,10 @@ impl Place {
         Place { text: text.to_owned() }
     }
 
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// From the root, without a slash at its end.
     pub fn path(&self) -> String {
         format!("/{}", self.text.trim_matches('/'))
@@ -86,7 +90,7 @@ impl Place {
 
     /// As SQLite's GLOB, in which `*` stands for slashes too, a JSON array of them. `/**/`, as rules have it, may stand for
     /// one slash.
-    fn globs(&self) -> Option<String> {
+    pub fn globs(&self) -> Option<String> {
         if !self.text.contains(['*', '?', '[']) {
             return None;
         }
@@ -114,7 +118,7 @@ impl Place {
     }
 
     /// As ids are written in `source_id`.
-    fn node(&self) -> String {
+    pub fn node(&self) -> String {
         let node = self.text.rsplit(':').next().unwrap_or(&self.text);
         crate::fastio::NodeId::new(node).canonical()
     }
@@ -144,9 +148,9 @@ pub enum Cursor {
 }
 
 impl Cursor {
-    /// Before the files at `path`.
+    /// Before the files at `path`, with or without its first slash.
     pub fn before(path: &str) -> Self {
-        Cursor::Files { path: path.to_owned(), source_id: String::new() }
+        Cursor::Files { path: Place::new(path).path(), source_id: String::new() }
     }
 }
 
@@ -178,7 +182,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Bytes at Fastio. A rebuilt row has none until somebody has looked at the file, and an empty file is skipped.
+    /// Bytes at Fastio. A rebuilt row has none until a job has looked at the file, and an empty file is skipped.
     pub fn known_size(&self) -> Option<u64> {
         let size = self.size.map(i64::unsigned_abs);
         size.filter(|size| *size > 0 || self.state == Standing::Skipped)

@@ -36,9 +36,15 @@ async fn a_changed_rule_or_another_version_tries_again_what_was_final() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_has_files_tried_again_by_path_by_rule_or_all_of_them() {
     let mut server = Server::with(ONE_STORE).await;
-    for which in
-        [&["/Folder/a.txt"][..], &["/Folder"], &["/Folder/*.txt"], &["--rule", "all"], &["--all-skipped"]]
-    {
+    for which in [
+        &["/Folder/a.txt"][..],
+        &["/Folder"],
+        &["Folder/"],
+        &["/Folder/*.txt"],
+        &["/**/a.txt"],
+        &["--rule", "all"],
+        &["--all-skipped"],
+    ] {
         server.openai_fails(refusal()).await;
         server.put("/Folder/a.txt", &format!("text for {which:?}")).await;
         server.rests().await;
@@ -47,9 +53,15 @@ async fn a_person_has_files_tried_again_by_path_by_rule_or_all_of_them() {
         server.rests().await;
         assert_eq!(server.placed().await, ["all: /Folder/a.txt"], "{which:?}");
     }
+    server.openai_fails(refusal()).await;
+    server.put("/Vertra\u{308}ge/b.txt", "a text whose folder is called so by a Mac").await;
+    server.rests().await;
+    let run = server.tries(&["files", "retry", "Vertr\u{e4}ge"]);
+    assert!(run.code == 0 && run.out.contains("1 file is tried again"), "{run:?}");
+    server.rests().await;
     let run = server.tries(&["files", "retry", "/Folder/a.txt"]);
     assert!(run.code == 1 && run.out.contains("nothing to try again"), "{run:?}");
     assert_eq!(server.tries(&["files", "retry"]).code, 2);
-    assert_eq!(server.tries(&["files", "retry", "--rule", "nobody"]).code, 2);
+    assert_eq!(server.tries(&["files", "retry", "--rule", "unknown"]).code, 2);
     server.finish().await;
 }
