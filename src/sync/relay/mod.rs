@@ -22,8 +22,8 @@ use crate::{database, fastio};
 
 use pages::Pages;
 
-/// How much white space may stand before the first letter. A file that is nothing else is not worth an upload, and this
-/// much is held in memory to find out.
+/// How much may stand before the first letter that is the text's own: white space, and what stands in the place of pictures. A
+/// file that is nothing else is not worth an upload, and this much is held in memory to find out.
 const BLANK_LIMIT: usize = 64 * 1024;
 
 /// In such pieces a text goes out that was read as a whole.
@@ -193,7 +193,8 @@ pub async fn measure(mut body: Body, source: &Source, mut flow: Flow) -> Result<
     }
     check.end()?;
     length += flow.end().len() as u64;
-    if flow.has_text() { Ok(length) } else { Err(Broken::Unreadable(Unreadable::Blank)) }
+    flow.readable().map_err(Broken::Unreadable)?;
+    Ok(length)
 }
 
 struct Relay {
@@ -210,7 +211,7 @@ struct Relay {
 impl Relay {
     async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
         while self.record.is_some() {
-            if self.held.len() > 1 && (self.has_text() || self.held_bytes > BLANK_LIMIT) {
+            if self.held.len() > 1 && (self.readable().is_ok() || self.held_bytes > BLANK_LIMIT) {
                 break;
             }
             match self.body.next().await {
@@ -243,10 +244,10 @@ impl Relay {
         }
     }
 
-    fn has_text(&self) -> bool {
+    fn readable(&self) -> Result<(), Unreadable> {
         match &self.way {
-            Way::AsTheyAre => true,
-            Way::Text(flow) => flow.has_text(),
+            Way::AsTheyAre => Ok(()),
+            Way::Text(flow) => flow.readable(),
         }
     }
 
@@ -258,9 +259,7 @@ impl Relay {
             note = flow.note();
             self.hold(rest);
         }
-        if !self.has_text() {
-            return Err(Broken::Unreadable(Unreadable::Blank));
-        }
+        self.readable().map_err(Broken::Unreadable)?;
         if let Some(record) = self.record.take() {
             let passed = Passed { sha256: self.check.sha256(), pages: self.pages.count(), note };
             record(passed).await?;

@@ -9,7 +9,7 @@ const LONGEST_BEGINNING: usize = 200;
 const BASE64: &[u8] = b";base64,";
 const DATA: &[u8] = b"data:";
 
-/// Less base64 than this is an example in somebody's text, and no picture.
+/// Less base64 than this is an example in a text, and no picture.
 const LEAST: usize = 16;
 
 /// So many characters of base64 behind white space go on with it. No word is as long.
@@ -106,13 +106,15 @@ pub(super) struct Addresses {
 
 /// What the beginning of what is held turns out to be.
 enum Found {
-    /// So many bytes are to pass.
+    /// So many bytes are no part of an address: they pass.
     Pass(usize),
-    /// So many bytes are dropped, and an address begins behind them.
+    /// So many bytes are the beginning of an address, up to its content; whether that is a picture.
     Begins(usize, bool),
-    /// So many bytes are dropped, and the address has ended, or goes on.
+    /// So many bytes are content of the address: they are dropped.
     Drop(usize),
+    /// Here the address has ended.
     Ends,
+    /// Only what comes next tells.
     More,
 }
 

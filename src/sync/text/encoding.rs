@@ -23,12 +23,17 @@ const BEGINNING: usize = 64;
 pub enum Encoding {
     /// Though single bytes may be broken.
     Utf8,
+    /// By its mark, which in one order begins as that of UTF-16 does.
+    Utf32,
     Other(&'static Known),
 }
 
 /// The encoding of the text that begins with `bytes`, which may end anywhere unless they are the whole. `None` where they
 /// do not look like text.
 pub fn encoding(bytes: &[u8], is_whole: bool) -> Option<Encoding> {
+    if utf32(bytes).is_some_and(|text| is_plausible(&text)) {
+        return Some(Encoding::Utf32);
+    }
     let tally = Tally::of(bytes, is_whole);
     if let Some((marked, length)) = Known::for_bom(bytes) {
         if marked != UTF_8 {
@@ -64,6 +69,17 @@ pub fn encoding(bytes: &[u8], is_whole: bool) -> Option<Encoding> {
     let fitting = declared.filter(|declared| reads(declared, bytes));
     let encoding = fitting.unwrap_or_else(guessed);
     reads(encoding, bytes).then_some(Encoding::Other(encoding))
+}
+
+/// What `bytes` are in UTF-32, if its mark says that they are. The last character may be cut off.
+pub(super) fn utf32(bytes: &[u8]) -> Option<String> {
+    let unit: fn([u8; 4]) -> u32 = match bytes {
+        [0xff, 0xfe, 0, 0, ..] => u32::from_le_bytes,
+        [0, 0, 0xfe, 0xff, ..] => u32::from_be_bytes,
+        _ => return None,
+    };
+    let (units, _) = bytes[4..].as_chunks::<4>();
+    Some(units.iter().map(|four| char::from_u32(unit(*four)).unwrap_or('\u{fffd}')).collect())
 }
 
 /// UTF-16 without the mark that says so.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::embedded::{Embedded, LeftOut};
 use super::repair::Repair;
-use super::{Sort, note};
+use super::{Sort, characters, note, readable};
 
 /// One in so many bytes of a text may be broken, where nothing says that it is UTF-8: a slip in a log, and less than any
 /// language has of letters outside ASCII.
@@ -28,12 +28,13 @@ pub enum Unreadable {
 pub struct Flow {
     repair: Repair,
     embedded: Option<Embedded>,
-    has_text: bool,
+    /// Characters that passed and are no white space, counted until there is text among them.
+    characters: u64,
 }
 
 impl Flow {
     pub fn of(sort: Sort) -> Self {
-        Flow { repair: Repair::default(), embedded: Embedded::of(sort), has_text: false }
+        Flow { repair: Repair::default(), embedded: Embedded::of(sort), characters: 0 }
     }
 
     /// What goes on of `piece`.
@@ -62,15 +63,18 @@ impl Flow {
         self.let_pass(Bytes::from(mended), true)
     }
 
-    /// Whether something other than white space has come.
-    pub fn has_text(&self) -> bool {
-        self.has_text
+    /// Whether something has come that can be read, and if not, why.
+    pub fn readable(&self) -> Result<(), Unreadable> {
+        readable(self.characters, &self.left_out())
     }
 
     /// What is not there any more, in words.
     pub fn note(&self) -> Option<String> {
-        let left_out = self.embedded.as_ref().map(Embedded::left_out).unwrap_or_default();
-        note(&left_out, &self.repair)
+        note(&self.left_out(), &self.repair)
+    }
+
+    fn left_out(&self) -> LeftOut {
+        self.embedded.as_ref().map(Embedded::left_out).unwrap_or_default()
     }
 
     fn let_pass(&mut self, mended: Bytes, is_end: bool) -> Bytes {
@@ -85,14 +89,9 @@ impl Flow {
             }
             None => mended,
         };
-        self.has_text = self.has_text || left.iter().any(|byte| !byte.is_ascii_whitespace());
+        if self.readable().is_err() {
+            self.characters += characters(&left);
+        }
         left
-    }
-}
-
-/// Nothing was left out.
-impl LeftOut {
-    pub(super) fn is_none(&self) -> bool {
-        self.pictures + self.files == 0
     }
 }

@@ -1,11 +1,8 @@
 //! A mail without its attachments: a part in base64 is left out, unless it is what the mail says, which is decoded. It goes
 //! line by line, and knows of the structure of a mail no more than that takes (RFC 2045 and 2046).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8};
-
 use super::embedded::{Addresses, LeftOut};
+use super::transfer::{Coding, Decoding};
 
 /// The longest line that is looked at as one. Mail has 998 characters at most (RFC 5322).
 const LONGEST_LINE: usize = 16 * 1024;
@@ -30,22 +27,12 @@ pub(super) struct Mail {
     addresses: Addresses,
 }
 
+#[derive(Debug)]
 enum State {
     Header,
     Passing,
     Dropping,
-    Decoding { held: Vec<u8>, decoder: Decoder },
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            State::Header => "Header",
-            State::Passing => "Passing",
-            State::Dropping => "Dropping",
-            State::Decoding { .. } => "Decoding",
-        })
-    }
+    Decoding(Decoding),
 }
 
 impl Default for Mail {
@@ -102,9 +89,9 @@ impl Mail {
             }
             State::Passing => self.pass(&line, out),
             State::Dropping => {}
-            State::Decoding { held, .. } => {
-                held.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
-                self.decode(out);
+            State::Decoding(decoding) => {
+                let text = decoding.line(&line);
+                self.pass(text.as_bytes(), out);
             }
         }
     }
@@ -154,14 +141,18 @@ impl Mail {
         }
         let disposition = field("content-disposition");
         let name = parameter(disposition, "filename").or_else(|| parameter(content_type, "name"));
+        let is_text = content_type.is_empty() || is("text/");
+        let decoding = |coding: Coding| {
+            let charset = parameter(content_type, "charset").unwrap_or_default();
+            State::Decoding(Decoding::new(coding, &charset))
+        };
         self.state = match field("content-transfer-encoding").to_ascii_lowercase().as_str() {
             _ if is("message/rfc822") => State::Header,
-            "base64" if (content_type.is_empty() || is("text/")) && name.is_none() => {
-                let label = parameter(content_type, "charset").unwrap_or_default();
-                let encoding = Encoding::for_label(label.as_bytes()).unwrap_or(UTF_8);
-                State::Decoding { held: Vec::new(), decoder: encoding.new_decoder() }
-            }
+            "base64" if is_text && name.is_none() => decoding(Coding::Base64(Vec::new())),
+            "quoted-printable" if is_text => decoding(Coding::QuotedPrintable),
             "base64" | "uuencode" | "x-uuencode" => {
+                // Behind all of the header, of which a little is still held.
+                self.addresses.end(out);
                 let what = if is("image/") { "image" } else { "attachment" };
                 self.left_out.leave(is("image/"), (what, name.as_deref()), out);
                 out.push(b'\n');
@@ -175,40 +166,11 @@ impl Mail {
         self.addresses.piece(text, out);
     }
 
-    /// Decodes as much as stands in whole groups of four.
-    fn decode(&mut self, out: &mut Vec<u8>) {
-        let State::Decoding { held, decoder } = &mut self.state else { return };
-        let whole: Vec<u8> = held.drain(..held.len() / 4 * 4).collect();
-        match STANDARD.decode(&whole) {
-            Ok(bytes) => {
-                let text = decoded(decoder, &bytes, false);
-                self.addresses.piece(text.as_bytes(), out);
-            }
-            // It is no base64, whatever the header says.
-            Err(_) => {
-                self.addresses.piece(&whole, out);
-                self.addresses.piece(b"\n", out);
-            }
-        }
-    }
-
     fn stop_decoding(&mut self, out: &mut Vec<u8>) {
-        if let State::Decoding { held, decoder } = &mut self.state {
-            let mut text = decoded(decoder, &[], true);
-            text.push_str(&String::from_utf8_lossy(held));
-            text.push('\n');
-            self.addresses.piece(text.as_bytes(), out);
-            self.state = State::Passing;
+        if let State::Decoding(decoding) = std::mem::replace(&mut self.state, State::Passing) {
+            self.pass(decoding.end().as_bytes(), out);
         }
     }
-}
-
-fn decoded(decoder: &mut Decoder, bytes: &[u8], is_end: bool) -> String {
-    let room = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or(bytes.len() * 3 + 16);
-    let mut text = String::with_capacity(room);
-    let (result, ..) = decoder.decode_to_string(bytes, &mut text, is_end);
-    debug_assert_eq!(result, CoderResult::InputEmpty);
-    text.replace('\0', " ")
 }
 
 /// A parameter of a field, with or without quotes; of one that is continued or encoded (RFC 2231) nothing.

@@ -7,6 +7,7 @@ mod flow;
 mod mail;
 mod meta;
 mod repair;
+mod transfer;
 
 use std::borrow::Cow;
 
@@ -16,6 +17,7 @@ pub use flow::{Flow, Unreadable};
 pub use repair::Repair;
 
 use embedded::Embedded;
+use encoding::utf32;
 
 /// What may be embedded in a text, by what kind of text it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,7 @@ pub struct Prepared {
 pub fn prepare(bytes: &[u8], sort: Sort) -> Result<Prepared, Unreadable> {
     let text: Cow<'_, [u8]> = match encoding(bytes, true).ok_or(Unreadable::NoText)? {
         Encoding::Utf8 => Cow::Borrowed(bytes),
+        Encoding::Utf32 => Cow::Owned(utf32(bytes).unwrap_or_default().into_bytes()),
         Encoding::Other(encoding) => Cow::Owned(encoding.decode(bytes).0.into_owned().into_bytes()),
     };
     let text = match sort {
@@ -87,11 +90,17 @@ pub fn prepare(bytes: &[u8], sort: Sort) -> Result<Prepared, Unreadable> {
     };
     let left_out = embedded.map(|embedded| embedded.left_out()).unwrap_or_default();
     let characters = characters(&left);
-    match (characters, left_out.is_none()) {
-        (0, _) => Err(Unreadable::Blank),
-        // Nothing but what stands in the place of what was left out.
-        (characters, false) if characters <= left_out.characters => Err(Unreadable::OnlyEmbedded),
-        _ => Ok(Prepared { bytes: left, characters, note: note(&left_out, &repair) }),
+    readable(characters, &left_out)?;
+    Ok(Prepared { bytes: left, characters, note: note(&left_out, &repair) })
+}
+
+/// Whether a text of which so many characters are left has any of its own, besides what stands in the place of what was left
+/// out.
+fn readable(characters: u64, left_out: &LeftOut) -> Result<(), Unreadable> {
+    match characters {
+        0 => Err(Unreadable::Blank),
+        _ if characters <= left_out.characters => Err(Unreadable::OnlyEmbedded),
+        _ => Ok(()),
     }
 }
 

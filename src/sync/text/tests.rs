@@ -44,6 +44,18 @@ fn utf16_is_known_without_its_mark() {
 }
 
 #[test]
+fn utf32_is_read_by_its_mark_and_is_no_text_without() {
+    let text = "Die Haftung beträgt höchstens 50.000 €. 供应商的责任 😀\r\n";
+    for order in [u32::to_le_bytes, u32::to_be_bytes] {
+        let bytes: Vec<u8> = text.chars().flat_map(|character| order(character.into())).collect();
+        let marked = [&order(0xfeff)[..], &bytes].concat();
+        assert_eq!(plain(&marked), text);
+        assert_eq!(prepare(&bytes, Sort::Plain), Err(Unreadable::NoText));
+        assert_eq!(prepare(&order(0xfeff), Sort::Plain), Err(Unreadable::Blank));
+    }
+}
+
+#[test]
 fn a_slip_makes_no_other_format_of_a_text() {
     for begin in ["<!DOCTYPE html>", "#!/bin/sh\n", "<?xml version=\"1.0\"?>", "BMW AG"] {
         let slip = format!("{begin}{} and \0 then\u{1a}", "a text of more than a few words".repeat(9));
@@ -102,6 +114,25 @@ fn it_does_not_matter_how_a_text_is_cut() {
     }
 }
 
+#[test]
+fn what_holds_only_pictures_is_so_of_any_length() {
+    let picture = format!("data:image/png;base64,{}\n ", "iVBORw0KGgo".repeat(30));
+    for (before, expected) in
+        [("", Err(Unreadable::OnlyEmbedded)), ("\u{feff}", Err(Unreadable::OnlyEmbedded)), ("a", Ok(()))]
+    {
+        let whole = format!("{before}{picture}{picture}");
+        assert_eq!(prepare(whole.as_bytes(), Sort::Markdown).map(drop), expected);
+        for step in [7, 100, 10_000] {
+            let mut flow = Flow::of(Sort::Markdown);
+            for piece in whole.as_bytes().chunks(step) {
+                flow.piece(bytes::Bytes::copy_from_slice(piece)).unwrap();
+            }
+            flow.end();
+            assert_eq!(flow.readable(), expected, "in pieces of {step}");
+        }
+    }
+}
+
 fn mail(attached: &str) -> String {
     format!(
         "From: a@example.com\r\nSubject: Offer\r\nContent-Type: multipart/mixed;\r\n boundary=\"b 1\"\r\n\r\n--b 1\r\n\
@@ -116,6 +147,35 @@ fn a_mail_says_what_it_says_without_its_attachments() {
     let left = text(mail(&"JVBERi0x".repeat(9)).as_bytes(), Sort::Mail);
     assert!(left.contains("Höchstens 50") && left.contains("Regards"), "{left}");
     assert!(left.contains("[attachment left out: offer.pdf]") && !left.contains("JVBE"), "{left}");
+}
+
+#[test]
+fn what_stands_for_an_attachment_stands_behind_its_header() {
+    let header = "From: a@example.com\nContent-Type: application/pdf; name=\"a.pdf\"\nContent-Transfer-Encoding: base64\n\n";
+    let left = text(format!("{header}JVBERi0x\n").as_bytes(), Sort::Mail);
+    assert_eq!(left, format!("{header}[attachment left out: a.pdf]\n"));
+}
+
+#[test]
+fn a_mail_in_quoted_printable_reads_as_it_was_written() {
+    let part = |kind: &str, body: &str| {
+        format!("--b\nContent-Type: {kind}\nContent-Transfer-Encoding: Quoted-Printable\n\n{body}\n")
+    };
+    let picture = "iVBORw0KGgo".repeat(30);
+    let mail = format!(
+        "Content-Type: multipart/alternative; boundary=b\n\n{}{}{}--b--\n",
+        part("text/plain; charset=iso-8859-1", "H=F6chstens 50=\n.000"),
+        part(
+            "text/html",
+            &format!("<p class=3D\"x\">f=C3=BCr <img src=3D\"data:image/png;base64,{picture}\">")
+        ),
+        part("application/xml", "<a b=3D\"c\">"),
+    );
+    let left = text(mail.as_bytes(), Sort::Mail);
+    for said in ["\nHöchstens 50.000\n", "<p class=\"x\">für <img src=\"[image left out]\">", "<a b=3D\"c\">"]
+    {
+        assert!(left.contains(said), "{said} in {left}");
+    }
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Sync {
         match encoding(first, false) {
             // As it is, by its mark: OpenAI reads UTF-16 too.
             Some(Encoding::Other(_)) if is_marked_utf16(first) => way = Way::AsTheyAre,
-            Some(Encoding::Other(_)) => {
+            Some(Encoding::Other(_) | Encoding::Utf32) => {
                 return self.broken(begun, Broken::Unreadable(Unreadable::OtherEncoding)).await;
             }
             _ if form.sort == Sort::Plain => {}
