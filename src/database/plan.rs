@@ -36,7 +36,7 @@ const SMALL: [&str; 24] = [
 ];
 
 /// Statements that may go through a table or an index from its end, and why.
-const SCANS: [(&str, &str); 21] = [
+const SCANS: [(&str, &str); 22] = [
     ("queue::store::claim::FIRSTS", "the first row of an index in its order"),
     ("queue::store::claim::END_LEASES", "an index of the jobs that run, at the start"),
     ("queue::store::listing::RETRY_DEAD", "the first rows of an index in its order"),
@@ -62,6 +62,10 @@ const SCANS: [(&str, &str); 21] = [
     ("queue::store::listing::NAMED", "once at a start after a rule got another name"),
     ("sync::store::MOVE_COPIES", "once when a vector store is gone, which may have held every copy"),
     ("sync::store::SOME_OBJECTS", "the newest copies, from the table's end, when a vector store is doubted"),
+    (
+        "sync::survey::store::UPLOADING",
+        "an index of the uploads that are under way, in a sweep that finds a lost one",
+    ),
     ("sync::survey::store::HELD_BY_RULES", "once in a sweep, which reads everything"),
     (
         "sync::store::FILES_UNDER",

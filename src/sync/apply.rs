@@ -10,6 +10,7 @@ use super::look::Present;
 use super::plan::Step;
 use super::retire::there;
 use super::store::{self, Change};
+use super::survey::{self, Called};
 use crate::database::Connection;
 use crate::fastio::{FileKey, Hash};
 use crate::job::Task;
@@ -148,10 +149,9 @@ impl Sync {
                 if self.is_ours(&file.id).await? {
                     continue;
                 }
-                if file.filename == copy.filename {
-                    found.push(file.id.clone());
-                } else {
-                    others.push((file.id.clone(), is_worn_name(&file.filename, &copy.filename)));
+                match Called::of(&file.filename, &copy.filename) {
+                    Called::AsSent => found.push(file.id.clone()),
+                    called => others.push((file.id.clone(), called)),
                 }
             }
             renames = renames || (found.is_empty() && self.renames(&page.items).await?);
@@ -159,7 +159,7 @@ impl Sync {
             match page.next {
                 Some(next) if !older => after = Some(next),
                 _ if found.is_empty() => {
-                    let fits = others.into_iter().filter(|(_, alike)| renames || *alike);
+                    let fits = others.into_iter().filter(|(_, called)| renames || *called == Called::Alike);
                     return Ok(fits.map(|(file_id, _)| file_id).collect());
                 }
                 _ => return Ok(found),
@@ -173,9 +173,8 @@ impl Sync {
 
     /// Whether the server keeps files of ours under other names than they were sent with.
     async fn renames(&self, files: &[File]) -> Result<bool, Verdict> {
-        let files: Vec<(FileId, String)> =
-            files.iter().map(|file| (file.id.clone(), file.filename.clone())).collect();
-        let read = self.database.read(move |c| store::any_renamed(c, &files));
+        let names = files.iter().map(|file| (file.id.0.clone(), file.filename.clone())).collect();
+        let read = self.database.read(move |c| survey::store::any_renamed(c, &names));
         read.await.map_err(|error| database_verdict(&error))
     }
 
@@ -478,13 +477,6 @@ fn is_worn(known: &Attributes, wanted: &Attributes) -> bool {
         _ => true,
     };
     known != wanted && wanted.iter().all(|(name, value)| kept(name, value))
-}
-
-/// Whether a server that keeps plain letters only may have made `theirs` of `ours`.
-fn is_worn_name(theirs: &str, ours: &str) -> bool {
-    let plain =
-        |name: &str| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
-    plain(theirs) == plain(ours)
 }
 
 /// Says what became of a copy. `took` is how long it was in its last state.

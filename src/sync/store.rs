@@ -342,17 +342,6 @@ impl Change {
     }
 }
 
-/// Whether one of these File objects is a copy of ours that has another name there than it was sent with.
-pub fn any_renamed(connection: &mut Connection, files: &[(FileId, String)]) -> Result<bool, Error> {
-    for (file_id, filename) in files {
-        let sent: Option<String> = connection.first(SENT_AS, params![file_id.0])?;
-        if sent.is_some_and(|sent| sent != *filename) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// Whether a File object belongs to one of our copies.
 pub fn is_ours(connection: &mut Connection, file_id: &FileId) -> Result<bool, Error> {
     Ok(connection.first::<i64>(OF_FILE, params![file_id.0])?.is_some())
@@ -622,7 +611,6 @@ statements! {
         FROM copy WHERE id = $1 AND content_hash IS NOT NULL";
     FORGOTTEN = "DELETE FROM copy WHERE id = $1";
     REFUSED = "UPDATE file SET state = 'skipped', reason = $2, refused = $3, seen_at = $4 WHERE source_id = $1";
-    SENT_AS = "SELECT filename FROM copy WHERE file_id = $1 AND state <> 'retiring'";
     OF_FILE = "SELECT id FROM copy WHERE file_id = $1";
     MAKE_STORE = "INSERT INTO vector_store (name, intent, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     MADE_STORE = "SELECT intent, vector_store_id FROM vector_store WHERE name = $1";

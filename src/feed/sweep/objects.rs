@@ -2,7 +2,8 @@
 //! uploads that we gave up and that landed all the same.
 //!
 //! A File object carries nothing of ours but its name, so it is ours only when an upload of ours is on record that was
-//! not answered, with that name, that size and that time, and when there are not more such objects than such uploads.
+//! not answered, with that name, that size and that time, and when there are not more such objects than such uploads. Where
+//! the server is seen to keep our files under other names, the name says nothing, and size and time have to.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::feed::Error;
 use crate::feed::patience::{first, patiently};
 use crate::http::pages::Pages;
 use crate::openai::{self, File, FileId, VectorStoreId};
-use crate::sync::survey::{self, Adopted, LostUpload};
+use crate::sync::survey::{self, Adopted, Called, LostUpload};
 
 /// Lost uploads that are looked for at once; the newest. More would mean that nothing has got through for days.
 const MOST_LOST: u32 = 10_000;
@@ -26,6 +27,7 @@ const CLOCKS_APART: Duration = Duration::from_secs(120);
 /// How long after we gave an upload up its File object may appear. Nothing documents it; a proxy's longest patience.
 const LANDS_WITHIN: Duration = Duration::from_secs(60 * 60);
 
+/// A name and a size.
 type Name = (String, u64);
 
 impl Sweeper<'_> {
@@ -35,11 +37,12 @@ impl Sweeper<'_> {
             return Ok(());
         }
         let rows = self.feed.database.read(|c| survey::store::lost_uploads(c, MOST_LOST)).await?;
-        let mut lost: HashMap<Name, Vec<LostUpload>> = HashMap::new();
+        let mut lost: HashMap<u64, Vec<LostUpload>> = HashMap::new();
         for row in rows {
-            lost.entry((row.filename.clone(), row.bytes)).or_default().push(row);
+            lost.entry(row.bytes).or_default().push(row);
         }
         let mut candidates: HashMap<Name, Vec<FileId>> = HashMap::new();
+        let (mut otherwise, mut renames) = (Vec::new(), false);
         let (mut pages, mut after) = (Pages::default(), None::<FileId>);
         loop {
             let call = || self.feed.openai.files(after.as_ref());
@@ -54,10 +57,13 @@ impl Sweeper<'_> {
             self.report.unreadable += page.unreadable;
             for file in &page.items {
                 self.objects.add(&file.id.0);
-                if let Some(name) = looks_lost(file, &lost) {
-                    candidates.entry(name).or_default().push(file.id.clone());
+                match looks_lost(file, &lost) {
+                    Some((name, Called::Otherwise)) => otherwise.push((name, file.id.clone())),
+                    Some((name, _)) => candidates.entry(name).or_default().push(file.id.clone()),
+                    None => {}
                 }
             }
+            renames = renames || (!lost.is_empty() && self.renames(&page.items).await?);
             let read = self.report.read();
             (self.tell)(Tell::Read(read));
             let Some(next) = page.next else { break };
@@ -69,24 +75,31 @@ impl Sweeper<'_> {
         }
         self.objects.close();
         self.has_objects = true;
-        for (name, files) in candidates {
-            let uploads = lost.remove(&name).unwrap_or_default();
-            self.orphans(&name, files, uploads).await?;
+        for (name, file) in otherwise.into_iter().filter(|_| renames) {
+            candidates.entry(name).or_default().push(file);
+        }
+        for ((filename, bytes), files) in candidates {
+            let mut uploads = lost.get(&bytes).cloned().unwrap_or_default();
+            uploads.retain(|upload| upload.filename == filename);
+            self.orphans(files, uploads).await?;
         }
         Ok(())
     }
 
-    async fn orphans(
-        &mut self,
-        (filename, bytes): &Name,
-        files: Vec<FileId>,
-        uploads: Vec<LostUpload>,
-    ) -> Result<(), Error> {
-        let (ids, filename, bytes) = (files.clone(), filename.clone(), *bytes);
+    /// Whether the server keeps files of ours under other names than they were sent with.
+    async fn renames(&self, files: &[File]) -> Result<bool, Error> {
+        let names = files.iter().map(|file| (file.id.0.clone(), file.filename.clone())).collect();
+        Ok(self.feed.database.read(move |c| survey::store::any_renamed(c, &names)).await?)
+    }
+
+    /// `uploads` have one name and one size, and `files` may be theirs.
+    async fn orphans(&mut self, files: Vec<FileId>, uploads: Vec<LostUpload>) -> Result<(), Error> {
+        let Some(bytes) = uploads.first().map(|upload| upload.bytes) else { return Ok(()) };
+        let ids = files.clone();
         let read = self.feed.database.read(move |c| {
             let ours = survey::store::copies_by_object(c, &ids)?;
             // An upload under way may have made it, and will say so itself.
-            Ok((ours, survey::store::is_uploading(c, &filename, bytes)?))
+            Ok((ours, survey::store::is_uploading(c, bytes)?))
         });
         let (ours, busy) = read.await?;
         let free: Vec<FileId> = files.into_iter().filter(|id| !ours.contains_key(id)).collect();
@@ -102,15 +115,17 @@ impl Sweeper<'_> {
     }
 }
 
-/// The name under which `file` may be one of the lost uploads.
-fn looks_lost(file: &File, lost: &HashMap<Name, Vec<LostUpload>>) -> Option<Name> {
-    let name = (file.filename.clone(), file.bytes?);
+/// The name of the lost upload that `file` is the likeliest to come from, and how likely its own name makes that.
+fn looks_lost(file: &File, lost: &HashMap<u64, Vec<LostUpload>>) -> Option<(Name, Called)> {
     let made_at = file.created_at?.saturating_mul(1000);
     let millis = |span: Duration| i64::try_from(span.as_millis()).expect("hours fit");
-    let fits = |upload: &LostUpload| {
+    let fits = |upload: &&LostUpload| {
         (upload.begun_at - millis(CLOCKS_APART)..=upload.lost_at + millis(LANDS_WITHIN)).contains(&made_at)
     };
-    lost.get(&name)?.iter().any(fits).then_some(name)
+    let fitting = lost.get(&file.bytes?)?.iter().filter(fits);
+    let called = fitting.map(|upload| (Called::of(&file.filename, &upload.filename), upload));
+    let (called, upload) = called.min_by_key(|(called, _)| *called)?;
+    Some(((upload.filename.clone(), upload.bytes), called))
 }
 
 fn orphan(id: FileId, upload: &LostUpload) -> Option<Repair> {

@@ -10,6 +10,27 @@ use crate::fastio::Node;
 
 pub use store::{Adopted, LostUpload};
 
+/// How a File object is called, beside the name that a file was sent under. The first is the surest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Called {
+    AsSent,
+    /// The same but for what a server drops that keeps plain letters only.
+    Alike,
+    Otherwise,
+}
+
+impl Called {
+    pub fn of(theirs: &str, sent: &str) -> Called {
+        let plain =
+            |name: &str| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+        match theirs == sent {
+            true => Called::AsSent,
+            false if plain(theirs) == plain(sent) => Called::Alike,
+            false => Called::Otherwise,
+        }
+    }
+}
+
 /// Whether OpenAI would hold the file, by what Fastio says of it. What is in it can still make it refuse.
 pub fn is_holdable(node: &Node) -> bool {
     withheld(node).is_none() && claim(&node.name, node.mimetype.as_deref(), node.size.unwrap_or(0)).is_ok()

@@ -1,7 +1,7 @@
 //! The statements on `file`, `copy`, `vector_store` and `lost_upload` that look at many rows, and those that correct a
 //! belief. Each of the latter says what it expects to find, so that a job that was there first is not undone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::openai::{Attributes, FileId, VectorStoreId};
@@ -188,9 +188,15 @@ pub fn forget_lost(connection: &mut Connection, id: Option<i64>, before: i64) ->
     connection.run(FORGET_LOST, params![id, before])
 }
 
-/// Whether an upload of this name and size is under way, or not settled.
-pub fn is_uploading(connection: &mut Connection, filename: &str, length: u64) -> Result<bool, Error> {
-    Ok(connection.first::<i64>(UPLOADING, params![filename, bytes(length)])?.is_some())
+/// Whether an upload of this size is under way, or not settled.
+pub fn is_uploading(connection: &mut Connection, length: u64) -> Result<bool, Error> {
+    Ok(connection.first::<i64>(UPLOADING, params![bytes(length)])?.is_some())
+}
+
+/// Whether one of these File objects, each with its name there, is a copy of ours that was sent under another.
+pub fn any_renamed(connection: &mut Connection, names: &BTreeMap<String, String>) -> Result<bool, Error> {
+    let names = serde_json::to_string(names).expect("texts are JSON");
+    Ok(connection.first::<i64>(RENAMED, params![names])?.is_some())
 }
 
 statements! {
@@ -232,5 +238,8 @@ statements! {
         WHERE id = $1 AND state IN ('attached', 'indexed')";
     LOST_UPLOADS = "SELECT * FROM lost_upload ORDER BY id DESC LIMIT $1";
     FORGET_LOST = "DELETE FROM lost_upload WHERE id = $1 OR ($1 IS NULL AND lost_at < $2)";
-    UPLOADING = "SELECT id FROM copy WHERE state = 'uploading' AND filename = $1 AND bytes = $2";
+    UPLOADING = "SELECT id FROM copy WHERE state = 'uploading' AND bytes = $1";
+    RENAMED = "
+        SELECT copy.id FROM json_each($1) AS there CROSS JOIN copy ON copy.file_id = there.key
+        WHERE copy.state <> 'retiring' AND copy.filename <> there.value LIMIT 1";
 }

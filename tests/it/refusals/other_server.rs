@@ -127,6 +127,33 @@ async fn an_upload_without_an_answer_is_found_where_names_are_changed() {
 }
 
 #[tokio::test]
+async fn an_upload_that_lands_late_is_found_where_names_are_changed() {
+    for (name, kept, in_its_place) in [
+        ("/\u{5951}\u{7d04} 1.md", json!({}), "__ 1.md"),
+        ("/\u{5951}\u{7d04} 1.md", json!({"put": "upload.md"}), "upload.md"),
+    ] {
+        let h = Harness::start().await;
+        let mut renamed = kept.clone();
+        renamed["kind"] = json!("names_sanitised");
+        h.openai_fails(renamed).await;
+        h.put("/earlier \u{fc}.md", "an earlier text of another length").await;
+        h.settle().await;
+        h.openai_fails(
+            json!({"kind": "reset_after_body", "method": "POST", "path": "/v1/files", "count": 1}),
+        )
+        .await;
+        h.put(name, "it comes late").await;
+        h.converges().await;
+        assert_eq!(h.number("SELECT count(*) FROM lost_upload").await, 1);
+        h.upload_as_stranger(in_its_place, "it comes late").await;
+        let report = sweep(&h).await;
+        assert_eq!(report["found"]["orphan"], 1, "{kept}: {report:#}");
+        h.converges().await;
+        h.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn a_strangers_file_of_the_same_size_is_no_upload_of_ours() {
     let h = Harness::start().await;
     let text = "its upload is not answered";
