@@ -79,7 +79,8 @@ pub enum FaultKind {
     IndexFailure,
     /// What is deleted now is still listed and served for `delay_ms`.
     SlowDelete,
-    /// What is not there is answered with 400, and without type or code, as OGX 1.5 does.
+    /// What is not there under `/v1/vector_stores/` is answered with 400, without type or code, and the next request on that
+    /// connection is cut, as at OGX 1.5.
     #[serde(rename = "absent_as_400")]
     AbsentAs400,
     /// An attach takes effect, and is answered, only after `delay_ms`; it goes on when the client has left. So do servers
@@ -89,7 +90,8 @@ pub enum FaultKind {
     AttributesDropped,
     /// Numbers in attributes come back as numbers with a fraction, as at OGX 1.5.
     AttributesAsFloats,
-    /// A file's name is kept in plain letters only: what is none becomes `_`, as at OGX 1.5; with `put` it becomes that.
+    /// A file's name is kept in plain letters, digits, `-`, `_` and `.`: anything else becomes `_`, as at OGX 1.5. With `put`
+    /// the name becomes that text.
     NamesSanitised,
     // In Fastio's replies.
     /// Nodes are shown with the hash `put`, or with one of zeros.

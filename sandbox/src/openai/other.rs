@@ -14,10 +14,14 @@ use super::super::journal::Trace;
 use super::super::rewrite;
 use super::super::server::LastReply;
 
+/// Where OGX answers 400 for what is not there, and where attributes are. Elsewhere OGX answers 404 as OpenAI does.
+const STORES: &str = "/v1/vector_stores/";
+
 /// Plays what is asked for around the real handlers.
 pub async fn play(request: Request, next: Next) -> Response<Body> {
     let Some(trace) = request.extensions().get::<Trace>().cloned() else { return next.run(request).await };
-    let labels = request.method() == Method::POST && trace.path().starts_with("/v1/vector_stores/");
+    let stores = trace.path().starts_with(STORES);
+    let labels = stores && request.method() == Method::POST;
     let dropped = if labels { trace.hit(FaultKind::AttributesDropped) } else { None };
     let request = match dropped {
         Some(hit) => {
@@ -26,10 +30,13 @@ pub async fn play(request: Request, next: Next) -> Response<Body> {
         None => request,
     };
     let response = next.run(request).await;
+    if !stores {
+        return response;
+    }
     if response.status() == StatusCode::NOT_FOUND && trace.hit(FaultKind::AbsentAs400).is_some() {
         return absent(trace.path());
     }
-    if !trace.path().starts_with("/v1/vector_stores/") || trace.hit(FaultKind::AttributesAsFloats).is_none() {
+    if trace.hit(FaultKind::AttributesAsFloats).is_none() {
         return response;
     }
     let fraction = |attributes: &mut Value| {
@@ -44,12 +51,11 @@ pub async fn play(request: Request, next: Next) -> Response<Body> {
 
 /// As OGX 1.5 words it: without type, and without code; and then it closes the connection.
 fn absent(path: &str) -> Response<Body> {
-    let message = match path.split('/').collect::<Vec<_>>()[..] {
-        ["", "v1", "vector_stores", store, "files", file, ..] => {
-            format!("File {file} not found in vector store {store}")
-        }
-        ["", "v1", "vector_stores", store, ..] => format!("Vector_store '{store}' not found."),
-        _ => format!("Resource '{}' not found", path.rsplit('/').next().unwrap_or_default()),
+    let mut names = path.trim_start_matches(STORES).split('/');
+    let store = names.next().unwrap_or_default();
+    let message = match (names.next(), names.next()) {
+        (Some("files"), Some(file)) => format!("File {file} not found in vector store {store}"),
+        _ => format!("Vector_store '{store}' not found."),
     };
     let mut response =
         (StatusCode::BAD_REQUEST, Json(json!({"error": {"message": message}}))).into_response();
@@ -78,7 +84,7 @@ pub fn name(filename: &str, trace: &Trace) -> String {
             Some(put) => put,
             None => filename
                 .chars()
-                .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' })
+                .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
                 .collect(),
         },
     }

@@ -2,6 +2,7 @@
 //! The official SDKs against it are in tests/thirdparty.
 
 mod containers;
+mod other;
 mod ranges;
 mod streams;
 mod webhooks;
