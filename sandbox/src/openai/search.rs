@@ -25,9 +25,10 @@ const IDLE_WORDS: [&str; 24] = [
 
 /// OpenAI's OpenAPI document.
 const MAX_RESULTS: i64 = 50;
-/// OpenAI's OpenAPI document: the rankers of this endpoint; a response's file search has no `none`.
-const RANKERS: [&str; 3] = ["none", "auto", "default-2024-11-15"];
 const DEFAULT_RESULTS: i64 = 10;
+/// OpenAI's OpenAPI document: the ranking of this endpoint; a response's file search has no `none`.
+const RANKING: Ranking =
+    Ranking { members: &["ranker", "score_threshold"], rankers: &["none", "auto", "default-2024-11-15"] };
 
 /// What is sought.
 #[derive(Debug)]
@@ -35,7 +36,25 @@ pub struct Search {
     terms: BTreeSet<String>,
     filter: Option<Filter>,
     most: usize,
+    /// The least score of what is found.
     threshold: f64,
+}
+
+/// What `ranking_options` may have.
+pub struct Ranking {
+    pub members: &'static [&'static str],
+    pub rankers: &'static [&'static str],
+}
+
+impl Ranking {
+    /// The least score that is asked for. Weights of a hybrid search are taken and change nothing.
+    fn threshold(&self, fields: &Fields) -> Result<f64, ApiError> {
+        let Some(options) = fields.value("ranking_options") else { return Ok(0.0) };
+        let at = format!("{}.", fields.param("ranking_options"));
+        let options = Fields::of(options.clone(), at, self.members)?;
+        options.one_of("ranker", self.rankers.iter().copied())?;
+        Ok(options.decimal("score_threshold", 0.0, 1.0)?.unwrap_or(0.0))
+    }
 }
 
 /// One chunk that was found.
@@ -49,11 +68,15 @@ pub struct SearchHit {
 }
 
 impl Search {
-    pub fn new(queries: &[String], filter: Option<Filter>, most: usize) -> Search {
-        let all: BTreeSet<String> = queries.iter().flat_map(|query| words(query)).collect();
-        let telling: BTreeSet<String> =
-            all.iter().filter(|word| !IDLE_WORDS.contains(&word.as_str())).cloned().collect();
-        Search { terms: if telling.is_empty() { all } else { telling }, filter, most, threshold: 0.0 }
+    /// A search for `queries`, with what the request or the tool says besides.
+    pub fn read(queries: &[String], fields: &Fields, ranking: &Ranking) -> Result<Search, ApiError> {
+        let most = fields.integer("max_num_results", 1, MAX_RESULTS)?.unwrap_or(DEFAULT_RESULTS);
+        Ok(Search {
+            terms: terms(queries),
+            filter: fields.value("filters").map(Filter::read).transpose()?,
+            most: usize::try_from(most).expect("checked to be positive"),
+            threshold: ranking.threshold(fields)?,
+        })
     }
 
     /// The best chunks of the completed files, best first; equals in the order the files were attached.
@@ -121,6 +144,14 @@ fn is(word: &str, term: &str) -> bool {
     if word.is_ascii() { word.eq_ignore_ascii_case(term) } else { word.to_lowercase() == term }
 }
 
+/// The words that are sought. Those that say nothing are sought only where there are no others.
+fn terms(queries: &[String]) -> BTreeSet<String> {
+    let all: BTreeSet<String> = queries.iter().flat_map(|query| words(query)).collect();
+    let telling: BTreeSet<String> =
+        all.iter().filter(|word| !IDLE_WORDS.contains(&word.as_str())).cloned().collect();
+    if telling.is_empty() { all } else { telling }
+}
+
 /// Lower-case stems.
 fn words(text: &str) -> impl Iterator<Item = String> {
     stems(text).map(str::to_lowercase)
@@ -150,16 +181,6 @@ pub fn chunk_count(entry: &StoreFile) -> usize {
     chunks(&entry.text(), entry.chunking).len()
 }
 
-/// The least score that `ranking_options` ask for, which may have these members and rankers. Weights of a hybrid search are
-/// taken and change nothing here.
-pub fn threshold(fields: &Fields, (members, rankers): (&[&str], &[&str])) -> Result<f64, ApiError> {
-    let Some(options) = fields.value("ranking_options") else { return Ok(0.0) };
-    let at = format!("{}.", fields.param("ranking_options"));
-    let options = Fields::of(options.clone(), at, members)?;
-    options.one_of("ranker", rankers.iter().copied())?;
-    Ok(options.decimal("score_threshold", 0.0, 1.0)?.unwrap_or(0.0))
-}
-
 pub fn routes() -> Router<State> {
     Router::new().route("/v1/vector_stores/{store}/search", post(search))
 }
@@ -177,10 +198,7 @@ async fn search(
         other => return Err(wrong_type("query", "a string or an array of strings", other)),
     };
     fields.flag("rewrite_query")?;
-    let most = fields.integer("max_num_results", 1, MAX_RESULTS)?.unwrap_or(DEFAULT_RESULTS);
-    let filter = fields.value("filters").map(Filter::read).transpose()?;
-    let mut search = Search::new(&queries, filter, usize::try_from(most).expect("checked to be positive"));
-    search.threshold = threshold(&fields, (&["ranker", "score_threshold"], &RANKERS))?;
+    let search = Search::read(&queries, &fields, &RANKING)?;
     let (mut world, now) = state.world();
     let store = live(&mut world, now, &store)?;
     store.last_active_ms = now;
@@ -202,7 +220,7 @@ async fn search(
 
 #[cfg(test)]
 mod tests {
-    use super::{Search, chunks, words};
+    use super::{Search, chunks, terms, words};
 
     #[test]
     fn words_are_compared_without_case_and_plural() {
@@ -222,7 +240,8 @@ mod tests {
 
     #[test]
     fn more_shared_words_score_higher() {
-        let search = Search::new(&["liability of the supplier".to_owned()], None, 10);
+        let terms = terms(&["liability of the supplier".to_owned()]);
+        let search = Search { terms, filter: None, most: 10, threshold: 0.0 };
         let score = |text: &str| search.score(text, "");
         assert!(score("The supplier bears liability") > score("The supplier pays"));
         assert!(score("liability liability supplier") > score("liability supplier"));

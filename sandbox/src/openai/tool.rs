@@ -5,11 +5,10 @@ use serde_json::{Value, json};
 use super::ask::ResponseRequest;
 use super::container;
 use super::error::ApiError;
-use super::filter::Filter;
 use super::item;
 use super::model::Document;
 use super::read::Fields;
-use super::search::{self, Search};
+use super::search::{Ranking, Search, SearchHit};
 use super::state::World;
 use super::store;
 
@@ -36,11 +35,11 @@ const KNOWN: [(&str, &[&str]); 18] = [
     ("web_search_preview_2025_03_11", &[]),
 ];
 
-/// OpenAI's OpenAPI document 2.3.0: the rankers of a file search.
-const RANKERS: [&str; 2] = ["auto", "default-2024-11-15"];
-
-/// Results of one file search when the tool does not say.
-const DEFAULT_HITS: i64 = 10;
+/// OpenAI's OpenAPI document 2.3.0: the ranking of a file search.
+const RANKING: Ranking = Ranking {
+    members: &["ranker", "score_threshold", "hybrid_search"],
+    rankers: &["auto", "default-2024-11-15"],
+};
 
 /// Refuses a tool that the document does not describe. `place` is its place among the tools.
 pub fn check(tool: &Value, place: usize, world: &mut World, now: i64) -> Result<(), ApiError> {
@@ -50,7 +49,12 @@ pub fn check(tool: &Value, place: usize, world: &mut World, now: i64) -> Result<
     let needed = KNOWN.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, needed)| needed);
     needed.iter().try_for_each(|name| any.required(name).map(drop))?;
     match kind {
-        "file_search" => check_search(tool, at, world, now),
+        "file_search" => {
+            for id in any.texts("vector_store_ids")?.unwrap_or_default() {
+                store::live(world, now, &id)?;
+            }
+            search(tool, at, &[]).map(drop)
+        }
         "code_interpreter" => match any.required("container")? {
             Value::String(id) => container::live(world, id, now).map(drop),
             container => check_container(container, format!("{at}container.")),
@@ -59,15 +63,10 @@ pub fn check(tool: &Value, place: usize, world: &mut World, now: i64) -> Result<
     }
 }
 
-fn check_search(tool: &Value, at: String, world: &mut World, now: i64) -> Result<(), ApiError> {
+/// What a file search looks for.
+fn search(tool: &Value, at: String, queries: &[String]) -> Result<Search, ApiError> {
     let known = ["type", "vector_store_ids", "max_num_results", "ranking_options", "filters"];
-    let tool = Fields::of(tool.clone(), at, &known)?;
-    for id in tool.texts("vector_store_ids")?.unwrap_or_default() {
-        store::live(world, now, &id)?;
-    }
-    tool.integer("max_num_results", 1, 50)?;
-    search::threshold(&tool, (&["ranker", "score_threshold", "hybrid_search"], &RANKERS))?;
-    tool.value("filters").map(Filter::read).transpose().map(drop)
+    Search::read(queries, &Fields::of(tool.clone(), at, &known)?, &RANKING)
 }
 
 fn check_container(container: &Value, at: String) -> Result<(), ApiError> {
@@ -84,17 +83,14 @@ pub fn play(asked: &mut ResponseRequest, world: &World, now: i64) -> (Vec<Value>
     let (mut calls, mut found) = (Vec::new(), Vec::new());
     let queries: Vec<String> = item::texts(&asked.input).map(str::to_owned).collect();
     for tool in asked.tools.iter().filter(|tool| tool["type"] == "file_search") {
-        let filter = Some(&tool["filters"]).filter(|filter| !filter.is_null());
-        // Checked when the request was read.
-        let filter = filter.and_then(|filter| Filter::read(filter).ok());
-        let most = usize::try_from(tool["max_num_results"].as_i64().unwrap_or(DEFAULT_HITS)).unwrap_or(1);
         let stores = tool["vector_store_ids"].as_array().into_iter().flatten();
         let stores = stores.filter_map(|id| world.stores.get(id.as_str()?));
-        let hits = Search::new(&queries, filter, most).run(stores, now);
+        let search = search(tool, String::new(), &queries).expect("it was checked when the request was read");
+        let hits = search.run(stores, now);
         let mut call =
             json!({"type": "file_search_call", "status": "completed", "queries": queries, "results": null});
         if asked.includes("file_search_call.results") {
-            let result = |hit: &search::SearchHit| {
+            let result = |hit: &SearchHit| {
                 json!({
                     "file_id": hit.file_id, "filename": hit.filename, "score": hit.score, "text": hit.text,
                     "attributes": hit.attributes,

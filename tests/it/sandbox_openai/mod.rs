@@ -4,6 +4,7 @@
 mod containers;
 mod other;
 mod ranges;
+mod searches;
 mod streams;
 mod webhooks;
 

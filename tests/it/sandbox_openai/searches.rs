@@ -1,0 +1,28 @@
+//! What a vector store reads out of its files, and what a search finds there.
+
+use serde_json::json;
+
+use super::openai;
+
+#[tokio::test]
+async fn what_scores_below_the_threshold_of_a_tool_is_not_found() {
+    let openai = openai().await;
+    let store = openai.store().await;
+    for (name, text) in [("a.txt", "liability liability of the supplier"), ("b.txt", "the supplier pays")] {
+        let file = openai.upload(name, text).await;
+        openai.attach(&store, &file).await;
+    }
+    for (threshold, expected) in [(0.0, vec!["a.txt", "b.txt"]), (0.5, vec!["a.txt"])] {
+        let tool = json!({
+            "type": "file_search", "vector_store_ids": [store], "ranking_options": {"score_threshold": threshold},
+        });
+        let request = json!({
+            "model": "sandbox-rules", "input": "supplier liability", "tools": [tool],
+            "include": ["file_search_call.results"],
+        });
+        let (_, response) = openai.post("responses", request).await;
+        let results = response["output"][0]["results"].as_array().unwrap();
+        let found: Vec<&str> = results.iter().map(|hit| hit["filename"].as_str().unwrap()).collect();
+        assert_eq!(found, expected, "{threshold}");
+    }
+}
