@@ -53,14 +53,13 @@ pub struct StoreFile {
     pub filename: String,
     pub attributes: Option<Map<String, Value>>,
     pub content: Content,
-    /// Of the text that is read out of it.
-    text_bytes: u64,
+    /// How indexing ends: with how many bytes of text, or why not.
+    ending: Result<u64, Failure>,
     /// Tokens per chunk, and how many of them the next chunk repeats.
     pub chunking: (i64, i64),
     attached_ms: i64,
     /// None while it is stuck.
     ready_ms: Option<i64>,
-    failure: Option<Failure>,
     pub cancelled: bool,
     pub batch: Option<String>,
     /// It was deleted, although a fault lets it linger.
@@ -88,12 +87,11 @@ impl StoreFile {
             file_id: file_id.to_owned(),
             filename: filename.to_owned(),
             attributes: Some(attributes),
-            text_bytes: text_bytes(filename, &content),
+            ending: text_bytes(filename, &content),
             content,
             chunking: DEFAULT_CHUNKING,
             attached_ms: now,
             ready_ms: Some(now),
-            failure: None,
             cancelled: false,
             batch: None,
             deleted: false,
@@ -101,23 +99,26 @@ impl StoreFile {
     }
 
     pub fn status(&self, now: i64) -> &'static str {
-        match (&self.failure, self.ready_ms) {
+        match &self.ending {
             _ if self.cancelled => "cancelled",
-            (None, Some(ready)) if ready <= now => "completed",
-            (Some(_), Some(ready)) if ready <= now => "failed",
-            _ => "in_progress",
+            _ if self.ready_ms.is_none_or(|ready| now < ready) => "in_progress",
+            Ok(_) => "completed",
+            Err(_) => "failed",
         }
     }
 
     pub fn usage_bytes(&self, now: i64) -> u64 {
         // What the index takes, not what the file has (OpenAI's OpenAPI document): nothing without text. How much it is with
         // text is not documented, and is taken as that.
-        if self.status(now) == "completed" { self.text_bytes } else { 0 }
+        match self.ending {
+            Ok(bytes) if self.status(now) == "completed" => bytes,
+            _ => 0,
+        }
     }
 
     pub fn show(&self, store: &str, now: i64) -> Value {
         let status = self.status(now);
-        let failure = self.failure.as_ref().filter(|_| status == "failed");
+        let failure = self.ending.as_ref().err().filter(|_| status == "failed");
         json!({
             "id": self.file_id, "object": "vector_store.file", "usage_bytes": self.usage_bytes(now),
             "created_at": seconds(self.attached_ms), "vector_store_id": store, "status": status,
@@ -142,7 +143,7 @@ impl StoreFile {
 
     /// When it could be found, if it ends at `until`.
     pub fn interval(&self, store: &str, until: i64) -> Interval {
-        let found = self.failure.is_none() && !self.cancelled;
+        let found = self.ending.is_ok() && !self.cancelled;
         Interval {
             vector_store_id: store.to_owned(),
             file_id: self.file_id.clone(),
@@ -186,9 +187,8 @@ impl State {
             None => Some(self.index_delay_ms),
         };
         let entry = StoreFile {
-            failure: failure(&filename, &content, trace),
+            ending: ending(&filename, &content, trace),
             file_id: attach.file_id.clone(),
-            text_bytes: text_bytes(&filename, &content),
             filename,
             attributes: attach.attributes,
             content,
@@ -211,17 +211,20 @@ impl State {
     }
 }
 
-fn text_bytes(filename: &str, content: &Content) -> u64 {
-    text::read(filename, content).map_or(0, |text| text.len() as u64)
+/// How much text is read out of a file. Of a large one only the opening is held, and the rest is taken to be like it.
+fn text_bytes(filename: &str, content: &Content) -> Result<u64, Failure> {
+    let text = text::read(filename, content)?;
+    let is_all = content.bytes().is_some() || text.is_empty();
+    Ok(if is_all { text.len() as u64 } else { content.size })
 }
 
-/// How indexing will end, if badly. The messages are those that users report.
-fn failure(filename: &str, content: &Content, trace: &Trace) -> Option<Failure> {
+/// How indexing will end. The messages are those that users report.
+fn ending(filename: &str, content: &Content, trace: &Trace) -> Result<u64, Failure> {
     if !kinds::supported(filename) {
         let code = "unsupported_file".to_owned();
-        return Some(Failure { code, message: "The file type is not supported.".to_owned() });
+        return Err(Failure { code, message: "The file type is not supported.".to_owned() });
     }
-    let Some(hit) = trace.hit(FaultKind::IndexFailure) else { return text::read(filename, content).err() };
+    let Some(hit) = trace.hit(FaultKind::IndexFailure) else { return text_bytes(filename, content) };
     let code = hit.details.code.unwrap_or_else(|| "server_error".to_owned());
     let message = hit.details.message.unwrap_or_else(|| {
         let message = match code.as_str() {
@@ -231,7 +234,7 @@ fn failure(filename: &str, content: &Content, trace: &Trace) -> Option<Failure> 
         };
         message.to_owned()
     });
-    Some(Failure { code, message })
+    Err(Failure { code, message })
 }
 
 pub fn routes() -> Router<State> {

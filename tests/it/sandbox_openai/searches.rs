@@ -26,3 +26,19 @@ async fn what_scores_below_the_threshold_of_a_tool_is_not_found() {
         assert_eq!(found, expected, "{threshold}");
     }
 }
+
+#[tokio::test]
+async fn the_usage_of_a_text_grows_with_it_and_a_file_without_text_has_none() {
+    let openai = openai().await;
+    let store = openai.store().await;
+    for (name, text, usage) in [
+        ("small.txt", "liability".to_owned(), 9),
+        ("large.txt", "liability ".repeat(100_000), 1_000_000),
+        ("scan.pdf", format!("%PDF-1.4\n{}", "\u{1}".repeat(1_000_000)), 0),
+    ] {
+        let file = openai.upload(name, &text).await;
+        openai.attach(&store, &file).await;
+        let (_, entry) = openai.get(&format!("vector_stores/{store}/files/{file}")).await;
+        assert_eq!(entry["usage_bytes"], usage, "{name}");
+    }
+}
