@@ -83,6 +83,11 @@ impl ResponseRequest {
         self.tools.iter().find(|tool| tool["type"] == "code_interpreter")
     }
 
+    /// The files that the model is shown, each once: those of the items, and those that are put into its container.
+    pub fn shown_files(&self) -> Vec<&str> {
+        shown_files(&self.history, &self.input, &self.tools)
+    }
+
     /// Whether the response is to show this besides.
     pub fn includes(&self, what: &str) -> bool {
         self.include.iter().any(|name| name == what)
@@ -177,7 +182,7 @@ pub fn history(fields: &Fields, world: &World) -> Result<Vec<Value>, ApiError> {
     Ok(world.runs.get(id).filter(|run| run.is_stored()).ok_or_else(missing)?.said())
 }
 
-/// The files that the model is shown: those of the items, and those that are put into its container.
+/// See [`ResponseRequest::shown_files`].
 fn shown_files<'a>(history: &'a [Value], input: &'a [Value], tools: &'a [Value]) -> Vec<&'a str> {
     let mounted = tools.iter().filter_map(|tool| tool["container"]["file_ids"].as_array()).flatten();
     let items = item::file_ids(history).chain(item::file_ids(input));

@@ -29,7 +29,7 @@ pub fn compose(
     }
     let mut said = message(&ending, &hits, world.ids.hex("msg_")).filter(|_| told != Some(NO_MESSAGE));
     if let Some(tool) = asked.code_interpreter() {
-        let (call, citation) = container::run(world, tool, &asked.prompt.documents, (told, now))?;
+        let (call, citation) = container::run(world, tool, asked, (told, now))?;
         output.push(call);
         let annotations = said.as_mut().and_then(|said| said["content"][0]["annotations"].as_array_mut());
         annotations.into_iter().for_each(|annotations| annotations.push(citation.clone()));

@@ -11,6 +11,7 @@ use axum::extract::{Path, RawQuery, State as Shared};
 use axum::routing::get;
 use serde_json::{Value, json};
 
+use super::ask::ResponseRequest;
 use super::container_file::{self, File, Source};
 use super::error::ApiError;
 use super::model::Document;
@@ -114,12 +115,13 @@ impl Container {
     }
 }
 
-/// Runs the stand-in's code over the documents, in the container that the tool names or in a new one. `told` is what it was
-/// told to make besides. Returns the output item that tells of the code, and the annotation by which the answer names a file.
+/// Runs the stand-in's code over what the model is shown, in the container that the tool names or in a new one. `told` is
+/// what it was told to make besides. Returns the output item that tells of the code, and the annotation by which the answer
+/// names a file.
 pub fn run(
     world: &mut World,
     tool: &Value,
-    documents: &[Document],
+    asked: &ResponseRequest,
     (told, now): (Option<&str>, i64),
 ) -> Result<(Value, Value), ApiError> {
     let named = tool["container"].as_str().and_then(|id| world.containers.take(id));
@@ -127,18 +129,13 @@ pub fn run(
         Some(container) => container,
         None => {
             let mut made = Container::new(world, "auto".to_owned(), now);
-            // What the model is shown is put into it, and so is what the tool names: both are among the documents, and some of
-            // those are only still found by a search.
-            let mut shown: Vec<&str> = documents.iter().map(|document| document.file_id.as_str()).collect();
-            shown.dedup();
-            shown.retain(|id| world.file(id, now).is_some());
-            shown.into_iter().take(MAX_FILES).try_for_each(|id| made.mount(world, id, now))?;
+            asked.shown_files().into_iter().take(MAX_FILES).try_for_each(|id| made.mount(world, id, now))?;
             made
         }
     };
     container.used_ms = now;
     let mut first = None;
-    for (name, content) in makes(documents, told) {
+    for (name, content) in makes(&asked.prompt.documents, told) {
         let file = File::new(world.ids.hex("cfile_"), (name, content), (Source::Assistant, now));
         first.get_or_insert_with(|| file.id.clone());
         container.files.put(&file.id.clone(), file);

@@ -7,7 +7,6 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, RawQuery, Request, State as Shared};
 use axum::http::Response;
 use axum::routing::get;
-use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::super::content::Content;
@@ -154,15 +153,8 @@ async fn content(
 ) -> Result<Response<Body>, ApiError> {
     let (mut world, now) = state.world();
     let found = live(&mut world, &id, now)?.files.get(&file).ok_or_else(|| missing(&file))?;
-    let body = match &found.content {
-        Held::Made(bytes) => Body::from(bytes.clone()),
-        Held::Uploaded(content) => match content.chunks() {
-            Some(chunks) => Body::from_stream(stream::iter(chunks.map(Ok::<_, std::convert::Infallible>))),
-            None => Body::from(content.opening().clone()),
-        },
-    };
-    let mut response = Response::new(body);
-    let kind = axum::http::HeaderValue::from_static("application/octet-stream");
-    response.headers_mut().insert("content-type", kind);
-    Ok(response)
+    match &found.content {
+        Held::Made(bytes) => Ok(file::served(Body::from(bytes.clone()), found.bytes)),
+        Held::Uploaded(content) => file::serve(content),
+    }
 }

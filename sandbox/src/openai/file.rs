@@ -250,14 +250,24 @@ async fn content(
         let message = "Not allowed to download files of purpose: assistants";
         return Err(ApiError { param: None, ..ApiError::invalid("", message) });
     }
-    let chunks = file.content.chunks().ok_or_else(|| {
+    serve(&file.content)
+}
+
+/// A content that is downloaded. One of which the stand-in keeps only the opening is refused.
+pub fn serve(content: &Content) -> Result<Response<Body>, ApiError> {
+    let chunks = content.chunks().ok_or_else(|| {
         let message = "The sandbox keeps no content this large.";
         ApiError { param: None, ..ApiError::invalid("", message) }
     })?;
     let body = Body::from_stream(futures_util::stream::iter(chunks.map(Ok::<_, std::io::Error>)));
-    let kind = [
+    Ok(served(body, content.size))
+}
+
+/// The reply to a download of so many bytes.
+pub fn served(body: Body, bytes: u64) -> Response<Body> {
+    let head = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (header::CONTENT_LENGTH, file.content.size.to_string()),
+        (header::CONTENT_LENGTH, bytes.to_string()),
     ];
-    Ok((kind, Extension(Download), body).into_response())
+    (head, Extension(Download), body).into_response()
 }

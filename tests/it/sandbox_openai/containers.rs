@@ -73,6 +73,53 @@ async fn what_a_run_is_shown_is_put_into_the_container_made_for_it() {
 }
 
 #[tokio::test]
+async fn a_container_holds_each_file_that_it_is_given_once_and_none_that_a_search_finds() {
+    let openai = openai().await;
+    let store = openai.store().await;
+    let found = openai.upload("found.txt", "The liability is capped.").await;
+    openai.attach(&store, &found).await;
+    let (first, second) = (openai.upload("b.txt", "one").await, openai.upload("a.txt", "two").await);
+    let shown = |id: &str| json!({"type": "input_file", "file_id": id});
+    let content =
+        json!([{"type": "input_text", "text": "liability"}, shown(&first), shown(&second), shown(&first)]);
+    let container = json!({"type": "auto", "file_ids": [second, first]});
+    let tools = json!([
+        {"type": "file_search", "vector_store_ids": [store]},
+        {"type": "code_interpreter", "container": container},
+    ]);
+    let input = json!([{"role": "user", "content": content}]);
+    let (_, response) =
+        openai.post("responses", json!({"model": "sandbox-rules", "input": input, "tools": tools})).await;
+    let output = response["output"].as_array().unwrap();
+    let id = output.iter().find_map(|item| item["container_id"].as_str()).unwrap();
+    let expected = [
+        named("/mnt/data/b.txt", "user"),
+        named("/mnt/data/a.txt", "user"),
+        named("/mnt/data/words.csv", "assistant"),
+    ];
+    assert_eq!(openai.files_in(id).await, expected);
+}
+
+#[tokio::test]
+async fn a_file_of_a_container_is_read_whole_or_not_at_all() {
+    let openai = openai().await;
+    let id = openai.container(json!({})).await;
+    for (length, status) in [(100_000, 200), (1_000_000, 400)] {
+        let part = Part::text("x".repeat(length)).file_name("large.txt");
+        let form = Form::new().part("file", part);
+        let put = openai.request(Method::POST, &format!("containers/{id}/files")).multipart(form);
+        let file = answered(put).await.1["id"].as_str().unwrap().to_owned();
+        let path = format!("containers/{id}/files/{file}/content");
+        let content = openai.request(Method::GET, &path).send().await.unwrap();
+        assert_eq!(content.status(), status);
+        if status == 200 {
+            assert_eq!(content.content_length(), Some(length as u64));
+            assert_eq!(content.text().await.unwrap().len(), length);
+        }
+    }
+}
+
+#[tokio::test]
 async fn lists_of_containers_and_of_their_files_come_in_pages() {
     let openai = openai().await;
     openai.fault(json!({"kind": "bad_run", "code": "many_files", "count": 1}));
