@@ -213,7 +213,7 @@ async fn create(
     world.runs.put(&id, run);
     settle(&mut world, now);
     drop(world);
-    state.news.notify_waiters();
+    state.news.notify_one();
     Ok(match streamed {
         Some(streamed) => streamed.serve(state),
         None => Json(shown).into_response(),
@@ -260,7 +260,7 @@ async fn cancel(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<
     let shown = run.show(now);
     settle(&mut world, now);
     drop(world);
-    state.news.notify_waiters();
+    state.news.notify_one();
     Ok(Json(shown))
 }
 
