@@ -77,7 +77,8 @@ async fn signed_bodies_that_would_become_much_more_stay_what_they_are() {
         let answers = futures_util::future::join_all(deliveries).await;
         // On a busy machine a body may come too late, or wait too long for its turn.
         assert!(answers.iter().all(|answer| [status, 408, 503].contains(answer)), "{answers:?}");
-        assert!(answers.contains(&status), "{answers:?}");
+        let right = answers.iter().filter(|answer| **answer == status).count();
+        assert!(right > answers.len() / 2, "{right} are answered with {status}: {answers:?}");
     }
     let peak = peak_memory_kb(server.id());
     println!("peak memory of the server: {peak} kB");

@@ -151,10 +151,9 @@ class Story:
         self.settle("a restored file is edited")
         self.finds("deltafour", gone="This goes away")
         self.runs()
-        swept = subprocess.run(
-            [self.docket, "sweep", "--config", str(self.settings)], env=self.environment, capture_output=True, text=True,
-        )
-        check(swept.returncode == 0, f"docket sweep: {swept.stdout}{swept.stderr}")
+        swept = self.ask("sweep")
+        found = (swept["outcome"], swept["report"]["queued"])
+        check(found == ("done", 0), f"docket sweep: {json.dumps(swept, indent=1)}")
         self.settle("a sweep changes nothing")
 
     def runs(self):

@@ -79,7 +79,13 @@ async fn a_run_over_a_file_with_a_wrong_hash_is_made_once() {
     h.fastio_fails(json!({"kind": "wrong_hash"})).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
     h.settle().await;
+    // What is downloaded again for a rename or a sweep is no new content.
+    h.rename("/Contracts/nda.txt", "/Contracts/msa.txt").await;
+    h.settle().await;
+    h.feed.sweep(docket::feed::sweep::Scope::default(), &mut |_| {}).await.unwrap();
+    h.settle().await;
     assert_eq!(h.outcomes().await, ["completed"]);
+    assert_eq!(h.responses().await.len(), 1);
     h.finish().await;
 }
 

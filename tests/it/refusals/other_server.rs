@@ -3,7 +3,7 @@
 use docket::feed::sweep::Scope;
 use serde_json::{Value, json};
 
-use super::asked;
+use crate::harness::beside::again;
 use crate::harness::{Harness, ONE_STORE};
 
 #[tokio::test]
@@ -33,18 +33,41 @@ async fn a_server_that_says_400_for_what_is_not_there_holds_up_no_edit_and_no_re
     h.finish().await;
 }
 
+/// How the attaches that OpenAI was asked for were answered.
+async fn attaches(h: &Harness) -> Vec<Value> {
+    let attaches = h.openai_requests().await.into_iter().filter(|one| {
+        let path = one["path"].as_str().unwrap();
+        one["method"] == "POST" && path.starts_with("/v1/vector_stores/") && path.ends_with("/files")
+    });
+    attaches.map(|attach| attach["outcome"].clone()).collect()
+}
+
+/// An attach that is done after this long.
+const NINE_MINUTES_MS: i64 = 9 * 60_000;
+
 #[tokio::test]
-async fn an_attach_that_takes_minutes_is_not_asked_for_again_while_it_runs() {
-    for limit in [1, 600] {
-        let h = Harness::with(&format!("[sync]\nattach_limit_seconds = {limit}\n{ONE_STORE}")).await;
-        let minutes = if limit == 1 { 9 } else { 0 };
-        h.openai_fails(json!({"kind": "slow_attach", "delay_ms": minutes * 60_000})).await;
-        h.put("/long.txt", "a long text").await;
-        h.converges().await;
-        let store = h.store_id("all").await;
-        assert_eq!(asked(&h, "POST", &format!("/v1/vector_stores/{store}/files")).await, 1);
-        h.finish().await;
-    }
+async fn an_attach_that_takes_minutes_is_waited_for() {
+    let h = Harness::with(&format!("[sync]\nattach_limit_seconds = 600\n{ONE_STORE}")).await;
+    h.openai_fails(json!({"kind": "slow_attach", "delay_ms": NINE_MINUTES_MS})).await;
+    h.put("/long.txt", "a long text").await;
+    let minutes_pass = async {
+        again(async || (!attaches(&h).await.is_empty()).then_some(())).await;
+        assert_eq!(attaches(&h).await, ["open"]);
+        h.pass(NINE_MINUTES_MS);
+    };
+    tokio::join!(h.converges(), minutes_pass);
+    assert_eq!(attaches(&h).await, [200]);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn an_attach_that_is_left_alone_is_not_asked_for_again_while_it_runs() {
+    let h = Harness::with(&format!("[sync]\nattach_limit_seconds = 1\n{ONE_STORE}")).await;
+    h.openai_fails(json!({"kind": "slow_attach", "delay_ms": NINE_MINUTES_MS})).await;
+    h.put("/long.txt", "a long text").await;
+    h.converges().await;
+    assert_eq!(attaches(&h).await, ["abandoned"]);
+    h.finish().await;
 }
 
 #[tokio::test]
@@ -56,8 +79,7 @@ async fn an_attach_that_never_ends_is_asked_for_once_more_and_then_given_up() {
     h.put("/long.txt", "a long text").await;
     h.settle_to_dead().await;
     assert!(h.dead().await[0].contains("did not answer to 2 attaches"), "{:?}", h.dead().await);
-    let store = h.store_id("all").await;
-    assert_eq!(asked(&h, "POST", &format!("/v1/vector_stores/{store}/files")).await, 2);
+    assert_eq!(attaches(&h).await.len(), 2);
     h.no_faults().await;
     h.retry_dead().await;
     h.finish().await;
