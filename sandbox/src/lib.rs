@@ -3,7 +3,7 @@
 //!
 //! Nothing here is the real thing and nothing here may be relied on as documentation of it: where the services'
 //! documents are silent the code says "inferred". The stand-ins never call out, except to send webhooks, and
-//! hold no file content beyond small texts ([`content`]).
+//! keep only small contents whole ([`content`]).
 //!
 //! Each server is a [`server::Service`]: the real paths (`api`), the paths under `/_sandbox/` that control the stand-in
 //! (`control`), and how that service words a refusal (`refuse`). In front of both stands one [`server`] that
@@ -14,6 +14,7 @@
 pub mod clock;
 pub mod content;
 pub mod control;
+mod deliver;
 pub mod fastio;
 pub mod faults;
 pub mod form;

@@ -44,7 +44,10 @@ async fn openai_s_own_webhook_ends_the_wait_for_a_run_once() {
     while h.work_one().await {}
     assert_eq!(h.outcomes().await, ["completed"]);
     let told = h.openai_state().await["webhooks"]["recent"].clone();
-    assert_eq!((&told[0]["type"], &told[0]["outcome"]), (&json!("response.completed"), &json!("202")));
+    assert_eq!(
+        (&told[0]["type"], &told[0]["outcome"]),
+        (&json!("response.completed"), &json!("202 Accepted"))
+    );
     assert_eq!(told.as_array().unwrap().len(), 1);
     h.finish().await;
 }

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::super::deliver;
 use super::error::ApiError;
 use super::read::{Fields, Query, known_value, wrong_type};
 use super::shelf::PageRequest;
@@ -235,14 +236,15 @@ async fn test(
         let sample = Delivery::new(&mut world, &endpoint, (event, &about), now);
         (endpoint, sample)
     };
-    let status = webhook::post(&state, &endpoint, &sample).await.map_err(|why| {
+    let sample = webhook::signed(&state, &endpoint, &sample);
+    let status = deliver::post(sample).await.map_err(|why| {
         // What the real service answers then is not documented.
         let message = format!("The webhook endpoint could not be reached: {why}");
         ApiError { param: None, ..ApiError::invalid("", message) }.status(StatusCode::BAD_GATEWAY)
     })?;
     Ok(Json(json!({
-        "object": "webhook_endpoint.test", "event_type": event, "status_code": status, "success": true,
-        "webhook_endpoint_id": id,
+        "object": "webhook_endpoint.test", "event_type": event, "status_code": status.as_u16(),
+        "success": status.is_success(), "webhook_endpoint_id": id,
     })))
 }
 

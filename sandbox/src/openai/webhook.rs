@@ -9,13 +9,14 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::redirect::Policy;
+use reqwest::RequestBuilder;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::super::deliver::{self, Recent};
 use super::super::faults::FaultKind;
 use super::endpoint::Endpoint;
 use super::state::{State, World, seconds};
@@ -26,21 +27,11 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the sender looks whether a run has ended: the clock that says so is moved by tests.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// The guide says exponential, not from where: small, so that a test does not wait.
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-const LONGEST_RETRY: Duration = Duration::from_secs(5);
-
 /// OpenAI's guide: for up to 72 hours.
 const GIVE_UP: Duration = Duration::from_secs(72 * 60 * 60);
 
-/// A delay that is not told how long.
-const DELAY: Duration = Duration::from_secs(1);
-
 /// More than any test leaves untaken; the oldest go first.
 const MAX_WAITING: usize = 10_000;
-
-/// How many settled deliveries the state shows.
-const MAX_RECENT: usize = 1_000;
 
 /// One event on its way to one endpoint.
 #[derive(Debug, Clone)]
@@ -80,7 +71,7 @@ pub struct Outbox {
     waiting: VecDeque<Delivery>,
     in_flight: usize,
     stopped: bool,
-    recent: VecDeque<Value>,
+    recent: Recent,
 }
 
 impl Outbox {
@@ -92,10 +83,7 @@ impl Outbox {
     }
 
     fn settled(&mut self, delivery: &Delivery, outcome: String) {
-        if self.recent.len() == MAX_RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(json!({
+        self.recent.push(json!({
             "id": delivery.id, "endpoint": delivery.endpoint, "type": delivery.kind,
             "attempts": delivery.attempts, "outcome": outcome,
         }));
@@ -116,10 +104,9 @@ pub fn tell(world: &mut World, kind: &str, about: &str, now: i64) {
     }
 }
 
-/// For webhooks alone: no proxy, and a redirect is a failure, as OpenAI's guide has it.
+/// A client that waits no longer than OpenAI does.
 pub fn client() -> reqwest::Client {
-    let http = reqwest::Client::builder().timeout(TIMEOUT).redirect(Policy::none()).no_proxy().build();
-    http.expect("a client without certificates of its own can be built")
+    deliver::client(TIMEOUT)
 }
 
 /// Sends what is due, until `stop`.
@@ -171,8 +158,7 @@ async fn attempt(state: &State, mut delivery: Delivery) {
             world.outbox.settled(&delivery, format!("given up: {why}"));
         }
         Err(Some(_)) => {
-            let backoff = FIRST_RETRY.saturating_mul(1 << (delivery.attempts - 1).min(16)).min(LONGEST_RETRY);
-            delivery.due = Instant::now() + backoff;
+            delivery.due = Instant::now() + deliver::backoff(delivery.attempts);
             world.outbox.put(delivery);
         }
     }
@@ -192,17 +178,13 @@ async fn spoiled(
             return Ok("dropped by a fault".to_owned());
         }
         if let Some(hit) = strikes(FaultKind::WebhookDelayed) {
-            tokio::time::sleep(hit.delay_or(DELAY)).await;
+            tokio::time::sleep(hit.delay_or(deliver::DELAY)).await;
         }
         if strikes(FaultKind::WebhookDuplicated).is_some() {
-            let _ = post(state, endpoint, delivery).await;
+            let _ = deliver::post(signed(state, endpoint, delivery)).await;
         }
     }
-    match post(state, endpoint, delivery).await {
-        Ok(status) if (200..300).contains(&status) => Ok(status.to_string()),
-        Ok(status) => Err(Some(status.to_string())),
-        Err(why) => Err(Some(why)),
-    }
+    deliver::deliver(signed(state, endpoint, delivery)).await.map_err(Some)
 }
 
 /// Resolves when nothing that has ended is still to be told.
@@ -223,22 +205,19 @@ pub async fn idle(state: &State) {
     }
 }
 
-/// One attempt: the status that the endpoint answered, or why there is none.
-pub async fn post(state: &State, endpoint: &Endpoint, delivery: &Delivery) -> Result<u16, String> {
+/// The delivery as a request to the endpoint, signed now.
+pub fn signed(state: &State, endpoint: &Endpoint, delivery: &Delivery) -> RequestBuilder {
     let now = state.core.clock.now();
     let at = seconds(now).to_string();
     let signatures: Vec<String> =
         endpoint.secrets(now).map(|secret| sign(secret, (&delivery.id, &at), &delivery.body)).collect();
-    let request = (state.http.post(endpoint.url.clone()))
+    (state.http.post(endpoint.url.clone()))
         .header("content-type", "application/json")
         .header("user-agent", "docket-sandbox")
         .header("webhook-id", &delivery.id)
         .header("webhook-timestamp", at)
         .header("webhook-signature", signatures.join(" "))
-        .body(delivery.body.clone());
-    // An error of the client may carry the URL; the URL of a subscriber may carry a token.
-    let response = request.send().await.map_err(|error| error.without_url().to_string())?;
-    Ok(response.status().as_u16())
+        .body(delivery.body.clone())
 }
 
 /// `v1,` and the base64 of the HMAC over id, time and body. A secret that begins with `whsec_` is base64 after it.

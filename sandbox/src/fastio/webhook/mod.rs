@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -27,16 +26,11 @@ use super::event::Event;
 use super::{State, time};
 use crate::Webhook;
 use crate::clock::Clock;
+use crate::deliver::{self, Recent};
 use crate::faults::{FaultKind, Faults};
 
 /// How long the subscriber may take to answer, as one of Fastio's guides has it.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The documents say exponential, not from where: small, so that a demo and a test do not wait.
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-
-/// Inferred too: a subscriber that was away hears from us within seconds.
-const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
 /// After this a delivery is given up, as documented.
 const GIVE_UP: Duration = Duration::from_secs(24 * 60 * 60);
@@ -53,24 +47,15 @@ const PARALLEL: usize = 16;
 /// How long a reordered webhook waits for one that follows it.
 const REORDER_PATIENCE: Duration = Duration::from_millis(250);
 
-/// A delay that is not told how long.
-const DELAY: Duration = Duration::from_secs(1);
-
 /// How many acknowledged deliveries are remembered by their event. A long crash test makes a few times a hundred thousand.
 const MAX_ACKNOWLEDGED: usize = 1_000_000;
-
-/// How many settled deliveries the state shows.
-const MAX_RECENT: usize = 1_000;
-
-/// How much of an answer is read, so that its connection can be used again.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub struct Sender {
     target: Option<Target>,
     faults: Arc<Faults>,
     queue: Mutex<Queue>,
-    /// Counts the sender's steps, for who waits until it is idle.
+    /// Counts the sender's steps, for those who wait until it is idle.
     steps: watch::Sender<u64>,
 }
 
@@ -98,7 +83,7 @@ struct Queue {
     attempts: u64,
     dropped: u64,
     given_up: u64,
-    recent: VecDeque<Value>,
+    recent: Recent,
 }
 
 #[derive(Debug, Clone)]
@@ -111,13 +96,7 @@ struct Delivery {
 
 impl Sender {
     pub fn new(webhook: Option<Webhook>, faults: Arc<Faults>, clock: Clock) -> Sender {
-        let target = webhook.map(|webhook| {
-            // To one receiver on a network of our own: no proxy, no redirects, no connection kept without end.
-            let http =
-                reqwest::Client::builder().timeout(TIMEOUT).redirect(Policy::none()).no_proxy().build();
-            let http = http.expect("a client without certificates of its own can be built");
-            Target { webhook, http, clock }
-        });
+        let target = webhook.map(|webhook| Target { webhook, http: deliver::client(TIMEOUT), clock });
         Sender { target, faults, queue: Mutex::default(), steps: watch::Sender::new(0) }
     }
 
@@ -188,7 +167,8 @@ impl Sender {
             }
             let now = Instant::now();
             let copies = if strikes(FaultKind::WebhookDuplicated).is_some() { 2 } else { 1 };
-            let delay = strikes(FaultKind::WebhookDelayed).map_or(Duration::ZERO, |hit| hit.delay_or(DELAY));
+            let delay =
+                strikes(FaultKind::WebhookDelayed).map_or(Duration::ZERO, |hit| hit.delay_or(deliver::DELAY));
             let reordered = strikes(FaultKind::WebhookReordered).is_some();
             for _ in 0..copies {
                 let delivery = Delivery { event: event.clone(), attempts: 0, taken: now, last: None };
@@ -240,10 +220,8 @@ impl Sender {
                 queue.settled(&delivery.event, delivery.attempts, &format!("given up: {reason}"));
             }
             Err(reason) => {
-                let backoff =
-                    FIRST_RETRY.saturating_mul(1 << (delivery.attempts - 1).min(16)).min(LONGEST_RETRY);
                 delivery.last = Some(reason);
-                queue.place(Instant::now() + backoff, delivery);
+                queue.place(Instant::now() + deliver::backoff(delivery.attempts), delivery);
             }
         }
     }
@@ -312,16 +290,13 @@ impl Queue {
     }
 
     fn settled(&mut self, event: &Event, attempts: u32, outcome: &str) {
-        self.recent.push_back(json!({
+        self.recent.push(json!({
             "event_id": event.id,
             "event": event.name(),
             "created": time::written(event.at),
             "attempts": attempts,
             "outcome": outcome,
         }));
-        if self.recent.len() > MAX_RECENT {
-            self.recent.pop_front();
-        }
     }
 }
 
@@ -330,13 +305,5 @@ async fn post(target: &Target, event: &Event) -> Result<String, String> {
     let now = target.clock.now() / 1000;
     let body = payload::body(event, target.webhook.scheme);
     let headers = sign::headers(&target.webhook, event.seq, now, &body);
-    let request = target.http.post(target.webhook.url.clone()).headers(headers).body(body);
-    // An error of the client may carry the URL; the URL of a subscriber may carry a token.
-    let mut response = request.send().await.map_err(|error| error.without_url().to_string())?;
-    let status = response.status();
-    let mut read = 0;
-    while let (true, Ok(Some(chunk))) = (read < MAX_ANSWER_BYTES, response.chunk().await) {
-        read += chunk.len();
-    }
-    if status.is_success() { Ok(status.to_string()) } else { Err(status.to_string()) }
+    deliver::deliver(target.http.post(target.webhook.url.clone()).headers(headers).body(body)).await
 }
