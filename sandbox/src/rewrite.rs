@@ -2,32 +2,30 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_LENGTH;
-use axum::http::{Request, Response};
+use axum::http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
 /// The request with what `change` made of its body. One that is no JSON stays as it is.
 pub async fn request(request: Request<Body>, change: impl FnOnce(&mut Value)) -> Request<Body> {
     let (mut head, body) = request.into_parts();
-    let whole = whole(body).await;
-    let Ok(mut value) = serde_json::from_slice(&whole) else {
-        return Request::from_parts(head, Body::from(whole));
-    };
-    change(&mut value);
-    head.headers.remove(CONTENT_LENGTH);
-    Request::from_parts(head, Body::from(value.to_string()))
+    let body = json(body, &mut head.headers, change).await;
+    Request::from_parts(head, body)
 }
 
 /// The reply with what `change` made of its body. One that is no JSON stays as it is.
 pub async fn reply(response: Response<Body>, change: impl FnOnce(&mut Value)) -> Response<Body> {
     let (mut head, body) = response.into_parts();
+    let body = json(body, &mut head.headers, change).await;
+    Response::from_parts(head, body)
+}
+
+async fn json(body: Body, headers: &mut HeaderMap, change: impl FnOnce(&mut Value)) -> Body {
     let whole = whole(body).await;
-    let Ok(mut value) = serde_json::from_slice(&whole) else {
-        return Response::from_parts(head, Body::from(whole));
-    };
+    let Ok(mut value) = serde_json::from_slice(&whole) else { return Body::from(whole) };
     change(&mut value);
-    head.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(head, Body::from(value.to_string()))
+    headers.remove(CONTENT_LENGTH);
+    Body::from(value.to_string())
 }
 
 /// Calls `change` for each member called `name`, however deep.
@@ -47,6 +45,7 @@ pub fn each(value: &mut Value, name: &str, change: &mut impl FnMut(&mut Value)) 
     }
 }
 
-async fn whole(body: Body) -> Bytes {
+/// All of a body, or nothing of one that breaks off.
+pub async fn whole(body: Body) -> Bytes {
     body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default()
 }

@@ -30,6 +30,7 @@ use super::Core;
 use super::faults::{Asked, FaultHit, FaultKind};
 use super::journal::{RequestEnd, Trace};
 use super::leftover::Leftover;
+use super::rewrite;
 use cut::{CUT_AFTER_BYTES, cut_short, end_early};
 
 /// How long connections may finish what they are answering after the stop; the tests' and the demo's patience.
@@ -69,6 +70,8 @@ pub struct FaultRefusal {
     pub message: Option<String>,
     pub code: Option<String>,
     pub param: Option<String>,
+    /// When there is room again, if the fault says so.
+    pub reset: Option<String>,
     pub method: String,
     pub path: String,
 }
@@ -284,20 +287,13 @@ impl FaultInjector {
                 message: hit.details.message.clone(),
                 code: hit.details.code.clone(),
                 param: hit.details.param.clone(),
+                reset: hit.details.reset.clone(),
                 method: trace.method().to_owned(),
                 path: trace.path().to_owned(),
             })
         };
-        let reset = hit.details.reset.as_deref().and_then(|reset| HeaderValue::from_str(reset).ok());
-        let unsaid = hit.kind == FaultKind::RateLimit && reset.is_none();
+        let unsaid = hit.kind == FaultKind::RateLimit && hit.details.reset.is_none();
         let wait = hit.details.retry_after_seconds.or_else(|| unsaid.then_some(RETRY_AFTER_SECONDS));
-        if let Some(reset) = reset {
-            // As OpenAI's guide on rate limits shows them.
-            let headers = response.headers_mut();
-            headers.insert("x-ratelimit-limit-tokens", HeaderValue::from_static("30000"));
-            headers.insert("x-ratelimit-remaining-tokens", HeaderValue::from_static("0"));
-            headers.insert("x-ratelimit-reset-tokens", reset);
-        }
         if let Some(seconds) = wait {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -332,7 +328,7 @@ async fn changed(response: Response<Body>, changes: &[FaultHit]) -> Response<Bod
         return response;
     }
     let (mut head, body) = response.into_parts();
-    let whole = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let whole = rewrite::whole(body).await;
     let text = changes.iter().fold(String::from_utf8_lossy(&whole).into_owned(), |text, hit| {
         let (find, put) = (hit.details.find.as_deref(), hit.details.put.as_deref());
         text.replace(find.unwrap_or_default(), put.unwrap_or_default())
@@ -365,7 +361,7 @@ fn recorded(request: Request<Body>, trace: &Trace) -> Request<Body> {
 /// The body, which the request keeps.
 async fn whole(request: &mut Request<Body>) -> Bytes {
     let body = std::mem::take(request.body_mut());
-    let whole = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let whole = rewrite::whole(body).await;
     *request.body_mut() = Body::from(whole.clone());
     whole
 }

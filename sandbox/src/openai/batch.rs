@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State as Shared};
+use axum::extract::{Path, State as Shared};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
@@ -153,10 +153,9 @@ async fn cancel(
 async fn list(
     Shared(state): Shared<State>,
     Path((store, id)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Json<Value>, ApiError> {
-    let query = Query::parse(&query.unwrap_or_default());
-    let (ask, filter) = (PageRequest::read(&query, 20, 100)?, status_filter(&query)?);
+    let (ask, filter) = (PageRequest::usual(&query)?, status_filter(&query)?);
     let (mut world, now) = state.world();
     let store = batch(&mut world, &store, &id)?;
     let show = |entry: &StoreFile| {

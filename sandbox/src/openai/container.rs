@@ -7,7 +7,7 @@
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State as Shared};
+use axum::extract::{Path, State as Shared};
 use axum::routing::get;
 use serde_json::{Value, json};
 
@@ -202,12 +202,10 @@ pub fn memory_limit(fields: &Fields) -> Result<Option<&str>, ApiError> {
 /// The `file_ids` of a request.
 pub fn file_ids(fields: &Fields) -> Result<Vec<String>, ApiError> {
     let ids = fields.texts("file_ids")?.unwrap_or_default();
-    if ids.len() <= MAX_FILES {
-        return Ok(ids);
+    if ids.len() > MAX_FILES {
+        return Err(ApiError::too_many(&fields.param("file_ids"), MAX_FILES));
     }
-    let param = fields.param("file_ids");
-    let message = format!("Invalid '{param}': expected at most {MAX_FILES} items.");
-    Err(ApiError::invalid(&param, message).code("array_above_max_length"))
+    Ok(ids)
 }
 
 async fn create(Shared(state): Shared<State>, body: Bytes) -> Result<Json<Value>, ApiError> {
@@ -235,9 +233,8 @@ fn expires_after(fields: &Fields) -> Result<Option<i64>, ApiError> {
     rule.integer("minutes", 1, DIES_AFTER_MINUTES)
 }
 
-async fn list(Shared(state): Shared<State>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
-    let query = Query::parse(&query.unwrap_or_default());
-    let ask = PageRequest::read(&query, 20, 100)?;
+async fn list(Shared(state): Shared<State>, query: Query) -> Result<Json<Value>, ApiError> {
+    let ask = PageRequest::usual(&query)?;
     let name = query.get("name");
     let (world, now) = state.world();
     let shown = |one: &Container| name.is_none_or(|name| name == one.name).then(|| one.show(now));

@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, RawQuery, Request, State as Shared};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Request, State as Shared};
 use axum::http::Response;
 use axum::routing::get;
 use serde_json::{Value, json};
@@ -85,9 +85,9 @@ fn missing(file: &str) -> ApiError {
 async fn list(
     Shared(state): Shared<State>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Json<Value>, ApiError> {
-    let ask = PageRequest::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
+    let ask = PageRequest::usual(&query)?;
     let (mut world, now) = state.world();
     live(&mut world, &id, now)?.files.page(&ask, |file| Some(file.show(&id))).map(Json)
 }

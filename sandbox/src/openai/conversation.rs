@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State as Shared};
+use axum::extract::{Path, State as Shared};
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
@@ -62,8 +62,7 @@ pub fn find<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Conversation, 
 fn new_items(fields: &Fields, world: &mut World) -> Result<Vec<Value>, ApiError> {
     let items = fields.array("items")?.cloned().unwrap_or_default();
     if items.len() > MAX_NEW_ITEMS {
-        let message = format!("Invalid 'items': expected at most {MAX_NEW_ITEMS} items.");
-        return Err(ApiError::invalid("items", message).code("array_above_max_length"));
+        return Err(ApiError::too_many("items", MAX_NEW_ITEMS));
     }
     item::read_all(items, "items", &mut world.ids)
 }
@@ -109,9 +108,9 @@ async fn remove(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<
 async fn list(
     Shared(state): Shared<State>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Json<Value>, ApiError> {
-    let ask = PageRequest::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
+    let ask = PageRequest::usual(&query)?;
     let (mut world, _) = state.world();
     find(&mut world, &id)?.items.page(&ask, |item| Some(item.clone())).map(Json)
 }

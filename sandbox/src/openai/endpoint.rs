@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State as Shared};
+use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use base64::Engine;
@@ -171,8 +171,8 @@ async fn create(Shared(state): Shared<State>, body: Bytes) -> Result<Json<Value>
     Ok(Json(shown))
 }
 
-async fn list(Shared(state): Shared<State>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
-    let ask = PageRequest::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
+async fn list(Shared(state): Shared<State>, query: Query) -> Result<Json<Value>, ApiError> {
+    let ask = PageRequest::usual(&query)?;
     let (world, _) = state.world();
     world.endpoints.page(&ask, |endpoint| Some(endpoint.show())).map(Json)
 }
@@ -191,10 +191,13 @@ async fn change(
     let (name, url, events) = (fields.text("name")?, url(&fields)?, events(&fields)?);
     let (mut world, now) = state.world();
     let found = find(&mut world, &id)?;
+    let before = found.show();
     name.into_iter().for_each(|name| name.clone_into(&mut found.name));
     url.into_iter().for_each(|url| found.url = url);
     events.into_iter().for_each(|events| found.event_types = events);
-    found.updated_ms = now;
+    if found.show() != before {
+        found.updated_ms = now;
+    }
     Ok(Json(found.show()))
 }
 
@@ -240,7 +243,7 @@ async fn test(
     let status = deliver::post(sample).await.map_err(|why| {
         // What the real service answers then is not documented.
         let message = format!("The webhook endpoint could not be reached: {why}");
-        ApiError { param: None, ..ApiError::invalid("", message) }.status(StatusCode::BAD_GATEWAY)
+        ApiError::plain(message).status(StatusCode::BAD_GATEWAY)
     })?;
     Ok(Json(json!({
         "object": "webhook_endpoint.test", "event_type": event, "status_code": status.as_u16(),

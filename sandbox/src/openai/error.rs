@@ -5,7 +5,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde_json::json;
 
@@ -33,6 +33,17 @@ impl ApiError {
             param: Some(param.to_owned()),
             code: None,
         }
+    }
+
+    /// The same where no one parameter is to blame.
+    pub fn plain(message: impl Into<String>) -> ApiError {
+        ApiError { param: None, ..ApiError::invalid("", message) }
+    }
+
+    /// A list that is longer than the documents allow.
+    pub fn too_many(param: &str, most: usize) -> ApiError {
+        let message = format!("Invalid '{param}': expected at most {most} items.");
+        ApiError::invalid(param, message).code("array_above_max_length")
     }
 
     /// What the request names is not there: 404.
@@ -125,5 +136,14 @@ pub fn refuse(refusal: &FaultRefusal) -> Response<Body> {
         param: refusal.param.clone(),
         code: refusal.code.clone().or_else(|| code.map(str::to_owned)),
     };
-    error.into_response()
+    let mut response = error.into_response();
+    let reset = refusal.reset.as_deref().and_then(|reset| HeaderValue::from_str(reset).ok());
+    if let Some(reset) = reset {
+        // As OpenAI's guide on rate limits shows them.
+        let headers = response.headers_mut();
+        headers.insert("x-ratelimit-limit-tokens", HeaderValue::from_static("30000"));
+        headers.insert("x-ratelimit-remaining-tokens", HeaderValue::from_static("0"));
+        headers.insert("x-ratelimit-reset-tokens", reset);
+    }
+    response
 }

@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Multipart, Path, RawQuery, State as Shared};
+use axum::extract::{DefaultBodyLimit, Multipart, Path, State as Shared};
 use axum::http::{Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -27,7 +27,7 @@ use super::store_file::{FRESH_MS, SLOW_DELETE};
 pub const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 
 /// OpenAI's OpenAPI document: `limit` of the list is 1 to 10,000, and 10,000 when absent.
-const MAX_LISTED: usize = 10_000;
+const MAX_LISTED: u32 = 10_000;
 
 /// OpenAI's OpenAPI document.
 const PURPOSES: [&str; 6] = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"];
@@ -97,7 +97,7 @@ async fn create(
     let purpose = form.text("purpose").ok_or_else(|| missing("purpose"))?;
     check_purpose(purpose)?;
     if upload.content.size == 0 {
-        return Err(ApiError { param: None, ..ApiError::invalid("", "File is empty.") });
+        return Err(ApiError::plain("File is empty."));
     }
     storage_room(&trace)?;
     let lifetime = form_expiry(&form)?;
@@ -133,7 +133,7 @@ pub fn storage_room(trace: &Trace) -> Result<(), ApiError> {
         "You have exceeded your file storage quota. Projects are limited to 2.5 TB of files. (sandbox fault)"
             .to_owned()
     });
-    Err(ApiError { param: None, ..ApiError::invalid("", message) })
+    Err(ApiError::plain(message))
 }
 
 /// What a body that cannot be read is answered with. 413 for a file that is too large is inferred.
@@ -146,7 +146,7 @@ pub fn unreadable(error: form::Error) -> ApiError {
         form::Error::FileTooLarge(_) => "The file is too large. The maximum size is 512 MB.".to_owned(),
         other => format!("There was an error parsing the body: {other}"),
     };
-    ApiError { param: None, ..ApiError::invalid("", message).status(status) }
+    ApiError::plain(message).status(status)
 }
 
 fn form_expiry(form: &Form) -> Result<Option<i64>, ApiError> {
@@ -174,8 +174,7 @@ pub fn expiry(anchor: &str, seconds: Option<i64>) -> Result<i64, ApiError> {
     })
 }
 
-async fn list(Shared(state): Shared<State>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
-    let query = Query::parse(&query.unwrap_or_default());
+async fn list(Shared(state): Shared<State>, query: Query) -> Result<Json<Value>, ApiError> {
     let ask = PageRequest::read(&query, MAX_LISTED, MAX_LISTED)?;
     let purpose = query.get("purpose");
     let (world, now) = state.world();
@@ -224,7 +223,7 @@ async fn remove(
     world.file(&id, now).ok_or_else(|| ApiError::no_file(&id))?;
     if trace.hit(FaultKind::DeleteConflict).is_some() {
         let message = "File is still processing. Check back later.";
-        return Err(ApiError { param: None, ..ApiError::invalid("", message).status(StatusCode::CONFLICT) });
+        return Err(ApiError::plain(message).status(StatusCode::CONFLICT));
     }
     if !world.is_doomed(&id) {
         match trace.hit(FaultKind::SlowDelete) {
@@ -248,7 +247,7 @@ async fn content(
     let file = find(&world, now, &trace, &id)?;
     if file.purpose == "assistants" {
         let message = "Not allowed to download files of purpose: assistants";
-        return Err(ApiError { param: None, ..ApiError::invalid("", message) });
+        return Err(ApiError::plain(message));
     }
     serve(&file.content)
 }
@@ -257,7 +256,7 @@ async fn content(
 pub fn serve(content: &Content) -> Result<Response<Body>, ApiError> {
     let chunks = content.chunks().ok_or_else(|| {
         let message = "The sandbox keeps no content this large.";
-        ApiError { param: None, ..ApiError::invalid("", message) }
+        ApiError::plain(message)
     })?;
     let body = Body::from_stream(futures_util::stream::iter(chunks.map(Ok::<_, std::io::Error>)));
     Ok(served(body, content.size))

@@ -2,8 +2,8 @@
 //! responses (streamed too), containers, webhooks and models, under `/v1/`, after OpenAI's OpenAPI document 2.3.0 and
 //! people's reports of the real service.
 //!
-//! It is a stand-in: its search matches words, its model follows plain rules, it understands no document format and holds
-//! no content beyond small texts. Where the documents are silent the code says "inferred". It has threads only when it is
+//! It is a stand-in: its search matches words, its model follows plain rules, of documents it sees only what stands there as
+//! plain text, and it keeps only small contents whole. Where the documents are silent the code says "inferred". It has threads only when it is
 //! told to play a compatible server: OpenAI shut them down on 2026-08-26, and unknown paths are answered with 404 as
 //! there.
 
@@ -47,7 +47,6 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
-use http_body_util::BodyExt;
 
 use super::Core;
 use super::server::{Service, Stamp};
@@ -94,37 +93,34 @@ pub fn service(state: &State, core: &Core) -> Service {
 
 /// Any key is accepted, but there must be one; and what a request may say of itself has its length.
 async fn admitted(request: Request, next: Next) -> Response<Body> {
-    let Some(error) = refusal(request.headers()) else { return next.run(request).await };
-    // A real service's front end takes the body in before it refuses.
-    let mut body = request.into_body();
-    while let Some(Ok(_)) = body.frame().await {}
-    error.into_response()
+    match refusal(request.headers()) {
+        None => next.run(request).await,
+        Some(error) => error.into_response(),
+    }
 }
 
 fn refusal(headers: &HeaderMap) -> Option<ApiError> {
-    let plain = |message: &str| ApiError { param: None, ..ApiError::invalid("", message) };
     let key = headers.get("authorization").and_then(|value| value.to_str().ok());
     let key = key.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
     if key.is_none_or(str::is_empty) {
         // As far as is known the code is null here, and `invalid_api_key` for a key that is wrong.
         let message = "You didn't provide an API key. You need to provide your API key in an Authorization header using \
                        Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
-        return Some(plain(message).status(StatusCode::UNAUTHORIZED));
+        return Some(ApiError::plain(message).status(StatusCode::UNAUTHORIZED));
     }
     // Documented, without the words.
     let id = headers.get("x-client-request-id")?.as_bytes();
     let message = "X-Client-Request-Id must be at most 512 ASCII characters.";
-    (id.len() > MAX_REQUEST_ID || !id.is_ascii()).then(|| plain(message))
+    (id.len() > MAX_REQUEST_ID || !id.is_ascii()).then(|| ApiError::plain(message))
 }
 
 async fn unknown_path(method: Method, uri: Uri) -> ApiError {
-    ApiError { param: None, ..ApiError::missing("", format!("Invalid URL ({method} {})", uri.path())) }
+    ApiError::plain(format!("Invalid URL ({method} {})", uri.path())).status(StatusCode::NOT_FOUND)
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> ApiError {
     let message = format!("Not allowed to {method} on {}.", uri.path());
-    let error = ApiError { param: None, ..ApiError::invalid("", message) };
-    error.status(StatusCode::METHOD_NOT_ALLOWED)
+    ApiError::plain(message).status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 /// The headers of every reply.

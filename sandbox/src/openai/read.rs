@@ -1,5 +1,9 @@
 //! Reads requests strictly: what the real API refuses, or is inferred to refuse, is refused here in the same words.
 
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
@@ -23,6 +27,34 @@ impl Query {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+
+    pub fn integer(&self, name: &str, low: i64, high: i64) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let number: i64 = text.parse().map_err(|_| {
+            let message =
+                format!("Invalid type for '{name}': expected an integer, but got '{text}' instead.");
+            ApiError::invalid(name, message).code("invalid_type")
+        })?;
+        within(name, "integer", number, (low, high))?;
+        Ok(Some(number))
+    }
+
+    /// A value that is one of `known`.
+    pub fn one_of<'a>(
+        &self,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Option<&'a str>, ApiError> {
+        self.get(name).map(|text| known_value(name, text, known)).transpose()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Query, Infallible> {
+        Ok(Query::parse(head.uri.query().unwrap_or_default()))
+    }
 }
 
 /// A JSON object as a request's body. Members that are null count as absent.
@@ -39,10 +71,8 @@ impl Fields {
         // The SDKs send no body at all where every member is optional.
         let value =
             if body.is_empty() { Ok(Value::Object(Map::new())) } else { serde_json::from_slice(body) };
-        let value = value.map_err(|_| ApiError {
-            param: None,
-            ..ApiError::invalid("", "We could not parse the JSON body of your request.")
-        })?;
+        let value =
+            value.map_err(|_| ApiError::plain("We could not parse the JSON body of your request."))?;
         Fields::of(value, String::new(), known)
     }
 
@@ -214,7 +244,7 @@ fn too_long(text: &str, at: &str, most: usize) -> Result<(), ApiError> {
 }
 
 /// Refuses a number outside its range, as users of the SDKs report it.
-pub fn within<T: PartialOrd + std::fmt::Display>(
+fn within<T: PartialOrd + std::fmt::Display>(
     param: &str,
     kind: &str,
     number: T,

@@ -7,7 +7,8 @@ use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State as Shared};
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
@@ -223,16 +224,15 @@ async fn create(
 fn find<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Run, ApiError> {
     ApiError::check_id("response_id", id, "resp")?;
     let message = format!("Response with id '{id}' not found.");
-    let missing = ApiError { param: None, ..ApiError::missing("", message) };
+    let missing = ApiError::plain(message).status(StatusCode::NOT_FOUND);
     world.runs.get_mut(id).filter(|run| run.asked.store).ok_or(missing)
 }
 
 async fn look(
     Shared(state): Shared<State>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Response, ApiError> {
-    let query = Query::parse(&query.unwrap_or_default());
     let (mut world, now) = state.world();
     let run = find(&mut world, &id)?;
     if query.get("stream") != Some("true") {
@@ -254,7 +254,7 @@ async fn cancel(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<
     let run = find(&mut world, &id)?;
     if !run.asked.background {
         let message = "Cannot cancel a synchronous response.";
-        return Err(ApiError { param: None, ..ApiError::invalid("", message) });
+        return Err(ApiError::plain(message));
     }
     run.cancelled |= now < run.ended_ms;
     let shown = run.show(now);
@@ -274,9 +274,9 @@ async fn remove(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<
 async fn input_items(
     Shared(state): Shared<State>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Json<Value>, ApiError> {
-    let ask = PageRequest::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
+    let ask = PageRequest::usual(&query)?;
     let (mut world, _) = state.world();
     find(&mut world, &id)?.input.page(&ask, |item| Some(item.clone())).map(Json)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::read::{Query, known_value, within};
+use super::read::Query;
 
 /// Things of one kind. A thing that was removed leaves its place behind, so that a list which is being paged through
 /// goes on from a cursor whose thing is gone meanwhile (inferred; the documents do not say).
@@ -111,27 +111,19 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// Reads `limit`, `order`, `after` and `before`, with the endpoint's default and largest limit.
-    pub fn read(query: &Query, default: usize, most: usize) -> Result<PageRequest, ApiError> {
-        let limit = match query.get("limit") {
-            None => default,
-            Some(text) => limit(text, most)?,
-        };
-        let order =
-            query.get("order").map(|order| known_value("order", order, ["asc", "desc"])).transpose()?;
-        let ascending = order == Some("asc");
+    /// Reads `limit`, `order`, `after` and `before` as most endpoints do.
+    pub fn usual(query: &Query) -> Result<PageRequest, ApiError> {
+        PageRequest::read(query, 20, 100)
+    }
+
+    /// The same with the endpoint's own default and largest limit.
+    pub fn read(query: &Query, default: u32, most: u32) -> Result<PageRequest, ApiError> {
+        let limit = query.integer("limit", 1, most.into())?.unwrap_or(default.into());
+        let limit = usize::try_from(limit).expect("checked to be positive");
+        let ascending = query.one_of("order", ["asc", "desc"])? == Some("asc");
         let cursor = |name| query.get(name).filter(|id| !id.is_empty()).map(str::to_owned);
         Ok(PageRequest { limit, ascending, after: cursor("after"), before: cursor("before") })
     }
-}
-
-fn limit(text: &str, most: usize) -> Result<usize, ApiError> {
-    let number: i64 = text.parse().map_err(|_| {
-        let message = format!("Invalid type for 'limit': expected an integer, but got '{text}' instead.");
-        ApiError::invalid("limit", message).code("invalid_type")
-    })?;
-    within("limit", "integer", number, (1, i64::try_from(most).unwrap_or(i64::MAX)))?;
-    Ok(usize::try_from(number).unwrap_or(most))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State as Shared};
+use axum::extract::{Path, State as Shared};
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
@@ -136,8 +136,7 @@ async fn create(
     let fields = Fields::parse(&body, &known)?;
     let file_ids = fields.texts("file_ids")?.unwrap_or_default();
     if file_ids.len() > MAX_FIRST_FILES {
-        let message = format!("Invalid 'file_ids': expected at most {MAX_FIRST_FILES} files.");
-        return Err(ApiError::invalid("file_ids", message).code("array_above_max_length"));
+        return Err(ApiError::too_many("file_ids", MAX_FIRST_FILES));
     }
     let chunking = store_file::chunking(&fields)?;
     let expires_after_days = expires_after(&fields)?;
@@ -168,17 +167,13 @@ async fn create(
 fn expires_after(fields: &Fields) -> Result<Option<i64>, ApiError> {
     let Some(value) = fields.value("expires_after") else { return Ok(None) };
     let rule = Fields::of(value.clone(), "expires_after.".to_owned(), &["anchor", "days"])?;
-    let anchor = rule.required_text("anchor")?;
-    if anchor != "last_active_at" {
-        let message = format!("Invalid value: '{anchor}'. Supported values are: 'last_active_at'.");
-        return Err(ApiError::invalid("expires_after.anchor", message).code("invalid_value"));
-    }
+    rule.one_of_required("anchor", ["last_active_at"])?;
     rule.required("days")?;
     rule.integer("days", 1, 365)
 }
 
-async fn list(Shared(state): Shared<State>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
-    let ask = PageRequest::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
+async fn list(Shared(state): Shared<State>, query: Query) -> Result<Json<Value>, ApiError> {
+    let ask = PageRequest::usual(&query)?;
     let (world, now) = state.world();
     world.stores.page(&ask, |store| Some(store.show(now))).map(Json)
 }

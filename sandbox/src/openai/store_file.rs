@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State as Shared};
+use axum::extract::{Path, State as Shared};
 use axum::http::{HeaderName, Response};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -249,9 +249,9 @@ pub fn chunking(fields: &Fields) -> Result<(i64, i64), ApiError> {
     let Some(value) = fields.value("chunking_strategy") else { return Ok(DEFAULT_CHUNKING) };
     let at = format!("{}.", fields.param("chunking_strategy"));
     let strategy = Fields::of(value.clone(), at.clone(), &["type", "static"])?;
-    match strategy.required_text("type")? {
+    match strategy.one_of_required("type", ["auto", "static"])? {
         "auto" => Ok(DEFAULT_CHUNKING),
-        "static" => {
+        _ => {
             let sizes = Fields::of(
                 strategy.required("static")?.clone(),
                 format!("{at}static."),
@@ -263,10 +263,6 @@ pub fn chunking(fields: &Fields) -> Result<(i64, i64), ApiError> {
             sizes.required("chunk_overlap_tokens")?;
             let overlap = sizes.integer("chunk_overlap_tokens", 0, size / 2)?.unwrap_or(0);
             Ok((size, overlap))
-        }
-        other => {
-            let message = format!("Invalid value: '{other}'. Supported values are: 'auto' and 'static'.");
-            Err(ApiError::invalid(&format!("{at}type"), message).code("invalid_value"))
         }
     }
 }
@@ -312,24 +308,16 @@ fn attach_now(state: &State, store: &str, attach: Attach, trace: &Trace) -> Resu
 }
 
 /// Reads `filter`.
-pub fn status_filter(query: &Query) -> Result<Option<&str>, ApiError> {
-    const STATUSES: [&str; 4] = ["in_progress", "completed", "failed", "cancelled"];
-    match query.get("filter") {
-        Some(status) if !STATUSES.contains(&status) => {
-            let message = format!("Invalid value: '{status}'. Supported values are: {STATUSES:?}.");
-            Err(ApiError::invalid("filter", message.replace('"', "'")).code("invalid_value"))
-        }
-        filter => Ok(filter),
-    }
+pub fn status_filter(query: &Query) -> Result<Option<&'static str>, ApiError> {
+    query.one_of("filter", ["in_progress", "completed", "failed", "cancelled"])
 }
 
 async fn list(
     Shared(state): Shared<State>,
     Path(store): Path<String>,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Json<Value>, ApiError> {
-    let query = Query::parse(&query.unwrap_or_default());
-    let (ask, filter) = (PageRequest::read(&query, 20, 100)?, status_filter(&query)?);
+    let (ask, filter) = (PageRequest::usual(&query)?, status_filter(&query)?);
     let (mut world, now) = state.world();
     let store = live(&mut world, now, &store)?;
     let show = |entry: &StoreFile| {

@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::read::{Query, within};
+use super::read::Query;
 use super::response::Run;
 use super::state::State;
 
@@ -30,14 +30,7 @@ pub struct Wanted {
 
 impl Wanted {
     pub fn read(query: &Query) -> Result<Wanted, ApiError> {
-        let number = |text: &str| {
-            let wrong = || {
-                ApiError::invalid("starting_after", "Invalid type for 'starting_after': expected an integer.")
-            };
-            let number: i64 = text.parse().map_err(|_| wrong().code("invalid_type"))?;
-            within("starting_after", "integer", number, (0, i64::MAX)).map(|()| number)
-        };
-        Ok(Wanted { after: query.get("starting_after").map(number).transpose()? })
+        Ok(Wanted { after: query.integer("starting_after", 0, i64::MAX)? })
     }
 }
 

@@ -8,7 +8,7 @@ use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, Request, State as Shared};
+use axum::extract::{Path, Request, State as Shared};
 use axum::http::HeaderMap;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -141,7 +141,7 @@ async fn beta(headers: HeaderMap, request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let message = "You must provide the 'OpenAI-Beta' header to access the Assistants API.";
-    ApiError { param: None, ..ApiError::invalid("", message) }.code("invalid_beta").into_response()
+    ApiError::plain(message).code("invalid_beta").into_response()
 }
 
 fn find<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Thread, ApiError> {
@@ -216,9 +216,9 @@ async fn start(
 async fn runs(
     Shared(state): Shared<State>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Json<Value>, ApiError> {
-    let ask = PageRequest::read(&Query::parse(&query.unwrap_or_default()), 20, 100)?;
+    let ask = PageRequest::usual(&query)?;
     let (mut world, now) = state.world();
     find(&mut world, &id)?.runs.page(&ask, |run| Some(run.show(&id, now))).map(Json)
 }
@@ -253,9 +253,8 @@ async fn cancel(
 async fn messages(
     Shared(state): Shared<State>,
     Path(thread): Path<String>,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Json<Value>, ApiError> {
-    let query = Query::parse(&query.unwrap_or_default());
     let wanted = query.get("run_id").map(str::to_owned);
     let (mut world, now) = state.world();
     let found = find(&mut world, &thread)?;
