@@ -43,8 +43,8 @@ pub enum Broken {
     OtherHash(String),
     /// A text in which nothing can be read.
     Unreadable(Unreadable),
-    /// Another upload of the same name and size is not settled.
-    Twin,
+    /// Another upload of this name and size is not settled.
+    Twin { filename: String, bytes: u64 },
     /// It could not be written down that they came.
     Database(database::Error),
 }

@@ -203,12 +203,13 @@ impl Sync {
     /// Writes down what passed and as what it goes, before the last of it does.
     fn recorded(&self, copy: CopyId, shape: Shape) -> Record {
         let database = self.database.clone();
+        let twin = Broken::Twin { filename: shape.filename.clone(), bytes: shape.bytes };
         Box::new(move |passed| {
             let write = move |tx: &mut Connection| store::passed(tx, copy, (&passed, &shape));
             async move {
                 match database.write(write).await {
                     Ok(true) => Ok(()),
-                    Ok(false) => Err(Broken::Twin),
+                    Ok(false) => Err(twin),
                     Err(error) => Err(Broken::Database(error)),
                 }
             }
@@ -257,7 +258,7 @@ impl Sync {
         let reason = match broken {
             Broken::Source(error) => return Err(fastio_verdict(&error)),
             Broken::Database(error) => return Err(database_verdict(&error)),
-            Broken::Twin => return Err(twin(&begun.claim.filename(), begun.present.source.size)),
+            Broken::Twin { filename, bytes } => return Err(twin(&filename, bytes)),
             Broken::OtherHash(sha256) => return self.read_otherwise(begun, sha256).await,
             Broken::Changed(how) => {
                 return Err(Verdict::Retry {
