@@ -124,6 +124,8 @@ fn push_once<T: PartialEq>(list: &mut Vec<T>, one: T) {
 mod tests {
     use serde_json::json;
 
+    use super::*;
+
     #[test]
     fn an_answer_that_comes_twice_is_one() {
         let message = |phase: &str, text: &str| {
@@ -139,8 +141,6 @@ mod tests {
         );
         assert_eq!(text(&[message("", "a"), message("", "b")]), "ab", "two parts of one answer");
     }
-
-    use super::*;
 
     fn said(text: &str, phase: Option<&str>) -> Value {
         json!({"type": "message", "role": "assistant", "phase": phase,

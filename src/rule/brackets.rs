@@ -21,14 +21,15 @@ pub fn perhaps_name(glob: &str) -> Option<(&str, String)> {
 }
 
 fn told(glob: &str, is_wanted: impl Fn(&str, &Pair) -> bool) -> Option<(&str, String)> {
-    let pair = pairs(glob).into_iter().find(|pair| is_wanted(glob, pair))?;
+    let wanted: Vec<Pair> = pairs(glob).into_iter().filter(|pair| is_wanted(glob, pair)).collect();
+    let first = wanted.first()?;
     // All such pairs at once, from the last, so that the places of the others stay.
     let mut right = glob.to_owned();
-    for other in pairs(glob).iter().rev().filter(|pair| is_wanted(glob, pair)) {
-        right.insert(other.close, '\\');
-        right.insert(other.open, '\\');
+    for pair in wanted.iter().rev() {
+        right.insert(pair.close, '\\');
+        right.insert(pair.open, '\\');
     }
-    Some((&glob[pair.open..=pair.close], right))
+    Some((&glob[first.open..=first.close], right))
 }
 
 fn inside<'g>(glob: &'g str, pair: &Pair) -> &'g str {

@@ -31,22 +31,10 @@ pub struct Line {
     searchable: bool,
     same: bool,
     standing: String,
-    vector_store: Option<String>,
-    copy_state: Option<String>,
-    copy_since: Option<i64>,
-    copy_version: Option<String>,
-    copy_hash: Option<String>,
-    content_hash: Option<String>,
-    file_id: Option<String>,
-    filename: Option<String>,
-    bytes: Option<i64>,
-    note: Option<String>,
-    pages: Option<i64>,
-    characters: Option<i64>,
-    reading: Option<String>,
+    copy: CopyRow,
 }
 
-from_row!(Line {
+from_row!(row => Line {
     source_id,
     path,
     state,
@@ -67,11 +55,15 @@ from_row!(Line {
     searchable,
     same,
     standing,
+    copy: CopyRow::from_row(row)?,
+});
+
+from_row!(row => CopyRow {
     vector_store,
-    copy_state,
-    copy_since,
-    copy_version,
-    copy_hash,
+    state: row.get("copy_state")?,
+    since: row.get("copy_since")?,
+    version: row.get("copy_version")?,
+    hash: row.get("copy_hash")?,
     content_hash,
     file_id,
     filename,
@@ -146,22 +138,7 @@ impl Line {
             }
         }
         let (standing, job) = (facts.standing, facts.job.as_ref());
-        let copy = CopyRow {
-            vector_store: self.vector_store,
-            state: self.copy_state,
-            since: self.copy_since,
-            version: self.copy_version,
-            hash: self.copy_hash,
-            content_hash: self.content_hash,
-            file_id: self.file_id,
-            filename: self.filename,
-            bytes: self.bytes,
-            note: self.note,
-            pages: self.pages,
-            characters: self.characters,
-            reading: self.reading,
-        };
-        let unread = copy.unread().filter(|_| standing == Standing::Unread);
+        let unread = self.copy.unread().filter(|_| standing == Standing::Unread);
         let since = job.map(|job| job.created_at).or(self.seen_at);
         Row {
             state: standing,
@@ -178,7 +155,7 @@ impl Line {
             size: self.size,
             modified_at: self.modified_at,
             seen_at: self.seen_at,
-            copy,
+            copy: self.copy,
         }
     }
 }

@@ -229,7 +229,7 @@ statements! {
     UNSEEN_NAMED = concat!(unseen!(), "j.key IN (SELECT value FROM json_each($1))");
 }
 
-/// The files behind `after` in the order of their paths; those whose path nobody knows yet come last. When fewer are found than
+/// The files behind `after` in the order of their paths; those whose path is not known yet come last. When fewer are found than
 /// `limit`, there may still be more behind `next`.
 pub fn page(connection: &mut Connection, filter: &Filter, after: &Cursor, limit: u32) -> Result<Page, Error> {
     let mut reader = Reader { pauses: queue::store::pauses(connection)?, connection, filter };
@@ -304,8 +304,7 @@ impl<'a> Reader<'a> {
         // An id has no slash.
         let place = self.filter.place.as_ref().filter(|place| !place.text.contains('/'));
         let Some(place) = place else { return Ok(Page::default()) };
-        let mut begins: Vec<String> = self.connection.all(FILE_PROFILES, params!["", END])?;
-        begins.push(String::new());
+        let begins: Vec<String> = self.connection.all(FILE_PROFILES, params!["", END])?;
         let node = place.node();
         let ids = |begins: &[String]| begins.iter().map(|begins| format!("{begins}{node}")).collect();
         let mut named: Vec<String> = ids(&begins);
