@@ -36,7 +36,7 @@ const SMALL: [&str; 24] = [
 ];
 
 /// Statements that may go through a table or an index from its end, and why.
-const SCANS: [(&str, &str); 22] = [
+const SCANS: [(&str, &str); 21] = [
     ("queue::store::claim::FIRSTS", "the first row of an index in its order"),
     ("queue::store::claim::END_LEASES", "an index of the jobs that run, at the start"),
     ("queue::store::listing::RETRY_DEAD", "the first rows of an index in its order"),
@@ -60,7 +60,6 @@ const SCANS: [(&str, &str); 22] = [
     ),
     ("own::store::RENAME_RESULTS", "once at a start after a rule got another name"),
     ("queue::store::listing::NAMED", "once at a start after a rule got another name"),
-    ("sync::store::MOVE_COPIES", "once when a vector store is gone, which may have held every copy"),
     ("sync::store::SOME_OBJECTS", "the newest copies, from the table's end, when a vector store is doubted"),
     (
         "sync::survey::store::UPLOADING",

@@ -26,9 +26,6 @@ use super::{
     VectorStoreId,
 };
 
-/// The host of OpenAI's API; those of its regions end alike.
-const HOST: &str = "api.openai.com";
-
 /// What a file is for. `assistants` is what OpenAI's guide on file search and its libraries use with vector stores.
 const PURPOSE: &str = "assistants";
 
@@ -105,7 +102,7 @@ impl Client {
 
     /// Whether this is OpenAI itself, as far as the address tells, and not a server compatible with it.
     pub fn is_openai(&self) -> bool {
-        self.base.host().is_some_and(|host| host == HOST || host.ends_with(".openai.com"))
+        self.base.host().is_some_and(|host| host.ends_with(".openai.com"))
     }
 
     /// Uploads `content` as a new File object with the purpose `assistants`. The bytes are streamed; memory holds one
@@ -345,7 +342,6 @@ impl Client {
         }
     }
 
-    /// What must never be printed.
     /// A small call that must succeed.
     pub(super) async fn call(
         &self,

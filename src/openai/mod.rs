@@ -39,4 +39,6 @@ pub use model::Model;
 pub use output::{Citation, MadeFile, Output};
 pub use request::{Format, NewResponse, Tool};
 pub use response::{MODEL_DONE, Response, ResponseId, Status, Usage};
-pub use store::{FileCounts, Hit, IndexStatus, LastError, Polled, StoreFile, VectorStore, VectorStoreId};
+pub use store::{
+    FileCounts, Hit, IndexStatus, LastError, Polled, StoreFile, VectorStore, VectorStoreId, is_about_content,
+};

@@ -77,6 +77,11 @@ pub struct LastError {
     pub message: String,
 }
 
+/// Whether a code of OpenAI's says that a vector store reads nothing in such a file, however often it is tried.
+pub fn is_about_content(code: &str) -> bool {
+    matches!(code, "unsupported_file" | "invalid_file")
+}
+
 /// An attachment, and how long the service wants to be left alone before the next look (header
 /// `openai-poll-after-ms`, known from OpenAI's official libraries; at most [`crate::http::MAX_WAIT`]).
 #[derive(Debug, Clone, PartialEq)]

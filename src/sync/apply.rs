@@ -1,5 +1,5 @@
 //! Applies one step of a plan. What is about to be done is on record before it is tried, what was done right after; so
-//! each step can be done again by whoever finds it half done.
+//! each step can be done again when it is found half done.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,16 @@ use super::form::Claim;
 use super::look::Present;
 use super::plan::Step;
 use super::retire::there;
-use super::store::{self, Change};
+use super::store::{self, Change, Jobs, Told};
 use super::survey::{self, Called};
 use crate::database::Connection;
 use crate::fastio::{FileKey, Hash};
 use crate::job::Task;
 use crate::job::verdict::{database_verdict, is_final, openai_has, openai_verdict};
-use crate::openai::{AttributeValue, Attributes, ErrorKind, File, FileId, IndexStatus, StoreFile};
-use crate::queue::Verdict;
+use crate::openai::{
+    AttributeValue, Attributes, ErrorKind, File, FileId, IndexStatus, StoreFile, is_about_content,
+};
+use crate::queue::{Priority, Verdict};
 
 /// How long after a File object was made, or attached, OpenAI may still say that it does not exist. Seen in the issue
 /// trackers of two of its clients; nothing documents it.
@@ -108,7 +110,7 @@ impl Sync {
         }
     }
 
-    /// Finds out what an upload made whose end nobody saw.
+    /// Finds out what an upload made whose end was not recorded.
     async fn settle(&self, copy: &Copy) -> Result<Progress, Verdict> {
         // The last piece of a body goes out only after the hash is on record.
         if copy.content_hash.is_none() {
@@ -125,7 +127,7 @@ impl Sync {
             (Some(_), false) => Err(Verdict::Dead {
                 reason: format!(
                     "several File objects named {} with {} bytes appeared at OpenAI while an upload was not answered; \
-                     delete those that nobody needs, then retry this job",
+                     delete those that are not needed, then retry this job",
                     copy.filename, copy.bytes
                 ),
             }),
@@ -185,29 +187,26 @@ impl Sync {
         attributes: &Attributes,
     ) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
-        // What was just uploaded was asked for by nobody before, and its first try is on record already.
+        // What was just uploaded has not been attached before, and its first try is on record already.
         if subject.uploaded != Some(copy.id) {
             if let Some(there) = self.attached_before(copy, file_id).await? {
                 // It may carry older attributes; the plan will see.
-                return self
-                    .note([Change::Attaching(copy.id), Change::Attached(copy.id, there.attributes)])
-                    .await;
+                let told = Told { attributes: there.attributes, given: None };
+                return self.note([Change::Attaching(copy.id), Change::Attached(copy.id, told)]).await;
             }
             if let Some(at) = copy.unanswered_at {
-                self.may_be_at_it(copy, at).await?;
+                self.may_be_indexing(copy, at).await?;
             }
             self.record([Change::Attaching(copy.id)]).await?;
         }
         let (begun, limit) = (Instant::now(), self.settings.attach_limit());
         match self.openai.attach_within(limit, (&copy.store, file_id), attributes).await {
             Ok(there) => {
-                let given = (there.attributes != *attributes).then_some(there.attributes);
-                self.note([Change::Attached(copy.id, attributes.clone()), Change::Given(copy.id, given)])
-                    .await
+                self.note([Change::Attached(copy.id, Told::new(attributes, there.attributes))]).await
             }
             Err(error) if error.may_have_happened() && begun.elapsed() >= limit.min(LONG_ATTACH) => {
                 self.record([Change::Unanswered(copy.id)]).await?;
-                Err(later(LOOK_LIMITS.1, "the vector store has not answered and may still be at it"))
+                Err(later(LOOK_LIMITS.1, "the vector store has not answered and may still be working on it"))
             }
             Err(error) if error.is_not_found() => self.attach_lost(copy, file_id).await,
             Err(error) if is_final(&error) => self.refuse(subject, copy, &error.to_string()).await,
@@ -221,10 +220,13 @@ impl Sync {
 
     /// A server that indexes while the client waits goes on when it has left, and shows nothing before it is done. To ask it
     /// again would only give it the same work once more.
-    async fn may_be_at_it(&self, copy: &Copy, unanswered_at: i64) -> Result<(), Verdict> {
+    async fn may_be_indexing(&self, copy: &Copy, unanswered_at: i64) -> Result<(), Verdict> {
         let waited = Duration::from_millis(u64::try_from(self.clock.since(unanswered_at)).unwrap_or(0));
         if waited < self.settings.index_deadline() {
-            return Err(later(LOOK_LIMITS.1, "the vector store has not answered and may still be at it"));
+            return Err(later(
+                LOOK_LIMITS.1,
+                "the vector store has not answered and may still be working on it",
+            ));
         }
         if copy.attaches < ATTACHES_WHEN_STUCK {
             return Ok(());
@@ -278,12 +280,7 @@ impl Sync {
             };
             match polled.file.status {
                 IndexStatus::Completed => {
-                    let given = (copy.attributes.as_ref() != Some(&polled.file.attributes))
-                        .then_some(polled.file.attributes);
-                    if given != copy.given {
-                        self.record([Change::Given(copy.id, given)]).await?;
-                    }
-                    return self.indexed(subject, copy).await;
+                    return self.indexed(subject, copy, polled.file.attributes).await;
                 }
                 IndexStatus::Failed | IndexStatus::Cancelled => {
                     return self.index_failed(subject, copy, &polled.file).await;
@@ -304,13 +301,20 @@ impl Sync {
     }
 
     /// It can be found. What runs over it is asked for in the same transaction.
-    async fn indexed(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
-        let runs = self.runs_over(subject, copy).await?;
+    async fn indexed(
+        &self,
+        subject: &Subject<'_>,
+        copy: &Copy,
+        shown: Attributes,
+    ) -> Result<Progress, Verdict> {
+        let runs = Jobs { tasks: self.runs_over(subject, copy).await?, priority: Priority::Live };
         let FileKey { profile, node } = subject.key.clone();
         // Of a text it is known. It waits for all that is to be searchable, and costs that no time.
         let look = copy.reading.is_none().then_some(Task::Reading { profile, node });
-        let indexed = Change::State(copy.id, CopyState::Indexed);
-        self.note([indexed, Change::Runs(runs), Change::Look(look)]).await?;
+        let look = Jobs { tasks: look.into_iter().collect(), priority: Priority::Backfill };
+        let given = (copy.attributes.as_ref() != Some(&shown)).then_some(shown);
+        let (indexed, given) = (Change::State(copy.id, CopyState::Indexed), Change::Given(copy.id, given));
+        self.note([indexed, given, Change::Jobs(runs), Change::Jobs(look)]).await?;
         tell(subject.present.map(|(present, _)| present.path.as_str()), copy, self.age(copy), "copy indexed");
         self.wake.notify_waiters();
         Ok(Progress::Moved)
@@ -352,7 +356,7 @@ impl Sync {
             None => ("", "OpenAI does not say why"),
         };
         let reason = format!("OpenAI could not index it: {message}");
-        if matches!(code, "unsupported_file" | "invalid_file") {
+        if is_about_content(code) {
             return self.refuse(subject, copy, &reason).await;
         }
         self.attach_again(copy, &found.id, (ATTACHES_WHEN_FAILED, reason)).await
@@ -400,12 +404,13 @@ impl Sync {
             let looked = openai_has(self.openai.store_file(&copy.store, file_id).await)?;
             shown = looked.map_or(shown, |polled| polled.file.attributes);
         }
-        let given = (shown != *attributes).then_some(shown);
         // It may have been moved to where a rule runs something over it.
         let runs = self.runs_over(subject, copy).await?;
         let is_run_over = !runs.is_empty();
-        let relabelled = Change::Relabelled(copy.id, attributes.clone(), present.source.clone());
-        let moved = self.record([relabelled, Change::Given(copy.id, given), Change::Runs(runs)]).await?;
+        let told = Told::new(attributes, shown);
+        let relabelled = Change::Relabelled(copy.id, told, present.source.clone());
+        let runs = Jobs { tasks: runs, priority: Priority::Live };
+        let moved = self.record([relabelled, Change::Jobs(runs)]).await?;
         if is_run_over {
             self.wake.notify_waiters();
         }

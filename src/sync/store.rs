@@ -1,6 +1,7 @@
 //! The statements on `file`, `copy` and `vector_store`.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::copy::{Copy, CopyId, CopyState, Reading, Source};
 use super::look::Present;
@@ -57,7 +58,7 @@ pub struct FileRow {
     pub missing_since: Option<i64>,
     /// When a job last looked.
     pub seen_at: i64,
-    /// ` FOLDER FOLDER `, from its parent upwards. Empty when nobody has looked at it since the tables were rebuilt.
+    /// ` FOLDER FOLDER `, from its parent upwards. Empty until a job has looked at it after the tables were rebuilt.
     ancestors: String,
 }
 
@@ -251,6 +252,27 @@ pub(super) fn source(row: &Row<'_>, [version, hash, size, modified_at]: [&str; 4
     })
 }
 
+/// What a vector store was told of a copy.
+#[derive(Debug)]
+pub struct Told {
+    pub attributes: Attributes,
+    /// What it gave back, where that is something else.
+    pub given: Option<Attributes>,
+}
+
+impl Told {
+    pub fn new(attributes: &Attributes, shown: Attributes) -> Self {
+        Told { attributes: attributes.clone(), given: (shown != *attributes).then_some(shown) }
+    }
+}
+
+/// Jobs that a change asks for, in the same transaction.
+#[derive(Debug)]
+pub struct Jobs {
+    pub tasks: Vec<Task>,
+    pub priority: Priority,
+}
+
 /// One thing to write down about a copy. Those of one step are written in one transaction.
 #[derive(Debug)]
 pub enum Change {
@@ -263,9 +285,9 @@ pub enum Change {
     /// Tries at attaching count from nought again.
     AttachesAnew(CopyId),
     /// The vector store took it, with these attributes.
-    Attached(CopyId, Attributes),
+    Attached(CopyId, Told),
     /// The vector store knows these attributes now, and they describe this content.
-    Relabelled(CopyId, Attributes, Source),
+    Relabelled(CopyId, Told, Source),
     /// The vector store was told and did not answer for long.
     Unanswered(CopyId),
     /// What the vector store gave back, where that is not what it was sent.
@@ -278,10 +300,7 @@ pub enum Change {
     Forgotten(CopyId),
     /// OpenAI shows nothing of an upload that it did not answer.
     Lost(CopyId),
-    /// These runs are to be looked at.
-    Runs(Vec<Task>),
-    /// What OpenAI has read of a copy is to be looked at, behind all else.
-    Look(Option<Task>),
+    Jobs(Jobs),
     /// This much was read of a copy: so many characters that are no white space, if they were counted.
     Read(CopyId, Reading, Option<u64>),
     /// OpenAI cannot index the file in this content under this claim (a [`fingerprint`]), so it is not to be uploaded again
@@ -292,15 +311,11 @@ pub enum Change {
 impl Change {
     pub fn write(&self, connection: &mut Connection, now: i64) -> Result<(), Error> {
         match self {
-            Change::Runs(tasks) => {
+            Change::Jobs(Jobs { tasks, priority }) => {
                 for task in tasks {
-                    job::enqueue(connection, task, Priority::Live, now)?;
+                    job::enqueue(connection, task, *priority, now)?;
                 }
                 return Ok(());
-            }
-            Change::Look(task) => {
-                let enqueue = |task| job::enqueue(connection, task, Priority::Backfill, now).map(drop);
-                return task.as_ref().map_or(Ok(()), enqueue);
             }
             Change::Read(copy, reading, characters) => {
                 connection.run(READ, params![copy.0, reading.as_str(), characters.map(bytes)])
@@ -319,15 +334,20 @@ impl Change {
             }
             Change::Attaching(copy) => connection.run(ATTACHING, params![copy.0]),
             Change::AttachesAnew(copy) => connection.run(ATTACHES_ANEW, params![copy.0]),
-            Change::Attached(copy, attributes) => {
-                connection.run(ATTACHED, params![copy.0, json(attributes), now])
+            Change::Attached(copy, Told { attributes, given }) => {
+                connection.run(ATTACHED, params![copy.0, json(attributes), now, given.as_ref().map(json)])
             }
-            Change::Relabelled(copy, attributes, source) => {
-                let version = source.version.as_ref().map(|version| &version.0);
-                let hash = source.hash.as_ref().map(hash_text);
-                connection
-                    .run(RELABELLED, params![copy.0, json(attributes), version, hash, source.modified_at])
-            }
+            Change::Relabelled(copy, Told { attributes, given }, source) => connection.run(
+                RELABELLED,
+                params![
+                    copy.0,
+                    json(attributes),
+                    source.version.as_ref().map(|version| &version.0),
+                    source.hash.as_ref().map(hash_text),
+                    source.modified_at,
+                    given.as_ref().map(json),
+                ],
+            ),
             Change::State(copy, state) => connection.run(STATE, params![copy.0, state.as_str(), now]),
             Change::Lost(copy) => {
                 connection.run(LOST, params![copy.0, now])?;
@@ -346,6 +366,9 @@ impl Change {
 pub fn is_ours(connection: &mut Connection, file_id: &FileId) -> Result<bool, Error> {
     Ok(connection.first::<i64>(OF_FILE, params![file_id.0])?.is_some())
 }
+
+/// Copies that are looked at in one transaction while they are moved, so that others get their turn in between.
+const BITE: u32 = 1_000;
 
 /// A vector store that a rule told us to create.
 #[derive(Debug, Clone)]
@@ -367,19 +390,29 @@ pub fn made_store(
     connection.one(MADE_STORE, params![name])
 }
 
-/// The store called `name` is this one. What was in one that was lost under that name belongs into it; whether there was
-/// one.
-pub fn store_made(
-    connection: &mut Connection,
-    name: &str,
-    id: &VectorStoreId,
-    now: i64,
-) -> Result<bool, Error> {
+/// The store called `name` is this one.
+pub fn store_made(connection: &mut Connection, name: &str, id: &VectorStoreId) -> Result<(), Error> {
     connection.run(STORE_MADE, params![name, id.0])?;
+    Ok(())
+}
+
+/// The store that was lost under `name`, if one was.
+pub fn lost_store(connection: &mut Connection, name: &str) -> Result<Option<VectorStoreId>, Error> {
     let lost: Option<Option<String>> = connection.first(LOST_STORE, params![name])?;
-    let Some(lost) = lost.flatten().filter(|lost| *lost != id.0) else { return Ok(false) };
-    connection.run(MOVE_COPIES, params![lost, id.0, now])?;
-    Ok(true)
+    Ok(lost.flatten().map(VectorStoreId))
+}
+
+/// What was in `from` belongs into `to`, among the next copies behind `after`. The last of these; none when there are no more.
+pub fn move_copies(
+    connection: &mut Connection,
+    (from, to): (&VectorStoreId, &VectorStoreId),
+    after: CopyId,
+    now: i64,
+) -> Result<Option<CopyId>, Error> {
+    let last: Option<i64> = connection.one(BITE_END, params![after.0, BITE])?;
+    let Some(last) = last else { return Ok(None) };
+    connection.run(MOVE_COPIES, params![from.0, to.0, now, after.0, last])?;
+    Ok(Some(CopyId(last)))
 }
 
 /// The store called `name`, which was `id`, is gone and is to be made with another intent.
@@ -478,9 +511,13 @@ pub fn indexed_page(
     store: &VectorStoreId,
     page: &Page<'_>,
 ) -> Result<Vec<Indexed>, Error> {
-    // The ids of a profile's files begin with `PROFILE:`, and `;` comes right after `:`.
-    let (first, end) = (format!("{profile}:"), format!("{profile};"));
-    connection.all(INDEXED_PAGE, params![store.0, page.after.unwrap_or(&first), end, page.most])
+    let ids = ids_of(profile);
+    connection.all(INDEXED_PAGE, params![store.0, page.after.unwrap_or(&ids.start), ids.end, page.most])
+}
+
+/// Between which ids those of a profile's files lie: they begin with `PROFILE:`, and `;` comes right after `:`.
+fn ids_of(profile: &Profile) -> Range<String> {
+    format!("{profile}:")..format!("{profile};")
 }
 
 from_row!(row => Indexed {
@@ -513,9 +550,8 @@ pub fn folder_path(
     let (of, id) = (profile.to_string(), folder.canonical());
     let mut found: Option<(String, String)> = connection.first(FOLDER_PATH, params![of, id])?;
     if found.is_none() {
-        // The ids of a profile's files begin with `PROFILE:`, and `;` comes right after `:`.
-        let (first, end) = (format!("{profile}:"), format!("{profile};"));
-        found = connection.first(FOLDER_ABOVE, params![first, end, id, LOOKED_THROUGH])?;
+        let ids = ids_of(profile);
+        found = connection.first(FOLDER_ABOVE, params![ids.start, ids.end, id, LOOKED_THROUGH])?;
     }
     Ok(found.and_then(|(path, ancestors)| {
         // The first of them is the file's parent.
@@ -601,8 +637,9 @@ statements! {
     ATTACHING = "UPDATE copy SET attaches = attaches + 1, unanswered_at = NULL WHERE id = $1";
     ATTACHES_ANEW = "UPDATE copy SET attaches = 0 WHERE id = $1";
     ATTACHED = "
-        UPDATE copy SET state = 'attached', attributes = $2, since = $3, given = NULL, unanswered_at = NULL WHERE id = $1";
-    RELABELLED = "UPDATE copy SET attributes = $2, version = $3, hash = $4, modified_at = $5 WHERE id = $1";
+        UPDATE copy SET state = 'attached', attributes = $2, since = $3, given = $4, unanswered_at = NULL WHERE id = $1";
+    RELABELLED = "
+        UPDATE copy SET attributes = $2, version = $3, hash = $4, modified_at = $5, given = $6 WHERE id = $1";
     STATE = "UPDATE copy SET state = $2, since = $3, unanswered_at = NULL WHERE id = $1";
     LOST = "
         INSERT INTO lost_upload (source_id, vector_store, version, hash, size, modified_at, content_hash, filename, bytes,
@@ -620,7 +657,8 @@ statements! {
     MOVE_COPIES = "
         UPDATE copy SET vector_store = $2, since = $3, attributes = NULL, given = NULL, attaches = 0, unanswered_at = NULL,
                         state = CASE WHEN state IN ('attached', 'indexed') THEN 'uploaded' ELSE state END
-        WHERE vector_store = $1 AND state <> 'retiring'";
+        WHERE id > $4 AND id <= $5 AND vector_store = $1 AND state <> 'retiring'";
+    BITE_END = "SELECT max(id) FROM (SELECT id FROM copy WHERE id > $1 ORDER BY id LIMIT $2)";
     LOSE_STORE = "
         UPDATE vector_store SET vector_store_id = NULL, intent = $2, lost_id = $3, lost_at = $4, given_up = NULL
         WHERE name = $1 AND vector_store_id = $3";

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use super::copy::CopyId;
 use super::founding::Founding;
 use super::retire::there;
 use super::store;
@@ -248,22 +249,42 @@ impl Stores {
         self.database.write(move |tx| store::made_store(tx, &name, &intent, now)).await
     }
 
+    /// Writes down that the store called `name` is `id`. What was in the one before moves first: should Docket be killed
+    /// meanwhile, it is found again by its intent, and the rest moves.
     async fn record(&self, name: &str, id: &VectorStoreId) -> Result<(), database::Error> {
-        let fills = |rule: &&Rule| matches!(&rule.target, Target::Create { create } if create == name);
+        let name_here = name.to_owned();
+        let lost = self.database.read(move |c| store::lost_store(c, &name_here)).await?;
+        let lost = lost.filter(|lost| lost != id);
+        if let Some(lost) = &lost {
+            self.move_copies(lost, id).await?;
+        }
+        let fills = |rule: &&Rule| {
+            lost.is_some() && matches!(&rule.target, Target::Create { create } if create == name)
+        };
         let profiles: BTreeSet<Profile> =
             self.rules.iter().filter(fills).map(|rule| rule.profile.clone()).collect();
         let (name, id, now) = (name.to_owned(), id.clone(), self.clock.now());
         let write = move |tx: &mut Connection| {
-            if store::store_made(tx, &name, &id, now)? {
-                // Each file that was in the one before is looked at, in its turn.
-                for profile in &profiles {
-                    let folder = Task::Folder { profile: profile.clone(), node: NodeId::root() };
-                    job::enqueue(tx, &folder, Priority::Backfill, now)?;
-                }
+            store::store_made(tx, &name, &id)?;
+            // Each file that was in the one before is looked at, in its turn.
+            for profile in &profiles {
+                let folder = Task::Folder { profile: profile.clone(), node: NodeId::root() };
+                job::enqueue(tx, &folder, Priority::Backfill, now)?;
             }
             Ok(())
         };
         self.database.write(write).await
+    }
+
+    async fn move_copies(&self, from: &VectorStoreId, to: &VectorStoreId) -> Result<(), database::Error> {
+        let now = self.clock.now();
+        let mut moved = Some(CopyId(0));
+        while let Some(after) = moved {
+            let (from, to) = (from.clone(), to.clone());
+            let bite = move |tx: &mut Connection| store::move_copies(tx, (&from, &to), after, now);
+            moved = self.database.write(bite).await?;
+        }
+        Ok(())
     }
 }
 

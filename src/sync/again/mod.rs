@@ -43,6 +43,9 @@ impl Sync {
             let Some(last) = rows.last() else { break };
             after = last.source_id.clone();
             let other: Vec<_> = rows.into_iter().filter(|row| self.knows_otherwise(row)).collect();
+            if other.is_empty() {
+                continue;
+            }
             asked += other.len() as u64;
             let now = self.clock.now();
             self.database.write(move |tx| store::reopen(tx, &other, (Priority::Backfill, now))).await?;
