@@ -89,6 +89,23 @@ async fn two_rules_that_exchange_their_names_keep_what_is_theirs() {
 }
 
 #[tokio::test]
+async fn what_a_rule_left_long_ago_under_the_new_name_puts_no_run_out_of_every_rule() {
+    let mut h = analysed(&legal("")).await;
+    h.meddle(
+        "CREATE TABLE old AS SELECT * FROM run;
+         UPDATE old SET rule = 'legal', run_id = run_id + 100, response = NULL, counted = NULL;
+         INSERT INTO run SELECT * FROM old;
+         DROP TABLE old;",
+    )
+    .await;
+    h.restart(&legal("").replace("'liability'", "'legal'")).await;
+    let mut rules: Vec<_> = h.runs().await.into_iter().map(|run| run.rule).collect();
+    rules.sort();
+    assert_eq!(rules, ["legal", "legal", "liability", "liability"]);
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn what_a_renamed_rule_had_begun_or_was_about_to_goes_on_under_its_new_name() {
     let mut h = Harness::with(&legal("")).await;
     h.openai_fails(json!({"kind": "slow_run", "delay_ms": 5_000, "count": 1})).await;

@@ -24,12 +24,8 @@ pub async fn settle(database: &Database, rules: &Rules, now: i64) -> Result<(), 
         .collect();
     let write = move |tx: &mut Connection| {
         let renamed = renamed(&store::known(tx)?, &ours);
-        // By way of names that no rule has, so that two may change theirs with each other.
-        for (place, (old, _)) in renamed.iter().enumerate() {
-            store::rename(tx, (old, &between(place)), now)?;
-        }
-        for (place, (_, new)) in renamed.iter().enumerate() {
-            store::rename(tx, (&between(place), new), now)?;
+        for (old, new) in in_order(renamed.clone()) {
+            store::rename(tx, (&old, &new), now)?;
         }
         store::keep(tx, &ours, now)?;
         Ok(renamed)
@@ -40,9 +36,24 @@ pub async fn settle(database: &Database, rules: &Rules, now: i64) -> Result<(), 
     Ok(())
 }
 
-/// A name that no rule can have in the settings.
-fn between(place: usize) -> String {
-    format!("\u{1}{place}")
+/// Where rules take each other's names, what is kept of one of them waits under this name, which no rule can have in the settings.
+const ASIDE: &str = "\u{1}";
+
+/// The renames, each after the one that frees its new name. So only a circle of names needs [`ASIDE`], and nothing stays under it:
+/// the name that it waits for is free by then.
+fn in_order(mut renamed: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut ordered = Vec::with_capacity(renamed.len() + 1);
+    while !renamed.is_empty() {
+        let is_free = |new: &String| renamed.iter().all(|(old, _)| old != new);
+        match renamed.iter().position(|(_, new)| is_free(new)) {
+            Some(place) => ordered.push(renamed.remove(place)),
+            None => {
+                let old = std::mem::replace(&mut renamed[0].0, ASIDE.to_owned());
+                ordered.push((old, ASIDE.to_owned()));
+            }
+        }
+    }
+    ordered
 }
 
 /// Rules by what they are.
@@ -106,7 +117,11 @@ mod tests {
             "one more like it"
         );
         let two = [("a", None, "1"), ("b", None, "1")];
-        assert_eq!(renamed(&two, &[("c", None, "1"), ("d", None, "1")]), "", "which is which, nobody knows");
+        assert_eq!(
+            renamed(&two, &[("c", None, "1"), ("d", None, "1")]),
+            "",
+            "which is which cannot be known"
+        );
         assert_eq!(renamed(&two, &[("c", None, "1")]), "");
         assert_eq!(
             renamed(&[("a", Some("x"), "1")], &[("b", Some("x"), "2")]),
@@ -123,5 +138,21 @@ mod tests {
             ([("a", Some("x"), "1"), ("b", Some("y"), "2")], [("b", Some("x"), "1"), ("a", Some("y"), "2")]);
         assert_eq!(renamed(&here, &swapped), "a>b b>a");
         assert_eq!(renamed(&[], &[("a", None, "1")]), "", "the first start");
+    }
+
+    #[test]
+    fn each_name_is_free_before_another_rule_takes_it() {
+        let in_order = |renamed: &[(&str, &str)]| {
+            let owned = renamed.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned())).collect();
+            let pairs = in_order(owned).into_iter().map(|(old, new)| format!("{old}>{new}"));
+            pairs.collect::<Vec<_>>().join(" ").replace(ASIDE, "aside")
+        };
+        assert_eq!(in_order(&[("a", "b")]), "a>b");
+        assert_eq!(in_order(&[("a", "b"), ("b", "c")]), "b>c a>b");
+        assert_eq!(in_order(&[("a", "b"), ("b", "a")]), "a>aside b>a aside>b");
+        assert_eq!(
+            in_order(&[("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"), ("e", "f")]),
+            "e>f a>aside b>a aside>b c>aside d>c aside>d"
+        );
     }
 }
