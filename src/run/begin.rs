@@ -52,14 +52,14 @@ impl Runs {
         if indexed.copy.store.0 != run.vector_store {
             return self.record(run.id, [Change::Store(indexed.copy.store.0.clone())]).await;
         }
-        if self.withdrawn((run, definition), indexed).await? {
-            return Ok(());
-        }
         if let Some(gate) = self.gate((run, definition)).await? {
             return self.wait_at(run, gate).await;
         }
         if run.held_until.is_some() {
             return self.record(run.id, [Change::Waits(None)]).await;
+        }
+        if self.withdrawn((run, definition), indexed).await? {
+            return Ok(());
         }
         if definition.lock && !self.locks.is_held(&run.holder()).await? {
             return self.lock(run).await;

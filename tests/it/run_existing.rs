@@ -172,3 +172,22 @@ async fn a_result_of_a_docket_whose_records_are_lost_is_never_run_over() {
     assert_eq!(over(h.runs().await), ["/Contracts/nda.txt"]);
     h.finish().await;
 }
+
+#[tokio::test]
+async fn a_run_that_may_not_begin_asks_fastio_nothing() {
+    let h = archive(&legal("existing = true\nmax_runs_per_day = 1"), &PATHS).await;
+    sweep(&h).await;
+    let work_for_seconds = async |seconds| {
+        for _ in 0..seconds {
+            while h.work_one().await {}
+            h.pass(1_000);
+        }
+    };
+    work_for_seconds(60).await;
+    let held = h.runs().await.iter().filter(|run| run.word() == "held").count();
+    let asked = h.sandbox.fastio_core().journal.requests().len();
+    work_for_seconds(60 * 60).await;
+    assert_eq!((held, h.sandbox.fastio_core().journal.requests().len() - asked), (2, 0));
+    h.converges().await;
+    h.finish().await;
+}
