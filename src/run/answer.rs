@@ -70,10 +70,13 @@ impl Runs {
                 (Outcome::NeedsReview, Some(unproven + &more))
             }
         };
-        let (outcome, reason) = searched(run, (outcome, reason));
-        if frame::is_searched_instead(definition, run) {
-            judged.notes.insert(0, SEARCHED.to_owned());
-        }
+        let (outcome, reason) = match frame::is_searched_instead(definition, run) {
+            true => {
+                judged.notes.insert(0, SEARCHED.to_owned());
+                (Outcome::NeedsReview, Some(searched(reason)))
+            }
+            false => (outcome, reason),
+        };
         let mut result = self.result(run, definition, &ended);
         result["outcome"] = outcome.as_str().into();
         result["unread"] = unread.into();
@@ -202,12 +205,8 @@ impl Runs {
 const SEARCHED: &str = "The document is too large to be read whole: the model was shown only what a search found in it. What the \
                         search did not find is not in this result.";
 
-/// A result over a document that was not read whole needs a person.
-fn searched(run: &Run, (outcome, reason): (Outcome, Option<String>)) -> (Outcome, Option<String>) {
-    if run.other_way.is_none() {
-        return (outcome, reason);
-    }
+/// Why a result over a document that was not read whole needs a person, before what else there may be.
+fn searched(reason: Option<String>) -> String {
     let searched = "the document is too large to be read whole, so it was searched";
-    let reason = reason.map_or(searched.to_owned(), |reason| format!("{searched}; {reason}"));
-    (Outcome::NeedsReview, Some(reason))
+    reason.map_or(searched.to_owned(), |reason| format!("{searched}; {reason}"))
 }

@@ -177,13 +177,15 @@ impl Runs {
         said: &str,
         ended: Option<&Ended>,
     ) -> Result<(), Verdict> {
-        let way = frame::other_way(definition).filter(|_| run.other_way.is_none());
-        let Some(way) = way else {
-            let cure = match (&run.other_way, frame::other_way(definition)) {
-                (Some(way), _) => format!("{way} was too much, too; use a model that reads more, or split the document"),
-                (None, _) => "the rule allows no other way: set too_large = \"file_search\" in [rule.run], use a model that reads \
-                              more, or split the document"
-                    .to_owned(),
+        let is_searched = frame::is_searched_instead(definition, run);
+        let Some(way) = frame::other_way(definition).filter(|_| !is_searched) else {
+            let cure = if is_searched {
+                "file_search was too much, too; use a model that reads more, or split the document"
+            } else if frame::is_shown_whole(definition) {
+                "the rule allows no other way: set too_large = \"file_search\" in [rule.run], use a model that reads more, or split \
+                 the document"
+            } else {
+                "the rule does not show it whole, and that is too much, too; use a model that reads more, or split the document"
             };
             let reason =
                 format!("the document is too large for {}: {said}; {cure}", pace::called(definition));

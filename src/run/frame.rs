@@ -102,9 +102,14 @@ pub fn is_searched_instead(definition: &Definition, run: &Run) -> bool {
 /// How a document may be shown that is too large to be shown whole; none where the rule does not allow it, or has it shown
 /// otherwise already.
 pub fn other_way(definition: &Definition) -> Option<Attach> {
+    let may = definition.too_large == TooLarge::FileSearch && is_shown_whole(definition);
+    may.then_some(Attach::FileSearch)
+}
+
+/// Whether the rule has a document shown whole, as long as that is not too large.
+pub fn is_shown_whole(definition: &Definition) -> bool {
     let is_whole = definition.attach.is_empty() || definition.attach.contains(&Attach::InputFile);
-    let may = definition.too_large == TooLarge::FileSearch && is_whole;
-    (may && matches!(definition.engine, Engine::Responses { .. })).then_some(Attach::FileSearch)
+    is_whole && matches!(definition.engine, Engine::Responses { .. })
 }
 
 /// What a search is narrowed to: this file in this content, unless the rule says the whole store.

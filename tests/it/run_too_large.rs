@@ -95,3 +95,58 @@ async fn a_rule_that_allows_no_other_way_fails_at_once_and_says_which_setting_wo
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_searched_already_fails_without_the_advice_to_search() {
+    for refusal in refusals(100) {
+        let h = Harness::with(&legal("attach = ['file_search']")).await;
+        h.openai_fails(refusal.clone()).await;
+        h.put("/Contracts/nda.txt", &contract(1)).await;
+        h.converges().await;
+        let run = &h.runs().await[0];
+        let reason = run.reason.as_deref().unwrap_or_default();
+        assert_eq!(run.outcome.as_deref(), Some("failed"), "{refusal}: {reason}");
+        assert!(!reason.contains("too_large") && reason.contains("split the document"), "{reason}");
+        assert_eq!(shown(&h).await, ["searched"], "{refusal}");
+        h.finish().await;
+    }
+}
+
+/// A contract whose File object is larger than what may be shown whole, as its run's row says, once the run may begin.
+async fn fifty_megabytes(h: &Harness) {
+    let conversations = json!({"kind": "unauthorized", "method": "POST", "path": "/v1/conversations"});
+    h.openai_fails(conversations).await;
+    h.put("/Contracts/nda.txt", &contract(1)).await;
+    h.take_in().await;
+    while h.work_one().await {}
+    h.meddle("UPDATE run SET bytes = 50000000").await;
+    h.no_faults().await;
+}
+
+#[tokio::test]
+async fn what_is_too_large_from_the_start_is_searched_and_needs_a_person() {
+    let h = Harness::with(&legal("")).await;
+    fifty_megabytes(&h).await;
+    h.converges().await;
+    let run = &h.runs().await[0];
+    assert_eq!(run.outcome.as_deref(), Some("needs_review"), "{:?}", run.reason);
+    assert!(run.reason.as_deref().unwrap().contains("too large to be read whole"), "{:?}", run.reason);
+    assert_eq!(shown(&h).await, ["searched"]);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_searched_from_the_start_is_not_searched_twice() {
+    for refusal in refusals(100) {
+        let h = Harness::with(&legal("")).await;
+        fifty_megabytes(&h).await;
+        h.openai_fails(refusal.clone()).await;
+        h.converges().await;
+        let run = &h.runs().await[0];
+        let reason = run.reason.as_deref().unwrap_or_default();
+        assert_eq!(run.outcome.as_deref(), Some("failed"), "{refusal}: {reason}");
+        assert!(reason.contains("file_search was too much, too"), "{reason}");
+        assert_eq!(shown(&h).await, ["searched"], "{refusal}");
+        h.finish().await;
+    }
+}
