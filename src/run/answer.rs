@@ -55,7 +55,7 @@ impl Runs {
         };
         let made = self.made((run, definition), output, &mut judged.notes).await?;
         let unverified = judged.unverified();
-        let unread = self.unread(run).await?;
+        let unread = self.unread((run, definition)).await?;
         let (outcome, reason) = match (unverified, output.refusal.as_deref()) {
             _ if unread.is_some() => (Outcome::NeedsReview, unread.clone()),
             (0, None) => (Outcome::Completed, None),

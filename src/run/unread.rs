@@ -2,9 +2,9 @@
 //! contract without the clause, so it is never passed on as a finding.
 
 use super::row::Run;
+use super::settings::Definition;
 use super::{Runs, failed};
 use crate::http::Retry;
-use crate::job::verdict::openai_verdict;
 use crate::openai::{FileId, VectorStoreId};
 use crate::queue::Verdict;
 use crate::sync::form::is_read_as_text;
@@ -14,7 +14,10 @@ use crate::sync::reading::{in_words, judge};
 impl Runs {
     /// Why nothing that an answer says of the document can be relied upon, in words: OpenAI could read nothing in it, or
     /// next to nothing. Nothing where it could, or where that cannot be known.
-    pub(super) async fn unread(&self, run: &Run) -> Result<Option<String>, Verdict> {
+    pub(super) async fn unread(
+        &self,
+        (run, definition): (&Run, &Definition),
+    ) -> Result<Option<String>, Verdict> {
         let (store_id, file_id) = (VectorStoreId(run.vector_store.clone()), FileId(run.file_id.clone()));
         let wanted = file_id.clone();
         let known = self.database.read(move |connection| store::copy_of(connection, &wanted)).await;
@@ -33,7 +36,7 @@ impl Runs {
                 Ok(in_words(reading, characters, copy.bytes))
             }
             Err(error) if error.retry() == Retry::Never => Ok(None),
-            Err(error) => Err(openai_verdict(&error)),
+            Err(error) => Err(self.unanswered((run, definition), &error).await),
         }
     }
 }

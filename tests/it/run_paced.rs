@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use crate::harness::{Harness, contract, legal};
+use crate::content::noise;
+use crate::harness::{Harness, WORKSPACE, contract, legal};
 
 impl Harness {
     /// Puts so many contracts there.
@@ -139,5 +140,28 @@ async fn an_account_without_credit_holds_runs_and_costs_no_try() {
     h.no_faults().await;
     h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"]);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_limit_met_while_it_is_found_out_whether_the_document_was_read_costs_no_attempt() {
+    // Without a schema the text is asked for only to see whether there is any.
+    let without_schema: String =
+        legal("").lines().filter(|line| !line.contains("schema =")).map(|line| format!("{line}\n")).collect();
+    let h = Harness::with(&without_schema).await;
+    let path = "/v1/vector_stores/*/files/*/content";
+    h.openai_fails(
+        json!({"kind": "rate_limit", "method": "GET", "path": path, "retry_after_seconds": 1, "count": 20}),
+    )
+    .await;
+    h.put_bytes(WORKSPACE, "/Contracts/scan.pdf", noise(4_000)).await;
+    h.take_in().await;
+    h.work_for_seconds(8).await;
+    assert_eq!((h.responses().await.len(), h.outcomes().await), (1, vec!["running".to_owned()]));
+    let jobs = h.jobs().await;
+    let run = jobs.iter().find(|job| job.key.starts_with("run:")).unwrap();
+    assert_eq!(run.attempt, 0, "{run:?}");
+    h.converges().await;
+    assert_eq!(h.outcomes().await, ["needs_review"]);
     h.finish().await;
 }
