@@ -1,6 +1,6 @@
 //! What a failure of Fastio, OpenAI or the database means for the job that met it.
 
-use super::refusal::{self, About, Call, Follows, Row};
+use super::refusal::{self, About, Call, Follows, Row, Said};
 use crate::fastio::Profile;
 use crate::http::Retry;
 use crate::openai::VectorStoreId;
@@ -70,21 +70,30 @@ pub fn begin_verdict(error: &openai::Error, (rule, model): (&str, Option<&str>))
     let (cause, cure) = match (row.about, model) {
         (About::Model, Some(model)) if error.is_about_background() => (
             model_cause(model),
-            format!("; runs need responses in the background: let the project use them with {model}, or set another rule.run.model"),
+            format!(
+                "; runs need responses in the background: let the project use them with {model}, or set another rule.run.model"
+            ),
         ),
-        (About::Model, Some(model)) => {
-            (model_cause(model), format!("; set rule.run.model to another than {model}, or let the project use it"))
-        }
+        (About::Model, Some(model)) => (
+            model_cause(model),
+            format!("; set rule.run.model to another than {model}, or let the project use it"),
+        ),
         (About::Rule, _) => {
             let setting = error.refused_setting().unwrap_or_default();
-            (rule_cause(rule), format!("; correct `{setting}` as rule `{rule}` sets it, or use another model"))
+            (
+                rule_cause(rule),
+                format!("; correct `{setting}` as rule `{rule}` sets it, or use another model"),
+            )
         }
-        _ => (
-            call_cause(OPENAI, error.operation),
-            "; let the key make conversations and responses, or use one that may: until then runs wait, and files go on \
-             being synced"
-                .to_owned(),
-        ),
+        _ => {
+            let cure = match row.said {
+                Said::Money => "add credit to the OpenAI account, or raise its limit",
+                Said::Storage => "make room in the project's storage at OpenAI, or raise its limit",
+                _ => "let the key make conversations and responses, or use one that may",
+            };
+            let meanwhile = format!("; {cure}: until then runs wait, and files go on being synced");
+            (call_cause(OPENAI, error.operation), meanwhile)
+        }
     };
     let held = matches!(row.follows, Follows::Held);
     let reason = if held { format!("{error}{cure}") } else { error.to_string() };

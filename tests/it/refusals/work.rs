@@ -9,11 +9,14 @@ const CONVERSATIONS: &str = "openai/call:creating_a_conversation";
 
 #[tokio::test]
 async fn a_key_that_may_make_no_conversations_holds_runs_and_no_file() {
-    for refusal in [
-        json!({"kind": "unauthorized"}),
-        json!({"kind": "forbidden"}),
-        json!({"kind": "insufficient_quota"}),
-        json!({"kind": "refusal", "status": 402, "message": "Your plan has no conversations."}),
+    for (refusal, cure) in [
+        (json!({"kind": "unauthorized"}), "let the key"),
+        (json!({"kind": "forbidden"}), "let the key"),
+        (json!({"kind": "insufficient_quota"}), "add credit"),
+        (
+            json!({"kind": "refusal", "status": 402, "message": "Your plan has no conversations."}),
+            "add credit",
+        ),
     ] {
         let h = Harness::with(&contracts_and_plain()).await;
         let mut fault = refusal.clone();
@@ -30,7 +33,7 @@ async fn a_key_that_may_make_no_conversations_holds_runs_and_no_file() {
         assert_eq!(h.copies().await.len(), 15, "{refusal}: files go on being synced");
         assert_eq!(held(&h).await, [CONVERSATIONS], "{refusal}");
         let reason = h.pauses().await.remove(0).reason;
-        assert!(reason.contains("files go on"), "{reason}");
+        assert!(reason.contains("files go on") && reason.contains(cure), "{reason}");
         live(&h, 600).await;
         assert!(asked(&h, "POST", "/v1/conversations").await < 12, "{refusal}");
         assert!(h.dead().await.is_empty());
