@@ -117,3 +117,21 @@ async fn what_a_run_costs_is_kept_with_all_its_tries_and_told_before_more_are_be
     assert_eq!(estimate.cost, Some(cost));
     h.finish_leaving(&[]).await;
 }
+
+#[tokio::test]
+async fn a_response_that_failed_without_saying_what_it_took_counts_as_it_was_expected() {
+    let h = Harness::with(&legal("max_tokens_per_day = 1500")).await;
+    h.openai_fails(json!([
+        {"kind": "bad_run", "code": "server_error"},
+        {"kind": "changed_reply", "method": "GET", "path": "/v1/responses/*", "find": "\"usage\"", "put": "\"untold\""},
+    ]))
+    .await;
+    h.put("/Contracts/nda.txt", &contract(1)).await;
+    h.works_a_minute().await;
+    assert_eq!(h.responses().await.len(), 1, "each is expected to take a thousand");
+    let run = h.runs().await.remove(0);
+    assert!(run.reason.as_deref().unwrap_or_default().contains("max_tokens_per_day = 1500"), "{run:?}");
+    h.no_faults().await;
+    h.converges().await;
+    h.finish().await;
+}

@@ -103,12 +103,11 @@ statements! {
                        output_tokens = CASE WHEN $3 IS NULL THEN output_tokens ELSE coalesce(output_tokens, 0) + $3 END,
                        cost = CASE WHEN $4 IS NULL THEN cost ELSE coalesce(cost, 0) + $4 END
         WHERE run_id = $1";
-    /// A response that failed without saying what it took is counted as if it took nothing: whether such a one is paid for, no
-    /// document says.
+    /// What ended without saying what it took, failed or not, is counted as it was expected: no document says that it is free.
     SINCE = "
         SELECT begun_at,
                CASE WHEN input_tokens IS NOT NULL THEN input_tokens + coalesce(output_tokens, 0)
-                    WHEN ended = 'failed' THEN 0 ELSE expected END AS tokens
+                    ELSE expected END AS tokens
         FROM run_try WHERE rule = $1 AND begun_at > $2 ORDER BY begun_at";
     LAST_DAY = "
         SELECT rule, count(*) AS responses, coalesce(sum(input_tokens), 0) AS input_tokens,
