@@ -2,8 +2,9 @@
 //! before anything is listed. A sweep reads every list first and takes its time over it, and what left a rule must not
 //! answer that long. The sweep that follows finds the files that we do not know.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
+use super::losses::{Holder, Losses};
 use super::{Error, Feed, store};
 use crate::fastio::FileKey;
 use crate::job::{self, Task};
@@ -38,8 +39,7 @@ enum Turn {
 /// A file that the rules treat otherwise than when it was last looked at.
 struct Turned {
     key: FileKey,
-    /// The first rule that covered it.
-    rule: String,
+    holder: Holder,
     turn: Turn,
 }
 
@@ -61,9 +61,9 @@ impl Feed {
         let (mut followed, mut after) = (Followed::default(), String::new());
         while let Some(turned) = self.turned(&places, &mut after).await? {
             let mut wanted = Vec::with_capacity(turned.len());
-            for Turned { key, rule, turn } in turned {
+            for Turned { key, holder, turn } in turned {
                 let priority = match turn {
-                    Turn::Leaving if stopped.contains(&rule) => {
+                    Turn::Leaving if stopped.contains(&holder.rule) => {
                         followed.stopped += 1;
                         continue;
                     }
@@ -92,18 +92,14 @@ impl Feed {
 
     /// The rules of which more files would lose their copies than may before a person has looked.
     async fn rules_with_too_many(&self, places: &Places) -> Result<HashSet<String>, Error> {
-        let mut counts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for (rules, held) in self.database.read(survey::store::held_by_rules).await? {
-            counts.entry(first(&rules)).or_default().1 += held;
-        }
+        let mut losses = Losses::of(self.database.read(survey::store::held_by_rules).await?);
         let mut after = String::new();
         while let Some(turned) = self.turned(places, &mut after).await? {
             for one in turned.into_iter().filter(|one| matches!(one.turn, Turn::Leaving)) {
-                counts.entry(one.rule).or_default().0 += 1;
+                losses.add(&one.holder, true);
             }
         }
-        let too_many = counts.into_iter().filter(|(_, (losing, all))| self.sweeps.is_too_many(*losing, *all));
-        Ok(too_many.map(|(rule, _)| rule).collect())
+        Ok(losses.too_many(&self.sweeps).map(|(rule, _)| rule).collect())
     }
 
     /// Those of the next known files that the rules treat otherwise. None when there are no more files.
@@ -133,7 +129,7 @@ impl Feed {
             _ if names.join(",") != row.rules || !is_in_its_places => Turn::Otherwise,
             _ => return None,
         };
-        Some(Turned { key, rule: first(&row.rules), turn })
+        Some(Turned { key, holder: Holder::of(Some(row), copies), turn })
     }
 
     /// Asks for the jobs that are not there yet. One that waits or runs sees for itself; a dead one waits for a person.
@@ -159,8 +155,3 @@ impl Feed {
 
 /// Where each rule's target is.
 type Places = Vec<(Target, Option<VectorStoreId>)>;
-
-/// The first of comma-separated rules.
-fn first(rules: &str) -> String {
-    rules.split(',').next().unwrap_or_default().to_owned()
-}

@@ -17,6 +17,7 @@ pub mod backfill;
 pub mod changed;
 pub mod coverage;
 pub mod follow;
+mod losses;
 mod objects;
 mod patience;
 pub mod rebuild;

@@ -182,6 +182,23 @@ async fn what_is_too_much_to_lose_stays_until_a_person_has_looked() {
     h.finish().await;
 }
 
+#[tokio::test]
+async fn files_whose_rows_name_no_rule_count_for_the_rule_that_their_copies_name() {
+    let mut h = two_folders(12).await;
+    h.meddle("UPDATE file SET rules = '' WHERE path LIKE '/Confidential/%'").await;
+    h.restart(&covering("exclude = ['/Confidential/', '/Open/0.txt']")).await;
+    let followed = h.feed.follow_rules().await.unwrap();
+    let stopped = h.feed.sweep_if_changed().await.unwrap().unwrap().stopped;
+    assert_eq!((followed.leaving, followed.stopped), (0, 13));
+    assert_eq!((stopped[0].would_lose, stopped[0].of), (13, 24));
+    h.settle().await;
+    assert_eq!(h.held().await.len(), 24);
+    h.feed.sweep(Scope { beyond_limit: true, ..Scope::default() }, &mut |_| {}).await.unwrap();
+    h.settle().await;
+    assert_eq!(h.held().await.len(), 11);
+    h.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_starts_with_other_rules_follows_them_by_itself() {
     let mut server = Server::with(&covering("")).await;

@@ -1,8 +1,6 @@
 //! The last list: our own tables, in their order, against what was on the lists of the others. What is on none of them is
 //! a ghost; the ghosts of a rule are counted before the first of them goes.
 
-use std::collections::BTreeMap;
-
 use super::difference::Kind;
 use super::files::Known;
 use super::repair::{Correction, Repair};
@@ -12,7 +10,7 @@ use super::{Finding, Sweeper};
 use crate::database::Connection;
 use crate::fastio::FileKey;
 use crate::feed::Error;
-use crate::feed::adopt::text;
+use crate::feed::losses::{Holder, Losses};
 use crate::feed::patience::patiently;
 use crate::openai::{self, FileId};
 use crate::sync::copy::{Copy, CopyId};
@@ -21,13 +19,6 @@ use crate::sync::survey;
 
 /// Files looked at at once.
 const PAGE: u32 = 500;
-
-/// Of one rule: files that have copies, and ghosts among them.
-#[derive(Debug, Default)]
-struct Count {
-    all: u64,
-    ghosts: u64,
-}
 
 /// A file of ours that Fastio does not list.
 struct Ghost {
@@ -41,13 +32,11 @@ struct Ghost {
 
 impl Sweeper<'_> {
     pub async fn tables(&mut self) -> Result<(), Error> {
-        let counts = self.count_ghosts().await?;
-        let settings = &self.feed.sweeps;
-        let too_many = |count: &Count| settings.is_too_many(count.ghosts, count.all);
+        let losses = self.count_ghosts().await?;
         if !self.scope.beyond_limit {
-            let stopped = counts.into_iter().filter(|(_, count)| too_many(count));
+            let stopped = losses.too_many(&self.feed.sweeps);
             self.report.stopped = stopped
-                .map(|(rule, count)| Stopped { rule, would_lose: count.ghosts, of: count.all })
+                .map(|(rule, count)| Stopped { rule, would_lose: count.losing, of: count.all })
                 .collect();
         }
         let mut after = String::new();
@@ -69,11 +58,8 @@ impl Sweeper<'_> {
     }
 
     /// Of each rule, the files that have copies, and those that would lose them.
-    async fn count_ghosts(&self) -> Result<BTreeMap<String, Count>, Error> {
-        let mut counts: BTreeMap<String, Count> = BTreeMap::new();
-        for (rules, all) in self.feed.database.read(survey::store::held_by_rules).await? {
-            counts.entry(first(&rules).to_owned()).or_default().all += all;
-        }
+    async fn count_ghosts(&self) -> Result<Losses, Error> {
+        let mut losses = Losses::of(self.feed.database.read(survey::store::held_by_rules).await?);
         let mut after = String::new();
         while let Some((ids, known)) = self.unlisted(&mut after).await? {
             for id in &ids {
@@ -81,13 +67,10 @@ impl Sweeper<'_> {
                 if copies.is_empty() {
                     continue;
                 }
-                let count = counts.entry(rule(row, copies)).or_default();
-                // The statement above counts it for no rule, because no row names one.
-                count.all += u64::from(row.is_none_or(|row| row.rules.is_empty()));
-                count.ghosts += u64::from(self.ghost(id, row, copies).is_some());
+                losses.add(&Holder::of(row, copies), self.ghost(id, row, copies).is_some());
             }
         }
-        Ok(counts)
+        Ok(losses)
     }
 
     /// The next of our files that are not on Fastio's list.
@@ -130,7 +113,7 @@ impl Sweeper<'_> {
             (true, false) => "no rule covers it any more, or Fastio no longer lists it",
         };
         let path = row.map(|row| row.path.clone()).unwrap_or_default();
-        Some(Ghost { key, rule: rule(row, copies), path, why, held })
+        Some(Ghost { key, rule: Holder::of(row, copies).rule, path, why, held })
     }
 
     /// Copies that we take for searchable and that OpenAI does not list, of files that Fastio does list.
@@ -198,16 +181,4 @@ impl Ghost {
         let finding = Finding::new(Kind::Ghost, self.why, &self.key.to_string(), &self.path);
         Repair { finding, key: self.key, correction: None, job: true }
     }
-}
-
-/// The rule that a file's copies count for: the first one it had.
-fn rule(row: Option<&FileRow>, copies: &[Copy]) -> String {
-    let of_row = row.map(|row| first(&row.rules)).filter(|rule| !rule.is_empty());
-    let of_copy = || copies.iter().find_map(|copy| text(copy.attributes.as_ref()?, "rule"));
-    of_row.or_else(of_copy).unwrap_or_default().to_owned()
-}
-
-/// The first of comma-separated rules.
-fn first(rules: &str) -> &str {
-    rules.split(',').next().unwrap_or_default()
 }
