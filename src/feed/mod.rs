@@ -37,7 +37,8 @@ use crate::clock::Clock;
 use crate::contain::Panicked;
 use crate::database::{self, Database};
 use crate::http::pages::Endless;
-use crate::rule::Rules;
+use crate::openai::VectorStoreId;
+use crate::rule::{Rules, Target};
 use crate::{fastio, openai};
 
 use follow::Follower;
@@ -117,6 +118,14 @@ impl Feed {
         let named = self.rules.iter().find(|one| one.name == name);
         named.map(|one| vec![one.profile.clone()]).ok_or_else(|| Error::NoRule(name.to_owned()))
     }
+}
+
+/// Whether a rule creates this store, rather than naming it.
+fn is_made(store: &VectorStoreId, places: &[(Target, Option<VectorStoreId>)]) -> bool {
+    let made = |(target, id): &(Target, Option<VectorStoreId>)| {
+        matches!(target, Target::Create { .. }) && id.as_ref() == Some(store)
+    };
+    places.iter().any(made)
 }
 
 /// The workspaces and shares of all rules, each once.

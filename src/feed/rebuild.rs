@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::adopt::{adopted, is_borne_out, owner};
 use super::objects::Objects;
 use super::patience::{first, patiently};
-use super::{Error, Feed};
+use super::{Error, Feed, is_made};
 use crate::contain::catch;
 use crate::fastio::{self, ErrorKind, FileKey, MAX_NODES_PER_CALL, Node, NodeId, Profile};
 use crate::http::pages::Pages;
@@ -257,12 +257,4 @@ impl Feed {
             after = Some(next);
         }
     }
-}
-
-/// Whether a rule creates this store, rather than naming it.
-fn is_made(store: &VectorStoreId, places: &[(Target, Option<VectorStoreId>)]) -> bool {
-    let made = |(target, id): &(Target, Option<VectorStoreId>)| {
-        matches!(target, Target::Create { .. }) && id.as_ref() == Some(store)
-    };
-    places.iter().any(made)
 }

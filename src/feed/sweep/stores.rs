@@ -1,26 +1,28 @@
 //! The first list: what each vector store holds, each page against our copies.
 
 use super::difference::Kind;
-use super::repair::{Correction, Repair};
+use super::repair::{Correction, Repair, task};
 use super::{Finding, Sweeper, Tell};
-use std::collections::BTreeSet;
 
 use crate::database::Connection;
-use crate::fastio::{self, FileKey, NodeId, Profile};
-use crate::feed::Error;
+use crate::fastio::{self, FileKey};
 use crate::feed::adopt::{adopted, is_borne_out, owner};
 use crate::feed::patience::{first, patiently};
+use crate::feed::{Error, is_made};
 use crate::http::pages::Pages;
-use crate::job::{self, Task};
+use crate::job;
 use crate::openai::{self, File, FileId, IndexStatus, Listed, StoreFile, VectorStoreId};
 use crate::queue::Priority;
-use crate::rule::Target;
 use crate::sync::copy::{Copy, CopyState};
+use crate::sync::store::some_objects;
 use crate::sync::survey;
 
 /// Copies that a store says something else of, put right in one sweep. Each is held until Fastio's list is known, some
 /// 400 bytes; what is more waits for the next sweep.
 const MOST_DEFERRED: usize = 10_000;
+
+/// Files of a store that is gone that get a job.
+const ASKED_FOR: u32 = 5;
 
 impl Sweeper<'_> {
     /// Lists the vector stores in scope: those of the rules and, in a full sweep, those that only old copies are in.
@@ -77,33 +79,31 @@ impl Sweeper<'_> {
         }
     }
 
-    /// OpenAI says that there is no such store. One that a rule creates is made anew by the jobs of its files, of which each
-    /// rule gets one now.
+    /// OpenAI says that there is no such store. One that a rule creates is made anew by the first job that needs it, which also asks
+    /// for all its files. So some of them get their jobs now: one alone may belong to a file that is just going.
     async fn absent(&mut self, store: &VectorStoreId, error: &openai::Error) -> Result<(), Error> {
         let is_listed = self.feed.openai.lists_store(store).await;
-        let made = self.feed.rules.iter().filter(|rule| matches!(rule.target, Target::Create { .. }));
-        let made: Vec<_> = made.filter(|rule| self.place(rule).as_ref() == Some(store)).collect();
         if !matches!(is_listed, Ok(Listed::NotThere)) {
             self.incomplete(format!("vector store {store}"), error);
             return Ok(());
         }
         let what = format!("vector store {store}");
-        if made.is_empty() {
+        if !is_made(store, &self.places) {
             let cure = "it is gone, or not this key's: put the right id into the rule, or use another key";
             self.incomplete(what, &cure);
             return Ok(());
         }
-        let profiles: BTreeSet<Profile> = made.into_iter().map(|rule| rule.profile.clone()).collect();
         self.incomplete(what, &"it is gone at OpenAI; a server makes it anew and puts all its files into it");
         if self.scope.dry_run {
             return Ok(());
         }
-        let now = self.feed.clock.now();
+        let (store, now) = (store.clone(), self.feed.clock.now());
         let ask = move |tx: &mut Connection| {
-            profiles.iter().cloned().try_for_each(|profile| {
-                let folder = Task::Folder { profile, node: NodeId::root() };
-                job::enqueue(tx, &folder, Priority::Backfill, now).map(drop)
-            })
+            let objects = some_objects(tx, &store, ASKED_FOR)?;
+            let copies = survey::store::copies_by_object(tx, &objects)?;
+            let keys = copies.values().filter_map(|(source_id, _)| source_id.parse().ok());
+            keys.map(|key| task(&key))
+                .try_for_each(|task| job::enqueue(tx, &task, Priority::Backfill, now).map(drop))
         };
         self.feed.database.write(ask).await?;
         self.feed.wake.notify_waiters();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use docket::feed::sweep::Scope;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -51,10 +52,49 @@ async fn a_sweep_finds_it_out_and_a_restart_does_not_need_it() {
     h.settle().await;
     delete_store(&h, "all").await;
     h.restart(ONE_STORE).await;
-    let report = h.feed.sweep(docket::feed::sweep::Scope::default(), &mut |_| {}).await.unwrap();
+    let report = h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
     let report = serde_json::to_value(report).unwrap();
     assert!(report["incomplete"][0]["error"].as_str().unwrap().contains("makes it anew"), "{report:#}");
     h.converges().await;
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_store_that_a_sweep_finds_gone_costs_one_walk_over_its_files() {
+    let mut h = Harness::start().await;
+    for n in 0..8 {
+        h.put(&format!("/{n}.txt"), &format!("text {n}")).await;
+    }
+    h.settle().await;
+    delete_store(&h, "all").await;
+    h.restart(ONE_STORE).await;
+    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    let listed = || {
+        let requests = h.sandbox.fastio_core().journal.requests();
+        requests.iter().filter(|one| one.path.ends_with("/storage/root/list/")).count()
+    };
+    let before = listed();
+    h.settle().await;
+    assert_eq!(listed() - before, 1);
+    assert_eq!(h.copies().await.len(), 8);
+    h.converges().await;
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_rebuild_goes_on_without_a_store_that_is_gone() {
+    let mut h = Harness::start().await;
+    h.put("/a.txt", "text").await;
+    h.settle().await;
+    let uploads = h.uploads().await;
+    delete_store(&h, "all").await;
+    // The database is there, and knows the store.
+    h.restart(ONE_STORE).await;
+    let rebuilt = h.feed.rebuild(&mut |_| {}).await.unwrap();
+    assert_eq!((rebuilt.listed, rebuilt.copies), (0, 0), "{rebuilt:?}");
+    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    h.converges().await;
+    assert_eq!((h.copies().await.len(), h.uploads().await - uploads), (1, 0));
     h.finish().await;
 }
 
