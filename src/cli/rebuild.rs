@@ -33,6 +33,11 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     for (name, id) in &rebuilt.stores {
         output::line(format!("The vector store \"{name}\" is {id}."))?;
     }
+    for id in &rebuilt.gone {
+        output::line(format!(
+            "The vector store {id} is gone at OpenAI: a server makes it anew and puts all its files into it."
+        ))?;
+    }
     output::line(format!(
         "{} copies restored from {} entries; {} cannot be proved to be ours, and are left alone.",
         rebuilt.copies, rebuilt.listed, rebuilt.strangers

@@ -32,6 +32,8 @@ const CALLS: usize = 4;
 pub struct Rebuilt {
     /// Vector stores that rules had made, found again by name.
     pub stores: BTreeMap<String, String>,
+    /// Vector stores that rules had made and that are gone at OpenAI.
+    pub gone: Vec<String>,
     /// Entries of the vector stores.
     pub listed: u64,
     pub copies: u64,
@@ -43,22 +45,20 @@ pub struct Rebuilt {
     pub unreadable: u64,
 }
 
-impl Rebuilt {
-    fn add(&mut self, more: &Rebuilt) {
-        self.listed += more.listed;
-        self.copies += more.copies;
-        self.strangers += more.strangers;
-        self.unverified += more.unverified;
-        self.unreadable += more.unreadable;
-    }
-}
-
 /// How far a store's list was read.
 struct StoreList<'a> {
     store: &'a VectorStoreId,
     after: Option<FileId>,
     pages: Pages,
     ended: bool,
+    /// Entries of it that cannot be read.
+    unreadable: u64,
+}
+
+impl<'a> StoreList<'a> {
+    fn of(store: &'a VectorStoreId) -> Self {
+        StoreList { store, after: None, pages: Pages::default(), ended: false, unreadable: 0 }
+    }
 }
 
 impl Feed {
@@ -79,27 +79,26 @@ impl Feed {
         stores.sort();
         stores.dedup();
         for store in &stores {
-            let mut list = StoreList { store, after: None, pages: Pages::default(), ended: false };
-            let mut read = match self.some(&mut list, &mut rebuilt).await {
+            let mut list = StoreList::of(store);
+            let mut read = match self.some(&mut list).await {
                 // Of a store that is gone nothing can be read. A server makes it anew where a rule creates it.
                 Err(Error::Openai(error))
                     if error.is_not_found() && is_made(store, &self.places().await?) =>
                 {
-                    tracing::warn!(vector_store = %store, "a vector store is gone at OpenAI; a server makes it anew");
+                    rebuilt.gone.push(store.to_string());
                     continue;
                 }
                 read => read?,
             };
             while !read.is_empty() {
                 // The next ones are read while these are looked into.
-                let mut here = Rebuilt::default();
-                let restore = self.restore((store, &objects), &read, &mut here);
-                let (next, restored) = tokio::join!(self.some(&mut list, &mut rebuilt), restore);
+                let restore = self.restore((store, &objects), &read, &mut rebuilt);
+                let (next, restored) = tokio::join!(self.some(&mut list), restore);
                 restored?;
-                rebuilt.add(&here);
                 read = next?;
                 tell(rebuilt.listed);
             }
+            rebuilt.unreadable += list.unreadable;
         }
         let now = self.clock.now();
         self.database.write(move |tx| founding::store::found(tx, How::Rebuilt, now)).await?;
@@ -107,12 +106,12 @@ impl Feed {
     }
 
     /// The next entries of a store; none at its end.
-    async fn some(&self, list: &mut StoreList<'_>, rebuilt: &mut Rebuilt) -> Result<Vec<StoreFile>, Error> {
+    async fn some(&self, list: &mut StoreList<'_>) -> Result<Vec<StoreFile>, Error> {
         let mut read = Vec::new();
         while read.len() < AT_ONCE && !list.ended {
             let call = || self.openai.store_files(list.store, list.after.as_ref());
             let page = patiently(self.sweeps.page_tries, openai::Error::retry, call).await?;
-            rebuilt.unreadable += page.unreadable;
+            list.unreadable += page.unreadable;
             let turned = list.pages.turn(page.items.len(), first(&page.items, |held| &held.id.0));
             read.extend(page.items);
             list.after = page.next;

@@ -53,6 +53,17 @@ impl World {
         assert!(put.status().is_success());
     }
 
+    /// Deletes the one vector store, as another program would.
+    async fn delete_store(&self) -> String {
+        let (client, url) = (reqwest::Client::new(), self.sandbox.openai_url());
+        let list = client.get(url.join("vector_stores").unwrap()).bearer_auth("sk").send().await.unwrap();
+        let stores: Value = serde_json::from_str(&list.text().await.unwrap()).unwrap();
+        let store = stores["data"][0]["id"].as_str().unwrap().to_owned();
+        let place = url.join(&format!("vector_stores/{store}")).unwrap();
+        assert!(client.delete(place).bearer_auth("sk").send().await.unwrap().status().is_success());
+        store
+    }
+
     fn at(&self) -> At<'_> {
         self.place.with(&ENVIRONMENT)
     }
@@ -223,5 +234,33 @@ async fn a_rebuild_is_refused_beside_a_server_and_restores_a_lost_database() {
     let mut server = world.serve();
     assert_eq!(world.docket(&["backfill", "--wait"]).code, 0);
     assert_eq!(uploads(&world), before, "nothing is uploaded again");
+    assert_eq!(tokio::task::block_in_place(|| server.stop()), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_gone_is_told_by_each_command_and_made_anew_by_a_server() {
+    let world = World::with_files(&["a.txt", "b.txt"]).await;
+    let mut server = world.serve();
+    assert_eq!(world.docket(&["backfill", "--wait"]).code, 0);
+    assert_eq!(tokio::task::block_in_place(|| server.stop()), 0);
+    let store = world.delete_store().await;
+
+    let (code, checks) = world.json(&["check"]);
+    let failed: Vec<&Value> =
+        checks.as_array().unwrap().iter().filter(|check| check["ok"] == false).collect();
+    let message = failed[0]["message"].as_str().unwrap();
+    assert!(code == 1 && failed.len() == 1 && failed[0]["check"] == "vector store", "{failed:?}");
+    assert!(message.contains(&store) && message.contains("a server makes it anew"), "{message}");
+    let rebuilt = world.docket(&["rebuild"]);
+    assert!(rebuilt.code == 0 && rebuilt.out.contains("is gone at OpenAI"), "{rebuilt:?}");
+    let swept = world.docket(&["sweep", "--dry-run"]);
+    assert!(swept.out.contains(&store) && swept.out.contains("makes it anew"), "{swept:?}");
+
+    let mut server = world.serve();
+    assert_eq!(world.docket(&["sweep"]).code, 1, "it is not complete");
+    assert_eq!(world.docket(&["backfill", "--wait"]).code, 0);
+    let words = world.docket(&["status"]);
+    assert!(words.out.contains("was gone at OpenAI") && words.out.contains("made anew"), "{words:?}");
+    assert_eq!(world.docket(&["check"]).code, 0);
     assert_eq!(tokio::task::block_in_place(|| server.stop()), 0);
 }
