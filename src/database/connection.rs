@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::error::Error;
 
 /// Statements that a connection keeps compiled: more than there are.
-const COMPILED: usize = 256;
+const COMPILED: usize = 512;
 
 /// The text of one statement. Only [`statements!`](crate::database::statements) makes one, so a test prepares each.
 ///

@@ -3,8 +3,9 @@
 //! module keeps the statements on its own tables in its `store.rs`; no other module names the driver.
 //!
 //! SQLite allows one writer at a time, and waiting for its lock means polling it. So all writes of a process go through
-//! one connection, in the order in which they were asked for, and readers have connections of their own. The inbox is a file of
-//! its own beside the database, with a writer of its own: an acknowledgement waits for the disk and for nothing else.
+//! one connection, in the order in which they were asked for, but that long ones let others go first; readers have connections of
+//! their own. The inbox is a file of its own beside the database, with a writer of its own: no acknowledgement waits for a write to
+//! the database.
 
 mod apart;
 mod connection;

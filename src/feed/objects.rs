@@ -4,8 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::openai::{File, FileId};
 
-/// Some fifty bytes for each: a million of them take the memory of a few pages of a list. Ids are kept as hashes with a key of
-/// this process; two of a million are equal once in thirty thousand years, and then one copy is left to a sweep.
+/// Some fifty bytes for each, 50 MB for a million. Ids are kept as hashes with a key of this process: two of a million are equal in one
+/// rebuild of thirty million, and then one copy is left to a sweep.
 #[derive(Debug, Default)]
 pub struct Objects {
     rows: Vec<Row>,

@@ -70,9 +70,9 @@ pub enum Verdict {
     NotYet { reason: String },
     /// The target refuses everything, so no other job that needs it has to find out. Costs no attempt.
     Hold { target: String, reason: String },
-    /// `cause` refuses this work, and perhaps only of this job: `service` as a whole does not. Held at once, or when `several`
-    /// jobs met it and none succeeded in between; until then otherwise as [`Verdict::Retry`]. A job that met it is held with
-    /// it; one that did not may find out for itself.
+    /// `cause` refuses this work, and perhaps only of this job; a plain question tells whether `service` refuses everything. Held at
+    /// once, or when `several` jobs met it and none succeeded in between; until then otherwise as [`Verdict::Retry`]. A job that met
+    /// it is held with it; one that did not may find out for itself.
     Refused { service: String, cause: String, several: bool, reason: String },
     /// `cause` is held and the job needs it now; nothing was asked. Costs no attempt.
     Waits { cause: String },

@@ -2,7 +2,8 @@
 //! no switch between threads, and no transaction can be open across anything that waits.
 //!
 //! A lane that writes has one thread, because SQLite has one writer. What has gathered while it committed shares the next
-//! commit, each in a savepoint of its own, so that many small writes cost the disk one sync.
+//! commit, each in a savepoint of its own, so that many small writes cost the disk one sync at most. Long work goes behind all other,
+//! in commits of its own.
 
 #[cfg(test)]
 mod tests;

@@ -36,9 +36,7 @@ pub use count::count;
 use fields::Fields;
 use names::Meaning;
 
-/// Events in one delivery: as many as the drain turns into rows in one transaction, so that no single body holds the
-/// database's writer for longer than many small ones do. No page documents batches at all; the fixed cost of a request is spread over far
-/// fewer than this.
+/// Events in one delivery: as many as the drain takes in one portion. No page documents batches at all.
 pub const MAX_EVENTS: usize = 1_000;
 
 /// The longest payload worth keeping for a person to read. An ordinary one is a few hundred bytes.

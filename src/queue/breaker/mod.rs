@@ -172,14 +172,14 @@ impl Breaker {
         Causes(self.clone())
     }
 
-    /// Opens what is held and no job needs any more: `needed` is what all jobs need that wait or run.
-    /// The job of `ended` is over.
-    pub fn open_unneeded(&self, needed: &[Needs], ended: Lease) {
+    /// Opens what is held and no job needs any more: `waiting` is what the jobs need that wait, and what runs is known here, but
+    /// that the job of `ended` is over.
+    pub fn open_unneeded(&self, waiting: &[Needs], ended: Lease) {
         let mut state = lock(&self.0);
         let others = state.in_hand.iter().filter(|(lease, _)| **lease != ended);
         let running: Vec<Needs> = others.map(|(_, hold)| hold.needs.clone()).collect();
         for (name, cause) in &mut state.causes {
-            let is_needed = needed.iter().chain(&running).any(|needs| needs.has(name));
+            let is_needed = waiting.iter().chain(&running).any(|needs| needs.has(name));
             if cause.pause.is_some() && !is_needed {
                 cause.pause = None;
             }
