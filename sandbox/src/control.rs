@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::Core;
 
-/// The longest that `faults/held` waits before it answers how things are; who wants to wait longer asks again.
+/// The longest that `faults/held` waits before it answers how things are; a client may ask again.
 const HELD_WAIT: Duration = Duration::from_secs(60);
 
 /// `/_sandbox/faults`, `/_sandbox/requests` and `/_sandbox/clock` of the stand-in with this core.

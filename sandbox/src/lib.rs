@@ -52,7 +52,7 @@ pub struct Options {
     pub openai: SocketAddr,
     /// Where Fastio's webhooks go. None: changes send nothing.
     pub webhook: Option<Webhook>,
-    /// Who is told when a response in the background has ended. More endpoints can be made by the API.
+    /// The subscriber that is told when a response in the background has ended. More endpoints can be made by the API.
     pub openai_webhook: Option<Subscriber>,
     /// How long a vector store takes to index a file that was attached.
     pub index_delay: Duration,
@@ -85,7 +85,7 @@ pub struct Webhook {
     pub scheme: Scheme,
 }
 
-/// Who is told by OpenAI's webhooks.
+/// Where OpenAI's webhooks go.
 #[derive(Debug, Clone)]
 pub struct Subscriber {
     pub url: Url,

@@ -1,4 +1,4 @@
-//! Download tokens: who has one may read one version of one file without a key.
+//! Download tokens: with one, one version of one file can be read without a key.
 
 use std::collections::HashMap;
 

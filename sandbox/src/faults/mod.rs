@@ -1,149 +1,27 @@
 //! Faults: how a stand-in is told to misbehave, and when it does.
 //!
-//! Decisions are repeatable: a fault decides from its own seed and from how many requests it has matched so far, never
-//! from the time or from another fault. The same faults and the same sequence of requests give the same run.
+//! Decisions are repeatable: a fault decides from its own seed and from how many requests it has matched so far, never from
+//! the time. A request that one fault ends is not shown to those behind it. The same faults and the same sequence of requests
+//! give the same run.
 
+mod check;
+mod fault;
 mod kind;
 mod pattern;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
+pub use check::{Details, NewFault, Refused};
+pub(super) use fault::Asked;
+pub use fault::{Fault, FaultHit};
 pub use kind::{FaultKind, StandIn};
 
 /// More than any test sets at once; a client that forgets to remove its faults meets a clear message, not a slow server.
 const MAX_FAULTS: usize = 1_000;
-
-/// A fault as it is asked for.
-#[derive(Debug, Clone, Deserialize)]
-pub struct NewFault {
-    pub kind: FaultKind,
-    /// Only requests with this method.
-    pub method: Option<String>,
-    /// Only requests whose path matches: a glob (`*` within a segment, `**` across), else a prefix.
-    pub path: Option<String>,
-    /// Only requests whose body holds this text. For faults that strike before a request takes effect.
-    pub containing: Option<String>,
-    /// How likely each matching request is hit; 1 when absent.
-    pub probability: Option<f64>,
-    /// Gone after this many hits; without it the fault stays.
-    pub count: Option<u64>,
-    /// Spares this many matching requests first.
-    pub skip: Option<u64>,
-    pub seed: Option<u64>,
-    #[serde(flatten)]
-    pub details: Details,
-}
-
-/// What some kinds are told besides; [`FaultKind::takes`] says which.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Details {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_after_seconds: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delay_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub window_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub html: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub param: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub body: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub find: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub put: Option<String>,
-    /// When there is room again, as OpenAI writes it: `6m0s`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reset: Option<String>,
-}
-
-impl NewFault {
-    /// A fault of this kind on every request; set what should differ.
-    pub fn of(kind: FaultKind) -> NewFault {
-        let details = Details::default();
-        NewFault {
-            kind,
-            method: None,
-            path: None,
-            containing: None,
-            probability: None,
-            count: None,
-            skip: None,
-            seed: None,
-            details,
-        }
-    }
-}
-
-/// A fault that is set, as `GET /_sandbox/faults` shows it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Fault {
-    pub id: String,
-    pub kind: FaultKind,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub containing: Option<String>,
-    pub probability: f64,
-    /// Hits left; null for a fault that stays.
-    pub count: Option<u64>,
-    pub skip: u64,
-    pub seed: u64,
-    #[serde(flatten)]
-    pub details: Details,
-    /// Requests that it was asked about.
-    pub matched: u64,
-    /// Requests that it spoiled.
-    pub hits: u64,
-}
-
-/// A request that a fault may strike.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub method: &'a str,
-    pub path: &'a str,
-    /// Read only where a fault wants it.
-    pub body: Option<&'a [u8]>,
-}
-
-/// A fault that strikes: what, and how exactly.
-#[derive(Debug, Clone)]
-pub struct FaultHit {
-    pub id: String,
-    pub kind: FaultKind,
-    pub details: Details,
-    /// How often the fault has struck, this time included.
-    pub number: u64,
-}
-
-impl FaultHit {
-    /// `delay_ms`, or what the caller finds fitting for its kind.
-    pub fn delay_or(&self, default: Duration) -> Duration {
-        self.details.delay_ms.map_or(default, Duration::from_millis)
-    }
-}
-
-/// Why a fault is not accepted, in words for the person who asked for it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Refused(pub String);
 
 /// The faults of one stand-in.
 #[derive(Debug)]
@@ -175,7 +53,8 @@ impl Faults {
         };
         let mut faults = Vec::with_capacity(asked.len());
         for (number, value) in asked.into_iter().enumerate() {
-            let fault = parse(value).and_then(|fault| self.check(&fault).map(|()| fault));
+            let fault =
+                check::parse(value).and_then(|fault| check::check(&fault, self.which).map(|()| fault));
             faults.push(fault.map_err(|error| Refused(format!("fault {number}: {error}")))?);
         }
         let room = MAX_FAULTS.saturating_sub(self.list().len());
@@ -187,59 +66,14 @@ impl Faults {
 
     /// Adds one fault from within the process.
     pub fn add(&self, fault: NewFault) -> Fault {
-        self.check(&fault).expect("a fault written in a test or the demo is a valid one");
+        check::check(&fault, self.which).expect("a fault written in a test or the demo is a valid one");
         self.set(fault)
-    }
-
-    fn check(&self, fault: &NewFault) -> Result<(), Refused> {
-        let name = fault.kind.name();
-        if !fault.kind.known_to(self.which) {
-            return Err(Refused(format!("{name} means nothing to this stand-in ({:?})", self.which)));
-        }
-        if fault.probability.is_some_and(|probability| !(0.0..=1.0).contains(&probability)) {
-            return Err(Refused("probability must be between 0 and 1".to_owned()));
-        }
-        if fault.count == Some(0) {
-            return Err(Refused("count must be at least 1".to_owned()));
-        }
-        let (least, most) = if fault.kind == FaultKind::Refusal { (400, 499) } else { (500, 599) };
-        if fault.details.status.is_some_and(|status| !(least..=most).contains(&status)) {
-            return Err(Refused(format!("status must be between {least} and {most}")));
-        }
-        if fault.containing.is_some() && !fault.kind.is_general() && fault.kind != FaultKind::BadRun {
-            return Err(Refused(format!("{name} cannot look into a body: it does not take `containing`")));
-        }
-        if fault.kind == FaultKind::ChangedReply
-            && fault.details.find.as_deref().unwrap_or_default().is_empty()
-        {
-            return Err(Refused("find must be a text that is not empty".to_owned()));
-        }
-        let codes = ["server_error", "unsupported_file", "invalid_file"];
-        if fault.kind == FaultKind::IndexFailure
-            && fault.details.code.as_deref().is_some_and(|code| !codes.contains(&code))
-        {
-            return Err(Refused(format!("code must be one of {}", codes.join(", "))));
-        }
-        Ok(())
     }
 
     fn set(&self, new: NewFault) -> Fault {
         let mut set = self.lock();
         set.added += 1;
-        let fault = Fault {
-            id: format!("fault_{}", set.added),
-            kind: new.kind,
-            method: new.method.map(|method| method.to_ascii_uppercase()),
-            path: new.path,
-            containing: new.containing,
-            probability: new.probability.unwrap_or(1.0),
-            count: new.count,
-            skip: new.skip.unwrap_or(0),
-            seed: new.seed.unwrap_or(self.seed ^ set.added),
-            details: new.details,
-            matched: 0,
-            hits: 0,
-        };
+        let fault = Fault::new(set.added, self.seed, new);
         set.faults.push(fault.clone());
         fault
     }
@@ -334,62 +168,6 @@ impl Faults {
     fn lock(&self) -> std::sync::MutexGuard<'_, Set> {
         self.set.lock().expect("nothing panics while it holds the faults")
     }
-}
-
-impl Fault {
-    /// Whether it is for such requests, whatever they hold.
-    fn is_meant(&self, asked: &Asked<'_>) -> bool {
-        self.method.as_deref().is_none_or(|wanted| wanted == asked.method)
-            && self.path.as_deref().is_none_or(|wanted| pattern::matches(wanted, asked.path))
-    }
-
-    /// Counts a matching request and decides about it.
-    fn strikes(&mut self, asked: &Asked<'_>) -> bool {
-        let holds = |text: &str| {
-            let text = text.as_bytes();
-            asked.body.is_some_and(|body| body.windows(text.len().max(1)).any(|part| part == text))
-        };
-        if !self.is_meant(asked) || !self.containing.as_deref().is_none_or(holds) {
-            return false;
-        }
-        let number = self.matched;
-        self.matched += 1;
-        number >= self.skip && decide(self.seed, number, self.probability)
-    }
-
-    fn hit(&mut self) -> FaultHit {
-        self.hits += 1;
-        self.count = self.count.map(|count| count - 1);
-        FaultHit { id: self.id.clone(), kind: self.kind, details: self.details.clone(), number: self.hits }
-    }
-}
-
-/// The `number`th decision of a fault with this seed.
-fn decide(seed: u64, number: u64, probability: f64) -> bool {
-    // Multiplying by an odd constant keeps neighbouring numbers from seeding neighbouring generators.
-    let mixed = seed ^ number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    fastrand::Rng::with_seed(mixed).f64() < probability
-}
-
-/// Reads one fault and refuses fields that its kind would ignore.
-fn parse(value: Value) -> Result<NewFault, Refused> {
-    const EVERY: [&str; 8] = ["kind", "method", "path", "containing", "probability", "count", "skip", "seed"];
-    let Value::Object(fields) = &value else {
-        return Err(Refused("a fault is a JSON object with a `kind`".to_owned()));
-    };
-    let kind = fields.get("kind").ok_or_else(|| Refused("`kind` is missing".to_owned()))?;
-    let kind: FaultKind = FaultKind::deserialize(kind).map_err(|error| Refused(format!("kind: {error}")))?;
-    for name in fields.keys() {
-        if !EVERY.contains(&name.as_str()) && !kind.takes().contains(&name.as_str()) {
-            let known: Vec<&str> = EVERY.iter().chain(kind.takes()).copied().collect();
-            return Err(Refused(format!(
-                "{} does not take `{name}`; it takes {}",
-                kind.name(),
-                known.join(", ")
-            )));
-        }
-    }
-    NewFault::deserialize(&value).map_err(|error| Refused(error.to_string()))
 }
 
 #[cfg(test)]

@@ -9,12 +9,14 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::super::journal::Trace;
+use super::chunking::Chunking;
 use super::error::ApiError;
+use super::indexing::{Attach, StoreFile};
 use super::read::{Fields, Query};
 use super::shelf::PageRequest;
 use super::state::{State, World, seconds};
 use super::store::{Store, counts, find, live};
-use super::store_file::{Attach, StoreFile, chunking, status_filter};
+use super::store_file::status_filter;
 
 /// OpenAI's OpenAPI document; the guides still say 500.
 const MAX_FILES: usize = 2_000;
@@ -55,7 +57,7 @@ pub fn routes() -> Router<State> {
 
 /// What is to be attached: `file_ids` with what they share, or `files` each with its own.
 fn wanted(fields: &Fields) -> Result<Vec<Attach>, ApiError> {
-    let shared = (fields.attributes()?, chunking(fields)?);
+    let shared = (fields.attributes()?, Chunking::read(fields)?);
     let attach =
         |file_id: String| Attach { file_id, attributes: shared.0.clone(), chunking: shared.1, batch: None };
     let wanted: Vec<Attach> = match (fields.texts("file_ids")?, fields.array("files")?) {
@@ -67,7 +69,7 @@ fn wanted(fields: &Fields) -> Result<Vec<Attach>, ApiError> {
                 let known = ["file_id", "attributes", "chunking_strategy"];
                 let file = Fields::of(file.clone(), format!("files[{number}]."), &known)?;
                 let file_id = file.required_text("file_id")?.to_owned();
-                let (attributes, chunking) = (file.attributes()?, chunking(&file)?);
+                let (attributes, chunking) = (file.attributes()?, Chunking::read(&file)?);
                 Ok(Attach { file_id, attributes, chunking, batch: None })
             })
             .collect::<Result<_, ApiError>>()?,

@@ -20,9 +20,9 @@ use super::super::content::Content;
 use super::super::control::{Pretty, refuse};
 use super::MAX_JSON_BYTES;
 use super::file::File;
+use super::indexing::StoreFile;
 use super::state::State;
 use super::store;
-use super::store_file::StoreFile;
 
 pub fn routes() -> Router<State> {
     Router::new()

@@ -1,4 +1,4 @@
-//! `/webhook_endpoints`: who is told when a response in the background has ended. Paths and fields are those of the official
+//! `/webhook_endpoints`: the subscribers that are told when a response in the background has ended. Paths and fields are those of the official
 //! libraries of November 2026, the only document that has them.
 
 use axum::Json;

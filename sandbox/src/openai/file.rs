@@ -1,5 +1,7 @@
 //! `/files`: upload (streamed and measured, never held), list, look, delete, content.
 
+use std::time::Duration;
+
 use axum::Extension;
 use axum::Json;
 use axum::Router;
@@ -20,7 +22,6 @@ use super::other;
 use super::read::Query;
 use super::shelf::PageRequest;
 use super::state::{PendingRemoval, State, World, seconds};
-use super::store_file::{FRESH_MS, SLOW_DELETE};
 
 /// OpenAI's OpenAPI document: "512 MB" for one file. Whether that is 10^6 or 2^20 is not stated; the stand-in takes the
 /// outermost reading and leaves a client that reads it more narrowly alone.
@@ -34,6 +35,12 @@ const PURPOSES: [&str; 6] = ["assistants", "batch", "fine-tune", "vision", "user
 
 /// OpenAI's OpenAPI document: a file expires between an hour and thirty days after it was made.
 const EXPIRY_SECONDS: std::ops::RangeInclusive<i64> = 3_600..=2_592_000;
+
+/// How long after its creation something may still be answered with 404; users report seconds, a minute is generous.
+const FRESH_MS: i64 = 60_000;
+
+/// How long a slowed delete takes when the fault does not say.
+pub const SLOW_DELETE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone)]
 pub struct File {
@@ -228,7 +235,7 @@ async fn remove(
     if !world.is_doomed(&id) {
         match trace.hit(FaultKind::SlowDelete) {
             Some(hit) => {
-                let delay = i64::try_from(hit.delay_or(SLOW_DELETE).as_millis()).unwrap_or(i64::MAX);
+                let delay = hit.delay_ms_or(SLOW_DELETE);
                 world.doom(PendingRemoval::File(id.clone()), now.saturating_add(delay));
             }
             None => drop(world.files.take(&id)),

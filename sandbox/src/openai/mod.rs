@@ -10,6 +10,7 @@
 mod ask;
 mod batch;
 mod catalog;
+mod chunking;
 mod compose;
 mod container;
 mod container_file;
@@ -22,6 +23,7 @@ mod file;
 mod filter;
 mod history;
 mod id;
+mod indexing;
 mod item;
 mod kinds;
 mod model;

@@ -1,8 +1,7 @@
 //! The model: a stand-in that follows plain rules and understands nothing. It says of itself what it is.
 //!
-//! It is a pure function from what a run shows it to what it answers. To make it misbehave on request (invent a quote,
-//! refuse, run out of tokens, answer with an unknown item …), decide so in [`super::response`] from a fault and give
-//! another [`Ending`]; nothing else needs to know.
+//! It is a pure function from what a run shows it to what it answers. What a fault makes of the answer (an invented quote, a
+//! refusal, an item of an unknown type …) is decided in [`super::compose`].
 
 use serde_json::{Map, Value, json};
 

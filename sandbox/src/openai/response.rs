@@ -40,7 +40,7 @@ pub struct Run {
     started_ms: i64,
     ended_ms: i64,
     cancelled: bool,
-    /// Its end was seen, and its items were added to the conversation.
+    /// Its end was seen, and what follows from it is done: see [`settle`].
     settled: bool,
     ending: Ending,
     output: Vec<Value>,
@@ -180,9 +180,7 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let (mut world, now) = state.world();
     let mut asked = ask::read(&body, &mut world, now)?;
-    let slow = trace
-        .hit(FaultKind::SlowRun)
-        .map_or(0, |hit| i64::try_from(hit.delay_or(SLOW_RUN).as_millis()).unwrap_or(i64::MAX));
+    let slow = trace.hit(FaultKind::SlowRun).map_or(0, |hit| hit.delay_ms_or(SLOW_RUN));
     let about: Vec<&str> = asked.prompt.documents.iter().map(|document| document.text.as_str()).collect();
     let bad = trace.hit_about(FaultKind::BadRun, &about.join("\n"));
     let (ending, output) = compose::compose(&mut asked, &mut world, (bad.as_ref(), now))?;

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::filter::Filter;
+use super::indexing::StoreFile;
 use super::read::{Fields, wrong_type};
 use super::state::State;
 use super::store::{Store, live};
-use super::store_file::StoreFile;
 
 /// Words that say nothing about what is sought.
 const IDLE_WORDS: [&str; 24] = [
@@ -108,7 +108,7 @@ impl Search {
             })
         };
         let text = entry.text();
-        chunks(&text, entry.chunking).into_iter().filter_map(hit).collect()
+        entry.chunking.cut(&text).into_iter().filter_map(hit).collect()
     }
 
     /// Between 0 and 1: each term counts alike, more often counts more, and the file's name counts as one mention.
@@ -157,30 +157,6 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     stems(text).map(str::to_lowercase)
 }
 
-/// Cuts a text into overlapping chunks. Four tokens are taken as three words, which is about right for English. An empty
-/// text is one empty chunk: the file's name can still be found.
-fn chunks(text: &str, (tokens, overlap): (i64, i64)) -> Vec<&str> {
-    let in_words = |tokens: i64| usize::try_from(tokens * 3 / 4).unwrap_or(0);
-    let (size, step) = (in_words(tokens).max(1), in_words(tokens - overlap).max(1));
-    let starts: Vec<usize> =
-        text.split_whitespace().map(|word| word.as_ptr().addr() - text.as_ptr().addr()).collect();
-    let mut cut = Vec::new();
-    let mut first = 0;
-    loop {
-        let begin = starts.get(first).copied().unwrap_or(0);
-        let end = starts.get(first + size).copied().unwrap_or(text.len());
-        cut.push(text[begin..end].trim_end());
-        if first + size >= starts.len() {
-            return cut;
-        }
-        first += step;
-    }
-}
-
-pub fn chunk_count(entry: &StoreFile) -> usize {
-    chunks(&entry.text(), entry.chunking).len()
-}
-
 pub fn routes() -> Router<State> {
     Router::new().route("/v1/vector_stores/{store}/search", post(search))
 }
@@ -220,22 +196,12 @@ async fn search(
 
 #[cfg(test)]
 mod tests {
-    use super::{Search, chunks, terms, words};
+    use super::{Search, terms, words};
 
     #[test]
     fn words_are_compared_without_case_and_plural() {
         let found: Vec<String> = words("The Supplier's liabilities, clauses").collect();
         assert_eq!(found, ["the", "supplier", "s", "liabilitie", "clause"]);
-    }
-
-    #[test]
-    fn chunks_overlap_and_cover_the_text() {
-        let text = (0..1_000).map(|number| number.to_string()).collect::<Vec<_>>().join(" ");
-        let cut = chunks(&text, (400, 200));
-        assert!(cut[0].starts_with("0 1") && cut[0].ends_with(" 299"));
-        assert!(cut[1].starts_with("150 "));
-        assert!(cut.last().unwrap().ends_with(" 999"));
-        assert_eq!(chunks("", (800, 400)), [""]);
     }
 
     #[test]

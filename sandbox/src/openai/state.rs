@@ -35,7 +35,7 @@ pub struct State {
     pub assistants: bool,
     /// Wakes the sender of webhooks.
     pub news: Arc<Notify>,
-    /// Counts the sender's steps, for who waits until it is idle.
+    /// Counts the sender's steps, for those who wait until it is idle.
     pub steps: Arc<watch::Sender<u64>>,
     pub http: reqwest::Client,
     world: Arc<Mutex<World>>,

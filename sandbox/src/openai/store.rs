@@ -11,12 +11,13 @@ use serde_json::{Map, Value, json};
 
 use super::super::journal::Trace;
 use super::batch::Batch;
+use super::chunking::Chunking;
 use super::error::ApiError;
 use super::history::Interval;
+use super::indexing::{Attach, StoreFile};
 use super::read::{Fields, Query};
 use super::shelf::{PageRequest, Shelf};
 use super::state::{State, World, seconds};
-use super::store_file::{self, Attach, StoreFile};
 
 /// OpenAI's OpenAPI document: at most 500 files when a store is made.
 const MAX_FIRST_FILES: usize = 500;
@@ -138,7 +139,7 @@ async fn create(
     if file_ids.len() > MAX_FIRST_FILES {
         return Err(ApiError::too_many("file_ids", MAX_FIRST_FILES));
     }
-    let chunking = store_file::chunking(&fields)?;
+    let chunking = Chunking::read(&fields)?;
     let expires_after_days = expires_after(&fields)?;
     let (mut world, now) = state.world();
     let id = world.ids.hex("vs_");

@@ -63,9 +63,9 @@ fn shown_strings(bytes: &[u8]) -> String {
             continue;
         }
         let word =
-            bytes[at..].iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'\'').count();
+            bytes[at..].iter().take_while(|byte| byte.is_ascii_alphabetic() || b"'\"".contains(byte)).count();
         match &bytes[at..at + word] {
-            b"Tj" | b"TJ" | b"'" if !pending.is_empty() => {
+            b"Tj" | b"TJ" | b"'" | b"\"" if !pending.is_empty() => {
                 text.push_str(&std::mem::take(&mut pending));
                 text.push('\n');
             }

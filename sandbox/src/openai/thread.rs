@@ -196,9 +196,7 @@ async fn start(
         documents: thread.documents.clone(),
         schema: schema.filter(|schema| !schema.is_null()),
     };
-    let slow = trace
-        .hit(FaultKind::SlowRun)
-        .map_or(0, |hit| i64::try_from(hit.delay_or(SLOW_RUN).as_millis()).unwrap_or(i64::MAX));
+    let slow = trace.hit(FaultKind::SlowRun).map_or(0, |hit| hit.delay_ms_or(SLOW_RUN));
     let ending = match trace.hit(FaultKind::BadRun) {
         Some(hit) => bad_ending(&hit, &prompt),
         None => model::answer(&prompt),

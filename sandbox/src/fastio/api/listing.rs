@@ -1,5 +1,5 @@
 //! Who and what there is: the organisation, its workspaces and shares, and who may use them. One organisation holds all, and
-//! whoever asks is the owner of everything. The paths are those of the official command-line client; the rows are inferred
+//! every caller is the owner of everything. The paths are those of the official command-line client; the rows are inferred
 //! beyond the fields that `details/` has.
 
 use serde_json::{Value, json};

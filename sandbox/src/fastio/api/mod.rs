@@ -1,4 +1,4 @@
-//! The real paths, under `/current/`: who asks, for what, and the envelope around the answer.
+//! The real paths, under `/current/`: the caller, what is asked for, and the envelope around the answer.
 //!
 //! Paths are matched by their segments, so that a trailing slash, which Fastio writes and clients forget, does not matter.
 
