@@ -11,12 +11,16 @@ use super::store::{self, Change};
 use super::{Runs, failed};
 use crate::database::Connection;
 use crate::http::Retry;
-use crate::openai::Output;
+use crate::openai::{ContainerId, Error, Output};
 use crate::queue::Verdict;
 use crate::result::answer::{self, Judged};
 
 /// Files of a code interpreter that are taken; more is not a result but a dump.
 const MOST_FILES: usize = 20;
+
+/// Pages of a container's files that are read. What was put in stands first and is one page at most; a listing that goes on
+/// without files that code made does not end.
+const MOST_PAGES: usize = 10;
 
 /// The longest answer that is one: several times what a model writes at most, and little to compute with.
 const MOST_TEXT: usize = 4 * 1024 * 1024;
@@ -156,18 +160,30 @@ impl Runs {
             })
             .collect();
         for container in &output.containers {
-            let page = match self.openai.container_files(container, None).await {
-                Ok(page) => page,
+            match self.made_in(container, &mut made).await {
+                Ok(()) => {}
                 // It died, or has expired; what the text names says so when it is fetched.
-                Err(error) if error.retry() == Retry::Never => {
-                    notes.push(format!(
-                        "The files in the container that code ran in could not be listed: {error}. Those that the answer \
-                         does not name are lost."
-                    ));
-                    continue;
-                }
+                Err(error) if error.retry() == Retry::Never => notes.push(format!(
+                    "The files in the container that code ran in could not be listed: {error}. Those that the answer does \
+                     not name are lost."
+                )),
                 Err(error) => return Err(self.unanswered(asked, &error).await),
-            };
+            }
+        }
+        if made.len() > MOST_FILES {
+            notes.push(format!(
+                "The run made more than {MOST_FILES} files; the first {MOST_FILES} were taken."
+            ));
+            made.truncate(MOST_FILES);
+        }
+        Ok(made)
+    }
+
+    /// Adds the files that code made in a container, until there are more than are taken.
+    async fn made_in(&self, container: &ContainerId, made: &mut Vec<Made>) -> Result<(), Error> {
+        let mut after = None;
+        for _ in 0..MOST_PAGES {
+            let page = self.openai.container_files(container, after.as_deref()).await?;
             let by_code = page.items.into_iter().filter(|file| file.source.as_deref() == Some("assistant"));
             for file in by_code {
                 if !made.iter().any(|known| known.file_id == file.id) {
@@ -175,17 +191,12 @@ impl Runs {
                     made.push(Made { container, filename, file_id: file.id });
                 }
             }
-            if page.next.is_some() {
-                notes.push(
-                    "The run made more files than are listed at once; the others were left.".to_owned(),
-                );
+            after = page.next;
+            if after.is_none() || made.len() > MOST_FILES {
+                break;
             }
         }
-        if made.len() > MOST_FILES {
-            notes.push(format!("The run made {} files; the first {MOST_FILES} were taken.", made.len()));
-            made.truncate(MOST_FILES);
-        }
-        Ok(made)
+        Ok(())
     }
 
     /// What is kept of every response that ended.
