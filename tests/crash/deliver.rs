@@ -1,5 +1,5 @@
-//! Deliveries that the test signs and posts itself, beside those of the stand-in: repeats, old news, names that nobody
-//! knows. Like Fastio, it sends each again until it is acknowledged; only then does it count.
+//! Deliveries that the test signs and posts itself, beside those of the stand-in: repeats, old news, names that are
+//! not known. Like Fastio, it sends each again until it is acknowledged; only then does it count.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -58,7 +58,7 @@ impl Deliver {
 
     /// Sends the delivery in the background, until it is acknowledged.
     pub async fn post(&self, tasks: &mut JoinSet<()>, id: String, body: Value) {
-        let room = self.room.clone().acquire_owned().await.expect("nobody closes it");
+        let room = self.room.clone().acquire_owned().await.expect("it is never closed");
         let this = self.clone();
         tasks.spawn(async move {
             while !this.once(&id, &body).await {

@@ -60,7 +60,7 @@ fn at_fastio() -> Vec<Value> {
     faults
 }
 
-/// None is dropped where nothing else tells of it: nobody could know then, until a sweep.
+/// None is dropped where nothing else tells of it: that would stay unknown until a sweep.
 fn in_webhooks(has_feed: bool) -> Vec<Value> {
     let mut faults = often(&["webhook_duplicated", "webhook_reordered"], 0.3);
     faults.push(json!({"kind": "webhook_delayed", "delay_ms": 1_500, "probability": 0.3}));

@@ -150,12 +150,12 @@ impl Fleet {
         Ok((code, String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 
-    /// Leaves what was seen in the folder, for who wants to find out what went wrong.
+    /// Leaves what was seen in the folder, to find out what went wrong.
     pub fn leave(&self, name: &str, value: &Value) -> anyhow::Result<()> {
         Ok(std::fs::write(self.path.join(name), value.to_string())?)
     }
 
-    /// Keeps the folder for somebody to look at, and says where it is.
+    /// Keeps the folder, and says where it is.
     pub fn keep(&mut self) {
         if let Some(folder) = self.folder.take() {
             eprintln!("database, settings and logs are kept in {}", folder.keep().display());

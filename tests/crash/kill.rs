@@ -2,7 +2,7 @@
 //!
 //! *Back* means: the new process has answered 202 to a delivery, and has taken up work that the old one left: a job that
 //! was in hand or due when it died was claimed anew, or is done. The time runs from the start of the process. Jobs of a
-//! target that is paused do not count, because nobody is to work on them.
+//! target that is paused do not count, because they are not to be worked on.
 
 use std::time::{Duration, Instant};
 

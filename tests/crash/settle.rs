@@ -1,5 +1,5 @@
 //! The end: faults are off, everything settles, and what was told must have had its effect. Then a sweep makes up for what
-//! nobody told, and all is looked at.
+//! no webhook told, and all is looked at.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -124,7 +124,7 @@ async fn a_file_purged_with_its_folder_is_gone() {
     h.purge("/Contracts").await;
     h.webhook("workspace_storage_file_updated", &node).await;
     h.settle().await;
-    assert_eq!(h.held().await, ["/Contracts/msa.txt"], "nobody told of the other one");
+    assert_eq!(h.held().await, ["/Contracts/msa.txt"], "no webhook told of the other one");
     h.finish_leaving(&["a copy that nothing needs: /Contracts/msa.txt"]).await;
 }
 
@@ -169,7 +169,7 @@ async fn a_deletion_whose_reply_is_lost_is_found_out_by_the_lists() {
     h.openai_fails(json!({"kind": "lost_reply", "method": "DELETE", "count": 2})).await;
     h.trash("/Contracts/nda.txt").await;
     h.converges().await;
-    // So is one that somebody else was faster with, store and all.
+    // So is one that was deleted before us, and its store with it.
     h.delete_at_openai().await;
     h.trash("/Contracts/msa.txt").await;
     h.converges().await;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::harness::{Harness, WORKSPACE};
+use crate::harness::{Harness, WORKSPACE, hex_sha256};
 
 const JPEG: &[u8] =
     b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0H\0H\0\0\xff\xdb\0C\0\x08\x06\x06\x07\x06\x05\x08\x07";
@@ -240,14 +240,9 @@ async fn a_file_that_was_refused_under_another_name_is_found_by_a_sweep() {
     h.settle().await;
     h.without_webhooks().await;
     h.rename("/memo.pdf", "/memo.txt").await;
-    h.feed.sweep(Default::default(), &mut |_| {}).await.unwrap();
+    h.sweep().await;
     h.no_faults().await;
     h.settle().await;
     assert_eq!(h.sent().await, ["memo.txt"]);
     h.finish().await;
-}
-
-fn hex_sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    hex::encode(Sha256::digest(bytes))
 }

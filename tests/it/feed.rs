@@ -34,7 +34,7 @@ async fn follow(h: &Harness) -> docket::feed::follow::Step {
 async fn without_webhooks_the_change_feed_keeps_everything_in_line() {
     let h = Harness::with(FOLLOWING).await;
     h.without_webhooks().await;
-    h.put("/before.txt", "There before anybody followed.").await;
+    h.put("/before.txt", "There before the feed was followed.").await;
     let first = follow(&h).await;
     assert_eq!((first.way, first.relisted), (Some(Way::Changes), 1), "the first step lists everything");
     h.converges().await;
@@ -163,7 +163,7 @@ async fn where_the_feed_is_refused_events_are_searched() {
     let quiet = follow(&h).await;
     assert_eq!((quiet.way, quiet.recorded.new), (Some(Way::Search), 0));
 
-    // Somebody gave the key what it lacked.
+    // The key was given what it lacked.
     h.no_faults().await;
     h.without_webhooks().await;
     h.put("/widened.txt", "Widened.").await;
@@ -205,7 +205,7 @@ async fn where_both_are_refused_sweeps_find_every_change() {
     h.fastio_refuses(SEARCH).await;
     assert_eq!(follow(&h).await.way, Some(Way::Sweeps));
     change_everything(&h).await;
-    h.feed.sweep_if_due().await.unwrap().expect("nobody ever swept");
+    h.feed.sweep_if_due().await.unwrap().expect("there was no sweep before");
     h.converges().await;
 
     change_everything_again(&h).await;

@@ -1,4 +1,4 @@
-//! Attributes that somebody else wrote into our vector store: whoever has a key of the project can. They lead to no
+//! Attributes that a stranger wrote into our vector store: a key of the project is enough for it. They lead to no
 //! deletion of what is theirs, and are not believed against Fastio and the File objects.
 
 use reqwest::Method;
@@ -21,11 +21,11 @@ async fn attributes(h: &Harness, path: &str) -> Value {
     h.copies().await.into_iter().find(|copy| copy.path() == path).unwrap().attributes
 }
 
-/// Somebody puts a file into our store that says of itself what they like. Answers its id.
+/// A stranger puts a file with these attributes into our store. Answers its id.
 async fn forge(h: &Harness, (name, content): (&str, &str), attributes: Value) -> String {
-    let file = h.somebody_uploads(name, content).await;
+    let file = h.upload_as_stranger(name, content).await;
     let files = format!("vector_stores/{}/files", h.store_id("all").await);
-    h.somebody(Method::POST, &files, json!({"file_id": file, "attributes": attributes})).await;
+    h.stranger(Method::POST, &files, json!({"file_id": file, "attributes": attributes})).await;
     file
 }
 
@@ -55,7 +55,7 @@ async fn forged_attributes_are_not_restored_and_what_carries_them_stays() {
             with(a.clone(), "source_id", json!(format!("workspace:{WORKSPACE}:root"))),
         )
         .await,
-        // Another workspace, a rule of somebody's, a hash that is none, and things that are no text.
+        // Another workspace, an unknown rule, a hash that is none, and things that are no text.
         forge(&h, ("w.txt", "w"), with(a.clone(), "workspace_id", json!("1"))).await,
         forge(&h, ("r.txt", "r"), with(a.clone(), "rule", json!("theirs"))).await,
         forge(&h, ("h.txt", "h"), with(a.clone(), "content_hash", json!("../../x"))).await,
@@ -66,7 +66,7 @@ async fn forged_attributes_are_not_restored_and_what_carries_them_stays() {
     let rebuilt = h.feed.rebuild(&mut |_| {}).await.unwrap();
     assert_eq!((rebuilt.copies, rebuilt.unverified, rebuilt.strangers), (3, 4, 5), "{rebuilt:#?}");
 
-    let swept = h.feed.sweep(Default::default(), &mut |_| {}).await.unwrap();
+    let swept = h.sweep().await;
     assert!(swept.incomplete.is_empty(), "{swept:#?}");
     h.settle().await;
     assert!(h.jobs().await.is_empty(), "{:#?}", h.jobs().await);
@@ -98,10 +98,10 @@ async fn numbers_beyond_every_number_stop_no_rebuild_and_no_sweep() {
         h.lose_database(SWEEPING).await;
         let rebuilt = h.feed.rebuild(&mut |_| {}).await.unwrap();
         assert_eq!((rebuilt.copies, rebuilt.unverified), (3, 0), "{rebuilt:#?}");
-        h.feed.sweep(Default::default(), &mut |_| {}).await.unwrap();
+        h.sweep().await;
         h.no_faults().await;
         h.settle().await;
-        h.feed.sweep(Default::default(), &mut |_| {}).await.unwrap();
+        h.sweep().await;
         h.converges().await;
     }
     assert_eq!(h.uploads().await, 3);

@@ -90,10 +90,10 @@ async fn a_person_may_rebuild_or_begin_anew() {
 #[tokio::test]
 async fn what_others_keep_in_the_store_is_in_nobodys_way() {
     let h = Harness::with(ONE_STORE).await;
-    let store = h.somebody(reqwest::Method::POST, "vector_stores", json!({"name": "all"})).await;
+    let store = h.stranger(reqwest::Method::POST, "vector_stores", json!({"name": "all"})).await;
     let file = h.upload_as_stranger("theirs.txt", "theirs").await;
     let path = format!("vector_stores/{}/files", store["id"].as_str().unwrap());
-    h.somebody(reqwest::Method::POST, &path, json!({"file_id": file, "attributes": {"source_id": "theirs"}}))
+    h.stranger(reqwest::Method::POST, &path, json!({"file_id": file, "attributes": {"source_id": "theirs"}}))
         .await;
     h.work.sync.begin(false).await.unwrap();
     h.finish_leaving(&["a copy that nothing needs: theirs.txt"]).await;

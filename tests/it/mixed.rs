@@ -160,7 +160,7 @@ impl Chaos {
     }
 
     /// Everything settles, with the faults still on. One look over the whole workspace at the end makes up for the news
-    /// that nobody sent.
+    /// that was not sent.
     async fn finish(self) {
         self.h.settle().await;
         self.h.webhook("share_imported_to_workspace", "root").await;

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Harness, Server, World};
+use crate::harness::{Harness, Server, World, covering};
 
 const RULES: &str = "
     [sweep]
@@ -91,7 +91,7 @@ async fn a_file_of_any_name_that_is_listed_is_held_and_differs_in_nothing_afterw
         assert!(filled.incomplete.is_empty(), "{filled:#?}");
         h.settle().await;
         assert_eq!(h.held().await, wanted());
-        let swept = h.feed.sweep(Default::default(), &mut |_| {}).await.unwrap();
+        let swept = h.sweep().await;
         assert_eq!((swept.queued, swept.incomplete.len()), (0, 0), "{swept:#?}");
         h.finish_leaving(&SLASHES).await;
     }
@@ -186,12 +186,6 @@ async fn an_upload_whose_reply_is_lost_is_found_by_any_name_and_gone_with_its_fi
     h.finish().await;
 }
 
-fn covering(globs: &str) -> String {
-    format!(
-        "[[rule]]\nname = 'r'\nworkspace = '4829105738291047362'\nvector_store = {{ create = 'r' }}\n{globs}\n"
-    )
-}
-
 #[tokio::test]
 async fn a_folder_is_the_same_to_a_rule_composed_and_decomposed() {
     const COMPOSED: &str = "/Vertr\u{e4}ge";
@@ -212,7 +206,7 @@ async fn a_folder_is_the_same_to_a_rule_composed_and_decomposed() {
         h.converges().await;
         assert_eq!((h.uploads().await, h.held().await.len()), (uploads, 2));
         h.never_unsearchable(&format!("{DECOMPOSED}/a.txt")).await;
-        let swept = h.feed.sweep(Default::default(), &mut |_| {}).await.unwrap();
+        let swept = h.sweep().await;
         assert_eq!(swept.queued, 0, "{swept:#?}");
         h.finish().await;
     }
@@ -256,7 +250,7 @@ async fn junk_and_secrets_are_held_only_where_the_settings_say_so() {
     h.converges().await;
     assert_eq!(h.held().await, ["/A/nda.txt"]);
     let skipped = h.skipped().await.join("\n");
-    assert!(skipped.contains("rule r leaves it out by default, by `~$*`"), "{skipped}");
+    assert!(skipped.contains("rule papers leaves it out by default, by `~$*`"), "{skipped}");
     h.restart(&covering("exclude = ['!.git/', '!id_rsa*']")).await;
     h.feed.backfill(None, &mut |_| {}).await.unwrap();
     h.converges().await;
@@ -282,9 +276,9 @@ async fn a_file_is_asked_for_by_its_name_in_either_form_and_told_why_it_is_left_
     for (path, why) in [
         (
             "/A/desktop.ini",
-            "rule r leaves it out by default, by `desktop.ini`; an exclude of `!desktop.ini` takes it in",
+            "rule papers leaves it out by default, by `desktop.ini`; an exclude of `!desktop.ini` takes it in",
         ),
-        ("/HR/salaries.txt", "rule r excludes it by `/HR/**`"),
+        ("/HR/salaries.txt", "rule papers excludes it by `/HR/**`"),
     ] {
         let run = server.tries(&["files", path]);
         assert!(run.out.contains("No rule covers that path") && run.out.contains(why), "{path}: {run:?}");

@@ -62,7 +62,7 @@ pub fn faults(request: &Value) -> Vec<String> {
     if let Some(schema) = content.get("application/json").map(|content| &content["schema"]) {
         faults.extend(schema_faults(schema, &request["json"]));
     } else if let Some(schema) = content.get("multipart/form-data").map(|content| &content["schema"]) {
-        // Of a form that a fault refused at the door nobody read the parts.
+        // The parts of a form that a fault refused at once were not read.
         if request["outcome"] == 200 || request["faults"].is_null() {
             faults.extend(schema_faults(schema, &multipart(&request["parts"])));
         }

@@ -237,9 +237,9 @@ async fn a_refused_key_pauses_the_target_and_kills_nothing() {
     bench.settle(first, hold("openai")).await;
     bench.settle(second, hold("openai")).await;
     bench.later(Duration::from_secs(5));
-    assert!(bench.claim().await.is_none(), "nobody else has to find out");
+    assert!(bench.claim().await.is_none(), "no other job has to find out");
 
-    // Every probe in vain costs nobody an attempt, and only one job at a time is let through.
+    // No probe in vain costs a job an attempt, and only one job at a time is let through.
     for _ in 0..20 {
         bench.later(Duration::from_secs(5 * 60));
         let probe = bench.claim().await.unwrap();

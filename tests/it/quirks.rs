@@ -84,7 +84,7 @@ async fn an_index_that_hangs_is_tried_once_more_and_then_a_person_is_asked() {
     h.take_in().await;
     h.settle_to_dead().await;
     assert_eq!(h.dead().await, ["OpenAI was still indexing it after 1800 s, each time of 2"]);
-    // Whoever fixed it, a retry begins afresh with the same File object.
+    // Once that is mended, a retry begins afresh with the same File object.
     h.no_faults().await;
     h.retry_dead().await;
     h.converges().await;

@@ -1,6 +1,5 @@
 //! A contract is dropped, and its analysis stands beside it, every quote checked.
 
-use docket::feed::sweep::Scope;
 use serde_json::json;
 
 use crate::harness::{Harness, INVENTED, contract, legal};
@@ -56,7 +55,7 @@ async fn a_file_that_goes_before_its_run_begins_is_run_over_when_it_is_back() {
     h.pass(60_000);
     while h.work_one().await {}
     assert_eq!(h.outcomes().await, ["wanted"]);
-    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    h.sweep().await;
     h.settle().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     assert_eq!(h.responses().await.len(), 1);
@@ -71,7 +70,7 @@ async fn our_own_result_is_neither_synced_nor_run_over() {
     h.converges().await;
     assert_eq!(h.held().await, ["/Contracts/nda.txt"]);
     assert_eq!(h.responses().await.len(), 1);
-    let report = h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    let report = h.sweep().await;
     assert_eq!(report.queued, 0, "a sweep finds nothing amiss: {report:?}");
     // Until a person edits it: then it is that person's file.
     h.put("/Contracts/nda.analysis.md", "I see it differently: the liability is not limited.").await;
@@ -193,7 +192,7 @@ async fn twenty_contracts_at_once_with_faults_on() {
     openapi::all_valid(&h).await;
     let runs = h.runs().await;
     assert_eq!(runs.len(), 20);
-    // Each response is somebody's only one.
+    // No two runs share a response.
     let responses = h.responses().await;
     let mut ours: Vec<String> =
         responses.iter().map(|one| one["metadata"]["docket_run"].as_str().unwrap().to_owned()).collect();

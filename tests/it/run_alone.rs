@@ -1,6 +1,5 @@
 //! Servers that speak OpenAI's language and have no conversations: runs go without, and none is made twice.
 
-use docket_sandbox::journal::Entry;
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, contract, legal};
@@ -16,8 +15,7 @@ fn missing() -> [Value; 4] {
 }
 
 fn asked(h: &Harness) -> usize {
-    let created = |one: &&Entry| one.method == "POST" && one.path == "/v1/conversations";
-    h.sandbox.openai_core().journal.requests().iter().filter(created).count()
+    h.asked("POST", "/v1/conversations")
 }
 
 #[tokio::test]

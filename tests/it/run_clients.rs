@@ -133,7 +133,7 @@ async fn a_run_in_a_conversation_is_followed_to_its_proven_end() {
     let checks = schema.check(&result, &document);
     assert!(!checks.is_empty() && checks.iter().all(|check| check.proof.is_verified()), "{checks:?}");
 
-    // Whoever lost the reply finds the same answer in the conversation.
+    // After a lost reply the same answer is found in the conversation.
     let items = world.openai.conversation_items(&conversation, Order::OldestFirst, None).await.unwrap().items;
     assert_eq!(Item::output(&items).text, ended.output.text);
     let newest =

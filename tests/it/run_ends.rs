@@ -211,7 +211,7 @@ async fn a_move_to_where_a_rule_runs_something_wakes_the_workers() {
     while h.jobs().await.iter().all(|job| !job.key.starts_with("run:")) {
         assert!(h.work_one().await, "no run was asked for");
     }
-    assert!(futures_util::FutureExt::now_or_never(woken).is_some(), "nobody was told that there is work");
+    assert!(futures_util::FutureExt::now_or_never(woken).is_some(), "no worker was told that there is work");
     h.settle().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     h.finish().await;
@@ -225,7 +225,7 @@ async fn a_response_that_openai_no_longer_has_is_final_and_said() {
     h.take_in().await;
     while h.work_one().await {}
     let response = h.runs().await[0].response.clone().unwrap();
-    h.somebody(reqwest::Method::DELETE, &format!("responses/{response}"), serde_json::Value::Null).await;
+    h.stranger(reqwest::Method::DELETE, &format!("responses/{response}"), serde_json::Value::Null).await;
     h.no_faults().await;
     h.converges().await;
     let run = &h.runs().await[0];

@@ -1,6 +1,5 @@
 //! What was there before a rule ran anything is indexed, and run over only when a person says so.
 
-use docket::feed::sweep::Scope;
 use docket::run::existing;
 use docket_sandbox::Options;
 
@@ -24,10 +23,6 @@ async fn archive(settings: &str, paths: &[&str]) -> Harness {
     h
 }
 
-async fn sweep(h: &Harness) -> docket::feed::sweep::Report {
-    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap()
-}
-
 /// Of each rule, the files that are known not to be run over.
 async fn spared(h: &Harness) -> Vec<(String, i64)> {
     h.database.read(existing::store::counts).await.unwrap()
@@ -38,14 +33,14 @@ const PATHS: [&str; 3] = ["/Contracts/a.txt", "/Contracts/b.txt", "/Contracts/de
 #[tokio::test]
 async fn a_first_sweep_over_an_archive_runs_nothing() {
     let h = archive(&legal(""), &PATHS).await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!(report.spared["liability"], 3, "{report:#?}");
     h.converges().await;
     assert_eq!(h.held().await, PATHS);
     assert_eq!((h.responses().await.len(), h.runs().await.len()), (0, 0));
     assert_eq!(spared(&h).await, [("liability".to_owned(), 3)]);
     // Nor does a second one, and the number that it tells is the same.
-    assert_eq!(sweep(&h).await.spared["liability"], 3);
+    assert_eq!(h.sweep().await.spared["liability"], 3);
     h.settle().await;
     assert_eq!(h.runs().await.len(), 0);
     h.finish().await;
@@ -63,14 +58,14 @@ async fn a_backfill_of_an_archive_runs_nothing_and_a_person_may() {
     h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"; 3]);
     assert_eq!(spared(&h).await, []);
-    assert!(sweep(&h).await.spared.is_empty());
+    assert!(h.sweep().await.spared.is_empty());
     h.finish().await;
 }
 
 #[tokio::test]
 async fn a_rule_may_say_that_what_was_there_is_run_over_too() {
     let h = archive(&legal("existing = true"), &PATHS).await;
-    assert!(sweep(&h).await.spared.is_empty());
+    assert!(h.sweep().await.spared.is_empty());
     h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"; 3]);
     h.finish().await;
@@ -79,7 +74,7 @@ async fn a_rule_may_say_that_what_was_there_is_run_over_too() {
 #[tokio::test]
 async fn an_edit_is_news_and_a_rename_a_touch_or_a_comment_is_not() {
     let h = archive(&legal(""), &PATHS).await;
-    sweep(&h).await;
+    h.sweep().await;
     h.settle().await;
     h.rename("/Contracts/a.txt", "/Contracts/a, renamed.txt").await;
     h.put("/Contracts/b.txt", &contract(1)).await;
@@ -99,7 +94,7 @@ async fn an_edit_is_news_and_a_rename_a_touch_or_a_comment_is_not() {
 #[tokio::test]
 async fn what_is_read_during_the_first_sweep_is_not_news() {
     let h = archive(&legal(""), &PATHS).await;
-    sweep(&h).await;
+    h.sweep().await;
     for path in PATHS {
         let node = h.node(path).await;
         for told in ["workspace_storage_file_updated", "workspace_storage_download_token_created"] {
@@ -118,7 +113,7 @@ async fn what_came_later_is_run_over_however_it_is_found() {
     // No webhook comes: a sweep finds it, and Fastio dates it.
     h.put("/Contracts/missed.txt", &contract(4)).await;
     h.without_webhooks().await;
-    sweep(&h).await;
+    h.sweep().await;
     h.settle().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     assert_eq!(h.runs().await[0].path, "/Contracts/missed.txt");
@@ -139,12 +134,12 @@ async fn what_came_later_is_run_over_however_it_is_found() {
 async fn a_rule_that_is_new_or_has_a_new_name_runs_over_nothing_that_was_there() {
     let without = legal("").split("[rule.run]").next().unwrap().to_owned();
     let mut h = archive(&without, &PATHS).await;
-    sweep(&h).await;
+    h.sweep().await;
     h.settle().await;
     for settings in [legal(""), legal("").replace("'liability'", "'renamed'")] {
         h.pass(A_WHILE_MS);
         h.restart(&settings).await;
-        sweep(&h).await;
+        h.sweep().await;
         h.webhook("workspace_storage_file_updated", &h.node("/Contracts/a.txt").await).await;
         h.settle().await;
         assert_eq!(h.runs().await.len(), 0);
@@ -162,7 +157,7 @@ async fn a_result_of_a_docket_whose_records_are_lost_is_never_run_over() {
     let settings = legal("existing = true").replace("exclude", "# exclude");
     let paths = ["/Contracts/nda.analysis (2).md", "/Contracts/nda.analysis.md", "/Contracts/nda.txt"];
     let h = archive(&settings, &paths).await;
-    sweep(&h).await;
+    h.sweep().await;
     h.converges().await;
     let over =
         |runs: Vec<docket::run::store::RunRow>| runs.into_iter().map(|run| run.path).collect::<Vec<_>>();
@@ -176,7 +171,7 @@ async fn a_result_of_a_docket_whose_records_are_lost_is_never_run_over() {
 #[tokio::test]
 async fn a_run_that_may_not_begin_asks_fastio_nothing() {
     let h = archive(&legal("existing = true\nmax_runs_per_day = 1"), &PATHS).await;
-    sweep(&h).await;
+    h.sweep().await;
     let work_for_seconds = async |seconds| {
         for _ in 0..seconds {
             while h.work_one().await {}

@@ -1,16 +1,12 @@
-//! Nothing leaks: whatever a run made at Fastio or OpenAI is taken away when nobody needs it, wherever the server died and
-//! whichever reply was lost; and nothing of anybody else's is.
+//! Nothing leaks: whatever a run made at Fastio or OpenAI is taken away when it is not needed any more, wherever the server died and
+//! whichever reply was lost; and nothing that others made is.
 
-use docket::feed::sweep::{Report, Scope};
+use docket::feed::sweep::Scope;
 use docket_sandbox::Options;
 use serde_json::{Value, json};
 
 use crate::harness::{Dies, Harness, contract, fastio, legal, openai};
 use crate::openapi;
-
-async fn sweep(h: &Harness) -> Report {
-    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap()
-}
 
 /// Does what is due, and no more.
 async fn work(h: &Harness) {
@@ -73,7 +69,7 @@ async fn somebody_elses_session_stays_whatever_it_is_called() {
         .await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
     h.settle().await;
-    sweep(&h).await;
+    h.sweep().await;
     h.settle().await;
     let left: Vec<Value> = h.uploads_open().await.into_iter().map(|upload| upload["name"].clone()).collect();
     assert_eq!(left, names);
@@ -201,7 +197,7 @@ fn slow() -> Value {
     json!({"kind": "slow_run", "count": 1, "delay_ms": 600_000})
 }
 
-/// A run whose creation was not answered and that has been superseded: nobody knows its response's id.
+/// A run whose creation was not answered and that has been superseded: its response's id is not known.
 async fn superseded_while_it_starts(h: &Harness, lost: Value) {
     h.openai_fails(lost).await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
@@ -295,7 +291,7 @@ async fn a_conversation_whose_creation_was_not_answered_is_counted_and_said() {
     h.converges().await;
     assert_eq!((h.outcomes().await, h.conversations().await), (vec!["completed".to_owned()], (1, 1)));
     assert_eq!(h.leftovers().await, (0, 1));
-    assert_eq!(sweep(&h).await.unanswered, 1);
+    assert_eq!(h.sweep().await.unanswered, 1);
     // One that was refused in so many words was not made.
     h.openai_fails(json!({"kind": "rate_limit", "method": "POST", "path": "/v1/conversations", "count": 1}))
         .await;
@@ -303,7 +299,7 @@ async fn a_conversation_whose_creation_was_not_answered_is_counted_and_said() {
     h.settle().await;
     assert_eq!(h.leftovers().await, (0, 1));
     h.pass(31 * 24 * 3_600_000);
-    sweep(&h).await;
+    h.sweep().await;
     assert_eq!(h.leftovers().await, (0, 0), "after a month it is no news any more");
     h.finish_leaving(&["a conversation without an answer"]).await;
 }
@@ -335,20 +331,20 @@ async fn a_sweep_takes_up_what_lost_its_job_and_leaves_strangers_alone() {
     h.put("/Contracts/nda.txt", &contract(1)).await;
     work(&h).await;
     assert_eq!(h.locks().await, 2);
-    // Somebody discards every job: the run goes on at OpenAI, and nobody looks.
+    // Every job is discarded: the run goes on at OpenAI, and is not looked at.
     h.meddle("DELETE FROM job").await;
     h.no_faults().await;
     let dry = h.feed.sweep(Scope { dry_run: true, ..Scope::default() }, &mut |_| {}).await.unwrap();
     assert_eq!((dry.found["stalled"], h.jobs().await.len()), (2, 0), "{dry:#?}");
-    assert_eq!(sweep(&h).await.found["stalled"], 2);
-    assert_eq!(sweep(&h).await.found["stalled"], 0, "it has its job");
+    assert_eq!(h.sweep().await.found["stalled"], 2);
+    assert_eq!(h.sweep().await.found["stalled"], 0, "it has its job");
     h.trash("/Contracts/nda.txt").await;
     work(&h).await;
     h.meddle("DELETE FROM job").await;
     assert_eq!(h.locks().await, 1, "Kim's lock stays");
     // What the run left has lost its job too.
     h.meddle("INSERT INTO outside (kind, state, owner, mark, since) VALUES ('session', 'intended', 'digest:gone', '00', 1)").await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert!(report.found["leftover"] >= 1, "{report:#?}");
     h.unlock_as("kim", &node, &kims).await;
     h.converges().await;

@@ -4,22 +4,12 @@ use serde_json::json;
 
 use crate::harness::{Harness, contract, legal};
 
-impl Harness {
-    async fn works_a_minute(&self) {
-        self.take_in().await;
-        for _ in 0..60 {
-            while self.work_one().await {}
-            self.pass(1_000);
-        }
-    }
-}
-
 #[tokio::test]
 async fn more_tokens_than_a_day_may_have_are_held_and_begin_the_next_day() {
     let h = Harness::with(&legal("max_tokens_per_day = 1000")).await;
     for number in 1..=4 {
         h.put(&format!("/Contracts/{number}.txt"), &contract(number)).await;
-        h.works_a_minute().await;
+        h.work_for_seconds(60).await;
     }
     let runs = h.runs().await;
     let spent: i64 =
@@ -42,10 +32,10 @@ async fn more_tokens_than_a_day_may_have_are_held_and_begin_the_next_day() {
 async fn a_run_that_alone_takes_more_than_a_day_may_have_begins_when_nothing_else_did() {
     let h = Harness::with(&legal("max_tokens_per_day = 10")).await;
     h.put("/Contracts/a.txt", &contract(1)).await;
-    h.works_a_minute().await;
+    h.work_for_seconds(60).await;
     assert_eq!(h.outcomes().await, ["completed"]);
     h.put("/Contracts/b.txt", &contract(2)).await;
-    h.works_a_minute().await;
+    h.work_for_seconds(60).await;
     assert_eq!(h.outcomes().await, ["completed", "wanted"]);
     h.converges().await;
     assert_eq!(h.outcomes().await, ["completed"; 2]);
@@ -89,7 +79,7 @@ async fn every_rule_has_a_limit_without_a_setting() {
     ))
     .await;
     h.put("/Contracts/one more.txt", &contract(2)).await;
-    h.works_a_minute().await;
+    h.work_for_seconds(60).await;
     let run = h.runs().await.into_iter().find(|run| run.path == "/Contracts/one more.txt").unwrap();
     assert!(run.reason.as_deref().unwrap_or_default().contains("max_runs_per_day = 500"), "{run:?}");
     h.converges().await;
@@ -127,7 +117,7 @@ async fn a_response_that_failed_without_saying_what_it_took_counts_as_it_was_exp
     ]))
     .await;
     h.put("/Contracts/nda.txt", &contract(1)).await;
-    h.works_a_minute().await;
+    h.work_for_seconds(60).await;
     assert_eq!(h.responses().await.len(), 1, "each is expected to take a thousand");
     let run = h.runs().await.remove(0);
     assert!(run.reason.as_deref().unwrap_or_default().contains("max_tokens_per_day = 1500"), "{run:?}");

@@ -14,14 +14,6 @@ impl Harness {
         }
         self.take_in().await;
     }
-
-    /// Works for so many seconds.
-    async fn work_for_seconds(&self, seconds: i64) {
-        for _ in 0..seconds {
-            while self.work_one().await {}
-            self.pass(1_000);
-        }
-    }
 }
 
 #[tokio::test]

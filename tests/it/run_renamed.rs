@@ -1,12 +1,11 @@
 //! A rule is the same one under a new name: nothing is run over again, and results keep their names and places.
 
-use docket::feed::sweep::Scope;
 use serde_json::json;
 
 use crate::harness::{Harness, contract, legal};
 
 async fn sweep(h: &Harness) {
-    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    h.sweep().await;
     h.settle().await;
 }
 
@@ -30,7 +29,7 @@ async fn a_rule_with_a_new_name_runs_over_nothing_again_and_writes_where_it_wrot
     sweep(&h).await;
     h.webhook("workspace_storage_file_updated", &h.node("/Contracts/a.txt").await).await;
     h.settle().await;
-    assert_eq!(h.responses().await.len(), 2, "nobody asked");
+    assert_eq!(h.responses().await.len(), 2, "no run was asked for");
     assert!(h.runs().await.iter().all(|run| run.rule == "legal"));
     assert_eq!(h.again("legal", false).await.runs, 0);
     h.put("/Contracts/a.txt", &contract(3)).await;
@@ -139,7 +138,7 @@ async fn what_was_analysed_since_a_backup_that_is_put_back_is_not_paid_for_again
     h.webhook("workspace_storage_file_updated", &h.node("/Contracts/a.txt").await).await;
     h.settle().await;
     sweep(&h).await;
-    assert_eq!((h.responses().await.len(), h.runs().await.len()), (2, 0), "nobody asked");
+    assert_eq!((h.responses().await.len(), h.runs().await.len()), (2, 0), "no run was asked for");
     let mut paths = h.paths().await;
     paths.sort();
     assert_eq!(paths, RESULTS, "no second result");

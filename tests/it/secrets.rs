@@ -477,7 +477,7 @@ fn a_secret_in_the_wrong_place_is_an_error_that_does_not_show_it() {
             let arguments = [command, arguments].concat();
             let run = place.with(&environment).docket(&arguments);
             assert_ne!(run.code, 0, "{arguments:?}: {run:?}");
-            written.add(format!("{more:?} {arguments:?}"), run.out + &run.err);
+            written.add(format!("{more:?} {arguments:?}"), run.said());
         }
     };
     for line in [
@@ -508,17 +508,17 @@ fn a_secret_in_the_wrong_place_is_an_error_that_does_not_show_it() {
     }
     try_all(&[], &["--set", OPENAI_KEY]);
     try_all(&[], &["--set", &format!("openai.api_key={OPENAI_KEY}")]);
-    // A listing asks nobody, so it does not mind.
+    // A listing makes no request, so a bad URL does not matter to it.
     for (variable, command) in
         [("OPENAI_BASE_URL", "serve"), ("FASTIO_BASE_URL", "backfill"), ("OPENAI_BASE_URL", "check")]
     {
         let environment: Vec<_> = right.iter().copied().chain([(variable, url.as_str())]).collect();
         let run = place.with(&environment).docket(&[command]);
-        assert!(run.code != 0 && (run.out.clone() + &run.err).contains("user name"), "{run:?}");
-        written.add(format!("{variable} {command}"), run.out + &run.err);
+        assert!(run.code != 0 && run.said().contains("user name"), "{run:?}");
+        written.add(format!("{variable} {command}"), run.said());
     }
     let sent = place.with(&right).docket(&["send", "--url", &url]);
     assert_eq!(sent.code, 2, "{sent:?}");
-    written.add("send", sent.out + &sent.err);
+    written.add("send", sent.said());
     written.holds_none_of(&vault);
 }

@@ -22,13 +22,9 @@ async fn with_files() -> Harness {
     for name in ["a", "b", "c"] {
         h.put(&format!("/{name}.txt"), &format!("The file {name}.")).await;
     }
-    sweep(&h).await;
+    h.sweep().await;
     h.converges().await;
     h
-}
-
-async fn sweep(h: &Harness) -> Report {
-    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap()
 }
 
 /// What a sweep would do, one word each.
@@ -54,9 +50,9 @@ async fn stores(h: &Harness) -> Vec<Value> {
     h.openai_state().await["vector_stores"].as_array().unwrap().clone()
 }
 
-/// Makes a vector store, as somebody else does. Answers its id.
+/// Makes a vector store, as a stranger does. Answers its id.
 async fn made(h: &Harness, store: Value) -> String {
-    let made = h.somebody(Method::POST, "vector_stores", store).await;
+    let made = h.stranger(Method::POST, "vector_stores", store).await;
     made["id"].as_str().unwrap().to_owned()
 }
 
@@ -79,7 +75,7 @@ async fn changes_that_nobody_told_of_are_found() {
     let (_, found) = dry(&h).await;
     assert_eq!(found, ["drift", "ghost", "missing", "stale"]);
     assert!(h.jobs().await.is_empty(), "a dry run asks for no job");
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!(report.queued, 4);
     h.converges().await;
     is_clean(&h).await;
@@ -98,7 +94,7 @@ async fn a_touch_that_nobody_told_of_is_found_and_costs_no_upload() {
     };
     let before = versions().await;
     h.put("/a.txt", "The file a.").await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((count(&report, "drift"), report.queued), (1, 1), "{report:#?}");
     h.converges().await;
     assert_eq!(h.uploads().await, uploads);
@@ -115,7 +111,7 @@ async fn a_dry_run_changes_nothing_anywhere() {
     let id = h.store_id("all").await;
     let held = h.copies().await[0].file_id.clone();
     h.meddle("DELETE FROM copy WHERE filename = 'b.txt'").await;
-    h.somebody(Method::DELETE, &format!("vector_stores/{id}/files/{held}"), Value::Null).await;
+    h.stranger(Method::DELETE, &format!("vector_stores/{id}/files/{held}"), Value::Null).await;
     let before = (h.held_state().await, h.number("SELECT count(*) FROM copy").await);
     let (requests, sweeps) = (h.openai_requests().await.len(), h.number("SELECT count(*) FROM sweep").await);
 
@@ -134,7 +130,7 @@ async fn a_copy_in_no_table_is_taken_in_and_not_uploaded_again() {
     let h = with_files().await;
     let uploads = h.uploads().await;
     h.meddle("DELETE FROM copy WHERE filename = 'b.txt'").await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((count(&report, "missing"), count(&report, "unknown")), (0, 1), "{report:#?}");
     h.converges().await;
     assert_eq!(h.uploads().await, uploads);
@@ -150,7 +146,7 @@ async fn a_second_copy_goes() {
     h.webhook("workspace_storage_file_updated", &node).await;
     h.settle().await;
     assert_eq!(h.copies().await.len(), 4, "a job that does not know of the copy makes another");
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((count(&report, "unknown"), count(&report, "duplicate")), (1, 1), "{report:#?}");
     h.converges().await;
     is_clean(&h).await;
@@ -163,7 +159,7 @@ async fn a_ghost_that_no_table_knows_is_removed() {
     h.meddle("DELETE FROM copy WHERE filename = 'b.txt'").await;
     h.meddle("DELETE FROM file WHERE path = '/b.txt'").await;
     h.purge("/b.txt").await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((count(&report, "unknown"), count(&report, "ghost")), (1, 1), "{report:#?}");
     h.converges().await;
     is_clean(&h).await;
@@ -175,8 +171,8 @@ async fn attributes_that_somebody_changed_are_put_right() {
     let h = with_files().await;
     let (id, copy) = (h.store_id("all").await, h.copies().await.remove(0));
     let path = format!("vector_stores/{id}/files/{}", copy.file_id);
-    h.somebody(Method::POST, &path, json!({"attributes": {"mine": true}})).await;
-    assert_eq!(count(&sweep(&h).await, "drift"), 1);
+    h.stranger(Method::POST, &path, json!({"attributes": {"mine": true}})).await;
+    assert_eq!(count(&h.sweep().await, "drift"), 1);
     h.converges().await;
     let now = h.copies().await.into_iter().find(|one| one.file_id == copy.file_id).unwrap();
     assert_eq!(now.attributes, copy.attributes);
@@ -190,8 +186,8 @@ async fn a_file_that_somebody_took_out_of_the_store_comes_back() {
     h.pass(1_000);
     let uploads = h.uploads().await;
     let (id, copy) = (h.store_id("all").await, h.copies().await.remove(0));
-    h.somebody(Method::DELETE, &format!("vector_stores/{id}/files/{}", copy.file_id), Value::Null).await;
-    assert_eq!(count(&sweep(&h).await, "missing"), 1);
+    h.stranger(Method::DELETE, &format!("vector_stores/{id}/files/{}", copy.file_id), Value::Null).await;
+    assert_eq!(count(&h.sweep().await, "missing"), 1);
     h.converges().await;
     assert_eq!(h.uploads().await, uploads, "its File object was still there");
     is_clean(&h).await;
@@ -203,8 +199,8 @@ async fn a_file_object_that_somebody_deleted_is_replaced() {
     let h = with_files().await;
     h.pass(1_000);
     let copy = h.copies().await.remove(0);
-    h.somebody(Method::DELETE, &format!("files/{}", copy.file_id), Value::Null).await;
-    let report = sweep(&h).await;
+    h.stranger(Method::DELETE, &format!("files/{}", copy.file_id), Value::Null).await;
+    let report = h.sweep().await;
     assert_eq!(count(&report, "missing"), 1, "{report:#?}");
     h.converges().await;
     is_clean(&h).await;
@@ -215,14 +211,14 @@ async fn a_file_object_that_somebody_deleted_is_replaced() {
 async fn an_upload_that_lands_after_we_gave_it_up_is_found() {
     let h = start().await;
     h.put("/late.txt", "It comes late.").await;
-    sweep(&h).await;
+    h.sweep().await;
     h.openai_fails(json!({"kind": "reset_after_body", "method": "POST", "path": "/v1/files", "count": 1}))
         .await;
     h.converges().await;
     assert_eq!(h.number("SELECT count(*) FROM lost_upload").await, 1);
 
-    let late = h.somebody_uploads("late.txt", "It comes late.").await;
-    let report = sweep(&h).await;
+    let late = h.upload_as_stranger("late.txt", "It comes late.").await;
+    let report = h.sweep().await;
     assert_eq!(count(&report, "orphan"), 1, "{report:#?}");
     h.converges().await;
     assert!(!h.copies().await.iter().any(|copy| copy.file_id == late));
@@ -241,20 +237,20 @@ async fn a_vector_store_that_is_made_late_is_found_and_removed_while_it_is_empty
     let of_another =
         json!({"name": "all", "metadata": {"docket_intent": "01990000-0000-7000-8000-000000000000"}});
     let of_another = made(&h, of_another).await;
-    let file = h.somebody_uploads("notes.txt", "Not Docket's.").await;
-    h.somebody(Method::POST, &format!("vector_stores/{used}/files"), json!({"file_id": file})).await;
+    let file = h.upload_as_stranger("notes.txt", "Not Docket's.").await;
+    h.stranger(Method::POST, &format!("vector_stores/{used}/files"), json!({"file_id": file})).await;
 
     let (_, found) = dry(&h).await;
     assert_eq!(found, ["stray"]);
     assert_eq!(stores(&h).await.len(), 5, "a dry run removes nothing");
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!(count(&report, "stray"), 1, "{report:#?}");
     h.settle().await;
     let left: Vec<String> =
         stores(&h).await.iter().map(|store| store["id"].as_str().unwrap().to_owned()).collect();
     assert!(!left.contains(&late) && left.len() == 4, "{left:?}");
     assert!([&used, &theirs, &of_another].iter().all(|store| left.contains(store)), "{left:?}");
-    assert_eq!(h.copies().await.len(), 4, "three in the store in use, and what somebody put into another");
+    assert_eq!(h.copies().await.len(), 4, "three in the store in use, and what a stranger put into another");
     h.finish_leaving(&["a copy that nothing needs: notes.txt"]).await;
 }
 
@@ -263,9 +259,9 @@ async fn a_stray_store_that_somebody_fills_before_its_job_comes_stays() {
     let h = with_files().await;
     let metadata = stores(&h).await[0]["metadata"].clone();
     let late = made(&h, json!({"name": "all", "metadata": metadata})).await;
-    assert_eq!(count(&sweep(&h).await, "stray"), 1);
-    let file = h.somebody_uploads("notes.txt", "Not Docket's.").await;
-    h.somebody(Method::POST, &format!("vector_stores/{late}/files"), json!({"file_id": file})).await;
+    assert_eq!(count(&h.sweep().await, "stray"), 1);
+    let file = h.upload_as_stranger("notes.txt", "Not Docket's.").await;
+    h.stranger(Method::POST, &format!("vector_stores/{late}/files"), json!({"file_id": file})).await;
     h.settle().await;
     assert_eq!(stores(&h).await.len(), 2, "what is not empty is left to a person");
     h.finish_leaving(&["a copy that nothing needs: notes.txt"]).await;
@@ -275,16 +271,16 @@ async fn a_stray_store_that_somebody_fills_before_its_job_comes_stays() {
 async fn objects_that_could_be_somebody_elses_stay() {
     let h = start().await;
     h.put("/late.txt", "It comes late.").await;
-    sweep(&h).await;
+    h.sweep().await;
     h.openai_fails(json!({"kind": "reset_after_body", "method": "POST", "path": "/v1/files", "count": 1}))
         .await;
     h.converges().await;
-    // One of them may be our lost upload. Which, nobody can tell.
-    h.somebody_uploads("late.txt", "It comes late.").await;
-    h.somebody_uploads("late.txt", "It comes, later.").await;
-    h.somebody_uploads("late.txt", "It comes early").await;
+    // One of them may be our lost upload. Which one cannot be told.
+    h.upload_as_stranger("late.txt", "It comes late.").await;
+    h.upload_as_stranger("late.txt", "It comes, later.").await;
+    h.upload_as_stranger("late.txt", "It comes early").await;
     let before = h.file_objects().await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((count(&report, "orphan"), report.ambiguous), (0, 2), "{report:#?}");
     h.settle().await;
     assert_eq!(h.file_objects().await, before);
@@ -295,22 +291,22 @@ async fn objects_that_could_be_somebody_elses_stay() {
 async fn what_is_not_ours_is_never_touched() {
     let h = with_files().await;
     let id = h.store_id("all").await;
-    let own = h.somebody_uploads("theirs.txt", "Somebody else's.").await;
-    let alike = h.somebody_uploads("alike.txt", "It looks like ours.").await;
-    let loose = h.somebody_uploads("a.txt", "The file a.").await;
+    let own = h.upload_as_stranger("theirs.txt", "A stranger's.").await;
+    let alike = h.upload_as_stranger("alike.txt", "It looks like ours.").await;
+    let loose = h.upload_as_stranger("a.txt", "The file a.").await;
     let attach = format!("vector_stores/{id}/files");
-    h.somebody(Method::POST, &attach, json!({"file_id": own, "attributes": {"source_id": "workspace:1:2x"}}))
+    h.stranger(Method::POST, &attach, json!({"file_id": own, "attributes": {"source_id": "workspace:1:2x"}}))
         .await;
     // Another Docket's, under a rule that is none of ours.
     let attributes = json!({"source_id": format!("workspace:{WORKSPACE}:2other"), "workspace_id": WORKSPACE,
         "path": "/other.txt", "rule": "theirs", "content_hash": "ab".repeat(32)});
-    h.somebody(Method::POST, &attach, json!({"file_id": alike, "attributes": attributes})).await;
-    let store = h.somebody(Method::POST, "vector_stores", json!({"name": "all"})).await["id"].clone();
+    h.stranger(Method::POST, &attach, json!({"file_id": alike, "attributes": attributes})).await;
+    let store = h.stranger(Method::POST, "vector_stores", json!({"name": "all"})).await["id"].clone();
     let theirs = format!("vector_stores/{}/files", store.as_str().unwrap());
-    h.somebody(Method::POST, &theirs, json!({"file_id": loose})).await;
+    h.stranger(Method::POST, &theirs, json!({"file_id": loose})).await;
 
     let before = h.held_state().await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((report.strangers, report.queued), (2, 0), "{report:#?}");
     h.settle().await;
     assert_eq!(h.held_state().await, before);
@@ -328,14 +324,14 @@ async fn an_incomplete_list_removes_nothing() {
     h.purge("/b.txt").await;
     let inventory = format!("/current/workspace/{WORKSPACE}/storage/inventory/");
     h.fastio_fails(json!({"kind": "server_error", "path": inventory, "count": 1})).await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((report.incomplete.len(), report.queued), (1, 0), "{report:#?}");
     h.settle().await;
     assert_eq!(h.held().await.len(), 3);
 
     // Nor is a vector store's list a reason to upload anything when it breaks off.
     h.openai_fails(json!({"kind": "server_error", "path": "/v1/vector_stores/*/files", "count": 1})).await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((report.incomplete.len(), count(&report, "missing"), count(&report, "ghost")), (1, 0, 1));
     h.converges().await;
     is_clean(&h).await;
@@ -346,7 +342,7 @@ async fn an_incomplete_list_removes_nothing() {
 async fn a_workspace_out_of_sight_is_not_an_empty_one() {
     let h = with_files().await;
     h.hide_workspace().await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((report.incomplete.len(), report.queued), (1, 0), "{report:#?}");
     h.settle().await;
     assert_eq!(h.held().await.len(), 3);
@@ -364,7 +360,7 @@ async fn where_the_inventory_is_not_served_folders_are_listed() {
     h.put("/deep/down/d.txt", "Deep down.").await;
     h.purge("/a.txt").await;
     h.fastio_refuses(&format!("/current/workspace/{WORKSPACE}/storage/inventory/")).await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((count(&report, "missing"), count(&report, "ghost")), (1, 1), "{report:#?}");
     h.finish().await;
 }
@@ -375,13 +371,13 @@ async fn too_many_ghosts_stop_for_a_person() {
     for number in 0..15 {
         h.put(&format!("/{number}.txt"), &format!("Number {number}.")).await;
     }
-    sweep(&h).await;
+    h.sweep().await;
     h.converges().await;
     for number in 0..12 {
         h.purge(&format!("/{number}.txt")).await;
     }
     h.put("/new.txt", "New.").await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!(report.stopped.len(), 1);
     assert_eq!((report.stopped[0].would_lose, report.stopped[0].of, report.queued), (12, 15, 1));
     h.settle().await;
@@ -397,9 +393,9 @@ async fn too_many_ghosts_stop_for_a_person() {
 async fn a_dead_job_waits_for_its_person() {
     let h = with_files().await;
     h.put("/d.txt", "The file d.").await;
-    sweep(&h).await;
+    h.sweep().await;
     h.meddle("UPDATE job SET state = 'dead', reason = 'as a test'").await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((report.dead, report.queued), (1, 0));
     assert_eq!(h.dead().await, ["as a test"]);
     h.finish_leaving(&["a dead job: file", "not held: /d.txt"]).await;
@@ -410,15 +406,15 @@ async fn a_rebuilt_database_uploads_nothing_again() {
     let mut h = with_files().await;
     let uploads = h.uploads().await;
     h.lose_database(SWEEPING).await;
-    h.put("/b.txt", "The file b, changed while nobody knew.").await;
+    h.put("/b.txt", "The file b, changed without a webhook.").await;
     h.purge("/c.txt").await;
-    h.somebody_uploads("theirs.txt", "Somebody else's.").await;
+    h.upload_as_stranger("theirs.txt", "A stranger's.").await;
 
     let rebuilt = h.feed.rebuild(&mut |_| {}).await.unwrap();
     assert_eq!((rebuilt.copies, rebuilt.stores.len(), rebuilt.strangers), (3, 1, 0));
-    sweep(&h).await;
+    h.sweep().await;
     h.settle().await;
-    assert_eq!(h.uploads().await, uploads + 2, "the changed file, and somebody else's own");
+    assert_eq!(h.uploads().await, uploads + 2, "the changed file, and the stranger's own");
     assert_eq!(h.held().await, ["/a.txt", "/b.txt"]);
     let (_, found) = dry(&h).await;
     assert!(found.is_empty(), "{found:?}");
@@ -464,7 +460,7 @@ async fn a_backfill_goes_on_where_it_was_stopped() {
 async fn a_file_by_formula_is_a_file_like_any_other() {
     let h = start().await;
     h.generate(3).await;
-    sweep(&h).await;
+    h.sweep().await;
     h.settle().await;
     assert_eq!(h.held().await, ["/file-00000000.txt", "/file-00000001.txt", "/file-00000002.txt"]);
     assert!(dry(&h).await.1.is_empty());

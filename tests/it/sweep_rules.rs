@@ -3,13 +3,7 @@
 use docket::feed::changed::Followed;
 use docket::feed::sweep::{Report, Scope, Tell};
 
-use crate::harness::{Harness, Server, contract, legal};
-
-fn covering(globs: &str) -> String {
-    format!(
-        "[[rule]]\nname = 'papers'\nworkspace = '4829105738291047362'\nvector_store = {{ create = 'papers' }}\n{globs}\n"
-    )
-}
+use crate::harness::{Harness, Server, contract, covering, legal};
 
 /// Files in two folders, held, under a rule that covers both; and a whole sweep has put all right.
 async fn two_folders(each: usize) -> Harness {
@@ -20,7 +14,7 @@ async fn two_folders(each: usize) -> Harness {
         }
     }
     h.converges().await;
-    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    h.sweep().await;
     h
 }
 
@@ -88,7 +82,7 @@ async fn what_no_rule_concerns_is_on_record_and_makes_no_job_unless_we_hold_it()
 async fn a_first_start_has_no_rules_that_changed() {
     let h = Harness::with(&covering("")).await;
     assert!(h.feed.sweep_if_changed().await.unwrap().is_none());
-    // Where nobody sweeps, a change is told from what there was at the first start.
+    // Without sweeps, a change is told from the rules at the first start.
     h.finish().await;
 
     let mut h = Harness::with(&format!("[sweep]\nevery_minutes = 0\n{}", covering(""))).await;
@@ -153,7 +147,7 @@ async fn a_changed_prompt_holds_for_what_comes_and_runs_nothing_anew() {
     let mut h = Harness::with(&legal("")).await;
     h.put("/Contracts/1.txt", &contract(1)).await;
     h.converges().await;
-    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    h.sweep().await;
     h.restart(&legal("").replace("Extract every liability clause.", "Extract each clause on liability."))
         .await;
     assert_eq!(h.feed.follow_rules().await.unwrap(), Followed::default());

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Harness, WORKSPACE};
+use crate::harness::{Harness, WORKSPACE, hex_sha256};
 
 const NDA: &str = "The parties keep all information confidential for five years.";
 const MSA: &str = "Liability is limited to the fees paid in the twelve months before the claim.";
@@ -286,7 +286,7 @@ async fn what_openai_cannot_hold_is_skipped_with_a_reason() {
         ]
     );
     let old = h.copies().await.into_iter().find(|copy| copy.filename == "old.txt").unwrap();
-    assert_eq!(old.sha256, sha256("café au lait, déjà vu"), "uploaded in UTF-8");
+    assert_eq!(old.sha256, hex_sha256("café au lait, déjà vu".as_bytes()), "uploaded in UTF-8");
     h.finish_leaving(&[
         "held otherwise than it is: /old.txt",
         "skipped: /blank.txt",
@@ -326,7 +326,7 @@ async fn a_store_that_expires_is_not_filled_and_says_why() {
     assert_eq!(pauses[0].target, format!("openai/{store}"));
     assert!(pauses[0].reason.contains("has an expiry policy"), "{}", pauses[0].reason);
     assert_eq!(h.uploads().await, 1);
-    // Somebody removes the policy, and the work goes on by itself.
+    // The policy is removed, and the work goes on by itself.
     h.change_store(&store, json!({"expires_after": null})).await;
     h.converges().await;
     assert!(h.pauses().await.is_empty());
@@ -414,9 +414,4 @@ async fn a_workspace_that_cannot_be_reached_is_not_a_workspace_that_was_emptied(
     assert_eq!(h.pauses().await.len(), 1);
     h.show_workspace().await;
     h.finish().await;
-}
-
-fn sha256(text: &str) -> String {
-    use sha2::{Digest, Sha256};
-    hex::encode(Sha256::digest(text.as_bytes()))
 }

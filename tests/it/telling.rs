@@ -1,4 +1,4 @@
-//! What the server says, and that nothing depends on whether anybody listens.
+//! What the server logs, and that nothing depends on whether the log can be written.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -61,7 +61,7 @@ async fn a_log_that_cannot_be_written_or_is_not_read_stops_nothing() {
     server.finish().await;
 }
 
-/// A limit on files is a full disk to whoever writes them, and holds for the log as for the database.
+/// A limit on the size of files is like a full disk, for the log as for the database.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_under_log_and_database_is_503_and_passes() {
     let mut server = Server::with(ONE_STORE).await;
@@ -95,7 +95,7 @@ async fn whatever_asks_to_stop_stops_it_in_order() {
     let mut server = Server::with(ONE_STORE).await;
     for signal in ["HUP", "QUIT", "INT", "TERM", "XCPU", "ABRT", POWER] {
         server.kill();
-        // Whoever runs the tests may have had SIGHUP ignored.
+        // The tests may have been started with SIGHUP ignored.
         server.start_by("exec env --default-signal=HUP", Stdio::piped());
         let program = server.program();
         block_in_place(|| program.listens());

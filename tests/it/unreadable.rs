@@ -1,6 +1,5 @@
 //! One entry that cannot be read is one entry: what stands beside it is seen, and nothing is removed because of it.
 
-use docket::feed::sweep::{Report, Scope};
 use serde_json::{Value, json};
 
 use crate::harness::{FOLLOWING, Harness, SWEEPING, WORKSPACE};
@@ -25,13 +24,9 @@ async fn with_files() -> Harness {
     h.put("/a.txt", "The file a.").await;
     h.put("/odd.txt", "It is odd..").await;
     h.put("/b.txt", "The file b.").await;
-    sweep(&h).await;
+    h.sweep().await;
     h.converges().await;
     h
-}
-
-async fn sweep(h: &Harness) -> Report {
-    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap()
 }
 
 fn changed(path: &str, (find, put): (&str, &str)) -> Value {
@@ -46,7 +41,7 @@ async fn a_row_of_the_inventory_that_cannot_be_read_hides_nothing_and_loses_noth
         h.put("/new.txt", "The file n.").await;
         // Everything that Fastio says of nodes is spoilt, or only what it says of this one.
         h.fastio_fails(changed("/current/workspace/", spoilt)).await;
-        let report = sweep(&h).await;
+        let report = h.sweep().await;
         assert!(report.incomplete.is_empty() && report.stopped.is_empty(), "{spoilt:?}: {report:#?}");
         h.webhook("workspace_storage_file_updated", &node).await;
         h.settle().await;
@@ -56,7 +51,7 @@ async fn a_row_of_the_inventory_that_cannot_be_read_hides_nothing_and_loses_noth
         h.without_webhooks().await;
         h.retry_dead().await;
         h.settle().await;
-        sweep(&h).await;
+        h.sweep().await;
         h.converges().await;
         h.never_unsearchable("/a.txt").await;
         h.finish().await;
@@ -72,12 +67,12 @@ async fn an_unreadable_row_is_counted_and_the_others_are_compared() {
     let inventory = format!("/current/workspace/{WORKSPACE}/storage/inventory/");
     h.fastio_fails(changed(&inventory, (&format!("\"{odd}\""), "17.5e999e"))).await;
     // That is no JSON at all, so nothing is known, and nothing removed.
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((report.incomplete.len(), report.queued), (1, 0), "{report:#?}");
     h.no_faults().await;
     h.without_webhooks().await;
     h.fastio_fails(changed(&inventory, (&format!("\"{odd}\""), "[]"))).await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!((report.unreadable, report.incomplete.len()), (1, 0), "{report:#?}");
     assert_eq!((report.found["missing"], report.found["ghost"]), (1, 2), "{report:#?}");
     h.settle().await;
@@ -94,7 +89,7 @@ async fn an_unreadable_entry_of_openais_lists_hides_nothing_and_loses_nothing() 
         let id = if path == "/v1/vector_store*" { h.store_id("all").await } else { odd.file_id.clone() };
         h.purge("/b.txt").await;
         h.openai_fails(changed(path, (&format!("\"id\":\"{id}\""), "\"id\":{}"))).await;
-        let report = sweep(&h).await;
+        let report = h.sweep().await;
         assert_eq!((report.unreadable > 0, report.incomplete.len()), (true, 0), "{path}: {report:#?}");
         assert_eq!(report.found["ghost"], 1, "{path}: {report:#?}");
         h.settle().await;
@@ -146,7 +141,7 @@ async fn a_listing_that_does_not_end_is_an_incomplete_one() {
                 h.fastio_refuses("/current/workspace/*/storage/inventory/").await;
             }
             h.fastio_fails(json!({"kind": "canned_reply", "path": path, "body": body})).await;
-            let report = sweep(&h).await;
+            let report = h.sweep().await;
             let ends = inventory && body == ENDLESS[2];
             assert_eq!(
                 (report.incomplete.len(), report.found["ghost"]),
@@ -161,7 +156,7 @@ async fn a_listing_that_does_not_end_is_an_incomplete_one() {
     let list = r#"{"object":"list","data":[{"id":"file-{n}","status":"completed"}],"has_more":true}"#;
     let list = list.replace("{n}", "same\"},{\"id\":\"file-{n}");
     h.openai_fails(json!({"kind": "canned_reply", "path": "/v1/vector_stores/*/files", "body": list})).await;
-    let report = sweep(&h).await;
+    let report = h.sweep().await;
     assert_eq!(report.incomplete.len(), 1, "{report:#?}");
     h.no_faults().await;
     h.converges().await;

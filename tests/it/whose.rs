@@ -57,7 +57,7 @@ async fn one_server_works_on_a_database_by_whatever_name_it_is_opened() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_else_can_take_the_lock_or_keep_a_server_from_starting() {
-    // Only root can be somebody else.
+    // Only root can become another user.
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -86,7 +86,7 @@ async fn whoever_may_not_open_the_database_is_told_whose_user_to_be() {
         let nobody = format!("setpriv --reuid={NOBODY} --clear-groups docket {command}");
         block_in_place(|| place.with(&ENVIRONMENT).shell(&nobody))
     };
-    // Only root can be somebody else, and only where everybody may reach the program.
+    // Only root can become another user, and only where all users may reach the program.
     if as_nobody("--version").code != 0 {
         return;
     }

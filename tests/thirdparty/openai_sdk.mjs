@@ -127,7 +127,7 @@ async function responses(model, file, made) {
     check(items.length >= 3, 'what was said before is carried on');
     step('previous_response_id, inputItems.list');
     const begun = await client.responses.create({ model, input: 'Hello', background: true });
-    // Who cancels may come too late. Either way it has ended, and stays as it ended.
+    // A cancel may come too late. Either way the response has ended, and stays as it ended.
     const ended = (await client.responses.cancel(begun.id)).status;
     check(['cancelled', 'completed'].includes(ended), `responses.cancel: ${ended}`);
     check((await client.responses.retrieve(begun.id)).status === ended, 'what was cancelled stays as it ended');

@@ -1,4 +1,4 @@
-//! What must hold at the end, judged from what everybody has on record. Pure, so that it can be tested with records in
+//! What must hold at the end, judged from what all sides have on record. Pure, so that it can be tested with records in
 //! which something is wrong.
 
 pub mod runs;
@@ -160,7 +160,7 @@ fn listed(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().map(Value::to_string).collect()
 }
 
-/// Conversations without an answer, unless nobody can know of them.
+/// Conversations without an answer, but those that cannot be known of.
 fn empty_conversations(seen: &Seen) -> Vec<String> {
     let all = seen.openai["conversations"].as_array().into_iter().flatten();
     let answered =
@@ -173,7 +173,7 @@ fn empty_conversations(seen: &Seen) -> Vec<String> {
 
 fn unsearchable(seen: &Seen) -> Vec<String> {
     if seen.searchable["dropped"] != 0 {
-        return vec!["the sandbox forgot part of the history, so nobody can tell".to_owned()];
+        return vec!["the sandbox forgot part of the history, so this cannot be told".to_owned()];
     }
     let there = absences(&seen.fastio, &seen.wanderers);
     let gaps = gaps(&seen.searchable, &there);

@@ -53,7 +53,7 @@ async fn a_file_whose_new_version_cannot_be_searched_is_behind_and_says_what_kee
     assert!(reason.contains("is held, because OpenAI refuses: "), "{reason}");
     assert!(now["since"].is_i64() && now["job_id"].is_i64(), "{now:#}");
 
-    // Nobody has looked at the new one, so nobody knows what it is called.
+    // The new one has not been looked at, so its name is not known.
     let behind = rows(&place.docket(&["files", "--state", "behind", "--json"]));
     let new = behind.iter().find(|row| row["path"] == Value::Null).unwrap_or_else(|| panic!("{behind:#?}"));
     assert!(

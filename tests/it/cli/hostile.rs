@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::harness::program::{Place, Run};
 
-/// What a terminal obeys, what changes the order of a line, what nobody sees, and a line that looks like ours.
+/// What a terminal obeys, what changes the order of a line, what is invisible, and a line that looks like ours.
 const HOSTILE: &str = "a\u{1b}]0;mine\u{7}\u{1b}[2J\u{1b}[31m\u{9b}2J\u{202e}fdp\u{2066}\u{200b}\u{200f}\u{feff}\u{2060}\u{ad}\u{e0041}\r\nAll is well";
 
 /// Every text that may have come from outside, in every table that a command shows.

@@ -1,4 +1,4 @@
-//! Secrets that would let anybody in, or nobody: the program says so before the first delivery, and never shows them.
+//! Secrets that would let in every sender, or none: the program says so before the first delivery, and never shows them.
 
 use crate::harness::program::{Place, Run, SECRET};
 

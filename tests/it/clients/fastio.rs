@@ -28,7 +28,7 @@ async fn bytes(download: Download) -> Result<Vec<u8>, Error> {
     Ok(pieces.concat())
 }
 
-/// A server that hands out a token and does `act` with whoever reads with it.
+/// A server that hands out a token, and does `act` with the connection that reads with it.
 async fn behind_a_token(act: impl Fn() -> Act + Send + Sync + 'static) -> Server {
     let token = answer(200, &[], json!({"result": true, "token": TOKEN}).to_string());
     let is_request = |line: &str| line.contains("/requestread/");

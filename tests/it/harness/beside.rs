@@ -13,7 +13,7 @@ use super::records::Records;
 /// only a test that fails waits for all of it.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Between looks: the database of another process tells nobody that it changed. No test looks again by itself.
+/// Between looks: the database of another process does not say that it changed. No test looks again by itself.
 const LOOK_AGAIN: Duration = Duration::from_millis(15);
 
 /// A wait that is not worth moving time for.
@@ -70,7 +70,7 @@ impl Beside {
         }
     }
 
-    /// Moves every time on record back, but those that others told. Nobody can move the clock of another process; to that
+    /// Moves every time on record back, but those that others told. The clock of another process cannot be moved; to that
     /// process this is the same.
     pub async fn pass(&self, ms: i64) {
         let older =

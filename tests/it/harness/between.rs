@@ -158,7 +158,7 @@ fn echo(way: usize, heard: &str) -> Vec<u8> {
     let error = serde_json::json!({"result": false, "error": {"code": key, "type": key, "param": key, "text": format!("bad header {credential}"),
         "message": format!("Incorrect API key provided: {key}. You sent {heard}")}});
     let text = match way {
-        // A refusal first: whoever asks whether the key is good asks nothing more after it.
+        // A refusal first: a client that asks whether the key is good asks nothing more after it.
         0 => json("500 Internal Server Error", error),
         // No HTTP at all.
         1 => heard.to_owned(),

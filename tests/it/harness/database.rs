@@ -87,7 +87,7 @@ impl DatabaseFile {
     }
 }
 
-/// Whoever only looks finds a file and makes none.
+/// For looking: it opens the file that is there and makes none.
 fn open_alone(path: &PathBuf) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(PATIENCE)?;

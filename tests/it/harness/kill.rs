@@ -83,7 +83,7 @@ impl World {
 }
 
 impl Harness {
-    /// Begins the job that is due now and drops it, as a kill does, when `step` is held. The job is then held by nobody
+    /// Begins the job that is due now and drops it, as a kill does, when `step` is held. The job then has no worker
     /// until its lease runs out or the next server takes it over.
     pub async fn work_killed(&self, step: &Step, dies: Dies) {
         let held = self.hold(step, dies);

@@ -21,6 +21,7 @@ use std::task::Poll;
 
 use docket::app::Parts;
 use docket::config::{Config, Sources};
+use docket::feed::sweep::{Report, Scope};
 use docket::queue::store::JobRow;
 use docket::receive::drain::Drain;
 use docket::rule::Rules;
@@ -40,6 +41,7 @@ pub use kill::{Asked, Dies, Step, fastio, openai};
 use records::Records;
 pub use runs::{INVENTED, contract, legal};
 pub use server::Server;
+pub use world::hex_sha256;
 
 pub const WORKSPACE: &str = "4829105738291047362";
 const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
@@ -67,6 +69,13 @@ pub const SWEEPING: &str = concat!("[sweep]\npage_tries = 1\n", one_store!());
 /// The same, with the change feed.
 pub const FOLLOWING: &str =
     concat!("[feed]\norg_id = '3141592653589793238'\n[sweep]\npage_tries = 1\n", one_store!());
+
+/// One rule, which covers what these settings say, and its store; both are called `papers`.
+pub fn covering(globs: &str) -> String {
+    format!(
+        "[[rule]]\nname = 'papers'\nworkspace = '{WORKSPACE}'\nvector_store = {{ create = 'papers' }}\n{globs}\n"
+    )
+}
 
 /// All that is there without Docket: the stand-ins, and who uses them.
 pub struct World {
@@ -212,8 +221,8 @@ impl Harness {
         self.queue.work_one(&*self.work, &CancellationToken::new()).await.unwrap()
     }
 
-    /// Begins the job that is due now and drops it after this many polls: what a kill does. The job is then held by
-    /// nobody until its lease runs out or the next server takes it over.
+    /// Begins the job that is due now and drops it after this many polls: what a kill does. The job then has
+    /// no worker until its lease runs out or the next server takes it over.
     pub async fn work_for(&self, polls: u32) {
         let never = CancellationToken::new();
         let mut work = std::pin::pin!(self.queue.work_one(&*self.work, &never));
@@ -224,6 +233,20 @@ impl Harness {
             if done || left == 0 { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+
+    /// Lets so many seconds pass, in which what is due is taken in and done.
+    pub async fn work_for_seconds(&self, seconds: i64) {
+        for _ in 0..seconds {
+            self.take_in().await;
+            while self.work_one().await {}
+            self.pass(1_000);
+        }
+    }
+
+    /// A whole sweep, as `docket sweep` does it.
+    pub async fn sweep(&self) -> Report {
+        self.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap()
     }
 
     /// Lets time pass, here and at the stand-ins.

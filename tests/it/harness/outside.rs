@@ -33,20 +33,20 @@ impl World {
         json!([state["files"], state["vector_stores"]])
     }
 
-    /// A request to OpenAI by somebody else who has a key of the same project.
-    pub async fn somebody(&self, method: Method, path: &str, body: Value) -> Value {
+    /// A request to OpenAI by a stranger who has a key of the same project.
+    pub async fn stranger(&self, method: Method, path: &str, body: Value) -> Value {
         let url = self.sandbox.openai_url().join(path).unwrap();
-        let request = self.client.request(method, url).bearer_auth("somebody else");
+        let request = self.client.request(method, url).bearer_auth("a stranger");
         let request = if body.is_null() { request } else { request.json(&body) };
         request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
     }
 
-    /// Somebody else's file. Answers its id.
-    pub async fn somebody_uploads(&self, name: &str, content: &str) -> String {
+    /// Uploads a file that is none of ours. Answers its id.
+    pub async fn upload_as_stranger(&self, name: &str, content: &str) -> String {
         let part = Part::text(content.to_owned()).file_name(name.to_owned());
         let form = Form::new().text("purpose", "assistants").part("file", part);
         let url = self.sandbox.openai_url().join("files").unwrap();
-        let request = self.client.post(url).bearer_auth("somebody else").multipart(form);
+        let request = self.client.post(url).bearer_auth("a stranger").multipart(form);
         let answer: Value = request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
         answer["id"].as_str().unwrap().to_owned()
     }

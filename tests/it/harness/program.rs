@@ -42,6 +42,13 @@ pub struct Run {
     pub err: String,
 }
 
+impl Run {
+    /// Everything it said.
+    pub fn said(&self) -> String {
+        format!("{}{}", self.out, self.err)
+    }
+}
+
 impl Place {
     pub fn new() -> Place {
         let folder = tempfile::tempdir().unwrap();
@@ -155,7 +162,7 @@ impl At<'_> {
         Run { code, out: program.out.rest(), err: program.err.rest() }
     }
 
-    /// Runs commands as somebody types them who has the program on the PATH; the first that fails ends it.
+    /// Runs commands as they are typed with the program on the PATH; the first that fails ends it.
     pub fn shell(&self, commands: &str) -> Run {
         let mut program = self.start_shell(commands);
         let code = program.wait();

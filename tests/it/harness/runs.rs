@@ -156,7 +156,7 @@ impl World {
     }
 }
 
-/// What somebody else does with a lock.
+/// What another user does with a lock.
 impl World {
     /// Locks a file with another user's key, for an hour. Answers the lock's token.
     pub async fn lock_as(&self, user: &str, node: &str) -> String {

@@ -7,6 +7,7 @@ use docket_sandbox::judge::{Absences, Sides, StoreCopy, gaps};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Harness, SECRET, WORKSPACE, World};
 
@@ -37,7 +38,7 @@ impl World {
         let copies = self.copies().await;
         let copy = copies.iter().find(|copy| copy.filename == filename).unwrap();
         let path = format!("vector_stores/{}/files/{}/content", copy.store_id, copy.file_id);
-        let content = self.somebody(Method::GET, &path, Value::Null).await;
+        let content = self.stranger(Method::GET, &path, Value::Null).await;
         let pieces = content["data"].as_array().unwrap().iter();
         pieces.map(|piece| piece["text"].as_str().unwrap()).collect()
     }
@@ -111,32 +112,18 @@ impl World {
         request.send().await.unwrap().error_for_status().unwrap();
     }
 
-    /// Somebody deletes every File object and its attachments.
+    /// A stranger deletes every File object and its attachments.
     pub async fn delete_at_openai(&self) {
         for copy in self.copies().await {
             let store = self.openai_state().await["vector_stores"][0]["id"].as_str().unwrap().to_owned();
-            self.openai(Method::DELETE, &format!("vector_stores/{store}/files/{}", copy.file_id)).await;
+            let path = format!("vector_stores/{store}/files/{}", copy.file_id);
+            self.stranger(Method::DELETE, &path, Value::Null).await;
             self.remove_file_object(&copy.file_id).await;
         }
     }
 
     pub async fn remove_file_object(&self, file_id: &str) {
-        self.openai(Method::DELETE, &format!("files/{file_id}")).await;
-    }
-
-    async fn openai(&self, method: Method, path: &str) {
-        let url = self.sandbox.openai_url().join(path).unwrap();
-        let request = self.client.request(method, url).bearer_auth("somebody else");
-        request.send().await.unwrap().error_for_status().unwrap();
-    }
-
-    /// Uploads a file that is none of ours. Answers its id.
-    pub async fn upload_as_stranger(&self, name: &str, content: &str) -> String {
-        let part = reqwest::multipart::Part::text(content.to_owned()).file_name(name.to_owned());
-        let form = reqwest::multipart::Form::new().text("purpose", "assistants").part("file", part);
-        let url = self.sandbox.openai_url().join("files").unwrap();
-        let answer = self.client.post(url).bearer_auth("somebody else").multipart(form).send().await.unwrap();
-        answer.error_for_status().unwrap().json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned()
+        self.stranger(Method::DELETE, &format!("files/{file_id}"), Value::Null).await;
     }
 
     async fn control(&self, method: Method, path: &str, body: Value) -> Value {
@@ -189,13 +176,15 @@ impl World {
         journal["requests"].as_array().unwrap().clone()
     }
 
-    /// How many uploads OpenAI answered with success.
+    /// How often OpenAI was asked this.
+    pub fn asked(&self, method: &str, path: &str) -> usize {
+        let requests = self.sandbox.openai_core().journal.requests();
+        requests.iter().filter(|one| one.method == method && one.path == path).count()
+    }
+
+    /// How often OpenAI was asked for an upload.
     pub async fn uploads(&self) -> usize {
-        let requests = self.openai_requests().await;
-        requests
-            .iter()
-            .filter(|request| request["method"] == "POST" && request["path"] == "/v1/files")
-            .count()
+        self.asked("POST", "/v1/files")
     }
 
     pub async fn openai_state(&self) -> Value {
@@ -258,6 +247,11 @@ impl World {
         paths.sort();
         paths
     }
+}
+
+/// The hash by which the OpenAI stand-in shows a content.
+pub fn hex_sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// What Docket itself has on record of it, and its own listener.

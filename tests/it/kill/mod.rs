@@ -1,5 +1,5 @@
-//! The server is killed at each step, before the step has any effect and after it had, before that is on record. Whoever
-//! starts it again finds one file, one copy, one result, and nothing left over.
+//! The server is killed at each step, before the step has any effect and after it had, before that is on record. When
+//! it is started again there are one file, one copy, one result, and nothing is left over.
 //!
 //! [`sync`] and [`run`] kill the real program with SIGKILL, at the requests that make up the life of a file and of a
 //! run. [`any`] drops the work at every request there is, in this process, where that takes no time.

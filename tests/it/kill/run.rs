@@ -117,7 +117,7 @@ async fn with_a_file_of_its_own(step: Step, dies: Dies) {
     ends_with_one_response(server, &[RESULT, FILE, WORDS]).await;
 }
 
-/// The response takes longer than anybody waits, once, and is looked at before `stop` is done.
+/// One response takes longer than any deadline, and is looked at before `stop` is done.
 async fn stopped(step: (Step, Dies), stop: impl AsyncFnOnce(&mut Server)) -> Server {
     let mut server = Server::with(&legal("")).await;
     server.openai_fails(json!({"kind": "slow_run", "count": 1})).await;

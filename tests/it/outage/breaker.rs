@@ -127,7 +127,7 @@ async fn three_jobs_in_a_row_without_an_answer_are_an_outage_which_costs_nobody_
     }
     let held = Change::Held { cause: "openai".into(), kind: Kind::Outage, reason: "500".into() };
     assert_eq!(changes, [held], "it is said once");
-    assert!(bench.claim().await.is_none(), "nobody else has to find out");
+    assert!(bench.claim().await.is_none(), "no other job has to find out");
     let first = bench.probe().await;
     assert!(bench.fails(first).await.is_empty());
     assert_eq!(bench.attempts().await, 0, "what the outage cost is given back");

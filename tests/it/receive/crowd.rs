@@ -1,5 +1,5 @@
-//! Strangers who take what a sender needs: connections, memory, processor time. Nobody who brings something right is kept
-//! out by those who bring nothing.
+//! Strangers who take what a sender needs: connections, memory, processor time. A sender of valid deliveries is
+//! not kept out by clients that send none.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -52,7 +52,7 @@ fn delivery(world: &World, id: &str) -> String {
     )
 }
 
-/// A question that anybody may ask. The connection goes on after its answer.
+/// A question that needs no key. The connection stays open after its answer.
 const ALIVE: &str = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// A connection from `address` that is served and asks nothing more.

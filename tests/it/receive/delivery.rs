@@ -157,7 +157,7 @@ async fn a_delivery_of_many_events_that_ask_for_nothing_is_a_few_rows() {
     assert_eq!(world.send(&json!(events)).await, 202);
     assert_eq!(world.send(&json!({"events": events})).await, 202);
     assert_eq!(world.send(&json!(vec![json!({}); 1001])).await, 400);
-    // One for the file, and one for what nobody can place.
+    // One for the file, and one for what cannot be placed.
     assert_eq!(world.drain().await, (19, 1, 2));
     let reasons: Vec<String> =
         world.events().await.into_iter().filter_map(|row| row.ignored_because).collect();

@@ -161,7 +161,7 @@ async fn an_inbox_row_that_cannot_be_read_does_not_stop_the_others() {
     assert_eq!(world.send(&event("evt_1", "2a")).await, 202);
     world.database_file().execute("UPDATE inbox SET body = x'ff206e6f74206a736f6e'").await;
     assert_eq!(world.send(&event("evt_2", "2b")).await, 202);
-    // The other job is a look at everything, because nobody can read where it was.
+    // The other job is a look at everything, because where it was cannot be read.
     assert_eq!(world.drain().await, (2, 0, 2));
     let events = world.events().await;
     let unreadable = events.iter().find(|row| row.kind == "ignored").unwrap();

@@ -130,7 +130,7 @@ fn request(world: &World, id: &str) -> String {
     )
 }
 
-/// Sends a byte now and then until the server has had enough, and answers how long that took and what it said.
+/// Sends a byte now and then until the server ends the connection. Answers how long that took and what the server said.
 async fn drip(mut stream: TcpStream, begin: &str) -> (Duration, String) {
     stream.write_all(begin.as_bytes()).await.unwrap();
     let (begun, mut answer) = (Instant::now(), [0; 1024]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{held, live};
+use super::held;
 use crate::harness::Harness;
 
 /// An upload of what holds `poison` is answered so.
@@ -30,9 +30,9 @@ async fn a_page_for_one_content_concerns_that_file_alone_and_ends_as_a_dead_job_
         let h = Harness::start().await;
         poisoned(&h, &answer).await;
         h.put("/a.txt", POISON).await;
-        live(&h, 5).await;
+        h.work_for_seconds(5).await;
         h.put("/b.txt", "sound").await;
-        live(&h, 3).await;
+        h.work_for_seconds(3).await;
         assert_eq!(h.placed().await, ["all: /b.txt"], "{answer}");
         assert!(held(&h).await.is_empty(), "{answer}");
         h.settle_to_dead().await;
@@ -55,7 +55,7 @@ async fn several_such_files_die_each_for_itself_while_others_succeed() {
     for n in 0..20 {
         h.put(&format!("/sound {n}.txt"), &format!("sound {n}")).await;
     }
-    live(&h, 90).await;
+    h.work_for_seconds(90).await;
     assert_eq!(h.copies().await.len(), 20, "nothing waits for them");
     h.settle_to_dead().await;
     assert_eq!(h.dead().await.len(), 5);
@@ -69,9 +69,9 @@ async fn a_refusal_in_openais_words_that_one_content_meets_is_that_files() {
     let h = Harness::start().await;
     poisoned(&h, &json!({"status": 403, "message": "This content is not allowed."})).await;
     h.put("/a.txt", POISON).await;
-    live(&h, 5).await;
+    h.work_for_seconds(5).await;
     h.put("/b.txt", "sound").await;
-    live(&h, 3).await;
+    h.work_for_seconds(3).await;
     assert_eq!(h.placed().await, ["all: /b.txt"]);
     assert!(held(&h).await.is_empty());
     h.settle_to_dead().await;
@@ -104,9 +104,9 @@ async fn a_page_for_one_download_concerns_that_file_alone() {
     let odd = h.put("/a.txt", "its download is refused on the way").await;
     let path = format!("/current/workspace/*/storage/{odd}/read/**");
     h.fastio_fails(json!({"kind": "refusal", "status": 403, "html": true, "path": path})).await;
-    live(&h, 5).await;
+    h.work_for_seconds(5).await;
     h.put("/b.txt", "sound").await;
-    live(&h, 3).await;
+    h.work_for_seconds(3).await;
     assert_eq!(h.placed().await, ["all: /b.txt"]);
     assert!(held(&h).await.is_empty());
     h.settle_to_dead().await;

@@ -3,7 +3,6 @@
 use docket::sync::listing::Standing;
 use serde_json::json;
 
-use super::live;
 use crate::harness::{Harness, contract, legal};
 
 impl Harness {
@@ -24,7 +23,7 @@ async fn files_whose_announced_hash_is_wrong_are_synced_under_the_one_that_was_r
         for n in 0..3 {
             h.put(&format!("/{n}.txt"), &format!("text {n}")).await;
         }
-        live(&h, 60).await;
+        h.work_for_seconds(60).await;
         assert_eq!(h.copies().await.len(), 3, "{wrong}");
         assert_eq!(h.number("SELECT count(*) FROM file WHERE read_agreed_at IS NOT NULL").await, 3);
         // Of the same length, and with the same wrong hash.
@@ -33,7 +32,7 @@ async fn files_whose_announced_hash_is_wrong_are_synced_under_the_one_that_was_r
         h.rename("/1.txt", "/renamed.txt").await;
         h.converges().await;
         let uploads = h.uploads().await;
-        h.feed.sweep(docket::feed::sweep::Scope::default(), &mut |_| {}).await.unwrap();
+        h.sweep().await;
         h.settle().await;
         assert_eq!(h.uploads().await, uploads, "a sweep finds nothing to upload");
         h.finish().await;
@@ -45,7 +44,7 @@ async fn a_hash_of_the_same_kind_as_docket_computes_may_be_wrong_too() {
     let h = Harness::start().await;
     h.fastio_fails(json!({"kind": "changed_reply", "find": "\"md5\"", "put": "\"sha256\""})).await;
     h.put("/a.txt", "a plain text").await;
-    live(&h, 60).await;
+    h.work_for_seconds(60).await;
     h.agrees().await;
     assert_eq!(h.number("SELECT count(*) FROM file WHERE read_agreed_at IS NOT NULL").await, 1);
     let standing = h.records().files(&Default::default()).await[0].state;
@@ -60,13 +59,13 @@ async fn what_openai_cannot_hold_under_a_wrong_hash_is_read_no_more_often_than_i
     h.put("/blank.txt", " \n ").await;
     h.put("/refused.txt", "a text").await;
     h.openai_fails(json!({"kind": "index_failure", "code": "invalid_file", "count": 1})).await;
-    live(&h, 60).await;
+    h.work_for_seconds(60).await;
     assert_eq!(h.skipped().await.len(), 2);
     let downloads = h.downloads().await;
     h.rename("/blank.txt", "/empty.txt").await;
     h.rename("/refused.txt", "/renamed.txt").await;
     h.settle().await;
-    h.feed.sweep(docket::feed::sweep::Scope::default(), &mut |_| {}).await.unwrap();
+    h.sweep().await;
     h.settle().await;
     assert_eq!(h.downloads().await, downloads);
     assert_eq!(h.skipped().await.len(), 2);
@@ -82,7 +81,7 @@ async fn a_run_over_a_file_with_a_wrong_hash_is_made_once() {
     // What is downloaded again for a rename or a sweep is no new content.
     h.rename("/Contracts/nda.txt", "/Contracts/msa.txt").await;
     h.settle().await;
-    h.feed.sweep(docket::feed::sweep::Scope::default(), &mut |_| {}).await.unwrap();
+    h.sweep().await;
     h.settle().await;
     assert_eq!(h.outcomes().await, ["completed"]);
     assert_eq!(h.responses().await.len(), 1);

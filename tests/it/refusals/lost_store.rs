@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use docket::feed::sweep::Scope;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{held, live};
+use super::held;
 use crate::harness::{Harness, ONE_STORE, contract, legal};
 
 async fn delete_store(h: &Harness, name: &str) -> String {
     let store = h.store_id(name).await;
-    h.somebody(Method::DELETE, &format!("vector_stores/{store}"), Value::Null).await;
+    h.stranger(Method::DELETE, &format!("vector_stores/{store}"), Value::Null).await;
     store
 }
 
@@ -52,7 +51,7 @@ async fn a_sweep_finds_it_out_and_a_restart_does_not_need_it() {
     h.settle().await;
     delete_store(&h, "all").await;
     h.restart(ONE_STORE).await;
-    let report = h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    let report = h.sweep().await;
     let report = serde_json::to_value(report).unwrap();
     assert!(report["incomplete"][0]["error"].as_str().unwrap().contains("makes it anew"), "{report:#}");
     h.converges().await;
@@ -68,7 +67,7 @@ async fn a_store_that_a_sweep_finds_gone_costs_one_walk_over_its_files() {
     h.settle().await;
     delete_store(&h, "all").await;
     h.restart(ONE_STORE).await;
-    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    h.sweep().await;
     let listed = || {
         let requests = h.sandbox.fastio_core().journal.requests();
         requests.iter().filter(|one| one.path.ends_with("/storage/root/list/")).count()
@@ -92,7 +91,7 @@ async fn a_rebuild_goes_on_without_a_store_that_is_gone() {
     h.restart(ONE_STORE).await;
     let rebuilt = h.feed.rebuild(&mut |_| {}).await.unwrap();
     assert_eq!((rebuilt.gone, rebuilt.copies), (vec![old], 0));
-    h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
+    h.sweep().await;
     h.converges().await;
     assert_eq!((h.copies().await.len(), h.uploads().await - uploads), (1, 0));
     h.finish().await;
@@ -108,7 +107,7 @@ async fn files_that_were_deleted_with_it_are_uploaded_when_a_person_says_so() {
     h.remove_file_object(&file).await;
     h.restart(ONE_STORE).await;
     h.put("/b.txt", "the news that finds it out").await;
-    live(&h, 60).await;
+    h.work_for_seconds(60).await;
     assert_eq!(held(&h).await, [format!("openai/{old}")], "it may be a key of another project");
     assert!(h.pauses().await[0].reason.contains("docket files retry"));
     h.database.write(|tx| docket::sync::again::store::give_up_store(tx, "all")).await.unwrap();
@@ -142,7 +141,7 @@ async fn a_store_that_a_rule_names_is_held_with_the_cure() {
     h.restart(&fixed).await;
     delete_store(&h, "all").await;
     h.put("/b.txt", "news").await;
-    live(&h, 60).await;
+    h.work_for_seconds(60).await;
     assert_eq!(held(&h).await, [format!("openai/{store}")]);
     assert!(h.pauses().await[0].reason.contains("put the right id into the rule"));
     h.restart(ONE_STORE).await;
@@ -164,7 +163,7 @@ async fn a_store_that_one_rule_creates_and_another_names_is_made_anew_for_the_on
     h.settle().await;
     delete_store(&h, "all").await;
     h.put("/c.txt", "the news that finds it out").await;
-    let found_out = tokio::time::timeout(Duration::from_secs(60), live(&h, 60)).await;
+    let found_out = tokio::time::timeout(Duration::from_secs(60), h.work_for_seconds(60)).await;
     assert!(found_out.is_ok(), "the look at the store does not end");
     assert_eq!(held(&h).await, [format!("openai/{store}")]);
     assert!(h.pauses().await[0].reason.contains("put the right id into the rule"));
@@ -182,10 +181,10 @@ async fn a_run_that_waits_searches_the_new_store() {
     )
     .await;
     h.put("/Contracts/a.txt", &contract(1)).await;
-    live(&h, 20).await;
+    h.work_for_seconds(20).await;
     delete_store(&h, "contracts").await;
     h.put("/Contracts/b.txt", &contract(2)).await;
-    live(&h, 20).await;
+    h.work_for_seconds(20).await;
     h.no_faults().await;
     h.settle().await;
     assert_eq!(h.outcomes().await, ["completed"; 2]);

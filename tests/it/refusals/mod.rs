@@ -9,8 +9,6 @@ mod table;
 mod way_back;
 mod work;
 
-use serde_json::Value;
-
 use crate::harness::{Harness, WORKSPACE, legal};
 
 /// A rule that runs something over contracts, and one over everything else.
@@ -19,24 +17,6 @@ fn contracts_and_plain() -> String {
         "[[rule]]\nname = 'plain'\nworkspace = '{WORKSPACE}'\ninclude = ['/Plain/**']\nvector_store = {{ create = 'plain' }}\n"
     );
     format!("{}\n{plain}", legal(""))
-}
-
-/// Lets this much time pass, in which what is due is done. What is held is tried now and then.
-async fn live(h: &Harness, seconds: i64) {
-    let end = h.clock.now() + seconds * 1000;
-    while h.clock.now() < end {
-        h.take_in().await;
-        if !h.work_one().await {
-            h.pass(1_000);
-        }
-    }
-}
-
-/// How often OpenAI was asked this.
-async fn asked(h: &Harness, method: &str, path: &str) -> usize {
-    let requests = h.openai_requests().await;
-    let is_meant = |one: &&Value| one["method"] == method && one["path"] == path;
-    requests.iter().filter(is_meant).count()
 }
 
 /// What is held, by its name.

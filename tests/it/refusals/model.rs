@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{asked, contracts_and_plain, held, live};
+use super::{contracts_and_plain, held};
 use crate::harness::{Harness, contract};
 
 const MODEL: &str = "openai/model:sandbox-rules";
@@ -18,17 +18,13 @@ async fn holds_runs_of_the_model(refusal: Value, word: &str) {
         h.put(&format!("/Contracts/{n}.txt"), &contract(n)).await;
     }
     h.put("/Plain/0.txt", "plain").await;
-    live(&h, 20).await;
+    h.work_for_seconds(20).await;
     assert_eq!(held(&h).await, [MODEL], "{refusal}");
     let reason = h.pauses().await.remove(0).reason;
     assert!(reason.contains(word) && reason.contains("rule.run.model"), "{reason}");
     assert_eq!(h.copies().await.len(), 5, "files go on being synced");
-    live(&h, 3_600).await;
-    assert_eq!(
-        asked(&h, "POST", "/v1/conversations").await,
-        1,
-        "{refusal}: one was made before it was known"
-    );
+    h.work_for_seconds(3_600).await;
+    assert_eq!(h.asked("POST", "/v1/conversations"), 1, "{refusal}: one was made before it was known");
     assert!(h.dead().await.is_empty());
     assert!(h.outcomes().await.iter().all(|state| state == "wanted"), "{refusal}: nothing has failed");
     h.no_faults().await;
@@ -71,9 +67,9 @@ async fn a_setting_of_a_rule_that_is_refused_holds_the_rule() {
     for n in 0..3 {
         h.put(&format!("/Contracts/{n}.txt"), &contract(n)).await;
     }
-    live(&h, 600).await;
+    h.work_for_seconds(600).await;
     assert_eq!(held(&h).await, ["openai/rule:liability"]);
-    assert_eq!(asked(&h, "POST", "/v1/conversations").await, 1);
+    assert_eq!(h.asked("POST", "/v1/conversations"), 1);
     h.no_faults().await;
     h.settle().await;
     assert_eq!(h.outcomes().await, ["completed"; 3]);
@@ -89,11 +85,11 @@ async fn a_run_that_alone_is_refused_holds_no_other_for_long() {
     )
     .await;
     h.put("/Contracts/odd.txt", &contract(0)).await;
-    live(&h, 5).await;
+    h.work_for_seconds(5).await;
     for n in 1..4 {
         h.put(&format!("/Contracts/{n}.txt"), &contract(n)).await;
     }
-    live(&h, 120).await;
+    h.work_for_seconds(120).await;
     let completed = h.outcomes().await.iter().filter(|outcome| *outcome == "completed").count();
     assert_eq!(completed, 3);
     h.settle().await;

@@ -1,6 +1,5 @@
 //! Servers that are not OpenAI and speak its language.
 
-use docket::feed::sweep::Scope;
 use serde_json::{Value, json};
 
 use crate::harness::beside::again;
@@ -85,12 +84,6 @@ async fn an_attach_that_never_ends_is_asked_for_once_more_and_then_given_up() {
     h.finish().await;
 }
 
-/// What a whole sweep finds.
-async fn sweep(h: &Harness) -> Value {
-    let report = h.feed.sweep(Scope::default(), &mut |_| {}).await.unwrap();
-    serde_json::to_value(report).unwrap()
-}
-
 #[tokio::test]
 async fn attributes_that_do_not_stick_are_not_sent_for_ever() {
     for kept in [
@@ -108,19 +101,19 @@ async fn attributes_that_do_not_stick_are_not_sent_for_ever() {
         h.settle().await;
         let before = h.openai_requests().await.len();
         for _ in 0..3 {
-            let report = sweep(&h).await;
-            assert_eq!(report["found"]["drift"], 0, "{kept}: {report:#}");
+            let report = h.sweep().await;
+            assert_eq!(report.found["drift"], 0, "{kept}: {report:#?}");
             assert_eq!(h.settle().await, 0, "{kept}");
         }
         let posts =
             h.openai_requests().await.into_iter().skip(before).filter(|one| one["method"] == "POST").count();
         assert_eq!(posts, 0, "{kept}");
-        // What somebody else writes there is put right all the same.
+        // What a stranger writes there is put right all the same.
         let store = h.store_id("all").await;
         let file = h.copies().await.into_iter().find(|copy| copy.path() == "/1.txt").unwrap().file_id;
         let forged = json!({"attributes": {"path": "/forged.txt"}});
-        h.somebody(reqwest::Method::POST, &format!("vector_stores/{store}/files/{file}"), forged).await;
-        sweep(&h).await;
+        h.stranger(reqwest::Method::POST, &format!("vector_stores/{store}/files/{file}"), forged).await;
+        h.sweep().await;
         h.converges().await;
         h.finish().await;
     }
@@ -168,8 +161,8 @@ async fn an_upload_that_lands_late_is_found_where_names_are_changed() {
         h.converges().await;
         assert_eq!(h.number("SELECT count(*) FROM lost_upload").await, 1);
         h.upload_as_stranger(in_its_place, "it comes late").await;
-        let report = sweep(&h).await;
-        assert_eq!(report["found"]["orphan"], 1, "{kept}: {report:#}");
+        let report = h.sweep().await;
+        assert_eq!(report.found["orphan"], 1, "{kept}: {report:#?}");
         h.converges().await;
         h.finish().await;
     }

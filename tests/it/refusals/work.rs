@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{asked, contracts_and_plain, held, live};
+use super::{contracts_and_plain, held};
 use crate::harness::{Harness, contract};
 
 const CONVERSATIONS: &str = "openai/call:creating_a_conversation";
@@ -25,17 +25,17 @@ async fn a_key_that_may_make_no_conversations_holds_runs_and_no_file() {
         for n in 0..5 {
             h.put(&format!("/Contracts/{n}.txt"), &contract(n)).await;
         }
-        live(&h, 20).await;
+        h.work_for_seconds(20).await;
         for n in 0..10 {
             h.put(&format!("/Plain/{n}.txt"), &format!("plain {n}")).await;
         }
-        live(&h, 10).await;
+        h.work_for_seconds(10).await;
         assert_eq!(h.copies().await.len(), 15, "{refusal}: files go on being synced");
         assert_eq!(held(&h).await, [CONVERSATIONS], "{refusal}");
         let reason = h.pauses().await.remove(0).reason;
         assert!(reason.contains("files go on") && reason.contains(cure), "{reason}");
-        live(&h, 600).await;
-        assert!(asked(&h, "POST", "/v1/conversations").await < 12, "{refusal}");
+        h.work_for_seconds(600).await;
+        assert!(h.asked("POST", "/v1/conversations") < 12, "{refusal}");
         assert!(h.dead().await.is_empty());
         h.no_faults().await;
         h.settle().await;
@@ -51,7 +51,7 @@ async fn a_key_that_is_refused_everywhere_holds_the_service_once() {
     h.put("/Contracts/0.txt", &contract(0)).await;
     h.put("/Plain/0.txt", "plain").await;
     h.openai_fails(json!({"kind": "unauthorized"})).await;
-    live(&h, 120).await;
+    h.work_for_seconds(120).await;
     assert_eq!(held(&h).await, ["openai"]);
     h.no_faults().await;
     h.finish().await;
@@ -66,12 +66,12 @@ async fn full_storage_holds_uploads_and_what_makes_room_goes_on() {
     for n in 0..4 {
         h.put(&format!("/{n}.txt"), &format!("text {n}")).await;
     }
-    live(&h, 60).await;
+    h.work_for_seconds(60).await;
     assert_eq!(held(&h).await, ["openai/call:uploading_a_file"]);
     h.trash("/old.txt").await;
-    live(&h, 20).await;
+    h.work_for_seconds(20).await;
     assert!(h.copies().await.is_empty(), "deleting makes room");
-    assert!(asked(&h, "POST", "/v1/files").await < 8);
+    assert!(h.asked("POST", "/v1/files") < 8);
     h.no_faults().await;
     h.finish().await;
 }
@@ -88,11 +88,11 @@ async fn uploads_that_something_on_the_way_refuses_are_held_and_nothing_else_is(
     for n in 0..6 {
         h.put(&format!("/{n}.txt"), &format!("text {n}")).await;
     }
-    live(&h, 6 * 60 * 60).await;
+    h.work_for_seconds(6 * 60 * 60).await;
     assert_eq!(held(&h).await, ["openai/call:uploading_a_file"]);
     assert!(h.dead().await.is_empty(), "nothing was found out about any file");
     h.rename("/old.txt", "/renamed.txt").await;
-    live(&h, 10).await;
+    h.work_for_seconds(10).await;
     assert_eq!(h.placed().await, ["all: /renamed.txt"]);
     h.no_faults().await;
     h.finish().await;
@@ -110,7 +110,7 @@ async fn a_portal_that_answers_everything_holds_the_service_and_costs_nothing() 
         for n in 0..5 {
             h.put(&format!("/{n}.txt"), &format!("text {n}")).await;
         }
-        live(&h, 6 * 60 * 60).await;
+        h.work_for_seconds(6 * 60 * 60).await;
         assert_eq!(held(&h).await, ["openai"], "{fault}");
         assert!(h.pauses().await[0].reason.contains("something between Docket and OpenAI"));
         assert!(h.dead().await.is_empty() && h.skipped().await.is_empty());

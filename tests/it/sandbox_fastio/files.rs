@@ -145,7 +145,7 @@ async fn moving_renaming_trashing_and_restoring_say_what_they_did() {
     assert_eq!(storage, ["file_moved", "file_updated", "file_copied", "file_deleted", "file_restored"]);
     let before = fastio.events().await.len();
     fastio.delete(&at(&node, "purge")).await;
-    assert_eq!(fastio.events().await.len(), before, "a purge is told nobody");
+    assert_eq!(fastio.events().await.len(), before, "a purge makes no event");
     assert_eq!(refused(fastio.api(Method::GET, &at(&node, "details"))).await, (404, 133_123));
 }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 const WS: &str = "4829105738291047362";
 
-/// A running stand-in and somebody who uses it.
+/// A running stand-in and a client of it.
 struct Fastio {
     sandbox: Sandbox,
     http: reqwest::Client,

@@ -63,7 +63,7 @@ async fn an_endpoint_is_told_once_of_each_end_that_it_asked_for() {
     let made = openai.endpoint(&url, &["response.completed", "response.cancelled"]).await;
     assert!(made["signing_secret"].as_str().unwrap().starts_with("whsec_"));
     let first = openai.run_in_background().await;
-    // In the foreground nobody is told; of a failure nobody asked to be.
+    // A response in the foreground sends no webhook, and the endpoint did not ask for failures.
     openai.post("responses", json!({"model": "sandbox-rules", "input": "Hello"})).await;
     openai.fault(json!({"kind": "bad_run", "count": 1}));
     openai.run_in_background().await;
