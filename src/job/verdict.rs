@@ -132,6 +132,12 @@ pub fn database_verdict(error: &database::Error) -> Verdict {
     if error.will_pass() { Verdict::Blocked { reason } } else { Verdict::Retry { after: None, reason } }
 }
 
+impl From<database::Error> for Verdict {
+    fn from(error: database::Error) -> Self {
+        database_verdict(&error)
+    }
+}
+
 /// A refusal, put in words.
 struct Refusal {
     service: &'static str,

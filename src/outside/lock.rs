@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Thing, failed, later, store};
+use super::{Thing, store};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::fastio::{Client, Error, ErrorKind, FileKey};
@@ -46,24 +46,19 @@ impl Locks {
     /// What it means for the job when the lock could not be had, or one of ours has it.
     pub async fn acquire(&self, owner: &str, key: &FileKey) -> Result<bool, Verdict> {
         let (own, its, now) = (owner.to_owned(), key.clone(), self.clock.now());
-        let Some(id) =
-            self.database.write(move |tx| store::intend_lock(tx, &own, &its, now)).await.map_err(failed)?
-        else {
-            return Err(later(HELD_BY_US, "another run over the same file holds its lock"));
+        let Some(id) = self.database.write(move |tx| store::intend_lock(tx, &own, &its, now)).await? else {
+            return Err(Verdict::later(HELD_BY_US, "another run over the same file holds its lock"));
         };
         match lock(&self.fastio, key).await {
             Ok(token) => {
                 let now = self.clock.now();
-                self.database
-                    .write(move |tx| store::exists(tx, id, token.expose_secret(), now))
-                    .await
-                    .map_err(failed)?;
+                self.database.write(move |tx| store::exists(tx, id, token.expose_secret(), now)).await?;
                 Ok(true)
             }
             Err(error) => {
                 let is_anothers = error.kind == ErrorKind::Locked;
                 if is_anothers || !error.may_have_happened() {
-                    self.database.write(move |tx| store::forget(tx, id)).await.map_err(failed)?;
+                    self.database.write(move |tx| store::forget(tx, id)).await?;
                 }
                 if is_anothers { Ok(false) } else { Err(fastio_verdict(&error)) }
             }
@@ -79,10 +74,10 @@ impl Locks {
             return Ok(());
         }
         match self.fastio.renew_lock(&key.profile, &key.node, &SecretString::from(token)).await {
-            Ok(_) => self.database.write(move |tx| store::keep(tx, id, now)).await.map_err(failed),
+            Ok(_) => self.database.write(move |tx| store::keep(tx, id, now)).await.map_err(Verdict::from),
             Err(error) if matches!(error.kind, ErrorKind::Locked | ErrorKind::NotFound) => {
                 tracing::warn!(owner, file = %key, "lost the lock on a file during its run");
-                self.database.write(move |tx| store::forget(tx, id)).await.map_err(failed)
+                self.database.write(move |tx| store::forget(tx, id)).await.map_err(Verdict::from)
             }
             Err(error) => Err(fastio_verdict(&error)),
         }
@@ -92,12 +87,12 @@ impl Locks {
     pub async fn release(&self, owner: &str, key: &FileKey) -> Result<(), Verdict> {
         let Some(lock) = self.of(owner).await? else { return Ok(()) };
         give_back(&self.fastio, key, lock.object).await?;
-        self.database.write(move |tx| store::forget(tx, lock.id)).await.map_err(failed)
+        self.database.write(move |tx| store::forget(tx, lock.id)).await.map_err(Verdict::from)
     }
 
     async fn of(&self, owner: &str) -> Result<Option<Thing>, Verdict> {
         let owner = owner.to_owned();
-        self.database.read(move |connection| store::lock_of(connection, &owner)).await.map_err(failed)
+        self.database.read(move |connection| store::lock_of(connection, &owner)).await.map_err(Verdict::from)
     }
 }
 

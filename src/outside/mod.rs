@@ -29,12 +29,7 @@ mod lock;
 mod remove;
 pub mod store;
 
-use std::time::Duration;
-
-use crate::database;
-use crate::job::verdict::database_verdict;
 use crate::job::{Service, Task};
-use crate::queue::Verdict;
 
 pub use file::{find, is_that_write};
 pub use lock::Locks;
@@ -126,13 +121,4 @@ pub fn of_run(run: impl std::fmt::Display) -> String {
 /// The name of an upload: ours provably, whatever its file will be called.
 pub fn marked(mark: &str, name: &str) -> String {
     format!("{PREFIX}{mark}-{}", &name[..name.floor_char_boundary(LONGEST_NAME)])
-}
-
-fn later(after: Duration, reason: &str) -> Verdict {
-    Verdict::Later { after, reason: reason.to_owned() }
-}
-
-/// A failure of our own database, as a verdict.
-fn failed(error: database::Error) -> Verdict {
-    database_verdict(&error)
 }

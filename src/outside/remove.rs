@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::lock::{LOCK_SECONDS, give_back};
-use super::{FRESH_MS, Kind, Thing, failed, find, is_that_write, later, marked, store};
+use super::{FRESH_MS, Kind, Thing, find, is_that_write, marked, store};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::fastio::{FileKey, Node, UploadId};
@@ -42,9 +42,7 @@ impl Remover {
     }
 
     async fn try_remove(&self, id: i64) -> Result<(), Verdict> {
-        let Some(left) =
-            self.database.read(move |connection| store::get(connection, id)).await.map_err(failed)?
-        else {
+        let Some(left) = self.database.read(move |connection| store::get(connection, id)).await? else {
             return Ok(());
         };
         match left.kind {
@@ -54,7 +52,7 @@ impl Remover {
             Kind::Conversation => self.delete_conversation(&left).await?,
             Kind::Thread => self.delete_thread(&left).await?,
         }
-        self.database.write(move |tx| store::forget(tx, id)).await.map_err(failed)
+        self.database.write(move |tx| store::forget(tx, id)).await.map_err(Verdict::from)
     }
 
     /// Ends an upload session. One that was placed loses its session and keeps its file (Fastio's official client does
@@ -68,7 +66,7 @@ impl Remover {
         let name = marked(left.mark.as_deref().unwrap_or_default(), "");
         let mut found = open.into_iter().filter(|upload| upload.name.starts_with(&name)).peekable();
         if found.peek().is_none() && self.clock.now() - left.since < APPEARS_WITHIN_MS {
-            return Err(later(
+            return Err(Verdict::later(
                 LOOK_FOR_UPLOAD,
                 "Fastio did not answer to an upload; looking whether there is one",
             ));
@@ -94,13 +92,7 @@ impl Remover {
         };
         // The lock belongs to the key's user: another run of ours that has it has taken this one over.
         let file = key.to_string();
-        if ran_out
-            || self
-                .database
-                .read(move |connection| store::is_locked(connection, &file))
-                .await
-                .map_err(failed)?
-        {
+        if ran_out || self.database.read(move |connection| store::is_locked(connection, &file)).await? {
             return Ok(());
         }
         give_back(&self.fastio, &key, left.object.clone()).await
@@ -114,7 +106,7 @@ impl Remover {
             let own = own::store::of(connection, &owner)?.filter(|own| own.writing);
             Ok((own, store::has_sessions(connection, &owner)?))
         });
-        let (Some(own), is_open) = read.await.map_err(failed)? else { return Ok(()) };
+        let (Some(own), is_open) = read.await? else { return Ok(()) };
         let is_settled = !is_open && {
             let made = self.made_by(&own).await?;
             let now = self.clock.now();
@@ -128,12 +120,12 @@ impl Remover {
                 }
                 Ok(true)
             });
-            write.await.map_err(failed)?
+            write.await?
         };
         if is_settled {
             return Ok(());
         }
-        Err(later(LOOK_FOR_FILE, "its upload to Fastio is taken away first"))
+        Err(Verdict::later(LOOK_FOR_FILE, "its upload to Fastio is taken away first"))
     }
 
     /// What the write on record made, if it was carried out.
@@ -177,7 +169,10 @@ impl Remover {
             return Ok(());
         }
         if !going.is_empty() {
-            return Err(later(LOOK_AGAIN.0, "a run that is not needed was cancelled and has not ended yet"));
+            return Err(Verdict::later(
+                LOOK_AGAIN.0,
+                "a run that is not needed was cancelled and has not ended yet",
+            ));
         }
         if runs.is_empty() {
             self.unless_begun(left)?;
@@ -188,7 +183,7 @@ impl Remover {
     /// What was just made may not be shown yet; what is older and not shown is gone.
     fn unless_fresh(&self, left: &Thing) -> Result<(), Verdict> {
         if self.clock.now() - left.since < FRESH_MS {
-            return Err(later(LOOK_AGAIN.0, "OpenAI does not show the conversation yet"));
+            return Err(Verdict::later(LOOK_AGAIN.0, "OpenAI does not show the conversation yet"));
         }
         Ok(())
     }
@@ -202,7 +197,7 @@ impl Remover {
         }
         let wait = Duration::from_millis(u64::try_from(age / 4).unwrap_or(0));
         let reason = "a run that is not needed may go on; looking for it, to cancel it";
-        Err(later(wait.clamp(LOOK_AGAIN.0, LOOK_AGAIN.1), reason))
+        Err(Verdict::later(wait.clamp(LOOK_AGAIN.0, LOOK_AGAIN.1), reason))
     }
 }
 

@@ -85,6 +85,13 @@ pub enum Verdict {
     Dead { reason: String },
 }
 
+impl Verdict {
+    /// All is well, and it goes on in a while.
+    pub fn later(after: Duration, reason: &str) -> Self {
+        Verdict::Later { after, reason: reason.to_owned() }
+    }
+}
+
 /// How jobs are worked on (`[queue]`).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
 use super::store::{self, Change, NewRun};
-use super::{Runs, existing, failed};
+use super::{Runs, existing};
 use crate::database::{Connection, Error};
 use crate::fastio::FileKey;
 use crate::job::{self, Task};
@@ -52,7 +52,10 @@ impl Runs {
             ));
         };
         let (key, definition) = (key.clone(), definition.clone());
-        self.database.read(move |connection| standing(connection, &key, &definition)).await.map_err(failed)
+        self.database
+            .read(move |connection| standing(connection, &key, &definition))
+            .await
+            .map_err(Verdict::from)
     }
 
     /// Sees to it that there is a run over what the file is now.
@@ -63,7 +66,7 @@ impl Runs {
     ) -> Result<(), Verdict> {
         let FileState::Present(indexed) = standing else { return Ok(()) };
         let (definition, indexed, now) = (definition.clone(), indexed.clone(), self.clock.now());
-        self.database.write(move |tx| admit(tx, (&definition, &indexed), now)).await.map_err(failed)
+        self.database.write(move |tx| admit(tx, (&definition, &indexed), now)).await.map_err(Verdict::from)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::Runs;
 use super::ended::spent;
 use super::engine::Ended;
 use super::frame;
 use super::row::{Outcome, Run};
 use super::settings::Definition;
 use super::store::{self, Change};
-use super::{Runs, failed};
 use crate::database::Connection;
 use crate::http::Retry;
 use crate::openai::{ContainerId, Error, Output};
@@ -57,7 +57,7 @@ impl Runs {
             Ok(judged) => judged,
             Err(reason) => return self.broken((run, definition), &ended, &reason).await,
         };
-        let made = self.made((run, definition), output, &mut judged.notes).await?;
+        let made = self.made(definition, output, &mut judged.notes).await?;
         let unverified = judged.unverified();
         let unread = self.unread((run, definition)).await?;
         let (outcome, reason) = match (unverified, output.refusal.as_deref()) {
@@ -98,7 +98,7 @@ impl Runs {
                 store::made::produced(tx, id, (container, file_id, filename))
             })
         };
-        self.database.write(write).await.map_err(failed)?;
+        self.database.write(write).await?;
         tracing::info!(
             run.id = run.id.0,
             rule = run.rule,
@@ -146,7 +146,7 @@ impl Runs {
     /// is said in `notes`, and is no reason for the run to fail.
     async fn made(
         &self,
-        asked: (&Run, &Definition),
+        definition: &Definition,
         output: &Output,
         notes: &mut Vec<String>,
     ) -> Result<Vec<Made>, Verdict> {
@@ -167,7 +167,7 @@ impl Runs {
                     "The files in the container that code ran in could not be listed: {error}. Those that the answer does \
                      not name are lost."
                 )),
-                Err(error) => return Err(self.unanswered(asked, &error).await),
+                Err(error) => return Err(self.unanswered(definition, &error).await),
             }
         }
         if made.len() > MOST_FILES {

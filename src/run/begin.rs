@@ -10,15 +10,15 @@ use super::limit::Held;
 use super::pace::Turn;
 use super::row::{Outcome, Run};
 use super::settings::{Definition, Engine};
-use super::steps::{FRESH_MS, LOOK_AGAIN, later};
+use super::steps::LOOK_AGAIN;
 use super::store::tries::NewTry;
 use super::store::{self, Change};
-use super::{Runs, failed, limit, pace};
+use super::{Runs, limit, pace};
 use crate::database::{self, Connection};
 use crate::job::verdict::{OPENAI, begin_verdict, call_cause, model_cause, rule_cause};
 use crate::openai::{self, Error, ErrorKind};
 use crate::outside::store::Conversation;
-use crate::outside::{self, Kind};
+use crate::outside::{self, FRESH_MS, Kind};
 use crate::queue::Verdict;
 
 /// Between looks for a response whose creation was not answered.
@@ -43,7 +43,7 @@ impl Runs {
         standing: &FileState,
     ) -> Result<(), Verdict> {
         let FileState::Present(indexed) = standing else {
-            return Err(later(UNINDEXED, "OpenAI is being given the file anew"));
+            return Err(Verdict::later(UNINDEXED, "OpenAI is being given the file anew"));
         };
         if let Some(file_id) = indexed.copy.file_id.as_ref().filter(|id| id.0 != run.file_id) {
             let bytes = indexed.copy.bytes;
@@ -78,7 +78,10 @@ impl Runs {
             Ok(response) => self.record(run.id, [Change::Response(response)]).await,
             Err(error) if error.may_have_happened() => {
                 tracing::warn!(run.id = run.id.0, error = %error, "no answer to a run's creation; looking whether it runs");
-                Err(later(LOOK_AGAIN.0, "OpenAI did not answer to its creation; looking whether it runs"))
+                Err(Verdict::later(
+                    LOOK_AGAIN.0,
+                    "OpenAI did not answer to its creation; looking whether it runs",
+                ))
             }
             Err(error) => self.not_begun((run, definition), &error).await,
         }
@@ -91,7 +94,7 @@ impl Runs {
             let expected = limit::expected(connection, &run, &definition.rule.name)?;
             gate(connection, (&run, &definition, expected), now)
         };
-        self.database.read(read).await.map_err(failed)
+        self.database.read(read).await.map_err(Verdict::from)
     }
 
     /// Writes down that the run begins, unless something keeps it from that: looked at once more in the same transaction, so that
@@ -107,7 +110,7 @@ impl Runs {
             }
             Ok(gate)
         };
-        self.database.write(write).await.map_err(failed)
+        self.database.write(write).await.map_err(Verdict::from)
     }
 
     async fn wait_at(&self, run: &Run, gate: Gate) -> Result<(), Verdict> {
@@ -139,7 +142,7 @@ impl Runs {
     async fn take_over(&self, run: &Run) -> Result<bool, Verdict> {
         let (id, rule, now) = (run.id, run.rule.clone(), self.clock.now());
         let take = move |tx: &mut Connection| store::take_conversation(tx, id, &rule, now);
-        self.database.write(take).await.map_err(failed)
+        self.database.write(take).await.map_err(Verdict::from)
     }
 
     /// Makes what the run is made in. One that was made and not answered cannot be found, so that it was asked for stays
@@ -158,7 +161,7 @@ impl Runs {
         let (id, now) = (run.id, self.clock.now());
         let intended = Conversation { kind, owner: run.holder(), patience_ms: traceless_ms(definition) };
         let intend = self.database.write(move |tx| outside::store::intend_conversation(tx, &intended, now));
-        let intended = intend.await.map_err(failed)?;
+        let intended = intend.await?;
         match definition.engine.prepare(&self.openai, ask).await {
             Ok(made) => {
                 let now = self.clock.now();
@@ -166,7 +169,7 @@ impl Runs {
                     outside::store::exists(tx, intended, &made, now)?;
                     Change::Conversation(made.clone()).write(tx, id, now)
                 });
-                write.await.map_err(failed)
+                write.await.map_err(Verdict::from)
             }
             Err(error) if kind == Kind::Conversation && error.lacks_the_path() => {
                 self.go_alone((run, definition), intended, &error).await
@@ -174,7 +177,7 @@ impl Runs {
             Err(error) => {
                 if !error.may_have_happened() {
                     let forget = self.database.write(move |tx| outside::store::forget(tx, intended));
-                    forget.await.map_err(failed)?;
+                    forget.await?;
                 }
                 Err(self.refused((run, definition), &error).await)
             }
@@ -194,7 +197,7 @@ impl Runs {
             outside::store::forget(tx, intended)?;
             if has_them { Ok(()) } else { Change::Alone.write(tx, id, now) }
         };
-        self.database.write(write).await.map_err(failed)?;
+        self.database.write(write).await?;
         if has_them {
             let reason =
                 format!("runs need /conversations, and what answers for OpenAI does not have it: {error}");
@@ -212,13 +215,13 @@ impl Runs {
         }
         let reason = "another user holds the lock on the file";
         self.record(run.id, [Change::Waits(Some(reason.to_owned()))]).await?;
-        Err(later(HELD_BY_OTHER, reason))
+        Err(Verdict::later(HELD_BY_OTHER, reason))
     }
 
     /// What it means that the run could not begin. A limit of the account is waited for, and is no try.
     async fn refused(&self, (run, definition): (&Run, &Definition), error: &Error) -> Verdict {
         match error.kind {
-            ErrorKind::RateLimited { .. } => self.unanswered((run, definition), error).await,
+            ErrorKind::RateLimited { .. } => self.unanswered(definition, error).await,
             _ => begin_verdict(error, (&run.rule, definition.engine.model())),
         }
     }
@@ -260,18 +263,19 @@ impl Runs {
         match definition.engine.find_lost(&self.openai, conversation).await {
             Ok(LostResponse::Exists(response)) => self.record(run.id, [Change::Response(response)]).await,
             Ok(LostResponse::Ended(ended)) => self.ended(run, definition, *ended).await,
-            Ok(LostResponse::Nothing) if age < traceless_ms(definition) => {
-                Err(later(TRACE_AGAIN, "OpenAI did not answer to its creation; looking whether it runs"))
-            }
+            Ok(LostResponse::Nothing) if age < traceless_ms(definition) => Err(Verdict::later(
+                TRACE_AGAIN,
+                "OpenAI did not answer to its creation; looking whether it runs",
+            )),
             Ok(LostResponse::Nothing) => {
                 tracing::warn!(run.id = run.id.0, "a run's creation left no trace; creating it once more");
                 let reason = "its creation was not answered and left no trace".to_owned();
                 self.record(run.id, [Change::Again(reason)]).await
             }
             Err(error) if error.is_not_found() && age < FRESH_MS => {
-                Err(later(LOOK_AGAIN.0, "OpenAI does not show its conversation yet"))
+                Err(Verdict::later(LOOK_AGAIN.0, "OpenAI does not show its conversation yet"))
             }
-            Err(error) => Err(self.unanswered((run, definition), &error).await),
+            Err(error) => Err(self.unanswered(definition, &error).await),
         }
     }
 
@@ -280,7 +284,7 @@ impl Runs {
     async fn find_alone(&self, run: &Run, definition: &Definition) -> Result<(), Verdict> {
         let age = self.clock.since(run.begun_at.unwrap_or(run.created_at));
         if age < traceless_ms(definition) {
-            return Err(later(
+            return Err(Verdict::later(
                 TRACE_AGAIN,
                 "its creation was not answered, and the server has no conversations to look into",
             ));

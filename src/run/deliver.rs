@@ -4,13 +4,13 @@
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::Runs;
 use super::admit::FileState;
 use super::row::{Outcome, Run};
 use super::settings::Definition;
 use super::store::Change;
 use super::store::made::{self, Produced};
 use super::write::{Output, Written};
-use super::{Runs, failed};
 use crate::fastio::{Node, NodeId};
 use crate::hidden::escaped;
 use crate::job::verdict::fastio_verdict;
@@ -118,7 +118,7 @@ impl Runs {
             "result ready"
         );
         let id = run.id;
-        self.database.write(move |tx| made::forget_produced(tx, id)).await.map_err(failed)
+        self.database.write(move |tx| made::forget_produced(tx, id)).await.map_err(Verdict::from)
     }
 }
 

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Runs;
 use super::again::Covered;
 use super::deliver::checks;
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
-use super::steps::later;
 use super::store;
 use super::write::Output;
-use super::{Runs, failed};
 use crate::database::{Connection, Error};
 use crate::fastio::NodeId;
 use crate::own;
@@ -39,7 +38,7 @@ impl Runs {
         let rule = definition.rule.name.as_str();
         let name = rule.to_owned();
         let quiet = self.database.read(move |connection| store::quiet(connection, &name)).await;
-        let (going, last) = quiet.map_err(failed)?;
+        let (going, last) = quiet?;
         let quiet_for = self.clock.now() - last.unwrap_or(0);
         let left = match going {
             false => definition.digest_quiet_ms - quiet_for,
@@ -47,7 +46,7 @@ impl Runs {
         };
         if left > 0 || going {
             let wait = Duration::from_millis(u64::try_from(left.max(LOOK_AGAIN_MS)).unwrap_or(0));
-            return Err(later(wait, "the rule's table is written when its runs are quiet"));
+            return Err(Verdict::later(wait, "the rule's table is written when its runs are quiet"));
         }
         let (Some(name), Some(schema)) = (definition.digest.as_deref(), definition.schema.clone()) else {
             return Ok(());
@@ -57,7 +56,7 @@ impl Runs {
         let owner = format!("digest:{rule}");
         let owned = owner.clone();
         let known = self.database.read(move |connection| own::store::of(connection, &owned)).await;
-        let known = known.map_err(failed)?;
+        let known = known?;
         let folder = match (&known, &first) {
             (Some(known), _) => known.folder.clone(),
             (None, Some(indexed)) => folder(definition, indexed),
@@ -87,9 +86,9 @@ impl Runs {
         let (mut all, mut first) = (Part::default(), None::<Indexed>);
         let definition = definition.clone();
         let by = move |connection: &mut Connection| Covered::by(connection, definition.clone());
-        let mut covered = self.database.read(by).await.map_err(failed)?;
+        let mut covered = self.database.read(by).await?;
         while let Some((current, rest)) =
-            self.database.read(move |connection| current(connection, &covered)).await.map_err(failed)?
+            self.database.read(move |connection| current(connection, &covered)).await?
         {
             covered = rest;
             let earliest = current.iter().map(|(indexed, _)| indexed).min_by_key(|indexed| &indexed.path);

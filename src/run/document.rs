@@ -33,7 +33,7 @@ impl Runs {
             Err(error) => match error.retry() {
                 Retry::Never => format!("the vector store's text of it cannot be had: {error}"),
                 Retry::Backoff | Retry::After(_) | Retry::Unavailable(_) | Retry::Pause => {
-                    return Err(self.unanswered((run, definition), &error).await);
+                    return Err(self.unanswered(definition, &error).await);
                 }
             },
         };

@@ -7,12 +7,12 @@
 use bytes::BytesMut;
 use futures_util::StreamExt;
 
+use super::Runs;
 use super::deliver::owner;
 use super::existing;
 use super::row::Run;
 use super::settings::Definition;
 use super::store;
-use super::{Runs, failed};
 use crate::database::Connection;
 use crate::fastio::{Error, Node, NodeId, Profile};
 use crate::job::verdict::fastio_verdict;
@@ -45,7 +45,7 @@ impl Runs {
             store::withdraw(tx, run.id)?;
             existing::store::keep(tx, (&run.rule, &run.key, &run.content_hash), now)
         };
-        self.database.write(write).await.map_err(failed)?;
+        self.database.write(write).await?;
         Ok(true)
     }
 
@@ -61,7 +61,7 @@ impl Runs {
             let is_asked = existing::store::is_known(connection, (&run.rule, &run.key, &run.content_hash))?;
             Ok(!is_asked && own::store::of(connection, &owner(&run, None))?.is_none())
         };
-        self.database.read(read).await.map_err(failed)
+        self.database.read(read).await.map_err(Verdict::from)
     }
 
     /// Whether what stands under the result's name says that it is one of this content.

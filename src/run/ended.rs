@@ -9,10 +9,9 @@ use std::time::Duration;
 use super::Runs;
 use super::engine::{Ended, How};
 use super::frame;
-use super::pace::{self, limit_reached};
+use super::pace::{self, Struck, limit_reached};
 use super::row::{Outcome, Run};
 use super::settings::Definition;
-use super::steps::later;
 use super::store::Change;
 use super::store::tries::Spent;
 use crate::openai::{About, Failure};
@@ -62,7 +61,7 @@ impl Runs {
                 if let (Some(conversation), Some(response)) = (run.made_in(), &run.response) {
                     let cancelled = definition.engine.cancel(&self.openai, conversation, response).await;
                     if let Err(error) = cancelled {
-                        return Err(self.unanswered((run, definition), &error).await);
+                        return Err(self.unanswered(definition, &error).await);
                     }
                 }
                 let reason = format!("it waits for {what}, which no person is there to give");
@@ -128,7 +127,7 @@ impl Runs {
         tracing::warn!(run.id = run.id.0, rule = run.rule, path = run.path, reason, "no answer of use");
         let spent = Change::Spent(spent(ended, definition));
         self.record(run.id, [spent, Change::Again(reason.clone())]).await?;
-        Err(later(ASK_AGAIN, &reason))
+        Err(Verdict::later(ASK_AGAIN, &reason))
     }
 
     /// The response failed.
@@ -140,28 +139,30 @@ impl Runs {
     ) -> Result<(), Verdict> {
         let said = format!("OpenAI: {} ({})", failure.message, failure.code);
         let spent = Change::Spent(spent(ended, definition));
+        let struck =
+            |reason: &str, asked| Struck { reason: reason.to_owned(), begun_at: run.begun_at, asked };
         match failure.about() {
             About::Limit { wait } => {
                 let reason = limit_reached(definition, &said);
-                self.slow_down((run, definition), &reason, wait).await?;
+                self.slow_down(definition, struck(&reason, wait)).await?;
                 self.record(run.id, [spent, Change::Excused, Change::Again(reason)]).await
             }
             // Whether there is credit again, only a response tells, so that it is paced as a limit is.
             About::Credit => {
                 let reason = format!("the OpenAI account has no credit left: {said}");
-                self.slow_down((run, definition), &reason, None).await?;
+                self.slow_down(definition, struck(&reason, None)).await?;
                 self.record(run.id, [spent, Change::Excused, Change::Again(reason)]).await
             }
             About::Size => self.too_large((run, definition), &said, Some(ended)).await,
             About::Service => {
                 let reason = format!("OpenAI had trouble with {}; {said}", pace::called(definition));
-                self.slow_down((run, definition), &reason, None).await?;
+                self.slow_down(definition, struck(&reason, None)).await?;
                 let Some(wait) = TRY_AGAIN.get(usize::from(run.counted().saturating_sub(1))) else {
                     let reason = format!("{said}, after {} tries", run.counted());
                     return self.end_without(run, (ended, Outcome::Failed), &reason).await;
                 };
                 self.record(run.id, [spent, Change::Again(said.clone())]).await?;
-                Err(later(*wait, &said))
+                Err(Verdict::later(*wait, &said))
             }
             About::Content => {
                 let reason = format!("{said}, after {} tries", run.counted());

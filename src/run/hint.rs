@@ -3,10 +3,10 @@
 //! Whoever has the webhook's secret can make hints without end, about responses that never were. So a hint that comes to
 //! nothing is forgotten: no job of one ever waits for a person.
 
+use super::Runs;
 use super::frame::RUN_KEY;
 use super::row::{Run, RunId, State};
 use super::store::{self, Change};
-use super::{Runs, failed};
 use crate::database::Connection;
 use crate::fastio::FileKey;
 use crate::job::verdict::openai_verdict;
@@ -36,7 +36,7 @@ impl Runs {
     async fn try_hinted(&self, response: &str) -> Result<(), Verdict> {
         let id = response.to_owned();
         let known = self.database.read(move |connection| store::of_response(connection, &id)).await;
-        if let Some(run) = known.map_err(failed)? {
+        if let Some(run) = known? {
             return self.wake(&run, None).await;
         }
         if !response.starts_with(OPENAIS) {
@@ -57,8 +57,7 @@ impl Runs {
     /// The run that begun this response in the conversation it now waits for.
     async fn owner(&self, found: &Response) -> Result<Option<Run>, Verdict> {
         let Some(id) = found.metadata.get(RUN_KEY).and_then(|id| id.parse().ok()) else { return Ok(None) };
-        let run =
-            self.database.read(move |connection| store::get(connection, RunId(id))).await.map_err(failed)?;
+        let run = self.database.read(move |connection| store::get(connection, RunId(id))).await?;
         let conversation = found.conversation.as_ref().map(|id| id.0.as_str());
         Ok(run.filter(|run| {
             matches!(run.state, State::Starting | State::Ending)
@@ -72,7 +71,7 @@ impl Runs {
         let Some(conversation) = &found.conversation else { return Ok(()) };
         let (conversation, id, now) = (conversation.0.clone(), found.id.0.clone(), self.clock.now());
         let write = move |tx: &mut Connection| outside::store::tell_response(tx, &conversation, &id, now);
-        if self.database.write(write).await.map_err(failed)? {
+        if self.database.write(write).await? {
             self.wake.notify_waiters();
         }
         Ok(())
@@ -89,7 +88,7 @@ impl Runs {
             }
             task.as_ref().map_or(Ok(()), |task| job::enqueue(tx, task, Priority::Live, now).map(drop))
         };
-        self.database.write(write).await.map_err(failed)?;
+        self.database.write(write).await?;
         self.wake.notify_waiters();
         Ok(())
     }

@@ -55,8 +55,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::compute::Compute;
-use crate::database::{self, Connection, Database};
-use crate::job::verdict::database_verdict;
+use crate::database::{Connection, Database};
 use crate::outside::Locks;
 use crate::queue::{Causes, Verdict};
 use crate::{fastio, openai};
@@ -148,11 +147,6 @@ impl Runs {
         let (changes, now) = (changes.into(), self.clock.now());
         let write =
             move |tx: &mut Connection| changes.iter().try_for_each(|change| change.write(tx, id, now));
-        self.database.write(write).await.map_err(failed)
+        self.database.write(write).await.map_err(Verdict::from)
     }
-}
-
-/// A failure of our own database, as a verdict.
-fn failed(error: database::Error) -> Verdict {
-    database_verdict(&error)
 }

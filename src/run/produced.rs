@@ -4,11 +4,11 @@
 
 use futures_util::StreamExt;
 
+use super::Runs;
 use super::deliver::owner;
 use super::row::Run;
 use super::store::made::{self, Produced};
 use super::write::Written;
-use super::{Runs, failed};
 use crate::database::Connection;
 use crate::fastio::NodeId;
 use crate::http::Retry;
@@ -37,7 +37,7 @@ impl Runs {
     pub(super) async fn fetch_produced(&self, run: &Run) -> Result<Vec<Produced>, Verdict> {
         let id = run.id;
         let known = || self.database.read(move |connection| made::all_produced(connection, id));
-        let found = known().await.map_err(failed)?;
+        let found = known().await?;
         let mut kept: u64 = found.iter().filter_map(|file| u64::try_from(file.bytes?).ok()).sum();
         for file in found.iter().filter(|file| !file.is_settled()) {
             let content = self.fetch(file, MOST_BYTES_IN_ALL.saturating_sub(kept)).await?;
@@ -46,9 +46,9 @@ impl Runs {
             let write = move |tx: &mut Connection| {
                 made::keep_produced(tx, id, &file_id, content.as_deref().map_err(String::as_str))
             };
-            self.database.write(write).await.map_err(failed)?;
+            self.database.write(write).await?;
         }
-        known().await.map_err(failed)
+        known().await.map_err(Verdict::from)
     }
 
     /// The content of a file as it may be written, or why it is not taken.
@@ -89,7 +89,7 @@ impl Runs {
         for (place, file) in produced.iter().enumerate() {
             let (id, file_id) = (run.id, file.file_id.clone());
             let content = self.database.read(move |connection| made::content(connection, id, &file_id)).await;
-            let Some(content) = content.map_err(failed)? else { continue };
+            let Some(content) = content? else { continue };
             // Two files may have one name, in two folders or containers.
             let name = made_name(&file.filename);
             let before = produced[..place].iter().filter(|other| made_name(&other.filename) == name).count();

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Runs;
 use super::admit::FileState;
 use super::engine::ResponseState;
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
 use super::store::{self, Change};
-use super::{Runs, failed};
 use crate::database::Connection;
 use crate::fastio::FileKey;
 use crate::job::{self, Task};
 use crate::openai::ErrorKind;
+use crate::outside::FRESH_MS;
 use crate::queue::{Priority, Verdict};
 
 /// Steps of one run in one go. A life without a wait takes ten; more means that a step and its record disagree.
@@ -20,10 +21,6 @@ const MOST_STEPS: usize = 60;
 
 /// Between looks at a response: OpenAI's guide looks each 2 s, and a long one need not be asked for as often.
 pub(super) const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
-
-/// How long after its creation OpenAI may still say that something does not exist. Seen in the issue trackers of two of
-/// its clients; nothing documents it.
-pub(super) const FRESH_MS: i64 = 60 * 1000;
 
 impl Runs {
     /// Brings the runs of one rule over one file further. `attempt` counts the job's failures.
@@ -39,7 +36,7 @@ impl Runs {
         }
         let (key, rule) = (key.clone(), rule.to_owned());
         let runs = self.database.read(move |connection| store::of_file(connection, &key, &rule)).await;
-        let runs = runs.map_err(failed)?;
+        let runs = runs?;
         // The older one first: the lock can be had only when it has let go.
         for run in runs.iter().filter(|run| run.state != State::Ended) {
             match self.follow(run.id, (definition, &standing), attempt).await? {
@@ -59,7 +56,7 @@ impl Runs {
     ) -> Result<Verdict, Verdict> {
         for _ in 0..MOST_STEPS {
             let run = self.database.read(move |connection| store::get(connection, id)).await;
-            let Some(run) = run.map_err(failed)?.filter(|run| run.state != State::Ended) else {
+            let Some(run) = run?.filter(|run| run.state != State::Ended) else {
                 return Ok(Verdict::Done);
             };
             let step = match definition {
@@ -165,12 +162,12 @@ impl Runs {
         let age = self.clock.since(run.begun_at.unwrap_or(run.created_at));
         let found = match found {
             Ok(found) => found,
-            Err(error) => return Err(self.unanswered((run, definition), &error).await),
+            Err(error) => return Err(self.unanswered(definition, &error).await),
         };
         match found {
             ResponseState::Ended(ended) => self.ended(run, definition, *ended).await,
             ResponseState::Lost if age < FRESH_MS => {
-                Err(later(LOOK_AGAIN.0, "OpenAI does not show the new response yet"))
+                Err(Verdict::later(LOOK_AGAIN.0, "OpenAI does not show the new response yet"))
             }
             ResponseState::Lost => {
                 let reason =
@@ -181,20 +178,20 @@ impl Runs {
             ResponseState::Going if age >= definition.deadline_ms => {
                 let cancelled = definition.engine.cancel(&self.openai, conversation, response).await;
                 if let Err(error) = cancelled {
-                    return Err(self.unanswered((run, definition), &error).await);
+                    return Err(self.unanswered(definition, &error).await);
                 }
                 // What it wrote up to its last moment may be the answer.
                 match definition.engine.look(&self.openai, conversation, response).await {
                     Ok(ResponseState::Ended(ended)) => self.ended(run, definition, *ended).await,
                     Ok(ResponseState::Lost | ResponseState::Going) => {
-                        Err(later(LOOK_AGAIN.0, "it was cancelled and has not ended yet"))
+                        Err(Verdict::later(LOOK_AGAIN.0, "it was cancelled and has not ended yet"))
                     }
-                    Err(error) => Err(self.unanswered((run, definition), &error).await),
+                    Err(error) => Err(self.unanswered(definition, &error).await),
                 }
             }
             ResponseState::Going => {
                 let wait = Duration::from_millis(u64::try_from(age / 10).unwrap_or(0));
-                Err(later(wait.clamp(LOOK_AGAIN.0, LOOK_AGAIN.1), "OpenAI is working on it"))
+                Err(Verdict::later(wait.clamp(LOOK_AGAIN.0, LOOK_AGAIN.1), "OpenAI is working on it"))
             }
         }
     }
@@ -212,7 +209,7 @@ impl Runs {
                 Err(error) if error.kind == ErrorKind::NotFound => {
                     self.record(run.id, [Change::Quiet]).await?
                 }
-                Err(error) => return Err(self.unanswered((run, definition), &error).await),
+                Err(error) => return Err(self.unanswered(definition, &error).await),
             }
         }
         let has_table = definition.is_some_and(|definition| definition.digest.is_some());
@@ -222,12 +219,8 @@ impl Runs {
             Change::Ended.write(tx, id, now)?;
             table.as_ref().map_or(Ok(()), |task| job::enqueue(tx, task, Priority::Live, now).map(drop))
         };
-        self.database.write(write).await.map_err(failed)?;
+        self.database.write(write).await?;
         self.wake.notify_waiters();
         Ok(())
     }
-}
-
-pub(super) fn later(after: Duration, reason: &str) -> Verdict {
-    Verdict::Later { after, reason: reason.to_owned() }
 }

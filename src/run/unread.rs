@@ -1,9 +1,9 @@
 //! Whether the document of a run could be read. An answer over a scan says "nothing found" in the same words as one over a
 //! contract without the clause, so it is never passed on as a finding.
 
+use super::Runs;
 use super::row::Run;
 use super::settings::Definition;
-use super::{Runs, failed};
 use crate::http::Retry;
 use crate::openai::{FileId, VectorStoreId};
 use crate::queue::Verdict;
@@ -21,7 +21,7 @@ impl Runs {
         let (store_id, file_id) = (VectorStoreId(run.vector_store.clone()), FileId(run.file_id.clone()));
         let wanted = file_id.clone();
         let known = self.database.read(move |connection| store::copy_of(connection, &wanted)).await;
-        let Some(store::Counted { copy, pages, characters }) = known.map_err(failed)? else {
+        let Some(store::Counted { copy, pages, characters }) = known? else {
             return Ok(None);
         };
         if is_read_as_text(&copy.filename) {
@@ -36,7 +36,7 @@ impl Runs {
                 Ok(in_words(reading, characters, copy.bytes))
             }
             Err(error) if error.retry() == Retry::Never => Ok(None),
-            Err(error) => Err(self.unanswered((run, definition), &error).await),
+            Err(error) => Err(self.unanswered(definition, &error).await),
         }
     }
 }

@@ -16,8 +16,6 @@ use futures_util::stream;
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
-use super::failed;
-use super::steps::later;
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{Connection, Database};
@@ -89,7 +87,7 @@ impl Publisher {
             let known = self.database.read(move |connection| {
                 Ok((own::of(connection, &owner)?, outside::store::filled(connection, &owner)?))
             });
-            let (known, filled) = known.await.map_err(failed)?;
+            let (known, filled) = known.await?;
             match self.next(output, (known.as_ref(), filled), &sha256).await? {
                 Next::Done(written) => return Ok(written),
                 Next::Record(node) => self.written(output, &node).await?,
@@ -193,10 +191,10 @@ impl Publisher {
             }
             Ok(free)
         };
-        if self.database.write(write).await.map_err(failed)? {
+        if self.database.write(write).await? {
             return Ok(());
         }
-        Err(later(Duration::from_secs(2), "another result of this name is being written"))
+        Err(Verdict::later(Duration::from_secs(2), "another result of this name is being written"))
     }
 
     /// Gives Fastio the bytes, in an upload that has no place yet. It is on record before it is opened; one whose fate is
@@ -209,30 +207,30 @@ impl Publisher {
             outside::store::leave_sessions(tx, &owner, now)?;
             outside::store::intend_session(tx, &owner, now)
         });
-        let (id, mark) = intend.await.map_err(failed)?;
+        let (id, mark) = intend.await?;
         let upload = match self.fastio.open_upload(&marked(&mark, name), length).await {
             Ok(upload) => upload,
             Err(error) => {
                 if !error.may_have_happened() {
                     let forget = self.database.write(move |tx| outside::store::forget(tx, id));
-                    forget.await.map_err(failed)?;
+                    forget.await?;
                 }
                 return Err(fastio_verdict(&error));
             }
         };
         let object = upload.0.clone();
         let exists = self.database.write(move |tx| outside::store::exists(tx, id, &object, now));
-        exists.await.map_err(failed)?;
+        exists.await?;
         let content = stream::iter([Ok::<_, Error>(output.content.clone())]);
         self.fastio.send_upload(&upload, length, content).await.map_err(|error| fastio_verdict(&error))?;
-        self.database.write(move |tx| outside::store::fill(tx, id)).await.map_err(failed)
+        self.database.write(move |tx| outside::store::fill(tx, id)).await.map_err(Verdict::from)
     }
 
     /// What was uploaded is of no use any more, and may go.
     async fn drop_uploads(&self, output: &Output<'_>) -> Result<(), Verdict> {
         let (owner, now) = (output.owner.to_owned(), self.clock.now());
         let write = self.database.write(move |tx| outside::store::leave_sessions(tx, &owner, now));
-        write.await.map_err(failed)
+        write.await.map_err(Verdict::from)
     }
 
     async fn place(
@@ -286,7 +284,7 @@ impl Publisher {
                 Err(error) => return Err(fastio_verdict(&error)),
             }
         }
-        Err(later(Duration::from_secs(2), "Fastio is storing the result"))
+        Err(Verdict::later(Duration::from_secs(2), "Fastio is storing the result"))
     }
 
     async fn written(&self, output: &Output<'_>, node: &Node) -> Result<(), Verdict> {
@@ -297,7 +295,7 @@ impl Publisher {
             // Placed, a session has done its work.
             outside::store::leave_sessions(tx, &owner, now)
         };
-        self.database.write(write).await.map_err(failed)?;
+        self.database.write(write).await?;
         self.wake.notify_waiters();
         Ok(())
     }

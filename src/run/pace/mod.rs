@@ -9,11 +9,10 @@ pub mod store;
 
 use std::time::Duration;
 
+use super::Runs;
 use super::row::Run;
 use super::settings::Definition;
-use super::steps::later;
 use super::store::Change;
-use super::{Runs, failed};
 use crate::database::Connection;
 use crate::http::MAX_WAIT;
 use crate::job::verdict::openai_verdict;
@@ -56,13 +55,13 @@ pub struct Turn {
 }
 
 impl Pace {
-    /// The next pace after a failure of what was begun at `begun_at`. `asked` is the wait that the service asks for.
-    fn struck(known: Option<&Pace>, struck: &Struck<'_>, now: i64) -> Pace {
+    /// The next pace after a failure of what was begun at `begun_at`.
+    fn struck(known: Option<&Pace>, struck: &Struck, now: i64) -> Pace {
         let asked = |ms: i64| struck.asked.map_or(ms, |asked| i64::try_from(asked.as_millis()).unwrap_or(ms));
-        let reason = struck.reason.to_owned();
+        let (reason, begun_at) = (struck.reason.clone(), struck.begun_at.unwrap_or(now));
         match known {
             // What was begun before the last failure was known says nothing new, but for a longer wait.
-            Some(pace) if struck.begun_at <= pace.struck_at => {
+            Some(pace) if begun_at <= pace.struck_at => {
                 Pace { until: pace.until.max(now + asked(0)), ..pace.clone() }
             }
             known => {
@@ -99,10 +98,12 @@ impl Pace {
 
 /// What made a pace slower.
 #[derive(Debug)]
-struct Struck<'a> {
-    reason: &'a str,
-    begun_at: i64,
-    asked: Option<Duration>,
+pub(super) struct Struck {
+    pub reason: String,
+    /// When what failed was begun; none where it was refused, which says something of now.
+    pub begun_at: Option<i64>,
+    /// The wait that the service asks for.
+    pub asked: Option<Duration>,
 }
 
 fn grown(strikes: i64) -> i64 {
@@ -123,26 +124,20 @@ impl Runs {
         if run.reason.as_deref() != Some(&turn.reason) {
             self.record(run.id, [Change::Waits(Some(turn.reason.clone()))]).await?;
         }
-        Err(later(Duration::from_millis(turn.wait_ms.unsigned_abs()), &turn.reason))
+        Err(Verdict::later(Duration::from_millis(turn.wait_ms.unsigned_abs()), &turn.reason))
     }
 
     /// The runs of this model begin more slowly from now on.
-    pub(super) async fn slow_down(
-        &self,
-        (run, definition): (&Run, &Definition),
-        reason: &str,
-        asked: Option<Duration>,
-    ) -> Result<(), Verdict> {
-        let (said, name) = (reason, model(definition));
-        let (model, reason, now) = (name.to_owned(), reason.to_owned(), self.clock.now());
-        let begun_at = run.begun_at.unwrap_or(now);
+    pub(super) async fn slow_down(&self, definition: &Definition, struck: Struck) -> Result<(), Verdict> {
+        let (said, name) = (struck.reason.clone(), model(definition));
+        let (model, now) = (name.to_owned(), self.clock.now());
         let write = move |tx: &mut Connection| {
             let known = store::get(tx, &model)?;
-            let next = Pace::struck(known.as_ref(), &Struck { reason: &reason, begun_at, asked }, now);
+            let next = Pace::struck(known.as_ref(), &struck, now);
             let is_new = known.is_none();
             store::put(tx, &model, &next, now).map(|()| is_new)
         };
-        if self.database.write(write).await.map_err(failed)? {
+        if self.database.write(write).await? {
             tracing::warn!(
                 model = name,
                 reason = said,
@@ -157,13 +152,7 @@ impl Runs {
         let (model, begun_at) = (model(definition).to_owned(), run.begun_at.unwrap_or(0));
         let now = self.clock.now();
         let (read, name) = (model.clone(), model.clone());
-        if self
-            .database
-            .read(move |connection| store::get(connection, &read))
-            .await
-            .map_err(failed)?
-            .is_none()
-        {
+        if self.database.read(move |connection| store::get(connection, &read)).await?.is_none() {
             return Ok(());
         }
         let write = move |tx: &mut Connection| {
@@ -173,19 +162,18 @@ impl Runs {
                 None => store::forget(tx, &model).map(|()| true),
             }
         };
-        if self.database.write(write).await.map_err(failed)? {
+        if self.database.write(write).await? {
             tracing::info!(model = name, "runs begin as fast as there is work again");
         }
         Ok(())
     }
 
     /// What a failed call means for the run that made it. A limit of the account is waited for, and is no try.
-    pub(super) async fn unanswered(&self, (run, definition): (&Run, &Definition), error: &Error) -> Verdict {
+    pub(super) async fn unanswered(&self, definition: &Definition, error: &Error) -> Verdict {
         let ErrorKind::RateLimited { wait } = error.kind else { return openai_verdict(error) };
-        // A call that is refused now says something of now.
-        let refused = Run { begun_at: Some(self.clock.now()), ..run.clone() };
         let reason = limit_reached(definition, &error.to_string());
-        if let Err(verdict) = self.slow_down((&refused, definition), &reason, wait).await {
+        let struck = Struck { reason: reason.clone(), begun_at: None, asked: wait };
+        if let Err(verdict) = self.slow_down(definition, struck).await {
             return verdict;
         }
         let (model, now) = (model(definition).to_owned(), self.clock.now());
@@ -194,9 +182,9 @@ impl Runs {
             Ok(pace) => {
                 let wait =
                     pace.map_or(0, |pace| (pace.until - now).max(0)) + fastrand::i64(0..=LEAST_TURN_MS);
-                later(Duration::from_millis(wait.unsigned_abs()), &reason)
+                Verdict::later(Duration::from_millis(wait.unsigned_abs()), &reason)
             }
-            Err(error) => failed(error),
+            Err(error) => error.into(),
         }
     }
 }
@@ -222,7 +210,12 @@ mod tests {
     use super::*;
 
     fn struck(known: Option<&Pace>, begun_at: i64, asked: Option<u64>, now: i64) -> Pace {
-        Pace::struck(known, &Struck { reason: "r", begun_at, asked: asked.map(Duration::from_secs) }, now)
+        let struck = Struck {
+            reason: "r".to_owned(),
+            begun_at: Some(begun_at),
+            asked: asked.map(Duration::from_secs),
+        };
+        Pace::struck(known, &struck, now)
     }
 
     #[test]

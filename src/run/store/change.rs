@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::super::row::{Outcome, RunId};
-use super::made;
 use super::tries::{self, NewTry, Spent};
+use super::{made, number};
 use crate::database::{Connection, Error, from_row, params, statements};
 use crate::outside;
 use crate::outside::store::GoesOn;
@@ -146,10 +146,6 @@ from_row!(row => Holds {
     writer,
     goes_on: GoesOn { response: row.get("response")?, begun_at: row.get("begun_at")? },
 });
-
-fn number(unsigned: u64) -> i64 {
-    i64::try_from(unsigned).unwrap_or(i64::MAX)
-}
 
 statements! {
     FILE = "UPDATE run SET file_id = $3, bytes = $4, updated_at = $2 WHERE run_id = $1";

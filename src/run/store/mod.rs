@@ -44,7 +44,7 @@ pub fn add(connection: &mut Connection, run: &NewRun<'_>, now: i64) -> Result<Op
             run.path,
             run.content_hash,
             run.version,
-            i64::try_from(run.bytes).unwrap_or(i64::MAX),
+            number(run.bytes),
             run.file_id,
             run.vector_store,
             run.definition,
@@ -54,6 +54,11 @@ pub fn add(connection: &mut Connection, run: &NewRun<'_>, now: i64) -> Result<Op
         ],
     )?;
     Ok(id.map(RunId))
+}
+
+/// As SQLite has numbers.
+fn number(unsigned: u64) -> i64 {
+    i64::try_from(unsigned).unwrap_or(i64::MAX)
 }
 
 /// Every run of `rule` over a file, oldest first.

@@ -1,6 +1,7 @@
 //! The statements on `run_try`: each response that was begun, and what it took.
 
 use super::super::row::RunId;
+use super::number;
 use crate::database::{Connection, Error, from_row, params, statements};
 
 /// A response that is about to be begun.
@@ -86,10 +87,6 @@ const MEAN_OF: u32 = 200;
 /// The mean use of tokens by the last responses of a rule: input, output, and over how many.
 pub fn mean(connection: &mut Connection, rule: &str) -> Result<(Option<f64>, Option<f64>, i64), Error> {
     connection.one(MEAN, params![rule, MEAN_OF])
-}
-
-fn number(unsigned: u64) -> i64 {
-    i64::try_from(unsigned).unwrap_or(i64::MAX)
 }
 
 statements! {
