@@ -1,0 +1,113 @@
+//! `[rule.run]` as it is written, before anything of it is checked.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::money::{TooLarge, default_max_runs_per_day, default_max_tokens_per_day};
+
+/// `[rule.run]`, as it stands in `docket.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSettings {
+    /// `responses`, or `assistants` on a compatible server that still serves them.
+    #[serde(default)]
+    pub engine: EngineName,
+    /// The model. No default, because models are retired. An assistant has one of its own.
+    pub model: Option<String>,
+    /// The assistant's id; only for the engine `assistants`.
+    pub assistant: Option<String>,
+    /// Who the model is to be and what it must heed.
+    #[serde(default)]
+    pub instructions: String,
+    /// What is asked of each document.
+    pub prompt: String,
+    /// How the run gets at the document: `input_file`, `file_search`, `code_interpreter`. Default: whole while it is below
+    /// 50 MB, else searched.
+    #[serde(default)]
+    pub attach: Vec<Attach>,
+    /// What `file_search` searches: this `file` in this version, or the whole `store`.
+    #[serde(default)]
+    pub scope: Scope,
+    /// A JSON schema that the answer must fit, in OpenAI's strict form; relative to the settings file.
+    pub schema: Option<PathBuf>,
+    /// Where the result is written, beside the source file: `{stem}`, `{name}` and `{ext}` stand for its name without
+    /// extension, its whole name and its extension. Ends in `.md`, `.csv` or `.json`. Without it the result stays here.
+    pub write_back: Option<String>,
+    /// Hold the Fastio lock on the source file from start to delivery.
+    #[serde(default)]
+    pub lock: bool,
+    /// Run over what was there before the rule, too, as it is indexed.
+    #[serde(default)]
+    pub existing: bool,
+    /// A table over all current results, such as `"overview.csv"`, in the rule's folder.
+    pub digest: Option<String>,
+    /// How long the rule's runs must be quiet before the table is written. Seconds.
+    #[serde(default = "default_digest_quiet_seconds")]
+    pub digest_quiet_seconds: u32,
+    /// What is done with a document that is too large for the model: `file_search` instead of the whole of it, or `fail`.
+    /// Default: searched, unless `attach` is set and does not name `file_search`.
+    pub too_large: Option<TooLarge>,
+    /// Runs that may be begun within 24 hours. More are held until there is room.
+    #[serde(default = "default_max_runs_per_day")]
+    pub max_runs_per_day: u32,
+    /// Tokens that runs may read and write within 24 hours. Runs beyond are held until there is room.
+    #[serde(default = "default_max_tokens_per_day")]
+    pub max_tokens_per_day: u64,
+    /// Runs over one file that may be begun within an hour. More look like a loop with another program, and are held.
+    #[serde(default = "default_max_runs_per_file_hour")]
+    pub max_runs_per_file_hour: u32,
+    /// Tokens that a run may write, its reasoning included. A run that needs more is held.
+    pub max_output_tokens: Option<u32>,
+    /// How long a run may take before it is cancelled. Seconds.
+    #[serde(default = "default_deadline_seconds")]
+    pub deadline_seconds: u32,
+}
+
+fn default_digest_quiet_seconds() -> u32 {
+    60
+}
+
+/// A person who saves now and then stays below it.
+fn default_max_runs_per_file_hour() -> u32 {
+    6
+}
+
+fn default_deadline_seconds() -> u32 {
+    30 * 60
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineName {
+    #[default]
+    Responses,
+    Assistants,
+    Fastio,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attach {
+    InputFile,
+    FileSearch,
+    CodeInterpreter,
+}
+
+impl Attach {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Attach::InputFile => "input_file",
+            Attach::FileSearch => "file_search",
+            Attach::CodeInterpreter => "code_interpreter",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    #[default]
+    File,
+    Store,
+}
