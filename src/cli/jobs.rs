@@ -328,7 +328,7 @@ async fn change_each(
     let write = move |tx: &mut Connection| {
         let each = ids.iter().map(|&id| {
             let changed = match change {
-                Change::Retry => store::retry(tx, Some(id), now)?,
+                Change::Retry => store::retry(tx, id, now)?,
                 Change::Discard => store::discard(tx, id)?,
             };
             Ok(Changed { job_id: Some(id), changed })

@@ -43,6 +43,7 @@ use crate::app;
 use crate::config::{Config, Sources};
 use crate::database::{Database, OpenError, ServerLock};
 use crate::feed::Feed;
+use crate::rule::{Rule, Rules};
 
 use failure::{Failure, Outcome};
 
@@ -207,6 +208,13 @@ fn spared(spared: &BTreeMap<String, u64>) -> Vec<String> {
         )
     };
     spared.iter().map(line).collect()
+}
+
+/// The rule of this name.
+fn rule_named<'a>(rules: &'a Rules, name: &str) -> Result<&'a Rule, Failure> {
+    let names = || rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ");
+    let unknown = || Failure::Usage(format!("no rule is called `{name}`; those there are: {}", names()));
+    rules.named(name).ok_or_else(unknown)
 }
 
 /// What compares and lists, on `database`.

@@ -10,9 +10,9 @@ use super::fields::Fields;
 use super::shown::Shown;
 use super::table::Mood;
 use super::text::Paint;
-use super::{Form, output};
+use super::{Form, output, rule_named};
 use crate::config::Config;
-use crate::fastio::{Client, Profile};
+use crate::fastio::Client;
 use crate::feed::coverage::{Coverage, OfRule, coverage};
 use crate::rule::{JUNK, Rule, Target};
 
@@ -28,21 +28,15 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
     let Arguments { rule: wanted, form } = arguments;
     let rules = config.rules().map_err(Failure::usage)?;
+    let profiles = match &wanted {
+        Some(name) => vec![rule_named(&rules, name)?.profile.clone()],
+        None => rules.profiles(),
+    };
     let is_wanted = |rule: &Rule| wanted.as_ref().is_none_or(|name| rule.name == *name);
-    if !rules.iter().any(is_wanted) {
-        let name = wanted.unwrap_or_default();
-        return Err(Failure::usage(crate::feed::Error::NoRule(name)));
-    }
     let key = config.secrets.fastio_api_key().map_err(Failure::usage)?;
     let client = Client::new(&config.fastio.base_url, key).map_err(Failure::from_error)?;
-    let mut profiles: Vec<&Profile> = Vec::new();
-    for rule in rules.iter().filter(|rule| is_wanted(rule)) {
-        if !profiles.contains(&&rule.profile) {
-            profiles.push(&rule.profile);
-        }
-    }
     let (mut rows, mut lines) = (Vec::new(), Vec::new());
-    for profile in profiles {
+    for profile in &profiles {
         let covered = coverage(&client, profile, &rules).await;
         let covered = covered
             .map_err(|error| Failure::Failed(format!("the files of {profile} cannot be listed: {error}")))?;

@@ -1,5 +1,7 @@
 //! `docket status`: is it well, what waits, what is kept, and what came in.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use super::failure::{Failure, Outcome};
@@ -203,7 +205,7 @@ impl Status {
         for (name, word) in [("rejected", "rejected"), ("unavailable", "put off")] {
             let rows = of_name(name);
             if !rows.is_empty() {
-                let cures: Vec<&str> = rows.iter().filter_map(|(label, _)| cure(label)).collect();
+                let cures: BTreeSet<&str> = rows.iter().filter_map(|(label, _)| cure(label)).collect();
                 fields.words(word, Mood::Bad, &each(rows));
                 cures.into_iter().for_each(|cure| fields.words("", Mood::Plain, cure));
             }

@@ -55,7 +55,7 @@ pub enum Fault {
     Unseen,
     #[error("begins with `Bearer`, which Docket writes before it: write the key alone")]
     Bearer,
-    #[error("begins with a name and an equals sign: write what stands behind that")]
+    #[error("begins with a name and an equals sign or a colon: write what stands behind that")]
     Named,
     #[error("is written as a list of JSON: write the secrets as they are, with a comma between two")]
     Listed,

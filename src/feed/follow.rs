@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::store::{self, Cursor, Reached, Way};
 use super::sweep::Scope;
-use super::{Error, Feed, Settings, profiles};
+use super::{Error, Feed, Settings};
 use crate::clock::Clock;
 use crate::contain::catch;
 use crate::database::{Connection, Database};
@@ -243,7 +243,7 @@ impl Follower {
 
     /// Takes the head of the feed for our place, and has everything listed that may have changed before it.
     async fn begin_at(&self, org: &str, head: &ChangePage, reason: &'static str) -> Result<(), Error> {
-        let (org, head, profiles) = (org.to_owned(), stored(head), profiles(&self.rules));
+        let (org, head, profiles) = (org.to_owned(), stored(head), self.rules.profiles());
         let (now, overlap_ms) = (self.clock.now(), self.settings.overlap_ms());
         let begin = self.database.write(move |tx| {
             store::drop_trail(tx, &org)?;
@@ -286,7 +286,7 @@ impl Follower {
         let before = known.profiles();
         let same =
             before.len() == page.profiles.len() && page.profiles.iter().all(|one| before.contains(one));
-        let mut ours = profiles(&self.rules);
+        let mut ours = self.rules.profiles();
         ours.retain(|one| same || (page.profiles.contains(one) && !before.contains(one)));
         ours
     }

@@ -114,8 +114,8 @@ impl Feed {
 
     /// The workspaces and shares of the rules, each once; of one rule when `rule` names it.
     fn profiles(&self, rule: Option<&str>) -> Result<Vec<fastio::Profile>, Error> {
-        let Some(name) = rule else { return Ok(profiles(&self.rules)) };
-        let named = self.rules.iter().find(|one| one.name == name);
+        let Some(name) = rule else { return Ok(self.rules.profiles()) };
+        let named = self.rules.named(name);
         named.map(|one| vec![one.profile.clone()]).ok_or_else(|| Error::NoRule(name.to_owned()))
     }
 }
@@ -126,15 +126,4 @@ fn is_made(store: &VectorStoreId, places: &[(Target, Option<VectorStoreId>)]) ->
         matches!(target, Target::Create { .. }) && id.as_ref() == Some(store)
     };
     places.iter().any(made)
-}
-
-/// The workspaces and shares of all rules, each once.
-fn profiles(rules: &Rules) -> Vec<fastio::Profile> {
-    let mut profiles: Vec<fastio::Profile> = Vec::new();
-    for one in rules.iter() {
-        if !profiles.contains(&one.profile) {
-            profiles.push(one.profile.clone());
-        }
-    }
-    profiles
 }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::sweep::Scope;
-use super::{Error, Feed, profiles};
+use super::{Error, Feed};
 use crate::fastio::{NodeId, Profile};
 use crate::job::verdict::{database_verdict, fastio_verdict, openai_verdict, profile_target};
 use crate::job::{self, Task};
@@ -98,7 +98,7 @@ impl Feed {
     }
 
     async fn ask_for_all(&self) -> Result<(), Error> {
-        let (profiles, now) = (profiles(&self.rules), self.clock.now());
+        let (profiles, now) = (self.rules.profiles(), self.clock.now());
         let asked = self.database.write(move |tx| {
             for profile in &profiles {
                 let task = Task::Relist { profile: Some(profile.clone()) };

@@ -4,7 +4,7 @@
 //! after a page was cut, so an empty page is not the end.
 
 use super::follow::{Follower, add};
-use super::{Error, profiles, store};
+use super::{Error, store};
 use crate::event::{self, Recorded};
 use crate::fastio::{Category, EventSearch};
 
@@ -18,7 +18,7 @@ impl Follower {
     /// One round through the workspaces and shares of the rules.
     pub(super) async fn search(&self) -> Result<Recorded, Error> {
         let mut recorded = Recorded::default();
-        for profile in profiles(&self.rules) {
+        for profile in self.rules.profiles() {
             let now = self.clock.now().min(self.clock.wall());
             let searched = {
                 let profile = profile.clone();

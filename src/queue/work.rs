@@ -277,7 +277,7 @@ impl Queue {
                 breaker.open_unawaited(&store::due(tx, now)?);
             }
             if matches!(verdict, Some(Verdict::Done | Verdict::Dead { .. })) && breaker.is_any() {
-                breaker.open_unneeded(&store::needed(tx)?, claimed.lease());
+                breaker.open_unneeded(&store::due(tx, i64::MAX)?, claimed.lease());
             }
             Ok((settled, breaker::store::save(tx, &breaker)?))
         };

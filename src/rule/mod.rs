@@ -305,6 +305,22 @@ impl Rules {
         self.0.iter()
     }
 
+    /// The rule of this name.
+    pub fn named(&self, name: &str) -> Option<&Rule> {
+        self.0.iter().find(|rule| rule.name == name)
+    }
+
+    /// The workspaces and shares of the rules, each once.
+    pub fn profiles(&self) -> Vec<Profile> {
+        let mut profiles: Vec<Profile> = Vec::new();
+        for rule in &self.0 {
+            if !profiles.contains(&rule.profile) {
+                profiles.push(rule.profile.clone());
+            }
+        }
+        profiles
+    }
+
     /// Whether any rule could cover a file of `profile`.
     pub fn concern(&self, profile: &Profile) -> bool {
         self.0.iter().any(|rule| rule.profile == *profile)

@@ -6,7 +6,7 @@ use super::covers::covers;
 use super::local::Schema;
 use super::{CheckReport, Checked, runs};
 use crate::config::ConfigError;
-use crate::fastio::{self, NodeId, Profile};
+use crate::fastio::{self, NodeId};
 use crate::feed::coverage::coverage;
 use crate::openai::{self, FileId, VectorStoreId};
 use crate::rule::{Rules, Target};
@@ -28,14 +28,8 @@ pub async fn fastio(report: &mut CheckReport, checked: &Checked<'_>) -> io::Resu
         Err(error) => return report.fail(CHECK, fastio_advice(&error, base)),
     }
     let Some(rules) = &subject.rules else { return Ok(()) };
-    let mut profiles: Vec<&Profile> = Vec::new();
-    for rule in rules.iter() {
-        if !profiles.contains(&&rule.profile) {
-            profiles.push(&rule.profile);
-        }
-    }
     let (mut seen, mut shared) = (Vec::new(), Vec::new());
-    for profile in profiles {
+    for profile in &rules.profiles() {
         let check = format!("Fastio {}", profile.kind.as_str());
         let (kind, id) = (profile.kind.as_str(), &profile.id);
         match client.list(profile, &NodeId::root(), None).await {

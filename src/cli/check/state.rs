@@ -4,7 +4,7 @@
 use std::io;
 
 use super::super::status::TOLD_FOR_MS;
-use super::super::text::when;
+use super::super::text::{count, when};
 use super::{CheckReport, Subject};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -95,9 +95,10 @@ fn read(
     let (files, path) = sync::store::other_hashes(connection)?;
     if files > 0 {
         troubles.push(Trouble::Slight(format!(
-            "Fastio announces another hash than the content has, for {files} files such as {}: each was read twice with the \
-             same bytes and is synced under the hash that Docket computed. What Fastio's hash is may have changed: tell \
+            "Fastio announces another hash than the content has, for {} such as {}: each was read twice with the same \
+             bytes and is synced under the hash that Docket computed. What Fastio's hash is may have changed: tell \
              Docket's authors",
+            count(files.unsigned_abs(), "file"),
             path.unwrap_or_default()
         )));
     }

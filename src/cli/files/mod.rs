@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::failure::{Failure, Outcome};
 use super::table::{Column, Cut, Table, plain, state};
 use super::text::{Paint, bytes, count, terminal_width, when, wrap};
-use super::{Form, ListArguments, open, output};
+use super::{Form, ListArguments, open, output, rule_named};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{self, Connection, Database};
@@ -132,12 +132,7 @@ async fn as_stored(database: &Database, filter: &Filter, place: &str) -> Result<
 fn filter(arguments: &Arguments, config: &Config) -> Result<Filter, Failure> {
     let profile = |name: &String| {
         let rules = config.rules().map_err(Failure::usage)?;
-        let rule = rules.iter().find(|rule| rule.name == *name);
-        let names = || rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ");
-        let rule = rule.ok_or_else(|| {
-            Failure::Usage(format!("no rule is called `{name}`; those there are: {}", names()))
-        })?;
-        Ok::<_, Failure>((name.clone(), rule.profile.to_string()))
+        Ok::<_, Failure>((name.clone(), rule_named(&rules, name)?.profile.to_string()))
     };
     Ok(Filter {
         standing: arguments.state.map(Standing::from),

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::as_stored;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::{Form, open, output};
+use crate::cli::{Form, open, output, rule_named};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Connection, Database};
@@ -56,11 +56,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
 fn target(arguments: &Arguments, config: &Config) -> Result<Option<Target>, Failure> {
     let Some(name) = &arguments.rule else { return Ok(None) };
     let rules = config.rules().map_err(Failure::usage)?;
-    let rule = rules.iter().find(|rule| rule.name == *name);
-    let names = || rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ");
-    let rule = rule
-        .ok_or_else(|| Failure::Usage(format!("no rule is called `{name}`; those there are: {}", names())))?;
-    Ok(Some(rule.target.clone()))
+    Ok(Some(rule_named(&rules, name)?.target.clone()))
 }
 
 async fn retry(database: &Database, arguments: &Arguments, target: Option<Target>) -> Result<u64, Failure> {

@@ -62,15 +62,10 @@ pub(super) fn firsts(connection: &mut Connection, but: &[i64]) -> Result<Vec<Fir
     connection.all(FIRSTS, params![json_list(but)])
 }
 
-/// What the jobs need that are due.
+/// What the jobs need that are due by `now`.
 pub fn due(connection: &mut Connection, now: i64) -> Result<Vec<Needs>, Error> {
     let due = firsts(connection, &[])?.into_iter().filter(|first| first.due_at <= now);
     Ok(due.map(|first| first.needs).collect())
-}
-
-/// What the jobs need that wait, due or not.
-pub fn needed(connection: &mut Connection) -> Result<Vec<Needs>, Error> {
-    Ok(firsts(connection, &[])?.into_iter().map(|first| first.needs).collect())
 }
 
 /// When a claim can find something, in Unix milliseconds: a job that is due and that nothing holds or that may probe what does,

@@ -142,12 +142,9 @@ pub fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> 
     connection.all(COUNTS, &[])
 }
 
-/// Makes a dead or waiting job due now, with all its attempts; every dead one when `id` is `None`. Returns how many.
-pub fn retry(connection: &mut Connection, id: Option<i64>, now: i64) -> Result<u64, Error> {
-    match id {
-        Some(id) => connection.run(RETRY, params![id, now]),
-        None => retry_dead(connection, u32::MAX, now),
-    }
+/// Makes a dead or waiting job due now, with all its attempts. Returns how many that were.
+pub fn retry(connection: &mut Connection, id: i64, now: i64) -> Result<u64, Error> {
+    connection.run(RETRY, params![id, now])
 }
 
 /// As [`retry`], for at most `most` dead jobs.

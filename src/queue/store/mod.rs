@@ -7,7 +7,7 @@ mod settle;
 
 pub use super::breaker::store::{PauseRow, pauses};
 pub use claim::{Claimed, Expired, release_all};
-pub(super) use claim::{Dead, Expiry, claim, due, expire, needed, next_due};
+pub(super) use claim::{Dead, Expiry, claim, due, expire, next_due};
 pub use enqueue::{Enqueued, NewJob, enqueue};
 pub use listing::{
     JobRow, Page, Place, counts, discard, discard_dead, get, list, named, page, remove, retry, retry_dead,

@@ -206,7 +206,7 @@ impl Harness {
     /// What `docket jobs retry --all` does.
     pub async fn retry_dead(&self) {
         let now = self.clock.now();
-        self.database.write(move |tx| queue::store::retry(tx, None, now)).await.unwrap();
+        self.database.write(move |tx| queue::store::retry_dead(tx, u32::MAX, now)).await.unwrap();
     }
 
     /// Takes in the webhooks that are under way, as events and jobs.
