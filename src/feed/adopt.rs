@@ -1,9 +1,9 @@
 //! What proves that something at OpenAI is ours, and what we can know of it from there alone.
 //!
 //! A file in a vector store is ours when its attributes are those that we write, and name a rule of ours that sends that
-//! workspace to that very store. Anything less may be somebody else's (another Docket's, too), and is left alone.
+//! workspace to that very store. Anything less may be another program's (another Docket's, too), and is left alone.
 //!
-//! Whoever has a key of the project can write such attributes. So what they say is believed as far as Fastio and the File
+//! Every key of the project can write such attributes. So what they say is believed as far as Fastio and the File
 //! object bear it out.
 
 use crate::fastio::{FileKey, Node, NodeKind, ProfileKind, VersionId};

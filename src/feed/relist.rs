@@ -1,7 +1,7 @@
-//! Something happened in a workspace, and whoever told of it did not say to what: the workspace is listed as a whole, and
+//! Something happened in a workspace, and what told of it did not say to which file: the workspace is listed as a whole, and
 //! each file that differs from what we know is looked at.
 //!
-//! Listings are what is bounded here. A form of Fastio's webhooks that nobody documents, or a replayer with one delivery,
+//! Listings are what is bounded here. A form of Fastio's webhooks that is not documented, or a replayer with one delivery,
 //! may ask for them without end, and each may be a thousand pages. Asking again while one waits is one listing, and
 //! after each there is a rest.
 
@@ -17,7 +17,7 @@ use crate::job::{self, Task};
 use crate::queue::{Priority, Verdict};
 
 /// The rest after a listing. Long enough that a burst of deliveries is two listings, and short beside the patience of
-/// somebody who waits for a file to be found.
+/// a person who waits for a file to be found.
 const REST: Duration = Duration::from_secs(15);
 
 /// A listing that takes long is followed by a longer rest: it never takes more than a tenth of the time, of one worker and

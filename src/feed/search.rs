@@ -26,7 +26,7 @@ impl Follower {
             };
             let reason = match searched {
                 None => {
-                    // Whether it is allowed at all must be known before anybody relies on it.
+                    // Whether it is allowed at all must be known before it is relied on.
                     let search = EventSearch { profile: &profile, category: Category::Workspace, since: now };
                     self.fastio.search_events(&search, None).await?;
                     Some("the search for events begins here")

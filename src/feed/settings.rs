@@ -77,7 +77,7 @@ impl SweepSettings {
     }
 }
 
-/// An id that somebody wrote without quotes is an id all the same.
+/// An id that is written without quotes is an id all the same.
 fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "write the organisation's id, in quotes")]

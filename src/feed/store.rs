@@ -56,7 +56,7 @@ impl State {
     }
 }
 
-/// How often a better way is tried again that was refused. Somebody may have widened the key.
+/// How often a better way is tried again that was refused. The key may have been given more rights.
 const TRY_AGAIN_MS: i64 = 60 * 60 * 1000;
 
 /// Which way works; none before the first try.

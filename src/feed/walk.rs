@@ -7,7 +7,7 @@ use super::patience::patiently;
 use crate::fastio::{Client, Error, ErrorKind, Inventoried, NodeId, NodeKind, Page, Profile, path};
 use crate::http::pages::{Endless, Pages};
 
-/// Folders inside folders. Deeper than anybody nests, and an end for a tree that Fastio reports as a circle.
+/// Folders inside folders. Deeper than people nest, and an end for a tree that Fastio reports as a circle.
 const DEEPEST: usize = 64;
 
 /// A listing under way.

@@ -23,7 +23,7 @@ pub enum Call {
 pub enum Who {
     OpenAi,
     Fastio,
-    /// Something on the way to either of them, or a form that could be anybody's.
+    /// Something on the way to either of them, or a form that could be of any program.
     Stranger,
 }
 

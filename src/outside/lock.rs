@@ -1,6 +1,6 @@
 //! Locks on files at Fastio: taken before a run, kept while it goes on, given back in every ending.
 //!
-//! A token is on record as soon as it is known, so that whoever goes on after a crash can release it. A token that was
+//! A token is on record as soon as it is known, so that a server that goes on after a crash can release it. A token that was
 //! lost with a reply is recovered by acquiring once more (the lock belongs to the user of the key), or runs out.
 
 use std::time::Duration;
@@ -100,7 +100,7 @@ async fn lock(fastio: &Client, key: &FileKey) -> Result<SecretString, Error> {
     Ok(fastio.lock(&key.profile, &key.node, LOCK_SECONDS, DEVICE).await?.token)
 }
 
-/// Releases the lock on a file. One whose token nobody knows is acquired once more first: then it is ours again, if it ever
+/// Releases the lock on a file. One whose token is not known is acquired once more first: then it is ours again, if it ever
 /// was. One that is not ours any more, or went with its file, is released.
 pub(super) async fn give_back(fastio: &Client, key: &FileKey, token: Option<String>) -> Result<(), Verdict> {
     let token = match token {

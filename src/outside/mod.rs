@@ -7,9 +7,9 @@
 //!
 //! | state | means |
 //! |---|---|
-//! | intended | about to be asked for; whether it exists, nobody knows |
+//! | intended | about to be asked for; whether it exists is not known |
 //! | exists | it is there, and is needed |
-//! | unwanted | nobody needs it: its job takes it away |
+//! | unwanted | it is not needed: its job takes it away |
 //!
 //! | kind | is found by | is taken away |
 //! |---|---|---|
@@ -80,7 +80,7 @@ pub struct Thing {
     /// Who needs it: of a session or file an owner as in `own_file`, else `run:NUMBER`.
     pub owner: String,
     pub mark: Option<String>,
-    /// None: nobody saw its creation answered.
+    /// None: its creation was not answered.
     pub object: Option<String>,
     /// What may still go on in a conversation.
     pub response: Option<String>,

@@ -61,7 +61,7 @@ impl Remover {
         if let Some(id) = &left.object {
             return self.cancel_upload(&UploadId(id.clone())).await;
         }
-        // Only a name with our mark is ours, whoever else works with the same key.
+        // Only a name with our mark is ours: other programs may work with the same key.
         let open = self.fastio.open_uploads().await.map_err(|error| fastio_verdict(&error))?;
         let name = marked(left.mark.as_deref().unwrap_or_default(), "");
         let mut found = open.into_iter().filter(|upload| upload.name.starts_with(&name)).peekable();
@@ -98,7 +98,7 @@ impl Remover {
         give_back(&self.fastio, &key, left.object.clone()).await
     }
 
-    /// Writes down what became of a write that nobody goes on with. Its uploads are taken away first, and none was opened
+    /// Writes down what became of a write that no run goes on with. Its uploads are taken away first, and none was opened
     /// meanwhile, so that it is not carried out later.
     async fn settle_file(&self, left: &Thing) -> Result<(), Verdict> {
         let owner = left.owner.clone();
@@ -144,7 +144,7 @@ impl Remover {
         }
         let page = openai_has(self.openai.conversation_items(&id, Order::OldestFirst, None).await)?;
         let Some(page) = page else { return self.unless_fresh(left) };
-        // Our own question is nothing that anybody would miss.
+        // Our own question is nothing that would be missed.
         if page.items.iter().any(|item| item.role.as_deref() != Some("user")) {
             return Ok(());
         }
@@ -188,7 +188,7 @@ impl Remover {
         Ok(())
     }
 
-    /// Something was begun whose id nobody knows: it may show yet.
+    /// Something was begun whose id is not known: it may show yet.
     fn unless_begun(&self, left: &Thing) -> Result<(), Verdict> {
         let Some(begun_at) = left.begun_at else { return Ok(()) };
         let age = self.clock.since(begun_at);

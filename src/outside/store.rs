@@ -87,14 +87,14 @@ pub fn leave_sessions(connection: &mut Connection, owner: &str, now: i64) -> Res
     enqueue(connection, &left, now)
 }
 
-/// Nobody writes for `owner` any more, nor for anything that is made beside it.
+/// No run writes for `owner` any more, nor for anything that is made beside it.
 pub fn leave_writes(connection: &mut Connection, owner: &str, now: i64) -> Result<(), Error> {
     let mut left = connection.all(LEAVE_SESSIONS_BELOW, params![owner])?;
     left.extend(connection.all(LEAVE_FILES_BELOW, params![owner, now])?);
     enqueue(connection, &left, now)
 }
 
-/// What nobody finished since `before`: whoever wanted it is dead, and would begin anew.
+/// What was not finished since `before`: the run that wanted it is over, and another would begin anew.
 pub fn leave_old_writes(connection: &mut Connection, before: i64, now: i64) -> Result<(), Error> {
     let mut left = connection.all(LEAVE_OLD_SESSIONS, params![before])?;
     left.extend(connection.all(LEAVE_OLD_FILES, params![before, now])?);
@@ -151,7 +151,7 @@ pub fn has_sessions(connection: &mut Connection, owner: &str) -> Result<bool, Er
     connection.one(HAS_SESSIONS, params![owner])
 }
 
-/// Those that are to be taken away, oldest first, and sessions from before `before`, which nobody finishes.
+/// Those that are to be taken away, oldest first, and sessions from before `before`, which no run finishes.
 pub fn left(connection: &mut Connection, most: u32, before: i64) -> Result<Vec<Thing>, Error> {
     connection.all(LEFT, params![most, before])
 }

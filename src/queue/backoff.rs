@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The first wait: long enough for a dropped connection, short enough that nobody notices.
+/// The first wait: long enough for a dropped connection, short enough not to be noticed.
 const FIRST: Duration = Duration::from_secs(1);
 
 /// The longest: a service that is back is found within a quarter of an hour.

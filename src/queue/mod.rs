@@ -12,7 +12,7 @@
 //! ```
 //!
 //! One row per key. Asking again for a key that waits changes nothing but its generation; asking while it runs makes it
-//! run once more. A claim is a lease with a fencing token (`id` and `lease` together): whoever settles with an old token
+//! run once more. A claim is a lease with a fencing token (`id` and `lease` together): a worker that settles with an old token
 //! writes nothing. A lease that runs out makes the row due again, and that costs an attempt, because a job that kills
 //! its worker must not do so for ever.
 //!
@@ -66,7 +66,7 @@ pub enum Verdict {
     /// It failed in a way that may pass. `after` is what the remote asked for; without it the wait doubles each time.
     Retry { after: Option<Duration>, reason: String },
     /// What it is about is not there, as may be for a moment after it was told of. Otherwise as [`Verdict::Retry`]; nothing
-    /// failed, so nobody has to be told.
+    /// failed, so no person has to be told.
     NotYet { reason: String },
     /// The target refuses everything, so no other job that needs it has to find out. Costs no attempt.
     Hold { target: String, reason: String },
@@ -76,12 +76,12 @@ pub enum Verdict {
     Refused { service: String, cause: String, several: bool, reason: String },
     /// `cause` is held and the job needs it now; nothing was asked. Costs no attempt.
     Waits { cause: String },
-    /// The target did not answer, or said only that it cannot now. Perhaps it answers nobody; `silent` when it did not
+    /// The target did not answer, or said only that it cannot now. Perhaps it answers no question at all; `silent` when it did not
     /// answer a plain question right afterwards either. Otherwise as [`Verdict::Retry`].
     Unavailable { target: String, after: Option<Duration>, silent: bool, reason: String },
     /// Our own database is locked, or its disk is full. Costs no attempt and proves nothing.
     Blocked { reason: String },
-    /// It fails for as long as nobody does something about it.
+    /// It fails until a person does something about it.
     Dead { reason: String },
 }
 

@@ -1,4 +1,4 @@
-//! What is left to be done and what keeps it from being done, in words for whoever waits for it.
+//! What is left to be done and what keeps it from being done, in words for people who wait for it.
 
 use serde::Serialize;
 

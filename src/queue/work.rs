@@ -323,7 +323,7 @@ impl Queue {
             match self.renew(claimed, lease).await {
                 Ok(Renewed::Held) => {}
                 Ok(Renewed::Lost) => return,
-                // This process knows that it works on the job, so nobody here takes it meanwhile.
+                // This process knows that it works on the job, so no worker here takes it meanwhile.
                 Err(error) => self.database_fails(&error),
             }
         }

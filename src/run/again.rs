@@ -1,5 +1,5 @@
 //! Running a rule again: what that takes, and the runs themselves, asked for some files at a time so that the drain and other jobs
-//! have their turn in between. What was asked for stands in the rows, so whoever is stopped half way begins again and goes
+//! have their turn in between. What was asked for stands in the rows, so a command that is stopped half way begins again and goes
 //! on from there.
 
 use std::sync::Arc;

@@ -239,20 +239,20 @@ impl Runs {
             return Err(verdict);
         }
         if error.is_not_found() {
-            // The conversation, which is new, or was deleted by somebody.
+            // The conversation, which is new, or was deleted at OpenAI.
             let again = Change::Again("its conversation was not found".to_owned());
             self.record(run.id, [Change::Unbegun, again]).await?;
             return Err(Verdict::Retry { after: None, reason: error.to_string() });
         }
         self.record(run.id, [Change::Unbegun]).await?;
         if error.names(&run.file_id) {
-            // The copy was replaced meanwhile, or somebody deleted it. Its file's job or a sweep brings another.
+            // The copy was replaced meanwhile, or deleted at OpenAI. Its file's job or a sweep brings another.
             return Err(Verdict::Retry { after: None, reason: error.to_string() });
         }
         Err(verdict)
     }
 
-    /// Finds out whether a response exists whose creation nobody saw answered.
+    /// Finds out whether a response exists whose creation was not answered.
     pub(super) async fn find_lost(&self, run: &Run, definition: &Definition) -> Result<(), Verdict> {
         let begun_at = run.begun_at.unwrap_or(run.created_at);
         let age = self.clock.since(begun_at);

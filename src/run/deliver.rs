@@ -173,7 +173,7 @@ impl Page {
     /// The result in the form that its file's name asks for. The same result makes the same bytes.
     fn body(&self, mut result: Value) -> String {
         let Page { run, definition, name } = self;
-        // What was written says nothing to whoever reads it, and is on record only from the second time on.
+        // What was written says nothing to a reader of the result, and is on record only from the second time on.
         result.as_object_mut().map(|fields| fields.remove("written"));
         let checks = checks(&result);
         let unread = result["unread"].as_str();

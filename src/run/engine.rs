@@ -57,7 +57,7 @@ pub enum How {
     Incomplete(String),
     Failed(Failure),
     Cancelled,
-    /// It asks for something that nobody is there to give.
+    /// It asks for something that no person is there to give.
     Stuck(String),
 }
 
@@ -128,7 +128,7 @@ impl Engine {
         }
     }
 
-    /// Looks for a response that was begun in `conversation` and whose reply nobody got.
+    /// Looks for a response that was begun in `conversation` and whose reply was lost.
     ///
     /// A conversation shows nothing of a response before that has completed (OpenAI's OpenAPI document), so nothing found
     /// is no proof that there is none. A thread lists its runs from their creation on.

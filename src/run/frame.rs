@@ -1,6 +1,6 @@
 //! What a run is shown, and the words around it. Pure.
 //!
-//! The document is somebody else's text. The frame says so to the model, tools are those that the rule lists and no
+//! The document was written by others. The frame says so to the model, tools are those that the rule lists and no
 //! others, and nothing that the model answers is acted upon: it is kept, checked and written down.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use super::row::Run;
 use super::settings::{Attach, Definition, Engine, Scope, TooLarge};
 use crate::openai::{AttributeValue, Attributes, FileId, Tool, VectorStoreId};
 
-/// Part of every definition's hash. Whoever changes the words below raises it, or old and new results would pass for
+/// Part of every definition's hash. To be raised with each change of the words below, or old and new results would pass for
 /// answers to the same question.
 pub const VERSION: u32 = 1;
 

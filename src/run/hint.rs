@@ -1,6 +1,6 @@
 //! OpenAI's webhook says that a response has ended. It is a hint: the run it belongs to looks for itself, now.
 //!
-//! Whoever has the webhook's secret can make hints without end, about responses that never were. So a hint that comes to
+//! A sender that has the webhook's secret can make hints without end, about responses that never were. So a hint that comes to
 //! nothing is forgotten: no job of one ever waits for a person.
 
 use super::Runs;
@@ -42,7 +42,7 @@ impl Runs {
         if !response.starts_with(OPENAIS) {
             return Err(forget(response, "it is not on record, and not one of OpenAI's"));
         }
-        // The creation whose reply was lost, or has not come yet; or somebody else's response in the same project.
+        // The creation whose reply was lost, or has not come yet; or another program's response in the same project.
         let found = match self.openai.response(&ResponseId(response.to_owned())).await {
             Ok(found) => found,
             Err(error) if error.is_not_found() => return Ok(()),

@@ -18,7 +18,7 @@
 //! | answered | the result, checked | write it beside the file |
 //! | ending | the outcome | stop what still runs, release the lock |
 //!
-//! Each step writes down what it is about to do and then what came of it, so whoever takes over a run whose server died
+//! Each step writes down what it is about to do and then what came of it, so a server that takes over a run of one that died
 //! finds the response, the file or the lock instead of making a second. A response that is being waited for holds no
 //! worker: its job comes back later, or at once when OpenAI's webhook says that there is something to see.
 //!

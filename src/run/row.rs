@@ -23,7 +23,7 @@ impl std::fmt::Display for RunId {
 pub enum State {
     /// Nothing was begun, or nothing of it remains.
     Wanted,
-    /// A response was begun. Whether there is one, nobody knows.
+    /// A response was begun. Whether there is one is not known.
     Starting,
     /// There is one, and it has not ended.
     Running,
@@ -130,7 +130,7 @@ pub struct Run {
     /// It is made in none, because the server has no conversations.
     pub alone: bool,
     pub response: Option<String>,
-    /// OpenAI may still be at it.
+    /// OpenAI may still be working on it.
     pub live: bool,
     /// Responses that were begun.
     pub tries: u16,

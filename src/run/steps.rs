@@ -1,4 +1,4 @@
-//! A run's life, one step at a time, for every engine. Each step can be done again by whoever finds it half done.
+//! A run's life, one step at a time, for every engine. Each step that was left half done can be done again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,7 +137,7 @@ impl Runs {
     ) -> Result<(), Verdict> {
         let (run_id, rule, path, outcome_name) = (run.id.0, &run.rule, &run.path, outcome.as_str());
         match outcome {
-            // What was to be found out is not, and nobody else says so.
+            // What was to be found out is not, and nothing else says so.
             Outcome::Failed | Outcome::Refused | Outcome::Held => {
                 tracing::warn!(
                     run.id = run_id,

@@ -129,7 +129,7 @@ impl Publisher {
             return Ok(match (known.writing && same, found.version) {
                 (true, _) => go_on,
                 (false, Some(version)) => Next::IntendOver(found.id, version, found.name),
-                // Without versions nobody can tell a person's edit from ours.
+                // Without versions a person's edit cannot be told from ours.
                 (false, None) => Next::IntendNew(self.free_name(output, Some(&found.name)).await?),
             });
         }
@@ -143,7 +143,7 @@ impl Publisher {
         Ok(Next::IntendNew(self.free_name(output, Some(&found.name)).await?))
     }
 
-    /// The name that is wanted, or the first of `… (2)`, `… (3)` that nobody has. `taken` is known to be.
+    /// The name that is wanted, or the first of `… (2)`, `… (3)` that is free. `taken` is known to be.
     async fn free_name(&self, output: &Output<'_>, taken: Option<&str>) -> Result<String, Verdict> {
         let (stem, extension) = output.name.rsplit_once('.').unwrap_or((output.name, ""));
         for number in 1..=MOST_NAMES {
@@ -251,7 +251,7 @@ impl Publisher {
         };
         match placed {
             Ok(node) if node.version.is_none() => {
-                // Without its version our own file would look like somebody's edit of it.
+                // Without its version our own file would look like another's edit of it.
                 let node = self
                     .fastio
                     .node(output.profile, &node.id)

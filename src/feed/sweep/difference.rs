@@ -33,7 +33,7 @@ pub enum Kind {
     Stray,
     /// No job has looked at the file yet, and OpenAI may well hold nothing of it.
     Unseen,
-    /// Something of a run at Fastio or OpenAI that nobody needs and nobody takes away.
+    /// Something of a run at Fastio or OpenAI that is not needed and that no job takes away.
     Leftover,
     /// A run that has not ended and has no job.
     Stalled,

@@ -1,4 +1,4 @@
-//! What runs left at Fastio and OpenAI, and runs that nobody works on any more.
+//! What runs left at Fastio and OpenAI, and runs that no job works on any more.
 //!
 //! Each has a job from the moment it was left. One that lost its job, as when a person discarded it, gets another here.
 //! Only what is on record as ours is looked at, whatever else the services list.

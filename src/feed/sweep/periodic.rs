@@ -22,7 +22,7 @@ const AFTER_PANIC: Duration = Duration::from_secs(15 * 60);
 const AGAIN_MS: i64 = 15 * 60 * 1000;
 
 impl Feed {
-    /// Sweeps if it is time, or nobody ever did.
+    /// Sweeps if it is time, or there never was a sweep.
     ///
     /// # Errors
     /// Our database's.
@@ -72,7 +72,7 @@ impl Feed {
         let (marks, now) = (self.rule_marks(), self.clock.now());
         if swept.is_empty() && last.is_none() {
             if self.sweeps.every_minutes == 0 {
-                // Nobody sweeps, so what is there now is what a change is told from.
+                // There are no sweeps, so what is there now is what a change is told from.
                 self.database.write(move |tx| store::rules_swept(tx, &marks, now)).await?;
             }
             return Ok(Vec::new());

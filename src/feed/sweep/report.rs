@@ -81,7 +81,7 @@ pub struct Report {
     /// Entries of the lists that cannot be read. What they stand for is left as it is.
     #[serde(default)]
     pub unreadable: u64,
-    /// Conversations that may be at OpenAI, empty, and that nobody can find.
+    /// Conversations that may be at OpenAI, empty, and that cannot be found.
     #[serde(default)]
     pub unanswered: u64,
     /// Of each rule, the files that were there before it ran anything, and are not run over unless a person says so.

@@ -123,7 +123,7 @@ impl Sweeper<'_> {
                     let room = MOST_DEFERRED.saturating_sub(self.deferred.len());
                     self.deferred.extend(repair.into_iter().take(room));
                 }
-                // Somebody put a File object of ours into another store. It is in nobody's way.
+                // A File object of ours was put into another store, where it does no harm.
                 Some(_) => {}
                 None => repairs.extend(self.unknown(store, held).await?),
             }

@@ -46,7 +46,7 @@ impl Sweeper<'_> {
 
     async fn stray(&mut self, store: &VectorStore) -> Result<(), Error> {
         if store.file_counts.total > 0 {
-            // Somebody uses it. Nothing of it goes.
+            // It is in use, so that nothing of it goes.
             return Ok(());
         }
         let (id, why) = (store.id.to_string(), "a vector store that was made twice, and is empty");

@@ -152,7 +152,7 @@ pub fn retry_dead(connection: &mut Connection, most: u32, now: i64) -> Result<u6
     connection.run(RETRY_DEAD, params![most, now])
 }
 
-/// Forgets a job that nobody works on. Returns how many that were.
+/// Forgets a job that no worker has in hand. Returns how many that were.
 pub fn discard(connection: &mut Connection, id: i64) -> Result<u64, Error> {
     connection.run(DISCARD, params![id])
 }
@@ -162,7 +162,7 @@ pub fn named(connection: &mut Connection, name: &str) -> Result<Vec<JobRow>, Err
     connection.all(NAMED, params![name])
 }
 
-/// Forgets a job whatever its state, before anybody works.
+/// Forgets a job whatever its state, before any worker begins.
 pub fn remove(connection: &mut Connection, id: i64) -> Result<(), Error> {
     connection.run(REMOVE, params![id]).map(drop)
 }

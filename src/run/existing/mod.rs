@@ -88,8 +88,8 @@ pub(super) fn was_there(
     Ok(true)
 }
 
-/// Whether `indexed` is a result that a Docket wrote whose records are lost: its name is all that shows it. Nobody wants an
-/// analysis of an analysis, so not even `docket runs again` runs over it.
+/// Whether `indexed` is a result that a Docket wrote whose records are lost: its name is all that shows it. An analysis
+/// of an analysis is of no use, so not even `docket runs again` runs over it.
 pub(super) fn is_earlier_result(
     connection: &mut Connection,
     (definition, indexed): (&Definition, &Indexed),

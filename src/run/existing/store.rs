@@ -80,8 +80,8 @@ statements! {
     KEEP = "
         INSERT INTO run_existing (rule, source_id, content_hash, found_at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (rule, source_id) DO UPDATE SET content_hash = excluded.content_hash, found_at = excluded.found_at";
-    /// A change of a file shows in its times. That it was told of proves nothing: most of what is told of files is that somebody
-    /// read, renamed or locked them. The index is named: by kind there are as many events as a first sweep has found files.
+    /// A change of a file shows in its times. That it was told of proves nothing: most of what is told of files is that they
+    /// were read, renamed or locked. The index is named: by kind there are as many events as a first sweep has found files.
     IS_NEWS = "
         SELECT EXISTS (SELECT 1 FROM file WHERE source_id = $1 AND (created_at > $5 OR modified_at > $5))
             OR EXISTS (

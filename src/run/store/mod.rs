@@ -71,7 +71,7 @@ pub fn get(connection: &mut Connection, id: RunId) -> Result<Option<Run>, Error>
     connection.first(GET, params![id.0])
 }
 
-/// Gives a run the empty conversation of another run of its rule that waits and that nobody works on now. Whether there was
+/// Gives a run the empty conversation of another run of its rule that waits and that no job works on now. Whether there was
 /// one.
 pub fn take_conversation(
     connection: &mut Connection,
@@ -184,7 +184,7 @@ pub fn quiet(connection: &mut Connection, rule: &str) -> Result<(bool, Option<i6
 }
 
 statements! {
-    /// A claim is written by the connection that runs this too, so a run whose job is not running is in nobody's hands.
+    /// A claim is written by the connection that runs this too, so a run whose job is not running is not worked on.
     SPARE_CONVERSATION = "
         SELECT run_id, conversation FROM run AS r
         WHERE rule = $1 AND run_id <> $2 AND state = 'wanted' AND engine = 'responses' AND conversation IS NOT NULL

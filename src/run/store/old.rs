@@ -1,4 +1,4 @@
-//! Runs that nobody needs any more.
+//! Runs that are not needed any more.
 
 use super::super::row::RunId;
 use crate::database::{Connection, Error, json_list, params, statements};

@@ -76,7 +76,7 @@ pub struct Sum {
 
 from_row!(Sum { rule, responses, input_tokens, output_tokens, cost, unpriced });
 
-/// What all responses that were begun within 24 hours took, by rule. By the machine's clock, as whoever asks has no other.
+/// What all responses that were begun within 24 hours took, by rule. By the machine's clock: a command has no other.
 pub fn last_day(connection: &mut Connection) -> Result<Vec<Sum>, Error> {
     connection.all(LAST_DAY, params![])
 }
