@@ -3,22 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use bytes::Bytes;
-use futures_util::stream::{BoxStream, StreamExt};
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::SecretString;
 use url::Url;
 
-use crate::http::reply::{self, Begun, Reply, exchange};
-use crate::http::value::text;
-use crate::http::{AnswerCounter, Base, Failure, Phase, PlainAnswer, SMALL_CALL_LIMIT, Speaker};
+use crate::http::reply::exchange;
+use crate::http::{AnswerCounter, Base, Head, PlainAnswer, SMALL_CALL_LIMIT};
 
+use super::answer::{Answer, Opened};
 use super::envelope::Envelope;
-use super::error::speaks;
 use super::node::{self, Missing};
 use super::write::Listed;
-use super::{Error, ErrorKind, Node, NodeId, Page, Profile, VersionId};
+use super::{Error, ErrorKind, Node, NodeId, Page, Profile};
 
 /// How many nodes one call of [`Client::nodes`] may ask for (Fastio's API reference).
 pub const MAX_NODES_PER_CALL: usize = 25;
@@ -49,29 +46,14 @@ pub enum Absence {
 
 /// What a call for several nodes answered.
 struct Several {
-    head: reply::Head,
+    head: Head,
     found: Vec<Node>,
     missing: Vec<Missing>,
-}
-
-/// A file's content on its way.
-pub struct Download {
-    /// How many bytes Fastio announced, if it did. Compare it with [`Node::size`].
-    pub length: Option<u64>,
-    /// The bytes. Ends with an error when fewer come than announced, the connection breaks, or nothing comes for
-    /// [`crate::http::SILENCE_LIMIT`].
-    pub body: BoxStream<'static, Result<Bytes, Error>>,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("fastio::Client").field("base", &self.base).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Download {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Download").field("length", &self.length).finish_non_exhaustive()
     }
 }
 
@@ -111,17 +93,7 @@ impl Client {
 
     /// How Fastio takes a plain question that has nothing to do with any file.
     pub async fn plain_question(&self) -> PlainAnswer {
-        match self.check_auth().await {
-            Ok(()) => PlainAnswer::Taken,
-            Err(error) if error.speaker == Speaker::Stranger => PlainAnswer::Silence,
-            Err(error) => match error.kind {
-                ErrorKind::Unavailable { .. } => PlainAnswer::Silence,
-                ErrorKind::Unauthorized | ErrorKind::Forbidden { .. } | ErrorKind::PaymentRequired => {
-                    PlainAnswer::Refused
-                }
-                _ => PlainAnswer::Other,
-            },
-        }
+        PlainAnswer::of(self.check_auth().await)
     }
 
     /// One node as it is now: `GET {profile}/storage/{node}/details/`. A trashed one is returned with
@@ -173,18 +145,18 @@ impl Client {
     ) -> Result<Several, Error> {
         // Fastio wants literal commas, and a comma stays one in a path.
         let ids = nodes.iter().map(NodeId::as_str).collect::<Vec<_>>().join(",");
-        let reply = self.send(operation, &storage(profile, &[&ids, "details"]), &[]).await?;
-        let envelope = match accept(operation, &reply) {
-            Ok(envelope) => envelope,
-            // When every one of them fails the whole call is a 404, still with what failed in `errors`.
-            Err(error) => Envelope::open(&reply)
-                .filter(|envelope| reply.head.status == StatusCode::NOT_FOUND && envelope.is_failure())
-                .filter(|envelope| envelope.list("errors").is_some_and(|errors| !errors.is_empty()))
-                .ok_or(error)?,
+        let answer = self.send(operation, &storage(profile, &[&ids, "details"]), &[]).await?;
+        // When every one of them fails the whole call is a 404, still with what failed in `errors`.
+        let names_each = |envelope: &Envelope| {
+            envelope.is_failure() && envelope.list("errors").is_some_and(|errors| !errors.is_empty())
         };
+        let all_failed =
+            answer.head.status == StatusCode::NOT_FOUND && answer.envelope.as_ref().is_some_and(names_each);
+        let Opened { head, envelope, .. } =
+            if all_failed { answer.opened(operation)? } else { answer.accept(operation)? };
         let several = node::several(&envelope);
-        let (found, missing) = several.map_err(|what| Error::unreadable(operation, &reply.head, what))?;
-        Ok(Several { head: reply.head, found, missing })
+        let (found, missing) = several.map_err(|what| Error::unreadable(operation, &head, what))?;
+        Ok(Several { head, found, missing })
     }
 
     /// Looks for a proof that `node` is not there, which a "not found" for it alone is not: whatever stands between us and
@@ -239,51 +211,23 @@ impl Client {
         Ok(page)
     }
 
-    /// The content of a file: of `version`, or of the current one.
-    ///
-    /// The current content comes straight from `read/` with the key. A version is documented only with a token: we ask
-    /// for one (`requestread/`, a GET that acts and is never repeated by itself) and read with it, naming the version
-    /// at both steps because tokens may come to be bound to one. How long a token lasts was not found, so it is used at
-    /// once and never kept.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`] when file or version are gone, [`ErrorKind::Forbidden`] when Fastio does not hand the
-    /// content out (inferred for restricted, infected or taken-down files), and those of every call.
-    pub async fn download(
-        &self,
-        profile: &Profile,
-        node: &NodeId,
-        version: Option<&VersionId>,
-    ) -> Result<Download, Error> {
-        const OPERATION: &str = "downloading a file";
-        let url = self.url(OPERATION, &storage(profile, &[node.as_str(), "read"]))?;
-        let Some(version) = version else {
-            let request = self.http.get(url).header(AUTHORIZATION, self.authorization.clone());
-            return start(OPERATION, request).await;
-        };
-        let version = ("version_id", version.0.as_str());
-        let reply =
-            self.call(OPERATION, &storage(profile, &[node.as_str(), "requestread"]), &[version]).await?;
-        let token = reply.envelope.get("token").and_then(text).filter(|token| !token.is_empty());
-        let token =
-            token.ok_or_else(|| Error::unreadable(OPERATION, &reply.head, "no token to read with"))?;
-        let request = self.http.get(url).query(&[("token", token.as_str()), version]);
-        start(OPERATION, request).await
-    }
-
     /// Sends a request made by [`Client::request`].
     pub(super) async fn submit(
         &self,
         operation: &'static str,
         request: RequestBuilder,
     ) -> Result<Opened, Error> {
-        let reply = self
-            .answers
-            .observe(exchange(request).await, speaks)
-            .map_err(|failure| Error::failed(operation, failure))?;
-        let opened = open(operation, reply)?;
+        let opened = self.heard(operation, request).await?.accept(operation)?;
         self.answers.did(operation);
         Ok(opened)
+    }
+
+    /// Whatever was answered.
+    async fn heard(&self, operation: &'static str, request: RequestBuilder) -> Result<Answer, Error> {
+        let reply = exchange(request).await.map_err(|failure| Error::failed(operation, failure))?;
+        let answer = Answer::read(reply);
+        self.answers.heard(&answer.head, answer.speaker());
+        Ok(answer)
     }
 
     /// A request with the key, yet without a time limit.
@@ -293,8 +237,17 @@ impl Client {
         method: Method,
         path: &[&str],
     ) -> Result<RequestBuilder, Error> {
-        let request = self.http.request(method, self.url(operation, path)?);
+        let request = self.without_key(operation, method, path)?;
         Ok(request.header(AUTHORIZATION, self.authorization.clone()))
+    }
+
+    pub(super) fn without_key(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &[&str],
+    ) -> Result<RequestBuilder, Error> {
+        Ok(self.http.request(method, self.url(operation, path)?))
     }
 
     /// A small call that must succeed.
@@ -304,7 +257,7 @@ impl Client {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Opened, Error> {
-        let opened = open(operation, self.send(operation, path, query).await?)?;
+        let opened = self.send(operation, path, query).await?.accept(operation)?;
         self.answers.did(operation);
         Ok(opened)
     }
@@ -314,12 +267,9 @@ impl Client {
         operation: &'static str,
         path: &[&str],
         query: &[(&str, &str)],
-    ) -> Result<Reply, Error> {
-        let request = self.http.get(self.url(operation, path)?).query(query);
-        let request = request.header(AUTHORIZATION, self.authorization.clone()).timeout(SMALL_CALL_LIMIT);
-        self.answers
-            .observe(exchange(request).await, speaks)
-            .map_err(|failure| Error::failed(operation, failure))
+    ) -> Result<Answer, Error> {
+        let request = self.request(operation, Method::GET, path)?.query(query);
+        self.heard(operation, request.timeout(SMALL_CALL_LIMIT)).await
     }
 
     /// With the slash that every path of Fastio ends with.
@@ -330,73 +280,6 @@ impl Client {
     }
 }
 
-/// An answer that is a success.
-pub(super) struct Opened {
-    pub(super) head: reply::Head,
-    pub(super) envelope: Envelope,
-    _room: Option<reply::Room>,
-}
-
 pub(super) fn storage<'a>(profile: &'a Profile, rest: &[&'a str]) -> Vec<&'a str> {
     [&[profile.kind.as_str(), profile.id.as_str(), "storage"], rest].concat()
-}
-
-/// An answer that must be a success.
-pub(super) fn open(operation: &'static str, reply: Reply) -> Result<Opened, Error> {
-    let envelope = accept(operation, &reply)?;
-    Ok(Opened { head: reply.head, envelope, _room: reply.room })
-}
-
-/// The envelope of an answer that is a success by its status and by its own words.
-pub(super) fn accept(operation: &'static str, reply: &Reply) -> Result<Envelope, Error> {
-    if !reply.head.status.is_success() {
-        return Err(Error::refused(operation, reply));
-    }
-    match Envelope::open(reply) {
-        None if reply.is_page() => {
-            Err(Error::unreadable(operation, &reply.head, "it sent a page").said_by(Speaker::Stranger))
-        }
-        None => Err(Error::unreadable(operation, &reply.head, "not a JSON object")),
-        Some(envelope) if envelope.refusal().is_some() => Err(Error::refused(operation, reply)),
-        Some(envelope) => Ok(envelope),
-    }
-}
-
-/// Begins a download.
-async fn start(operation: &'static str, request: RequestBuilder) -> Result<Download, Error> {
-    // Compressed bytes would be uploaded as they are, so we ask for none and refuse them.
-    let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let begun = reply::open(request).await.map_err(|failure| Error::failed(operation, failure))?;
-    // A partial answer is not the file; we never ask for one.
-    let head = begun.head();
-    if head.status != StatusCode::OK {
-        return Err(refusal(operation, begun).await);
-    }
-    if head.header(CONTENT_ENCODING.as_str()).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        return Err(Error::unreadable(
-            operation,
-            &head,
-            "the content comes compressed, which we did not ask for",
-        ));
-    }
-    let length = begun.content_length();
-    let body =
-        reply::pieces(begun).map(move |piece| piece.map_err(|failure| Error::failed(operation, failure)));
-    Ok(Download { length, body: body.boxed() })
-}
-
-async fn refusal(operation: &'static str, begun: Begun) -> Error {
-    let head = begun.head();
-    if head.status.is_success() {
-        return Error::unreadable(operation, &head, "not the whole content");
-    }
-    match tokio::time::timeout(SMALL_CALL_LIMIT, reply::read(begun)).await {
-        Ok(Ok(reply)) => Error::refused(operation, &reply),
-        Ok(Err(failure)) => Error::failed(operation, failure),
-        Err(_) => {
-            let failure =
-                Failure::transport(Phase::ResponseStarted, "the refusal did not end in time".to_owned());
-            Error::failed(operation, Failure { head: Some(Box::new(head)), ..failure })
-        }
-    }
 }

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::http::value::Fields;
 
-use super::client::{accept, storage};
+use super::answer::Opened;
+use super::client::storage;
 use super::envelope::Envelope;
 use super::{Client, Error, Node, NodeKind, Page, Profile, ProfileKind, node, path};
 
@@ -107,12 +108,11 @@ impl Client {
         const OPERATION: &str = "following the change feed";
         let mut query = vec![("limit", CHANGES_PER_PAGE)];
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
-        let reply = self.send(OPERATION, &["org", org, "events", "changes"], &query).await?;
-        let refusal = Envelope::open(&reply).and_then(|envelope| envelope.refusal());
+        let answer = self.send(OPERATION, &["org", org, "events", "changes"], &query).await?;
         if cursor.is_some()
-            && refusal.is_some_and(|refusal| {
+            && answer.refusal().is_some_and(|refusal| {
                 let code = refusal.code.as_deref();
-                reply.head.status.is_client_error()
+                answer.head.status.is_client_error()
                     && (code == Some(INVALID_CURSOR)
                         || code == Some(CURSOR_EXPIRED.0)
                         || refusal.reason.as_deref() == Some(CURSOR_EXPIRED.1))
@@ -120,8 +120,8 @@ impl Client {
         {
             return Ok(Changes::CursorLost);
         }
-        let envelope = accept(OPERATION, &reply)?;
-        let page = change_page(&envelope).map_err(|what| Error::unreadable(OPERATION, &reply.head, what))?;
+        let Opened { head, envelope, .. } = answer.accept(OPERATION)?;
+        let page = change_page(&envelope).map_err(|what| Error::unreadable(OPERATION, &head, what))?;
         Ok(Changes::Page(page))
     }
 

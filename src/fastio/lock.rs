@@ -12,7 +12,8 @@ use serde_json::json;
 use crate::http::SMALL_CALL_LIMIT;
 use crate::http::value::Fields;
 
-use super::client::{Client, Opened, storage};
+use super::answer::Opened;
+use super::client::{Client, storage};
 use super::envelope::{Envelope, time};
 use super::{Error, ErrorKind, NodeId, Profile};
 

@@ -3,7 +3,9 @@
 //! Facts here come from Fastio's API reference and its official command line client, both as stored in October 2026,
 //! and are marked where they are inferred or were not found. Every path ends with a slash, as Fastio's do.
 
+mod answer;
 mod client;
+mod download;
 mod envelope;
 mod error;
 mod feed;
@@ -15,7 +17,8 @@ mod scope;
 mod text;
 mod write;
 
-pub use client::{Absence, Client, Download, MAX_NODES_PER_CALL};
+pub use client::{Absence, Client, MAX_NODES_PER_CALL};
+pub use download::Download;
 pub use error::{Error, ErrorKind};
 pub use feed::{Category, ChangePage, Changes, EventSearch, FoundEvents, Inventoried};
 pub use id::{BadFileKey, BadProfile, FileKey, NodeId, Profile, ProfileKind, VersionId};

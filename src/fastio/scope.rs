@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::client::Opened;
+use super::answer::Opened;
 use super::{Client, Error, Profile};
 
 /// The scopes of a key, such as `workspace:4829105738291047362:rw` or `user:*:rw`.

@@ -2,7 +2,8 @@
 
 use crate::http::value::Fields;
 
-use super::client::{Client, Opened, storage};
+use super::answer::Opened;
+use super::client::{Client, storage};
 use super::envelope::Envelope;
 use super::{Error, NodeId, Profile, VersionId};
 

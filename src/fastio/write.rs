@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use crate::http::value::{Fields, text};
 use crate::http::{Failure, SMALL_CALL_LIMIT, upload};
 
-use super::client::{Client, Opened, open, storage};
+use super::answer::{Answer, Opened};
+use super::client::{Client, storage};
 use super::{Error, ErrorKind, Node, NodeId, Profile, VersionId};
 
 /// How long Fastio is asked to hold its answer while an upload is not done. The newest reference allows 60 s, which is
@@ -104,7 +105,7 @@ impl Client {
             .timeout(upload::total_limit(length));
         let failed = |failure: Failure| Error::failed(OPERATION, failure);
         let reply = upload::send(request, &progress).await.map_err(failed)?;
-        open(OPERATION, reply)?;
+        Answer::read(reply).accept(OPERATION)?;
         Ok(())
     }
 

@@ -22,6 +22,9 @@ pub trait CallErrorKind: fmt::Debug + Clone + PartialEq {
     /// What it means for a job.
     fn retry(&self) -> Retry;
 
+    /// The service refuses the key or the account, and so would refuse whatever is asked.
+    fn is_about_us(&self) -> bool;
+
     /// What the service does, as it stands in a sentence after its name.
     fn does(&self) -> &'static str;
 }
@@ -93,6 +96,11 @@ impl<K: CallErrorKind> CallError<K> {
     /// A success that does not hold what it must.
     pub(crate) fn unreadable(operation: &'static str, head: &Head, what: &str) -> Self {
         CallError::answered(operation, K::UNREADABLE, head, what)
+    }
+
+    /// A success that is a page for people: something on the way sent it.
+    pub(crate) fn page(operation: &'static str, head: &Head) -> Self {
+        CallError::unreadable(operation, head, "it sent a page").said_by(Speaker::Stranger)
     }
 
     /// No complete answer came.

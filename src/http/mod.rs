@@ -17,6 +17,7 @@ pub mod call_error;
 mod credential;
 pub mod pages;
 pub mod reply;
+mod speaker;
 pub mod upload;
 pub mod value;
 pub mod wait;
@@ -27,9 +28,10 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
-pub use answer_counter::{AnswerCounter, PlainAnswer, Speaker};
+pub use answer_counter::AnswerCounter;
 pub use call_error::{CallError, CallErrorKind};
 pub use reply::{Failure, Head, Reply};
+pub use speaker::{PlainAnswer, Speaker};
 pub use wait::{MAX_WAIT, retry_after};
 
 /// Covers three TCP SYNs (sent at 0, 1 and 3 seconds) and a TLS handshake across the world, with room.

@@ -16,14 +16,13 @@ use url::Url;
 use crate::http::reply::{Failure, Head, Reply, Room, exchange};
 use crate::http::value::Fields;
 use crate::http::wait::milliseconds;
-use crate::http::{AnswerCounter, Base, PlainAnswer, SMALL_CALL_LIMIT, Speaker, Unusable, upload};
+use crate::http::{AnswerCounter, Base, PlainAnswer, SMALL_CALL_LIMIT, Unusable, upload};
 use crate::request_id;
 
 use super::connections::Connections;
 use super::error;
 use super::{
-    Attributes, Error, ErrorKind, File, FileId, Hit, NewFile, Page, Polled, StoreFile, VectorStore,
-    VectorStoreId,
+    Attributes, Error, File, FileId, Hit, NewFile, Page, Polled, StoreFile, VectorStore, VectorStoreId,
 };
 
 /// What a file is for. `assistants` is what OpenAI's guide on file search and its libraries use with vector stores.
@@ -329,17 +328,7 @@ impl Client {
     pub async fn plain_question(&self) -> PlainAnswer {
         let query = [("limit", "1")];
         let asked = self.call(PLAIN_QUESTION, Method::GET, &["vector_stores"], Extra::Query(&query)).await;
-        match asked {
-            Ok(_) => PlainAnswer::Taken,
-            Err(error) if error.speaker == Speaker::Stranger => PlainAnswer::Silence,
-            Err(error) => match error.kind {
-                ErrorKind::Unavailable { .. } => PlainAnswer::Silence,
-                ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::QuotaExhausted => {
-                    PlainAnswer::Refused
-                }
-                _ => PlainAnswer::Other,
-            },
-        }
+        PlainAnswer::of(asked)
     }
 
     /// A small call that must succeed.
@@ -374,10 +363,8 @@ impl Client {
         reply: Result<Reply, Failure>,
         Sent { id, path }: Sent,
     ) -> Result<Answer, Error> {
-        let reply = match self.answers.observe(reply, |reply| error::speaks(reply, &path)) {
-            Ok(reply) => reply,
-            Err(failure) => return Err(Error::failed(operation, failure).sent_as(id)),
-        };
+        let reply = reply.map_err(|failure| Error::failed(operation, failure).sent_as(id.clone()))?;
+        self.answers.heard(&reply.head, error::speaks(&reply, &path));
         if !reply.head.status.is_success() {
             let error = Error::refused(operation, &reply, &path).sent_as(id);
             self.connections.refused(&error);

@@ -4,9 +4,19 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// One letter, however many bytes it has: one of ASCII but the slash, or two to four others.
-const ANY: &str = "{[\u{1}-.0-\u{7f}],[!\u{1}-\u{7f}][!\u{1}-\u{7f}],[!\u{1}-\u{7f}][!\u{1}-\u{7f}][!\u{1}-\u{7f}],\
-                   [!\u{1}-\u{7f}][!\u{1}-\u{7f}][!\u{1}-\u{7f}][!\u{1}-\u{7f}]}";
+/// One letter of two to four bytes, as alternatives.
+macro_rules! wide {
+    () => {
+        "[!\u{1}-\u{7f}][!\u{1}-\u{7f}],[!\u{1}-\u{7f}][!\u{1}-\u{7f}][!\u{1}-\u{7f}],\
+         [!\u{1}-\u{7f}][!\u{1}-\u{7f}][!\u{1}-\u{7f}][!\u{1}-\u{7f}]"
+    };
+}
+
+/// One letter, however many bytes it has: one of ASCII but the slash, or a wide one.
+const ANY: &str = concat!("{[\u{1}-.0-\u{7f}],", wide!(), "}");
+
+/// In a class: each byte of a wide letter, since to the library this range is one over their bytes.
+const WIDE_BYTES: &str = "\u{10000}-\u{10ffff}";
 
 /// Letters of a range that are written out. An alphabet has fewer.
 const MOST_OF_A_RANGE: usize = 128;
@@ -97,7 +107,12 @@ impl Class {
         let is_ascii = self.text.is_ascii();
         if is_ascii || self.is_negated {
             let more = if in_any_case { self.other_cases() } else { String::new() };
-            return format!("[{}{more}]", self.text);
+            return match self.text.strip_suffix('-') {
+                _ if !(is_ascii && self.is_negated) => format!("[{}{more}]", self.text),
+                // A wide letter is none of them. A minus sign that stands last stays so.
+                Some(text) => format!("{{[{text}{more}/{WIDE_BYTES}-],{}}}", wide!()),
+                None => format!("{{[{}{more}/{WIDE_BYTES}],{}}}", self.text, wide!()),
+            };
         }
         let mut letters: Vec<char> =
             self.ranges.iter().flat_map(|(from, to)| *from..=*to).take(MOST_OF_A_RANGE).collect();

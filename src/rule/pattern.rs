@@ -188,12 +188,22 @@ mod tests {
             ("/Vertr[a\u{e4}]ge/**", "/Vertrage/a.pdf"),
             ("/[\u{430}-\u{434}]/**", "/\u{432}/a.pdf"),
             ("/{[\u{e4}\u{f6}],x?}/**", "/x\u{fc}/a.pdf"),
+            ("/[!_]/**", "/\u{5951}/a.pdf"),
+            ("/[!_]/**", "/x/a.pdf"),
+            ("/v[!0-9-]/**", "/v\u{1f389}/a.pdf"),
+            ("/v[^]x]/**", "/v\u{e4}/a.pdf"),
         ] {
             assert!(matches(line, path), "{line} and {path} by {}", meant(line));
         }
         for (line, path) in [
             ("/v?/**", "/v12/a.pdf"),
             ("/?/**", "//a.pdf"),
+            ("/[!_]/**", "/_/a.pdf"),
+            ("/[!_]/**", "/\u{e4}\u{e4}/a.pdf"),
+            ("/v[!0-9-]/**", "/v-/a.pdf"),
+            ("/v[!0-9-]/**", "/v5/a.pdf"),
+            ("/v[^]x]/**", "/v]/a.pdf"),
+            ("/v[!x]w", "/v/w"),
             ("/[\u{430}-\u{434}]/**", "/\u{435}/a.pdf"),
             ("/Vertr[a\u{e4}]ge/**", "/Vertr\u{f6}ge/a.pdf"),
         ] {

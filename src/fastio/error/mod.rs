@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use crate::http::reply::{Cause, excerpt};
 use crate::http::wait::{server_now, until_second};
-use crate::http::{CallError, CallErrorKind, Head, Reply, Retry, Speaker, retry_after};
+use crate::http::{CallError, CallErrorKind, Head, Retry, Speaker, retry_after};
 
 use super::VersionId;
-use super::envelope::{Envelope, Refusal};
+use super::answer::Answer;
+use super::envelope::Refusal;
 
 /// How long to wait after a 429 that does not say. Fastio's official client waits this long.
 const UNSAID_RATE_LIMIT: Duration = Duration::from_secs(60);
@@ -84,6 +85,10 @@ impl CallErrorKind for ErrorKind {
         }
     }
 
+    fn is_about_us(&self) -> bool {
+        matches!(self, ErrorKind::Unauthorized | ErrorKind::Forbidden { .. } | ErrorKind::PaymentRequired)
+    }
+
     fn does(&self) -> &'static str {
         match self {
             ErrorKind::NotFound => "has no such thing",
@@ -109,17 +114,17 @@ impl Error {
     }
 
     /// An answer that is not a success.
-    pub(super) fn refused(operation: &'static str, reply: &Reply) -> Self {
-        let refusal = Envelope::open(reply).map(|envelope| envelope.refusal().unwrap_or_default());
-        let speaker = speaks(reply);
-        let kind = kind(&reply.head, (refusal.as_ref(), speaker));
+    pub(super) fn refused(operation: &'static str, answer: &Answer) -> Self {
+        let refusal = answer.envelope.as_ref().map(|envelope| envelope.refusal().unwrap_or_default());
+        let speaker = answer.speaker();
+        let kind = kind(&answer.head, (refusal.as_ref(), speaker));
         let Refusal { code, reason, message, .. } = refusal.unwrap_or_default();
         let message = match speaker {
-            Speaker::Stranger if reply.is_page() => "it sent a page".to_owned(),
+            Speaker::Stranger if answer.is_page => "it sent a page".to_owned(),
             Speaker::Stranger => "its answer is not in Fastio's form".to_owned(),
             _ => [reason, message].into_iter().flatten().collect::<Vec<_>>().join(": "),
         };
-        let error = Error::answered(operation, kind, &reply.head, &excerpt(&message)).said_by(speaker);
+        let error = Error::answered(operation, kind, &answer.head, &excerpt(&message)).said_by(speaker);
         Error { code: code.map(|code| excerpt(&code).into()), ..error }
     }
 
@@ -134,20 +139,6 @@ impl Error {
 fn concerns_every_call(reason: &str) -> bool {
     reason.starts_with("credential_policy_")
         || matches!(reason, "sso_required" | "geo_restricted" | "mcp_access_denied")
-}
-
-/// Who speaks in an answer. Fastio's say `result`, in whatever form; its official client met flat errors without it too.
-pub(super) fn speaks(reply: &Reply) -> Speaker {
-    let Some(envelope) = Envelope::open(reply).filter(|_| !reply.is_page()) else { return Speaker::Stranger };
-    if reply.head.status.is_success() {
-        return Speaker::Service;
-    }
-    let has = |name: &str| envelope.root().get(name).is_some();
-    match envelope.refusal() {
-        Some(refusal) if refusal.documented || refusal.reason.is_some() => Speaker::Service,
-        _ if has("result") || has("error_id") || has("error_code") => Speaker::Likely,
-        _ => Speaker::Stranger,
-    }
 }
 
 /// The one place that says what a status means. `refusal` is what Fastio says of it; None where something else spoke.

@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::{Error, ErrorKind, Retry};
+use super::{Answer, Error, ErrorKind, Retry};
 use crate::http::{Failure, Head, Phase, Reply};
 
 fn refused(status: u16, body: &str, headers: &[(&'static str, &str)]) -> Error {
@@ -13,7 +13,8 @@ fn refused(status: u16, body: &str, headers: &[(&'static str, &str)]) -> Error {
     };
     let headers: HeaderMap = headers.iter().map(pair).collect();
     let head = Head { status: StatusCode::from_u16(status).unwrap(), headers };
-    Error::refused("listing a folder", &Reply { head, body: body.to_owned().into(), room: None })
+    let reply = Reply { head, body: body.to_owned().into(), room: None };
+    Error::refused("listing a folder", &Answer::read(reply))
 }
 
 fn said(status: u16, error: Value) -> Error {

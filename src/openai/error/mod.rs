@@ -95,6 +95,10 @@ impl CallErrorKind for ErrorKind {
         }
     }
 
+    fn is_about_us(&self) -> bool {
+        matches!(self, ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::QuotaExhausted)
+    }
+
     fn does(&self) -> &'static str {
         match self {
             ErrorKind::NotFound => "has no such thing",
@@ -195,7 +199,7 @@ impl Error {
     /// A success that is no answer of OpenAI's.
     pub(super) fn no_json(operation: &'static str, reply: &Reply) -> Self {
         if reply.is_page() {
-            return Error::unreadable(operation, &reply.head, "it sent a page").said_by(Speaker::Stranger);
+            return Error::page(operation, &reply.head);
         }
         Error::unreadable(operation, &reply.head, "not JSON")
     }
