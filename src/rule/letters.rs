@@ -4,11 +4,14 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// One letter of two to four bytes, as alternatives.
+/// One letter of two to four bytes, as alternatives. To the library a class is one of bytes, and a letter's first
+/// byte, which is never a later one, says how many there are.
 macro_rules! wide {
     () => {
-        "[!\u{1}-\u{7f}][!\u{1}-\u{7f}],[!\u{1}-\u{7f}][!\u{1}-\u{7f}][!\u{1}-\u{7f}],\
-         [!\u{1}-\u{7f}][!\u{1}-\u{7f}][!\u{1}-\u{7f}][!\u{1}-\u{7f}]"
+        "[\u{80}-\u{7ff}][!\u{1}-\u{7f}],\
+         [\u{800}\u{1000}\u{2000}\u{3000}\u{4000}\u{5000}\u{6000}\u{7000}\u{8000}\u{9000}\u{a000}\u{b000}\u{c000}\u{d000}\
+         \u{e000}\u{f000}][!\u{1}-\u{7f}][!\u{1}-\u{7f}],\
+         [!\u{1}-\u{7f}\u{800}-\u{ffff}][!\u{1}-\u{7f}][!\u{1}-\u{7f}][!\u{1}-\u{7f}]"
     };
 }
 

@@ -1,0 +1,146 @@
+//! What is written down of a copy and its file as the work goes on.
+
+use super::{ReadAs, bytes, hash_text, json};
+use crate::database::{Connection, Error, params, statements};
+use crate::fastio::FileKey;
+use crate::job::{self, Task};
+use crate::openai::{Attributes, FileId};
+use crate::queue::Priority;
+use crate::sync::copy::{CopyId, CopyState, Reading, Source};
+
+/// What a vector store was told of a copy.
+#[derive(Debug)]
+pub struct Told {
+    pub attributes: Attributes,
+    /// What it gave back, where that is something else.
+    pub given: Option<Attributes>,
+}
+
+impl Told {
+    pub fn new(attributes: &Attributes, shown: Attributes) -> Self {
+        Told { attributes: attributes.clone(), given: (shown != *attributes).then_some(shown) }
+    }
+}
+
+/// Jobs that a change asks for, in the same transaction.
+#[derive(Debug)]
+pub struct Jobs {
+    pub tasks: Vec<Task>,
+    pub priority: Priority,
+}
+
+/// One thing to write down about a copy. Those of one step are written in one transaction.
+#[derive(Debug)]
+pub enum Change {
+    /// The upload made this File object.
+    Uploaded(CopyId, FileId),
+    /// The upload made a File object that is not the file: it is to be deleted.
+    Spoiled(CopyId, FileId),
+    /// One more try at attaching, written down before it is made.
+    Attaching(CopyId),
+    /// Tries at attaching count from nought again.
+    AttachesAnew(CopyId),
+    /// The vector store took it, with these attributes.
+    Attached(CopyId, Told),
+    /// The vector store knows these attributes now, and they describe this content.
+    Relabelled(CopyId, Told, Source),
+    /// The vector store was told and did not answer for long.
+    Unanswered(CopyId),
+    /// What the vector store gave back, where that is not what it was sent.
+    Given(CopyId, Option<Attributes>),
+    /// The file was read, and has this SHA-256 and not the hash that was announced.
+    ReadAs(FileKey, ReadAs),
+    /// It moves on, or back.
+    State(CopyId, CopyState),
+    /// OpenAI holds nothing of it any more.
+    Forgotten(CopyId),
+    /// OpenAI shows nothing of an upload that it did not answer.
+    Lost(CopyId),
+    Jobs(Jobs),
+    /// This much was read of a copy: so many characters that are no white space, if they were counted.
+    Read(CopyId, Reading, Option<u64>),
+    /// OpenAI cannot index the file in this content under this claim (a [`fingerprint`]), so it is not to be uploaded again
+    /// and again; and why, in words.
+    Refused(FileKey, String, String),
+}
+
+impl Change {
+    pub fn write(&self, connection: &mut Connection, now: i64) -> Result<(), Error> {
+        match self {
+            Change::Jobs(Jobs { tasks, priority }) => {
+                for task in tasks {
+                    job::enqueue(connection, task, *priority, now)?;
+                }
+                return Ok(());
+            }
+            Change::Read(copy, reading, characters) => {
+                connection.run(READ, params![copy.0, reading.as_str(), characters.map(bytes)])
+            }
+            Change::Unanswered(copy) => connection.run(UNANSWERED, params![copy.0, now]),
+            Change::Given(copy, given) => connection.run(GIVEN, params![copy.0, given.as_ref().map(json)]),
+            Change::ReadAs(key, ReadAs { of, sha256 }) => {
+                connection.run(READ_AS, params![key.to_string(), of, sha256])
+            }
+            Change::Uploaded(copy, file) => {
+                connection.run(AGREED, params![copy.0, now])?;
+                connection.run(GOT_FILE, params![copy.0, CopyState::Uploaded.as_str(), file.0, now])
+            }
+            Change::Spoiled(copy, file) => {
+                connection.run(GOT_FILE, params![copy.0, CopyState::Retiring.as_str(), file.0, now])
+            }
+            Change::Attaching(copy) => connection.run(ATTACHING, params![copy.0]),
+            Change::AttachesAnew(copy) => connection.run(ATTACHES_ANEW, params![copy.0]),
+            Change::Attached(copy, Told { attributes, given }) => {
+                connection.run(ATTACHED, params![copy.0, json(attributes), now, given.as_ref().map(json)])
+            }
+            Change::Relabelled(copy, Told { attributes, given }, source) => connection.run(
+                RELABELLED,
+                params![
+                    copy.0,
+                    json(attributes),
+                    source.version.as_ref().map(|version| &version.0),
+                    source.hash.as_ref().map(hash_text),
+                    source.modified_at,
+                    given.as_ref().map(json),
+                ],
+            ),
+            Change::State(copy, state) => connection.run(STATE, params![copy.0, state.as_str(), now]),
+            Change::Lost(copy) => {
+                connection.run(LOST, params![copy.0, now])?;
+                connection.run(FORGOTTEN, params![copy.0])
+            }
+            Change::Forgotten(copy) => connection.run(FORGOTTEN, params![copy.0]),
+            Change::Refused(key, content, reason) => {
+                connection.run(REFUSED, params![key.to_string(), reason, content, now])
+            }
+        }?;
+        Ok(())
+    }
+}
+
+statements! {
+    READ = "UPDATE copy SET reading = $2, characters = $3 WHERE id = $1";
+    GOT_FILE = "UPDATE copy SET state = $2, file_id = $3, since = $4 WHERE id = $1";
+    UNANSWERED = "UPDATE copy SET unanswered_at = $2 WHERE id = $1";
+    GIVEN = "UPDATE copy SET given = $2 WHERE id = $1";
+    READ_AS = "UPDATE file SET read_of = $2, read_sha256 = $3, read_agreed_at = NULL WHERE source_id = $1";
+    /// A second read had the same bytes, and these are what was uploaded. Where no hash is doubted there was only a damaged read.
+    AGREED = "
+        UPDATE file SET read_agreed_at = $2
+        WHERE read_agreed_at IS NULL AND read_sha256 IS NOT NULL AND read_of <> ''
+          AND (source_id, read_sha256) = (SELECT source_id, content_hash FROM copy WHERE id = $1)";
+    ATTACHING = "UPDATE copy SET attaches = attaches + 1, unanswered_at = NULL WHERE id = $1";
+    ATTACHES_ANEW = "UPDATE copy SET attaches = 0 WHERE id = $1";
+    ATTACHED = "
+        UPDATE copy SET state = 'attached', attributes = $2, since = $3, given = $4, unanswered_at = NULL WHERE id = $1";
+    RELABELLED = "
+        UPDATE copy SET attributes = $2, version = $3, hash = $4, modified_at = $5, given = $6 WHERE id = $1";
+    STATE = "UPDATE copy SET state = $2, since = $3, unanswered_at = NULL WHERE id = $1";
+    LOST = "
+        INSERT INTO lost_upload (source_id, vector_store, version, hash, size, modified_at, content_hash, filename, bytes,
+                                 begun_at, lost_at)
+        SELECT source_id, vector_store, version, hash, size, modified_at, content_hash, filename, bytes, since, $2
+        FROM copy WHERE id = $1 AND content_hash IS NOT NULL";
+    FORGOTTEN = "DELETE FROM copy WHERE id = $1";
+    REFUSED = "UPDATE file SET state = 'skipped', reason = $2, refused = $3, seen_at = $4 WHERE source_id = $1";
+}

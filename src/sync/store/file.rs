@@ -1,0 +1,288 @@
+//! The statements on `file`.
+
+use std::collections::HashMap;
+
+use super::{bytes, hash_text, ids_of, nodes, source};
+use crate::database::{Connection, Error, from_row, json_list, params, statements};
+use crate::fastio::{FileKey, NodeId, Profile};
+use crate::sync::copy::Source;
+use crate::sync::look::Present;
+
+/// What a file was read as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadAs {
+    /// What Fastio announced, as [`announced`] has it.
+    pub of: String,
+    pub sha256: String,
+}
+
+/// What Fastio announces of a content, in one text.
+pub fn announced(source: &Source) -> String {
+    let version = source.version.as_ref().map(|version| version.0.as_str());
+    let hash = source.hash.as_ref().map(hash_text);
+    format!("{} {} {}", version.unwrap_or_default(), hash.unwrap_or_default(), source.size)
+}
+
+/// What became of a file that was looked at.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// The rules that cover it, comma-separated.
+    pub rules: &'a str,
+    /// Why it is not synced, if it is not.
+    pub skipped: Option<&'a str>,
+    /// By what knowledge.
+    pub decided_by: &'a str,
+}
+
+/// A row of `file`: what we remember of it between looks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileRow {
+    pub source_id: String,
+    pub profile: String,
+    pub node: String,
+    /// `present`, `skipped` or `gone`.
+    pub state: String,
+    /// Where it was when a job last looked.
+    pub path: String,
+    /// The rules that cover it, comma-separated.
+    pub rules: String,
+    pub source: Source,
+    /// The content that OpenAI could not index, and why.
+    pub refused: Option<(String, String)>,
+    /// What it was read as, where its content has another hash than Fastio announces.
+    pub read: Option<ReadAs>,
+    /// Since when Fastio does not know it any more. Unix milliseconds.
+    pub missing_since: Option<i64>,
+    /// When a job last looked.
+    pub seen_at: i64,
+    /// ` FOLDER FOLDER `, from its parent upwards. Empty until a job has looked at it after the tables were rebuilt.
+    ancestors: String,
+}
+
+from_row!(row => FileRow {
+    source_id,
+    profile,
+    node,
+    state,
+    path,
+    rules,
+    source: source(row, ["version", "hash", "size", "modified_at"])?,
+    refused: row.get::<Option<String>>("refused")?.zip(row.get("reason")?),
+    read: row
+        .get::<Option<String>>("read_of")?
+        .zip(row.get("read_sha256")?)
+        .map(|(of, sha256)| ReadAs { of, sha256 }),
+    missing_since,
+    seen_at,
+    ancestors,
+});
+
+impl FileRow {
+    /// It is there, and OpenAI can hold it.
+    pub fn is_present(&self) -> bool {
+        self.state == "present"
+    }
+
+    /// Whether a job has looked at the file, rather than a rebuild guessed it from a copy.
+    pub fn was_seen(&self) -> bool {
+        !self.ancestors.is_empty()
+    }
+
+    /// The folder it was in when it was last seen; none at the top.
+    pub fn folder(&self) -> Option<NodeId> {
+        nodes(&self.ancestors).next()
+    }
+}
+
+/// What we remember of a file, by its id; `None` when no rule ever covered it.
+pub fn file(connection: &mut Connection, source_id: &str) -> Result<Option<FileRow>, Error> {
+    connection.first(FILE, params![source_id])
+}
+
+/// Where a file was when a job last looked at it.
+pub fn path(connection: &mut Connection, source_id: &str) -> Result<Option<String>, Error> {
+    Ok(file(connection, source_id)?.map(|row| row.path))
+}
+
+/// The rows of these files, by their id.
+pub fn files(connection: &mut Connection, source_ids: &[String]) -> Result<HashMap<String, FileRow>, Error> {
+    let rows: Vec<FileRow> = connection.all(FILES, params![json_list(source_ids)])?;
+    Ok(rows.into_iter().map(|row| (row.source_id.clone(), row)).collect())
+}
+
+/// Writes down that the file is there, and what became of it.
+pub fn see(
+    connection: &mut Connection,
+    (key, present): (&FileKey, &Present),
+    judged: &Judged<'_>,
+    now: i64,
+) -> Result<(), Error> {
+    let Judged { rules, skipped, decided_by } = judged;
+    let ancestors: Vec<String> = present.ancestors.iter().map(NodeId::canonical).collect();
+    let Source { version, hash, size, modified_at } = &present.source;
+    connection.run(
+        SEE,
+        params![
+            key.to_string(),
+            key.profile.to_string(),
+            key.node.as_str(),
+            if skipped.is_some() { "skipped" } else { "present" },
+            skipped,
+            present.path,
+            format!(" {} ", ancestors.join(" ")),
+            rules,
+            version.as_ref().map(|version| &version.0),
+            hash.as_ref().map(hash_text),
+            bytes(*size),
+            modified_at,
+            now,
+            present.created_at,
+            decided_by,
+        ],
+    )?;
+    Ok(())
+}
+
+/// Writes down that Fastio does not know the file any more, as it says for the first time.
+pub fn miss(connection: &mut Connection, key: &FileKey, now: i64) -> Result<(), Error> {
+    connection.run(MISS, params![key.to_string(), now])?;
+    Ok(())
+}
+
+/// Writes down that the file is gone, if we ever knew it: its tombstone.
+pub fn bury(connection: &mut Connection, key: &FileKey, reason: &str, now: i64) -> Result<(), Error> {
+    connection.run(BURY, params![key.to_string(), reason, now])?;
+    Ok(())
+}
+
+/// Forgets these files. Should one be told of again, it is looked at as one that is new.
+pub fn forget(connection: &mut Connection, source_ids: &str) -> Result<u64, Error> {
+    connection.run(FORGET, params![source_ids])
+}
+
+/// One text for one content under one claim, by the best evidence there is.
+pub fn fingerprint(source: &Source, claim: &str) -> String {
+    let content = match (&source.hash, &source.version) {
+        (Some(hash), _) => format!("{}/{}", hash_text(hash), source.size),
+        (None, Some(version)) => format!("version:{version}"),
+        (None, None) => format!("{}@{}", source.size, source.modified_at.unwrap_or(0)),
+    };
+    format!("{content} as {claim}")
+}
+
+/// The files that were under `folder` when a job last looked at them, and the file that it is, if it is none.
+pub fn files_under(
+    connection: &mut Connection,
+    profile: &Profile,
+    folder: &NodeId,
+) -> Result<Vec<NodeId>, Error> {
+    let nodes: Vec<String> =
+        connection.all(FILES_UNDER, params![profile.to_string(), folder.canonical(), folder.is_root()])?;
+    Ok(nodes.into_iter().map(NodeId::new).collect())
+}
+
+/// The file of `profile` that is there and has this path or id.
+pub fn named(connection: &mut Connection, profile: &Profile, name: &str) -> Result<Option<FileKey>, Error> {
+    let id = FileKey::new(profile.clone(), NodeId::new(name)).to_string();
+    let node: Option<String> = connection.first(NAMED, params![profile.to_string(), name, id])?;
+    Ok(node.map(|node| FileKey::new(profile.clone(), NodeId::new(node))))
+}
+
+/// Files that are looked through for one that is somewhere in a folder: a list has many such rows, and an id says as much.
+const LOOKED_THROUGH: u32 = 1_000;
+
+/// Where a folder was when a job last looked at a file in it, or, of a folder that has none, at one in a folder in it. Among very
+/// many files the latter may not be found.
+pub fn folder_path(
+    connection: &mut Connection,
+    profile: &Profile,
+    folder: &NodeId,
+) -> Result<Option<String>, Error> {
+    if folder.is_root() {
+        return Ok(Some("/".to_owned()));
+    }
+    let (of, id) = (profile.to_string(), folder.canonical());
+    let mut found: Option<(String, String)> = connection.first(FOLDER_PATH, params![of, id])?;
+    if found.is_none() {
+        let ids = ids_of(profile);
+        found = connection.first(FOLDER_ABOVE, params![ids.start, ids.end, id, LOOKED_THROUGH])?;
+    }
+    Ok(found.and_then(|(path, ancestors)| {
+        // The first of them is the file's parent.
+        let above = ancestors.split_whitespace().position(|id| id == folder.canonical())?;
+        let parent = path.rsplitn(above + 2, '/').last()?;
+        Some(format!("{parent}/"))
+    }))
+}
+
+/// How many files are synced under a hash that we computed, because Fastio announces another one, and where one of them is.
+pub fn other_hashes(connection: &mut Connection) -> Result<(i64, Option<String>), Error> {
+    connection.one(OTHER_HASHES, &[])
+}
+
+/// How many files are in each state.
+pub fn file_counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
+    connection.all(FILE_COUNTS, &[])
+}
+
+statements! {
+    FILE = "SELECT * FROM file WHERE source_id = $1";
+    FILES = "SELECT * FROM file WHERE source_id IN (SELECT value FROM json_each($1))";
+    SEE = "
+        INSERT INTO file (source_id, profile, node, state, reason, path, ancestors, rules, version, hash, size,
+                          modified_at, seen_at, created_at, decided_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        ON CONFLICT (source_id) DO UPDATE SET
+            state = excluded.state, reason = excluded.reason, path = excluded.path, ancestors = excluded.ancestors,
+            rules = excluded.rules, version = excluded.version, hash = excluded.hash, size = excluded.size,
+            modified_at = excluded.modified_at, created_at = excluded.created_at, missing_since = NULL,
+            seen_at = excluded.seen_at, decided_by = excluded.decided_by,
+            refused = CASE WHEN excluded.state = 'skipped' THEN file.refused ELSE NULL END";
+    MISS = "UPDATE file SET missing_since = $2 WHERE source_id = $1";
+    BURY = "UPDATE file SET state = 'gone', reason = $2, refused = NULL, seen_at = $3 WHERE source_id = $1";
+    FORGET = "DELETE FROM file WHERE source_id IN (SELECT value FROM json_each($1))";
+    /// In the order of the file: most of what is there is of one workspace, and an index would only be a detour.
+    FILES_UNDER = "
+        SELECT node FROM file
+        WHERE +profile = $1 AND state <> 'gone'
+          AND ($3 OR source_id = $1 || ':' || $2 OR ancestors LIKE '% ' || $2 || ' %')";
+    OTHER_HASHES = "
+        SELECT count(*), min(path) FROM file WHERE read_agreed_at IS NOT NULL AND state = 'present'";
+    /// Not by the index that begins with the profile, in which all files of the workspace are.
+    NAMED = "
+        SELECT node FROM file WHERE +profile = $1 AND state = 'present' AND (path = $2 OR source_id IN ($2, $3))
+        ORDER BY source_id LIMIT 1";
+    /// By a file that is in it.
+    FOLDER_PATH = "
+        SELECT path, ancestors FROM file INDEXED BY file_folder
+        WHERE profile = $1 AND substr(ancestors, 2, instr(substr(ancestors, 2), ' ') - 1) = $2
+        ORDER BY state = 'gone', seen_at DESC LIMIT 1";
+    /// By a file that is in a folder in it.
+    FOLDER_ABOVE = "
+        SELECT path, ancestors
+        FROM (SELECT path, ancestors, state, seen_at FROM file WHERE source_id > $1 AND source_id < $2 LIMIT $4)
+        WHERE ancestors LIKE '% ' || $3 || ' %'
+        ORDER BY state = 'gone', seen_at DESC LIMIT 1";
+    FILE_COUNTS = "SELECT state, files FROM file_count WHERE files > 0 ORDER BY state";
+}
+
+#[cfg(test)]
+impl FileRow {
+    /// A row as a job writes it.
+    pub fn seen(state: &str, path: &str, rules: &str, source: &Source) -> Self {
+        FileRow {
+            source_id: "workspace:1:2a".to_owned(),
+            profile: "workspace:1".to_owned(),
+            node: "2a".to_owned(),
+            state: state.to_owned(),
+            path: path.to_owned(),
+            rules: rules.to_owned(),
+            source: source.clone(),
+            refused: None,
+            read: None,
+            missing_since: None,
+            seen_at: 0,
+            ancestors: "  ".to_owned(),
+        }
+    }
+}

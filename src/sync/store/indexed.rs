@@ -1,0 +1,87 @@
+//! Files with what can be searched of them.
+
+use super::{ids_of, nodes, source};
+use crate::database::{Connection, Error, FromRow, Row, from_row, params, statements};
+use crate::fastio::{FileKey, NodeId, Profile};
+use crate::openai::VectorStoreId;
+use crate::sync::copy::{Copy, Source};
+
+/// A file as it was last seen, and the copy of it that can be searched, for what is run over it.
+#[derive(Debug, Clone)]
+pub struct Indexed {
+    pub key: FileKey,
+    pub path: String,
+    /// The folders above it, from its parent upwards, without the root.
+    pub ancestors: Vec<NodeId>,
+    /// What the file is now.
+    pub source: Source,
+    /// What can be searched: the same content, or that of an earlier version while a newer one is on its way.
+    pub copy: Copy,
+}
+
+impl Indexed {
+    /// Whether what can be searched is what the file is now.
+    pub fn is_present(&self) -> bool {
+        self.copy.source.same_content(&self.source)
+    }
+}
+
+/// The file of `key` with its newest searchable copy in `store`; `None` when it is gone, skipped or not indexed.
+pub fn indexed(
+    connection: &mut Connection,
+    key: &FileKey,
+    store: &VectorStoreId,
+) -> Result<Option<Indexed>, Error> {
+    connection.first(INDEXED, params![key.to_string(), store.0])
+}
+
+/// Part of a list that goes by ids.
+#[derive(Debug, Clone, Copy)]
+pub struct Page<'a> {
+    /// The id of the last entry of the part before.
+    pub after: Option<&'a str>,
+    pub most: u32,
+}
+
+/// The next files of `profile`, each with its newest searchable copy in `store`, by the files' ids.
+pub fn indexed_page(
+    connection: &mut Connection,
+    profile: &Profile,
+    store: &VectorStoreId,
+    page: &Page<'_>,
+) -> Result<Vec<Indexed>, Error> {
+    let ids = ids_of(profile);
+    connection.all(INDEXED_PAGE, params![store.0, page.after.unwrap_or(&ids.start), ids.end, page.most])
+}
+
+from_row!(row => Indexed {
+    key: key(row)?,
+    path: row.get("file_path")?,
+    ancestors: nodes(&row.get::<String>("file_ancestors")?).collect(),
+    source: source(row, ["file_version", "file_hash", "file_size", "file_modified_at"])?,
+    copy: Copy::from_row(row)?,
+});
+
+fn key(row: &Row<'_>) -> Result<FileKey, Error> {
+    let profile: String = row.get("file_profile")?;
+    let profile = profile.parse::<Profile>().map_err(|_| Error::bug("a file is in no workspace or share"))?;
+    Ok(FileKey::new(profile, NodeId::new(row.get::<String>("file_node")?)))
+}
+
+statements! {
+    INDEXED = "
+        SELECT c.*, f.profile AS file_profile, f.node AS file_node, f.path AS file_path,
+               f.ancestors AS file_ancestors, f.version AS file_version, f.hash AS file_hash, f.size AS file_size,
+               f.modified_at AS file_modified_at
+        FROM file AS f JOIN copy AS c ON c.source_id = f.source_id
+        WHERE f.source_id = $1 AND f.state = 'present' AND c.vector_store = $2 AND c.state = 'indexed'
+        ORDER BY c.id DESC LIMIT 1";
+    INDEXED_PAGE = "
+        SELECT c.*, f.profile AS file_profile, f.node AS file_node, f.path AS file_path,
+               f.ancestors AS file_ancestors, f.version AS file_version, f.hash AS file_hash, f.size AS file_size,
+               f.modified_at AS file_modified_at
+        FROM file AS f JOIN copy AS c ON c.id = (
+            SELECT max(id) FROM copy WHERE source_id = f.source_id AND vector_store = $1 AND state = 'indexed')
+        WHERE f.source_id > $2 AND f.source_id < $3 AND f.state = 'present'
+        ORDER BY f.source_id LIMIT $4";
+}
