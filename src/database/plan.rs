@@ -55,19 +55,22 @@ const SCANS: [(&str, &str); 21] = [
     ("own::store::LIST", "asked for by the demo, which makes a few"),
     ("sync::reading::store::UNREAD_COUNT", "an index of the copies in which nothing can be read"),
     (
-        "sync::store::OTHER_HASHES",
+        "sync::store::file::OTHER_HASHES",
         "an index of the files whose hash at Fastio is not that of their bytes: none, as documented",
     ),
     ("own::store::RENAME_RESULTS", "once at a start after a rule got another name"),
     ("queue::store::listing::NAMED", "once at a start after a rule got another name"),
-    ("sync::store::SOME_OBJECTS", "the newest copies, from the table's end, when a vector store is doubted"),
+    (
+        "sync::store::made::SOME_OBJECTS",
+        "the newest copies, from the table's end, when a vector store is doubted",
+    ),
     (
         "sync::survey::store::UPLOADING",
         "an index of the uploads that are under way, in a sweep that finds a lost one",
     ),
     ("sync::survey::store::HELD_BY_RULES", "once in a sweep, which reads everything"),
     (
-        "sync::store::FILES_UNDER",
+        "sync::store::file::FILES_UNDER",
         "once for a folder that was moved or deleted; its files are known by what stands above each",
     ),
 ];

@@ -26,7 +26,7 @@ pub struct CopyId(pub i64);
 pub enum CopyState {
     /// On its way out. Not to be brought forward again.
     Retiring,
-    /// Written down before the upload began. Whether OpenAI has it, nobody knows.
+    /// Written down before the upload began. Whether OpenAI has it is not known.
     Uploading,
     /// A File object exists, in no vector store that we know of.
     Uploaded,

@@ -1,6 +1,6 @@
 //! A folder was moved, renamed, deleted or restored: Fastio tells of the folder and of none of the files in it. So each
 //! file that is under it, and each that was, gets a job of its own and is looked at like any other. Whether a node is a
-//! folder, Fastio and our tables say, and not the word of whoever told of it.
+//! folder, Fastio and our tables say, and not what told of it.
 //!
 //! Each folder in it is listed by a job of its own too. A tree of any size is then done in small parts, of which a
 //! failure repeats one.

@@ -7,7 +7,7 @@ use super::copy::Source;
 use crate::contain::lock;
 use crate::fastio::{Client, Error, Node, NodeId, NodeKind, Profile, path};
 
-/// Folders above a file. Deeper than anybody nests, and an end for a tree that Fastio reports as a circle.
+/// Folders above a file. Deeper than people nest them, and an end for a tree that Fastio reports as a circle.
 const DEEPEST: usize = 64;
 
 /// Ids that Fastio takes in one request for details (its API reference).

@@ -46,7 +46,7 @@ impl Sync {
 
     /// Whether OpenAI lists what it did not say that it deleted. A copy is forgotten for good, so "not found" alone is no
     /// reason: whatever stands between us and OpenAI may say so of everything. It costs a whole list, where an answer was
-    /// lost or somebody else was there first.
+    /// lost or others removed it first.
     async fn lists(
         &self,
         copy: &Copy,

@@ -33,7 +33,7 @@ impl Place {
 /// One idempotent thing to do. Doing it twice, or dying in the middle, does no harm.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// Nobody knows how an upload ended: find the File object it made, or forget it.
+    /// It is not known how an upload ended: find the File object it made, or forget it.
     Settle(CopyId),
     /// Make a new copy: write the intent down, then stream the file from Fastio to OpenAI.
     Upload(Place),
@@ -86,7 +86,7 @@ fn plan_store(
         .max_by_key(|copy| (copy.state, std::cmp::Reverse(copy.id)));
     let others = here.iter().filter(|copy| best.is_none_or(|best| best.id != copy.id));
     // What answers goes only when the new copy does. Where no old copy is known to be indexed, one that was handed to the
-    // store may be, unseen by us. What never got there is in nobody's way.
+    // store may be, unseen by us. What never got there hinders nothing.
     let ready = best.is_some_and(|best| best.state == CopyState::Indexed);
     let known_to_answer = others.clone().any(|copy| copy.state == CopyState::Indexed);
     let answers =

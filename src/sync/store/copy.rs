@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::source;
-use crate::database::{Connection, Error, FromRow, Row, from_row, json_list, params, statements};
+use crate::database::{Connection, Error, Row, from_row, json_list, params, statements};
 use crate::fastio::FileKey;
 use crate::openai::{Attributes, FileId, VectorStoreId};
 use crate::sync::copy::{Copy, CopyId, CopyState, Reading};

@@ -1,7 +1,7 @@
 //! Files with what can be searched of them.
 
 use super::{ids_of, nodes, source};
-use crate::database::{Connection, Error, FromRow, Row, from_row, params, statements};
+use crate::database::{Connection, Error, Row, from_row, params, statements};
 use crate::fastio::{FileKey, NodeId, Profile};
 use crate::openai::VectorStoreId;
 use crate::sync::copy::{Copy, Source};
