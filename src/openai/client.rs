@@ -2,35 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::stream::Stream;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 use crate::http::reply::{Failure, Head, Reply, Room, exchange};
 use crate::http::value::Fields;
-use crate::http::wait::milliseconds;
-use crate::http::{AnswerCounter, Base, PlainAnswer, SMALL_CALL_LIMIT, Unusable, upload};
+use crate::http::{AnswerCounter, Base, PlainAnswer, SMALL_CALL_LIMIT, Unusable};
 use crate::request_id;
 
+use super::Error;
 use super::connections::Connections;
 use super::error;
-use super::{
-    Attributes, Error, File, FileId, Hit, NewFile, Page, Polled, StoreFile, VectorStore, VectorStoreId,
-};
-
-/// What a file is for. `assistants` is what OpenAI's guide on file search and its libraries use with vector stores.
-const PURPOSE: &str = "assistants";
-
-/// Files asked for at once, of at most 10,000 (OpenAI's OpenAPI document): a quarter of a megabyte, and a listing that
-/// looks for one recent file seldom needs a second page.
-const FILES_PER_PAGE: &str = "1000";
 
 /// What two calls are for whose refusals may be about a file's content.
 pub const UPLOADING: &str = "uploading a file";
@@ -43,9 +29,6 @@ pub const STARTING: &str = "starting a run";
 
 /// What a plain question is for.
 const PLAIN_QUESTION: &str = "asking";
-
-/// Vector stores asked for at once: the most the OpenAPI document allows.
-const STORES_PER_PAGE: &str = "100";
 
 /// OpenAI, or a server compatible with it, with one key. Cheap to clone; the clones share their connections.
 #[derive(Clone)]
@@ -102,205 +85,6 @@ impl Client {
     /// Whether this is OpenAI itself, as far as the address tells, and not a server compatible with it.
     pub fn is_openai(&self) -> bool {
         self.base.host().is_some_and(|host| host.ends_with(".openai.com"))
-    }
-
-    /// Uploads `content` as a new File object with the purpose `assistants`. The bytes are streamed; memory holds one
-    /// piece of them.
-    ///
-    /// There is no idempotency key: when [`Error::may_have_happened`] the file may exist, and is found by its name in
-    /// [`Client::files`].
-    ///
-    /// # Errors
-    /// [`super::ErrorKind::Content`] when `content` breaks off or is not as long as announced, with its own words; and
-    /// those of every call.
-    pub async fn upload<S, E>(&self, file: NewFile<'_>, content: S) -> Result<File, Error>
-    where
-        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
-        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
-    {
-        const OPERATION: &str = UPLOADING;
-        let (body, progress) = upload::measured(content, file.length);
-        // reqwest would put a line break in a name into the part's header as it is.
-        let filename: String = file.filename.chars().filter(|c| !c.is_control()).collect();
-        let mime_type = Some(file.mime_type).filter(|text| Part::text("").mime_str(text).is_ok());
-        let part = Part::stream_with_length(body, file.length).file_name(filename);
-        let part = part.mime_str(mime_type.unwrap_or(OCTETS));
-        let part = part.map_err(|error| Error::failed(OPERATION, Failure::sending(error)))?;
-        let form = Form::new().text("purpose", PURPOSE).part("file", part);
-
-        let call = self.request(OPERATION, Method::POST, &["files"])?;
-        let request = call.request.multipart(form).timeout(upload::total_limit(file.length));
-        let reply = upload::send(request, &progress).await;
-        let answer = self.accept(OPERATION, reply, call.sent)?;
-        answer.required(File::read)
-    }
-
-    /// # Errors
-    /// [`super::ErrorKind::NotFound`] when there is no such file, and those of every call.
-    pub async fn file(&self, id: &FileId) -> Result<File, Error> {
-        self.call("reading a file", Method::GET, &["files", &id.0], Extra::None).await?.required(File::read)
-    }
-
-    /// Our kind of files (purpose `assistants`) of the whole project, newest first. `after` is a page's [`Page::next`].
-    ///
-    /// # Errors
-    /// [`super::ErrorKind::Unreadable`] also when the listing cannot go on; and those of every call.
-    pub async fn files(&self, after: Option<&FileId>) -> Result<Page<File, FileId>, Error> {
-        let mut query = vec![("purpose", PURPOSE), ("order", "desc"), ("limit", FILES_PER_PAGE)];
-        query.extend(after.map(|id| ("after", id.0.as_str())));
-        let answer = self.call("listing files", Method::GET, &["files"], Extra::Query(&query)).await?;
-        answer.page(|fields| Page::read(fields, after, File::read, |file| &file.id))
-    }
-
-    /// Deletes the File object. Its attachments must be gone before: against the OpenAPI document, stores were seen to
-    /// keep listing a deleted file.
-    ///
-    /// # Errors
-    /// [`super::ErrorKind::NotFound`] when it is gone already, [`super::ErrorKind::StillProcessing`] too soon after
-    /// upload, and those of every call.
-    pub async fn delete_file(&self, id: &FileId) -> Result<Deletion, Error> {
-        self.call("deleting a file", Method::DELETE, &["files", &id.0], Extra::None).await?.deleted()
-    }
-
-    /// Creates a vector store that does not expire. There is no idempotency key: put what identifies it into `metadata`
-    /// (at most 16 entries) and look for it in [`Client::vector_stores`] when [`Error::may_have_happened`].
-    ///
-    /// # Errors
-    /// Those of every call.
-    pub async fn create_vector_store(
-        &self,
-        name: &str,
-        metadata: &BTreeMap<String, String>,
-    ) -> Result<VectorStore, Error> {
-        let body = json!({"name": name, "metadata": metadata});
-        let path = ["vector_stores"];
-        let answer = self.call("creating a vector store", Method::POST, &path, Extra::Json(&body)).await?;
-        answer.required(VectorStore::read)
-    }
-
-    /// # Errors
-    /// [`super::ErrorKind::NotFound`] when there is no such store, and those of every call.
-    pub async fn vector_store(&self, id: &VectorStoreId) -> Result<VectorStore, Error> {
-        let path = ["vector_stores", &id.0];
-        self.call("reading a vector store", Method::GET, &path, Extra::None)
-            .await?
-            .required(VectorStore::read)
-    }
-
-    /// The project's vector stores, newest first. `after` is a page's [`Page::next`].
-    ///
-    /// # Errors
-    /// [`super::ErrorKind::Unreadable`] also when the listing cannot go on; and those of every call.
-    pub async fn vector_stores(
-        &self,
-        after: Option<&VectorStoreId>,
-    ) -> Result<Page<VectorStore, VectorStoreId>, Error> {
-        let mut query = vec![("order", "desc"), ("limit", STORES_PER_PAGE)];
-        query.extend(after.map(|id| ("after", id.0.as_str())));
-        let path = ["vector_stores"];
-        let answer = self.call("listing vector stores", Method::GET, &path, Extra::Query(&query)).await?;
-        answer.page(|fields| Page::read(fields, after, VectorStore::read, |store| &store.id))
-    }
-
-    /// Deletes a store. Files that were in it stay, as File objects.
-    ///
-    /// # Errors
-    /// [`super::ErrorKind::NotFound`] when there is no such store, and those of every call.
-    pub async fn delete_vector_store(&self, id: &VectorStoreId) -> Result<Deletion, Error> {
-        let path = ["vector_stores", &id.0];
-        self.call("deleting a vector store", Method::DELETE, &path, Extra::None).await?.deleted()
-    }
-
-    /// Attaches a file to a store, which begins to index it. Store and file together are the key: when
-    /// [`Error::may_have_happened`], [`Client::store_file`] says whether it has. What a second attach of one file does
-    /// was not found.
-    ///
-    /// # Errors
-    /// [`super::ErrorKind::Rejected`] with code `unsupported_file` for an extension the store does not take;
-    /// [`super::ErrorKind::NotFound`] also, for a while, for a file just uploaded (seen in issue threads); and those of
-    /// every call.
-    pub async fn attach(
-        &self,
-        store: &VectorStoreId,
-        file: &FileId,
-        attributes: &Attributes,
-    ) -> Result<StoreFile, Error> {
-        self.attach_within(SMALL_CALL_LIMIT, (store, file), attributes).await
-    }
-
-    /// The same, waiting up to `limit`: some servers index the file before they answer.
-    ///
-    /// # Errors
-    /// As [`Client::attach`].
-    pub async fn attach_within(
-        &self,
-        limit: Duration,
-        (store, file): (&VectorStoreId, &FileId),
-        attributes: &Attributes,
-    ) -> Result<StoreFile, Error> {
-        let body = json!({"file_id": file, "attributes": attributes});
-        let path = ["vector_stores", &store.0, "files"];
-        let Call { request, sent } = self.request(ATTACHING, Method::POST, &path)?;
-        let reply = exchange(Extra::Json(&body).put_on(request).timeout(limit)).await;
-        self.accept(ATTACHING, reply, sent)?.required(StoreFile::read)
-    }
-
-    /// How far a file's indexing is, and its attributes.
-    ///
-    /// # Errors
-    /// [`super::ErrorKind::NotFound`] when the file is not in that store, and for a while after an attach (seen in issue
-    /// threads); and those of every call.
-    pub async fn store_file(&self, store: &VectorStoreId, file: &FileId) -> Result<Polled, Error> {
-        let path = ["vector_stores", &store.0, "files", &file.0];
-        let answer = self.call("reading a file's state", Method::GET, &path, Extra::None).await?;
-        let poll_after = milliseconds(&answer.head.headers, "openai-poll-after-ms");
-        Ok(Polled { file: answer.required(StoreFile::read)?, poll_after })
-    }
-
-    /// Replaces a file's attributes (that it replaces rather than merges is inferred from the OpenAPI document).
-    ///
-    /// # Errors
-    /// [`super::ErrorKind::NotFound`] when the file is not in that store, and those of every call.
-    pub async fn relabel(
-        &self,
-        store: &VectorStoreId,
-        file: &FileId,
-        attributes: &Attributes,
-    ) -> Result<StoreFile, Error> {
-        let body = json!({"attributes": attributes});
-        let path = ["vector_stores", &store.0, "files", &file.0];
-        self.call("relabelling a file", Method::POST, &path, Extra::Json(&body))
-            .await?
-            .required(StoreFile::read)
-    }
-
-    /// Takes a file out of a store; the File object stays. Searches may still find it for a short while (OpenAI's guide
-    /// on retrieval).
-    ///
-    /// # Errors
-    /// [`super::ErrorKind::NotFound`] when it is not in that store, and those of every call.
-    pub async fn detach(&self, store: &VectorStoreId, file: &FileId) -> Result<Deletion, Error> {
-        let path = ["vector_stores", &store.0, "files", &file.0];
-        self.call("detaching a file", Method::DELETE, &path, Extra::None).await?.deleted()
-    }
-
-    /// The best `max_results` (1 to 50) pieces for `query`.
-    ///
-    /// # Errors
-    /// Those of every call.
-    pub async fn search(
-        &self,
-        store: &VectorStoreId,
-        query: &str,
-        max_results: u8,
-    ) -> Result<Vec<Hit>, Error> {
-        let body = json!({"query": query, "max_num_results": max_results});
-        let path = ["vector_stores", &store.0, "search"];
-        let answer = self.call("searching", Method::POST, &path, Extra::Json(&body)).await?;
-        answer.page(|fields| {
-            let hits = fields.list("data").ok_or("no list")?.iter();
-            hits.map(|hit| Hit::read(hit).ok_or("a result without a file")).collect()
-        })
     }
 
     /// Where it asks, to tell one server from another.
@@ -390,8 +174,6 @@ fn unique_id() -> String {
     }
 }
 
-const OCTETS: &str = "application/octet-stream";
-
 /// A request begun.
 pub(super) struct Call {
     pub request: RequestBuilder,
@@ -429,7 +211,7 @@ impl Extra<'_> {
 /// A success, yet to be read.
 pub(super) struct Answer {
     operation: &'static str,
-    head: Head,
+    pub(super) head: Head,
     body: Value,
     id: String,
     _room: Option<Room>,
@@ -445,7 +227,7 @@ impl Answer {
         fields.and_then(read).map_err(|what| self.unreadable(what))
     }
 
-    fn deleted(self) -> Result<Deletion, Error> {
+    pub(super) fn deleted(self) -> Result<Deletion, Error> {
         match Fields::of(&self.body).and_then(|fields| fields.flag("deleted")) {
             Some(false) => Err(self.unreadable("a success that says it deleted nothing")),
             Some(true) => Ok(Deletion::Said),

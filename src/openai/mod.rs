@@ -14,6 +14,7 @@ mod conversation;
 mod error;
 mod failure;
 mod file;
+mod files;
 mod listing;
 mod message;
 mod model;
@@ -22,6 +23,7 @@ mod output;
 mod request;
 mod response;
 mod store;
+mod stores;
 
 pub use assistants::{
     AssistantId, Attachment, LEAST_TOKENS, NewRun, NewThread, Run, RunId, RunStatus, ThreadId, Threads,

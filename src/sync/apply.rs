@@ -10,46 +10,29 @@ use super::look::Present;
 use super::plan::Step;
 use super::retire::there;
 use super::store::{self, Change, Jobs, Told};
-use super::survey::{self, Called};
 use crate::database::Connection;
 use crate::fastio::{FileKey, Hash};
 use crate::job::Task;
 use crate::job::verdict::{database_verdict, is_final, openai_has, openai_verdict};
-use crate::openai::{
-    AttributeValue, Attributes, ErrorKind, File, FileId, IndexStatus, StoreFile, is_about_content,
-};
+use crate::openai::{AttributeValue, Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
 use crate::queue::{Priority, Verdict};
 
 /// How long after a File object was made, or attached, OpenAI may still say that it does not exist. Seen in the issue
 /// trackers of two of its clients; nothing documents it.
-const FRESH: Duration = Duration::from_secs(60);
-
-/// How long a worker waits for the index before it takes another job. Small files are done within this.
-const IN_HAND: Duration = Duration::from_secs(3);
+pub(super) const FRESH: Duration = Duration::from_secs(60);
 
 /// Between looks at the index, when OpenAI does not say. Its own client looks each second.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The least and the most between two looks.
-const LOOK_LIMITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(15));
-
-/// Looks get rarer as the wait gets longer: the next comes after this part of the time waited so far.
-const LOOK_PART: u32 = 4;
+pub(super) const LOOK_LIMITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(15));
 
 /// How often a file is attached before its store is given up. Once more after it hung, twice after an error of the
 /// index, which has come in outages of minutes.
-const ATTACHES_WHEN_STUCK: u16 = 2;
-const ATTACHES_WHEN_FAILED: u16 = 3;
+pub(super) const ATTACHES_WHEN_STUCK: u16 = 2;
 
 /// An attach that ended without an answer after so long was being worked on: OpenAI answers at once.
 const LONG_ATTACH: Duration = Duration::from_secs(10);
-
-/// How far OpenAI's clock may be from ours when we look for a File object by its time.
-const CLOCKS_APART: Duration = Duration::from_secs(120);
-
-/// Pages of File objects that are searched for one whose upload was not answered. They come newest first and end at
-/// its time, so this is reached only by a project that adds files by the hundred thousand in minutes.
-const PAGES: usize = 50;
 
 /// The file that a step is about. `present` is `None` when nothing of it should remain.
 #[derive(Debug, Clone, Copy)]
@@ -108,76 +91,6 @@ impl Sync {
             Step::Relabel(id, attributes) => self.relabel(subject, find(*id), attributes).await,
             Step::Retire(id) => self.retire(subject, find(*id)).await,
         }
-    }
-
-    /// Finds out what an upload made whose end was not recorded.
-    async fn settle(&self, copy: &Copy) -> Result<Progress, Verdict> {
-        // The last piece of a body goes out only after the hash is on record.
-        if copy.content_hash.is_none() {
-            return self.forget(copy.id).await;
-        }
-        let mut found = self.find_uploads(copy).await?;
-        match (found.pop(), found.is_empty()) {
-            // It may land yet. What would prove that it is ours then is kept for the sweeps.
-            (None, _) => self.record([Change::Lost(copy.id)]).await,
-            (Some(file_id), true) => {
-                tracing::info!(file_id = %file_id, "adopted a File object whose upload was not answered");
-                self.record([Change::Uploaded(copy.id, file_id)]).await
-            }
-            (Some(_), false) => Err(Verdict::Dead {
-                reason: format!(
-                    "several File objects named {} with {} bytes appeared at OpenAI while an upload was not answered; \
-                     delete those that are not needed, then retry this job",
-                    copy.filename, copy.bytes
-                ),
-            }),
-        }
-    }
-
-    /// File objects that the upload of `copy` may have made: its name, its size, not older than it, not ours yet.
-    async fn find_uploads(&self, copy: &Copy) -> Result<Vec<FileId>, Verdict> {
-        // A clock that was set back meanwhile was ahead when the upload was written down, or is behind now.
-        let apart =
-            i64::try_from(CLOCKS_APART.as_secs()).expect("two minutes fit") + self.clock.ahead() / 1000;
-        let earliest = copy.since / 1000 - apart;
-        let mut found = Vec::new();
-        let (mut others, mut renames) = (Vec::new(), false);
-        let mut after: Option<FileId> = None;
-        for _ in 0..PAGES {
-            let page = self.openai.files(after.as_ref()).await.map_err(|error| openai_verdict(&error))?;
-            let recent = |created_at: Option<i64>| created_at.is_none_or(|at| at >= earliest);
-            let of_size = |file: &&File| recent(file.created_at) && file.bytes == Some(copy.bytes);
-            for file in page.items.iter().filter(of_size) {
-                if self.is_ours(&file.id).await? {
-                    continue;
-                }
-                match Called::of(&file.filename, &copy.filename) {
-                    Called::AsSent => found.push(file.id.clone()),
-                    called => others.push((file.id.clone(), called)),
-                }
-            }
-            renames = renames || (found.is_empty() && self.renames(&page.items).await?);
-            let older = page.items.last().is_some_and(|file| !recent(file.created_at));
-            match page.next {
-                Some(next) if !older => after = Some(next),
-                _ if found.is_empty() => {
-                    let fits = others.into_iter().filter(|(_, called)| renames || *called == Called::Alike);
-                    return Ok(fits.map(|(file_id, _)| file_id).collect());
-                }
-                _ => return Ok(found),
-            }
-        }
-        Err(Verdict::Retry {
-            after: None,
-            reason: "too many new files at OpenAI to find one among them".to_owned(),
-        })
-    }
-
-    /// Whether the server keeps files of ours under other names than they were sent with.
-    async fn renames(&self, files: &[File]) -> Result<bool, Verdict> {
-        let names = files.iter().map(|file| (file.id.0.clone(), file.filename.clone())).collect();
-        let read = self.database.read(move |c| survey::store::any_renamed(c, &names));
-        read.await.map_err(|error| database_verdict(&error))
     }
 
     async fn attach(
@@ -271,58 +184,9 @@ impl Sync {
         self.forget(copy.id).await
     }
 
-    /// Waits a little for the index, then hands the file back to the queue.
-    async fn await_index(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
-        let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
-        loop {
-            let Some(polled) = openai_has(self.openai.store_file(&copy.store, file_id).await)? else {
-                return self.index_lost(copy).await;
-            };
-            match polled.file.status {
-                IndexStatus::Completed => {
-                    return self.indexed(subject, copy, polled.file.attributes).await;
-                }
-                IndexStatus::Failed | IndexStatus::Cancelled => {
-                    return self.index_failed(subject, copy, &polled.file).await;
-                }
-                IndexStatus::InProgress | IndexStatus::Unknown(_) => {}
-            }
-            let waited = self.age(copy);
-            if waited >= self.settings.index_deadline() {
-                return self.index_stuck(copy, file_id).await;
-            }
-            let asked = polled.poll_after.unwrap_or(LOOK_AGAIN);
-            let pause = asked.max(waited / LOOK_PART).clamp(LOOK_LIMITS.0, LOOK_LIMITS.1);
-            if waited + pause > IN_HAND {
-                return Err(later(pause, "OpenAI is indexing it"));
-            }
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// It can be found. What runs over it is asked for in the same transaction.
-    async fn indexed(
-        &self,
-        subject: &Subject<'_>,
-        copy: &Copy,
-        shown: Attributes,
-    ) -> Result<Progress, Verdict> {
-        let runs = Jobs { tasks: self.runs_over(subject, copy).await?, priority: Priority::Live };
-        let FileKey { profile, node } = subject.key.clone();
-        // Of a text it is known. It waits for all that is to be searchable, and costs that no time.
-        let look = copy.reading.is_none().then_some(Task::Reading { profile, node });
-        let look = Jobs { tasks: look.into_iter().collect(), priority: Priority::Backfill };
-        let given = (copy.attributes.as_ref() != Some(&shown)).then_some(shown);
-        let (indexed, given) = (Change::State(copy.id, CopyState::Indexed), Change::Given(copy.id, given));
-        self.note([indexed, given, Change::Jobs(runs), Change::Jobs(look)]).await?;
-        tell(subject.present.map(|(present, _)| present.path.as_str()), copy, self.age(copy), "copy indexed");
-        self.wake.notify_waiters();
-        Ok(Progress::Moved)
-    }
-
     /// The runs of the rules that cover the file and fill the copy's store. A run that was there for this content
     /// already makes nothing new, so asking once too often costs a look.
-    async fn runs_over(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Vec<Task>, Verdict> {
+    pub(super) async fn runs_over(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Vec<Task>, Verdict> {
         let mut runs = Vec::new();
         let Some((present, _)) = subject.present else { return Ok(runs) };
         let FileKey { profile, node } = subject.key;
@@ -333,58 +197,6 @@ impl Sync {
             }
         }
         Ok(runs)
-    }
-
-    /// The store does not have it, or not yet.
-    async fn index_lost(&self, copy: &Copy) -> Result<Progress, Verdict> {
-        if self.age(copy) < FRESH {
-            return Err(later(LOOK_AGAIN, "the vector store does not show the new file yet"));
-        }
-        self.stores.check(&copy.store).await?;
-        tracing::warn!(vector_store = %copy.store, "a file of ours was detached at OpenAI; attaching it again");
-        self.set_state(copy.id, CopyState::Uploaded).await
-    }
-
-    async fn index_failed(
-        &self,
-        subject: &Subject<'_>,
-        copy: &Copy,
-        found: &StoreFile,
-    ) -> Result<Progress, Verdict> {
-        let (code, message) = match &found.last_error {
-            Some(error) => (error.code.as_str(), error.message.as_str()),
-            None => ("", "OpenAI does not say why"),
-        };
-        let reason = format!("OpenAI could not index it: {message}");
-        if is_about_content(code) {
-            return self.refuse(subject, copy, &reason).await;
-        }
-        self.attach_again(copy, &found.id, (ATTACHES_WHEN_FAILED, reason)).await
-    }
-
-    async fn index_stuck(&self, copy: &Copy, file_id: &FileId) -> Result<Progress, Verdict> {
-        let reason = format!(
-            "OpenAI was still indexing it after {} s, each time of {}",
-            self.settings.index_deadline_seconds,
-            copy.attaches.max(1)
-        );
-        self.attach_again(copy, file_id, (ATTACHES_WHEN_STUCK, reason)).await
-    }
-
-    /// Detaches, to attach once more; gives up after `most` times, in a state from which a person's retry starts afresh.
-    async fn attach_again(
-        &self,
-        copy: &Copy,
-        file_id: &FileId,
-        (most, reason): (u16, String),
-    ) -> Result<Progress, Verdict> {
-        self.detach(copy, file_id).await?;
-        let unattached = Change::State(copy.id, CopyState::Uploaded);
-        if copy.attaches < most {
-            return self.record([unattached]).await;
-        }
-        self.record([unattached, Change::AttachesAnew(copy.id)]).await?;
-        Err(Verdict::Dead { reason })
     }
 
     async fn relabel(
@@ -418,7 +230,12 @@ impl Sync {
     }
 
     /// Writes down that OpenAI cannot hold this content, and begins to clear away what it has of it.
-    async fn refuse(&self, subject: &Subject<'_>, copy: &Copy, reason: &str) -> Result<Progress, Verdict> {
+    pub(super) async fn refuse(
+        &self,
+        subject: &Subject<'_>,
+        copy: &Copy,
+        reason: &str,
+    ) -> Result<Progress, Verdict> {
         let claimed = subject.present.map(|(_, claim)| claim.key());
         let claim = copy.claim.clone().or(claimed).unwrap_or_default();
         let content = store::fingerprint(&copy.source, &claim);
@@ -432,12 +249,6 @@ impl Sync {
 
     pub(super) fn age(&self, copy: &Copy) -> Duration {
         Duration::from_millis(u64::try_from(self.clock.since(copy.since)).unwrap_or(0))
-    }
-
-    async fn is_ours(&self, file_id: &FileId) -> Result<bool, Verdict> {
-        let file_id = file_id.clone();
-        let read = self.database.read(move |c| store::is_ours(c, &file_id));
-        read.await.map_err(|error| database_verdict(&error))
     }
 
     /// Where the file was when it was last seen.
@@ -456,7 +267,7 @@ impl Sync {
     }
 
     /// Writes down what OpenAI would say again, without waiting for the disk: should the power fail, it is asked once more.
-    async fn note<const N: usize>(&self, changes: [Change; N]) -> Result<Progress, Verdict> {
+    pub(super) async fn note<const N: usize>(&self, changes: [Change; N]) -> Result<Progress, Verdict> {
         let now = self.clock.now();
         let noted = move |tx: &mut Connection| changes.iter().try_for_each(|change| change.write(tx, now));
         let noted = self.database.write_unsynced(noted).await;

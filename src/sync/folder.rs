@@ -5,8 +5,9 @@
 //! Each folder in it is listed by a job of its own too. A tree of any size is then done in small parts, of which a
 //! failure repeats one.
 
+use super::absence::LOOKS_FOR_NEW;
 use super::look::Located;
-use super::{LOOKS_FOR_NEW, Sync, store};
+use super::{Sync, store};
 use crate::database;
 use crate::fastio::{Node, NodeId, NodeKind, Profile, path};
 use crate::http::pages::Pages;

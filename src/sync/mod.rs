@@ -6,6 +6,7 @@
 //! When a file is indexed in its present content, the runs of the rules that cover it are asked for, as jobs. What a run
 //! is, nothing here knows. What Docket itself wrote is no rule's file.
 
+mod absence;
 pub mod again;
 pub mod apply;
 mod attributes;
@@ -13,12 +14,14 @@ pub mod copy;
 mod folder;
 pub mod form;
 pub mod founding;
+mod index;
 pub mod listing;
 mod look;
 pub mod plan;
 pub mod reading;
 mod relay;
 mod retire;
+mod settle;
 pub mod store;
 mod stores;
 mod stray;
@@ -36,14 +39,14 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{self, Connection, Database};
-use crate::fastio::{Absence, FileKey, NodeId, Profile};
+use crate::fastio::{FileKey, NodeId};
 use crate::job::Task;
 use crate::own::{self, Whose};
 use crate::queue::{Causes, Verdict};
 use crate::rule::{Rule, Rules, UNCOVERED};
 use crate::{fastio, openai};
 
-use crate::job::verdict::{FASTIO, database_verdict, fastio_verdict, profile_target, worst};
+use crate::job::verdict::{database_verdict, worst};
 use apply::{Announced, Progress, Subject};
 use form::{Claim, claim};
 use founding::Founding;
@@ -61,13 +64,6 @@ const MOST_STEPS: usize = 200;
 
 /// Between looks at a file that may be a write of our own under way. Writes take about as long.
 const OWN_WRITE: Duration = Duration::from_secs(2);
-
-/// How often a file that was told of and is not shown is looked for again, with growing waits of seconds, before it
-/// counts as one that came and went. Whether Fastio shows a new file at once everywhere is not documented.
-const LOOKS_FOR_NEW: u16 = 4;
-
-/// How long a file that we hold must be unknown to Fastio before its copies go: longer than one server may be behind.
-const MISSING_FOR_CERTAIN: Duration = Duration::from_secs(10);
 
 /// How files are synced (`[sync]`).
 #[derive(Debug, Clone, Deserialize)]
@@ -294,77 +290,6 @@ impl Sync {
         Err(Verdict::Retry { after: None, reason: format!("the work did not end after {MOST_STEPS} steps") })
     }
 
-    /// Makes sure that the workspace or share is still shown to us. A lost membership and a mistyped id answer "not
-    /// found" for every file, which must not look as if all of them were deleted.
-    async fn prove_profile(&self, profile: &Profile) -> Result<(), Verdict> {
-        match self.fastio.node(profile, &NodeId::root()).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_not_found() || is_forbidden(&error) => {
-                let reason = format!(
-                    "this key may not see {profile} in Fastio, or it does not exist: give the key access, or change the rule"
-                );
-                Err(Verdict::Hold { target: profile_target(profile), reason })
-            }
-            Err(error) => Err(fastio_verdict(&error)),
-        }
-    }
-
-    /// Makes sure that Fastio's "not found" is its last word. What is deleted goes to the trash, where Fastio still shows
-    /// it; what it does not know at all was purged, or is too new for one of its servers to know.
-    async fn prove_missing(
-        &self,
-        key: &FileKey,
-        (known, attempt): (Option<&store::FileRow>, u16),
-    ) -> Result<(), Verdict> {
-        let now = self.clock.now();
-        match known {
-            None if attempt <= LOOKS_FOR_NEW => {
-                let reason = "Fastio reported a file that it does not show yet".to_owned();
-                Err(Verdict::NotYet { reason })
-            }
-            // What was told of may be known to Fastio by another id.
-            None => self.add(vec![Task::Relist { profile: Some(key.profile.clone()) }]).await,
-            Some(known) => {
-                if known.missing_since.is_none() {
-                    self.miss(key, now).await.map_err(|error| database_verdict(&error))?;
-                }
-                let missing =
-                    u64::try_from(self.clock.since(known.missing_since.unwrap_or(now))).unwrap_or(0);
-                if missing >= MISSING_FOR_CERTAIN.as_millis() as u64 {
-                    return self.prove_absent(key, known).await;
-                }
-                let reason =
-                    "Fastio does not know the file any more; looking once more to be certain".to_owned();
-                Err(Verdict::Later { after: MISSING_FOR_CERTAIN, reason })
-            }
-        }
-    }
-
-    /// Makes sure of it by an answer that only Fastio can give. It costs a call for each file that was purged.
-    async fn prove_absent(&self, key: &FileKey, known: &store::FileRow) -> Result<(), Verdict> {
-        let folder = known.folder().unwrap_or_else(NodeId::root);
-        let why = match self.fastio.absence(&key.profile, &key.node, &folder).await {
-            Ok(Absence::Proven) => return Ok(()),
-            Ok(Absence::Disproven) => "it is there by another of its answers",
-            Ok(Absence::Unproven) => "none of its other answers says so",
-            Err(error) => return Err(self.unseen(&key.profile, &error).await),
-        };
-        let reason = format!("Fastio says that it does not know the file, and {why}; nothing is removed");
-        Err(Verdict::Retry { after: None, reason })
-    }
-
-    /// Fastio did not tell what a file is. A refusal may concern this file alone or every one.
-    async fn unseen(&self, profile: &Profile, error: &fastio::Error) -> Verdict {
-        let verdict = fastio_verdict(error);
-        if !is_forbidden(error) {
-            return verdict;
-        }
-        match self.fastio.node(profile, &NodeId::root()).await {
-            Ok(_) => Verdict::Retry { after: None, reason: error.to_string() },
-            Err(_) => Verdict::Hold { target: FASTIO.to_owned(), reason: error.to_string() },
-        }
-    }
-
     /// Whose the file is: what we wrote ourselves belongs to no rule.
     async fn whose(&self, key: &FileKey, present: &Present) -> Result<Whose, Verdict> {
         let (key, present, now) = (key.clone(), present.clone(), self.clock.now());
@@ -390,11 +315,6 @@ impl Sync {
     async fn copies(&self, key: &FileKey) -> Result<Vec<copy::Copy>, database::Error> {
         let key = key.clone();
         self.database.read(move |c| store::copies(c, &key)).await
-    }
-
-    async fn miss(&self, key: &FileKey, now: i64) -> Result<(), database::Error> {
-        let key = key.clone();
-        self.database.write(move |tx| store::miss(tx, &key, now)).await
     }
 
     /// A file of ours that was gone may be restored from the trash.
@@ -441,10 +361,6 @@ fn unplaced() -> Verdict {
     let reason =
         "Fastio does not say what the file, or a folder above it, is called; what is held of it stays";
     Verdict::Retry { after: None, reason: reason.to_owned() }
-}
-
-fn is_forbidden(error: &fastio::Error) -> bool {
-    matches!(error.kind, fastio::ErrorKind::Forbidden { .. })
 }
 
 /// What the file says it is, or why it does not go to OpenAI, in words. `refused` is the content that OpenAI could not

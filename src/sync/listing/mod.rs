@@ -4,6 +4,8 @@
 //! told, and which job is left to bring the two in line.
 
 mod line;
+#[macro_use]
+mod sql;
 mod store;
 
 use serde::Serialize;

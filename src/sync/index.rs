@@ -1,0 +1,124 @@
+//! The wait for a vector store to index a file, and what follows from how that ends.
+
+use std::time::Duration;
+
+use super::Sync;
+use super::apply::{ATTACHES_WHEN_STUCK, FRESH, LOOK_AGAIN, LOOK_LIMITS, Progress, Subject, later, tell};
+use super::copy::{Copy, CopyState};
+use super::store::{Change, Jobs};
+use crate::fastio::FileKey;
+use crate::job::Task;
+use crate::job::verdict::openai_has;
+use crate::openai::{Attributes, FileId, IndexStatus, StoreFile, is_about_content};
+use crate::queue::{Priority, Verdict};
+
+/// How long a worker waits for the index before it takes another job. Small files are done within this.
+const IN_HAND: Duration = Duration::from_secs(3);
+
+/// Looks get rarer as the wait gets longer: the next comes after this part of the time waited so far.
+const LOOK_PART: u32 = 4;
+
+const ATTACHES_WHEN_FAILED: u16 = 3;
+
+impl Sync {
+    /// Waits a little for the index, then hands the file back to the queue.
+    pub(super) async fn await_index(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
+        let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
+        loop {
+            let Some(polled) = openai_has(self.openai.store_file(&copy.store, file_id).await)? else {
+                return self.index_lost(copy).await;
+            };
+            match polled.file.status {
+                IndexStatus::Completed => {
+                    return self.indexed(subject, copy, polled.file.attributes).await;
+                }
+                IndexStatus::Failed | IndexStatus::Cancelled => {
+                    return self.index_failed(subject, copy, &polled.file).await;
+                }
+                IndexStatus::InProgress | IndexStatus::Unknown(_) => {}
+            }
+            let waited = self.age(copy);
+            if waited >= self.settings.index_deadline() {
+                return self.index_stuck(copy, file_id).await;
+            }
+            let asked = polled.poll_after.unwrap_or(LOOK_AGAIN);
+            let pause = asked.max(waited / LOOK_PART).clamp(LOOK_LIMITS.0, LOOK_LIMITS.1);
+            if waited + pause > IN_HAND {
+                return Err(later(pause, "OpenAI is indexing it"));
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// It can be found. What runs over it is asked for in the same transaction.
+    async fn indexed(
+        &self,
+        subject: &Subject<'_>,
+        copy: &Copy,
+        shown: Attributes,
+    ) -> Result<Progress, Verdict> {
+        let runs = Jobs { tasks: self.runs_over(subject, copy).await?, priority: Priority::Live };
+        let FileKey { profile, node } = subject.key.clone();
+        // Of a text it is known. It waits for all that is to be searchable, and costs that no time.
+        let look = copy.reading.is_none().then_some(Task::Reading { profile, node });
+        let look = Jobs { tasks: look.into_iter().collect(), priority: Priority::Backfill };
+        let given = (copy.attributes.as_ref() != Some(&shown)).then_some(shown);
+        let (indexed, given) = (Change::State(copy.id, CopyState::Indexed), Change::Given(copy.id, given));
+        self.note([indexed, given, Change::Jobs(runs), Change::Jobs(look)]).await?;
+        tell(subject.present.map(|(present, _)| present.path.as_str()), copy, self.age(copy), "copy indexed");
+        self.wake.notify_waiters();
+        Ok(Progress::Moved)
+    }
+
+    /// The store does not have it, or not yet.
+    pub(super) async fn index_lost(&self, copy: &Copy) -> Result<Progress, Verdict> {
+        if self.age(copy) < FRESH {
+            return Err(later(LOOK_AGAIN, "the vector store does not show the new file yet"));
+        }
+        self.stores.check(&copy.store).await?;
+        tracing::warn!(vector_store = %copy.store, "a file of ours was detached at OpenAI; attaching it again");
+        self.set_state(copy.id, CopyState::Uploaded).await
+    }
+
+    async fn index_failed(
+        &self,
+        subject: &Subject<'_>,
+        copy: &Copy,
+        found: &StoreFile,
+    ) -> Result<Progress, Verdict> {
+        let (code, message) = match &found.last_error {
+            Some(error) => (error.code.as_str(), error.message.as_str()),
+            None => ("", "OpenAI does not say why"),
+        };
+        let reason = format!("OpenAI could not index it: {message}");
+        if is_about_content(code) {
+            return self.refuse(subject, copy, &reason).await;
+        }
+        self.attach_again(copy, &found.id, (ATTACHES_WHEN_FAILED, reason)).await
+    }
+
+    async fn index_stuck(&self, copy: &Copy, file_id: &FileId) -> Result<Progress, Verdict> {
+        let reason = format!(
+            "OpenAI was still indexing it after {} s, each time of {}",
+            self.settings.index_deadline_seconds,
+            copy.attaches.max(1)
+        );
+        self.attach_again(copy, file_id, (ATTACHES_WHEN_STUCK, reason)).await
+    }
+
+    /// Detaches, to attach once more; gives up after `most` times, in a state from which a person's retry starts afresh.
+    async fn attach_again(
+        &self,
+        copy: &Copy,
+        file_id: &FileId,
+        (most, reason): (u16, String),
+    ) -> Result<Progress, Verdict> {
+        self.detach(copy, file_id).await?;
+        let unattached = Change::State(copy.id, CopyState::Uploaded);
+        if copy.attaches < most {
+            return self.record([unattached]).await;
+        }
+        self.record([unattached, Change::AttachesAnew(copy.id)]).await?;
+        Err(Verdict::Dead { reason })
+    }
+}

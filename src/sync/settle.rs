@@ -1,0 +1,97 @@
+//! An upload whose end was not recorded: what it made is found again, or it is known to have made nothing.
+
+use std::time::Duration;
+
+use super::Sync;
+use super::apply::Progress;
+use super::copy::Copy;
+use super::store::{self, Change};
+use super::survey::{self, Called};
+use crate::job::verdict::{database_verdict, openai_verdict};
+use crate::openai::{File, FileId};
+use crate::queue::Verdict;
+
+/// How far OpenAI's clock may be from ours when we look for a File object by its time.
+const CLOCKS_APART: Duration = Duration::from_secs(120);
+
+/// Pages of File objects that are searched for one whose upload was not answered. They come newest first and end at
+/// its time, so this is reached only by a project that adds files by the hundred thousand in minutes.
+const PAGES: usize = 50;
+
+impl Sync {
+    /// Finds out what an upload made whose end was not recorded.
+    pub(super) async fn settle(&self, copy: &Copy) -> Result<Progress, Verdict> {
+        // The last piece of a body goes out only after the hash is on record.
+        if copy.content_hash.is_none() {
+            return self.forget(copy.id).await;
+        }
+        let mut found = self.find_uploads(copy).await?;
+        match (found.pop(), found.is_empty()) {
+            // It may land yet. What would prove that it is ours then is kept for the sweeps.
+            (None, _) => self.record([Change::Lost(copy.id)]).await,
+            (Some(file_id), true) => {
+                tracing::info!(file_id = %file_id, "adopted a File object whose upload was not answered");
+                self.record([Change::Uploaded(copy.id, file_id)]).await
+            }
+            (Some(_), false) => Err(Verdict::Dead {
+                reason: format!(
+                    "several File objects named {} with {} bytes appeared at OpenAI while an upload was not answered; \
+                     delete those that are not needed, then retry this job",
+                    copy.filename, copy.bytes
+                ),
+            }),
+        }
+    }
+
+    /// File objects that the upload of `copy` may have made: its name, its size, not older than it, not ours yet.
+    async fn find_uploads(&self, copy: &Copy) -> Result<Vec<FileId>, Verdict> {
+        // A clock that was set back meanwhile was ahead when the upload was written down, or is behind now.
+        let apart =
+            i64::try_from(CLOCKS_APART.as_secs()).expect("two minutes fit") + self.clock.ahead() / 1000;
+        let earliest = copy.since / 1000 - apart;
+        let mut found = Vec::new();
+        let (mut others, mut renames) = (Vec::new(), false);
+        let mut after: Option<FileId> = None;
+        for _ in 0..PAGES {
+            let page = self.openai.files(after.as_ref()).await.map_err(|error| openai_verdict(&error))?;
+            let recent = |created_at: Option<i64>| created_at.is_none_or(|at| at >= earliest);
+            let of_size = |file: &&File| recent(file.created_at) && file.bytes == Some(copy.bytes);
+            for file in page.items.iter().filter(of_size) {
+                if self.is_ours(&file.id).await? {
+                    continue;
+                }
+                match Called::of(&file.filename, &copy.filename) {
+                    Called::AsSent => found.push(file.id.clone()),
+                    called => others.push((file.id.clone(), called)),
+                }
+            }
+            renames = renames || (found.is_empty() && self.renames(&page.items).await?);
+            let older = page.items.last().is_some_and(|file| !recent(file.created_at));
+            match page.next {
+                Some(next) if !older => after = Some(next),
+                _ if found.is_empty() => {
+                    let fits = others.into_iter().filter(|(_, called)| renames || *called == Called::Alike);
+                    return Ok(fits.map(|(file_id, _)| file_id).collect());
+                }
+                _ => return Ok(found),
+            }
+        }
+        Err(Verdict::Retry {
+            after: None,
+            reason: "too many new files at OpenAI to find one among them".to_owned(),
+        })
+    }
+
+    /// Whether the server keeps files of ours under other names than they were sent with.
+    async fn renames(&self, files: &[File]) -> Result<bool, Verdict> {
+        let names = files.iter().map(|file| (file.id.0.clone(), file.filename.clone())).collect();
+        let read = self.database.read(move |c| survey::store::any_renamed(c, &names));
+        read.await.map_err(|error| database_verdict(&error))
+    }
+
+    async fn is_ours(&self, file_id: &FileId) -> Result<bool, Verdict> {
+        let file_id = file_id.clone();
+        let read = self.database.read(move |c| store::is_ours(c, &file_id));
+        read.await.map_err(|error| database_verdict(&error))
+    }
+}
