@@ -236,6 +236,17 @@ impl Client {
             .ok_or_else(|| Error::unreadable(operation, &head, "no node with an id"))
     }
 
+    /// Puts a node into the trash, from which a person can take it back.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when it is gone, and those of every call.
+    pub async fn trash(&self, profile: &Profile, node: &NodeId) -> Result<(), Error> {
+        const OPERATION: &str = "putting a file into the trash";
+        let request =
+            self.request(OPERATION, Method::DELETE, &storage(profile, &[node.as_str(), "delete"]))?;
+        self.submit(OPERATION, request.timeout(SMALL_CALL_LIMIT)).await.map(drop)
+    }
+
     /// What is called `name` in `folder`, if anything is: exactly so, in this case, and not in the trash.
     ///
     /// The folder is listed rather than searched: a search may lag behind, and a name missed here is a file overwritten.

@@ -1,8 +1,8 @@
 //! The statements on `own_file`.
 
-use super::{SETTLES_WITHIN_MS, Seen, Whose};
+use super::{Content, SETTLES_WITHIN_MS, Seen, Whose};
 use crate::database::{Connection, Error, Row, from_row, json_list, params, statements};
-use crate::fastio::{Node, NodeId, Profile, VersionId};
+use crate::fastio::{FileKey, Node, NodeId, Profile, VersionId};
 
 /// One file of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,23 @@ pub struct OwnFile {
     pub sha256: String,
     pub size: i64,
     pub since: i64,
+    /// What it is the result of; none for a table, and where that is not known any more.
+    pub of: Option<ResultOf>,
+    /// The answer that it shows, by a name that its writer gives.
+    pub answer: Option<String>,
+    /// In what form it does.
+    pub shown: Option<String>,
+    /// What it replaced in another place, and in what version that was ours. It is to be taken away.
+    pub old: Option<(NodeId, VersionId)>,
+    /// It is known to be gone since then.
+    pub gone_since: Option<i64>,
+}
+
+/// The rule, and the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultOf {
+    pub rule: String,
+    pub key: FileKey,
 }
 
 from_row!(row => OwnFile {
@@ -32,7 +49,20 @@ from_row!(row => OwnFile {
     sha256,
     size,
     since,
+    of: result_of(row)?,
+    answer,
+    shown,
+    old: row
+        .get::<Option<String>>("old_node")?
+        .map(NodeId::new)
+        .zip(row.get::<Option<String>>("old_version")?.map(VersionId)),
+    gone_since,
 });
+
+fn result_of(row: &Row<'_>) -> Result<Option<ResultOf>, Error> {
+    let key = row.get::<Option<String>>("source_id")?.and_then(|id| id.parse().ok());
+    Ok(row.get::<Option<String>>("rule")?.zip(key).map(|(rule, key)| ResultOf { rule, key }))
+}
 
 fn profile(row: &Row<'_>) -> Result<Profile, Error> {
     let profile = row.get::<String>("profile")?.parse();
@@ -60,7 +90,21 @@ pub fn recognise_all(
     let nodes: Vec<String> = seen.iter().map(|seen| seen.node.canonical()).collect();
     let own: Vec<OwnFile> = connection
         .all(RECOGNISE, params![profile.to_string(), json_list(&nodes), now - SETTLES_WITHIN_MS])?;
-    Ok(seen.iter().map(|seen| whose(seen, &own, now)).collect())
+    let mut all = Vec::with_capacity(seen.len());
+    for seen in seen {
+        all.push(match whose(seen, &own, now) {
+            Whose::Theirs if is_written(connection, seen.content)? => Whose::Ours,
+            whose => whose,
+        });
+    }
+    Ok(all)
+}
+
+/// Whether we wrote this content, wherever it stands now.
+pub fn is_written(connection: &mut Connection, content: Option<Content<'_>>) -> Result<bool, Error> {
+    let Some(Content { hash, size }) = content else { return Ok(false) };
+    let Ok(hash) = hex::decode(&hash.value) else { return Ok(false) };
+    connection.one(IS_WRITTEN, params![hash, i64::try_from(size).unwrap_or(i64::MAX)])
 }
 
 fn whose(seen: &Seen<'_>, own: &[OwnFile], now: i64) -> Whose {
@@ -81,6 +125,83 @@ pub fn of(connection: &mut Connection, owner: &str) -> Result<Option<OwnFile>, E
     connection.first(OF, params![owner])
 }
 
+/// The file of ours that stands, or stood, in this node.
+pub fn by_node(
+    connection: &mut Connection,
+    profile: &Profile,
+    node: &NodeId,
+) -> Result<Option<OwnFile>, Error> {
+    connection.first(BY_NODE, params![profile.to_string(), node.canonical()])
+}
+
+/// A copy of what we wrote stands for `owner` from now on. It does not show what it is to show.
+pub fn adopt(connection: &mut Connection, adopted: &Adopted<'_>, now: i64) -> Result<(), Error> {
+    let Adopted { owner, profile, node, of } = *adopted;
+    let folder = node.parent.clone().unwrap_or_else(NodeId::root);
+    let version = node.version.as_ref().map(|version| &version.0);
+    connection
+        .run(
+            ADOPT,
+            params![
+                owner,
+                profile.to_string(),
+                folder.canonical(),
+                node.name,
+                node.id.canonical(),
+                version,
+                now,
+                of.rule,
+                of.key.to_string()
+            ],
+        )
+        .map(drop)
+}
+
+/// A copy of what we wrote that is to stand for a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Adopted<'a> {
+    pub owner: &'a str,
+    pub profile: &'a Profile,
+    pub node: &'a Node,
+    pub of: &'a ResultOf,
+}
+
+/// What stands for one owner stands for the other from now on, and the other way round. Neither shows what it is to show then.
+pub fn swap(connection: &mut Connection, one: &OwnFile, other: &OwnFile) -> Result<(), Error> {
+    let of = |own: &OwnFile| own.of.clone().map(|of| (of.rule, of.key.to_string())).unzip();
+    let ((rule, source_id), (other_rule, other_source_id)) = (of(one), of(other));
+    // Owners are unique, so that one of them needs another name in between.
+    let between = format!("\u{1}{}", one.owner);
+    connection.run(GIVE, params![other.owner, between, rule, source_id])?;
+    connection.run(GIVE, params![one.owner, other.owner, other_rule, other_source_id])?;
+    connection.run(GIVE, params![between, one.owner, rule, source_id]).map(drop)
+}
+
+/// What stands for one owner stands for another from now on, for which nothing stood.
+pub fn give(connection: &mut Connection, own: &OwnFile, owner: &str, of: &ResultOf) -> Result<(), Error> {
+    connection.run(GIVE, params![own.owner, owner, of.rule, of.key.to_string()]).map(drop)
+}
+
+/// Writes down what the file of `owner` shows now.
+pub fn shows(connection: &mut Connection, owner: &str, answer: &str, shown: &str) -> Result<(), Error> {
+    connection.run(SHOWS, params![owner, answer, shown]).map(drop)
+}
+
+/// What was replaced is taken away, or is not ours any more.
+pub fn forget_old(connection: &mut Connection, owner: &str) -> Result<(), Error> {
+    connection.run(FORGET_OLD, params![owner]).map(drop)
+}
+
+/// Nothing stands for `owner` any more.
+pub fn forget(connection: &mut Connection, owner: &str) -> Result<(), Error> {
+    connection.run(FORGET, params![owner]).map(drop)
+}
+
+/// Forgets the results of `rule` for these files that are gone, and says of which.
+pub fn forget_gone(connection: &mut Connection, rule: &str, keys: &[String]) -> Result<Vec<String>, Error> {
+    connection.all(FORGET_GONE, params![rule, json_list(keys)])
+}
+
 /// Every file of ours.
 pub fn list(connection: &mut Connection) -> Result<Vec<OwnFile>, Error> {
     connection.all(LIST, &[])
@@ -94,7 +215,11 @@ pub struct Intent<'a> {
     pub folder: &'a NodeId,
     pub name: &'a str,
     pub sha256: &'a str,
+    pub md5: &'a str,
     pub size: i64,
+    pub of: Option<&'a ResultOf>,
+    /// What stands elsewhere and goes once this is written.
+    pub old: Option<(&'a NodeId, &'a VersionId)>,
     /// The earlier result that it goes over; without it a new file is made.
     pub over: Option<(&'a NodeId, Option<&'a VersionId>)>,
 }
@@ -102,7 +227,7 @@ pub struct Intent<'a> {
 /// Writes a write down before it begins. False while another result of that name is being made in that folder: Fastio
 /// would put one over the other.
 pub fn intend(connection: &mut Connection, intent: &Intent<'_>, now: i64) -> Result<bool, Error> {
-    let Intent { owner, name, sha256, size, over, .. } = *intent;
+    let Intent { owner, name, sha256, md5, size, of, over, old, .. } = *intent;
     let (profile, folder) = (intent.profile.to_string(), intent.folder.canonical());
     let since = now - SETTLES_WITHIN_MS;
     if connection.first::<String>(TWIN, params![profile, folder, name, owner, since])?.is_some() {
@@ -110,7 +235,30 @@ pub fn intend(connection: &mut Connection, intent: &Intent<'_>, now: i64) -> Res
     }
     let node = over.map(|(node, _)| node.canonical());
     let version = over.and_then(|(_, version)| version).map(|version| &version.0);
-    connection.run(INTEND, params![owner, profile, folder, name, node, version, sha256, size, now])?;
+    let (rule, source_id) = of.map(|of| (of.rule.as_str(), of.key.to_string())).unzip();
+    let (old_node, old_version) = old.map(|(node, version)| (node.canonical(), &version.0)).unzip();
+    connection.run(
+        INTEND,
+        params![
+            owner,
+            profile,
+            folder,
+            name,
+            node,
+            version,
+            sha256,
+            size,
+            now,
+            rule,
+            source_id,
+            old_node,
+            old_version
+        ],
+    )?;
+    for hash in [sha256, md5] {
+        let hash = hex::decode(hash).map_err(|_| Error::bug("a hash is not hexadecimal"))?;
+        connection.run(WRITE_CONTENT, params![hash, size, now])?;
+    }
     Ok(true)
 }
 
@@ -132,9 +280,15 @@ pub fn lose(connection: &mut Connection, profile: &Profile, node: &NodeId, now: 
     connection.run(LOSE, params![profile.to_string(), node.canonical(), now]).map(drop)
 }
 
-/// Writes down that the file at `node` is there after all.
-pub fn find_again(connection: &mut Connection, profile: &Profile, node: &NodeId) -> Result<(), Error> {
-    connection.run(FIND_AGAIN, params![profile.to_string(), node.canonical()]).map(drop)
+/// Writes down that the file at `node` is there after all. Answers what it is the result of, if it was taken to be gone.
+pub fn find_again(
+    connection: &mut Connection,
+    profile: &Profile,
+    node: &NodeId,
+) -> Result<Option<ResultOf>, Error> {
+    let found: Option<OwnFile> =
+        connection.first(FIND_AGAIN, params![profile.to_string(), node.canonical()])?;
+    Ok(found.and_then(|own| own.of))
 }
 
 /// The files that runs over these files wrote and that are not known to be gone: profile and node.
@@ -156,7 +310,7 @@ pub fn rename_rule(connection: &mut Connection, (old, new): (&str, &str)) -> Res
 statements! {
     /// `run:RULE:SOURCE_ID`, as the runs name it. A source's id begins with its profile.
     RENAME_RESULTS = "
-        UPDATE OR IGNORE own_file SET owner = 'run:' || $2 || substr(owner, length($1) + 5)
+        UPDATE OR IGNORE own_file SET owner = 'run:' || $2 || substr(owner, length($1) + 5), rule = $2
         WHERE substr(owner, 1, length($1) + 5) = 'run:' || $1 || ':'
           AND (substr(owner, length($1) + 6) LIKE 'workspace:%' OR substr(owner, length($1) + 6) LIKE 'share:%')";
     RENAME_TABLE = "UPDATE OR IGNORE own_file SET owner = 'digest:' || $2 WHERE owner = 'digest:' || $1";
@@ -178,12 +332,42 @@ statements! {
         WHERE profile = $1 AND folder = $2 AND name = $3 AND owner <> $4 AND state = 'writing' AND since > $5";
 
     INTEND = "
-        INSERT INTO own_file (owner, profile, folder, name, state, node, version, sha256, size, since)
-        VALUES ($1, $2, $3, $4, 'writing', $5, $6, $7, $8, $9)
+        INSERT INTO own_file (owner, profile, folder, name, state, node, version, sha256, size, since, rule, source_id,
+                              old_node, old_version)
+        VALUES ($1, $2, $3, $4, 'writing', $5, $6, $7, $8, $9, $10, $11, $12, $13)
         ON CONFLICT (owner) DO UPDATE SET
             profile = excluded.profile, folder = excluded.folder, name = excluded.name, state = 'writing',
             node = excluded.node, version = excluded.version, sha256 = excluded.sha256, size = excluded.size,
-            since = excluded.since";
+            since = excluded.since, rule = excluded.rule, source_id = excluded.source_id, shown = NULL, gone_since = NULL,
+            old_node = coalesce(excluded.old_node, old_node), old_version = coalesce(excluded.old_version, old_version)";
+
+    WRITE_CONTENT = "INSERT INTO own_content (hash, size, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+
+    IS_WRITTEN = "SELECT EXISTS (SELECT 1 FROM own_content WHERE hash = $1 AND size = $2)";
+
+    BY_NODE = "SELECT * FROM own_file WHERE profile = $1 AND node = $2 ORDER BY owner LIMIT 1";
+
+    /// What stood for it before, elsewhere, is taken away if it is as we wrote it.
+    ADOPT = "
+        INSERT INTO own_file (owner, profile, folder, name, state, node, version, sha256, size, since, rule, source_id)
+        VALUES ($1, $2, $3, $4, 'written', $5, $6, '', 0, $7, $8, $9)
+        ON CONFLICT (owner) DO UPDATE SET
+            profile = excluded.profile, folder = excluded.folder, name = excluded.name, state = 'written',
+            old_node = node, old_version = version, node = excluded.node, version = excluded.version, sha256 = '',
+            size = 0, since = excluded.since, shown = NULL, gone_since = NULL";
+
+    GIVE = "UPDATE own_file SET owner = $2, rule = $3, source_id = $4, answer = NULL, shown = NULL WHERE owner = $1";
+
+    SHOWS = "UPDATE own_file SET answer = $2, shown = $3 WHERE owner = $1";
+
+    FORGET_OLD = "UPDATE own_file SET old_node = NULL, old_version = NULL WHERE owner = $1";
+
+    FORGET = "DELETE FROM own_file WHERE owner = $1";
+
+    FORGET_GONE = "
+        DELETE FROM own_file
+        WHERE source_id IN (SELECT value FROM json_each($2)) AND rule = $1 AND gone_since IS NOT NULL
+        RETURNING source_id";
 
     WRITTEN = "
         UPDATE own_file SET state = 'written', node = $2, version = $3, since = $4, gone_since = NULL
@@ -198,7 +382,9 @@ statements! {
     LOSE = "UPDATE own_file SET gone_since = coalesce(gone_since, $3) WHERE profile = $1 AND node = $2";
 
     FIND_AGAIN = "
-        UPDATE own_file SET gone_since = NULL WHERE profile = $1 AND node = $2 AND gone_since IS NOT NULL";
+        UPDATE own_file SET gone_since = NULL, shown = NULL
+        WHERE profile = $1 AND node = $2 AND gone_since IS NOT NULL
+        RETURNING *";
 
     BESIDE = "
         SELECT DISTINCT own_file.profile, own_file.node

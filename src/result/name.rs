@@ -125,6 +125,12 @@ pub fn made_name(path: &str) -> String {
     }
 }
 
+/// `nda (2).md` for `nda.md` and 2: how a name is numbered when it is taken. The first is the name itself.
+pub fn numbered(name: &str, number: usize) -> String {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    if number == 1 { name.to_owned() } else { format!("{stem} ({number}).{extension}") }
+}
+
 /// `a/nda.md` for `a/nda (2).md`: how a name is numbered when it is taken.
 pub fn unnumbered(path: &str) -> Option<String> {
     let (stem, extension) = path.rsplit_once('.')?;

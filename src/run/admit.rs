@@ -4,35 +4,89 @@ use std::sync::Arc;
 
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
-use super::store::{self, Change, NewRun};
+use super::store::{self, NewRun};
 use super::{Runs, existing};
 use crate::database::{Connection, Error};
-use crate::fastio::FileKey;
+use crate::fastio::{FileKey, NodeId};
 use crate::job::{self, Task};
 use crate::openai::VectorStoreId;
 use crate::queue::{Priority, Verdict};
 use crate::rule::Target;
+use crate::sync::copy::Source;
 use crate::sync::store::{self as files, FileRow, Indexed};
 
 /// What a file is to a rule now.
 #[derive(Debug)]
 pub(super) enum FileState {
-    /// Nothing is to be run over it, and why.
-    Unwanted(Outcome, &'static str),
+    /// The settings no longer run anything over the rule's files.
+    Unruled,
+    Gone,
+    /// It is where the rule does not apply.
+    Left(Box<FileRow>),
+    /// OpenAI cannot hold it as it is, and why.
+    Unreadable(Box<FileRow>, String),
     /// It is there, and OpenAI does not have it in its present content at this moment.
-    Unindexed,
+    Unindexed(Box<FileRow>),
     Present(Box<Indexed>),
 }
 
 impl FileState {
     /// Why a run over `content_hash` is obsolete, if it is.
     pub(super) fn obsolete_because(&self, content_hash: &str) -> Option<(Outcome, &'static str)> {
+        let cancelled = |why| Some((Outcome::Cancelled, why));
         match self {
-            FileState::Unwanted(outcome, reason) => Some((*outcome, reason)),
-            FileState::Unindexed => None,
+            FileState::Unruled => cancelled("the settings no longer run anything over its rule's files"),
+            FileState::Gone => cancelled("the file is gone"),
+            FileState::Left(_) => cancelled("the file was moved to where the rule does not cover it"),
+            FileState::Unreadable(..) => cancelled("OpenAI cannot hold the file any more"),
+            FileState::Unindexed(_) => None,
             FileState::Present(indexed) => {
                 let same = indexed.is_present() && indexed.copy.content_hash.as_deref() == Some(content_hash);
                 (!same).then_some((Outcome::Superseded, "the file has a newer version"))
+            }
+        }
+    }
+
+    /// Whether a run is about what the file is now. Of a file that is gone every one is.
+    pub(super) fn is_about(&self, run: &Run) -> bool {
+        let is_version = |source: &Source| {
+            source.version.as_ref().is_some_and(|version| run.version.as_ref() == Some(&version.0))
+        };
+        match self {
+            FileState::Unruled | FileState::Gone => true,
+            FileState::Left(row) | FileState::Unreadable(row, _) | FileState::Unindexed(row) => {
+                is_version(&row.source)
+            }
+            FileState::Present(indexed) => {
+                let same = indexed.copy.content_hash.as_ref() == Some(&run.content_hash);
+                (indexed.is_present() && same) || is_version(&indexed.source)
+            }
+        }
+    }
+
+    /// Why results that stand beside it are not about a file of the rule any more, in a sentence; none while they are.
+    pub(super) fn gone_because(&self) -> Option<String> {
+        match self {
+            FileState::Gone => {
+                Some("The document was deleted: what follows is what was found out before.".to_owned())
+            }
+            FileState::Left(row) => Some(format!(
+                "The document was moved to {}, where the rule does not apply: what follows is what was found out before.",
+                row.path
+            )),
+            _ => None,
+        }
+    }
+
+    /// Its path, and the folder that it is in; none where it is gone from there.
+    pub(super) fn place(&self) -> Option<(&str, NodeId)> {
+        match self {
+            FileState::Unruled | FileState::Gone | FileState::Left(_) => None,
+            FileState::Unreadable(row, _) | FileState::Unindexed(row) => {
+                Some((&row.path, row.folder().unwrap_or_else(NodeId::root)))
+            }
+            FileState::Present(indexed) => {
+                Some((&indexed.path, indexed.ancestors.first().cloned().unwrap_or_else(NodeId::root)))
             }
         }
     }
@@ -46,10 +100,7 @@ impl Runs {
         definition: Option<&Arc<Definition>>,
     ) -> Result<FileState, Verdict> {
         let Some(definition) = definition else {
-            return Ok(FileState::Unwanted(
-                Outcome::Cancelled,
-                "the settings no longer run anything over its rule's files",
-            ));
+            return Ok(FileState::Unruled);
         };
         let (key, definition) = (key.clone(), definition.clone());
         self.database
@@ -87,25 +138,24 @@ fn admit(
         }
         Decision::Add => add(connection, (definition, indexed), now).map(drop),
         Decision::Again(run) => store::want_again(connection, run, now).map(drop),
-        Decision::Redeliver(run, outcome) => Change::Redeliver(outcome).write(connection, run.id, now),
     }
 }
 
 fn standing(connection: &mut Connection, key: &FileKey, definition: &Definition) -> Result<FileState, Error> {
-    let gone = FileState::Unwanted(Outcome::Cancelled, "the file is gone, or OpenAI cannot hold it any more");
     let seen = files::file(connection, &key.to_string())?;
-    let Some(seen) = seen.filter(FileRow::is_present) else { return Ok(gone) };
+    let Some(seen) = seen.map(Box::new).filter(|seen| seen.is_there()) else { return Ok(FileState::Gone) };
     if !definition.rule.covers(&key.profile, &seen.path) {
-        return Ok(FileState::Unwanted(
-            Outcome::Cancelled,
-            "the file was moved to where the rule does not cover it",
-        ));
+        return Ok(FileState::Left(seen));
+    }
+    if !seen.is_present() {
+        let why = seen.reason.clone().unwrap_or_default();
+        return Ok(FileState::Unreadable(seen, why));
     }
     let Some(store) = store_of(connection, definition.target())? else {
-        return Ok(FileState::Unindexed);
+        return Ok(FileState::Unindexed(seen));
     };
     let indexed = files::indexed(connection, key, &store)?;
-    Ok(indexed.map_or(FileState::Unindexed, |indexed| FileState::Present(Box::new(indexed))))
+    Ok(indexed.map_or(FileState::Unindexed(seen), |indexed| FileState::Present(Box::new(indexed))))
 }
 
 pub(super) fn store_of(connection: &mut Connection, target: &Target) -> Result<Option<VectorStoreId>, Error> {
@@ -122,21 +172,13 @@ enum Decision<'a> {
     Add,
     /// It was given up for a newer version, and that is gone.
     Again(&'a Run),
-    /// Its result stands, and another version's was delivered after it.
-    Redeliver(&'a Run, Outcome),
 }
 
 fn decide<'a>(runs: &'a [Run], content_hash: &str, definition: &str) -> Decision<'a> {
-    let (here, elsewhere): (Vec<&Run>, Vec<&Run>) =
-        runs.iter().partition(|run| run.content_hash == content_hash);
-    if here.iter().any(|run| run.state != State::Ended) {
+    let here: Vec<&Run> = runs.iter().filter(|run| run.content_hash == content_hash).collect();
+    let is_answered = |run: &&Run| run.state != State::Ended || run.outcome.is_some_and(Outcome::has_result);
+    if here.iter().any(is_answered) {
         return Decision::Nothing;
-    }
-    let has_result = |run: &&&Run| run.outcome.is_some_and(Outcome::has_result);
-    if let Some(best) = here.iter().rfind(has_result) {
-        let delivered_after = elsewhere.iter().filter(has_result).any(|other| other.ended_at > best.ended_at);
-        let outcome = best.outcome.unwrap_or(Outcome::Completed);
-        return if delivered_after { Decision::Redeliver(best, outcome) } else { Decision::Nothing };
     }
     // What a person stopped, or what failed, waits for a person.
     let given_up = |run: &&&Run| {
@@ -201,15 +243,5 @@ mod tests {
         assert_eq!(decided(&[run(1, "a", Some(Superseded))]), "Again");
         let elsewhere = Run { definition: "old".to_owned(), ..run(1, "a", Some(Superseded)) };
         assert_eq!(decided(&[elsewhere]), "Add");
-    }
-
-    #[test]
-    fn a_result_is_delivered_again_when_another_version_s_was_delivered_after_it() {
-        use Outcome::{Completed, NeedsReview};
-        let (one, two) = (run(1, "a", Some(NeedsReview)), run(2, "b", Some(Completed)));
-        assert!(
-            matches!(decide(&[one.clone(), two.clone()], "a", "d"), Decision::Redeliver(run, NeedsReview) if run.id == one.id)
-        );
-        assert!(matches!(decide(&[one, two], "b", "d"), Decision::Nothing));
     }
 }

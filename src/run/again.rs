@@ -15,6 +15,7 @@ use crate::database::{Connection, Database, Error};
 use crate::fastio::FileKey;
 use crate::job::{self, Task};
 use crate::openai::VectorStoreId;
+use crate::own;
 use crate::queue::Priority;
 use crate::sync::store::{self as files, Indexed, Page};
 
@@ -92,6 +93,8 @@ pub struct Bite {
     pub files: usize,
     /// Runs that were asked for.
     pub begun: usize,
+    /// Results that were deleted and are written once more.
+    pub restored: usize,
 }
 
 impl Again {
@@ -106,21 +109,33 @@ impl Again {
         let covered = self.covered.clone();
         let read = move |connection: &mut Connection| {
             let Some((page, rest)) = covered.next(connection)? else { return Ok(None) };
-            let files = page.len();
+            let files: Vec<String> = page.iter().map(|indexed| indexed.key.to_string()).collect();
             Ok(Some((files, without_result(connection, &covered.definition, page)?, rest)))
         };
         let Some((files, wanted, rest)) = database.read(read).await? else { return Ok(None) };
-        let begun = wanted.len();
-        if begun > 0 {
-            let definition = rest.definition.clone();
-            let write = move |tx: &mut Connection| {
-                wanted.iter().try_for_each(|indexed| want(tx, (&definition, indexed), now))
-            };
-            database.write(write).await?;
-        }
+        let (definition, begun) = (rest.definition.clone(), wanted.len());
         self.covered = rest;
-        Ok(Some(Bite { files, begun }))
+        if files.is_empty() {
+            return Ok(Some(Bite { files: 0, begun, restored: 0 }));
+        }
+        let count = files.len();
+        let write = move |tx: &mut Connection| {
+            wanted.iter().try_for_each(|indexed| want(tx, (&definition, indexed), now))?;
+            restore(tx, (&definition.rule.name, &files), now)
+        };
+        let restored = database.write(write).await?;
+        Ok(Some(Bite { files: count, begun, restored }))
     }
+}
+
+/// Has the results for these files written that were deleted. Answers how many.
+fn restore(connection: &mut Connection, (rule, files): (&str, &[String]), now: i64) -> Result<usize, Error> {
+    let deleted = own::store::forget_gone(connection, rule, files)?;
+    for key in deleted.iter().filter_map(|id| id.parse::<FileKey>().ok()) {
+        let task = Task::Run { profile: key.profile, node: key.node, rule: rule.to_owned() };
+        job::enqueue(connection, &task, Priority::Live, now)?;
+    }
+    Ok(deleted.len())
 }
 
 fn want(

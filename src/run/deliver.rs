@@ -1,23 +1,20 @@
-//! Delivers a result: written beside the source file, in the form that its name asks for. What a code interpreter made
-//! goes beside it afterwards, and decides nothing about the result.
+//! Delivers a run: its result is published beside the source file. What a code interpreter made goes beside it afterwards, and
+//! decides nothing about the result.
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::Runs;
 use super::admit::FileState;
+use super::publish::{Output, Written};
 use super::row::{Outcome, Run};
 use super::settings::Definition;
 use super::store::Change;
 use super::store::made::{self, Produced};
-use super::write::{Output, Written};
 use crate::fastio::{Node, NodeId};
-use crate::hidden::escaped;
 use crate::job::verdict::fastio_verdict;
-use crate::openai::Usage;
 use crate::queue::Verdict;
 use crate::result::quote::Check;
-use crate::result::render::{self, Answer, Provenance, ResultPage, Tokens};
 use crate::sync::copy::Source;
 
 impl Runs {
@@ -45,23 +42,29 @@ impl Runs {
         if definition.lock && !self.locks.is_held(&run.holder()).await? {
             return self.lock(run).await;
         }
-        let folder = source.parent.clone().unwrap_or_else(NodeId::root);
-        let name = pattern.name_for(&source.name);
-        let mut notes: Vec<String> = produced.iter().map(|file| file.note(&source.name)).collect();
-        let mut result = run.result.clone().unwrap_or_default();
-        add_notes(&mut result, &notes);
-        let page = Page { run: run.clone(), definition: definition.clone(), name: name.clone() };
-        let body = self.compute.run(move || page.body(result)).await;
-        let mut written = vec![self.put(run, (&folder, &name, owner(run, None)), Bytes::from(body)).await?];
+        let run = &self.noted(run, produced.iter().map(|file| file.note(&source.name))).await?;
+        self.publish(&run.key, definition, standing).await?;
+        // None where there is a better answer by now, or the file's own job has something to do first.
+        let mut written: Vec<Written> = self.stands(run).await?.into_iter().collect();
         if produced.iter().any(|file| file.bytes.is_some()) {
             // From here on the run has its result, whatever becomes of the other files.
             self.record(run.id, [Change::Result(with_written(run, &written))]).await?;
         }
+        let folder = source.parent.clone().unwrap_or_else(NodeId::root);
         let beside = self.put_produced(run, (&source.name, &folder), &produced).await?;
         written.extend(beside.written);
-        notes.extend(beside.refused);
         let written = Some((pattern.name_for(&source.name), written));
-        self.delivered(run, Delivered { notes, written }).await
+        self.delivered(run, Delivered { notes: beside.refused, written }).await
+    }
+
+    /// The run with what a reader must know of the files that it made, which is on record before anything is written.
+    async fn noted(&self, run: &Run, notes: impl Iterator<Item = String>) -> Result<Run, Verdict> {
+        let mut noted = run.clone();
+        let mut result = noted.result.take().unwrap_or_default();
+        if add_notes(&mut result, notes) {
+            self.record(run.id, [Change::Result(result.clone())]).await?;
+        }
+        Ok(Run { result: Some(result), ..noted })
     }
 
     /// Writes one file of the run.
@@ -71,8 +74,18 @@ impl Runs {
         (folder, name, owner): (&NodeId, &str, String),
         content: Bytes,
     ) -> Result<Written, Verdict> {
-        let output = Output { owner: &owner, profile: &run.key.profile, folder, name, content };
-        self.publisher.write(&output).await
+        let output = Output {
+            owner: &owner,
+            of: None,
+            profile: &run.key.profile,
+            folder,
+            name,
+            content,
+            only_over_ours: false,
+            stays: false,
+        };
+        let written = self.publisher.write(&output).await?;
+        written.ok_or_else(|| Verdict::Dead { reason: format!("{name} was left to a person") })
     }
 
     /// The run has its result, and the rest cannot be done.
@@ -93,10 +106,10 @@ impl Runs {
     async fn delivered(&self, run: &Run, delivered: Delivered) -> Result<(), Verdict> {
         let mut result = run.result.clone().unwrap_or_default();
         let mut reason = run.reason.clone();
-        add_notes(&mut result, &delivered.notes);
+        add_notes(&mut result, delivered.notes.into_iter());
         if let Some((wanted, written)) = delivered.written {
             result["written"] = named(&written);
-            // The name of an earlier result stays when its source is renamed; `… (2)` means that there is another's.
+            // `… (2)` means that there is another's.
             if let Some(first) = written.first().filter(|first| first.name != wanted) {
                 let beside = format!(
                     "the result is in {}, because {wanted} holds what Docket did not write",
@@ -150,78 +163,16 @@ fn delivered_names(result: &Value) -> Option<String> {
     Some(names.join(", "))
 }
 
-fn add_notes(result: &mut Value, notes: &[String]) {
-    if let Some(known) = result["notes"].as_array_mut() {
-        known.extend(notes.iter().cloned().map(Value::from));
-    }
-}
-
-/// What it is a result of: one file of ours for each rule and source file, and one for each file that code made of it.
-pub(super) fn owner(run: &Run, made: Option<&str>) -> String {
-    let owner = format!("run:{}:{}", run.rule, run.key);
-    made.map_or(owner.clone(), |made| format!("{owner}:{made}"))
-}
-
-/// What a result is written from.
-struct Page {
-    run: Run,
-    definition: Definition,
-    name: String,
-}
-
-impl Page {
-    /// The result in the form that its file's name asks for. The same result makes the same bytes.
-    fn body(&self, mut result: Value) -> String {
-        let Page { run, definition, name } = self;
-        // What was written says nothing to a reader of the result, and is on record only from the second time on.
-        result.as_object_mut().map(|fields| fields.remove("written"));
-        let checks = checks(&result);
-        let unread = result["unread"].as_str();
-        let text = result["text"].as_str().unwrap_or_default();
-        let data = Some(&result["data"]).filter(|data| !data.is_null());
-        let notes: Vec<String> = result["notes"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|note| note.as_str().map(str::to_owned))
-            .collect();
-        let schema = definition.schema.as_deref();
-        match (name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().as_str(), schema.zip(data)) {
-            ("json", _) => return escaped(&format!("{result:#}\n")),
-            ("csv", Some((schema, data))) => {
-                if let Some(table) = render::csv(schema, data, &checks) {
-                    return unread.map_or(table.clone(), |unread| table + &render::unread_row(unread));
-                }
-            }
-            _ => {}
+/// Adds what is not noted yet. Whether there was any.
+fn add_notes(result: &mut Value, notes: impl Iterator<Item = String>) -> bool {
+    let Some(known) = result["notes"].as_array_mut() else { return false };
+    let before = known.len();
+    for note in notes.map(Value::from) {
+        if !known.contains(&note) {
+            known.push(note);
         }
-        let answer = match schema.zip(data) {
-            Some((schema, result)) => Answer::Data { schema, result, checks: &checks },
-            None => Answer::Text(text),
-        };
-        let word = |name: &str| result[name].as_str();
-        let provenance = Provenance {
-            file: &run.path,
-            version: run.version.as_deref().unwrap_or(&run.content_hash),
-            rule: &run.rule,
-            engine: definition.engine.as_str(),
-            model: word("model").unwrap_or("not told"),
-            definition: &run.definition,
-            response: word("response"),
-            started_at: result["begun_at"].as_i64().unwrap_or(run.created_at),
-            finished_at: result["answered_at"].as_i64().unwrap_or(run.created_at),
-            tokens: serde_json::from_value::<Option<Usage>>(result["usage"].clone())
-                .ok()
-                .flatten()
-                .map(tokens),
-        };
-        render::markdown(&ResultPage { provenance, answer, notes: &notes, unread })
     }
-}
-
-fn tokens(usage: Usage) -> Tokens {
-    let Usage { input_tokens: read, output_tokens: written, total_tokens: all, .. } = usage;
-    Tokens { read, written, all }
+    known.len() > before
 }
 
 /// The quotes of a result on record that are not proven to be in the document.

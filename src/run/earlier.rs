@@ -8,8 +8,8 @@ use bytes::BytesMut;
 use futures_util::StreamExt;
 
 use super::Runs;
-use super::deliver::owner;
 use super::existing;
+use super::publish::owner;
 use super::row::Run;
 use super::settings::Definition;
 use super::store;
@@ -59,7 +59,7 @@ impl Runs {
         let run = run.clone();
         let read = move |connection: &mut Connection| {
             let is_asked = existing::store::is_known(connection, (&run.rule, &run.key, &run.content_hash))?;
-            Ok(!is_asked && own::store::of(connection, &owner(&run, None))?.is_none())
+            Ok(!is_asked && own::store::of(connection, &owner(&run.rule, &run.key, None))?.is_none())
         };
         self.database.read(read).await.map_err(Verdict::from)
     }

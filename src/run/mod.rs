@@ -15,7 +15,7 @@
 //! | wanted | file, content, definition | budget, lock, conversation, create |
 //! | starting | the conversation, and that a response was begun in it | find out whether there is one |
 //! | running | the response's id | look until it ends, or cancel it when it is late |
-//! | answered | the result, checked | write it beside the file |
+//! | answered | the result, checked | publish it beside the file |
 //! | ending | the outcome | stop what still runs, release the lock |
 //!
 //! Each step writes down what it is about to do and then what came of it, so a server that takes over a run of one that died
@@ -23,7 +23,8 @@
 //! worker: its job comes back later, or at once when OpenAI's webhook says that there is something to see.
 //!
 //! It reads what [`crate::sync`] has on record of files and copies, and never writes it. What is run over is decided by
-//! content: a rename or a touch runs nothing.
+//! content: a rename or a touch runs nothing. What stands beside a file is decided in [`publish`], whenever something becomes
+//! of the file, of its runs or of its rule.
 
 mod admit;
 mod again;
@@ -42,12 +43,12 @@ pub mod identity;
 pub mod limit;
 pub mod pace;
 mod produced;
+mod publish;
 mod row;
 mod settings;
 mod steps;
 pub mod store;
 mod unread;
-mod write;
 
 use std::sync::Arc;
 
@@ -60,7 +61,7 @@ use crate::outside::Locks;
 use crate::queue::{Causes, Verdict};
 use crate::{fastio, openai};
 
-use write::Publisher;
+use publish::Publisher;
 
 pub use admit::cancel;
 pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, want_one};
@@ -75,7 +76,7 @@ pub struct Runs {
     clock: Clock,
     fastio: fastio::Client,
     openai: openai::Client,
-    definitions: Vec<Arc<Definition>>,
+    definitions: Arc<[Arc<Definition>]>,
     /// Where documents and answers are searched, checked and rendered.
     compute: Compute,
     /// When this server started.
@@ -106,7 +107,8 @@ pub struct Parts {
 impl Runs {
     pub fn new(parts: Parts) -> Self {
         let Parts { database, clock, fastio, openai, definitions, max_attempts, wake, causes } = parts;
-        let (definitions, compute) = (definitions.into_iter().map(Arc::new).collect(), Compute::default());
+        let definitions: Arc<[Arc<Definition>]> = definitions.into_iter().map(Arc::new).collect();
+        let compute = Compute::default();
         let started_at = clock.now();
         let locks = Locks { database: database.clone(), clock: clock.clone(), fastio: fastio.clone() };
         let publisher = Publisher {
@@ -114,6 +116,7 @@ impl Runs {
             clock: clock.clone(),
             fastio: fastio.clone(),
             compute: Compute::clone(&compute),
+            definitions: definitions.clone(),
             wake: wake.clone(),
         };
         Runs {

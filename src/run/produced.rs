@@ -5,10 +5,9 @@
 use futures_util::StreamExt;
 
 use super::Runs;
-use super::deliver::owner;
+use super::publish::{Written, owner};
 use super::row::Run;
 use super::store::made::{self, Produced};
-use super::write::Written;
 use crate::database::Connection;
 use crate::fastio::NodeId;
 use crate::http::Retry;
@@ -97,7 +96,7 @@ impl Runs {
                 0 => file.filename.clone(),
                 before => format!("{}#{}", file.filename, before + 1),
             };
-            let owner = owner(run, Some(&called));
+            let owner = owner(&run.rule, &run.key, Some(&called));
             let name = beside(source, &file.filename);
             match self.put(run, (folder, &name, owner), content.into()).await {
                 Ok(made) => done.written.push(made),

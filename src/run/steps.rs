@@ -9,12 +9,10 @@ use super::engine::ResponseState;
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
 use super::store::{self, Change};
-use crate::database::Connection;
 use crate::fastio::FileKey;
-use crate::job::{self, Task};
 use crate::openai::ErrorKind;
 use crate::outside::FRESH_MS;
-use crate::queue::{Priority, Verdict};
+use crate::queue::Verdict;
 
 /// Steps of one run in one go. A life without a wait takes ten; more means that a step and its record disagree.
 const MOST_STEPS: usize = 60;
@@ -34,12 +32,38 @@ impl Runs {
         if let Some(definition) = definition {
             self.admit(definition, &standing).await?;
         }
-        let (key, rule) = (key.clone(), rule.to_owned());
-        let runs = self.database.read(move |connection| store::of_file(connection, &key, &rule)).await;
+        let (of, rule) = (key.clone(), rule.to_owned());
+        let runs = self.database.read(move |connection| store::of_file(connection, &of, &rule)).await;
         let runs = runs?;
+        let followed = self.follow_all(&runs, (definition, &standing), attempt).await;
+        let Some(definition) = definition else { return followed };
+        let told = self.tell(key, definition, &standing).await;
+        match (&followed, told) {
+            (Ok(Verdict::Done), Err(verdict)) => Err(verdict),
+            (_, Err(verdict)) => {
+                // The run's own job comes again.
+                tracing::debug!(?verdict, "what stands beside the file is looked at later");
+                followed
+            }
+            _ => followed,
+        }
+    }
+
+    /// Sees to it that what stands beside the file, and what the rule's table says of it, is so.
+    async fn tell(&self, key: &FileKey, definition: &Definition, file: &FileState) -> Result<(), Verdict> {
+        self.ask_for_table(key, definition, file).await?;
+        self.publish(key, definition, file).await
+    }
+
+    async fn follow_all(
+        &self,
+        runs: &[Run],
+        (definition, standing): (Option<&Arc<Definition>>, &FileState),
+        attempt: u16,
+    ) -> Result<Verdict, Verdict> {
         // The older one first: the lock can be had only when it has let go.
         for run in runs.iter().filter(|run| run.state != State::Ended) {
-            match self.follow(run.id, (definition, &standing), attempt).await? {
+            match self.follow(run.id, (definition, standing), attempt).await? {
                 Verdict::Done => {}
                 waits => return Ok(waits),
             }
@@ -212,14 +236,7 @@ impl Runs {
                 Err(error) => return Err(self.unanswered(definition, &error).await),
             }
         }
-        let has_table = definition.is_some_and(|definition| definition.digest.is_some());
-        let table = has_table.then(|| Task::Digest { rule: run.rule.clone() });
-        let (id, now) = (run.id, self.clock.now());
-        let write = move |tx: &mut Connection| {
-            Change::Ended.write(tx, id, now)?;
-            table.as_ref().map_or(Ok(()), |task| job::enqueue(tx, task, Priority::Live, now).map(drop))
-        };
-        self.database.write(write).await?;
+        self.record(run.id, [Change::Ended]).await?;
         self.wake.notify_waiters();
         Ok(())
     }

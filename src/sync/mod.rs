@@ -40,9 +40,9 @@ use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{self, Connection, Database};
 use crate::fastio::{FileKey, NodeId};
-use crate::job::Task;
+use crate::job::{self, Task};
 use crate::own::{self, Whose};
-use crate::queue::{Causes, Verdict};
+use crate::queue::{Causes, Priority, Verdict};
 use crate::rule::{Rule, Rules, UNCOVERED};
 use crate::{fastio, openai};
 
@@ -206,7 +206,7 @@ impl Sync {
             Look::Present(_) => None,
         };
         if let Some(reason) = gone {
-            self.bury(key, reason).await.map_err(|error| database_verdict(&error))?;
+            self.bury(key, known.as_ref(), reason).await.map_err(|error| database_verdict(&error))?;
         }
         let (mut present, matched) = match look {
             Look::Unknown | Look::Folder | Look::Gone(_) => (None, Vec::new()),
@@ -225,6 +225,7 @@ impl Sync {
         if known.is_none() && matched.is_empty() {
             return Ok(Verdict::Done);
         }
+        let before = known.clone();
         let (refused, read) = known.map_or((None, None), |known| (known.refused, known.read));
         let announced = Announced::of(present.as_deref());
         if let Some(present) = &mut present {
@@ -243,7 +244,10 @@ impl Sync {
             return Err(unplaced());
         }
         if let (Some(present), Some(judged)) = (&present, &judged) {
-            self.see(key, present, (&matched, judged.as_ref().err())).await?;
+            let skipped = judged.as_ref().err();
+            let told = before.filter(|before| before.differs(present, (&matched, skipped)));
+            let told = told.map_or(Vec::new(), |before| self.beside(key, &before, &matched));
+            self.see(key, present, (&matched, skipped), told).await?;
         }
         let claim = judged.and_then(Result::ok);
         let wanted = if claim.is_some() { matched } else { Vec::new() };
@@ -301,6 +305,11 @@ impl Sync {
                 name: &present.name,
                 node: &key.node,
                 version: present.source.version.as_ref(),
+                content: present
+                    .source
+                    .hash
+                    .as_ref()
+                    .map(|hash| own::Content { hash, size: present.source.size }),
             };
             own::recognise(c, &seen, now)
         });
@@ -317,19 +326,48 @@ impl Sync {
         self.database.read(move |c| store::copies(c, &key)).await
     }
 
-    /// A file of ours that was gone may be restored from the trash.
+    /// A file of ours that was gone may be restored from the trash: what it shows is looked at.
     async fn is_there(&self, key: &FileKey) -> Result<(), database::Error> {
-        let key = key.clone();
-        self.database.write(move |tx| own::store::find_again(tx, &key.profile, &key.node)).await
+        let (key, now) = (key.clone(), self.clock.now());
+        let find = move |tx: &mut Connection| {
+            let Some(of) = own::store::find_again(tx, &key.profile, &key.node)? else { return Ok(()) };
+            let task = Task::Run { profile: of.key.profile, node: of.key.node, rule: of.rule };
+            job::enqueue(tx, &task, Priority::Live, now).map(drop)
+        };
+        self.database.write(find).await
     }
 
-    async fn bury(&self, key: &FileKey, reason: &'static str) -> Result<(), database::Error> {
+    async fn bury(
+        &self,
+        key: &FileKey,
+        known: Option<&store::FileRow>,
+        reason: &'static str,
+    ) -> Result<(), database::Error> {
+        let told =
+            known.filter(|known| known.is_there()).map_or(Vec::new(), |known| self.beside(key, known, &[]));
         let (key, now) = (key.clone(), self.clock.now());
         let bury = move |tx: &mut Connection| {
             own::store::lose(tx, &key.profile, &key.node, now)?;
-            store::bury(tx, &key, reason, now)
+            store::bury(tx, &key, reason, now)?;
+            told.iter().try_for_each(|task| job::enqueue(tx, task, Priority::Live, now).map(drop))
         };
-        self.database.write(bury).await
+        self.database.write(bury).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// The jobs that look at what stands beside a file, for each rule that runs something and covered it when it was last looked at
+    /// or covers it now.
+    fn beside(&self, key: &FileKey, known: &store::FileRow, matched: &[&Rule]) -> Vec<Task> {
+        let covered = |rule: &&Rule| {
+            known.rules.split(',').any(|name| name == rule.name)
+                || matched.iter().any(|other| other.name == rule.name)
+        };
+        let rules = self.rules.iter().filter(|rule| rule.runs).filter(covered);
+        let FileKey { profile, node } = key;
+        rules
+            .map(|rule| Task::Run { profile: profile.clone(), node: node.clone(), rule: rule.name.clone() })
+            .collect()
     }
 
     async fn see(
@@ -337,6 +375,7 @@ impl Sync {
         key: &FileKey,
         present: &Present,
         (matched, skipped): (&[&Rule], Option<&String>),
+        told: Vec<Task>,
     ) -> Result<(), Verdict> {
         let rules: Vec<&str> = matched.iter().map(|rule| rule.name.as_str()).collect();
         let (rules, skipped, now) = (rules.join(","), skipped.cloned(), self.clock.now());
@@ -346,7 +385,8 @@ impl Sync {
         let see = move |tx: &mut Connection| {
             let judged =
                 store::Judged { rules: &rules, skipped: skipped.as_deref(), decided_by: &decided_by };
-            store::see(tx, (&key, &present), &judged, now)
+            store::see(tx, (&key, &present), &judged, now)?;
+            told.iter().try_for_each(|task| job::enqueue(tx, task, Priority::Live, now).map(drop))
         };
         self.database.write_unsynced(see).await.map_err(|error| database_verdict(&error))
     }

@@ -19,6 +19,8 @@ mod names;
 mod openapi;
 mod operate;
 mod outage;
+mod publish;
+mod publish_any;
 mod queue;
 mod quirks;
 mod reading;

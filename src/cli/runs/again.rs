@@ -37,6 +37,8 @@ struct Begun<'a> {
     estimate: Estimate,
     /// Runs that were asked for; 0 without `--yes`.
     begun: usize,
+    /// Results that were deleted and are written once more; 0 without `--yes`.
+    restored: usize,
 }
 
 pub async fn run(database: &Database, config: &Config, arguments: &Arguments) -> Result<Outcome, Failure> {
@@ -72,30 +74,32 @@ async fn all(
     if !arguments.form.json {
         output::line(words(rule, &estimate))?;
     }
-    let wanted = arguments.yes && estimate.runs > 0;
-    let begun = if wanted { begin(database, definition, &estimate).await? } else { 0 };
-    tell(Begun { rule, estimate, begun }, arguments)
+    let (begun, restored) =
+        if arguments.yes { begin(database, definition, &estimate).await? } else { (0, 0) };
+    tell(Begun { rule, estimate, begun, restored }, arguments)
 }
 
-/// Asks for the runs, some at a time. Between two times the server beside gets as long for its own writes.
+/// Asks for the runs, and for the results that were deleted, some at a time; answers how many. Between two times the server beside
+/// gets as long for its own writes.
 async fn begin(
     database: &Database,
     definition: &Arc<Definition>,
     estimate: &Estimate,
-) -> Result<usize, Failure> {
+) -> Result<(usize, usize), Failure> {
     let mut again = Again::over(database, definition).await?;
     let mut progress = Progress::new("files", 0, u64::try_from(estimate.files).ok());
-    let (mut files, mut begun) = (0, 0);
+    let (mut files, mut begun, mut restored) = (0, 0, 0);
     loop {
         let since = Instant::now();
         let Some(bite) = again.bite(database, Clock::default().now()).await? else { break };
         files += bite.files;
         begun += bite.begun;
+        restored += bite.restored;
         progress.at(files as u64, &format!("{begun} asked for"));
         tokio::time::sleep(since.elapsed()).await;
     }
     progress.end();
-    Ok(begun)
+    Ok((begun, restored))
 }
 
 async fn one(
@@ -142,13 +146,19 @@ async fn one(
         }
         begun = 1;
     }
-    tell(Begun { rule: &rule, estimate, begun }, arguments)
+    tell(Begun { rule: &rule, estimate, begun, restored: 0 }, arguments)
 }
 
 fn tell(begun: Begun<'_>, arguments: &Arguments) -> Result<Outcome, Failure> {
     if arguments.form.json {
         output::json(&[begun])?;
-    } else if begun.begun > 0 {
+        return Ok(Outcome::Done);
+    }
+    if begun.restored > 0 {
+        let results = count(begun.restored as u64, "result");
+        output::line(format!("{results} that had been deleted are written once more, at no cost."))?;
+    }
+    if begun.begun > 0 {
         let (runs, rule) = (count(begun.begun as u64, "run"), begun.rule);
         output::line(format!("{runs} asked for. `docket runs list --rule {rule}` shows how they go."))?;
     } else if begun.estimate.runs > 0 {

@@ -190,6 +190,7 @@ fn seen<'a>(profile: &'a Profile, row: &'a Inventoried, root: &'a NodeId) -> See
         name: &row.node.name,
         node: &row.node.id,
         version: row.node.version.as_ref(),
+        content: row.node.hash.as_ref().zip(row.node.size).map(|(hash, size)| own::Content { hash, size }),
     }
 }
 

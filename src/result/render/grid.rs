@@ -181,6 +181,12 @@ pub fn lines(rows: impl Iterator<Item = Vec<String>>) -> String {
     text
 }
 
+/// A CSV with a line of words above it.
+pub fn headed(words: &str, table: &str) -> String {
+    let table = table.strip_prefix(BYTE_ORDER_MARK).unwrap_or(table);
+    format!("{BYTE_ORDER_MARK}{}{table}", line(&[words.to_owned()]))
+}
+
 /// One line of a CSV.
 pub fn line(row: &[String]) -> String {
     let fields: Vec<String> = row.iter().map(|field| escape::field(field, ',')).collect();

@@ -188,6 +188,7 @@ fn a_whole_report_of_hostile_text_does_nothing() {
         answer,
         notes: &[],
         unread: None,
+        notice: None,
     };
     does_nothing(&markdown(&report(Answer::Text(evil)))).unwrap();
     let text = json!({"type": "object", "additionalProperties": false, "required": ["a", "list"], "properties": {

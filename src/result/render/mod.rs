@@ -70,6 +70,8 @@ pub struct ResultPage<'a> {
     pub notes: &'a [String],
     /// Why nothing in the document could be read, if nothing could.
     pub unread: Option<&'a str>,
+    /// What it is instead of the answer for what the document is now, in a sentence.
+    pub notice: Option<&'a str>,
 }
 
 /// One file in a table over many.
@@ -88,9 +90,12 @@ pub struct Entry<'a> {
 
 /// A result as Markdown.
 pub fn markdown(report: &ResultPage<'_>) -> String {
-    let ResultPage { provenance, answer, notes, unread } = report;
+    let ResultPage { provenance, answer, notes, unread, notice } = report;
     let name = provenance.file.rsplit('/').next().unwrap_or(provenance.file);
     let mut text = format!("# {}\n\n", escape::inline(name));
+    if let Some(notice) = notice {
+        text += &format!("> **⚠ {}**\n>\n", escape::inline(notice));
+    }
     if let Some(why) = unread {
         text += &format!(
             "> **⚠ NOT READ.** {}. What follows says nothing about the document: read it yourself.\n>\n",
@@ -131,9 +136,10 @@ pub fn markdown(report: &ResultPage<'_>) -> String {
 }
 
 /// The findings of one result as CSV, with whether and where each quote was found. None for a schema without a list of
-/// objects.
-pub fn csv(schema: &Schema, result: &Value, checks: &[Check]) -> Option<String> {
-    grid::csv(schema, result, checks)
+/// objects. `notice` stands in a line above them.
+pub fn csv(schema: &Schema, result: &Value, checks: &[Check], notice: Option<&str>) -> Option<String> {
+    let table = grid::csv(schema, result, checks)?;
+    Some(notice.map_or(table.clone(), |notice| grid::headed(notice, &table)))
 }
 
 /// Others' Markdown, without anything that acts when it is rendered.

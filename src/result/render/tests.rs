@@ -70,7 +70,8 @@ fn a_result_reads_as_markdown() {
         provenance: provenance(),
         answer,
         notes: &notes,
-        unread: None
+        unread: None,
+        notice: None,
     }));
 }
 
@@ -82,6 +83,7 @@ fn free_text_says_that_nothing_was_checked() {
         answer,
         notes: &[],
         unread: None,
+        notice: None,
     });
     insta::assert_snapshot!(text);
 }
@@ -90,7 +92,7 @@ fn free_text_says_that_nothing_was_checked() {
 fn one_result_is_a_spreadsheet() {
     let (schema, result) = (schema(), result());
     let checks = schema.check(&result, &document());
-    insta::assert_snapshot!(format!("{:?}", csv(&schema, &result, &checks).unwrap()));
+    insta::assert_snapshot!(format!("{:?}", csv(&schema, &result, &checks, None).unwrap()));
 }
 
 #[test]
@@ -132,10 +134,11 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
 fn a_quote_that_nobody_checked_is_unverified() {
     let (schema, result) = (schema(), result());
     let answer = Answer::Data { schema: &schema, result: &result, checks: &[] };
-    let text = markdown(&ResultPage { provenance: provenance(), answer, notes: &[], unread: None });
+    let text =
+        markdown(&ResultPage { provenance: provenance(), answer, notes: &[], unread: None, notice: None });
     assert_eq!(text.matches("UNVERIFIED: not checked").count(), 3);
     assert!(!text.contains('✔') || text.matches('✔').count() == 1, "{text}");
-    let table = csv(&schema, &result, &[]).unwrap();
+    let table = csv(&schema, &result, &[], None).unwrap();
     assert_eq!(table.matches("UNVERIFIED").count(), 3);
 }
 
@@ -147,7 +150,7 @@ fn a_schema_without_a_table_is_one_row_of_a_digest_and_no_spreadsheet() {
     let schema = Schema::parse("term.json", &text.to_string()).unwrap();
     let result = json!({"law": "This Agreement is governed by German law", "term": {"months": 12}});
     let checks = schema.check(&result, &Document::new("This Agreement is governed by German law."));
-    assert_eq!(csv(&schema, &result, &checks), None);
+    assert_eq!(csv(&schema, &result, &checks, None), None);
     let entries = [Entry {
         file: "a.pdf",
         state: "done",
@@ -180,8 +183,14 @@ fn the_same_result_makes_the_same_bytes() {
     let rendered = |result: &Value, checks: &[Check]| {
         let answer = Answer::Data { schema: &schema, result, checks };
         (
-            markdown(&ResultPage { provenance: provenance(), answer, notes: &[], unread: None }),
-            csv(&schema, result, checks),
+            markdown(&ResultPage {
+                provenance: provenance(),
+                answer,
+                notes: &[],
+                unread: None,
+                notice: None,
+            }),
+            csv(&schema, result, checks, None),
         )
     };
     let other: Value = serde_json::from_str(&backwards(&result)).unwrap();

@@ -17,7 +17,7 @@ use crate::rule::{Rule, RuleSettings, Rules, Target};
 use crate::setting_error;
 
 pub use money::{Price, TooLarge};
-pub use written::{Attach, EngineName, RunSettings, Scope};
+pub use written::{Attach, EngineName, RunSettings, Scope, WhenGone};
 
 /// The least that OpenAI takes as `max_output_tokens` (its OpenAPI document).
 const LEAST_TOKENS: u32 = 16;
@@ -65,8 +65,10 @@ pub struct Definition {
     pub lock: bool,
     /// Whether what was there before the rule is run over unasked.
     pub existing: bool,
+    pub when_gone: WhenGone,
     pub digest: Option<String>,
     pub digest_quiet_ms: i64,
+    pub digest_longest_ms: i64,
     pub too_large: TooLarge,
     pub max_runs_per_day: u32,
     pub max_tokens_per_day: u64,
@@ -166,7 +168,9 @@ impl Definition {
             lock: run.lock,
             existing: run.existing,
             digest: run.digest,
+            when_gone: run.when_gone,
             digest_quiet_ms: i64::from(run.digest_quiet_seconds) * 1000,
+            digest_longest_ms: i64::from(run.digest_longest_seconds.max(run.digest_quiet_seconds)) * 1000,
             too_large,
             max_runs_per_day: run.max_runs_per_day,
             max_tokens_per_day: run.max_tokens_per_day,

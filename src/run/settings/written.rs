@@ -40,11 +40,18 @@ pub struct RunSettings {
     /// Run over what was there before the rule, too, as it is indexed.
     #[serde(default)]
     pub existing: bool,
+    /// What becomes of a result whose file is gone, or is where the rule does not apply any more: it is kept as it is, `mark`ed at its
+    /// top, or removed.
+    #[serde(default)]
+    pub when_gone: WhenGone,
     /// A table over all current results, such as `"overview.csv"`, in the rule's folder.
     pub digest: Option<String>,
     /// How long the rule's runs must be quiet before the table is written. Seconds.
     #[serde(default = "default_digest_quiet_seconds")]
     pub digest_quiet_seconds: u32,
+    /// How long the table waits at the longest for its files to be quiet. Seconds.
+    #[serde(default = "default_digest_longest_seconds")]
+    pub digest_longest_seconds: u32,
     /// What is done with a document that is too large for the model: `file_search` instead of the whole of it, or `fail`.
     /// Default: searched, unless `attach` is set and does not name `file_search`.
     pub too_large: Option<TooLarge>,
@@ -66,6 +73,11 @@ pub struct RunSettings {
 
 fn default_digest_quiet_seconds() -> u32 {
     60
+}
+
+/// While a contract is added each minute, the table grows all the same.
+fn default_digest_longest_seconds() -> u32 {
+    10 * 60
 }
 
 /// A person who saves now and then stays below it.
@@ -110,4 +122,14 @@ pub enum Scope {
     #[default]
     File,
     Store,
+}
+
+/// What becomes of a result whose file is gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenGone {
+    Keep,
+    #[default]
+    Mark,
+    Remove,
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{bytes, hash_text, ids_of, nodes, source};
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::fastio::{FileKey, NodeId, Profile};
+use crate::rule::Rule;
 use crate::sync::copy::Source;
 use crate::sync::look::Present;
 
@@ -47,6 +48,8 @@ pub struct FileRow {
     /// The rules that cover it, comma-separated.
     pub rules: String,
     pub source: Source,
+    /// Why it is skipped or gone.
+    pub reason: Option<String>,
     /// The content that OpenAI could not index, and why.
     pub refused: Option<(String, String)>,
     /// What it was read as, where its content has another hash than Fastio announces.
@@ -67,6 +70,7 @@ from_row!(row => FileRow {
     path,
     rules,
     source: source(row, ["version", "hash", "size", "modified_at"])?,
+    reason,
     refused: row.get::<Option<String>>("refused")?.zip(row.get("reason")?),
     read: row
         .get::<Option<String>>("read_of")?
@@ -81,6 +85,22 @@ impl FileRow {
     /// It is there, and OpenAI can hold it.
     pub fn is_present(&self) -> bool {
         self.state == "present"
+    }
+
+    /// Whether what is known of the file is not so any more, as far as it concerns what stands beside it.
+    pub fn differs(&self, present: &Present, (matched, skipped): (&[&Rule], Option<&String>)) -> bool {
+        let rules = matched.iter().map(|rule| rule.name.as_str());
+        self.path != present.path
+            || self.reason.as_ref() != skipped
+            || !self.is_there()
+            || !self.rules.split(',').filter(|name| !name.is_empty()).eq(rules)
+            || !self.source.same_content(&present.source)
+            || self.folder().as_ref() != present.ancestors.first()
+    }
+
+    /// It is in Fastio.
+    pub fn is_there(&self) -> bool {
+        self.state != "gone"
     }
 
     /// Whether a job has looked at the file, rather than a rebuild guessed it from a copy.
@@ -278,6 +298,7 @@ impl FileRow {
             path: path.to_owned(),
             rules: rules.to_owned(),
             source: source.clone(),
+            reason: None,
             refused: None,
             read: None,
             missing_since: None,

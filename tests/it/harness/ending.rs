@@ -1,7 +1,7 @@
 //! How a test ends: no work is left, both sides agree, nothing was asked that a service refuses. What a test means to leave
 //! behind it names. A test that ends without asking has failed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::thread::panicking;
 
 use docket::fastio::Profile;
@@ -174,7 +174,8 @@ async fn differences(sides: Sides, records: &Records, rules: &Rules) -> Vec<Stri
     let skipped = Filter { standing: Some(Standing::Skipped), ..Filter::default() };
     let skipped: Vec<String> =
         records.files(&skipped).await.into_iter().map(|row| row.source_id.to_string()).collect();
-    let own = records.own_files().await;
+    let contents = sides.files.iter().map(|file| (file.sha256.clone(), file.size)).collect();
+    let own = (records.own_files().await, records.written(contents).await);
     let Sides { files, copies, orphans } = sides;
     let names = store_names(&copies, rules);
     let mut left = Vec::new();
@@ -211,13 +212,14 @@ fn profile(file: &FastioFile) -> Profile {
     profile.expect("a source id ends with a node").expect("and begins with a profile")
 }
 
-/// Whether Docket itself wrote this version.
-fn is_own(file: &FastioFile, own: &[OwnFile]) -> bool {
+/// Whether Docket itself wrote this version, or this content somewhere else.
+fn is_own(file: &FastioFile, (own, contents): &(Vec<OwnFile>, HashSet<String>)) -> bool {
     let bare = |id: &str| id.replace('-', "");
-    own.iter().any(|own| {
-        let node = own.node.as_ref().is_some_and(|node| node.canonical() == bare(&file.node_id));
-        node && own.version.as_ref().is_some_and(|version| bare(&version.0) == bare(&file.version))
-    })
+    contents.contains(&file.sha256)
+        || own.iter().any(|own| {
+            let node = own.node.as_ref().is_some_and(|node| node.canonical() == bare(&file.node_id));
+            node && own.version.as_ref().is_some_and(|version| bare(&version.0) == bare(&file.version))
+        })
 }
 
 fn told(difference: &Difference<'_>, skipped: &[String]) -> String {

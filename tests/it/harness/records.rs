@@ -1,6 +1,9 @@
 //! What a server has on record, asked by Docket's own statements.
 
+use std::collections::HashSet;
+
 use docket::database::{Connection, Database, Sql};
+use docket::fastio::Hash;
 use docket::queue::store::{JobRow, PauseRow};
 use docket::run::store::RunRow;
 use docket::sync::listing::{self, Cursor, Filter, Row};
@@ -68,6 +71,21 @@ impl Records {
     /// What runs left behind, and conversations that may exist and cannot be found.
     pub async fn leftovers(&self) -> (i64, i64) {
         self.0.read(outside::store::counts).await.unwrap()
+    }
+
+    /// Those of these contents, by hash and size, that Docket wrote into Fastio.
+    pub async fn written(&self, contents: Vec<(String, u64)>) -> HashSet<String> {
+        let written = move |connection: &mut Connection| {
+            let mut written = HashSet::new();
+            for (value, size) in &contents {
+                let hash = Hash { algorithm: "sha256".to_owned(), value: value.clone() };
+                if own::store::is_written(connection, Some(own::Content { hash: &hash, size: *size }))? {
+                    written.insert(value.clone());
+                }
+            }
+            Ok(written)
+        };
+        self.0.read(written).await.unwrap()
     }
 
     /// The files that Docket wrote into Fastio, or is about to.

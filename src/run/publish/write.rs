@@ -4,6 +4,7 @@
 //! The intent is on record first, then an upload is opened, gets the bytes and is placed: over
 //! our earlier version only if that is still the current one (compare-and-set), else under a name that is free. What a
 //! lost reply or a crash left is found by the file's content: it names its response and times, so equal bytes are ours.
+//! Where it is to stand elsewhere than before, what stood there is taken away after the new one is there.
 //!
 //! Fastio has no way to place a new file only if its name is free. Between our look and our write a person may put a file
 //! of the very same name there, which Fastio would then keep as an earlier version of ours.
@@ -13,20 +14,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
+use md5::Md5;
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
+use super::super::settings::Definition;
+use super::place::{Spot, parent};
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{Connection, Database};
 use crate::fastio::{Client, Error, ErrorKind, Node, NodeId, Profile, UploadId, UploadState, VersionId};
 use crate::job::verdict::fastio_verdict;
+use crate::job::{self, Task};
 use crate::outside::{self, find, is_that_write, marked};
-use crate::own::store::{self as own, Intent, OwnFile};
-use crate::queue::Verdict;
-
-/// `name (2)` to `name (20)`: a folder with more of them has another problem.
-const MOST_NAMES: usize = 20;
+use crate::own::ResultOf;
+use crate::own::store::{self as own, Adopted, Intent, OwnFile};
+use crate::queue::{Priority, Verdict};
 
 /// Steps of one write in one go.
 const MOST_STEPS: usize = 12;
@@ -37,64 +40,96 @@ const STORED_LOOKS: usize = 3;
 
 /// What is written, and where.
 #[derive(Debug)]
-pub(super) struct Output<'a> {
-    /// What it is the result of; one file of ours each.
+pub(in crate::run) struct Output<'a> {
+    /// Whose file it is; one file of ours each.
     pub owner: &'a str,
+    /// What it is the result of, where it is the result of one file.
+    pub of: Option<&'a ResultOf>,
     pub profile: &'a Profile,
     pub folder: &'a NodeId,
     pub name: &'a str,
     pub content: Bytes,
+    /// Where a person has changed or deleted what stands there, nothing is written.
+    pub only_over_ours: bool,
+    /// It stays where it stands.
+    pub stays: bool,
 }
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Written {
+pub(in crate::run) struct Written {
     pub node: NodeId,
     pub version: Option<VersionId>,
     pub name: String,
 }
 
+/// What is to be written, by its hashes.
+struct Hashes {
+    sha256: String,
+    md5: String,
+}
+
 /// What the next step of a write is.
 enum Next {
-    Done(Written),
+    /// None: a person's file is left alone.
+    Done(Option<Written>),
     /// It is in Fastio already, in this node.
     Record(Node),
-    /// Write the intent down: over this version of our earlier file, or as a new file of this name.
-    IntendOver(NodeId, VersionId, String),
-    IntendNew(String),
+    /// Take away what stood elsewhere before.
+    RemoveOld(NodeId, VersionId),
+    /// Write the intent down.
+    Intend(Place),
+    /// The file of ours that stands where this is to stand, and no longer belongs there, becomes its own.
+    TakeOver(OwnFile),
+    /// The copy of what we wrote that stands where this is to stand becomes its own.
+    Adopt(Node),
     Upload,
     Place(UploadId),
 }
 
+/// Where the bytes are to go.
+enum Place {
+    /// Over this version of our earlier file, which has this name.
+    Over(NodeId, VersionId, String),
+    New(String),
+    /// A new file of this name, and what stands elsewhere goes.
+    Instead(String, NodeId, VersionId),
+}
+
 /// What writes our files.
 #[derive(Debug)]
-pub(super) struct Publisher {
+pub(in crate::run) struct Publisher {
     pub database: Database,
     pub clock: Clock,
     pub fastio: Client,
     pub compute: Compute,
+    pub definitions: Arc<[Arc<Definition>]>,
     /// What to notify when an upload has done its work, and is to be taken away.
     pub wake: Arc<Notify>,
 }
 
 impl Publisher {
-    /// Writes `output`. Doing it twice writes once.
-    pub(super) async fn write(&self, output: &Output<'_>) -> Result<Written, Verdict> {
+    /// Writes `output`. Doing it twice writes once. None where a person's file was left alone.
+    pub(in crate::run) async fn write(&self, output: &Output<'_>) -> Result<Option<Written>, Verdict> {
         let content = output.content.clone();
-        let sha256 = self.compute.run(move || hex::encode(Sha256::digest(&content))).await;
+        let hashes = self.compute.run(move || Hashes {
+            sha256: hex::encode(Sha256::digest(&content)),
+            md5: hex::encode(Md5::digest(&content)),
+        });
+        let hashes = hashes.await;
         for _ in 0..MOST_STEPS {
             let owner = output.owner.to_owned();
             let known = self.database.read(move |connection| {
                 Ok((own::of(connection, &owner)?, outside::store::filled(connection, &owner)?))
             });
             let (known, filled) = known.await?;
-            match self.next(output, (known.as_ref(), filled), &sha256).await? {
+            match self.next(output, (known.as_ref(), filled), &hashes.sha256).await? {
                 Next::Done(written) => return Ok(written),
                 Next::Record(node) => self.written(output, &node).await?,
-                Next::IntendOver(node, version, name) => {
-                    self.intend(output, (name, Some((node, version))), &sha256).await?;
-                }
-                Next::IntendNew(name) => self.intend(output, (name, None), &sha256).await?,
+                Next::RemoveOld(node, version) => self.remove_old(output, &node, &version).await?,
+                Next::Intend(place) => self.intend(output, place, &hashes).await?,
+                Next::TakeOver(other) => self.take_over(output, known, other).await?,
+                Next::Adopt(copy) => self.adopt(output, copy).await?,
                 Next::Upload => self.upload(output, known.as_ref()).await?,
                 Next::Place(upload) => self.place(output, known.as_ref(), &upload).await?,
             }
@@ -109,81 +144,172 @@ impl Publisher {
         (known, filled): (Option<&OwnFile>, Option<String>),
         sha256: &str,
     ) -> Result<Next, Verdict> {
-        let Some(known) = known else { return Ok(Next::IntendNew(self.free_name(output, None).await?)) };
+        let Some(known) = known else { return self.anew(output).await };
+        if let Some((node, version)) = known.old.clone().filter(|_| !known.writing) {
+            return Ok(Next::RemoveOld(node, version));
+        }
         let same = known.sha256 == sha256 && known.size == size(&output.content);
         let go_on = filled.map_or(Next::Upload, |upload| Next::Place(UploadId(upload)));
         let found = find(&self.fastio, output.profile, known).await?;
         let Some(found) = found else {
-            // Gone, or not made yet.
-            if known.writing && same && known.node.is_none() {
-                return Ok(go_on);
-            }
-            return Ok(Next::IntendNew(self.free_name(output, None).await?));
+            return match known.writing && known.node.is_none() {
+                // Not made yet.
+                true if same => Ok(go_on),
+                true => self.fresh(output).await,
+                false => self.anew(output).await,
+            };
         };
-        let ours = known.node.is_some() && found.version == known.version;
-        if ours && !known.writing && same {
-            let (node, version, name) = (found.id, found.version, found.name);
-            return Ok(Next::Done(Written { node, version, name }));
+        let is_ours = known.node.is_some() && found.version == known.version;
+        if is_ours && known.writing && same {
+            return Ok(go_on);
         }
-        if ours {
-            return Ok(match (known.writing && same, found.version) {
-                (true, _) => go_on,
-                (false, Some(version)) => Next::IntendOver(found.id, version, found.name),
+        if is_ours {
+            if let Some(elsewhere) = self.elsewhere(output, known, &found).await? {
+                return Ok(elsewhere);
+            }
+            let (node, version, name) = (found.id, found.version, found.name);
+            return Ok(match version {
+                version if same => Next::Done(Some(Written { node, version, name })),
+                Some(version) => Next::Intend(Place::Over(node, version, name)),
                 // Without versions a person's edit cannot be told from ours.
-                (false, None) => Next::IntendNew(self.free_name(output, Some(&found.name)).await?),
+                None => self.anew(output).await?,
             });
         }
         if known.writing && is_that_write(&self.fastio, output.profile, &found, known).await? {
             return Ok(Next::Record(found));
         }
-        tracing::info!(
-            path = found.name,
-            "a person has changed a result, or has a file of its name; writing beside it"
-        );
-        Ok(Next::IntendNew(self.free_name(output, Some(&found.name)).await?))
+        tracing::info!(path = found.name, "a person has changed a result, or has a file of its name");
+        self.anew(output).await
     }
 
-    /// The name that is wanted, or the first of `… (2)`, `… (3)` that is free. `taken` is known to be.
-    async fn free_name(&self, output: &Output<'_>, taken: Option<&str>) -> Result<String, Verdict> {
-        let (stem, extension) = output.name.rsplit_once('.').unwrap_or((output.name, ""));
-        for number in 1..=MOST_NAMES {
-            let name = match number {
-                1 => output.name.to_owned(),
-                _ => format!("{stem} ({number}).{extension}"),
-            };
-            if taken == Some(name.as_str()) {
-                continue;
-            }
-            let found = self.fastio.child(output.profile, output.folder, &name).await;
-            if found.map_err(|error| fastio_verdict(&error))?.is_none() {
-                if number > 1 {
-                    tracing::info!(name, wanted = output.name, "the name is taken; a result goes beside it");
-                }
-                return Ok(name);
-            }
-        }
-        Err(Verdict::Dead { reason: format!("{} and {MOST_NAMES} names like it are taken", output.name) })
+    /// Begins a new file where none of ours stands any more, unless a person is to have the last word on that.
+    async fn anew(&self, output: &Output<'_>) -> Result<Next, Verdict> {
+        if output.only_over_ours { Ok(Next::Done(None)) } else { self.fresh(output).await }
     }
 
-    async fn intend(
+    async fn fresh(&self, output: &Output<'_>) -> Result<Next, Verdict> {
+        Ok(match self.spot(output, None).await? {
+            Spot::Free(name) | Spot::Here(name) => Next::Intend(Place::New(name)),
+            Spot::OfAnother(other) => Next::TakeOver(other),
+            Spot::Copy(copy) => Next::Adopt(copy),
+        })
+    }
+
+    /// How our file, which is as we wrote it, comes to where it is to stand; none when it stands there.
+    async fn elsewhere(
         &self,
         output: &Output<'_>,
-        (name, over): (String, Option<(NodeId, VersionId)>),
-        sha256: &str,
+        known: &OwnFile,
+        found: &Node,
+    ) -> Result<Option<Next>, Verdict> {
+        let stands = |folder: &NodeId, name: &str| parent(found) == *folder && found.name == name;
+        if output.stays || stands(output.folder, output.name) {
+            return Ok(None);
+        }
+        let was_moved = !stands(&known.folder, &known.name);
+        Ok(match self.spot(output, Some(&found.id)).await? {
+            Spot::Here(_) => None,
+            Spot::OfAnother(other) => Some(Next::TakeOver(other)),
+            Spot::Copy(copy) => Some(Next::Adopt(copy)),
+            // A person has put it somewhere, and there it stays.
+            Spot::Free(name) if was_moved => Some(Next::Intend(Place::New(name))),
+            Spot::Free(name) => Some(Next::Intend(match &found.version {
+                Some(version) => Place::Instead(name, found.id.clone(), version.clone()),
+                None => Place::New(name),
+            })),
+        })
+    }
+
+    /// What stands where this is to stand is its own from now on, and what was its own is the other's, whose job sees to it.
+    async fn take_over(
+        &self,
+        output: &Output<'_>,
+        known: Option<OwnFile>,
+        other: OwnFile,
     ) -> Result<(), Verdict> {
-        let (owner, profile) = (output.owner.to_owned(), output.profile.clone());
-        let (folder, sha256, size) = (output.folder.clone(), sha256.to_owned(), size(&output.content));
-        let now = self.clock.now();
+        tracing::info!(
+            name = other.name,
+            "the result that stands there is of a file that is gone or has another name now; its place is taken"
+        );
+        let (owner, of, now) = (output.owner.to_owned(), output.of.cloned(), self.clock.now());
         let write = move |tx: &mut Connection| {
-            let over = over.as_ref().map(|(node, version)| (node, Some(version)));
+            match (&known, &of) {
+                (Some(known), _) => own::swap(tx, known, &other)?,
+                (None, Some(of)) => own::give(tx, &other, &owner, of)?,
+                (None, None) => return Ok(()),
+            }
+            let Some(ResultOf { rule, key }) = other.of.clone() else { return Ok(()) };
+            let task = Task::Run { profile: key.profile, node: key.node, rule };
+            job::enqueue(tx, &task, Priority::Live, now).map(drop)
+        };
+        self.database.write(write).await?;
+        self.wake.notify_waiters();
+        Ok(())
+    }
+
+    async fn adopt(&self, output: &Output<'_>, copy: Node) -> Result<(), Verdict> {
+        let Some(of) = output.of.cloned() else { return Ok(()) };
+        let (owner, profile, now) = (output.owner.to_owned(), output.profile.clone(), self.clock.now());
+        let write = move |tx: &mut Connection| {
+            own::adopt(tx, &Adopted { owner: &owner, profile: &profile, node: &copy, of: &of }, now)
+        };
+        self.database.write(write).await.map_err(Verdict::from)
+    }
+
+    /// What stood elsewhere goes to the trash, unless a person has changed it.
+    async fn remove_old(
+        &self,
+        output: &Output<'_>,
+        node: &NodeId,
+        version: &VersionId,
+    ) -> Result<(), Verdict> {
+        self.trash(output.profile, node, version).await?;
+        let owner = output.owner.to_owned();
+        self.database.write(move |tx| own::forget_old(tx, &owner)).await.map_err(Verdict::from)
+    }
+
+    /// Puts a file of ours into the trash, if it is as we wrote it.
+    pub(in crate::run) async fn trash(
+        &self,
+        profile: &Profile,
+        node: &NodeId,
+        version: &VersionId,
+    ) -> Result<(), Verdict> {
+        let found = match self.fastio.node(profile, node).await {
+            Ok(found) => found,
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(fastio_verdict(&error)),
+        };
+        if found.trashed || found.version.as_ref() != Some(version) {
+            return Ok(());
+        }
+        match self.fastio.trash(profile, node).await {
+            Err(error) if !error.is_not_found() => Err(fastio_verdict(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn intend(&self, output: &Output<'_>, place: Place, hashes: &Hashes) -> Result<(), Verdict> {
+        let (owner, profile, of) = (output.owner.to_owned(), output.profile.clone(), output.of.cloned());
+        let (folder, size) = (output.folder.clone(), size(&output.content));
+        let (sha256, md5, now) = (hashes.sha256.clone(), hashes.md5.clone(), self.clock.now());
+        let write = move |tx: &mut Connection| {
+            let (name, over, old) = match &place {
+                Place::Over(node, version, name) => (name, Some((node, Some(version))), None),
+                Place::New(name) => (name, None, None),
+                Place::Instead(name, node, version) => (name, None, Some((node, version))),
+            };
             let intent = Intent {
                 owner: &owner,
                 profile: &profile,
                 folder: &folder,
-                name: &name,
+                name,
                 sha256: &sha256,
+                md5: &md5,
                 size,
+                of: of.as_ref(),
                 over,
+                old,
             };
             let free = own::intend(tx, &intent, now)?;
             if free {

@@ -1,0 +1,158 @@
+//! Keeps what stands beside a file true of it. What is to stand there follows from the records alone: the answer for what the file is
+//! now under what its rule asks now, and where there is none, the last one with a sentence at its top that says what it is
+//! instead. Whatever changes that has the file's job look here; what stands already costs no call.
+//!
+//! There is one result for each rule and file. Its place follows the file: the file's folder, and the name that the rule's pattern
+//! makes of the file's name.
+
+mod page;
+mod place;
+mod review;
+mod stand;
+mod write;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::Runs;
+use super::admit::FileState;
+use super::row::Run;
+use super::settings::Definition;
+use super::store;
+use crate::database::Connection;
+use crate::fastio::FileKey;
+use crate::own::ResultOf;
+use crate::own::store::{self as own, OwnFile};
+use crate::queue::Verdict;
+use crate::result::name::Pattern;
+use page::Page;
+use stand::{Shown, Stand};
+
+pub(super) use write::{Output, Publisher, Written};
+
+/// Part of what names a form: whoever changes how results are rendered raises it, and they are written anew at the next look.
+const FORM: u32 = 1;
+
+impl Runs {
+    /// Sees to it that what stands beside the file is true of it.
+    pub(super) async fn publish(
+        &self,
+        key: &FileKey,
+        definition: &Definition,
+        file: &FileState,
+    ) -> Result<(), Verdict> {
+        let Some(pattern) = &definition.write_back else { return Ok(()) };
+        let of = ResultOf { rule: definition.rule.name.clone(), key: key.clone() };
+        let owner = owner(&of.rule, key, None);
+        let (asked, owned) = (of.clone(), owner.clone());
+        let read = move |connection: &mut Connection| {
+            let runs = store::of_file(connection, &asked.key, &asked.rule)?;
+            Ok((runs, own::of(connection, &owned)?))
+        };
+        let (runs, known) = self.database.read(read).await?;
+        match Stand::of(definition, file, &runs, self.clock.now()) {
+            Stand::AsItIs => Ok(()),
+            Stand::Nothing => self.retract(&owner, known).await,
+            Stand::Answer(shown) => self.show((&owner, &of), known, (definition, pattern, shown)).await,
+        }
+    }
+
+    /// Writes an answer as it is to be shown, unless it stands so.
+    async fn show(
+        &self,
+        (owner, of): (&str, &ResultOf),
+        known: Option<OwnFile>,
+        (definition, pattern, shown): (&Definition, &Pattern, Shown<'_>),
+    ) -> Result<(), Verdict> {
+        let answer = named(shown.run);
+        let is_new = known.as_ref().is_none_or(|known| known.answer.as_ref() != Some(&answer));
+        // Where nothing stands there is nothing that could be wrong, and what a person took away stays away.
+        let stands = known.as_ref().is_some_and(|known| known.gone_since.is_none());
+        if !stands && (shown.notice.is_some() || !is_new) {
+            return Ok(());
+        }
+        let stays = shown.place.is_none();
+        let (document, folder, name) = match (shown.place, &known) {
+            (Some((path, folder)), _) => {
+                let document = last(path).to_owned();
+                let name = pattern.name_for(&document);
+                (document, folder, name)
+            }
+            (None, Some(known)) => (shown.run.name().to_owned(), known.folder.clone(), known.name.clone()),
+            (None, None) => return Ok(()),
+        };
+        let form = form((shown.run, &document), shown.notice.as_deref(), (&folder.canonical(), &name));
+        if stands && known.is_some_and(|known| known.shown.as_deref() == Some(&form)) {
+            return Ok(());
+        }
+        let page = Page {
+            run: shown.run.clone(),
+            definition: definition.clone(),
+            document,
+            name: name.clone(),
+            notice: shown.notice,
+        };
+        let only_over_ours = page.notice.is_some() || !is_new;
+        let body = self.compute.run(move || page.body()).await;
+        let output = Output {
+            owner,
+            of: Some(of),
+            profile: &of.key.profile,
+            folder: &folder,
+            name: &name,
+            content: Bytes::from(body),
+            only_over_ours,
+            stays,
+        };
+        let written = self.publisher.write(&output).await?;
+        let owner = owner.to_owned();
+        self.database.write(move |tx| own::shows(tx, &owner, &answer, &form)).await?;
+        if let Some(written) = written {
+            tracing::info!(run.id = shown.run.id.0, rule = of.rule, name = written.name, "result written");
+        }
+        Ok(())
+    }
+
+    /// Takes the result away, unless a person has changed it.
+    async fn retract(&self, owner: &str, known: Option<OwnFile>) -> Result<(), Verdict> {
+        let Some(known) = known else { return Ok(()) };
+        if let Some((node, version)) = known.node.as_ref().zip(known.version.as_ref()) {
+            self.publisher.trash(&known.profile, node, version).await?;
+        }
+        let owner = owner.to_owned();
+        self.database.write(move |tx| own::forget(tx, &owner)).await.map_err(Verdict::from)
+    }
+
+    /// What stands beside the file for a run's rule, if that is the run's answer.
+    pub(super) async fn stands(&self, run: &Run) -> Result<Option<Written>, Verdict> {
+        let (owner, answer) = (owner(&run.rule, &run.key, None), named(run));
+        let known = self.database.read(move |connection| own::of(connection, &owner)).await?;
+        let known =
+            known.filter(|known| known.answer.as_ref() == Some(&answer) && known.gone_since.is_none());
+        Ok(known
+            .and_then(|known| Some(Written { node: known.node?, version: known.version, name: known.name })))
+    }
+}
+
+/// One name for one answer: a run may be made again.
+fn named(run: &Run) -> String {
+    format!("{}@{}", run.id, run.answered_at.unwrap_or_default())
+}
+
+/// Names how an answer is shown, and where.
+fn form((run, document): (&Run, &str), notice: Option<&str>, place: (&str, &str)) -> String {
+    let mut result = run.result.clone().unwrap_or_default();
+    result.as_object_mut().map(|fields| fields.remove("written"));
+    let form = serde_json::json!([FORM, run.id, result, document, notice, place]);
+    hex::encode(&Sha256::digest(form.to_string().as_bytes())[..16])
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Whose it is: one file of ours for each rule and source file, and one for each file that code made of it.
+pub(super) fn owner(rule: &str, key: &FileKey, made: Option<&str>) -> String {
+    let owner = format!("run:{rule}:{key}");
+    made.map_or(owner.clone(), |made| format!("{owner}:{made}"))
+}

@@ -1,0 +1,110 @@
+//! Where a file of ours may stand: under the name that is wanted, or beside what has it. Only a person's file keeps a name to itself;
+//! a result gives it up to the file that has the name now, and so does a copy of a result.
+
+use std::sync::Arc;
+
+use super::super::settings::Definition;
+use super::write::{Output, Publisher};
+use crate::database::Connection;
+use crate::fastio::{Node, NodeId};
+use crate::job::verdict::fastio_verdict;
+use crate::own::store::{self as own, OwnFile};
+use crate::own::{Content, ResultOf};
+use crate::queue::Verdict;
+use crate::result::name::{Pattern, numbered, unnumbered};
+
+/// `name (2)` to `name (20)`: a folder with more of them has another problem.
+const MOST_NAMES: usize = 20;
+
+/// What stands where something is to be written.
+pub(super) enum Spot {
+    /// Nothing has this name.
+    Free(String),
+    /// The file itself does.
+    Here(String),
+    /// A file of ours that does not belong there any more.
+    OfAnother(OwnFile),
+    /// A copy of what we wrote, which stands for nothing.
+    Copy(Node),
+}
+
+/// The folder that a file is in.
+pub(super) fn parent(node: &Node) -> NodeId {
+    node.parent.clone().unwrap_or_else(NodeId::root)
+}
+
+impl Publisher {
+    /// The name that is wanted, or the first of `… (2)`, `… (3)` that can be had. `itself` is the file that is to come there.
+    pub(super) async fn spot(&self, output: &Output<'_>, itself: Option<&NodeId>) -> Result<Spot, Verdict> {
+        for number in 1..=MOST_NAMES {
+            let name = numbered(output.name, number);
+            let found = self.fastio.child(output.profile, output.folder, &name).await;
+            let Some(found) = found.map_err(|error| fastio_verdict(&error))? else {
+                if number > 1 {
+                    tracing::info!(name, wanted = output.name, "the name is taken; a result goes beside it");
+                }
+                return Ok(Spot::Free(name));
+            };
+            if itself == Some(&found.id) {
+                return Ok(Spot::Here(name));
+            }
+            if let Some(spot) = self.yielding(output, found).await? {
+                return Ok(spot);
+            }
+        }
+        Err(Verdict::Dead { reason: format!("{} and {MOST_NAMES} names like it are taken", output.name) })
+    }
+
+    /// How `found` gives its place up, if it is as we wrote it and does not belong where it stands.
+    async fn yielding(&self, output: &Output<'_>, found: Node) -> Result<Option<Spot>, Verdict> {
+        if output.of.is_none() {
+            return Ok(None);
+        }
+        let (profile, node) = (output.profile.clone(), found.id.clone());
+        let known = self.database.read(move |connection| own::by_node(connection, &profile, &node)).await;
+        let Some(other) = known? else { return self.copied(output, found).await };
+        let is_as_written = !other.writing && other.version == found.version;
+        let Some(of) = other.of.clone().filter(|_| is_as_written && other.owner != output.owner) else {
+            return Ok(None);
+        };
+        Ok(if self.belongs(&of, &found).await? { None } else { Some(Spot::OfAnother(other)) })
+    }
+
+    /// Whether what stands there is a copy of what we wrote.
+    async fn copied(&self, output: &Output<'_>, found: Node) -> Result<Option<Spot>, Verdict> {
+        // A list may not say what is in a file.
+        let found = match self.fastio.node(output.profile, &found.id).await {
+            Ok(found) => found,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(fastio_verdict(&error)),
+        };
+        let content = found.hash.clone().zip(found.size);
+        let is_ours = move |connection: &mut Connection| {
+            let content = content.as_ref().map(|(hash, size)| Content { hash, size: *size });
+            own::is_written(connection, content)
+        };
+        let is_ours = self.database.read(is_ours).await?;
+        Ok((is_ours && !found.trashed).then_some(Spot::Copy(found)))
+    }
+
+    /// Whether the result of a file is to stand where `found` stands.
+    async fn belongs(&self, of: &ResultOf, found: &Node) -> Result<bool, Verdict> {
+        let Some(pattern) = self.pattern(&of.rule) else { return Ok(true) };
+        match self.fastio.node(&of.key.profile, &of.key.node).await {
+            Ok(source) if source.trashed => Ok(false),
+            Ok(source) => {
+                let name = pattern.name_for(&source.name);
+                let is_so_called = name == found.name || unnumbered(&found.name).as_deref() == Some(&name);
+                Ok(parent(&source) == parent(found) && is_so_called)
+            }
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(fastio_verdict(&error)),
+        }
+    }
+
+    /// How a rule's results are called; none when it is not in the settings any more.
+    fn pattern(&self, rule: &str) -> Option<&Pattern> {
+        let is_it = |definition: &&Arc<Definition>| definition.rule.name == rule;
+        self.definitions.iter().find(is_it)?.write_back.as_ref()
+    }
+}

@@ -1,0 +1,76 @@
+//! Rules that ask something else than at the last start, or show what was found out in another way: each file that they were run over
+//! is looked at, so that what stands beside it says what it is.
+
+use sha2::{Digest, Sha256};
+
+use super::super::Runs;
+use super::super::settings::Definition;
+use super::FORM;
+use crate::database::{Connection, Error, json_list, params, statements};
+use crate::fastio::FileKey;
+use crate::job::{self, Task};
+use crate::queue::Priority;
+
+/// Jobs that one transaction adds.
+const BITE: u32 = 500;
+
+impl Runs {
+    /// Asks for the looks. What was asked for is known at the next start only when all of it is.
+    ///
+    /// # Errors
+    /// Our database's.
+    pub async fn review(&self) -> Result<(), Error> {
+        for definition in self.definitions.iter() {
+            let (rule, form) = (definition.rule.name.clone(), shown_as(definition));
+            let (asked, now_form) = (rule.clone(), form.clone());
+            let is_known = move |connection: &mut Connection| {
+                Ok(connection.first::<String>(FORM_OF, params![asked])?.as_ref() == Some(&now_form))
+            };
+            if self.database.read(is_known).await? {
+                continue;
+            }
+            let mut after = String::new();
+            while let Some(last) = self.review_next(&rule, after).await? {
+                after = last;
+            }
+            let rules: Vec<String> = self.definitions.iter().map(|other| other.rule.name.clone()).collect();
+            let keep = move |tx: &mut Connection| {
+                tx.run(FORGET_OTHERS, params![json_list(&rules)])?;
+                tx.run(KEEP_FORM, params![rule, form]).map(drop)
+            };
+            self.database.write(keep).await?;
+        }
+        self.wake.notify_waiters();
+        Ok(())
+    }
+
+    /// Asks for the next looks. The last file of them; none when there are no more.
+    async fn review_next(&self, rule: &str, after: String) -> Result<Option<String>, Error> {
+        let (rule, now) = (rule.to_owned(), self.clock.now());
+        let ask = move |tx: &mut Connection| {
+            let files: Vec<String> = tx.all(FILES, params![rule, after, BITE])?;
+            for key in files.iter().filter_map(|id| id.parse::<FileKey>().ok()) {
+                let task = Task::Run { profile: key.profile, node: key.node, rule: rule.clone() };
+                job::enqueue(tx, &task, Priority::Backfill, now)?;
+            }
+            Ok(files.last().cloned())
+        };
+        self.database.write(ask).await
+    }
+}
+
+/// Names all that decides how the rule's results are shown.
+fn shown_as(definition: &Definition) -> String {
+    let pattern = definition.write_back.as_ref().map(|pattern| pattern.name_for("{}"));
+    let form = (FORM, &definition.hash, pattern, definition.when_gone, &definition.digest);
+    hex::encode(&Sha256::digest(format!("{form:?}").as_bytes())[..16])
+}
+
+statements! {
+    FORM_OF = "SELECT form FROM shown_rule WHERE rule = $1";
+    KEEP_FORM = "
+        INSERT INTO shown_rule (rule, form) VALUES ($1, $2) ON CONFLICT (rule) DO UPDATE SET form = excluded.form";
+    FORGET_OTHERS = "DELETE FROM shown_rule WHERE rule NOT IN (SELECT value FROM json_each($1))";
+    FILES = "
+        SELECT DISTINCT source_id FROM run WHERE rule = $1 AND source_id > $2 ORDER BY source_id LIMIT $3";
+}

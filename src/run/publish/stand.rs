@@ -1,0 +1,103 @@
+//! What is to stand beside a file: which run's answer, and what it is instead where it is not the answer for what the file is now under
+//! what its rule asks now. Pure.
+
+use super::super::admit::FileState;
+use super::super::row::{Outcome, Run, State};
+use super::super::settings::{Definition, WhenGone};
+use crate::fastio::NodeId;
+
+/// How long an analysis may take before what stands beside the file says that it is about an earlier version. Unix milliseconds.
+const MARKED_AFTER_MS: i64 = 2 * 60 * 1000;
+
+/// What is to stand beside a file.
+#[derive(Debug)]
+pub(super) enum Stand<'r> {
+    /// What stands there, if anything does, stays as it is.
+    AsItIs,
+    Answer(Shown<'r>),
+    /// Nothing: the rule wants results of files that are gone to go too.
+    Nothing,
+}
+
+/// An answer, and how it is shown.
+#[derive(Debug)]
+pub(super) struct Shown<'r> {
+    pub run: &'r Run,
+    /// What it is instead of the answer for what the file is now, in a sentence.
+    pub notice: Option<String>,
+    /// The file's path now, and the folder that it is in; none where the file is gone from there.
+    pub place: Option<(&'r str, NodeId)>,
+}
+
+impl<'r> Stand<'r> {
+    /// What is to stand beside a file that is `file` to the rule, given the runs of the rule over it, oldest first.
+    pub fn of(definition: &Definition, file: &'r FileState, runs: &'r [Run], now: i64) -> Stand<'r> {
+        let answers = runs.iter().filter(|run| has_answer(run));
+        let rank =
+            |run: &&Run| (file.is_about(run), run.definition == definition.hash, run.answered_at, run.id);
+        let Some(run) = answers.max_by_key(rank) else { return Stand::AsItIs };
+        if let Some(why) = file.gone_because() {
+            return match definition.when_gone {
+                WhenGone::Keep => Stand::AsItIs,
+                WhenGone::Mark => Stand::Answer(Shown { run, notice: Some(why), place: None }),
+                WhenGone::Remove => Stand::Nothing,
+            };
+        }
+        let notice = if file.is_about(run) {
+            (run.definition != definition.hash).then(|| OTHER_QUESTION.to_owned())
+        } else {
+            let Some(present) = present(file, runs, now) else { return Stand::AsItIs };
+            Some(format!(
+                "This is about an earlier version of the document, not about what it says now. {present}"
+            ))
+        };
+        Stand::Answer(Shown { run, notice, place: file.place() })
+    }
+}
+
+const OTHER_QUESTION: &str =
+    "The rule asks something else since this was found out: what follows answers its earlier question.";
+
+fn has_answer(run: &Run) -> bool {
+    let is_there = matches!(run.state, State::Answered | State::Ending | State::Ended);
+    is_there && run.outcome.is_some_and(Outcome::has_result) && run.result.is_some()
+}
+
+/// What becomes of the file's present content, in a sentence; none while that is about to show.
+fn present(file: &FileState, runs: &[Run], now: i64) -> Option<String> {
+    if let FileState::Unreadable(_, why) = file {
+        return Some(format!("The present version could not be read: {}", sentence(why)));
+    }
+    let Some(run) = runs.iter().rfind(|run| file.is_about(run)) else {
+        return match file {
+            FileState::Present(indexed) if indexed.is_present() => {
+                Some("The present version was not analysed.".to_owned())
+            }
+            _ => None,
+        };
+    };
+    let reason = run.reason.as_deref().map(sentence);
+    match (run.state, run.outcome) {
+        (State::Ended | State::Ending, Some(Outcome::Cancelled)) => {
+            Some("The analysis of the present version was stopped.".to_owned())
+        }
+        (State::Ended | State::Ending, Some(outcome)) if outcome != Outcome::Superseded => {
+            Some(match reason {
+                Some(reason) => format!("The present version could not be analysed: {reason}"),
+                None => "The present version could not be analysed.".to_owned(),
+            })
+        }
+        (State::Wanted, _) if reason.is_some() => {
+            Some(format!("The analysis of the present version waits: {}", reason.unwrap_or_default()))
+        }
+        _ if now - run.created_at > MARKED_AFTER_MS => {
+            Some("The present version is being analysed.".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// With a full stop.
+fn sentence(text: &str) -> String {
+    format!("{}.", text.trim_end_matches('.'))
+}

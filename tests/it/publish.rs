@@ -1,0 +1,196 @@
+//! What stands beside a file is true of that file, whatever people do.
+
+use crate::harness::{Harness, contract, legal};
+
+/// A contract that is analysed, and its result.
+async fn analysed(settings: &str) -> Harness {
+    let h = Harness::with(settings).await;
+    h.put("/Contracts/a.txt", &contract(1)).await;
+    h.settle().await;
+    h
+}
+
+/// The first words of a result that a reader sees.
+async fn top(h: &Harness, path: &str) -> String {
+    h.read(path).await.lines().skip(1).take_while(|line| !line.starts_with('-')).collect()
+}
+
+async fn paths(h: &Harness) -> Vec<String> {
+    let mut paths = h.paths().await;
+    paths.sort();
+    paths
+}
+
+#[tokio::test]
+async fn two_contracts_that_swap_names_keep_their_own_results() {
+    let h = analysed(&legal("digest = 'overview.csv'")).await;
+    h.put("/Contracts/b.txt", &contract(2)).await;
+    h.settle().await;
+    for (from, to) in [("a", "c"), ("b", "a"), ("c", "b")] {
+        h.rename(&format!("/Contracts/{from}.txt"), &format!("/Contracts/{to}.txt")).await;
+    }
+    h.converges().await;
+    for (name, amount) in [("a", "EUR 20,000"), ("b", "EUR 10,000")] {
+        let result = h.read(&format!("/Contracts/{name}.analysis.md")).await;
+        assert!(result.starts_with(&format!("# {name}.txt")) && result.contains(amount), "{result}");
+    }
+    let table = h.read("/Contracts/overview.csv").await;
+    let row = table.lines().find(|line| line.starts_with("/Contracts/a.txt")).unwrap();
+    assert!(row.contains("EUR 20,000"), "{table}");
+    assert_eq!((paths(&h).await.len(), h.responses().await.len()), (5, 2), "nothing is paid for twice");
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn an_editor_that_saves_by_deleting_and_creating_leaves_one_result() {
+    let h = analysed(&legal("")).await;
+    for number in 2..=5 {
+        h.trash("/Contracts/a.txt").await;
+        h.put("/Contracts/a.txt", &contract(number)).await;
+        h.settle().await;
+    }
+    h.agrees().await;
+    assert_eq!(paths(&h).await, ["/Contracts/a.analysis.md", "/Contracts/a.txt"]);
+    assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 50,000"));
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_result_follows_its_file() {
+    let h = analysed(&legal("")).await;
+    h.rename("/Contracts/a.txt", "/Contracts/Signed/lease.txt").await;
+    h.converges().await;
+    assert_eq!(paths(&h).await, ["/Contracts/Signed/lease.analysis.md", "/Contracts/Signed/lease.txt"]);
+    assert!(h.read("/Contracts/Signed/lease.analysis.md").await.starts_with("# lease.txt"));
+    h.put("/Contracts/Signed/lease.txt", &contract(2)).await;
+    h.rename("/Contracts/Signed", "/Contracts/Archive").await;
+    h.converges().await;
+    assert!(h.read("/Contracts/Archive/lease.analysis.md").await.contains("EUR 20,000"));
+    assert_eq!((paths(&h).await.len(), h.responses().await.len()), (2, 2));
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_copied_folder_brings_no_analysis_of_an_analysis() {
+    let settings = legal("").replace("exclude = ['**/*.analysis.md', '/Contracts/overview*.csv']", "");
+    let h = analysed(&settings).await;
+    h.copy("/Contracts/a.txt", "/Contracts/Copies").await;
+    h.copy("/Contracts/a.analysis.md", "/Contracts/Copies").await;
+    h.settle().await;
+    h.agrees().await;
+    assert_eq!(h.held().await, ["/Contracts/Copies/a.txt", "/Contracts/a.txt"]);
+    assert!(!paths(&h).await.iter().any(|path| path.contains(".analysis.analysis")), "{:?}", paths(&h).await);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_result_of_a_file_that_is_gone_says_so_or_goes_as_the_rule_says() {
+    for (when_gone, top_has) in
+        [("", Some("was deleted")), ("when_gone = 'keep'", Some("✔")), ("when_gone = 'remove'", None)]
+    {
+        let h = analysed(&legal(&format!("digest = 'overview.csv'\n{when_gone}"))).await;
+        h.put("/Contracts/b.txt", &contract(2)).await;
+        h.settle().await;
+        h.trash("/Contracts/a.txt").await;
+        h.converges().await;
+        assert!(!h.read("/Contracts/overview.csv").await.contains("/Contracts/a.txt"), "{when_gone}");
+        match top_has {
+            Some(words) => assert!(top(&h, "/Contracts/a.analysis.md").await.contains(words), "{when_gone}"),
+            None => assert!(!paths(&h).await.contains(&"/Contracts/a.analysis.md".to_owned())),
+        }
+        h.restore("/Contracts/a.txt").await;
+        h.converges().await;
+        let back = top(&h, "/Contracts/a.analysis.md").await;
+        assert!(back.contains("✔") && !back.contains("was deleted"), "{back}");
+        assert!(h.read("/Contracts/overview.csv").await.contains("/Contracts/a.txt"));
+        assert_eq!(h.responses().await.len(), 2, "{when_gone}");
+        h.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_result_of_an_earlier_version_says_so_when_the_present_one_has_none() {
+    let h = analysed(&legal("max_runs_per_day = 1\ndigest = 'overview.csv'\nexisting = true")).await;
+    h.put("/Contracts/a.txt", &contract(2)).await;
+    h.take_in().await;
+    while h.work_one().await {}
+    let told = top(&h, "/Contracts/a.analysis.md").await;
+    assert!(told.contains("earlier version") && told.contains("waits"), "{told}");
+    h.settle().await;
+    let result = h.read("/Contracts/a.analysis.md").await;
+    assert!(result.contains("EUR 20,000") && !result.contains("earlier version"), "{result}");
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_put_back_has_its_own_answer_back() {
+    let settings = legal("digest = 'overview.csv'");
+    let mut h = analysed(&settings).await;
+    let first = h.runs().await[0].run_id;
+    h.restart(&settings.replace("Extract every", "Find each")).await;
+    h.settle().await;
+    assert!(top(&h, "/Contracts/a.analysis.md").await.contains("asks something else"));
+    h.again("liability", true).await;
+    h.settle().await;
+    assert!(!top(&h, "/Contracts/a.analysis.md").await.contains("asks something else"));
+    h.restart(&settings).await;
+    h.settle().await;
+    let result = h.read("/Contracts/a.analysis.md").await;
+    let asked = h.result(first).await["definition"].as_str().unwrap().to_owned();
+    assert!(result.contains(&asked) && !result.contains("asks something else"), "{result}");
+    assert_eq!(h.responses().await.len(), 2);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_result_that_was_deleted_comes_back_when_it_is_asked_for_and_costs_nothing() {
+    let h = analysed(&legal("")).await;
+    h.trash("/Contracts/a.analysis.md").await;
+    h.webhook("workspace_storage_file_updated", &h.node("/Contracts/a.txt").await).await;
+    h.settle().await;
+    assert_eq!(paths(&h).await, ["/Contracts/a.txt"], "a person took it away");
+    assert_eq!(h.again("liability", true).await.runs, 0);
+    h.settle().await;
+    assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 10,000"));
+    assert_eq!(h.responses().await.len(), 1);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_result_that_a_person_edited_or_moved_is_theirs() {
+    let h = analysed(&legal("")).await;
+    h.put("/Contracts/a.analysis.md", "checked by Kim").await;
+    h.settle().await;
+    h.rename("/Contracts/a.txt", "/Contracts/lease.txt").await;
+    h.trash("/Contracts/lease.txt").await;
+    h.settle().await;
+    assert_eq!(h.read("/Contracts/a.analysis.md").await, "checked by Kim");
+    h.restore("/Contracts/lease.txt").await;
+    h.put("/Contracts/lease.txt", &contract(2)).await;
+    h.settle().await;
+    assert_eq!(h.read("/Contracts/a.analysis.md").await, "checked by Kim");
+    assert!(h.read("/Contracts/lease.analysis.md").await.contains("EUR 20,000"));
+    h.rename("/Contracts/lease.analysis.md", "/Contracts/Reviewed/lease.analysis.md").await;
+    h.put("/Contracts/lease.txt", &contract(3)).await;
+    h.settle().await;
+    assert!(h.read("/Contracts/Reviewed/lease.analysis.md").await.contains("EUR 20,000"));
+    assert!(h.read("/Contracts/lease.analysis.md").await.contains("EUR 30,000"));
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_always_asked_for_is_written_all_the_same() {
+    let h =
+        analysed(&legal("digest = 'overview.csv'\ndigest_quiet_seconds = 20\ndigest_longest_seconds = 60"))
+            .await;
+    for number in 2..=10 {
+        h.put(&format!("/Contracts/{number}.txt"), &contract(number)).await;
+        h.take_in().await;
+        while h.work_one().await {}
+        h.pass(9_000);
+    }
+    let rows = h.read("/Contracts/overview.csv").await.lines().count();
+    assert!(rows > 3, "the table has {rows} rows after 81 seconds");
+    h.converges().await;
+    h.finish().await;
+}

@@ -1,0 +1,250 @@
+//! Whatever people do with contracts and results: what stands beside a file is true of it, and so is its row in the table. The
+//! sequences are drawn at random and judged by reading Fastio alone.
+//!
+//! `DOCKET_SEQUENCES=10000` and `DOCKET_TEST_SEED=7` make the long form, best in a release build.
+
+use std::collections::BTreeSet;
+
+use crate::harness::{Harness, contract, legal};
+
+/// Sequences of the short form.
+const SHORT: u32 = 40;
+
+/// Sequences that one world lives through.
+const IN_ONE_WORLD: u32 = 20;
+
+const NAMES: [&str; 4] = ["a", "b", "deep/a", "deep/c"];
+const EDITED: &str = "checked by Kim";
+
+/// Ways to ask, of which one is the rule's.
+const PROMPTS: [&str; 2] = ["Extract every", "Find each"];
+
+/// A folder that people work in.
+struct Desk {
+    h: Harness,
+    random: fastrand::Rng,
+    contracts: usize,
+    prompt: usize,
+    /// Contracts, by their number, of which a person took a result away, moved or changed it.
+    taken: BTreeSet<usize>,
+    /// What was done, to be told when it went wrong.
+    done: Vec<String>,
+}
+
+fn settings(prompt: usize) -> String {
+    let limits = "max_runs_per_file_hour = 10000\nmax_runs_per_day = 100000\nmax_tokens_per_day = 1000000000";
+    let settings = legal(&format!("digest = 'overview.csv'\n{limits}"));
+    settings.replace(PROMPTS[0], PROMPTS[prompt])
+}
+
+impl Desk {
+    async fn start(seed: u64) -> Desk {
+        let h = Harness::with_seed(&settings(0), seed).await;
+        let random = fastrand::Rng::with_seed(seed);
+        let (taken, done) = (BTreeSet::new(), Vec::new());
+        Desk { h, random, contracts: 0, prompt: 0, taken, done }
+    }
+
+    fn path(&mut self) -> String {
+        format!("/Contracts/{}.txt", self.random.choice(NAMES).unwrap())
+    }
+
+    async fn one_of(&mut self, is_result: bool) -> Option<String> {
+        let mut paths = self.h.paths().await;
+        paths.retain(|path| is_result == path.contains(".analysis") && !path.ends_with(".csv"));
+        paths.sort();
+        self.random.choice(paths)
+    }
+
+    /// What stands at `path` is a person's affair from now on, and whatever it said.
+    async fn take(&mut self, path: &str) {
+        let text = self.h.read(path).await;
+        self.taken.extend((1..=self.contracts).filter(|number| text.contains(&amount(*number))));
+    }
+
+    async fn do_something(&mut self) {
+        let h = &self.h;
+        let choice = self.random.u8(0..15);
+        let done = match choice {
+            0..=3 => {
+                let path = self.path();
+                self.contracts += 1;
+                self.h.put(&path, &contract(self.contracts)).await;
+                format!("put {} at {path}", self.contracts)
+            }
+            4 => {
+                let Some(path) = self.one_of(false).await else { return };
+                self.h.trash(&path).await;
+                format!("trash {path}")
+            }
+            5 => {
+                let choice = self.random.usize(..);
+                h.restore_any(choice).await;
+                format!("restore {choice}")
+            }
+            6 | 7 => {
+                let (Some(from), to) = (self.one_of(false).await, self.path()) else { return };
+                if from == to {
+                    return;
+                }
+                self.h.rename(&from, &to).await;
+                format!("move {from} to {to}")
+            }
+            8 => {
+                let (Some(one), Some(other)) = (self.one_of(false).await, self.one_of(false).await) else {
+                    return;
+                };
+                if one == other {
+                    return;
+                }
+                for (from, to) in [
+                    (&one, "/Contracts/between.txt"),
+                    (&other, &one),
+                    (&"/Contracts/between.txt".to_owned(), &other),
+                ] {
+                    self.h.rename(from, to).await;
+                }
+                format!("swap {one} and {other}")
+            }
+            9 => {
+                let Some(path) = self.one_of(false).await else { return };
+                self.contracts += 1;
+                self.h.trash(&path).await;
+                self.h.put(&path, &contract(self.contracts)).await;
+                format!("save {} as a new file at {path}", self.contracts)
+            }
+            10 => {
+                let Some(path) = self.one_of(false).await else { return };
+                self.h.copy(&path, "/Contracts/copies").await;
+                format!("copy {path}")
+            }
+            11 => {
+                let Some(path) = self.one_of(true).await else { return };
+                self.take(&path).await;
+                self.h.trash(&path).await;
+                format!("trash {path}")
+            }
+            12 => {
+                let Some(path) = self.one_of(true).await else { return };
+                self.take(&path).await;
+                self.h.put(&path, EDITED).await;
+                format!("edit {path}")
+            }
+            13 => {
+                let Some(path) = self.one_of(true).await else { return };
+                self.take(&path).await;
+                self.h.copy(&path, "/Contracts/copies").await;
+                format!("copy {path}")
+            }
+            _ => {
+                self.prompt = 1 - self.prompt;
+                self.h.restart(&settings(self.prompt)).await;
+                let asks = self.random.bool();
+                if asks {
+                    self.h.settle().await;
+                    self.h.again("liability", true).await;
+                }
+                format!("ask {:?}{}", PROMPTS[self.prompt], if asks { ", of all" } else { "" })
+            }
+        };
+        self.done.push(done);
+    }
+
+    /// The result that stands beside a contract: the first that no person has written.
+    async fn beside(&self, path: &str, paths: &[String]) -> Option<String> {
+        let stem = path.strip_suffix(".txt").unwrap();
+        for number in ["", " (2)", " (3)", " (4)"] {
+            let beside = format!("{stem}.analysis{number}.md");
+            if !paths.contains(&beside) {
+                return None;
+            }
+            let result = self.h.read(&beside).await;
+            if result != EDITED {
+                return Some(result);
+            }
+        }
+        None
+    }
+
+    /// Demands that everything is true which stands beside the contracts.
+    async fn judge(&self) {
+        let definition = self.h.work.runs.definition("liability").unwrap().hash.clone();
+        let paths = self.h.paths().await;
+        let table = match paths.iter().any(|path| path == "/Contracts/overview.csv") {
+            true => self.h.read("/Contracts/overview.csv").await,
+            false => String::new(),
+        };
+        let mut wrong = Vec::new();
+        for path in paths.iter().filter(|path| path.ends_with(".txt")) {
+            let number = number(&self.h.read(path).await);
+            match self.beside(path, &paths).await {
+                Some(result) => wrong.extend(told(&result, (path, number), &definition)),
+                None if self.taken.contains(&number) => {}
+                None => wrong.push(format!("nothing stands beside {path}, which is contract {number}")),
+            }
+            let rows: Vec<&str> =
+                table.lines().filter(|line| line.starts_with(&format!("{path},"))).collect();
+            let is_so = rows.iter().any(|row| row.contains(&amount(number)));
+            if !is_so {
+                wrong.push(format!("{path} is contract {number}, and the table says {rows:?}"));
+            }
+        }
+        for line in table.lines().skip(1).filter_map(|line| line.split_once(',')) {
+            if !paths.iter().any(|path| path == line.0) {
+                wrong.push(format!("the table has {}, which is not there", line.0));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}\nafter {:#?}\nthere are {paths:#?}", self.done);
+    }
+}
+
+fn amount(number: usize) -> String {
+    format!("EUR {number}0,000")
+}
+
+/// Which contract this is.
+fn number(text: &str) -> usize {
+    let number = text.split("No. ").nth(1).and_then(|rest| rest.split('\n').next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// What is wrong with the result beside a contract.
+fn told(result: &str, (path, number): (&str, usize), definition: &str) -> Option<String> {
+    let name = path.rsplit('/').next().unwrap();
+    let is_about_it = result.contains(&amount(number)) && result.contains(definition);
+    let notice = ["earlier version", "asks something else", "was deleted", "was moved"]
+        .into_iter()
+        .find(|words| result.lines().take(4).any(|line| line.contains(words)));
+    match (is_about_it, notice) {
+        _ if !result.starts_with(&format!("# {name}\n")) => {
+            Some(format!("{path} is contract {number}, and beside it stands {:?}", result.lines().next()))
+        }
+        (false, None) => Some(format!("{path} is contract {number}, and beside it stands\n{result}")),
+        (true, Some(words)) => Some(format!("it is as it should be, and says \"{words}\"")),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn whatever_people_do_what_stands_beside_a_file_is_true_of_it() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let sequences = number("DOCKET_SEQUENCES").unwrap_or(u64::from(SHORT));
+    let seed = number("DOCKET_TEST_SEED").unwrap_or(1);
+    let mut left = sequences;
+    for world in 0.. {
+        if left == 0 {
+            return;
+        }
+        let mut desk = Desk::start(seed * 1_000_000 + world).await;
+        for _ in 0..left.min(u64::from(IN_ONE_WORLD)) {
+            for _ in 0..desk.random.u8(1..6) {
+                desk.do_something().await;
+            }
+            desk.h.settle().await;
+            desk.judge().await;
+            left -= 1;
+        }
+        desk.h.agrees().await;
+        desk.h.finish().await;
+    }
+}
