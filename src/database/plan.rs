@@ -7,7 +7,7 @@ use super::connection::Sql;
 
 /// Tables that stay small whatever is in Fastio: as many rows as there are services, rules, workspaces, kinds of things, or
 /// runs and uploads under way or just given up.
-const SMALL: [&str; 24] = [
+const SMALL: [&str; 25] = [
     "pause",
     "founding",
     "clock",
@@ -31,6 +31,7 @@ const SMALL: [&str; 24] = [
     "copy_count",
     "event_count",
     "run_existing_count",
+    "shown_rule",
     // `run_count`, where it is read for what is held.
     "held",
 ];

@@ -20,7 +20,8 @@ use crate::sync::store::{self as files, FileRow, Indexed};
 pub(super) enum FileState {
     /// The settings no longer run anything over the rule's files.
     Unruled,
-    Gone,
+    /// None where nothing is known of it any more.
+    Gone(Option<Box<FileRow>>),
     /// It is where the rule does not apply.
     Left(Box<FileRow>),
     /// OpenAI cannot hold it as it is, and why.
@@ -36,7 +37,7 @@ impl FileState {
         let cancelled = |why| Some((Outcome::Cancelled, why));
         match self {
             FileState::Unruled => cancelled("the settings no longer run anything over its rule's files"),
-            FileState::Gone => cancelled("the file is gone"),
+            FileState::Gone(_) => cancelled("the file is gone"),
             FileState::Left(_) => cancelled("the file was moved to where the rule does not cover it"),
             FileState::Unreadable(..) => cancelled("OpenAI cannot hold the file any more"),
             FileState::Unindexed(_) => None,
@@ -53,7 +54,7 @@ impl FileState {
             source.version.as_ref().is_some_and(|version| run.version.as_ref() == Some(&version.0))
         };
         match self {
-            FileState::Unruled | FileState::Gone => true,
+            FileState::Unruled | FileState::Gone(_) => true,
             FileState::Left(row) | FileState::Unreadable(row, _) | FileState::Unindexed(row) => {
                 is_version(&row.source)
             }
@@ -67,7 +68,7 @@ impl FileState {
     /// Why results that stand beside it are not about a file of the rule any more, in a sentence; none while they are.
     pub(super) fn gone_because(&self) -> Option<String> {
         match self {
-            FileState::Gone => {
+            FileState::Gone(_) => {
                 Some("The document was deleted: what follows is what was found out before.".to_owned())
             }
             FileState::Left(row) => Some(format!(
@@ -78,10 +79,18 @@ impl FileState {
         }
     }
 
+    /// Where it was last, if it is gone from where the rule applies.
+    pub(super) fn last_path(&self) -> Option<&str> {
+        match self {
+            FileState::Gone(Some(row)) | FileState::Left(row) => Some(&row.path),
+            _ => None,
+        }
+    }
+
     /// Its path, and the folder that it is in; none where it is gone from there.
     pub(super) fn place(&self) -> Option<(&str, NodeId)> {
         match self {
-            FileState::Unruled | FileState::Gone | FileState::Left(_) => None,
+            FileState::Unruled | FileState::Gone(_) | FileState::Left(_) => None,
             FileState::Unreadable(row, _) | FileState::Unindexed(row) => {
                 Some((&row.path, row.folder().unwrap_or_else(NodeId::root)))
             }
@@ -143,7 +152,10 @@ fn admit(
 
 fn standing(connection: &mut Connection, key: &FileKey, definition: &Definition) -> Result<FileState, Error> {
     let seen = files::file(connection, &key.to_string())?;
-    let Some(seen) = seen.map(Box::new).filter(|seen| seen.is_there()) else { return Ok(FileState::Gone) };
+    let seen = match seen.map(Box::new) {
+        Some(seen) if seen.is_there() => seen,
+        gone => return Ok(FileState::Gone(gone)),
+    };
     if !definition.rule.covers(&key.profile, &seen.path) {
         return Ok(FileState::Left(seen));
     }

@@ -133,7 +133,7 @@ impl Desk {
             13 => {
                 let Some(path) = self.one_of(true).await else { return };
                 self.take(&path).await;
-                self.h.copy(&path, "/Contracts/copies").await;
+                self.h.copy(&path, "/Contracts/kept").await;
                 format!("copy {path}")
             }
             _ => {

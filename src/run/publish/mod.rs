@@ -24,7 +24,7 @@ use crate::fastio::FileKey;
 use crate::own::ResultOf;
 use crate::own::store::{self as own, OwnFile};
 use crate::queue::Verdict;
-use crate::result::name::Pattern;
+use crate::result::name::{Pattern, unnumbered};
 use page::Page;
 use stand::{Shown, Stand};
 
@@ -71,16 +71,16 @@ impl Runs {
         if !stands && (shown.notice.is_some() || !is_new) {
             return Ok(());
         }
-        let stays = shown.place.is_none();
-        let (document, folder, name) = match (shown.place, &known) {
-            (Some((path, folder)), _) => {
-                let document = last(path).to_owned();
-                let name = pattern.name_for(&document);
-                (document, folder, name)
-            }
-            (None, Some(known)) => (shown.run.name().to_owned(), known.folder.clone(), known.name.clone()),
+        let (document, stays) = (last(shown.path).to_owned(), shown.folder.is_none());
+        let (folder, name) = match (shown.folder, &known) {
+            (Some(folder), _) => (folder, pattern.name_for(&document)),
+            (None, Some(known)) => (known.folder.clone(), known.name.clone()),
             (None, None) => return Ok(()),
         };
+        // What a person changed there is the last word on it there, and not where the file is now.
+        let is_there = known.as_ref().is_some_and(|known| {
+            known.folder == folder && (known.name == name || unnumbered(&known.name).as_ref() == Some(&name))
+        });
         let form = form((shown.run, &document), shown.notice.as_deref(), (&folder.canonical(), &name));
         if stands && known.is_some_and(|known| known.shown.as_deref() == Some(&form)) {
             return Ok(());
@@ -92,7 +92,7 @@ impl Runs {
             name: name.clone(),
             notice: shown.notice,
         };
-        let only_over_ours = page.notice.is_some() || !is_new;
+        let only_over_ours = page.notice.is_some() || (!is_new && is_there);
         let body = self.compute.run(move || page.body()).await;
         let output = Output {
             owner,

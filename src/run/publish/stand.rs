@@ -25,8 +25,10 @@ pub(super) struct Shown<'r> {
     pub run: &'r Run,
     /// What it is instead of the answer for what the file is now, in a sentence.
     pub notice: Option<String>,
-    /// The file's path now, and the folder that it is in; none where the file is gone from there.
-    pub place: Option<(&'r str, NodeId)>,
+    /// The file's path now, or where it was last.
+    pub path: &'r str,
+    /// The folder that it is in; none where it is gone from there.
+    pub folder: Option<NodeId>,
 }
 
 impl<'r> Stand<'r> {
@@ -39,7 +41,12 @@ impl<'r> Stand<'r> {
         if let Some(why) = file.gone_because() {
             return match definition.when_gone {
                 WhenGone::Keep => Stand::AsItIs,
-                WhenGone::Mark => Stand::Answer(Shown { run, notice: Some(why), place: None }),
+                WhenGone::Mark => Stand::Answer(Shown {
+                    run,
+                    notice: Some(why),
+                    path: file.last_path().unwrap_or(&run.path),
+                    folder: None,
+                }),
                 WhenGone::Remove => Stand::Nothing,
             };
         }
@@ -51,7 +58,9 @@ impl<'r> Stand<'r> {
                 "This is about an earlier version of the document, not about what it says now. {present}"
             ))
         };
-        Stand::Answer(Shown { run, notice, place: file.place() })
+        let (path, folder) =
+            file.place().map_or((run.path.as_str(), None), |(path, folder)| (path, Some(folder)));
+        Stand::Answer(Shown { run, notice, path, folder })
     }
 }
 
