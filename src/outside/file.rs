@@ -1,24 +1,48 @@
 //! Whether a write of ours into Fastio was carried out. There is no key to find it by; but its content names its response and
 //! times, so equal bytes at its place are ours.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 
+use super::FRESH_MS;
+use crate::clock::Clock;
 use crate::fastio::{Client, Error, Node, Profile};
 use crate::job::verdict::fastio_verdict;
 use crate::own::OwnFile;
 use crate::queue::Verdict;
 
-/// What is now where `own` was written, or was to be; none when it is gone, in the trash, or not made.
-pub async fn find(fastio: &Client, profile: &Profile, own: &OwnFile) -> Result<Option<Node>, Verdict> {
-    let found = match &own.node {
-        Some(node) => fastio.node(profile, node).await.map(|node| Some(node).filter(|node| !node.trashed)),
+/// Between looks for what was just written.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// What is now where `own` was written, or was to be; none when it is gone, in the trash, or not made. What was written less than
+/// [`FRESH_MS`] ago may not be shown yet: then its folder's list decides, and at the last time.
+pub async fn find(
+    fastio: &Client,
+    clock: &Clock,
+    (profile, own): (&Profile, &OwnFile),
+) -> Result<Option<Node>, Verdict> {
+    let by_name = || fastio.child(profile, &own.folder, &own.name);
+    let Some(id) = &own.node else {
         // If it was made, it has the name on record.
-        None => fastio.child(profile, &own.folder, &own.name).await,
+        return by_name().await.map_err(|error| fastio_verdict(&error));
     };
-    match found {
-        Err(error) if own.node.is_some() && error.is_not_found() => Ok(None),
-        found => found.map_err(|error| fastio_verdict(&error)),
+    match fastio.node(profile, id).await {
+        Ok(node) => return Ok(Some(node).filter(|node| !node.trashed)),
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(fastio_verdict(&error)),
+    }
+    match by_name().await {
+        Ok(found) => {
+            let found = found.filter(|found| found.id == *id);
+            if found.is_none() && clock.since(own.since) < FRESH_MS {
+                return Err(Verdict::later(LOOK_AGAIN, "Fastio does not show yet what was written there"));
+            }
+            Ok(found)
+        }
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(fastio_verdict(&error)),
     }
 }
 

@@ -130,7 +130,7 @@ impl Remover {
 
     /// What the write on record made, if it was carried out.
     async fn made_by(&self, own: &OwnFile) -> Result<Option<Node>, Verdict> {
-        let found = find(&self.fastio, &own.profile, own).await?;
+        let found = find(&self.fastio, &self.clock, (&own.profile, own)).await?;
         let is_before = |node: &Node| own.node.is_some() && node.version == own.version;
         let Some(node) = found.filter(|node| !is_before(node)) else { return Ok(None) };
         Ok(is_that_write(&self.fastio, &own.profile, &node, own).await?.then_some(node))

@@ -1,5 +1,7 @@
 //! What stands beside a file is true of that file, whatever people do.
 
+use serde_json::{Value, json};
+
 use crate::harness::{Harness, contract, legal};
 
 /// A contract that is analysed, and its result.
@@ -192,5 +194,25 @@ async fn a_table_that_is_always_asked_for_is_written_all_the_same() {
     let rows = h.read("/Contracts/overview.csv").await.lines().count();
     assert!(rows > 3, "the table has {rows} rows after 81 seconds");
     h.converges().await;
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_result_that_fastio_does_not_show_at_first_is_written_once() {
+    let h = Harness::with(&legal("")).await;
+    h.fastio_fails(json!({"kind": "not_found_after_create", "window_ms": 5_000})).await;
+    for number in 1..=3 {
+        h.put("/Contracts/a.txt", &contract(number)).await;
+        h.settle().await;
+    }
+    h.no_faults().await;
+    h.converges().await;
+    assert_eq!(paths(&h).await, ["/Contracts/a.analysis.md", "/Contracts/a.txt"]);
+    let state = h.fastio_state().await;
+    let files = state["files"].as_array().unwrap();
+    let written: Vec<&Value> =
+        files.iter().filter(|file| file["path"].as_str().unwrap().contains(".analysis")).collect();
+    assert_eq!(written.len(), 1, "{written:#?}");
+    assert_eq!(written[0]["versions"], 3, "{written:#?}");
     h.finish().await;
 }

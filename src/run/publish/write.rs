@@ -150,7 +150,7 @@ impl Publisher {
         }
         let same = known.sha256 == sha256 && known.size == size(&output.content);
         let go_on = filled.map_or(Next::Upload, |upload| Next::Place(UploadId(upload)));
-        let found = find(&self.fastio, output.profile, known).await?;
+        let found = find(&self.fastio, &self.clock, (output.profile, known)).await?;
         let Some(found) = found else {
             return match known.writing && known.node.is_none() {
                 // Not made yet.
