@@ -115,7 +115,7 @@ impl Remover {
                     return Ok(false);
                 }
                 match &made {
-                    Some(node) => own::store::written(tx, &own.owner, node, now)?,
+                    Some(node) => own::store::settled(tx, &own, node, now)?,
                     None => own::store::abandon(tx, &own)?,
                 }
                 Ok(true)

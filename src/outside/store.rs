@@ -87,10 +87,19 @@ pub fn leave_sessions(connection: &mut Connection, owner: &str, now: i64) -> Res
     enqueue(connection, &left, now)
 }
 
-/// No run writes for `owner` any more, nor for anything that is made beside it.
+/// Nothing is written for `owner` any more, nor for anything that is made beside it.
 pub fn leave_writes(connection: &mut Connection, owner: &str, now: i64) -> Result<(), Error> {
-    let mut left = connection.all(LEAVE_SESSIONS_BELOW, params![owner])?;
-    left.extend(connection.all(LEAVE_FILES_BELOW, params![owner, now])?);
+    leave(connection, (owner, true), now)
+}
+
+/// Nothing that is made beside what stands for `owner` is written any more.
+pub fn leave_writes_beside(connection: &mut Connection, owner: &str, now: i64) -> Result<(), Error> {
+    leave(connection, (owner, false), now)
+}
+
+fn leave(connection: &mut Connection, (owner, itself): (&str, bool), now: i64) -> Result<(), Error> {
+    let mut left = connection.all(LEAVE_SESSIONS_BELOW, params![owner, itself])?;
+    left.extend(connection.all(LEAVE_FILES_BELOW, params![owner, itself, now])?);
     enqueue(connection, &left, now)
 }
 
@@ -229,15 +238,16 @@ statements! {
         WHERE owner = $1 AND kind = 'session' AND state <> 'unwanted' RETURNING *";
     LEAVE_SESSIONS_BELOW = "
         UPDATE outside SET state = 'unwanted'
-        WHERE kind = 'session' AND state <> 'unwanted' AND (owner = $1 OR substr(owner, 1, length($1) + 1) = $1 || ':')
+        WHERE kind = 'session' AND state <> 'unwanted'
+          AND ((owner = $1 AND $2) OR substr(owner, 1, length($1) + 1) = $1 || ':')
         RETURNING *";
     LEAVE_OLD_SESSIONS = "
         UPDATE outside SET state = 'unwanted'
         WHERE kind = 'session' AND state <> 'unwanted' AND since < $1 RETURNING *";
     LEAVE_FILES_BELOW = "
         INSERT INTO outside (kind, state, owner, since)
-        SELECT 'file', 'unwanted', owner, $2 FROM own_file
-        WHERE state = 'writing' AND (owner = $1 OR substr(owner, 1, length($1) + 1) = $1 || ':')
+        SELECT 'file', 'unwanted', owner, $3 FROM own_file
+        WHERE state = 'writing' AND ((owner = $1 AND $2) OR substr(owner, 1, length($1) + 1) = $1 || ':')
         ON CONFLICT DO NOTHING
         RETURNING *";
     LEAVE_OLD_FILES = "

@@ -268,6 +268,12 @@ pub fn written(connection: &mut Connection, owner: &str, node: &Node, now: i64) 
     connection.run(WRITTEN, params![owner, node.id.canonical(), version, now]).map(drop)
 }
 
+/// The write on record was carried out, and made `node` as it is now: nothing goes on with it, unless another began since.
+pub fn settled(connection: &mut Connection, own: &OwnFile, node: &Node, now: i64) -> Result<(), Error> {
+    let version = node.version.as_ref().map(|version| &version.0);
+    connection.run(SETTLED, params![own.owner, node.id.canonical(), version, now, own.since]).map(drop)
+}
+
 /// A write is not gone on with, and made nothing: what was there before it is ours as before. Its content is not what is on
 /// record, so nothing is taken for written already.
 pub fn abandon(connection: &mut Connection, own: &OwnFile) -> Result<(), Error> {
@@ -372,6 +378,10 @@ statements! {
     WRITTEN = "
         UPDATE own_file SET state = 'written', node = $2, version = $3, since = $4, gone_since = NULL
         WHERE owner = $1";
+
+    SETTLED = "
+        UPDATE own_file SET state = 'written', node = $2, version = $3, since = $4, gone_since = NULL
+        WHERE owner = $1 AND state = 'writing' AND since = $5";
 
     ABANDON = "
         UPDATE own_file SET state = 'written', sha256 = ''

@@ -32,11 +32,14 @@ impl Runs {
         if let Some(definition) = definition {
             self.admit(definition, &standing).await?;
         }
-        let (of, rule) = (key.clone(), rule.to_owned());
+        let (of, rule, named) = (key.clone(), rule.to_owned(), rule.to_owned());
         let runs = self.database.read(move |connection| store::of_file(connection, &of, &rule)).await;
         let runs = runs?;
         let followed = self.follow_all(&runs, (definition, &standing), attempt).await;
-        let Some(definition) = definition else { return followed };
+        let Some(definition) = definition else {
+            let left = self.leave_to_itself(key, &named).await;
+            return followed.and_then(|verdict| left.map(|()| verdict));
+        };
         let told = self.tell(key, definition, &standing).await;
         match (&followed, told) {
             (Ok(Verdict::Done), Err(verdict)) => Err(verdict),

@@ -21,6 +21,7 @@ use super::settings::Definition;
 use super::store;
 use crate::database::Connection;
 use crate::fastio::FileKey;
+use crate::outside;
 use crate::own::ResultOf;
 use crate::own::store::{self as own, OwnFile};
 use crate::queue::Verdict;
@@ -51,7 +52,7 @@ impl Runs {
         };
         let (runs, known) = self.database.read(read).await?;
         match Stand::of(definition, file, &runs, self.clock.now()) {
-            Stand::AsItIs => Ok(()),
+            Stand::AsItIs => self.leave_write(&owner, known).await,
             Stand::Nothing => self.retract(&owner, known).await,
             Stand::Answer(shown) => self.show((&owner, &of), known, (definition, pattern, shown)).await,
         }
@@ -111,6 +112,26 @@ impl Runs {
             tracing::info!(run.id = shown.run.id.0, rule = of.rule, name = written.name, "result written");
         }
         Ok(())
+    }
+
+    /// A write that is under way for what is not to be shown any more is not gone on with.
+    async fn leave_write(&self, owner: &str, known: Option<OwnFile>) -> Result<(), Verdict> {
+        if known.is_none_or(|known| !known.writing) {
+            return Ok(());
+        }
+        let (owner, now) = (owner.to_owned(), self.clock.now());
+        let write = self.database.write(move |tx| outside::store::leave_writes(tx, &owner, now));
+        write.await?;
+        self.wake.notify_waiters();
+        Ok(())
+    }
+
+    /// Leaves what is under way for a rule that runs nothing any more.
+    pub(super) async fn leave_to_itself(&self, key: &FileKey, rule: &str) -> Result<(), Verdict> {
+        let owner = owner(rule, key, None);
+        let owned = owner.clone();
+        let known = self.database.read(move |connection| own::of(connection, &owned)).await?;
+        self.leave_write(&owner, known).await
     }
 
     /// Takes the result away, unless a person has changed it.

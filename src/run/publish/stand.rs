@@ -96,13 +96,12 @@ fn present(file: &FileState, runs: &[Run], now: i64) -> Option<String> {
                 None => "The present version could not be analysed.".to_owned(),
             })
         }
+        // What is over in a moment is not worth a version of the result.
+        _ if run.held_until.unwrap_or(now).max(now) - run.created_at <= MARKED_AFTER_MS => None,
         (State::Wanted, _) if reason.is_some() => {
             Some(format!("The analysis of the present version waits: {}", reason.unwrap_or_default()))
         }
-        _ if now - run.created_at > MARKED_AFTER_MS => {
-            Some("The present version is being analysed.".to_owned())
-        }
-        _ => None,
+        _ => Some("The present version is being analysed.".to_owned()),
     }
 }
 

@@ -118,7 +118,8 @@ impl Change {
             Change::Ended => {
                 let holds: Holds = connection.one(HOLDS, params![id.0])?;
                 let outcome = holds.outcome.as_deref().and_then(Outcome::parse);
-                outside::store::leave_writes(connection, &holds.writer, now)?;
+                // What stands beside the file goes on being published; that is no run's.
+                outside::store::leave_writes_beside(connection, &holds.writer, now)?;
                 if outcome.is_some_and(Outcome::has_result) {
                     return outside::store::forget_conversation(connection, &owner);
                 }
