@@ -40,6 +40,7 @@ mod run_hostile;
 mod run_leftovers;
 mod run_money;
 mod run_paced;
+mod run_quotes;
 mod run_renamed;
 mod run_too_large;
 mod sandbox_fastio;
