@@ -23,6 +23,7 @@ mod publish;
 mod publish_any;
 mod queue;
 mod quirks;
+mod quotes;
 mod reading;
 mod receive;
 mod receive_kill;
