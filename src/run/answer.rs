@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Runs;
+use super::draft;
 use super::ended::spent;
 use super::engine::Ended;
 use super::frame;
@@ -64,6 +65,10 @@ impl Runs {
             Some(why) => vec![why.clone()],
             None => doubts(&judged, definition, output.refusal.as_deref()),
         };
+        if let Some(draft) = self.draft(run).await? {
+            judged.notes.insert(0, draft::note(draft));
+            doubts.insert(0, draft::in_words(draft));
+        }
         if frame::is_searched_instead(definition, run) {
             judged.notes.insert(0, SEARCHED.to_owned());
             doubts.insert(0, WAS_SEARCHED.to_owned());

@@ -33,6 +33,7 @@ mod begin;
 mod deliver;
 mod digest;
 mod document;
+mod draft;
 mod earlier;
 mod ended;
 mod engine;

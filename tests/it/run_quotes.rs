@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, legal};
+use crate::harness::{Harness, WORKSPACE, legal};
 
 const LEASE: &str = "LEASE\n\n1. The Tenant is not permitted to terminate this lease before 2030.\n\n2. The Supplier may assign this \
                      contract, except to a competitor.\n\n3. The Supplier is liable for all damages, as agreed in writing.\n";
@@ -86,6 +86,39 @@ async fn a_quote_is_found_however_the_document_s_characters_and_pages_are_made()
         h.put("/Contracts/nda.txt", document).await;
         h.converges().await;
         assert_eq!(h.outcomes().await, ["completed"], "{quote}");
+        h.finish().await;
+    }
+}
+
+/// A Word document as an archive of files that are not packed.
+fn docx(paragraph: &str) -> Vec<u8> {
+    let document = format!("<w:document><w:body><w:p>{paragraph}</w:p></w:body></w:document>");
+    let file = |name: &str, content: &str| {
+        let length = u32::try_from(content.len()).unwrap().to_le_bytes();
+        let name_length = u16::try_from(name.len()).unwrap().to_le_bytes();
+        let head =
+            [&b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0"[..], &length, &length, &name_length, &[0; 2]]
+                .concat();
+        [&head, name.as_bytes(), content.as_bytes()].concat()
+    };
+    let files = [file("[Content_Types].xml", "<Types/>"), file("word/document.xml", &document)].concat();
+    [&files, &b"PK\x01\x02"[..], &[0; 42]].concat()
+}
+
+#[tokio::test]
+async fn a_document_with_tracked_changes_needs_a_persons_review() {
+    let cap = "<w:r><w:t>The cap of this contract is EUR 500,000 in all.</w:t></w:r>";
+    let deleted = "<w:del w:id=\"1\"><w:r><w:delText>EUR 50,000</w:delText></w:r></w:del><w:ins w:id=\"2\"/>";
+    for (paragraph, outcome) in [(format!("{cap}{deleted}"), "needs_review"), (cap.to_owned(), "completed")] {
+        let h = Harness::with(&legal("")).await;
+        quotes(&h, &["The cap of this contract is EUR 500,000 in all."]).await;
+        h.put_bytes(WORKSPACE, "/Contracts/nda.docx", docx(&paragraph)).await;
+        h.converges().await;
+        let run = &h.runs().await[0];
+        assert_eq!(run.outcome.as_deref(), Some(outcome), "{:?}", run.reason);
+        let analysis = h.read("/Contracts/nda.analysis.md").await;
+        let told = "- The document has 2 tracked changes: deleted words may stand beside inserted ones in its text, and Docket";
+        assert_eq!(analysis.contains(told), outcome == "needs_review", "{analysis}");
         h.finish().await;
     }
 }
