@@ -1,4 +1,4 @@
-//! What a model writes for its own software and not for a reader: marks of citations, and characters that nobody can see.
+//! What a model writes for its own software and not for a reader: marks of citations, and characters that cannot be seen.
 //!
 //! Services take their marks out before they show an answer, and now and then they do not: `filecite…turn0file0…` between
 //! private characters, the same without them, `【4:0†nda.txt】`. No document says them, so no quote is missed for them.

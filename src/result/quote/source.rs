@@ -64,11 +64,11 @@ impl Source {
     pub fn of<'a>(pieces: impl IntoIterator<Item = Piece<'a>>) -> Source {
         let mut source = Source::default();
         for piece in pieces {
-            if source.length > 0 {
+            if source.length > 0 && source.seams.last() != Some(&source.length) {
                 source.seams.push(source.length);
             }
             if let Some((first, last)) = piece.pages {
-                source.pages.push(Page { begin: source.length, first, last });
+                source.turn(first, last);
             }
             source.text.reserve(piece.text.len());
             for (byte, character) in piece.text.char_indices() {
@@ -92,7 +92,16 @@ impl Source {
                 self.pages.push(Page { begin: 0, first: 1, last: 1 });
             }
             let page = self.pages.last().map_or(1, |page| page.last) + 1;
-            self.pages.push(Page { begin: self.length, first: page, last: page });
+            self.turn(page, page);
+        }
+    }
+
+    /// What follows stands on these pages.
+    fn turn(&mut self, first: u32, last: u32) {
+        // A piece without text has no page of its own.
+        self.pages.pop_if(|page| page.begin == self.length);
+        if self.pages.last().is_none_or(|page| (page.first, page.last) != (first, last)) {
+            self.pages.push(Page { begin: self.length, first, last });
         }
     }
 
@@ -167,16 +176,14 @@ impl Source {
         let after = self.kept(last + 1..last.saturating_add(1 + 2 * AFTER as u32).min(self.length));
         let begin = before.char_indices().rev().nth(BEFORE - 1).map_or(0, |(byte, _)| byte);
         let end = after.char_indices().nth(AFTER).map_or(after.len(), |(byte, _)| byte);
-        let whole = (
-            begin == 0 && first <= 2 * BEFORE as u32,
-            end == after.len() && last + 2 * AFTER as u32 >= self.length,
-        );
+        let begins = begin == 0 && first <= 2 * BEFORE as u32;
+        let ends = end == after.len() && last.saturating_add(2 * AFTER as u32) >= self.length;
         let mut text = before[begin..].to_owned();
         let start = text.len();
         text.push_str(&self.kept(first..last + 1));
         let quote = start..text.len();
         text.push_str(&after[..end]);
-        Context { text, quote, whole }
+        Context { text, quote, begins, ends }
     }
 
     /// What stands there but furniture. A line end stands for lines that are left out.

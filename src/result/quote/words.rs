@@ -1,5 +1,5 @@
 //! Words that the reading of sentences and pages knows, in the languages of contracts: English, German, French, Spanish,
-//! Italian, Portuguese, Polish and Dutch, a line or more each.
+//! Italian, Portuguese, Polish and Dutch, a line or more each; and those that deny or except in Arabic and Russian.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -47,7 +47,9 @@ pub static NEGATIONS: List = LazyLock::new(|| {
         non, nulla, niente, nemmeno, neppure, vietato, vietata, vietati, vietate, escluso, esclusa, esclusi, escluse
         não, nem, proibido, proibida, vedado, vedada, excluído, excluída
         nigdy, żaden, żadna, żadne, żadnego, żadnej, żadnych, ani, zabrania, zabronione, zabroniony, wyłączona, wyłączone
-        niet, geen, nooit, niets, niemand, verboden, uitgesloten",
+        niet, geen, nooit, niets, niemand, verboden, uitgesloten
+        لا, لن, لم, ليس, ليست
+        не, нет, ни, никогда, никто, ничто, запрещено, исключено",
     )
 });
 
@@ -71,7 +73,9 @@ pub static EXCEPTIONS: List = LazyLock::new(|| {
         fatta eccezione, fuorché, purché, a condizione, ma non, ma solo, nella misura in cui
         exceto, a não ser que, com exceção, com a exceção, desde que, ressalvado, ressalvada, ressalvados, mas não, sob reserva
         chyba że, z wyjątkiem, z zastrzeżeniem, pod warunkiem, o ile, oprócz, poza, ale nie, lecz nie
-        tenzij, behalve, mits, met uitzondering, onder voorbehoud, maar niet, voor zover",
+        tenzij, behalve, mits, met uitzondering, onder voorbehoud, maar niet, voor zover
+        إلا, باستثناء, ما لم, ما عدا, بشرط, شريطة
+        кроме, если не, за исключением, при условии, если только",
     )
 });
 

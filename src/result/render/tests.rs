@@ -131,7 +131,7 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
 }
 
 #[test]
-fn a_quote_that_nobody_checked_is_unverified() {
+fn a_quote_without_a_check_is_unverified() {
     let (schema, result) = (schema(), result());
     let answer = Answer::Data { schema: &schema, result: &result, checks: &[] };
     let text =

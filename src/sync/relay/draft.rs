@@ -1,5 +1,5 @@
 //! Whether a Word document is a draft: what was inserted, deleted and moved in it while changes were tracked, and what was
-//! remarked. Whoever reads its text out may have all of that side by side, so a quote may be of words that were deleted.
+//! remarked. Its text, as it is read out, may have all of that side by side, so a quote may be of words that were deleted.
 //!
 //! A `.docx` is an archive of files that follow each other, each compressed by itself. They are read as they pass, without
 //! the list at the archive's end: what is looked at is unpacked piece by piece, and nothing is kept of it.

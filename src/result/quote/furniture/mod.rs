@@ -32,9 +32,12 @@ const HEAD_SHARE: usize = 6;
 const BARE_RUN: usize = 3;
 const BARE_APART: usize = 6;
 
+/// Lines between numbers that stand beside a head or foot, at least.
+const BESIDE_APART: usize = 12;
+
 /// Times that a line comes at regular distances, and lines between at least, to be a head where nothing else tells of pages.
 const REGULAR_RUN: usize = 4;
-const REGULAR_APART: usize = 12;
+const REGULAR_APART: usize = 25;
 
 /// What is furniture in `source`, in order.
 pub fn find(source: &Source) -> Vec<Range<u32>> {
@@ -96,11 +99,19 @@ impl<'a> Layout<'a> {
             let goes_on = |place: &usize| *place >= step && follows(place - step, *place);
             for first in (0..numbers.len()).filter(|place| !goes_on(place)) {
                 let run: Vec<usize> = successors(Some(first), next).collect();
-                if run.len() >= least {
+                if run.len() >= least && self.goes_on_in_words(&run) {
                     run.into_iter().for_each(|line| self.number_line(line, numbers[line]));
                 }
             }
         }
+    }
+
+    /// Whether what stands behind the numbers of these lines is text, and no column of amounts: `2 weeks`, `3 weeks`.
+    fn goes_on_in_words(&self, lines: &[usize]) -> bool {
+        let words = lines.iter().map(|line| self.lines[*line].text.split_whitespace().nth(1));
+        let empty = words.clone().filter(Option::is_none).count();
+        let different: HashSet<&str> = words.flatten().collect();
+        (different.len() + empty) * 2 >= lines.len()
     }
 
     fn number_line(&mut self, place: usize, number: Option<(usize, u32)>) {
@@ -253,15 +264,16 @@ impl Number {
             (place == 0 || place + found.0 == words.len()).then_some((place, found))
         })?;
         let alone = length == words.len();
+        if !alone && !may_be_head(text) {
+            return None;
+        }
         let kind = match (alone, is_named, has_all) {
             (true, true, true) => NumberKind::Whole,
             (_, true, _) => NumberKind::Named,
             (true, false, true) if !slash => NumberKind::Named,
             (true, false, _) if text.contains(['.', ',']) => return None,
             (true, false, _) => NumberKind::Bare,
-            (false, false, _) if words.iter().any(|word| PARTS.has(word)) || !may_be_head(text) => {
-                return None;
-            }
+            (false, false, _) if words.iter().any(|word| PARTS.has(word)) => return None,
             // An amount is no page's number.
             (false, false, _) if words.iter().all(|word| word.chars().count() < 4) => return None,
             (false, false, _) => NumberKind::Beside,
@@ -280,7 +292,7 @@ fn numbers_pages(kind: NumberKind, places: &[usize]) -> bool {
         NumberKind::Named => places.len() > 1 && apart(2),
         NumberKind::AtEnd => places.len() > 1,
         NumberKind::Bare => places.len() >= BARE_RUN && apart(BARE_APART) && is_regular(places),
-        NumberKind::Beside => places.len() >= BARE_RUN && apart(REGULAR_APART) && is_regular(places),
+        NumberKind::Beside => places.len() >= BARE_RUN && apart(BESIDE_APART) && is_regular(places),
     }
 }
 

@@ -51,7 +51,7 @@ fn a_clause_goes_on_over_a_page_s_end() {
         "Master Services Agreement | #\n",
         "Strictly private and confidential\n",
     ] {
-        let document = paged(20, CLAUSE, |page| end.replace('#', &page.to_string()));
+        let document = paged(30, CLAUSE, |page| end.replace('#', &page.to_string()));
         assert!(found(&document, QUOTE), "{end:?}");
         assert!(!found(&document, "total liability is limited to EUR 5"), "{end:?}");
         let own = format!("liability {} limited", end.replace('#', "3").replace('\u{c}', " "));
@@ -141,6 +141,8 @@ fn numbers_of_lines_down_a_margin_are_skipped() {
         "The claim is this and THE DEFENDANT, by its counsel"
     ));
     let list = "1 cat\n2 dogs\n3 horses\n4 cows in the stable\n";
+    let amounts: String = (1..=12).map(|years| format!("{years} years are {}0 per cent\n", years)).collect();
+    assert!(!found(&amounts, "years are 20 per cent years are 30 per cent"), "they are amounts");
     assert!(!found(list, "cat dogs horses cows in the stable"), "four lines are a list");
 }
 

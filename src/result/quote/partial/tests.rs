@@ -123,6 +123,8 @@ fn a_quote_that_its_sentence_turns_round_is_partial() {
             "Il fornitore risponde dei danni",
             "a meno che il fatto sia imprevedibile",
         ),
+        ("لا يجوز للمستأجر إنهاء هذا العقد قبل انتهاء مدته.", "يجوز للمستأجر إنهاء هذا العقد", "لا"),
+        ("Арендатор не вправе расторгнуть договор.", "вправе расторгнуть договор", "не"),
         ("O locatário não pode ceder o contrato.", "pode ceder o contrato", "não"),
         ("Najemca nie może przenieść umowy.", "może przenieść umowy", "nie"),
         (

@@ -19,8 +19,9 @@ pub const AFTER: usize = 600;
 /// A line that is this much shorter than the longest ends where its writer ended it: the next word had room on it.
 const FULL: f32 = 0.8;
 
-/// What items of lists begin with.
-const BULLETS: &[char] = &['•', '‣', '◦', '▪', '●', '■', '□', '○', '·', '–', '—', '-', '*'];
+/// What items of lists begin with, and what they may begin with.
+const BULLETS: &[char] = &['•', '‣', '◦', '▪', '●', '■', '□', '○'];
+const DASHES: &[char] = &['·', '–', '—', '-', '*', '§'];
 
 /// What stands for what was left out.
 const GAP: &str = "…";
@@ -29,8 +30,10 @@ const GAP: &str = "…";
 pub struct Context {
     pub text: String,
     pub quote: Range<usize>,
-    /// Whether it begins or ends where the document does.
-    pub whole: (bool, bool),
+    /// It begins where the document does.
+    pub begins: bool,
+    /// It ends where the document does.
+    pub ends: bool,
 }
 
 /// A sentence in parts.
@@ -44,8 +47,8 @@ pub struct Sentence {
 impl Sentence {
     /// The sentence, or sentences, that the quote stands in.
     pub fn around(context: &Context) -> Sentence {
-        let Context { text, quote, whole } = context;
-        let breaks = Breaks::of(text, whole.0);
+        let Context { text, quote, begins, ends } = context;
+        let breaks = Breaks::of(text, *begins);
         let begin = breaks.0.iter().rev().find(|place| **place <= quote.start).copied();
         let end = breaks.0.iter().find(|place| **place >= quote.end).copied();
         // What is cut where no more is looked at begins with a whole word.
@@ -54,7 +57,7 @@ impl Sentence {
         let lead = begin.and_then(|begin| breaks.lead(text, begin)).unwrap_or_default();
         let before = flat(text[begin.unwrap_or_else(word)..quote.start].trim_start());
         let mut after = flat(text[quote.end..end.unwrap_or(text.len())].trim_end());
-        if end.is_none() && !whole.1 {
+        if end.is_none() && !ends {
             after.push_str(GAP);
         }
         Sentence { before: flat(&lead) + cut + &before, quote: flat(&text[quote.clone()]), after }
@@ -156,7 +159,7 @@ fn chunks(text: &str) -> Vec<Chunk<'_>> {
 /// Whether a sentence begins with the chunk at `place`.
 fn is_break(chunks: &[Chunk<'_>], place: usize, widest: usize) -> bool {
     let (last, next) = (chunks[place - 1], chunks[place]);
-    if next.text.chars().all(|c| BULLETS[..8].contains(&c)) || ends(chunks, place) {
+    if next.text.chars().all(|c| BULLETS.contains(&c)) || ends(chunks, place) {
         return true;
     }
     if next.lines == 0 || (is_inner(last.text) && !is_link(last.text)) {
@@ -212,7 +215,7 @@ fn is_marker(text: &str) -> bool {
     let digits = inner
         .split('.')
         .all(|part| part.len() < 4 && part.bytes().all(|byte| byte.is_ascii_digit()) && !part.is_empty());
-    text.chars().all(|c| BULLETS.contains(&c) || c == '§')
+    text.chars().all(|c| BULLETS.contains(&c) || DASHES.contains(&c))
         || (text.ends_with(')') && short && (letter || digits))
         || (text.len() > inner.len()
             && text.ends_with('.')
