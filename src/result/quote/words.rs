@@ -56,6 +56,9 @@ pub static NEGATIONS: List = LazyLock::new(|| {
 /// Beginnings of words that deny, such as `keine`, `n'est` and `ningún`.
 pub const DENYING: [&str; 6] = ["kein", "n'", "ningun", "ningún", "nessun", "nenhum"];
 
+/// Characters of Chinese that deny what follows.
+pub const DENYING_CHARACTERS: [char; 8] = ['不', '未', '勿', '毋', '禁', '无', '無', '没'];
+
 /// What makes an exception or a condition.
 pub static EXCEPTIONS: List = LazyLock::new(|| {
     Phrases::of(

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::words::{AND, DENYING, EXCEPTIONS, HARMLESS, NEGATIONS, SUBJECTS};
+use super::words::{AND, DENYING, DENYING_CHARACTERS, EXCEPTIONS, HARMLESS, NEGATIONS, SUBJECTS};
 
 /// Of what is left out so many characters are told; the whole sentence has it all.
 const MOST_TOLD: usize = 120;
@@ -47,10 +47,17 @@ pub fn left_out(quoted: &Quoted<'_>) -> Option<String> {
     let cut = Cut::of(&words, place(before.len())..place(before.len() + quote.len()));
     let says = |place: &usize| cut.says_otherwise(*place);
     let first = (0..cut.inside.start).find(says).map(|place| &sentence[words[place].begin..before.len()]);
+    let first = first.or_else(|| denied(&before));
     // What begins in the quote and ends after it is told whole.
     let last = (cut.inside.start..words.len()).find(says).map(|place| &sentence[words[place].begin..]);
     let told: Vec<String> = first.into_iter().chain(last).map(told).collect();
     (!told.is_empty()).then(|| told.join("” … “"))
+}
+
+/// The characters that deny right before a quote in Chinese, which parts no words: `不得`, `禁止`.
+fn denied(before: &str) -> Option<&str> {
+    let (begin, _) = before.char_indices().rev().take(2).find(|(_, c)| DENYING_CHARACTERS.contains(c))?;
+    Some(&before[begin..])
 }
 
 /// Whether any of `text` denies or excepts.

@@ -123,6 +123,8 @@ fn a_quote_that_its_sentence_turns_round_is_partial() {
             "Il fornitore risponde dei danni",
             "a meno che il fatto sia imprevedibile",
         ),
+        ("承租人不得转租该房屋及其附属设施。", "转租该房屋及其附属设施", "不得"),
+        ("未经许可禁止转租该房屋及其设施。", "转租该房屋及其设施", "禁止"),
         ("لا يجوز للمستأجر إنهاء هذا العقد قبل انتهاء مدته.", "يجوز للمستأجر إنهاء هذا العقد", "لا"),
         ("Арендатор не вправе расторгнуть договор.", "вправе расторгнуть договор", "не"),
         ("O locatário não pode ceder o contrato.", "pode ceder o contrato", "não"),
@@ -171,6 +173,7 @@ fn a_quote_that_loses_nothing_of_its_meaning_is_whole() {
             "The Tenant may not sublet; the Landlord may enter the premises.",
             "the Landlord may enter the premises",
         ),
+        ("甲は不動産の賃貸借契約を締結する。", "の賃貸借契約を締結する"),
         ("Notwithstanding this, the Supplier delivers the goods.", "the Supplier delivers the goods"),
         (
             "Der Vermieter darf die Räume betreten. Der Mieter darf nicht untervermieten.",
