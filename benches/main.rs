@@ -1,8 +1,8 @@
-//! The benchmarks behind `scripts/bench NAME`. Each starts the real binary, prints its rows as they come, and exits 1 when a
+//! The benchmarks behind `scripts/bench NAME`. Each prints its rows as they come, and exits 1 when a
 //! promise does not hold.
 //!
 //! This is a program of its own beside Docket: it talks to the server over HTTP and looks into its database from outside
-//! ([`database`]). What a rate is compared with runs in the same run, on the same cores and the same disk.
+//! ([`database`]). Only [`quotes`] calls the library itself. What a rate is compared with runs in the same run, on the same cores and the same disk.
 
 mod ack;
 mod bare;
@@ -14,6 +14,7 @@ mod latency;
 mod load;
 mod machine;
 mod process;
+mod quotes;
 mod report;
 mod server;
 mod stands;
@@ -30,6 +31,7 @@ enum Bench {
     Footprint(footprint::Options),
     Growth(growth::Options),
     Latency(latency::Options),
+    Quotes(quotes::Options),
     #[command(hide = true)]
     Bare(bare::Options),
 }
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Bench::Footprint(options) => footprint::run(options),
         Bench::Growth(options) => growth::run(options),
         Bench::Latency(options) => latency::run(options),
+        Bench::Quotes(options) => quotes::run(&options),
         Bench::Bare(options) => bare::run(&options),
     };
     ended.unwrap_or_else(|error| {

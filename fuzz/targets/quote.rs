@@ -15,6 +15,8 @@ fuzz_target!(|data: &[u8]| {
         let lines =
             text.chars().filter(|c| "\n\r\u{b}\u{c}\u{85}\u{2028}\u{2029}".contains(*c)).count() as u64 + 1;
         assert!((1..=lines).contains(&place.line), "{place:?} of {lines} lines");
+        // What is left out is left out of a sentence.
+        assert!(place.left_out.is_none() || place.sentence.is_some(), "{place:?}");
         // What was found is itself a quote.
         let found: String = text.chars().skip(place.offset as usize).take(place.length as usize).collect();
         assert!(document.find(&found) != Proof::NotFound, "{found:?} was found, and is not there");

@@ -52,6 +52,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0054_run_try"
     "0055_known_rule"
     "0056_form"
+    "0061_draft"
     "0063_publish"
 };
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::plain::make_plain;
 use super::quote::{Check, Document, MOST_QUOTES, Piece, Proof};
 use super::schema::Schema;
 
@@ -37,11 +38,17 @@ impl Judged {
     pub fn unverified(&self) -> usize {
         self.checks.iter().filter(|check| !check.proof.is_verified()).count()
     }
+
+    /// How many quotes leave out words of their own sentence that say otherwise.
+    pub fn partial(&self) -> usize {
+        self.checks.iter().filter(|check| check.proof.left_out().is_some()).count()
+    }
 }
 
 /// Reads an answer that has to fit `schema`, or says why it cannot be a result.
 pub fn read(schema: &Schema, text: &str) -> Result<Value, String> {
-    let data = json(text).map_err(|error| format!("the answer is not JSON: {error}"))?;
+    let mut data = json(text).map_err(|error| format!("the answer is not JSON: {error}"))?;
+    make_plain(&mut data);
     schema.validate(&data).map_err(|problems| format!("the answer does not fit the schema: {problems}"))?;
     Ok(data)
 }

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod harmless;
 pub mod name;
+pub mod plain;
 pub mod quote;
 pub mod render;
 pub mod schema;

@@ -3,17 +3,19 @@
 use serde_json::{Value, json};
 
 use super::Runs;
+use super::draft;
 use super::ended::spent;
 use super::engine::Ended;
 use super::frame;
 use super::row::{Outcome, Run};
-use super::settings::Definition;
+use super::settings::{Definition, PartialQuotes};
 use super::store::{self, Change};
 use crate::database::Connection;
 use crate::http::Retry;
 use crate::openai::{ContainerId, Error, Output};
 use crate::queue::Verdict;
 use crate::result::answer::{self, Judged};
+use crate::result::plain::plain;
 
 /// Files of a code interpreter that are taken; more is not a result but a dump.
 const MOST_FILES: usize = 20;
@@ -58,36 +60,29 @@ impl Runs {
             Err(reason) => return self.broken((run, definition), &ended, &reason).await,
         };
         let made = self.made(definition, output, &mut judged.notes).await?;
-        let unverified = judged.unverified();
         let unread = self.unread((run, definition)).await?;
-        let (outcome, reason) = match (unverified, output.refusal.as_deref()) {
-            _ if unread.is_some() => (Outcome::NeedsReview, unread.clone()),
-            (0, None) => (Outcome::Completed, None),
-            (0, Some(refusal)) => {
-                (Outcome::NeedsReview, Some(format!("the model refused a part: {refusal}")))
-            }
-            (count, _) => {
-                let all = judged.checks.len();
-                let unproven = format!("{count} of {all} quotes are not proven to be in the document");
-                let more =
-                    judged.unchecked.as_ref().map(|unchecked| format!("; {unchecked}")).unwrap_or_default();
-                (Outcome::NeedsReview, Some(unproven + &more))
-            }
+        let mut doubts = match &unread {
+            Some(why) => vec![why.clone()],
+            None => doubts(&judged, definition, output.refusal.as_deref()),
         };
-        let (outcome, reason) = match frame::is_searched_instead(definition, run) {
-            true => {
-                judged.notes.insert(0, SEARCHED.to_owned());
-                (Outcome::NeedsReview, Some(searched(reason)))
-            }
-            false => (outcome, reason),
-        };
+        if let Some(draft) = self.draft(run).await? {
+            judged.notes.insert(0, draft::note(draft));
+            doubts.insert(0, draft::in_words(draft));
+        }
+        if frame::is_searched_instead(definition, run) {
+            judged.notes.insert(0, SEARCHED.to_owned());
+            doubts.insert(0, WAS_SEARCHED.to_owned());
+        }
+        let outcome = if doubts.is_empty() { Outcome::Completed } else { Outcome::NeedsReview };
+        let reason = (!doubts.is_empty()).then(|| doubts.join("; "));
         let mut result = self.result(run, definition, &ended);
         result["outcome"] = outcome.as_str().into();
         result["unread"] = unread.into();
-        result["data"] = judged.data.unwrap_or_default();
         result["quotes"] = judged.checks.len().into();
-        result["unverified"] = unverified.into();
+        result["unverified"] = judged.unverified().into();
+        result["partial"] = judged.partial().into();
         result["checks"] = serde_json::to_value(&judged.checks).expect("a check is texts and numbers");
+        result["data"] = judged.data.unwrap_or_default();
         result["notes"] = judged.notes.into();
         let changes =
             [Change::Spent(spent(&ended, definition)), Change::Answered { outcome, reason, result }];
@@ -207,7 +202,7 @@ impl Runs {
             "engine": definition.engine.as_str(), "model": ended.model.as_deref().or(definition.engine.model()),
             "conversation": run.conversation, "response": run.response, "usage": ended.usage,
             "begun_at": run.begun_at, "answered_at": self.clock.now(),
-            "text": ended.output.text, "citations": ended.output.citations,
+            "text": plain(&ended.output.text), "citations": ended.output.citations,
         })
     }
 }
@@ -216,8 +211,21 @@ impl Runs {
 const SEARCHED: &str = "The document is too large to be read whole: the model was shown only what a search found in it. What the \
                         search did not find is not in this result.";
 
-/// Why a result over a document that was not read whole needs a person, before what else there may be.
-fn searched(reason: Option<String>) -> String {
-    let searched = "the document is too large to be read whole, so it was searched";
-    reason.map_or(searched.to_owned(), |reason| format!("{searched}; {reason}"))
+/// The same as a reason why a person has to look at it.
+const WAS_SEARCHED: &str = "the document is too large to be read whole, so it was searched";
+
+/// Why a person has to look at an answer, if there is anything.
+fn doubts(judged: &Judged, definition: &Definition, refusal: Option<&str>) -> Vec<String> {
+    let (all, unverified, partial) = (judged.checks.len(), judged.unverified(), judged.partial());
+    let mut doubts = Vec::new();
+    if unverified > 0 {
+        doubts.push(format!("{unverified} of {all} quotes are not proven to be in the document"));
+        doubts.extend(judged.unchecked.clone());
+    }
+    if partial > 0 && definition.partial_quotes == PartialQuotes::Review {
+        doubts
+            .push(format!("{partial} of {all} quotes leave out words of their sentence that say otherwise"));
+    }
+    doubts.extend(refusal.map(|refusal| format!("the model refused a part: {refusal}")));
+    doubts
 }

@@ -175,9 +175,10 @@ fn add_notes(result: &mut Value, notes: impl Iterator<Item = String>) -> bool {
     known.len() > before
 }
 
-/// The quotes of a result on record that are not proven to be in the document.
-pub fn unproven(result: &Value) -> Vec<Check> {
-    checks(result).into_iter().filter(|check| !check.proof.is_verified()).collect()
+/// The quotes of a result on record that are not proven to be in the document, or only without words that say otherwise.
+pub fn doubtful(result: &Value) -> Vec<Check> {
+    let doubtful = |check: &Check| !check.proof.is_verified() || check.proof.left_out().is_some();
+    checks(result).into_iter().filter(doubtful).collect()
 }
 
 /// The checks of a result on record.

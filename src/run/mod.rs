@@ -33,6 +33,7 @@ mod begin;
 mod deliver;
 mod digest;
 mod document;
+mod draft;
 mod earlier;
 mod ended;
 mod engine;
@@ -65,7 +66,7 @@ use publish::Publisher;
 
 pub use admit::cancel;
 pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, want_one};
-pub use deliver::unproven;
+pub use deliver::doubtful;
 pub use row::{Outcome, Run, RunId, State};
 pub use settings::{Definition, Engine, Price, SettingsError, definitions};
 

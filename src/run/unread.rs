@@ -21,7 +21,7 @@ impl Runs {
         let (store_id, file_id) = (VectorStoreId(run.vector_store.clone()), FileId(run.file_id.clone()));
         let wanted = file_id.clone();
         let known = self.database.read(move |connection| store::copy_of(connection, &wanted)).await;
-        let Some(store::Counted { copy, pages, characters }) = known? else {
+        let Some(store::Counted { copy, pages, characters, .. }) = known? else {
             return Ok(None);
         };
         if is_read_as_text(&copy.filename) {

@@ -138,6 +138,21 @@ impl Source {
     }
 }
 
+/// What a Word document says of its own changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// Insertions, deletions and moves that are neither accepted nor rejected.
+    pub changes: u32,
+    pub comments: u32,
+}
+
+impl Draft {
+    /// Whether it is as all who read it agreed to it, for what it says.
+    pub fn is_clean(self) -> bool {
+        self == Draft::default()
+    }
+}
+
 /// One row of `copy`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Copy {

@@ -177,8 +177,9 @@ async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failur
         output::line(format!("{name:<13} {value}"))?;
     }
     if let Some(result) = result {
-        for check in run::unproven(&result) {
-            output::line(format!("UNVERIFIED    {}: {}", check.pointer, why(&check.proof)))?;
+        for check in run::doubtful(&result) {
+            let word = if check.proof.is_verified() { "PARTIAL" } else { "UNVERIFIED" };
+            output::line(format!("{word:<13} {}: {}", check.pointer, why(&check.proof)))?;
             output::line(format!("              “{}”", head(&check.quote, QUOTE_SHOWN)))?;
         }
         output::line("")?;
@@ -199,13 +200,16 @@ fn tokens(row: &RunRow) -> String {
 /// Characters of a quote that are shown beside why it is not proven; the result below has it whole.
 const QUOTE_SHOWN: usize = 200;
 
-/// Why a quote is not proven.
-fn why(proof: &Proof) -> &'static str {
+/// Why a quote is not proven, or not as a whole.
+fn why(proof: &Proof) -> String {
     match proof {
-        Proof::Found(_) => "it is in the document",
-        Proof::NotFound => "it is not in the document as it stands here",
-        Proof::TooShort => "it is too short to prove anything",
-        Proof::Unchecked => "it was not looked up",
+        Proof::Found(place) => match &place.left_out {
+            Some(words) => format!("its sentence also says “{}”", head(words, QUOTE_SHOWN)),
+            None => "it is in the document".to_owned(),
+        },
+        Proof::NotFound => "it is not in the document as it stands here".to_owned(),
+        Proof::TooShort => "it is too short to prove anything".to_owned(),
+        Proof::Unchecked => "it was not looked up".to_owned(),
     }
 }
 

@@ -4,46 +4,55 @@
 //!
 //! - white space: any amount and kind, line breaks too, and none at all next to punctuation;
 //! - hyphenation: a hyphen at a line's end between letters may be there or not;
-//! - ligatures (`ﬁ` for `fi`), and how letters with accents are encoded;
-//! - quotation marks and dashes: which ones, not whether; and quotation marks around the quote as a whole.
+//! - forms of the same characters (`kind`), and how letters with accents are encoded;
+//! - quotation marks and dashes: which ones, not whether; and quotation marks around the quote as a whole;
+//! - what stands on each page of the document and is no part of its text (`furniture`).
 //!
 //! It may not differ in anything else: not in case, not in a word, a digit or a decimal point, and it must not cut a word
 //! or number, since `exclusive` is not what a document says that has `non-exclusive`, nor `EUR 10` where it has
-//! `EUR 10,000`. What stops inside of a sentence is still a quote.
+//! `EUR 10,000`. What stops inside of a sentence is still a quote; where the sentence goes on to say otherwise it is a partial
+//! one (`sentence`, `partial`).
 //!
 //! A document is prepared once, in time and memory linear in its length, and then asked about many quotes, each in time
-//! linear in the document ([`EFFORT`] bounds it for text that is made to defeat the search).
+//! linear in the document, also where its text is made to defeat the search (`search`).
 
 mod budget;
+mod furniture;
+mod kind;
 mod normal;
+mod partial;
 mod same;
+mod search;
+mod sentence;
+mod source;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
 use budget::Budget;
 pub use budget::{MOST_QUOTES, look_up_all};
 
-use normal::{Gap, MARK, Normal, SINGLE_AFTER_DIGIT, Sink};
-use same::{Around, Edge, agree, begins, ends, is_unspaced};
+use search::{Characters, Found, Quote, Search};
+use source::Source;
 
 /// Letters and digits that a quote needs at least; a Chinese or Japanese character counts for two. Fewer prove nothing:
 /// they stand somewhere in any document.
 pub const LEAST_CHARACTERS: usize = 10;
 
-/// How many times a document's length may be looked at for one quote. Ordinary text needs less than two. A document that
-/// repeats almost the quote all over needs more, and what is not proven within this is not proven. All quotes of an
-/// answer together have a [`Budget`].
-const EFFORT: usize = 64;
+/// Places of a quote that are looked at for one where it is not cut out of a sentence that says otherwise.
+const MOST_PLACES: usize = 16;
+
+/// What looking at the sentence around one place costs, in the steps of a [`Budget`].
+const SENTENCE: usize = 100_000;
 
 /// A document's text, prepared.
 pub struct Document {
-    characters: Characters,
-    /// Where each line but the first begins.
-    lines: Vec<u32>,
-    /// Where pages begin, and the first and last page that what follows stands on.
-    pages: Vec<(u32, u32, u32)>,
+    source: Source,
+    whole: Characters,
+    /// The same without page furniture, where there is any.
+    body: Option<Characters>,
 }
 
 /// Part of a document's text, with the pages it stands on where they are known.
@@ -66,8 +75,8 @@ pub enum Proof {
     Unchecked,
 }
 
-/// Where a quote stands, the first time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a quote stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// Characters of the document's text before it. Pieces count as if one followed the other.
     pub offset: u64,
@@ -78,6 +87,12 @@ pub struct Place {
     /// The first and last page it may stand on, where pages are known: from the pieces, or from form feeds in the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<(u32, u32)>,
+    /// The whole sentence, or sentences, that it stands in, where they say more than it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<String>,
+    /// The words of that sentence that the quote leaves out and that say otherwise: a negation or an exception.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
 }
 
 /// One quote of a result, and what is known of it.
@@ -91,31 +106,15 @@ pub struct Check {
 }
 
 impl Proof {
+    /// Whether its words are in the document.
     pub fn is_verified(&self) -> bool {
         matches!(self, Proof::Found(_))
     }
-}
 
-/// Significant characters, and what stands before each.
-#[derive(Default)]
-struct Characters {
-    /// All of them, to search in.
-    text: String,
-    gaps: Vec<Gap>,
-    /// Where each came from.
-    offsets: Vec<u32>,
-}
-
-impl Sink for Characters {
-    fn replace(&mut self, character: char) {
-        self.text.pop();
-        self.text.push(character);
-    }
-
-    fn put(&mut self, gap: Gap, character: char, offset: usize) {
-        self.text.push(character);
-        self.gaps.push(gap);
-        self.offsets.push(u32::try_from(offset).unwrap_or(u32::MAX));
+    /// The words that its own sentence adds, and that say otherwise.
+    pub fn left_out(&self) -> Option<&str> {
+        let Proof::Found(place) = self else { return None };
+        place.left_out.as_deref()
     }
 }
 
@@ -126,38 +125,16 @@ impl Document {
 
     /// Where two pieces meet, white space may have been lost or not; a quote may run across.
     pub fn of<'a>(pieces: impl IntoIterator<Item = Piece<'a>>) -> Document {
-        let (mut characters, mut normal) = (Characters::default(), Normal::default());
-        let (mut lines, mut pages, mut offset) = (Vec::new(), Vec::new(), 0_usize);
-        let short = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-        let mut fed = 1_u32;
-        for piece in pieces {
-            if offset > 0 {
-                normal.seam(&mut characters);
-            }
-            if let Some((first, last)) = piece.pages {
-                pages.push((short(offset), first, last));
-            }
-            for character in piece.text.chars() {
-                normal.read(character, offset, &mut characters);
-                offset += 1;
-                if character == '\n' {
-                    lines.push(short(offset));
-                } else if character == '\u{c}' && piece.pages.is_none() {
-                    if pages.is_empty() {
-                        pages.push((0, 1, 1));
-                    }
-                    fed += 1;
-                    pages.push((short(offset), fed, fed));
-                }
-            }
-        }
-        normal.end(&mut characters);
-        Document { characters, lines, pages }
+        let mut source = Source::of(pieces);
+        let whole = source.characters();
+        source.furniture = furniture::find(&source);
+        let body = (!source.furniture.is_empty()).then(|| source.characters());
+        Document { source, whole, body }
     }
 
     /// Whether there is any text at all. A scanned document has none, and no quote from it can be proven.
     pub fn is_empty(&self) -> bool {
-        self.characters.text.is_empty()
+        self.whole.is_empty()
     }
 
     /// Looks for one quote.
@@ -165,7 +142,8 @@ impl Document {
         self.look_up(quote, &mut Budget::default())
     }
 
-    /// Looks for `quote` for as long as `budget` lasts.
+    /// Looks for `quote` for as long as `budget` lasts: in the text as it stands, and then in what is left of it without page
+    /// furniture. A place where it is not cut out of a sentence that says otherwise counts before one where it is.
     fn look_up(&self, quote: &str, budget: &mut Budget) -> Proof {
         if !budget.take(quote.len()) {
             return Proof::Unchecked;
@@ -174,126 +152,34 @@ impl Document {
         if quote.is_too_short() {
             return Proof::TooShort;
         }
-        let mut effort = self.characters.text.len().saturating_mul(EFFORT).max(1 << 20);
-        // A place in the search text, and how many characters begin before it.
-        let (mut from, mut start) = (0, 0);
-        loop {
-            let next = self.characters.text[from..].find(&quote.text);
-            // What was searched, what is compared, and what the next search prepares.
-            let steps = next.unwrap_or(self.characters.text.len() - from) + 4 * quote.text.len();
-            if !budget.take(steps) {
-                return Proof::Unchecked;
+        let mut partial = None;
+        for text in [Some(&self.whole), self.body.as_ref()].into_iter().flatten() {
+            let mut search = Search::new(text, &quote);
+            for _ in 0..MOST_PLACES {
+                match search.next(budget) {
+                    Found::Place(first, last) => {
+                        budget.take(SENTENCE);
+                        let place = self.source.place(first, last);
+                        if place.left_out.is_none() {
+                            return Proof::Found(place);
+                        }
+                        partial.get_or_insert(place);
+                    }
+                    Found::Nothing => break,
+                    Found::Spent => return partial.map_or(Proof::Unchecked, Proof::Found),
+                }
             }
-            let (Some(found), Some(rest)) = (next, effort.checked_sub(steps)) else { return Proof::NotFound };
-            effort = rest;
-            let byte = from + found;
-            start += begins_in(&self.characters.text.as_bytes()[from..byte]);
-            if self.holds(&quote, start, byte) {
-                return Proof::Found(self.place(start, start + quote.characters.len() - 1));
+            if let Some(place) = partial {
+                return Proof::Found(place);
             }
-            from = byte + self.characters.text[byte..].chars().next().map_or(1, char::len_utf8);
-            start += 1;
         }
+        Proof::NotFound
     }
-
-    /// Whether the quote's characters, which stand at `start`, are the quote.
-    fn holds(&self, quote: &Quote, start: usize, byte: usize) -> bool {
-        let (gaps, length) = (&self.characters.gaps[start..], quote.characters.len());
-        let at = |place: usize| quote.characters.get(place).copied();
-        let inner = (1..length).all(|place| {
-            let (document, own) = (gaps[place], quote.gaps[place]);
-            document == own || {
-                let before_left = place.checked_sub(2).and_then(at);
-                let around =
-                    Around { before_left, left: at(place - 1), right: at(place), after_right: at(place + 1) };
-                agree(document, own, around)
-            }
-        });
-        inner && begins(self.left(start, byte), &quote.characters, quote.begins_with_dash) && {
-            let last: Vec<char> = quote.characters.iter().rev().take(4).copied().collect();
-            ends(self.right(start + length, byte + quote.text.len()), &last)
-        }
-    }
-
-    /// What is to the left of the character `start`.
-    fn left(&self, start: usize, byte: usize) -> Edge {
-        let mut outside = [None; 4];
-        let before = self.characters.text[..byte].chars().rev();
-        for (place, character) in before.take(outside.len()).enumerate() {
-            outside[place] = Some((self.characters.gaps[start - place], character));
-        }
-        Edge { gap: self.characters.gaps[start], outside }
-    }
-
-    /// What is to the right of the characters before `end`.
-    fn right(&self, end: usize, byte: usize) -> Edge {
-        let mut outside = [None; 4];
-        let after = self.characters.text[byte..].chars();
-        for (place, character) in after.take(outside.len()).enumerate() {
-            outside[place] = Some((self.characters.gaps[end + place], character));
-        }
-        Edge { gap: self.characters.gaps.get(end).copied().unwrap_or_default(), outside }
-    }
-
-    fn place(&self, first: usize, last: usize) -> Place {
-        let (begin, end) = (self.characters.offsets[first], self.characters.offsets[last]);
-        let page = |offset| {
-            let entry = self.pages.partition_point(|(begin, ..)| *begin <= offset).checked_sub(1)?;
-            self.pages.get(entry)
-        };
-        Place {
-            offset: begin.into(),
-            length: u64::from(end.saturating_sub(begin)) + 1,
-            line: self.lines.partition_point(|line| *line <= begin) as u64 + 1,
-            pages: page(begin).zip(page(end)).map(|((_, first, _), (_, _, last))| (*first, *last)),
-        }
-    }
-}
-
-/// A quote, prepared.
-struct Quote {
-    text: String,
-    characters: Vec<char>,
-    gaps: Vec<Gap>,
-    /// A dash touches its first character: `-5`.
-    begins_with_dash: bool,
-}
-
-impl Quote {
-    /// Without the quotation marks around it.
-    fn read(text: &str) -> Quote {
-        let (mut read, mut normal) = (Characters::default(), Normal::default());
-        text.chars().enumerate().for_each(|(offset, character)| normal.read(character, offset, &mut read));
-        normal.end(&mut read);
-        let is_mark = |character: &char| matches!(*character, MARK | SINGLE_AFTER_DIGIT);
-        let all: Vec<char> = read.text.chars().collect();
-        let begin = all.iter().take_while(|c| is_mark(c)).count();
-        let end = all.len() - all[begin..].iter().rev().take_while(|c| is_mark(c)).count();
-        let (characters, gaps) = (all[begin..end].to_vec(), read.gaps[begin..end].to_vec());
-        let begins_with_dash = gaps.first().is_some_and(|gap| gap.has(Gap::DASH | Gap::TOUCHES_RIGHT));
-        Quote { text: characters.iter().collect(), characters, gaps, begins_with_dash }
-    }
-
-    fn is_too_short(&self) -> bool {
-        let weight = |c: &char| match c {
-            c if is_unspaced(Some(*c)) => 2,
-            c if c.is_alphanumeric() => 1,
-            _ => 0,
-        };
-        let one_word = self.gaps.iter().skip(1).all(|gap| *gap == Gap::NOTHING);
-        let unspaced = self.characters.iter().any(|c| is_unspaced(Some(*c)));
-        self.characters.iter().map(weight).sum::<usize>() < LEAST_CHARACTERS || (one_word && !unspaced)
-    }
-}
-
-/// How many characters begin in these bytes of UTF-8.
-fn begins_in(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count()
 }
 
 impl std::fmt::Debug for Document {
     /// Without the text.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Document").field("characters", &self.characters.gaps.len()).finish_non_exhaustive()
+        f.debug_struct("Document").field("characters", &self.whole.len()).finish_non_exhaustive()
     }
 }

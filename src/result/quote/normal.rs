@@ -1,12 +1,16 @@
 //! A text as the comparison of quotes sees it: its significant characters, and what stands between them.
 //!
-//! Ligatures are taken apart, letters with accents too (both spellings of `é` are one in Unicode), quotation marks become
-//! one mark. White space and dashes are no characters here but flags of the [`Gap`] before the next one, because
-//! whether they matter depends on what stands on either side.
+//! Forms of a character become that character ([`kind`]), letters with accents are taken apart (both spellings of `é` are
+//! one in Unicode), quotation marks become one mark. White space and dashes are no characters here but flags of the [`Gap`]
+//! before the next one, because whether they matter depends on what stands on either side.
 
 use std::ops::BitOr;
 
-use unicode_normalization::char::{canonical_combining_class, decompose_canonical, is_combining_mark};
+use unicode_normalization::char::{
+    canonical_combining_class, decompose_canonical, decompose_compatible, is_combining_mark,
+};
+
+use super::kind::{Capital, Kind, kind};
 
 /// What stands between two significant characters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,7 +68,11 @@ pub struct Normal {
     between: Between,
     /// Accents that wait to be put into Unicode's order.
     accents: Vec<(u8, char, usize)>,
+    /// A letter whose spelling in two depends on the next one, and its offset.
+    capital: Option<(Capital, usize)>,
     last: Option<char>,
+    /// How many of the last characters are capitals that touch each other.
+    capitals: usize,
 }
 
 /// What was read since the last significant character.
@@ -87,40 +95,71 @@ struct Between {
 impl Normal {
     /// Reads one character.
     pub fn read(&mut self, character: char, offset: usize, sink: &mut impl Sink) {
-        match kind(character) {
-            CharacterKind::Nothing => {}
-            CharacterKind::Space { breaks_line } => {
+        // Most of any text, and what it comes to below.
+        if character.is_ascii_alphanumeric() && self.capital.is_none() {
+            self.flush(sink);
+            return self.put(character, offset, sink);
+        }
+        let kind = kind(character);
+        if !matches!(kind, Kind::Nothing) {
+            self.spell(Some(character), sink);
+        }
+        match kind {
+            Kind::Nothing => {}
+            Kind::Space { breaks_line } => {
                 self.flush(sink);
                 self.between.space(breaks_line);
             }
-            CharacterKind::SoftHyphen => {
+            Kind::SoftHyphen => {
                 self.flush(sink);
                 self.between.soft_hyphen = true;
             }
-            CharacterKind::Dash { hyphen, long } => {
+            Kind::Dash { hyphen, long } => {
                 self.flush(sink);
                 self.between.dash(hyphen, long);
             }
-            CharacterKind::Mark { double } => {
+            Kind::Mark { double } => {
                 self.flush(sink);
                 self.mark(double, offset, sink);
             }
-            CharacterKind::Ligature(letters) => {
+            Kind::Letters(letters) => {
                 self.flush(sink);
                 letters.chars().for_each(|letter| self.put(letter, offset, sink));
             }
-            CharacterKind::Plain if character.is_ascii() => {
+            Kind::Capital(capital) => {
                 self.flush(sink);
-                self.put(character, offset, sink);
+                self.capital = Some((capital, offset));
             }
-            CharacterKind::Plain => {
-                decompose_canonical(character, |part| self.decomposed(part, offset, sink))
-            }
+            Kind::Form => decompose_compatible(character, |part| match part == character {
+                true => self.plain(part, offset, sink),
+                false => self.read(part, offset, sink),
+            }),
+            Kind::Plain => self.plain(character, offset, sink),
         }
+    }
+
+    fn plain(&mut self, character: char, offset: usize, sink: &mut impl Sink) {
+        if character.is_ascii() {
+            self.flush(sink);
+            self.put(character, offset, sink);
+        } else {
+            decompose_canonical(character, |part| match part == character {
+                true => self.decomposed(part, offset, sink),
+                false => self.read(part, offset, sink),
+            });
+        }
+    }
+
+    /// Spells the letter that waited for `next`.
+    fn spell(&mut self, next: Option<char>, sink: &mut impl Sink) {
+        let Some((capital, offset)) = self.capital.take() else { return };
+        let spelling = capital.spelling(self.capitals, next);
+        spelling.chars().for_each(|letter| self.put(letter, offset, sink));
     }
 
     /// Another piece of the text begins.
     pub fn seam(&mut self, sink: &mut impl Sink) {
+        self.spell(None, sink);
         self.flush(sink);
         self.between.seam = true;
         // Where a line ended, a piece may have.
@@ -131,6 +170,7 @@ impl Normal {
 
     /// The text has ended. Answers what stands after its last significant character.
     pub fn end(mut self, sink: &mut impl Sink) -> Gap {
+        self.spell(None, sink);
         self.flush(sink);
         self.between.gap(self.last, None)
     }
@@ -157,6 +197,11 @@ impl Normal {
     fn put(&mut self, character: char, offset: usize, sink: &mut impl Sink) {
         let gap = self.between.gap(self.last, Some(character));
         sink.put(gap, character, offset);
+        self.capitals = match character.is_uppercase() {
+            true if gap == Gap::NOTHING => self.capitals + 1,
+            true => 1,
+            false => 0,
+        };
         self.between = Between::default();
         self.last = Some(character);
     }
@@ -199,6 +244,9 @@ impl Between {
 
     fn gap(&self, left: Option<char>, right: Option<char>) -> Gap {
         let mut gap = Gap::NOTHING;
+        if !(self.space || self.dashes > 0 || self.soft_hyphen || self.seam) {
+            return gap;
+        }
         let mut set = |flag, wanted| {
             if wanted {
                 gap = gap | flag;
@@ -206,11 +254,11 @@ impl Between {
         };
         // A soft hyphen shows only where it breaks a line, and then the word goes on after it.
         let joined = self.soft_hyphen && self.line_after && self.dashes == 0 && !self.space_before;
-        let letters = left.is_some_and(is_letter) && right.is_some_and(is_letter);
+        let letters = || left.is_some_and(is_letter) && right.is_some_and(is_letter);
         let one_hyphen = self.hyphen && self.dashes == 1;
         set(Gap::SPACE, self.space && !joined);
         set(Gap::DASH, self.dashes > 0);
-        set(Gap::HYPHENATION, one_hyphen && !self.space_before && self.line_after && letters);
+        set(Gap::HYPHENATION, one_hyphen && !self.space_before && self.line_after && letters());
         set(Gap::SEAM, self.seam);
         set(Gap::TOUCHES_LEFT, self.dashes > 0 && !self.space_before);
         set(Gap::TOUCHES_RIGHT, self.dashes > 0 && !self.space_after);
@@ -223,73 +271,4 @@ impl Between {
 /// An accent belongs to the letter before it.
 fn is_letter(character: char) -> bool {
     character.is_alphabetic() || is_combining_mark(character)
-}
-
-/// What a character is to the comparison.
-enum CharacterKind {
-    Plain,
-    Space {
-        breaks_line: bool,
-    },
-    Dash {
-        hyphen: bool,
-        long: bool,
-    },
-    SoftHyphen,
-    Mark {
-        double: bool,
-    },
-    Ligature(&'static str),
-    /// It prints nothing and takes no room.
-    Nothing,
-}
-
-fn kind(character: char) -> CharacterKind {
-    match character {
-        '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
-            CharacterKind::Space { breaks_line: true }
-        }
-        '-' | '\u{2010}' | '\u{2011}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}' => {
-            CharacterKind::Dash { hyphen: true, long: false }
-        }
-        '\u{2012}' | '\u{2013}' => CharacterKind::Dash { hyphen: false, long: false },
-        '\u{2014}' | '\u{2015}' | '\u{fe58}' => CharacterKind::Dash { hyphen: false, long: true },
-        '\u{ad}' => CharacterKind::SoftHyphen,
-        '\''
-        | '`'
-        | '\u{b4}'
-        | '\u{2bc}'
-        | '\u{2018}'..='\u{201b}'
-        | '\u{2032}'
-        | '\u{2035}'
-        | '\u{2039}'
-        | '\u{203a}'
-        | '\u{ff07}' => CharacterKind::Mark { double: false },
-        '"'
-        | '\u{ab}'
-        | '\u{bb}'
-        | '\u{201c}'..='\u{201f}'
-        | '\u{2033}'
-        | '\u{2036}'
-        | '\u{301d}'..='\u{301f}'
-        | '\u{ff02}' => CharacterKind::Mark { double: true },
-        '\u{fb00}' => CharacterKind::Ligature("ff"),
-        '\u{fb01}' => CharacterKind::Ligature("fi"),
-        '\u{fb02}' => CharacterKind::Ligature("fl"),
-        '\u{fb03}' => CharacterKind::Ligature("ffi"),
-        '\u{fb04}' => CharacterKind::Ligature("ffl"),
-        '\u{fb05}' | '\u{fb06}' => CharacterKind::Ligature("st"),
-        '\u{132}' => CharacterKind::Ligature("IJ"),
-        '\u{133}' => CharacterKind::Ligature("ij"),
-        // Zero-width spaces, joiners of lines, marks of direction.
-        '\u{200b}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'
-        | '\u{2066}'..='\u{2069}'
-        | '\u{feff}' => CharacterKind::Nothing,
-        _ if character.is_whitespace() => CharacterKind::Space { breaks_line: false },
-        _ => CharacterKind::Plain,
-    }
 }

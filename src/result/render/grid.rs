@@ -168,11 +168,14 @@ fn proof(cell: &Cell<'_>, marks: &Marks<'_>) -> (String, String) {
         }
         Some(_) => vec![cell.pointer.clone()],
     };
-    let words = pointers.iter().map(|pointer| marks.word(pointer));
-    let word = words.clone().find(|word| *word != "yes").or(words.clone().next()).unwrap_or_default();
+    let mut words = pointers.iter().map(|pointer| marks.word(pointer));
+    let word = match words.next() {
+        Some(first) if first == "yes" => words.find(|word| word != "yes").unwrap_or(first),
+        first => first.unwrap_or_default(),
+    };
     let places: Vec<String> =
         pointers.iter().map(|pointer| marks.place(pointer).unwrap_or_default()).collect();
-    (word.to_owned(), places.join("; "))
+    (word, places.join("; "))
 }
 
 pub fn lines(rows: impl Iterator<Item = Vec<String>>) -> String {

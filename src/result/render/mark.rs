@@ -1,9 +1,13 @@
-//! How quotes are marked. A quote without a check is unverified too: nothing is taken for proven by default.
+//! How quotes are marked. A quote without a check is unverified too: nothing is taken for proven by default. A quote that is
+//! proven has its whole sentence beside it, where that says more.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Add;
 
 use serde_json::Value;
 
+use super::escape;
+use super::grid::one_line;
 use crate::result::quote::{Check, Place, Proof};
 use crate::result::schema::Schema;
 
@@ -12,6 +16,27 @@ use crate::result::schema::Schema;
 pub struct Marks<'a> {
     quotes: HashSet<String>,
     checks: HashMap<&'a str, &'a Check>,
+}
+
+/// How many quotes there are.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    pub quotes: usize,
+    pub unverified: usize,
+    /// Those that leave out words of their own sentence that say otherwise.
+    pub partial: usize,
+}
+
+impl Add for Count {
+    type Output = Count;
+
+    fn add(self, other: Count) -> Count {
+        Count {
+            quotes: self.quotes + other.quotes,
+            unverified: self.unverified + other.unverified,
+            partial: self.partial + other.partial,
+        }
+    }
 }
 
 impl<'a> Marks<'a> {
@@ -24,33 +49,51 @@ impl<'a> Marks<'a> {
         self.quotes.contains(pointer)
     }
 
-    /// How many quotes there are, and how many of them are unverified.
-    pub fn count(&self) -> (usize, usize) {
-        let unverified = self.quotes.iter().filter(|pointer| self.place(pointer).is_none()).count();
-        (self.quotes.len(), unverified)
+    /// How many quotes there are, and of how many what is wrong.
+    pub fn count(&self) -> Count {
+        let is =
+            |wanted: fn(&Proof) -> bool| move |pointer: &&String| self.proof(pointer).is_some_and(wanted);
+        let proven = self.quotes.iter().filter(is(Proof::is_verified)).count();
+        let partial = self.quotes.iter().filter(is(|proof| proof.left_out().is_some())).count();
+        Count { quotes: self.quotes.len(), unverified: self.quotes.len() - proven, partial }
     }
 
     /// For a cell of its own.
-    pub fn word(&self, pointer: &str) -> &'static str {
-        match self.checks.get(pointer).map(|check| &check.proof) {
-            Some(Proof::Found(_)) => "yes",
-            Some(Proof::NotFound) => "UNVERIFIED: not in the document",
-            Some(Proof::TooShort) => "UNVERIFIED: too short to prove",
-            Some(Proof::Unchecked) | None => "UNVERIFIED: not checked",
+    pub fn word(&self, pointer: &str) -> String {
+        match self.proof(pointer) {
+            Some(Proof::Found(Place { left_out: Some(words), .. })) => {
+                format!("PARTIAL: its sentence also says “{}”", one_line(words))
+            }
+            Some(Proof::Found(_)) => "yes".to_owned(),
+            Some(Proof::NotFound) => "UNVERIFIED: not in the document".to_owned(),
+            Some(Proof::TooShort) => "UNVERIFIED: too short to prove".to_owned(),
+            Some(Proof::Unchecked) | None => "UNVERIFIED: not checked".to_owned(),
         }
     }
 
     /// Behind the quote, in Markdown.
     pub fn sign(&self, pointer: &str) -> String {
-        match self.place(pointer) {
-            Some(place) => format!("✔ {place}"),
-            None => format!("**⚠ {}**", self.word(pointer)),
-        }
+        let place = self.place(pointer).unwrap_or_default();
+        let Some(Proof::Found(Place { sentence, left_out, .. })) = self.proof(pointer) else {
+            return format!("**⚠ {}**", self.word(pointer));
+        };
+        let mark = match left_out {
+            None => format!("✔ {place}"),
+            Some(words) => {
+                format!("**⚠ PARTIAL: its sentence also says** “{}” ({place})", escape::inline(words))
+            }
+        };
+        let whole = sentence.as_ref().map(|text| format!(". In full: “{}”", escape::inline(text)));
+        mark + &whole.unwrap_or_default()
+    }
+
+    fn proof(&self, pointer: &str) -> Option<&Proof> {
+        self.checks.get(pointer).map(|check| &check.proof)
     }
 
     /// Where it was found.
     pub fn place(&self, pointer: &str) -> Option<String> {
-        let Proof::Found(Place { line, pages, .. }) = &self.checks.get(pointer)?.proof else { return None };
+        let Proof::Found(Place { line, pages, .. }) = self.proof(pointer)? else { return None };
         Some(match pages {
             None => format!("line {line}"),
             Some((first, last)) if first == last => format!("page {first}, line {line}"),

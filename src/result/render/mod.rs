@@ -17,7 +17,7 @@ mod tests;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use mark::Marks;
+use mark::{Count, Marks};
 pub use overview::{Form, Part, digest, digest_markdown};
 
 use super::quote::Check;
@@ -105,10 +105,10 @@ pub fn markdown(report: &ResultPage<'_>) -> String {
     text += &match answer {
         Answer::Text(_) => "> This is free text: nothing in it was checked against the document.".to_owned(),
         Answer::Data { schema, result, checks } => {
-            let (quotes, unverified) = Marks::of(schema, result, checks).count();
-            match quotes {
+            let count = Marks::of(schema, result, checks).count();
+            match count.quotes {
                 0 if schema.has_quotes() => "> It gives no quotes, so nothing was checked.".to_owned(),
-                _ => verdict(quotes, unverified),
+                _ => verdict(count),
             }
         }
     };
@@ -158,25 +158,37 @@ pub(super) fn visible(text: &str) -> String {
 }
 
 /// What a reader must know first.
-fn verdict(quotes: usize, unverified: usize) -> String {
+fn verdict(count: Count) -> String {
+    let Count { quotes, unverified, partial } = count;
     let them =
         |count: usize, one: &str, many: &str| if count == 1 { one.to_owned() } else { many.to_owned() };
-    match (quotes, unverified) {
-        (0, _) => {
-            "> Nothing in it was marked as a quote, so nothing was checked against the document.".to_owned()
-        }
-        (quotes, 0) => {
-            let found = them(quotes, "The one quote was", &format!("All {quotes} quotes were"));
-            format!("> ✔ {found} found in the document, word for word.")
-        }
-        (quotes, unverified) => format!(
+    let unverified = (unverified > 0).then(|| {
+        format!(
             "> **⚠ {unverified} of {quotes} {} UNVERIFIED.** {} could not be found in the document as {} here. Read the \
              document before you rely on {}.",
             them(unverified, "quotes is", "quotes are"),
             them(unverified, "It", "They"),
             them(unverified, "it stands", "they stand"),
             them(unverified, "it", "them"),
-        ),
+        )
+    });
+    let partial = (partial > 0).then(|| {
+        format!(
+            "> **⚠ {partial} of {quotes} {} PARTIAL.** {} in the document, in a sentence that also says something else: a \
+             negation, an exception or a condition. Read the whole sentence, which stands beside {}.",
+            them(partial, "quotes is", "quotes are"),
+            them(partial, "Its words stand", "Their words stand"),
+            them(partial, "it", "each"),
+        )
+    });
+    let warnings: Vec<String> = unverified.into_iter().chain(partial).collect();
+    match quotes {
+        0 => "> Nothing in it was marked as a quote, so nothing was checked against the document.".to_owned(),
+        _ if !warnings.is_empty() => warnings.join("\n>\n"),
+        quotes => {
+            let found = them(quotes, "The one quote was", &format!("All {quotes} quotes were"));
+            format!("> ✔ {found} found in the document, word for word.")
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One table over the findings of many results, made in parts so that not all results are held at once.
 
 use super::grid::{self, Grid};
-use super::mark::Marks;
+use super::mark::{Count, Marks};
 use super::{Entry, escape, verdict};
 use crate::result::schema::Schema;
 
@@ -17,8 +17,7 @@ pub enum Form {
 pub struct Part {
     /// The rows of each file, under its path.
     files: Vec<(String, Vec<Vec<String>>)>,
-    quotes: usize,
-    unverified: usize,
+    count: Count,
 }
 
 /// The findings of many results as CSV, one row each; a file without any has one row too, so that none is missing.
@@ -38,9 +37,7 @@ impl Part {
         for entry in entries {
             let nothing = serde_json::Value::Null;
             let marks = Marks::of(schema, entry.result.unwrap_or(&nothing), entry.checks);
-            let (quotes, unverified) = marks.count();
-            part.quotes += quotes;
-            part.unverified += unverified;
+            part.count = part.count + marks.count();
             part.files.push((entry.file.to_owned(), rows(&grid, form, entry, &marks)));
         }
         part
@@ -49,11 +46,7 @@ impl Part {
     /// This part with another.
     pub fn and(mut self, other: Part) -> Part {
         self.files.extend(other.files);
-        Part {
-            files: self.files,
-            quotes: self.quotes + other.quotes,
-            unverified: self.unverified + other.unverified,
-        }
+        Part { files: self.files, count: self.count + other.count }
     }
 
     /// How many files there are.
@@ -64,7 +57,7 @@ impl Part {
     /// The table, by path.
     pub fn whole(mut self, schema: &Schema, form: Form) -> String {
         self.files.sort_by(|one, other| one.0.cmp(&other.0));
-        let (files, verdict) = (self.files.len(), verdict(self.quotes, self.unverified));
+        let (files, verdict) = (self.files.len(), verdict(self.count));
         let rows = self.files.into_iter().flat_map(|(_, rows)| rows);
         let header = header(&Grid::of(schema), form);
         match form {

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_sets_our_marks() {
+    fn text_of_others_has_no_mark_of_ours() {
         assert_eq!(shown("✔ ✓ ✅ ☑ ⚠ UNVERIFIED"), "(tick) (tick) (tick) (tick) (warning) unverified");
         assert_eq!(shown("UNVER\u{ad}IFIED"), "UNVER‹U+00AD›IFIED");
     }

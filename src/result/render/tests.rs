@@ -131,7 +131,7 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
 }
 
 #[test]
-fn a_quote_that_nobody_checked_is_unverified() {
+fn a_quote_without_a_check_is_unverified() {
     let (schema, result) = (schema(), result());
     let answer = Answer::Data { schema: &schema, result: &result, checks: &[] };
     let text =
@@ -196,4 +196,26 @@ fn the_same_result_makes_the_same_bytes() {
     let other: Value = serde_json::from_str(&backwards(&result)).unwrap();
     let other_checks: Vec<Check> = checks.iter().rev().cloned().collect();
     assert_eq!(rendered(&result, &checks), rendered(&other, &other_checks));
+}
+
+#[test]
+fn a_partial_quote_has_what_it_leaves_out_and_its_whole_sentence_beside_it() {
+    let document = Document::new("No liability is limited to EUR 10,000, unless ✔ UNVERIFIED | agreed.");
+    let (schema, result) = (schema(), result());
+    let checks = schema.check(&result, &document);
+    let answer = Answer::Data { schema: &schema, result: &result, checks: &checks };
+    let text =
+        markdown(&ResultPage { provenance: provenance(), answer, notes: &[], unread: None, notice: None });
+    let row = "“liability is limited to EUR 10,000” **⚠ PARTIAL: its sentence also says** “No” … “unless (tick) unverified \\| agreed” (line \
+               1). In full: “No liability is limited to EUR 10,000, unless (tick) unverified \\| agreed.”";
+    assert!(text.contains(row), "{text}");
+    assert!(
+        text.contains("**⚠ 1 of 3 quotes is PARTIAL.**")
+            && text.contains("**⚠ 2 of 3 quotes are UNVERIFIED.**")
+    );
+    let table = csv(&schema, &result, &checks, None).unwrap();
+    assert!(
+        table.contains("PARTIAL: its sentence also says “No” … “unless (tick) unverified | agreed”"),
+        "{table}"
+    );
 }

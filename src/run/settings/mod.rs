@@ -17,7 +17,7 @@ use crate::rule::{Rule, RuleSettings, Rules, Target};
 use crate::setting_error;
 
 pub use money::{Price, TooLarge};
-pub use written::{Attach, EngineName, RunSettings, Scope, WhenGone};
+pub use written::{Attach, EngineName, PartialQuotes, RunSettings, Scope, WhenGone};
 
 /// The least that OpenAI takes as `max_output_tokens` (its OpenAPI document).
 const LEAST_TOKENS: u32 = 16;
@@ -70,6 +70,7 @@ pub struct Definition {
     pub digest_quiet_ms: i64,
     pub digest_longest_ms: i64,
     pub too_large: TooLarge,
+    pub partial_quotes: PartialQuotes,
     pub max_runs_per_day: u32,
     pub max_tokens_per_day: u64,
     pub max_runs_per_file_hour: u32,
@@ -172,6 +173,7 @@ impl Definition {
             digest_quiet_ms: i64::from(run.digest_quiet_seconds) * 1000,
             digest_longest_ms: i64::from(run.digest_longest_seconds.max(run.digest_quiet_seconds)) * 1000,
             too_large,
+            partial_quotes: run.partial_quotes,
             max_runs_per_day: run.max_runs_per_day,
             max_tokens_per_day: run.max_tokens_per_day,
             max_runs_per_file_hour: run.max_runs_per_file_hour,

@@ -55,6 +55,9 @@ pub struct RunSettings {
     /// What is done with a document that is too large for the model: `file_search` instead of the whole of it, or `fail`.
     /// Default: searched, unless `attach` is set and does not name `file_search`.
     pub too_large: Option<TooLarge>,
+    /// What a result is with quotes whose own sentence also says otherwise: it needs `review`, or is `accept`ed.
+    #[serde(default)]
+    pub partial_quotes: PartialQuotes,
     /// Runs that may be begun within 24 hours. More are held until there is room.
     #[serde(default = "default_max_runs_per_day")]
     pub max_runs_per_day: u32,
@@ -132,4 +135,13 @@ pub enum WhenGone {
     #[default]
     Mark,
     Remove,
+}
+
+/// What is made of a quote whose words stand in the document, in a sentence that also says otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartialQuotes {
+    #[default]
+    Review,
+    Accept,
 }

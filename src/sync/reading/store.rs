@@ -1,11 +1,11 @@
 //! The statements on what was read of a copy.
 
-use crate::database::{Connection, Error, from_row, params, statements};
+use crate::database::{Connection, Error, Row, from_row, params, statements};
 use crate::fastio::FileKey;
 use crate::job::{self, Task};
 use crate::openai::FileId;
 use crate::queue::Priority;
-use crate::sync::copy::Copy;
+use crate::sync::copy::{Copy, Draft};
 
 /// A copy and what was counted in it.
 #[derive(Debug)]
@@ -15,9 +15,16 @@ pub struct Counted {
     pub pages: Option<u32>,
     /// Those that OpenAI can read, without white space.
     pub characters: Option<u64>,
+    /// Of a Word document that could be read as it passed.
+    pub draft: Option<Draft>,
 }
 
-from_row!(row => Counted { copy: Copy::from_row(row)?, pages, characters });
+from_row!(row => Counted { copy: Copy::from_row(row)?, pages, characters, draft: draft(row)? });
+
+fn draft(row: &Row<'_>) -> Result<Option<Draft>, Error> {
+    let counts: (Option<u32>, Option<u32>) = (row.get("changes")?, row.get("comments")?);
+    Ok(counts.0.zip(counts.1).map(|(changes, comments)| Draft { changes, comments }))
+}
 
 /// The copy that is this File object.
 pub fn copy_of(connection: &mut Connection, file_id: &FileId) -> Result<Option<Counted>, Error> {

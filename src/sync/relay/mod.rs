@@ -4,6 +4,7 @@
 //! told the length beforehand, gets either the whole file as Fastio described it or a body cut short, of which it makes
 //! nothing; and an upload without a hash on record is known to have made nothing.
 
+mod draft;
 mod pages;
 
 use std::collections::VecDeque;
@@ -15,7 +16,7 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt, try_unfold};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-use super::copy::{READ_HASH, Source};
+use super::copy::{Draft, READ_HASH, Source};
 use super::text::{Flow, Unreadable};
 use crate::contain::lock;
 use crate::{database, fastio};
@@ -76,6 +77,8 @@ pub struct Passed {
     pub sha256: String,
     /// Pages of a PDF, where they can be counted.
     pub pages: Option<u32>,
+    /// What a Word document says of its changes, where that can be read.
+    pub draft: Option<Draft>,
     /// What is not there any more of a text, in words.
     pub note: Option<String>,
 }
@@ -102,6 +105,7 @@ pub fn relay(
         check: Check::new(source),
         way,
         pages: Pages::default(),
+        draft: draft::Reader::default(),
         held: VecDeque::new(),
         held_bytes: 0,
         record: Some(record),
@@ -202,6 +206,7 @@ struct Relay {
     check: Check,
     way: Way,
     pages: Pages,
+    draft: draft::Reader,
     held: VecDeque<Bytes>,
     held_bytes: usize,
     /// Gone once the whole file was read and recorded.
@@ -229,6 +234,7 @@ impl Relay {
         let piece = match &mut self.way {
             Way::AsTheyAre => {
                 self.pages.piece(&piece);
+                self.draft.piece(&piece);
                 piece
             }
             Way::Text(flow) => flow.piece(piece).map_err(Broken::Unreadable)?,
@@ -261,7 +267,8 @@ impl Relay {
         }
         self.readable().map_err(Broken::Unreadable)?;
         if let Some(record) = self.record.take() {
-            let passed = Passed { sha256: self.check.sha256(), pages: self.pages.count(), note };
+            let (sha256, pages, draft) = (self.check.sha256(), self.pages.count(), self.draft.found());
+            let passed = Passed { sha256, pages, draft, note };
             record(passed).await?;
         }
         Ok(())

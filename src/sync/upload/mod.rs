@@ -101,7 +101,7 @@ impl Sync {
         let length = bytes.len() as u64;
         let filename = form.filename.clone();
         let shape = Shape { filename, bytes: length, characters: Some(characters), is_text: true };
-        let passed = Passed { sha256, pages: None, note };
+        let passed = Passed { sha256, pages: None, draft: None, note };
         let content = send(bytes, passed, self.recorded(begun.copy, shape));
         self.send(begun, (form, length), content).await
     }

@@ -48,6 +48,8 @@ pub fn passed(
             shape.characters.map(bytes),
             passed.pages,
             shape.is_text.then_some(Reading::Text.as_str()),
+            passed.draft.map(|draft| draft.changes),
+            passed.draft.map(|draft| draft.comments),
         ],
     )?;
     Ok(written == 1)
@@ -83,6 +85,6 @@ statements! {
         RETURNING id";
     PASSED = "
         UPDATE OR IGNORE copy SET content_hash = $2, filename = $3, bytes = $4, note = $5, characters = $6, pages = $7,
-                                  reading = $8
+                                  reading = $8, changes = $9, comments = $10
         WHERE id = $1";
 }
