@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::contain::keep_running;
 use crate::database::{Connection, Database, ServerLock};
+use crate::erase::Eraser;
 use crate::fastio::FileKey;
 use crate::feed::{self, Feed};
 use crate::http::{AnswerCounter, PlainAnswer};
@@ -50,6 +51,7 @@ pub struct Work {
     pub runs: Runs,
     feed: Feed,
     remover: Remover,
+    eraser: Eraser,
     fastio: fastio::Client,
     openai: openai::Client,
     /// Plain questions that were answered, by the service.
@@ -126,6 +128,8 @@ impl Work {
             Ok(Task::Response { response }) => self.runs.hinted(&response, job.attempt).await,
             Ok(Task::Stray { store }) => self.sync.stray(&openai::VectorStoreId(store)).await,
             Ok(Task::Digest { rule }) => self.runs.digest(&rule).await,
+            Ok(Task::Erase { profile, node }) => self.eraser.erase(&FileKey::new(profile, node)).await,
+            Ok(Task::Object { kind, object }) => self.eraser.object(&kind, &object).await,
             Ok(Task::Leftover { leftover, .. }) => self.remover.remove(leftover).await,
             Err(error) => {
                 Verdict::Dead { reason: format!("this version cannot read the job's task: {error}") }
@@ -173,6 +177,7 @@ impl Parts {
             openai: openai.clone(),
             rules: rules.clone(),
             settings: config.sync.clone(),
+            erase_purged: config.retention.erase_purged,
             wake: queue.wake(),
             causes: queue.causes(),
         });
@@ -196,11 +201,19 @@ impl Parts {
             fastio: fastio.clone(),
             openai: openai.clone(),
         };
+        let eraser = Eraser {
+            database: database.clone(),
+            clock: clock.clone(),
+            fastio: fastio.clone(),
+            openai: openai.clone(),
+            wake: queue.wake(),
+        };
         let work = Arc::new(Work {
             sync,
             runs,
             feed: feed.clone(),
             remover,
+            eraser,
             fastio,
             openai,
             taken: AnswerCounter::default(),

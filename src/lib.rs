@@ -16,6 +16,8 @@ pub mod compute;
 pub mod config;
 pub mod contain;
 pub mod database;
+pub mod erase;
+pub mod erasure;
 pub mod event;
 pub mod fastio;
 pub mod feed;

@@ -233,7 +233,10 @@ fn row(connection: &mut Connection, job: JobRow, pauses: &[PauseRow]) -> Result<
     let task: Value = serde_json::from_str(&job.task).unwrap_or_default();
     let (source_id, path) = match serde_json::from_value(task.clone()) {
         Ok(
-            Task::File { profile, node } | Task::Reading { profile, node } | Task::Run { profile, node, .. },
+            Task::File { profile, node }
+            | Task::Reading { profile, node }
+            | Task::Run { profile, node, .. }
+            | Task::Erase { profile, node },
         ) => {
             let source_id = FileKey::new(profile, node).to_string();
             let path = sync::store::path(connection, &source_id)?;
@@ -244,7 +247,13 @@ fn row(connection: &mut Connection, job: JobRow, pauses: &[PauseRow]) -> Result<
             (Some(FileKey::new(profile, node).to_string()), path)
         }
         Ok(Task::Relist { profile }) => (profile.map(|profile| profile.to_string()), None),
-        Ok(Task::Response { .. } | Task::Digest { .. } | Task::Leftover { .. } | Task::Stray { .. })
+        Ok(
+            Task::Response { .. }
+            | Task::Digest { .. }
+            | Task::Leftover { .. }
+            | Task::Stray { .. }
+            | Task::Object { .. },
+        )
         | Err(_) => (None, None),
     };
     let held_by = job.waiting().held_by(pauses).map(|pause| (pause.target.clone(), paused(pause)));

@@ -9,6 +9,7 @@ mod check;
 mod database;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod erase;
 mod events;
 mod failure;
 mod fields;
@@ -98,6 +99,8 @@ enum Command {
     Rebuild(rebuild::Arguments),
     /// Give back the space that an old database's file holds and does not use
     Database(database::Arguments),
+    /// Find what derives from a file, remove it everywhere, and look for it once more
+    Erase(erase::Arguments),
     /// List the work that is left, and retry or discard it
     Jobs(jobs::Arguments),
     /// List what was run over the files, show a result, run a rule again, stop a run
@@ -183,6 +186,7 @@ impl Command {
             Command::Sweep(arguments) => sweep::run(arguments, &settings.load()?).await,
             Command::Rebuild(arguments) => rebuild::run(arguments, &settings.load()?).await,
             Command::Database(arguments) => database::run(arguments, &settings.load()?).await,
+            Command::Erase(arguments) => erase::run(arguments, &settings.load()?).await,
             Command::Jobs(arguments) => jobs::run(arguments, &settings.load()?).await,
             Command::Runs(arguments) => runs::run(arguments, &settings.load()?).await,
         }

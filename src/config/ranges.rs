@@ -84,6 +84,18 @@ impl Config {
             ),
             range("retention.gone_days", self.retention.gone_days, 0..=3_650, "0 is for ever"),
             range("retention.old_runs_days", self.retention.old_runs_days, 0..=3_650, "0 is for ever"),
+            range(
+                "retention.conversation_keep_days",
+                self.retention.conversation_keep_days,
+                0..=3_650,
+                "0 is for as long as its file is remembered",
+            ),
+            range(
+                "retention.erasure_record_days",
+                self.retention.erasure_record_days,
+                0..=36_500,
+                "0 is for ever",
+            ),
         ];
         ranges
             .into_iter()

@@ -283,6 +283,20 @@ impl Connection {
         Ok(free - self.free_pages()?)
     }
 
+    /// Has `work` overwrite in the file what it deletes, where a page is given up as a whole, too.
+    ///
+    /// # Errors
+    /// Those of `work`, and the database's.
+    pub fn overwriting<T>(
+        &mut self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.0.execute_batch("PRAGMA secure_delete = ON")?;
+        let done = work(self);
+        self.0.execute_batch("PRAGMA secure_delete = FAST")?;
+        done
+    }
+
     /// The only row of the answer.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ pub use location::{beside, path, relative_to};
 pub use lock::ServerLock;
 use migrate::{INBOX, MAIN, Schema};
 pub use open::INBOX_SUFFIX;
-use open::{as_of_this_version, compact, connect, inbox_path, open_file, open_whole};
+use open::{as_of_this_version, compact, connect, fold, inbox_path, open_file, open_whole};
 pub use open_error::OpenError;
 pub use place::Displaced;
 use place::Place;
@@ -53,6 +53,18 @@ pub struct Database {
     main: Arc<Store>,
     inbox: Arc<Store>,
     observer: Arc<Lane>,
+}
+
+/// Pages given back in one transaction. Each may have to be moved first, and what is written to the file waits meanwhile.
+const PAGES: u32 = 64;
+
+/// What came of [`Database::shed`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shed {
+    /// Nothing is left in the WALs; a reader may keep one for a moment.
+    pub is_folded: bool,
+    /// Pages that a file made by an early version cannot give back.
+    pub free_pages: i64,
 }
 
 /// One file, and who works on it.
@@ -247,6 +259,26 @@ impl Database {
         self.inbox.readers.run(Manner::Repeatable, work).await
     }
 
+    /// Gives every page that nothing uses back to the disk, and empties both WALs: no byte of what was deleted is left in them.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn shed(&self) -> Result<Shed, Error> {
+        let some = |tx: &mut Connection| tx.give_back(PAGES);
+        while self.write(some).await? + self.write_inbox(some).await? > 0 {}
+        let free_pages =
+            self.read(Connection::free_pages).await? + self.read_inbox(Connection::free_pages).await?;
+        let paths = [self.main.place.path().to_owned(), self.inbox.place.path().to_owned()];
+        let folded = blocking(move || -> Result<bool, Error> {
+            let mut folded = true;
+            for path in paths {
+                folded &= fold(&path)?;
+            }
+            Ok(folded)
+        });
+        Ok(Shed { is_folded: folded.await?, free_pages })
+    }
+
     /// Whether what was committed is where the next start will look for it.
     ///
     /// # Errors
@@ -358,6 +390,30 @@ mod tests {
         let database = Database::open_existing(&url).await.unwrap();
         use_and_free(&database).await;
         assert_eq!(database.write(|tx| tx.give_back(100)).await.unwrap(), 100);
+    }
+
+    #[tokio::test]
+    async fn no_byte_of_what_was_deleted_is_left_in_a_file_that_shed_it() {
+        const SECRET: &[u8] = b"what is not to be found again";
+        let folder = tempfile::tempdir().unwrap();
+        let (_, database) = new(&folder).await;
+        let holding = || {
+            let files = std::fs::read_dir(folder.path()).unwrap();
+            let bytes = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+            bytes.filter(|bytes| bytes.windows(SECRET.len()).any(|some| some == SECRET)).count()
+        };
+        database.statement("CREATE TABLE secret (number INTEGER PRIMARY KEY, text TEXT)").await;
+        let fill = "
+            INSERT INTO secret (text)
+            SELECT replace(hex(zeroblob(value * 300)), '00', 'what is not to be found again')
+            FROM json_each('[1, 2, 3, 4, 5, 6, 7, 8, 9]');";
+        database.statement(fill).await;
+        database.statement("UPDATE secret SET text = 'x' || text").await;
+        assert!(holding() > 0);
+        const DELETE: Sql = Sql::listed("DELETE FROM secret");
+        database.write(|tx| tx.overwriting(|tx| tx.run(DELETE, &[]))).await.unwrap();
+        let shed = database.shed().await.unwrap();
+        assert_eq!((shed, holding()), (Shed { is_folded: true, free_pages: 0 }, 0));
     }
 
     #[cfg(unix)]

@@ -89,6 +89,12 @@ pub fn compact(path: &Path) -> Result<(u64, u64), OpenError> {
     written().map_err(|error: rusqlite::Error| whole::explained(error.into(), path))
 }
 
+/// Writes what is in the WAL of the file at `path` into the file, and empties it. False when that cannot be done now.
+pub fn fold(path: &Path) -> rusqlite::Result<bool> {
+    let connection = open_file(path, Access::Write)?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
+}
+
 /// Opens the file at `path`, or that a link there leads to, for writing.
 pub fn connect(path: &Path) -> Result<rusqlite::Connection, OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {

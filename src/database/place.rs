@@ -49,7 +49,6 @@ impl Place {
     }
 
     /// Where the next start will look for it.
-    #[cfg(test)]
     pub fn path(&self) -> &Path {
         &self.path
     }

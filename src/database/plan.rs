@@ -37,7 +37,7 @@ const SMALL: [&str; 25] = [
 ];
 
 /// Statements that may go through a table or an index from its end, and why.
-const SCANS: [(&str, &str); 21] = [
+const SCANS: [(&str, &str); 25] = [
     ("queue::store::claim::FIRSTS", "the first row of an index in its order"),
     ("queue::store::claim::END_LEASES", "an index of the jobs that run, at the start"),
     ("queue::store::listing::RETRY_DEAD", "the first rows of an index in its order"),
@@ -53,6 +53,10 @@ const SCANS: [(&str, &str); 21] = [
         "an index of the writes that are under way: each is a run at its end",
     ),
     ("outside::store::LEAVE_OLD_FILES", "an index of the writes that are under way, once in a sweep"),
+    ("erasure::store::LIST", "the newest rows of a table, from its end"),
+    ("erasure::store::IS_UNSHED", "an index of the erasures that have just ended"),
+    ("erasure::store::SHED", "an index of the erasures that have just ended"),
+    ("event::store::ABOUT", "once for a file that is erased, by a reader"),
     ("own::store::LIST", "asked for by the demo, which makes a few"),
     ("sync::reading::store::UNREAD_COUNT", "an index of the copies in which nothing can be read"),
     (

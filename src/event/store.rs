@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{DOWNLOAD, Kind, Report};
-use crate::database::{Connection, Error, from_row, params, statements};
+use crate::database::{Connection, Error, from_row, json_list, params, statements};
+use crate::fastio::Profile;
 use crate::job::{self, Task};
 use crate::request_id;
 
@@ -181,6 +182,17 @@ pub fn prune(connection: &mut Connection, before: i64, limit: u32) -> Result<u64
     connection.run(PRUNE, params![before, limit])
 }
 
+/// The events about these nodes that have a name or a payload.
+pub fn about(connection: &mut Connection, profile: &Profile, nodes: &[String]) -> Result<Vec<String>, Error> {
+    connection.all(ABOUT, params![profile.to_string(), json_list(nodes)])
+}
+
+/// Takes names and payloads out of these events, and says of how many. The events stay, so that none counts as new when it is told
+/// again.
+pub fn blank(connection: &mut Connection, event_ids: &[String]) -> Result<u64, Error> {
+    connection.run(BLANK, params![json_list(event_ids)])
+}
+
 /// What is read of an event.
 macro_rules! columns {
     () => {
@@ -220,6 +232,11 @@ statements! {
 
     COUNTS = "SELECT kind, events FROM event_count WHERE events > 0 ORDER BY kind";
 
+    ABOUT = "
+        SELECT event_id FROM event
+        WHERE profile = $1 AND lower(replace(node, '-', '')) IN (SELECT value FROM json_each($2))
+          AND (name <> '' OR payload IS NOT NULL)";
+    BLANK = "UPDATE event SET name = '', payload = NULL WHERE event_id IN (SELECT value FROM json_each($1))";
     PRUNE = "
         DELETE FROM event WHERE event_id IN
             (SELECT event_id FROM event WHERE received_at < $1 ORDER BY received_at LIMIT $2)";

@@ -10,6 +10,9 @@ pub const FILE_JOBS: &str = "file:";
 /// How the key of a run's job begins; behind it stand the file's `FileKey`, a colon and the rule's name.
 pub const RUN_JOBS: &str = "run:";
 
+/// How the key of the job begins that erases what derives from a file; behind it stands the file's `FileKey`.
+pub const ERASE_JOBS: &str = "erase:";
+
 /// What a job holds. Every source of change makes these and nothing else, so there is one path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "task", rename_all = "lowercase")]
@@ -33,6 +36,10 @@ pub enum Task {
     Stray { store: String },
     /// Write the table over the rule's results, once its files have been quiet for a while.
     Digest { rule: String },
+    /// Erase what derives from this file.
+    Erase { profile: Profile, node: NodeId },
+    /// Delete what a run made at OpenAI, and what it was asked and answered there.
+    Object { kind: String, object: String },
     /// Take away what a run left there.
     Leftover { leftover: i64, at: Service },
 }
@@ -55,6 +62,8 @@ impl Task {
             Task::Relist { profile: Some(profile) } => format!("relist:{profile}"),
             Task::Relist { profile: None } => "relist".to_owned(),
             Task::Run { profile, node, rule } => format!("{RUN_JOBS}{profile}:{}:{rule}", node.canonical()),
+            Task::Erase { profile, node } => format!("{ERASE_JOBS}{profile}:{}", node.canonical()),
+            Task::Object { kind, object } => format!("object:{kind}:{object}"),
             Task::Response { response } => format!("response:{response}"),
             Task::Digest { rule } => format!("digest:{rule}"),
             Task::Leftover { leftover, .. } => format!("leftover:{leftover}"),
@@ -66,7 +75,7 @@ impl Task {
     /// The targets that a job for this cannot do without.
     pub fn needs(&self) -> &'static [&'static str] {
         match self {
-            Task::File { .. } | Task::Run { .. } => &["fastio", "openai"],
+            Task::File { .. } | Task::Run { .. } | Task::Erase { .. } => &["fastio", "openai"],
             Task::Folder { .. }
             | Task::Listing { .. }
             | Task::Relist { .. }
@@ -74,6 +83,7 @@ impl Task {
             | Task::Leftover { at: Service::Fastio, .. } => &["fastio"],
             Task::Reading { .. }
             | Task::Response { .. }
+            | Task::Object { .. }
             | Task::Stray { .. }
             | Task::Leftover { at: Service::Openai, .. } => &["openai"],
         }

@@ -86,6 +86,16 @@ fn gone(mut error: Error) -> Error {
 }
 
 impl Client {
+    /// Deletes a container with the files in it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when it is gone, and those of every call.
+    pub async fn delete_container(&self, container: &ContainerId) -> Result<(), Error> {
+        let path = ["containers", &container.0];
+        let deleted = self.call("deleting a container", Method::DELETE, &path, Extra::None).await;
+        deleted.map(drop).map_err(gone)
+    }
+
     /// The files in a container. `after` is a page's [`Page::next`].
     ///
     /// # Errors

@@ -102,6 +102,15 @@ impl Client {
         self.call("deleting a conversation", Method::DELETE, &path, Extra::None).await.map(drop)
     }
 
+    /// Deletes one item of a conversation. They do not go with their conversation (OpenAI's OpenAPI document).
+    ///
+    /// # Errors
+    /// As [`Client::delete_conversation`].
+    pub async fn delete_item(&self, id: &ConversationId, item: &str) -> Result<(), Error> {
+        let path = ["conversations", &id.0, "items", item];
+        self.call("deleting from a conversation", Method::DELETE, &path, Extra::None).await.map(drop)
+    }
+
     /// A page of a conversation's items. `after` is a page's [`Page::next`].
     ///
     /// # Errors

@@ -188,6 +188,15 @@ impl Client {
         let path = ["responses", &id.0, "cancel"];
         self.call("cancelling a run", Method::POST, &path, Extra::None).await?.required(Response::read)
     }
+
+    /// Deletes a response with what was asked and answered in it. What stands in a conversation as well stays there.
+    ///
+    /// # Errors
+    /// As [`Client::response`].
+    pub async fn delete_response(&self, id: &ResponseId) -> Result<(), Error> {
+        let path = ["responses", &id.0];
+        self.call("deleting a run", Method::DELETE, &path, Extra::None).await.map(drop)
+    }
 }
 
 #[cfg(test)]

@@ -149,9 +149,26 @@ impl Client {
         query: &str,
         max_results: u8,
     ) -> Result<Vec<Hit>, Error> {
-        let body = json!({"query": query, "max_num_results": max_results});
+        self.search_with(store, &json!({"query": query, "max_num_results": max_results})).await
+    }
+
+    /// The best pieces for `query` of what has this value of an attribute.
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub async fn search_where(
+        &self,
+        store: &VectorStoreId,
+        query: &str,
+        (key, value): (&str, &str),
+    ) -> Result<Vec<Hit>, Error> {
+        let filter = json!({"type": "eq", "key": key, "value": value});
+        self.search_with(store, &json!({"query": query, "max_num_results": 10, "filters": filter})).await
+    }
+
+    async fn search_with(&self, store: &VectorStoreId, body: &serde_json::Value) -> Result<Vec<Hit>, Error> {
         let path = ["vector_stores", &store.0, "search"];
-        let answer = self.call("searching", Method::POST, &path, Extra::Json(&body)).await?;
+        let answer = self.call("searching", Method::POST, &path, Extra::Json(body)).await?;
         answer.page(|fields| {
             let hits = fields.list("data").ok_or("no list")?.iter();
             hits.map(|hit| Hit::read(hit).ok_or("a result without a file")).collect()

@@ -297,6 +297,11 @@ pub fn find_again(
     Ok(found.and_then(|own| own.of))
 }
 
+/// The files that runs over this file wrote, or that they are writing.
+pub fn of_source(connection: &mut Connection, source_id: &str) -> Result<Vec<OwnFile>, Error> {
+    connection.all(OF_SOURCE, params![source_id])
+}
+
 /// The files that runs over these files wrote and that are not known to be gone: profile and node.
 pub fn beside(connection: &mut Connection, source_ids: &str) -> Result<Vec<(String, String)>, Error> {
     connection.all(BESIDE, params![source_ids])
@@ -395,6 +400,13 @@ statements! {
         UPDATE own_file SET gone_since = NULL, shown = NULL
         WHERE profile = $1 AND node = $2 AND gone_since IS NOT NULL
         RETURNING *";
+
+    OF_SOURCE = "
+        SELECT * FROM own_file WHERE source_id = $1
+        UNION
+        SELECT own_file.*
+        FROM (SELECT DISTINCT 'run:' || rule || ':' || source_id AS owner FROM run WHERE source_id = $1) AS wrote
+        JOIN own_file ON own_file.owner BETWEEN wrote.owner || ':' AND wrote.owner || ';'";
 
     BESIDE = "
         SELECT DISTINCT own_file.profile, own_file.node

@@ -10,6 +10,11 @@ pub fn states(connection: &mut Connection, keys: &[&str]) -> Result<HashMap<Stri
     Ok(connection.all::<(String, String)>(STATES, params![json_list(keys)])?.into_iter().collect())
 }
 
+/// The jobs whose keys go on behind `key` and a colon, each with its state.
+pub fn below(connection: &mut Connection, key: &str) -> Result<Vec<(String, String)>, Error> {
+    connection.all(BELOW, params![key])
+}
+
 /// Those of `keys` that have a job, by their key.
 pub fn waiting(connection: &mut Connection, keys: &[String]) -> Result<HashMap<String, Waiting>, Error> {
     let rows: Vec<Waiting> = connection.all(WAITING, params![json_list(keys)])?;
@@ -33,6 +38,8 @@ pub fn behind_live(connection: &mut Connection) -> Result<i64, Error> {
 
 statements! {
     STATES = "SELECT key, state FROM job WHERE key IN (SELECT value FROM json_each($1))";
+
+    BELOW = "SELECT key, state FROM job WHERE key BETWEEN $1 || ':' AND $1 || ';'";
 
     WAITING = "
         SELECT id AS job_id, key, state, reason, needs, created_at FROM job

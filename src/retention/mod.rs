@@ -13,10 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::database::{Connection, Database, Error, json_list};
-use crate::fastio::NodeId;
+use crate::erasure::{self, Because};
+use crate::fastio::{FileKey, NodeId};
 use crate::job::{self, Task};
 use crate::queue::Priority;
 use crate::run::RunId;
+use crate::run::store::objects;
 use crate::{event, own, run, sync};
 
 pub use settings::Settings;
@@ -91,6 +93,14 @@ impl Retention {
         if let Some(keep) = self.settings.old_runs_ms() {
             forgotten.runs = self.old_runs(stop, now - keep).await?;
         }
+        if let Some(keep) = self.settings.conversation_keep_ms() {
+            let end = move |tx: &mut Connection| end_conversations(tx, now - keep, now);
+            self.database.write(end).await?;
+        }
+        if let Some(keep) = self.settings.erasure_record_ms() {
+            self.bites(stop, now - keep, erasure::store::prune).await?;
+        }
+        self.shed(now).await?;
         forgotten.pages = self.give_back(stop).await?;
         Ok(forgotten)
     }
@@ -127,6 +137,14 @@ impl Retention {
         Ok(all)
     }
 
+    /// Sees to it that no byte of what was erased is left in the database's files.
+    async fn shed(&self, now: i64) -> Result<(), Error> {
+        if self.database.read(erasure::store::is_unshed).await? && self.database.shed().await?.is_folded {
+            self.database.write(move |tx| erasure::store::shed(tx, now, now)).await?;
+        }
+        Ok(())
+    }
+
     /// Gives pages that nothing uses back to the disk. A file that was made without room for it gives none: `docket database compact`.
     async fn give_back(&self, stop: &CancellationToken) -> Result<i64, Error> {
         let mut all = 0;
@@ -149,16 +167,36 @@ fn some_pages(tx: &mut Connection) -> Result<i64, Error> {
     if tx.free_pages()? > FREE_PAGES { tx.give_back(PAGES) } else { Ok(0) }
 }
 
-/// Forgets files that are gone since before `before`, with their runs. What those wrote beside a file may have gone with it, or
-/// be kept by a person: it is looked at once.
+/// Forgets files that are gone since before `before`, with their runs. What those made at OpenAI goes first, as an erasure. What they
+/// wrote beside a file may have gone with it, or be kept by a person: it is looked at once.
 fn forget_gone(tx: &mut Connection, before: i64, most: u32, now: i64) -> Result<u64, Error> {
-    let gone = run::store::old::gone_files(tx, before, most)?;
-    let ids = json_list(&gone);
-    for (profile, node) in own::store::beside(tx, &ids)? {
+    let mut gone = run::store::old::gone_files(tx, before, most)?;
+    let found = gone.len() as u64;
+    for (profile, node) in own::store::beside(tx, &json_list(&gone))? {
         let Ok(profile) = profile.parse() else { continue };
         let look = Task::File { profile, node: NodeId::new(node) };
         job::enqueue(tx, &look, Priority::Backfill, now)?;
     }
+    let mut erased = Vec::new();
+    for id in &gone {
+        let Ok(key) = id.parse::<FileKey>() else { continue };
+        if objects::any_of(tx, id)? {
+            erasure::store::begin(tx, &key, Because::Forgotten, now)?;
+            erased.push(id.clone());
+        }
+    }
+    gone.retain(|id| !erased.contains(id));
+    let ids = json_list(&gone);
     run::store::old::forget_of(tx, &ids)?;
-    sync::store::forget(tx, &ids)
+    sync::store::forget(tx, &ids)?;
+    Ok(found)
+}
+
+/// Asks for the end of conversations that were last heard of before `before`, a bite of them.
+fn end_conversations(tx: &mut Connection, before: i64, now: i64) -> Result<(), Error> {
+    for object in objects::old(tx, before, BITE)? {
+        let task = Task::Object { kind: object.kind.as_str().to_owned(), object: object.id };
+        job::enqueue(tx, &task, Priority::Backfill, now)?;
+    }
+    Ok(())
 }

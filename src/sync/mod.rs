@@ -11,6 +11,7 @@ pub mod again;
 pub mod apply;
 mod attributes;
 pub mod copy;
+mod erased;
 mod folder;
 pub mod form;
 pub mod founding;
@@ -106,6 +107,7 @@ pub struct Sync {
     founding: Arc<Founding>,
     rules: Rules,
     settings: Settings,
+    erase_purged: bool,
     wake: Arc<Notify>,
     causes: Causes,
     /// The server that takes what is uploaded.
@@ -121,6 +123,8 @@ pub struct Parts {
     pub openai: openai::Client,
     pub rules: Rules,
     pub settings: Settings,
+    /// Whether what derives from a file goes when Fastio has purged it.
+    pub erase_purged: bool,
     /// What to notify when jobs were added.
     pub wake: Arc<Notify>,
     /// What is held.
@@ -144,7 +148,7 @@ pub fn is_wanted(rules: &Rules, connection: &mut Connection, task: &Task) -> Res
 
 impl Sync {
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, clock, fastio, openai, rules, settings, wake, causes } = parts;
+        let Parts { database, clock, fastio, openai, rules, settings, erase_purged, wake, causes } = parts;
         let founding = Founding::new(openai.clone(), database.clone(), clock.clone(), rules.clone());
         let founding = Arc::new(founding);
         Sync {
@@ -164,6 +168,7 @@ impl Sync {
             compute: Compute::default(),
             rules,
             settings,
+            erase_purged,
             wake,
             causes,
         }
@@ -184,6 +189,9 @@ impl Sync {
 
     async fn try_file(&self, key: &FileKey, attempt: u16) -> Result<Verdict, Verdict> {
         let known = self.remembered(key).await.map_err(|error| database_verdict(&error))?;
+        if self.is_withheld(key).await.map_err(|error| database_verdict(&error))? {
+            return self.withhold(key, known.as_ref()).await;
+        }
         if known.is_none() && !self.rules.concern(&key.profile) {
             return Ok(Verdict::Done);
         }
@@ -199,14 +207,20 @@ impl Sync {
                 if known.is_none() && self.was_folder(&key.profile, &key.node).await? {
                     return Ok(self.folder(&key.profile, &key.node).await);
                 }
+                if known.is_none() && self.is_erased(key).await? {
+                    return Ok(Verdict::Done);
+                }
                 self.prove_missing(key, (known.as_ref(), attempt)).await?;
-                Some("it is no longer in Fastio")
+                Some(store::PURGED)
             }
             Look::Gone(reason) => Some(reason),
             Look::Present(_) => None,
         };
         if let Some(reason) = gone {
             self.bury(key, known.as_ref(), reason).await.map_err(|error| database_verdict(&error))?;
+        }
+        if look == Look::Unknown {
+            self.purged(key).await?;
         }
         let (mut present, matched) = match look {
             Look::Unknown | Look::Folder | Look::Gone(_) => (None, Vec::new()),

@@ -6,6 +6,7 @@ mod clients;
 mod content;
 mod crash;
 mod documents;
+mod erase;
 mod feed;
 mod flood;
 mod forged;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::difference::{Kind, Listed, difference};
 use super::repair::Repair;
 use super::{Finding, Sweeper, Tell};
+use crate::erasure;
 use crate::fastio::{FileKey, Inventoried, NodeId, NodeKind, Profile};
 use crate::feed::walk::Walk;
 use crate::feed::{Error, Feed};
@@ -103,7 +104,11 @@ impl Feed {
             let key = FileKey::new(profile.clone(), row.node.id.clone());
             covered.push((key.clone(), key.to_string(), row, rules));
         }
-        let known = self.known(covered.iter().map(|(_, id, ..)| id.clone()).collect()).await?;
+        let ids: Vec<String> = covered.iter().map(|(_, id, ..)| id.clone()).collect();
+        let asked = ids.clone();
+        let withheld = self.database.read(move |c| erasure::store::withheld(c, &asked)).await?;
+        covered.retain(|(_, id, ..)| !withheld.contains(id));
+        let known = self.known(ids).await?;
         let mut repairs = Vec::new();
         for (key, id, row, rules) in &covered {
             let file = known.rows.get(id);

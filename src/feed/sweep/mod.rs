@@ -6,6 +6,7 @@
 //!   objects    each page of File objects ──▶ the uploads we gave up ──▶ orphan
 //!   strays     each page of the project's vector stores ──▶ the stores we made ──▶ stray
 //!   tables     our rows in their order ──▶ what was on no list ──▶ ghost, missing
+//!   purged     each file that is in the trash as far as we know ──▶ Fastio's nodes of those ids
 //!   leftovers  what runs left elsewhere, and runs, without a job ──▶ leftover, stalled
 //! ```
 //!
@@ -21,6 +22,7 @@ mod files;
 mod leftovers;
 mod objects;
 pub mod periodic;
+mod purged;
 mod repair;
 mod report;
 mod seen;
@@ -141,6 +143,9 @@ impl Feed {
             sweeper.strays().await?;
         }
         sweeper.tables().await?;
+        for profile in &profiles {
+            sweeper.purged(profile).await?;
+        }
         sweeper.leftovers().await?;
         sweeper.finish().await
     }

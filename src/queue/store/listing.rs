@@ -157,6 +157,11 @@ pub fn discard(connection: &mut Connection, id: i64) -> Result<u64, Error> {
     connection.run(DISCARD, params![id])
 }
 
+/// Forgets the jobs about a file that no worker has in hand: those with these keys, and those whose keys go on behind `below`.
+pub fn discard_about(connection: &mut Connection, keys: &[String], below: &str) -> Result<u64, Error> {
+    connection.run(DISCARD_ABOUT, params![json_list(keys), below])
+}
+
 /// The jobs whose key ends with this name.
 pub fn named(connection: &mut Connection, name: &str) -> Result<Vec<JobRow>, Error> {
     connection.all(NAMED, params![name])
@@ -207,6 +212,11 @@ statements! {
         WHERE id IN (SELECT id FROM job WHERE state = 'dead' ORDER BY due_at, id LIMIT $1)";
 
     DISCARD = "DELETE FROM job WHERE id = $1 AND state IN ('dead', 'waiting')";
+
+    DISCARD_ABOUT = "
+        DELETE FROM job
+        WHERE state <> 'running'
+          AND (key IN (SELECT value FROM json_each($1)) OR key BETWEEN $2 || ':' AND $2 || ';')";
 
     DISCARD_DEAD = "
         DELETE FROM job WHERE id IN (SELECT id FROM job WHERE state = 'dead' ORDER BY due_at, id LIMIT $1)";

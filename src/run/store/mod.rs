@@ -3,7 +3,9 @@
 mod brief;
 mod change;
 pub mod made;
+pub mod objects;
 pub mod old;
+pub mod open;
 pub mod tries;
 mod view;
 

@@ -88,6 +88,7 @@ statements! {
         SELECT source_id FROM file
         WHERE state = 'gone' AND seen_at < $1
           AND NOT EXISTS (SELECT 1 FROM copy WHERE copy.source_id = file.source_id)
+          AND NOT EXISTS (SELECT 1 FROM erasure WHERE erasure.source_id = file.source_id AND ended_at IS NULL)
           AND NOT EXISTS (SELECT 1 FROM run WHERE run.source_id = file.source_id
                           AND (run.state <> 'ended'
                                OR EXISTS (SELECT 1 FROM outside WHERE owner = 'run:' || run.run_id)))

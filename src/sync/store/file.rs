@@ -175,6 +175,22 @@ pub fn bury(connection: &mut Connection, key: &FileKey, reason: &str, now: i64) 
     Ok(())
 }
 
+/// The next files of `profile` behind `after` that are gone and were not known to be purged when a job last looked: ids and nodes.
+pub fn gone_nodes(
+    connection: &mut Connection,
+    profile: &Profile,
+    after: &str,
+    most: u32,
+) -> Result<Vec<(String, NodeId)>, Error> {
+    let ids = ids_of(profile);
+    let from = if after.is_empty() { &ids.start } else { after };
+    let rows: Vec<(String, String)> = connection.all(GONE_NODES, params![from, ids.end, PURGED, most])?;
+    Ok(rows.into_iter().map(|(id, node)| (id, NodeId::new(node))).collect())
+}
+
+/// Why a file is gone that Fastio has purged.
+pub const PURGED: &str = "it is no longer in Fastio";
+
 /// Forgets these files. Should one be told of again, it is looked at as one that is new.
 pub fn forget(connection: &mut Connection, source_ids: &str) -> Result<u64, Error> {
     connection.run(FORGET, params![source_ids])
@@ -210,6 +226,15 @@ pub fn named(connection: &mut Connection, profile: &Profile, name: &str) -> Resu
 
 /// Files that are looked through for one that is somewhere in a folder: a list has many such rows, and an id says as much.
 const LOOKED_THROUGH: u32 = 1_000;
+
+/// The files that have one of these ids, or were last seen at one of these paths: their ids.
+pub fn called(
+    connection: &mut Connection,
+    paths: &[String],
+    source_ids: &[String],
+) -> Result<Vec<String>, Error> {
+    connection.all(CALLED, params![json_list(paths), json_list(source_ids)])
+}
 
 /// Where a folder was when a job last looked at a file in it, or, of a folder that has none, at one in a folder in it. Among very
 /// many files the latter may not be found.
@@ -259,7 +284,16 @@ statements! {
             seen_at = excluded.seen_at, decided_by = excluded.decided_by,
             refused = CASE WHEN excluded.state = 'skipped' THEN file.refused ELSE NULL END";
     MISS = "UPDATE file SET missing_since = $2 WHERE source_id = $1";
-    BURY = "UPDATE file SET state = 'gone', reason = $2, refused = NULL, seen_at = $3 WHERE source_id = $1";
+    BURY = "
+            UPDATE file SET state = 'gone', reason = $2, refused = NULL, seen_at = CASE state WHEN 'gone' THEN seen_at ELSE $3 END
+            WHERE source_id = $1";
+    CALLED = "
+        SELECT source_id FROM file WHERE path IN (SELECT value FROM json_each($1))
+        UNION
+        SELECT source_id FROM file WHERE source_id IN (SELECT value FROM json_each($2))";
+    GONE_NODES = "
+        SELECT source_id, node FROM file INDEXED BY file_gone_id
+        WHERE state = 'gone' AND source_id > $1 AND source_id < $2 AND reason <> $3 ORDER BY source_id LIMIT $4";
     FORGET = "DELETE FROM file WHERE source_id IN (SELECT value FROM json_each($1))";
     /// In the order of the file: most of what is there is of one workspace, and an index would only be a detour.
     FILES_UNDER = "

@@ -16,8 +16,8 @@ use crate::openai::Attributes;
 pub use change::{Change, Jobs, Told};
 pub use copy::{Held, copies, copies_of, copy_counts, is_ours};
 pub use file::{
-    FileRow, Judged, ReadAs, announced, bury, file, file_counts, files, files_under, fingerprint,
-    folder_path, forget, miss, named, other_hashes, path, see,
+    FileRow, Judged, PURGED, ReadAs, announced, bury, called, file, file_counts, files, files_under,
+    fingerprint, folder_path, forget, gone_nodes, miss, named, other_hashes, path, see,
 };
 pub use indexed::{Indexed, Page, indexed, indexed_page};
 pub use made::{

@@ -188,6 +188,11 @@ pub fn forget_lost(connection: &mut Connection, id: Option<i64>, before: i64) ->
     connection.run(FORGET_LOST, params![id, before])
 }
 
+/// Forgets the uploads of this file that were given up.
+pub fn forget_lost_of(connection: &mut Connection, source_id: &str) -> Result<(), Error> {
+    connection.run(FORGET_LOST_OF, params![source_id]).map(drop)
+}
+
 /// Whether an upload of this size is under way, or not settled.
 pub fn is_uploading(connection: &mut Connection, length: u64) -> Result<bool, Error> {
     Ok(connection.first::<i64>(UPLOADING, params![bytes(length)])?.is_some())
@@ -238,6 +243,7 @@ statements! {
         WHERE id = $1 AND state IN ('attached', 'indexed')";
     LOST_UPLOADS = "SELECT * FROM lost_upload ORDER BY id DESC LIMIT $1";
     FORGET_LOST = "DELETE FROM lost_upload WHERE id = $1 OR ($1 IS NULL AND lost_at < $2)";
+    FORGET_LOST_OF = "DELETE FROM lost_upload WHERE source_id = $1";
     UPLOADING = "SELECT id FROM copy WHERE state = 'uploading' AND bytes = $1";
     RENAMED = "
         SELECT copy.id FROM json_each($1) AS there CROSS JOIN copy ON copy.file_id = there.key

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 
+use crate::erase::{erase_at, erasures};
 use crate::harness::{Asked, Dies, Harness, ONE_STORE, Step, contract, legal};
 
 const SIDES: [(Asked, Dies); 4] = [
@@ -77,4 +78,22 @@ async fn a_rename_killed_at_any_request_ends_in_line() {
 async fn a_deletion_killed_at_any_request_leaves_nothing() {
     let delete = async |h: &Harness| h.trash("/nda.txt").await;
     changed(delete, async |h| assert_eq!(h.file_objects().await, 0)).await;
+}
+
+#[tokio::test]
+async fn an_erasure_killed_at_any_request_leaves_nothing() {
+    everywhere(async |step, dies| {
+        let h = Harness::with(&legal("")).await;
+        h.put("/Contracts/nda.txt", &contract(1)).await;
+        h.settle().await;
+        erase_at(&h, "/Contracts/nda.txt").await;
+        let died = h.settle_killed(&step, dies).await;
+        assert_eq!((h.conversations().await, h.responses().await.len()), ((0, 0), 0), "{step:?}, {dies:?}");
+        assert_eq!((h.paths().await, h.runs().await.len()), (vec!["/Contracts/nda.txt".to_owned()], 0));
+        let all = erasures(&h).await;
+        assert!(all.len() == 1 && all[0].ended_at.is_some() && all[0].remains.is_empty(), "{all:?}");
+        h.finish_leaving(&["not held: /Contracts/nda.txt"]).await;
+        died
+    })
+    .await;
 }
