@@ -219,6 +219,7 @@ impl Parts {
             taken: AnswerCounter::default(),
         });
         work.sync.reconsider().await.context("looking for files that may be taken now")?;
+        work.runs.keep_questions().await.context("writing down what the rules ask")?;
         work.runs.review().await.context("looking for results that are to be shown otherwise")?;
         let parts =
             receive::Parts { database: database.clone(), clock, workers: queue.wake(), heard, wanted };

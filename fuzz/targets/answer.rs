@@ -3,7 +3,7 @@
 #![no_main]
 
 use docket::result::quote::Document;
-use docket::result::render::{Answer, Entry, Provenance, ResultPage, csv, digest, digest_markdown, markdown};
+use docket::result::render::{Answer, Entry, Form, Provenance, ResultPage, csv, digest, html, markdown, word};
 use docket::result::schema::Schema;
 use ground::pieces;
 use libfuzzer_sys::fuzz_target;
@@ -58,8 +58,9 @@ fuzz_target!(|data: &[u8]| {
         remark: None,
         unread: false,
     }];
-    let _ = digest_markdown(&schema, &entries);
-    for table in csv(&schema, &result, &checks).into_iter().chain([digest(&schema, &entries)]) {
+    let _ = String::from_utf8(digest(&schema, Form::Markdown, &entries)).unwrap();
+    let table = String::from_utf8(digest(&schema, Form::Comma, &entries)).unwrap();
+    for table in csv(&schema, &result, &checks, None).into_iter().chain([table]) {
         no_formula(&table);
     }
 });

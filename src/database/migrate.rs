@@ -54,6 +54,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0056_form"
     "0061_draft"
     "0063_publish"
+    "0064_question"
     "0065_erasure"
 };
 

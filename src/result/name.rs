@@ -12,16 +12,25 @@ const LONGEST_MADE: usize = 100;
 /// The least that is kept of a part that is cut.
 const LEAST: usize = 20;
 
-/// A file's name that Docket writes.
-pub fn check_name(name: &str) -> Result<(), String> {
+/// How the name of a result may end, which says how it is written.
+pub const RESULTS: [&str; 5] = ["md", "csv", "json", "docx", "html"];
+
+/// A file's name that Docket writes, which ends in one of `endings`.
+pub fn check_name(name: &str, endings: &[&str]) -> Result<(), String> {
     if name.trim().is_empty() || name.contains(['/', '\\']) || name.chars().any(char::is_control) {
         return Err(format!("`{name}` is not a file's name: it stands in a folder that is chosen for it"));
     }
-    let known = ["md", "csv", "json"];
-    match name.rsplit_once('.') {
-        Some((_, extension)) if known.contains(&extension.to_ascii_lowercase().as_str()) => Ok(()),
-        _ => Err(format!("`{name}` must end in .md, .csv or .json, which says how it is written")),
+    if name.contains('.') && endings.contains(&ending(name).as_str()) {
+        return Ok(());
     }
+    let (last, others) = endings.split_last().expect("each use names some");
+    let others = others.iter().map(|ending| format!(".{ending}")).collect::<Vec<_>>().join(", ");
+    Err(format!("`{name}` must end in {others} or .{last}, which says how it is written"))
+}
+
+/// What stands behind the last dot of a name, in small letters.
+pub fn ending(name: &str) -> String {
+    name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase()
 }
 
 /// How a result is named after its source file.
@@ -47,7 +56,7 @@ impl Pattern {
                 "write_back: `{text}` may hold {{stem}}, {{name}} and {{ext}} and no other braces"
             ));
         }
-        check_name(&name).map_err(|why| format!("write_back: {why}"))?;
+        check_name(&name, &RESULTS).map_err(|why| format!("write_back: {why}"))?;
         if name == "example.pdf" || pattern.name_for("example.md") == "example.md" {
             return Err(format!("write_back: `{text}` would write over the source file"));
         }
@@ -67,7 +76,10 @@ impl Pattern {
             return whole;
         }
         let less = |part| cut(part, str::len(part).saturating_sub(over).max(LEAST));
-        self.filled(less(&source), less(stem), less(extension))
+        let name = self.filled(less(&source), less(stem), less(extension));
+        // A pattern may hold the source's name many times over.
+        let tail = self.tail();
+        if name.len() <= LONGEST { name } else { cut(&name, LONGEST - tail.len()).to_owned() + tail }
     }
 
     fn filled(&self, source: &str, stem: &str, extension: &str) -> String {
@@ -169,6 +181,42 @@ mod tests {
             assert!(name.len() <= LONGEST && name.ends_with(".analysis.md"), "{name}");
         }
         assert!(Pattern::parse(&format!("{{stem}}{}.md", "x".repeat(200))).is_err());
+    }
+
+    #[cfg(feature = "sandbox")]
+    #[test]
+    fn fastio_takes_the_name_of_a_result_whatever_its_source_is_called() {
+        let patterns = [
+            "{stem}.analysis.md",
+            "{name}.{ext}.docx",
+            "{stem}.html",
+            &format!("{}.md", "{stem}".repeat(19)),
+        ];
+        let patterns = patterns.map(|pattern| Pattern::parse(pattern).unwrap());
+        let sources = [
+            format!("{}.txt", "n".repeat(246)),
+            format!("{}.txt", "ü".repeat(251)),
+            "n".repeat(255),
+            format!("a.{}", "x".repeat(253)),
+            "CON.txt".to_owned(),
+            ".txt".to_owned(),
+            " lead.txt".to_owned(),
+            "a\"q.txt".to_owned(),
+            "a\u{202e}\n\u{0}.pdf".to_owned(),
+            "per%2Fcent.txt".to_owned(),
+        ];
+        for (pattern, source) in
+            patterns.iter().flat_map(|pattern| sources.iter().map(move |source| (pattern, source)))
+        {
+            for number in [1, 20] {
+                let name = numbered(&pattern.name_for(source), number);
+                assert!(docket_sandbox::fastio::is_name(&name), "{source} became {name}");
+                assert!(
+                    name.len() <= 255 && name.ends_with(pattern.tail().rsplit_once('.').unwrap().1),
+                    "{name}"
+                );
+            }
+        }
     }
 
     #[test]

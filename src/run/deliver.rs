@@ -112,7 +112,7 @@ impl Runs {
             // `… (2)` means that there is another's.
             if let Some(first) = written.first().filter(|first| first.name != wanted) {
                 let beside = format!(
-                    "the result is in {}, because {wanted} holds what Docket did not write",
+                    "the result is in {}, because {wanted} is the result of another file, or holds what Docket did not write",
                     first.name
                 );
                 reason = Some(reason.map_or(beside.clone(), |reason| format!("{reason}; {beside}")));

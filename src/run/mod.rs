@@ -45,6 +45,7 @@ pub mod limit;
 pub mod pace;
 mod produced;
 mod publish;
+mod question;
 mod row;
 mod settings;
 mod steps;
@@ -68,7 +69,7 @@ pub use admit::cancel;
 pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, want_one};
 pub use deliver::doubtful;
 pub use row::{Outcome, Run, RunId, State};
-pub use settings::{Definition, Engine, Price, SettingsError, definitions};
+pub use settings::{Clash, Definition, Engine, Price, SettingsError, definitions};
 
 /// The work on runs: what it needs, shared by all workers.
 #[derive(Debug)]

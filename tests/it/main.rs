@@ -29,6 +29,7 @@ mod reading;
 mod receive;
 mod receive_kill;
 mod refusals;
+mod result_forms;
 mod retention;
 mod run;
 mod run_again;

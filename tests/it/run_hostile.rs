@@ -181,7 +181,7 @@ async fn a_forged_result_is_left_and_ours_stands_beside_it() {
     assert!(h.read("/Contracts/nda.analysis (2).md").await.contains("limited to EUR 10,000"));
     let reason = h.runs().await[0].reason.clone().unwrap();
     assert!(
-        reason.contains("nda.analysis (2).md, because nda.analysis.md holds what Docket did not write"),
+        reason.contains("nda.analysis (2).md, because nda.analysis.md is the result of another file"),
         "{reason}"
     );
     h.finish().await;

@@ -359,13 +359,17 @@ impl World {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Refusal> {
-    let refused = name.is_empty()
+/// Whether a file or folder may be called so.
+pub fn is_name(name: &str) -> bool {
+    !(name.is_empty()
         || name == "."
         || name == ".."
         || name.chars().count() > MAX_NAME_CHARS
-        || name.chars().any(|c| c == '/' || c.is_control());
-    if refused { Err(Refusal::input("name: This is not a valid name.")) } else { Ok(()) }
+        || name.chars().any(|c| c == '/' || c.is_control()))
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    if is_name(name) { Ok(()) } else { Err(Refusal::input("name: This is not a valid name.")) }
 }
 
 fn note_content(text: &str) -> Result<Arc<Stored>, Refusal> {

@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use super::server::{Service, Stamp};
 use super::{Core, Options, server};
 
+pub use change::is_name;
 use profile::Profile;
 use refusal::Refusal;
 use webhook::Sender;

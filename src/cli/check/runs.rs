@@ -7,20 +7,17 @@ use std::io;
 use super::CheckReport;
 use crate::fastio::{self, Profile, Writes};
 use crate::openai::{self, ErrorKind};
-use crate::run::{Definition, Engine};
+use crate::run::{Clash, Definition, Engine};
 
 /// What examples and README put where a model's name belongs.
 const PLACEHOLDERS: [&str; 4] = ["your-model", "model", "…", "..."];
 
-/// What a file may be called, to try whether two rules write under one name beside it.
-const NAMES: [&str; 4] = ["example.pdf", "example.docx", "example.txt", "example.md"];
-
-/// What needs no service: placeholders, and names that two rules write.
+/// What needs no service: names that two rules may both write.
 pub fn local(report: &mut CheckReport, definitions: &[Definition]) -> io::Result<()> {
     for (number, one) in definitions.iter().enumerate() {
         for other in &definitions[number + 1..] {
-            if let Some(clash) = clash(one, other) {
-                report.fail("runs", clash)?;
+            if let Some(Clash::Possible(why)) = Clash::of(one, other) {
+                report.warn("runs", why)?;
             }
         }
     }
@@ -36,52 +33,12 @@ pub fn shared(
     let of = |name: &str| definitions.iter().find(|definition| definition.rule.name == name);
     for (one, other, path) in shared.iter().filter(|(one, other, _)| one < other) {
         let (Some(one), Some(other)) = (of(one), of(other)) else { continue };
-        // What shows without files was told already.
-        if clash(one, other).is_some() {
-            continue;
-        }
         let name = path.rsplit('/').next().unwrap_or_default();
-        if let Some(written) = same_result(one, other, name) {
-            report.fail("runs", both(one, other, &format!("{written} beside {path}")))?;
+        if let Some(written) = Clash::beside(one, other, name) {
+            report.fail("runs", Clash::both(one, other, &format!("{written} beside {path}")))?;
         }
     }
     Ok(())
-}
-
-/// The name that two rules would both write, with words.
-fn clash(one: &Definition, other: &Definition) -> Option<String> {
-    if one.rule.profile != other.rule.profile {
-        return None;
-    }
-    if one.folder == other.folder && one.digest.is_some() && one.digest == other.digest {
-        return one.digest.as_ref().map(|digest| both(one, other, digest));
-    }
-    let folder: String = [&one.folder, &other.folder]
-        .into_iter()
-        .max_by_key(|folder| folder.len())?
-        .iter()
-        .flat_map(|name| ["/", name])
-        .collect();
-    let covered = |name: &&&str| {
-        let path = format!("{folder}/{name}");
-        [one, other].iter().all(|definition| definition.rule.covers(&one.rule.profile, &path))
-    };
-    let written = NAMES.iter().filter(covered).find_map(|name| same_result(one, other, name))?;
-    Some(both(one, other, &written))
-}
-
-fn same_result(one: &Definition, other: &Definition, name: &str) -> Option<String> {
-    let written =
-        |definition: &Definition| definition.write_back.as_ref().map(|pattern| pattern.name_for(name));
-    written(one).filter(|result| Some(result) == written(other).as_ref())
-}
-
-fn both(one: &Definition, other: &Definition, written: &str) -> String {
-    format!(
-        "rules `{}` and `{}` both write {written}; which of them gets the name is chance: give each a write_back and digest of \
-         its own, or let them cover different files",
-        one.rule.name, other.rule.name
-    )
 }
 
 /// Whether the key may write where results go, as far as Fastio tells without writing.

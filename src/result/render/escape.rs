@@ -156,25 +156,29 @@ pub fn at_line_start(line: &str) -> Cow<'_, str> {
 /// A field of a table whose columns this character parts, quoted as in CSV (RFC 4180). What others wrote in it has
 /// passed [`shown`].
 pub fn field(text: &str, separator: char) -> String {
-    let text = without_formulas(&text.replace('\r', ""));
+    let text = without_formulas(&text.replace('\r', ""), separator);
     let plain = !text.contains([',', '"', '\n', '\t', ';', separator]) && text.trim() == text;
     if plain { text } else { format!("\"{}\"", text.replace('"', "\"\"")) }
 }
 
-/// What ends a cell besides a comma, in one program or another.
-const CELL_ENDS: [char; 3] = [';', '\t', '\n'];
+/// Whether a program takes this for the end of a cell, whatever the table was written with. A comma ends one where it was not: what
+/// holds one is quoted, but the quotation mark begins in the middle of a cell there.
+fn ends_cell(character: char, separator: char) -> bool {
+    matches!(character, ';' | '\t' | '\n') || (character == ',' && separator != ',')
+}
 
 /// What a spreadsheet would run begins with `'` instead. A program set up for another country takes semicolons or tabs
 /// for the ends of cells, and what follows one begins a cell there.
-fn without_formulas(text: &str) -> String {
+fn without_formulas(text: &str, separator: char) -> String {
     let mut kept = String::with_capacity(text.len());
     if text.starts_with(['\t', '\n']) {
         kept.push('\'');
     }
-    for part in text.split_inclusive(CELL_ENDS) {
+    let ends = |c: char| ends_cell(c, separator);
+    for part in text.split_inclusive(ends) {
         let begins = part.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
         // Numbers are let through: they are what they look like.
-        if begins && part.trim_end_matches(CELL_ENDS).trim().parse::<f64>().is_err() {
+        if begins && part.trim_end_matches(ends).trim().parse::<f64>().is_err() {
             kept.push('\'');
         }
         kept.push_str(part);

@@ -11,7 +11,7 @@ use crate::result::schema::{Cell, Column, Row, Schema, Table};
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Ends each line (RFC 4180).
-pub const LINE_END: &str = "\r\n";
+const LINE_END: &str = "\r\n";
 
 /// The findings of one result.
 pub fn csv(schema: &Schema, result: &Value, checks: &[Check]) -> Option<String> {
@@ -19,7 +19,7 @@ pub fn csv(schema: &Schema, result: &Value, checks: &[Check]) -> Option<String> 
     let marks = Marks::of(schema, result, checks);
     (!schema.tables().is_empty()).then(|| {
         let rows = grid.rows(result).into_iter().map(|found| grid.fields(&found, &marks));
-        lines([grid.header()].into_iter().chain(rows))
+        lines([grid.header()].into_iter().chain(rows), ',')
     })
 }
 
@@ -178,20 +178,21 @@ fn proof(cell: &Cell<'_>, marks: &Marks<'_>) -> (String, String) {
     (word, places.join("; "))
 }
 
-pub fn lines(rows: impl Iterator<Item = Vec<String>>) -> String {
+/// A CSV whose columns this character parts.
+pub fn lines(rows: impl Iterator<Item = Vec<String>>, separator: char) -> String {
     let mut text = String::from(BYTE_ORDER_MARK);
-    rows.for_each(|row| text += &line(&row));
+    rows.for_each(|row| text += &line(&row, separator));
     text
 }
 
 /// A CSV with a line of words above it.
 pub fn headed(words: &str, table: &str) -> String {
     let table = table.strip_prefix(BYTE_ORDER_MARK).unwrap_or(table);
-    format!("{BYTE_ORDER_MARK}{}{table}", line(&[words.to_owned()]))
+    format!("{BYTE_ORDER_MARK}{}{table}", line(&[words.to_owned()], ','))
 }
 
 /// One line of a CSV.
-pub fn line(row: &[String]) -> String {
-    let fields: Vec<String> = row.iter().map(|field| escape::field(field, ',')).collect();
-    fields.join(",") + LINE_END
+pub fn line(row: &[String], separator: char) -> String {
+    let fields: Vec<String> = row.iter().map(|field| escape::field(field, separator)).collect();
+    fields.join(separator.encode_utf8(&mut [0; 4])) + LINE_END
 }

@@ -1,24 +1,32 @@
-//! A run's result as people read it: Markdown beside the document, CSV for spreadsheets, one table over many results.
+//! A run's result as people read it: a page beside the document, CSV for spreadsheets, one table over many results.
 //!
-//! Pure, and the same result makes the same bytes. Whatever could not be proven says so, first thing and where it stands.
+//! A page is Markdown, and what a browser or Word is given is made of that Markdown, so that all say the same in the same order. Pure, and the same result makes the same bytes. Whatever could not be proven says so, first thing and where it stands.
 
 mod escape;
 mod grid;
 #[cfg(test)]
+mod hostile_form_tests;
+#[cfg(test)]
 mod hostile_tests;
+mod html;
 mod mark;
 mod overview;
+mod pieces;
 mod rewrite;
 mod seen;
+mod sheet;
 mod table;
 #[cfg(test)]
 mod tests;
+mod word;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use html::html;
 use mark::{Count, Marks};
-pub use overview::{Form, Part, digest, digest_markdown};
+pub use overview::{Form, Part, digest};
+pub use word::word;
 
 use super::quote::Check;
 use super::schema::Schema;
@@ -61,6 +69,14 @@ pub enum Answer<'a> {
     },
 }
 
+/// What the rule asked of the document.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    pub prompt: &'a str,
+    /// When the rule first asked it like this. Unix milliseconds.
+    pub since: i64,
+}
+
 /// A result to write down.
 #[derive(Debug, Clone)]
 pub struct ResultPage<'a> {
@@ -72,6 +88,14 @@ pub struct ResultPage<'a> {
     pub unread: Option<&'a str>,
     /// What it is instead of the answer for what the document is now, in a sentence.
     pub notice: Option<&'a str>,
+    pub asked: Option<Asked<'a>>,
+}
+
+impl ResultPage<'_> {
+    /// What the document is called.
+    fn name(&self) -> &str {
+        self.provenance.file.rsplit('/').next().unwrap_or(self.provenance.file)
+    }
 }
 
 /// One file in a table over many.
@@ -90,9 +114,8 @@ pub struct Entry<'a> {
 
 /// A result as Markdown.
 pub fn markdown(report: &ResultPage<'_>) -> String {
-    let ResultPage { provenance, answer, notes, unread, notice } = report;
-    let name = provenance.file.rsplit('/').next().unwrap_or(provenance.file);
-    let mut text = format!("# {}\n\n", escape::inline(name));
+    let ResultPage { provenance, answer, notes, unread, notice, asked } = report;
+    let mut text = format!("# {}\n\n", escape::inline(report.name()));
     if let Some(notice) = notice {
         text += &format!("> **⚠ {}**\n>\n", escape::inline(notice));
     }
@@ -106,10 +129,11 @@ pub fn markdown(report: &ResultPage<'_>) -> String {
         Answer::Text(_) => "> This is free text: nothing in it was checked against the document.".to_owned(),
         Answer::Data { schema, result, checks } => {
             let count = Marks::of(schema, result, checks).count();
-            match count.quotes {
+            let verdict = match count.quotes {
                 0 if schema.has_quotes() => "> It gives no quotes, so nothing was checked.".to_owned(),
                 _ => verdict(count),
-            }
+            };
+            verdict + if schema.tables().is_empty() { "" } else { MAY_BE_MISSING }
         }
     };
     text.push_str("\n\n");
@@ -125,6 +149,9 @@ pub fn markdown(report: &ResultPage<'_>) -> String {
             let nothing = if unread.is_some() { NOT_READ } else { NONE };
             text += &data(schema, (result, checks), nothing);
         }
+    }
+    if let Some(asked) = asked {
+        text += &question(asked);
     }
     let trust = match answer {
         Answer::Text(_) => "Made by Docket with a language model, which may be wrong.",
@@ -194,8 +221,12 @@ fn verdict(count: Count) -> String {
 
 /// The line below the findings of a CSV that says that there could be none.
 pub fn unread_row(why: &str) -> String {
-    grid::line(&[format!("NOT READ: {why}")])
+    grid::line(&[format!("NOT READ: {why}")], ',')
 }
+
+/// What no check can find out.
+const MAY_BE_MISSING: &str =
+    "\n>\n> Clauses may be missing from the list, however many of its quotes are proven.";
 
 /// What stands where nothing was found, and where nothing could be.
 const NONE: &str = "None.\n";
@@ -267,10 +298,17 @@ fn title(path: &[String]) -> String {
     escape::inline(&(first + letters.as_str()))
 }
 
+/// The rule's own words.
+fn question(asked: &Asked<'_>) -> String {
+    let prompt = escape::paragraphs(asked.prompt).replace('\n', "\n> ").replace("> \n", ">\n");
+    format!("\n## What was asked\n\n> {prompt}\n\nThe rule asks this since {}.\n", time(asked.since))
+}
+
+fn time(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map(|time| format!("{time:.0}")).unwrap_or_default()
+}
+
 fn origin(provenance: &Provenance<'_>) -> String {
-    let time = |milliseconds| {
-        Timestamp::from_millisecond(milliseconds).map(|time| format!("{time:.0}")).unwrap_or_default()
-    };
     let mut rows = vec![
         ("Document", escape::inline(provenance.file)),
         ("Version", escape::inline(provenance.version)),

@@ -1,15 +1,40 @@
 //! One table over the findings of many results, made in parts so that not all results are held at once.
 
+use serde::Deserialize;
+
 use super::grid::{self, Grid};
 use super::mark::{Count, Marks};
-use super::{Entry, escape, verdict};
+use super::{Entry, MAY_BE_MISSING, escape, sheet, verdict};
 use crate::result::schema::Schema;
 
 /// How the table is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Form {
-    Csv,
+    /// CSV, its columns parted by commas.
+    Comma,
+    /// CSV, its columns parted by semicolons, as spreadsheets take it where the comma stands in numbers.
+    Semicolon,
+    Xlsx,
     Markdown,
+}
+
+impl Form {
+    /// How the names of tables may end.
+    pub const ENDINGS: [&str; 3] = ["csv", "xlsx", "md"];
+
+    /// The form of a table whose name ends so, where nothing else is said.
+    pub fn by(ending: &str) -> Option<Form> {
+        [Form::Comma, Form::Xlsx, Form::Markdown].into_iter().find(|form| form.ending() == ending)
+    }
+
+    pub fn ending(self) -> &'static str {
+        match self {
+            Form::Comma | Form::Semicolon => "csv",
+            Form::Xlsx => "xlsx",
+            Form::Markdown => "md",
+        }
+    }
 }
 
 /// The rows of some files.
@@ -20,14 +45,9 @@ pub struct Part {
     count: Count,
 }
 
-/// The findings of many results as CSV, one row each; a file without any has one row too, so that none is missing.
-pub fn digest(schema: &Schema, entries: &[Entry<'_>]) -> String {
-    Part::of(schema, Form::Csv, entries).whole(schema, Form::Csv)
-}
-
-/// The same as a table in Markdown.
-pub fn digest_markdown(schema: &Schema, entries: &[Entry<'_>]) -> String {
-    Part::of(schema, Form::Markdown, entries).whole(schema, Form::Markdown)
+/// The findings of many results, one row each; a file without any has one row too, so that none is missing.
+pub fn digest(schema: &Schema, form: Form, entries: &[Entry<'_>]) -> Vec<u8> {
+    Part::of(schema, form, entries).whole(schema, form)
 }
 
 impl Part {
@@ -55,15 +75,18 @@ impl Part {
     }
 
     /// The table, by path.
-    pub fn whole(mut self, schema: &Schema, form: Form) -> String {
+    pub fn whole(mut self, schema: &Schema, form: Form) -> Vec<u8> {
         self.files.sort_by(|one, other| one.0.cmp(&other.0));
         let (files, verdict) = (self.files.len(), verdict(self.count));
         let rows = self.files.into_iter().flat_map(|(_, rows)| rows);
         let header = header(&Grid::of(schema), form);
         match form {
-            Form::Csv => grid::lines([header].into_iter().chain(rows)),
+            Form::Comma => grid::lines([header].into_iter().chain(rows), ',').into_bytes(),
+            Form::Semicolon => grid::lines([header].into_iter().chain(rows), ';').into_bytes(),
+            Form::Xlsx => sheet::workbook(&header, rows),
             Form::Markdown => {
-                format!("# Overview of {files} files\n\n{verdict}\n\n{}", grid::table(header, rows.collect()))
+                let table = grid::table(header, rows.collect());
+                format!("# Overview of {files} files\n\n{verdict}{MAY_BE_MISSING}\n\n{table}").into_bytes()
             }
         }
     }
@@ -71,8 +94,8 @@ impl Part {
 
 fn header(grid: &Grid<'_>, form: Form) -> Vec<String> {
     let (first, middle, last) = match form {
-        Form::Csv => (["file", "run", "finding"], grid.header(), "remark"),
         Form::Markdown => (["File", "Run", "Finding"], grid.titles(), "Remark"),
+        _ => (["file", "run", "finding"], grid.header(), "remark"),
     };
     first.into_iter().map(str::to_owned).chain(middle).chain([last.to_owned()]).collect()
 }
@@ -81,8 +104,8 @@ fn header(grid: &Grid<'_>, form: Form) -> Vec<String> {
 fn rows(grid: &Grid<'_>, form: Form, entry: &Entry<'_>, marks: &Marks<'_>) -> Vec<Vec<String>> {
     let width = header(grid, form).len();
     let text = match form {
-        Form::Csv => grid::one_line,
         Form::Markdown => escape::inline,
+        _ => grid::one_line,
     };
     let head = |number: String| vec![text(entry.file), text(entry.state), number];
     let found = entry.result.map(|result| grid.rows(result)).unwrap_or_default();
@@ -100,8 +123,8 @@ fn rows(grid: &Grid<'_>, form: Form, entry: &Entry<'_>, marks: &Marks<'_>) -> Ve
             .enumerate()
             .map(|(number, found)| {
                 let cells = match form {
-                    Form::Csv => grid.fields(found, marks),
                     Form::Markdown => grid.cells(found, marks),
+                    _ => grid.fields(found, marks),
                 };
                 [head((number + 1).to_string()), cells].concat()
             })

@@ -305,7 +305,7 @@ fn elsewhere(address: &str) -> String {
 }
 
 /// The address as it may stand in a link, if a link may lead there.
-fn allowed(address: &str) -> Option<String> {
+pub(super) fn allowed(address: &str) -> Option<String> {
     let url = Url::parse(address).ok()?;
     let text = match url.scheme() {
         // What stands before an `@` looks like a host and is none.

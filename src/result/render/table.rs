@@ -1,6 +1,6 @@
 //! Tables that others wrote, read and written anew cell by cell.
 
-use super::{escape, grid, seen};
+use super::{grid, seen};
 
 /// A table of which each cell is text. Which character parts its columns is what its first line has most of.
 pub fn harmless(text: &str) -> String {
@@ -9,10 +9,8 @@ pub fn harmless(text: &str) -> String {
     let separator = [',', ';', '\t'].into_iter().rev().max_by_key(many).unwrap_or(',');
     let mut table = String::with_capacity(text.len());
     for row in rows(text, separator) {
-        let fields: Vec<String> =
-            row.iter().map(|cell| escape::field(&seen::shown(cell), separator)).collect();
-        table += &fields.join(separator.encode_utf8(&mut [0; 4]));
-        table += grid::LINE_END;
+        let cells: Vec<String> = row.iter().map(|cell| seen::shown(cell).into_owned()).collect();
+        table += &grid::line(&cells, separator);
     }
     table
 }

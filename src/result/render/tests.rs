@@ -45,6 +45,10 @@ fn document() -> Document {
     Document::of(pages.map(|(text, pages)| Piece { text, pages }))
 }
 
+fn csv_digest(schema: &Schema, entries: &[Entry<'_>]) -> String {
+    String::from_utf8(digest(schema, Form::Comma, entries)).unwrap()
+}
+
 fn provenance() -> Provenance<'static> {
     Provenance {
         file: "/Contracts/nda_1.pdf",
@@ -72,6 +76,10 @@ fn a_result_reads_as_markdown() {
         notes: &notes,
         unread: None,
         notice: None,
+        asked: Some(Asked {
+            prompt: "List every clause on liability.\n\n1. With its risk.",
+            since: 1_790_000_000_000
+        }),
     }));
 }
 
@@ -84,6 +92,7 @@ fn free_text_says_that_nothing_was_checked() {
         notes: &[],
         unread: None,
         notice: None,
+        asked: None,
     });
     insta::assert_snapshot!(text);
 }
@@ -126,16 +135,22 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
             checks: &[],
         },
     ];
-    insta::assert_snapshot!(digest(&schema, &entries).replace("\r\n", "\n"));
-    insta::assert_snapshot!(digest_markdown(&schema, &entries));
+    insta::assert_snapshot!(csv_digest(&schema, &entries).replace("\r\n", "\n"));
+    insta::assert_snapshot!(String::from_utf8(digest(&schema, Form::Markdown, &entries)).unwrap());
 }
 
 #[test]
 fn a_quote_without_a_check_is_unverified() {
     let (schema, result) = (schema(), result());
     let answer = Answer::Data { schema: &schema, result: &result, checks: &[] };
-    let text =
-        markdown(&ResultPage { provenance: provenance(), answer, notes: &[], unread: None, notice: None });
+    let text = markdown(&ResultPage {
+        provenance: provenance(),
+        answer,
+        notes: &[],
+        unread: None,
+        notice: None,
+        asked: None,
+    });
     assert_eq!(text.matches("UNVERIFIED: not checked").count(), 3);
     assert!(!text.contains('✔') || text.matches('✔').count() == 1, "{text}");
     let table = csv(&schema, &result, &[], None).unwrap();
@@ -159,7 +174,7 @@ fn a_schema_without_a_table_is_one_row_of_a_digest_and_no_spreadsheet() {
         result: Some(&result),
         checks: &checks,
     }];
-    insta::assert_snapshot!(digest(&schema, &entries).replace("\r\n", "\n"));
+    insta::assert_snapshot!(csv_digest(&schema, &entries).replace("\r\n", "\n"));
 }
 
 /// The fields of each object from the last to the first.
@@ -189,6 +204,7 @@ fn the_same_result_makes_the_same_bytes() {
                 notes: &[],
                 unread: None,
                 notice: None,
+                asked: None,
             }),
             csv(&schema, result, checks, None),
         )
@@ -204,8 +220,14 @@ fn a_partial_quote_has_what_it_leaves_out_and_its_whole_sentence_beside_it() {
     let (schema, result) = (schema(), result());
     let checks = schema.check(&result, &document);
     let answer = Answer::Data { schema: &schema, result: &result, checks: &checks };
-    let text =
-        markdown(&ResultPage { provenance: provenance(), answer, notes: &[], unread: None, notice: None });
+    let text = markdown(&ResultPage {
+        provenance: provenance(),
+        answer,
+        notes: &[],
+        unread: None,
+        notice: None,
+        asked: None,
+    });
     let row = "“liability is limited to EUR 10,000” **⚠ PARTIAL: its sentence also says** “No” … “unless (tick) unverified \\| agreed” (line \
                1). In full: “No liability is limited to EUR 10,000, unless (tick) unverified \\| agreed.”";
     assert!(text.contains(row), "{text}");
@@ -218,4 +240,98 @@ fn a_partial_quote_has_what_it_leaves_out_and_its_whole_sentence_beside_it() {
         table.contains("PARTIAL: its sentence also says “No” … “unless (tick) unverified | agreed”"),
         "{table}"
     );
+}
+
+fn together(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+/// The letters of a page without its layout: as Markdown, for a browser and for Word.
+fn letters(page: &ResultPage<'_>) -> [String; 3] {
+    let markdown = markdown(page);
+    let words = pieces::pieces(&markdown).into_iter().map(|piece| match piece {
+        pulldown_cmark::Event::Code(text) => text.into_string(),
+        other => pieces::words(other).into_string(),
+    });
+    let markdown = together(&words.collect::<String>());
+    let html = html(page);
+    let (_, body) = html.split_once("<body>").unwrap();
+    let texts = body.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
+    let html = together(&texts.collect::<String>());
+    let html = html.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+    let word = hostile_form_tests::part(&word(page), "word/document.xml");
+    let word = roxmltree::Document::parse(&word).unwrap();
+    let texts = word.descendants().filter(|node| node.is_text()).filter_map(|node| node.text());
+    [markdown, html, together(&texts.collect::<String>()).replace('•', "")]
+}
+
+#[test]
+fn a_browser_and_word_show_what_the_markdown_says_in_its_order() {
+    let (schema, result) = (schema(), result());
+    let checks = schema.check(&result, &document());
+    let notes = ["nda.analysis.md was edited by a person; this is a second file.".to_owned()];
+    let free =
+        "## One\n\nTwo *three* `four`\n\n[docs](https://example.com/a)\n\n| a | b |\n|---|---|\n| c | d |";
+    for answer in [Answer::Data { schema: &schema, result: &result, checks: &checks }, Answer::Text(free)] {
+        let page = ResultPage {
+            provenance: provenance(),
+            answer,
+            notes: &notes,
+            unread: Some("It is a scan"),
+            notice: Some("This is about an earlier version."),
+            asked: Some(Asked { prompt: "What is said?\n\nOf liability.", since: 0 }),
+        };
+        let [markdown, html, word] = letters(&page);
+        assert_eq!(markdown, html);
+        assert_eq!(markdown, word);
+        assert_eq!(super::word(&page), super::word(&page));
+    }
+}
+
+#[test]
+fn a_page_for_a_browser_is_whole() {
+    let answer = Answer::Text(
+        "# A\n\n- one\n  1. two\n\n> three **four**\n\n```\nfive <b>\n```\n\n| a |\n|---|\n| b |\n\n[l](https://l.example/?a=1&b=2)",
+    );
+    let text = html(&ResultPage {
+        provenance: Provenance { response: None, tokens: None, ..provenance() },
+        answer,
+        notes: &[],
+        unread: None,
+        notice: None,
+        asked: None,
+    });
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_table_is_written_as_spreadsheets_of_each_country_take_it() {
+    let (schema, result) = (schema(), result());
+    let checks = schema.check(&result, &document());
+    let entries = [Entry {
+        file: "/Contracts/=nda, final.pdf",
+        state: "done",
+        remark: Some("=1+1"),
+        unread: false,
+        result: Some(&result),
+        checks: &checks,
+    }];
+    let text = String::from_utf8(digest(&schema, Form::Semicolon, &entries)).unwrap();
+    assert!(
+        text.starts_with("\u{feff}file;run;finding;clause;quote;quote verified;quote place;risk;remark\r\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\"/Contracts/=nda, final.pdf\";done;1;cap;") && text.contains(";'=1+1\r\n"),
+        "{text}"
+    );
+    let book = digest(&schema, Form::Xlsx, &entries);
+    assert_eq!(book, digest(&schema, Form::Xlsx, &entries), "the same table makes the same bytes");
+    let sheet = hostile_form_tests::part(&book, "xl/worksheets/sheet1.xml");
+    assert!(!sheet.contains("<f>") && !sheet.contains("hyperlink"), "{sheet}");
+    assert!(sheet.contains("<v>5</v>"), "a number is one: {sheet}");
+    let texts = hostile_form_tests::part(&book, "xl/sharedStrings.xml");
+    assert!(texts.contains("<t>=1+1</t>") && texts.contains("<t>/Contracts/=nda, final.pdf</t>"), "{texts}");
+    let styles = hostile_form_tests::part(&book, "xl/styles.xml");
+    assert!(styles.contains("quotePrefix=\"1\""), "{styles}");
 }

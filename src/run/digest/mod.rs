@@ -16,13 +16,14 @@ use super::again::Covered;
 use super::deliver::checks;
 use super::publish::Output;
 use super::row::{Outcome, Run, RunId, State};
-use super::settings::Definition;
+use super::settings::{Definition, Digest};
 use super::store::{self as runs, Brief};
 use crate::database::{Connection, Error};
 use crate::fastio::{FileKey, NodeId};
 use crate::job::{self, Task};
 use crate::own;
 use crate::queue::{Priority, Verdict};
+use crate::result::name::unnumbered;
 use crate::result::render::{Entry, Form, Part};
 use crate::result::schema::Schema;
 use crate::sync::store::Indexed;
@@ -42,6 +43,7 @@ impl Runs {
             return Ok(());
         }
         let (key, definition, now) = (key.clone(), definition.clone(), self.clock.now());
+        let form = format!("{:?}", definition.digest);
         let indexed = match file {
             FileState::Present(indexed) => Some(indexed.clone()),
             _ => None,
@@ -51,8 +53,8 @@ impl Runs {
             let mut briefs = runs::briefs(tx, rule, std::iter::once(&key))?;
             let runs = briefs.remove(&key.to_string()).unwrap_or_default();
             let row = indexed.as_deref().and_then(|indexed| Row::of(indexed, &runs, &definition.hash));
-            let mark =
-                row.map(|row| format!("{:?} {row:?}", indexed.as_deref().map(|indexed| &indexed.path)));
+            let mark = row
+                .map(|row| format!("{form} {:?} {row:?}", indexed.as_deref().map(|indexed| &indexed.path)));
             let changed = store::ask(tx, (rule, &key.to_string()), mark.as_deref(), now)?;
             if changed {
                 let task = Task::Digest { rule: rule.to_owned() };
@@ -96,10 +98,11 @@ impl Runs {
 
     async fn write_table(&self, definition: &Arc<Definition>) -> Result<(), Verdict> {
         let rule = definition.rule.name.as_str();
-        let (Some(name), Some(schema)) = (definition.digest.as_deref(), definition.schema.clone()) else {
+        let (Some(Digest { name, form }), Some(schema)) = (&definition.digest, definition.schema.clone())
+        else {
             return Ok(());
         };
-        let form = if name.ends_with(".md") { Form::Markdown } else { Form::Csv };
+        let form = *form;
         let (part, first) = self.collected(definition, (&schema, form)).await?;
         let owner = format!("digest:{rule}");
         let owned = owner.clone();
@@ -120,7 +123,8 @@ impl Runs {
             name,
             content: Bytes::from(table),
             only_over_ours: false,
-            stays: known.is_some(),
+            // A person may have moved it. What was called otherwise in the settings goes where they say now.
+            stays: known.is_some_and(|known| is_so_called(&known.name, name)),
         };
         if let Some(written) = self.publisher.write(&output).await? {
             tracing::info!(rule, files, name = written.name, "batch table written");
@@ -249,6 +253,11 @@ fn rendered(schema: &Schema, form: Form, current: &[(Indexed, Row, Option<Run>)]
         })
         .collect();
     Part::of(schema, form, &entries)
+}
+
+/// Whether a file of ours has the name that was wanted, or the one that it gets when that is taken.
+fn is_so_called(name: &str, wanted: &str) -> bool {
+    name == wanted || unnumbered(name).is_some_and(|plain| plain == wanted)
 }
 
 /// The folder that the rule's globs begin with, as it stands above one of its files.

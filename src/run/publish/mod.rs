@@ -11,16 +11,16 @@ mod review;
 mod stand;
 mod write;
 
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::Runs;
 use super::admit::FileState;
+use super::question::{self, Question};
 use super::row::Run;
 use super::settings::Definition;
 use super::store;
 use crate::database::Connection;
-use crate::fastio::FileKey;
+use crate::fastio::{FileKey, NodeId};
 use crate::outside;
 use crate::own::ResultOf;
 use crate::own::store::{self as own, OwnFile};
@@ -32,7 +32,7 @@ use stand::{Shown, Stand};
 pub(super) use write::{Output, Publisher, Written};
 
 /// Part of what names a form: whoever changes how results are rendered raises it, and they are written anew at the next look.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 impl Runs {
     /// Sees to it that what stands beside the file is true of it.
@@ -82,17 +82,20 @@ impl Runs {
         let is_there = known.as_ref().is_some_and(|known| {
             known.folder == folder && (known.name == name || unnumbered(&known.name).as_ref() == Some(&name))
         });
-        let form = form((shown.run, &document), shown.notice.as_deref(), (&folder.canonical(), &name));
-        if stands && known.is_some_and(|known| known.shown.as_deref() == Some(&form)) {
-            return Ok(());
-        }
+        let asked = shown.run.definition.clone();
+        let asked = self.database.read(move |connection| question::of(connection, &asked)).await?;
         let page = Page {
             run: shown.run.clone(),
             definition: definition.clone(),
             document,
             name: name.clone(),
             notice: shown.notice,
+            asked,
         };
+        let form = form(&page, &folder);
+        if stands && known.is_some_and(|known| known.shown.as_deref() == Some(&form)) {
+            return Ok(());
+        }
         let only_over_ours = page.notice.is_some() || (!is_new && is_there);
         let body = self.compute.run(move || page.body()).await;
         let output = Output {
@@ -101,7 +104,7 @@ impl Runs {
             profile: &of.key.profile,
             folder: &folder,
             name: &name,
-            content: Bytes::from(body),
+            content: body,
             only_over_ours,
             stays,
         };
@@ -161,10 +164,12 @@ fn named(run: &Run) -> String {
 }
 
 /// Names how an answer is shown, and where.
-fn form((run, document): (&Run, &str), notice: Option<&str>, place: (&str, &str)) -> String {
+fn form(page: &Page, folder: &NodeId) -> String {
+    let Page { run, document, name, notice, asked, .. } = page;
     let mut result = run.result.clone().unwrap_or_default();
     result.as_object_mut().map(|fields| fields.remove("written"));
-    let form = serde_json::json!([FORM, run.id, result, document, notice, place]);
+    let asked = asked.as_ref().map(|Question { prompt, since }| (prompt, since));
+    let form = serde_json::json!([FORM, run.id, result, document, notice, asked, folder.canonical(), name]);
     hex::encode(&Sha256::digest(form.to_string().as_bytes())[..16])
 }
 

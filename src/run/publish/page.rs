@@ -1,13 +1,16 @@
 //! A result as it is written: in the form that its file's name asks for.
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::super::deliver::checks;
+use super::super::question::Question;
 use super::super::row::Run;
 use super::super::settings::Definition;
 use crate::hidden::escaped;
 use crate::openai::Usage;
-use crate::result::render::{self, Answer, Provenance, ResultPage, Tokens};
+use crate::result::name::ending;
+use crate::result::render::{self, Answer, Asked, Provenance, ResultPage, Tokens};
 
 /// What a result is written from.
 pub(super) struct Page {
@@ -19,12 +22,14 @@ pub(super) struct Page {
     pub name: String,
     /// What it is instead of the answer for what the document is now.
     pub notice: Option<String>,
+    /// What the run was asked.
+    pub asked: Option<Question>,
 }
 
 impl Page {
     /// The same result makes the same bytes.
-    pub fn body(&self) -> String {
-        let Page { run, definition, document, name, notice } = self;
+    pub fn body(&self) -> Bytes {
+        let Page { run, definition, document, name, notice, asked } = self;
         let mut result = run.result.clone().unwrap_or_default();
         // What was written says nothing to a reader, and is on record only from the second time on.
         result.as_object_mut().map(|fields| fields.remove("written"));
@@ -32,11 +37,14 @@ impl Page {
         let unread = result["unread"].as_str();
         let data = Some(&result["data"]).filter(|data| !data.is_null());
         let schema = definition.schema.as_deref();
-        match (name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().as_str(), schema.zip(data)) {
-            ("json", _) => return escaped(&json(result, (document, notice.as_deref()))),
+        let ending = ending(name);
+        match (ending.as_str(), schema.zip(data)) {
+            ("json", _) => {
+                return escaped(&json(result, (document, notice.as_deref()), asked.as_ref())).into();
+            }
             ("csv", Some((schema, data))) => {
                 if let Some(table) = render::csv(schema, data, &checks, notice.as_deref()) {
-                    return unread.map_or(table.clone(), |unread| table + &render::unread_row(unread));
+                    return unread.map_or(table.clone(), |unread| table + &render::unread_row(unread)).into();
                 }
             }
             _ => {}
@@ -68,14 +76,24 @@ impl Page {
                 .map(tokens),
         };
         let notice = notice.as_deref();
-        render::markdown(&ResultPage { provenance, answer, notes: &notes, unread, notice })
+        let asked = asked.as_ref().map(|Question { prompt, since }| Asked { prompt, since: *since });
+        let page = ResultPage { provenance, answer, notes: &notes, unread, notice, asked };
+        match ending.as_str() {
+            "html" => render::html(&page).into(),
+            "docx" => render::word(&page).into(),
+            _ => render::markdown(&page).into(),
+        }
     }
 }
 
-/// The result with the document's present name, and with what a reader must know before anything else in its first line.
-fn json(mut result: Value, (document, notice): (&str, Option<&str>)) -> String {
+/// The result with the document's present name and what was asked of it, and with what a reader must know before anything else in its
+/// first line.
+fn json(mut result: Value, (document, notice): (&str, Option<&str>), asked: Option<&Question>) -> String {
     if let Some(fields) = result.as_object_mut() {
         fields.insert("document".to_owned(), document.into());
+        if let Some(Question { prompt, since }) = asked {
+            fields.insert("asked".to_owned(), serde_json::json!({"prompt": prompt, "since": since}));
+        }
     }
     let text = format!("{result:#}\n");
     match (notice, text.strip_prefix("{\n")) {

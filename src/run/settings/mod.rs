@@ -1,21 +1,25 @@
 //! `[rule.run]`: what is run over a rule's files, checked once at the start, and the hash that names it.
 
+mod clash;
+mod digest;
 mod money;
 mod written;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::frame;
 use crate::fastio::Profile;
-use crate::result::name::{Pattern, check_name};
+use crate::result::name::Pattern;
 use crate::result::schema::Schema;
 use crate::rule::{Rule, RuleSettings, Rules, Target};
 use crate::setting_error;
 
+pub use clash::Clash;
+pub use digest::Digest;
 pub use money::{Price, TooLarge};
 pub use written::{Attach, EngineName, PartialQuotes, RunSettings, Scope, WhenGone};
 
@@ -66,7 +70,7 @@ pub struct Definition {
     /// Whether what was there before the rule is run over unasked.
     pub existing: bool,
     pub when_gone: WhenGone,
-    pub digest: Option<String>,
+    pub digest: Option<Digest>,
     pub digest_quiet_ms: i64,
     pub digest_longest_ms: i64,
     pub too_large: TooLarge,
@@ -90,13 +94,31 @@ pub enum SettingsError {
     Unreadable { rule: String, message: String },
     #[error("rule `{rule}`: [rule.run]: {what}")]
     Unsound { rule: String, what: String },
+    #[error("{0}")]
+    Clash(String),
 }
 
 /// Reads and checks `[rule.run]` of every rule that has one.
 ///
 /// # Errors
-/// The first that cannot work, and why.
+/// The first that cannot work, alone or beside the others, and why.
 pub fn definitions(
+    settings: &[RuleSettings],
+    rules: &Rules,
+    places: (&Path, &Url),
+) -> Result<Vec<Definition>, SettingsError> {
+    let found = each(settings, rules, places)?;
+    for (number, one) in found.iter().enumerate() {
+        for other in &found[number + 1..] {
+            if let Some(Clash::Sure(why)) = Clash::of(one, other) {
+                return Err(SettingsError::Clash(why));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn each(
     settings: &[RuleSettings],
     rules: &Rules,
     (folder, openai): (&Path, &Url),
@@ -149,12 +171,11 @@ impl Definition {
             None => (None, None),
         };
         let write_back = run.write_back.as_deref().map(Pattern::parse).transpose()?;
-        if let Some(digest) = &run.digest {
-            check_name(digest).map_err(|why| format!("digest: {why}"))?;
-            if schema.as_ref().is_none_or(|schema| schema.tables().is_empty()) {
-                return Err("digest is a table over findings: it needs a schema that has a list of objects"
-                    .to_owned());
-            }
+        let digest = Digest::of(&run)?;
+        if digest.is_some() && schema.as_ref().is_none_or(|schema| schema.tables().is_empty()) {
+            return Err(
+                "digest is a table over findings: it needs a schema that has a list of objects".to_owned()
+            );
         }
         let too_large = TooLarge::of(&run);
         let mut definition = Definition {
@@ -168,7 +189,7 @@ impl Definition {
             write_back,
             lock: run.lock,
             existing: run.existing,
-            digest: run.digest,
+            digest,
             when_gone: run.when_gone,
             digest_quiet_ms: i64::from(run.digest_quiet_seconds) * 1000,
             digest_longest_ms: i64::from(run.digest_longest_seconds.max(run.digest_quiet_seconds)) * 1000,

@@ -16,6 +16,15 @@ fn read_at(run: &str, openai: &str) -> Result<Definition, String> {
     Ok(found.remove(0))
 }
 
+/// The definitions of rules that are written as in the settings, without looking at them together.
+pub fn read_all(text: &str) -> Vec<Definition> {
+    let file: toml::Table = text.parse().unwrap();
+    let settings: Vec<RuleSettings> = file["rule"].clone().try_into().unwrap();
+    let rules = Rules::new(settings.clone()).unwrap();
+    let url = "https://api.openai.com/v1".parse().unwrap();
+    each(&settings, &rules, (Path::new("."), &url)).unwrap()
+}
+
 const LEAST: &str = "model = 'm'\nprompt = 'Look.'\n";
 
 #[test]
@@ -41,6 +50,17 @@ fn a_mistake_is_named_with_its_rule() {
         ("model = 'm'\nprompt = 'p'\nwrite_back = '{stem}.{date}.md'", "no other braces"),
         ("model = 'm'\nprompt = 'p'\nwrite_back = '{stem}.analysis'", "must end in"),
         ("model = 'm'\nprompt = 'p'\ndigest = 'all.csv'", "needs a schema"),
+        ("model = 'm'\nprompt = 'p'\ndigest = 'all.json'", "must end in .csv, .xlsx or .md"),
+        ("model = 'm'\nprompt = 'p'\ndigest = 'all.csv'\ndigest_format = 'xlsx'", "must end in .xlsx"),
+        (
+            "model = 'm'\nprompt = 'p'\ndigest = 'all.csv'\ndigest_format = 'tabs'",
+            "comma, semicolon, xlsx, markdown",
+        ),
+        ("model = 'm'\nprompt = 'p'\ndigest_format = 'comma'", "name it"),
+        (
+            "model = 'm'\nprompt = 'p'\nwrite_back = '{stem}.a.xlsx'",
+            "must end in .md, .csv, .json, .docx or .html",
+        ),
         ("model = 'm'\nprompt = 'p'\nmax_output_tokens = 3", "at least 16"),
         ("model = 'm'\nprompt = 'p'\nmax_runs_per_day = 0", "at least 1"),
     ] {

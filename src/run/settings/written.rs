@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::money::{TooLarge, default_max_runs_per_day, default_max_tokens_per_day};
+use crate::result::render::Form;
 
 /// `[rule.run]`, as it stands in `docket.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,7 +33,7 @@ pub struct RunSettings {
     /// A JSON schema that the answer must fit, in OpenAI's strict form; relative to the settings file.
     pub schema: Option<PathBuf>,
     /// Where the result is written, beside the source file: `{stem}`, `{name}` and `{ext}` stand for its name without
-    /// extension, its whole name and its extension. Ends in `.md`, `.csv` or `.json`. Without it the result stays here.
+    /// extension, its whole name and its extension. Ends in `.md`, `.docx`, `.html`, `.csv` or `.json`. Without it the result stays here.
     pub write_back: Option<String>,
     /// Hold the Fastio lock on the source file from start to delivery.
     #[serde(default)]
@@ -46,6 +47,8 @@ pub struct RunSettings {
     pub when_gone: WhenGone,
     /// A table over all current results, such as `"overview.csv"`, in the rule's folder.
     pub digest: Option<String>,
+    /// How the table is written: `comma`, `semicolon`, `xlsx` or `markdown`. Default: as the name's ending says, `.csv` with commas.
+    pub digest_format: Option<Form>,
     /// How long the rule's runs must be quiet before the table is written. Seconds.
     #[serde(default = "default_digest_quiet_seconds")]
     pub digest_quiet_seconds: u32,
