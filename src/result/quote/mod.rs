@@ -23,6 +23,7 @@ mod normal;
 mod partial;
 mod same;
 mod search;
+mod section;
 mod sentence;
 mod source;
 #[cfg(test)]
@@ -87,6 +88,9 @@ pub struct Place {
     /// The first and last page it may stand on, where pages are known: from the pieces, or from form feeds in the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<(u32, u32)>,
+    /// What the heading above it says, such as `§ 7 Liability` or `7.2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<String>,
     /// The whole sentence, or sentences, that it stands in, where they say more than it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sentence: Option<String>,
@@ -128,6 +132,7 @@ impl Document {
         let mut source = Source::of(pieces);
         let whole = source.characters();
         source.furniture = furniture::find(&source);
+        source.sections = section::sections(&source.body());
         let body = (!source.furniture.is_empty()).then(|| source.characters());
         Document { source, whole, body }
     }

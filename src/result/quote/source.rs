@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::normal::Normal;
 use super::partial;
 use super::search::Characters;
+use super::section::Section;
 use super::sentence::{AFTER, BEFORE, Context, Sentence};
 use super::{Piece, Place};
 
@@ -29,6 +30,8 @@ pub struct Source {
     pages: Vec<Page>,
     /// What is left out of the text: page furniture, in order.
     pub furniture: Vec<Range<u32>>,
+    /// Its headings, in order.
+    pub sections: Vec<Section>,
 }
 
 /// The first and last page that what follows may stand on.
@@ -155,6 +158,19 @@ impl Source {
         if lines.len() > MOST_LINES { Vec::new() } else { lines }
     }
 
+    /// The lines that have text and are no furniture.
+    pub fn body(&self) -> Vec<Line<'_>> {
+        let mut lines = self.lines();
+        lines.retain(|line| {
+            let next = self.furniture.partition_point(|skipped| skipped.end <= line.begin);
+            !self
+                .furniture
+                .get(next)
+                .is_some_and(|skipped| skipped.start <= line.begin && skipped.end >= line.end)
+        });
+        lines
+    }
+
     /// Where the characters from `first` to `last` stand.
     pub fn place(&self, first: u32, last: u32) -> Place {
         let page =
@@ -165,9 +181,16 @@ impl Source {
             length: u64::from(last.saturating_sub(first)) + 1,
             line: self.lines.partition_point(|line| *line <= first) as u64 + 1,
             pages: page(first).zip(page(last)).map(|(begin, end)| (begin.first, end.last)),
+            section: self.section(first).map(str::to_owned),
             left_out: partial::left_out(&sentence.quoted()),
             sentence: sentence.more(),
         }
+    }
+
+    /// What the heading above this character says.
+    fn section(&self, place: u32) -> Option<&str> {
+        let above = self.sections.partition_point(|section| section.begin <= place).checked_sub(1)?;
+        Some(&self.sections[above].name)
     }
 
     /// The text around these characters, without its furniture.

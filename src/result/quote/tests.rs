@@ -277,7 +277,8 @@ fn where_pieces_meet_white_space_is_uncertain_but_numbers_are_not_made() {
 #[test]
 fn a_check_reads_back_as_it_was_written() {
     let [sentence, left_out] = ["It is not q.", "not"].map(|text| Some(text.to_owned()));
-    let place = Place { offset: 1, length: 2, line: 3, pages: Some((4, 4)), sentence, left_out };
+    let section = Some("§ 7 Liability".to_owned());
+    let place = Place { offset: 1, length: 2, line: 3, pages: Some((4, 4)), section, sentence, left_out };
     for proof in [Proof::Found(place), Proof::NotFound, Proof::TooShort, Proof::Unchecked] {
         let check = Check { pointer: "/quote".into(), quote: "q".into(), proof };
         let text = serde_json::to_string(&check).unwrap();

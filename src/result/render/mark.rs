@@ -73,7 +73,7 @@ impl<'a> Marks<'a> {
 
     /// Behind the quote, in Markdown.
     pub fn sign(&self, pointer: &str) -> String {
-        let place = self.place(pointer).unwrap_or_default();
+        let place = escape::inline(&self.place(pointer).unwrap_or_default());
         let Some(Proof::Found(Place { sentence, left_out, .. })) = self.proof(pointer) else {
             return format!("**⚠ {}**", self.word(pointer));
         };
@@ -91,13 +91,14 @@ impl<'a> Marks<'a> {
         self.checks.get(pointer).map(|check| &check.proof)
     }
 
-    /// Where it was found.
+    /// Where it was found, as people say it: the section and the page, or else the line.
     pub fn place(&self, pointer: &str) -> Option<String> {
-        let Proof::Found(Place { line, pages, .. }) = self.proof(pointer)? else { return None };
-        Some(match pages {
-            None => format!("line {line}"),
-            Some((first, last)) if first == last => format!("page {first}, line {line}"),
-            Some((first, last)) => format!("pages {first}–{last}, line {line}"),
-        })
+        let Proof::Found(Place { line, pages, section, .. }) = self.proof(pointer)? else { return None };
+        let page = pages.map(|(first, last)| match first == last {
+            true => format!("page {first}"),
+            false => format!("pages {first}–{last}"),
+        });
+        let told: Vec<String> = section.as_deref().map(one_line).into_iter().chain(page).collect();
+        Some(if told.is_empty() { format!("line {line}") } else { told.join(", ") })
     }
 }
