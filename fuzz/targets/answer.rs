@@ -3,7 +3,9 @@
 #![no_main]
 
 use docket::result::quote::Document;
-use docket::result::render::{Answer, Entry, Form, Provenance, ResultPage, csv, digest, html, markdown, word};
+use docket::result::render::{
+    Answer, Entry, Form, Provenance, ResultPage, csv, digest, html, markdown, word,
+};
 use docket::result::schema::Schema;
 use ground::pieces;
 use libfuzzer_sys::fuzz_target;

@@ -17,7 +17,7 @@ use super::{Error, NodeId, Profile, VersionId};
 
 /// A file's content on its way.
 pub struct Download {
-    /// How many bytes Fastio announced, if it did. Compare it with [`Node::size`].
+    /// How many bytes Fastio announced, if it did. Compare it with [`super::Node::size`].
     pub length: Option<u64>,
     /// The bytes. Ends with an error when fewer come than announced, the connection breaks, or nothing comes for
     /// [`crate::http::SILENCE_LIMIT`].
@@ -39,7 +39,7 @@ impl Client {
     /// once and never kept.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when file or version are gone, [`ErrorKind::Forbidden`] when Fastio does not hand the
+    /// [`super::ErrorKind::NotFound`] when file or version are gone, [`super::ErrorKind::Forbidden`] when Fastio does not hand the
     /// content out (inferred for restricted, infected or taken-down files), and those of every call.
     pub async fn download(
         &self,

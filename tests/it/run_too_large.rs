@@ -49,7 +49,7 @@ async fn what_is_too_large_is_searched_once_and_the_result_says_so_at_its_top() 
         assert_eq!(run.outcome.as_deref(), Some("needs_review"), "{refusal}: {:?}", run.reason);
         assert!(run.reason.as_deref().unwrap().contains("too large to be read whole"), "{:?}", run.reason);
         let written = h.read("/Contracts/nda.analysis.md").await;
-        let top: String = written.lines().take(6).collect::<Vec<_>>().join("\n");
+        let top: String = written.lines().take(8).collect::<Vec<_>>().join("\n");
         assert!(top.contains("too large to be read whole"), "{refusal}: {written}");
         assert!(written.contains("total liability is limited to"), "{written}");
         assert_eq!(shown(&h).await, ["whole", "searched"], "{refusal}");

@@ -59,7 +59,7 @@ pub enum Change {
     Jobs(Jobs),
     /// This much was read of a copy: so many characters that are no white space, if they were counted.
     Read(CopyId, Reading, Option<u64>),
-    /// OpenAI cannot index the file in this content under this claim (a [`fingerprint`]), so it is not to be uploaded again
+    /// OpenAI cannot index the file in this content under this claim (a [`super::fingerprint`]), so it is not to be uploaded again
     /// and again; and why, in words.
     Refused(FileKey, String, String),
 }
