@@ -50,8 +50,12 @@ fuzz_target!(|data: &[u8]| {
         answer: Answer::Data { schema: &schema, result: &result, checks: &checks },
         notes: &[],
         unread: None,
+        notice: Some(document),
+        asked: None,
     };
     assert!(markdown(&report).starts_with("# "));
+    assert!(html(&report).starts_with("<!"));
+    assert!(word(&report).starts_with(b"PK"));
     let entries = [Entry {
         file: document,
         state: "completed",

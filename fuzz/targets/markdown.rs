@@ -22,7 +22,9 @@ fuzz_target!(|data: &[u8]| {
         finished_at: 1,
         tokens: None,
     };
-    let report = markdown(&ResultPage { provenance, answer: Answer::Text(text), notes: &[], unread: None });
+    let answer = Answer::Text(text);
+    let report =
+        markdown(&ResultPage { provenance, answer, notes: &[], unread: None, notice: None, asked: None });
     for html in rendered(&report) {
         assert_eq!(fault(&html), None, "{report:?} became {html:?}");
     }
