@@ -3,7 +3,7 @@
 
 use super::apply::{Announced, Subject};
 use super::{Sync, store};
-use crate::database::{self, Connection, json_list};
+use crate::database::{Connection, json_list};
 use crate::erasure::{self, Because};
 use crate::fastio::FileKey;
 use crate::job::verdict::database_verdict;
@@ -13,12 +13,6 @@ use crate::queue::Verdict;
 const WHY: &str = "what derives from it was erased when a person asked for it";
 
 impl Sync {
-    /// Whether the file is not to be synced.
-    pub(super) async fn is_withheld(&self, key: &FileKey) -> Result<bool, database::Error> {
-        let source = key.to_string();
-        self.database.read(move |c| erasure::store::is_withheld(c, &source)).await
-    }
-
     /// Removes what is held of a file that is not to be synced.
     pub(super) async fn withhold(
         &self,

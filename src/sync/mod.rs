@@ -40,6 +40,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{self, Connection, Database};
+use crate::erasure;
 use crate::fastio::{FileKey, NodeId};
 use crate::job::{self, Task};
 use crate::own::{self, Whose};
@@ -188,8 +189,8 @@ impl Sync {
     }
 
     async fn try_file(&self, key: &FileKey, attempt: u16) -> Result<Verdict, Verdict> {
-        let known = self.remembered(key).await.map_err(|error| database_verdict(&error))?;
-        if self.is_withheld(key).await.map_err(|error| database_verdict(&error))? {
+        let (known, is_withheld) = self.remembered(key).await.map_err(|error| database_verdict(&error))?;
+        if is_withheld {
             return self.withhold(key, known.as_ref()).await;
         }
         if known.is_none() && !self.rules.concern(&key.profile) {
@@ -239,16 +240,17 @@ impl Sync {
         if known.is_none() && matched.is_empty() {
             return Ok(Verdict::Done);
         }
-        let before = known.clone();
-        let (refused, read) = known.map_or((None, None), |known| (known.refused, known.read));
+        let known = known.as_ref();
+        let (refused, read) =
+            known.map_or((None, None), |known| (known.refused.as_ref(), known.read.as_ref()));
         let announced = Announced::of(present.as_deref());
         if let Some(present) = &mut present {
             // A second read with the same bytes is believed.
-            present.source = present.source.clone().as_read(read.as_ref());
+            present.source = present.source.clone().as_read(read);
         }
         let judged = present.as_deref().map(|present| match matched.is_empty() {
             true => Err(self.rules.why_not(&key.profile, &present.path)),
-            false => judge(present, &matched, refused.as_ref()),
+            false => judge(present, &matched, refused),
         });
         if let (Some(present), Some(Err(_))) = (&present, &judged)
             && !present.is_placed
@@ -259,8 +261,8 @@ impl Sync {
         }
         if let (Some(present), Some(judged)) = (&present, &judged) {
             let skipped = judged.as_ref().err();
-            let told = before.filter(|before| before.differs(present, (&matched, skipped)));
-            let told = told.map_or(Vec::new(), |before| self.beside(key, &before, &matched));
+            let told = known.filter(|known| known.differs(present, (&matched, skipped)));
+            let told = told.map_or(Vec::new(), |known| self.beside(key, known, &matched));
             self.see(key, present, (&matched, skipped), told).await?;
         }
         let claim = judged.and_then(Result::ok);
@@ -330,9 +332,10 @@ impl Sync {
         recognised.await.map_err(|error| database_verdict(&error))
     }
 
-    async fn remembered(&self, key: &FileKey) -> Result<Option<store::FileRow>, database::Error> {
+    /// What we remember of the file, and whether it is not to be synced.
+    async fn remembered(&self, key: &FileKey) -> Result<(Option<store::FileRow>, bool), database::Error> {
         let key = key.to_string();
-        self.database.read(move |c| store::file(c, &key)).await
+        self.database.read(move |c| Ok((store::file(c, &key)?, erasure::store::is_withheld(c, &key)?))).await
     }
 
     async fn copies(&self, key: &FileKey) -> Result<Vec<copy::Copy>, database::Error> {
