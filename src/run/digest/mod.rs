@@ -48,23 +48,27 @@ impl Runs {
             FileState::Present(indexed) => Some(indexed.clone()),
             _ => None,
         };
-        let ask = move |tx: &mut Connection| {
-            let rule = definition.rule.name.as_str();
-            let mut briefs = runs::briefs(tx, rule, std::iter::once(&key))?;
-            let runs = briefs.remove(&key.to_string()).unwrap_or_default();
+        let (rule, source_id) = (definition.rule.name.clone(), key.to_string());
+        let (asked, of) = (rule.clone(), source_id.clone());
+        let read = move |connection: &mut Connection| {
+            let mut briefs = runs::briefs(connection, &asked, std::iter::once(&key))?;
+            let runs = briefs.remove(&of).unwrap_or_default();
             let row = indexed.as_deref().and_then(|indexed| Row::of(indexed, &runs, &definition.hash));
             let mark = row
                 .map(|row| format!("{form} {:?} {row:?}", indexed.as_deref().map(|indexed| &indexed.path)));
-            let changed = store::ask(tx, (rule, &key.to_string()), mark.as_deref(), now)?;
-            if changed {
-                let task = Task::Digest { rule: rule.to_owned() };
-                job::enqueue(tx, &task, Priority::Live, now)?;
-            }
-            Ok(changed)
+            Ok((store::mark(connection, (&asked, &of))? == mark, mark))
         };
-        if self.database.write(ask).await? {
-            self.wake.notify_one();
+        // A run that goes on is looked at every few seconds: only what changes is written.
+        let (is_said, mark) = self.database.read(read).await?;
+        if is_said {
+            return Ok(());
         }
+        let ask = move |tx: &mut Connection| {
+            store::ask(tx, (&rule, &source_id), mark.as_deref(), now)?;
+            job::enqueue(tx, &Task::Digest { rule: rule.clone() }, Priority::Live, now).map(drop)
+        };
+        self.database.write(ask).await?;
+        self.wake.notify_one();
         Ok(())
     }
 

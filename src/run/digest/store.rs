@@ -11,22 +11,26 @@ pub struct Asked {
 
 from_row!(Asked { first_at, last_at });
 
-/// Asks for the table of `rule` if what it is to say of a file is another than before: `mark` names that, and none that it says
-/// nothing. Whether it is.
-pub(in crate::run) fn ask(
+/// What names what the table of `rule` says of this file; none where it says nothing.
+pub(super) fn mark(
+    connection: &mut Connection,
+    (rule, source_id): (&str, &str),
+) -> Result<Option<String>, Error> {
+    connection.first(MARK_OF, params![rule, source_id])
+}
+
+/// Asks for the table of `rule`, which is to say something else of this file: `mark` names that, and none that it says nothing.
+pub(super) fn ask(
     connection: &mut Connection,
     (rule, source_id): (&str, &str),
     mark: Option<&str>,
     now: i64,
-) -> Result<bool, Error> {
-    let changed = match mark {
+) -> Result<(), Error> {
+    match mark {
         Some(mark) => connection.run(MARK, params![rule, source_id, mark])?,
         None => connection.run(UNMARK, params![rule, source_id])?,
     };
-    if changed > 0 {
-        connection.run(ASK, params![rule, now])?;
-    }
-    Ok(changed > 0)
+    connection.run(ASK, params![rule, now]).map(drop)
 }
 
 /// Since when the table of `rule` waits to be written; none when it does not.
@@ -40,9 +44,10 @@ pub(super) fn answered(connection: &mut Connection, rule: &str, asked: Asked) ->
 }
 
 statements! {
+    MARK_OF = "SELECT mark FROM digest_row WHERE rule = $1 AND source_id = $2";
     MARK = "
         INSERT INTO digest_row (rule, source_id, mark) VALUES ($1, $2, $3)
-        ON CONFLICT (rule, source_id) DO UPDATE SET mark = excluded.mark WHERE mark <> excluded.mark";
+        ON CONFLICT (rule, source_id) DO UPDATE SET mark = excluded.mark";
     UNMARK = "DELETE FROM digest_row WHERE rule = $1 AND source_id = $2";
     ASK = "
         INSERT INTO digest_ask (rule, first_at, last_at) VALUES ($1, $2, $2)
