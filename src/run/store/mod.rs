@@ -180,11 +180,6 @@ pub fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, 
     Ok(connection.run(CANCEL, params![id.0, now])? == 1)
 }
 
-/// How quiet a rule is: whether a run of it goes on, and when one last ended. A run that is held does not go on.
-pub fn quiet(connection: &mut Connection, rule: &str) -> Result<(bool, Option<i64>), Error> {
-    connection.one(QUIET, params![rule])
-}
-
 statements! {
     /// A claim is written by the connection that runs this too, so a run whose job is not running is not worked on.
     SPARE_CONVERSATION = "
@@ -218,8 +213,4 @@ statements! {
     WITHDRAW = "DELETE FROM run WHERE run_id = $1 AND state = 'wanted' AND tries = 0";
     CANCEL = "
         UPDATE run SET cancel = 1, updated_at = $2 WHERE run_id = $1 AND state NOT IN ('ending', 'ended')";
-    QUIET = "
-        SELECT EXISTS (SELECT 1 FROM run INDEXED BY run_going
-                       WHERE rule = $1 AND state <> 'ended' AND NOT (state = 'wanted' AND reason IS NOT NULL)),
-               (SELECT max(ended_at) FROM run WHERE rule = $1)";
 }
