@@ -2,6 +2,7 @@
 //! as Markdown and as a table that no spreadsheet takes for formulas.
 #![no_main]
 
+use docket::result::judgement::{Judgement, Said};
 use docket::result::quote::Document;
 use docket::result::render::{
     Answer, Entry, Form, Provenance, ResultPage, csv, digest, html, markdown, word,
@@ -45,12 +46,15 @@ fuzz_target!(|data: &[u8]| {
         finished_at: 1,
         tokens: None,
     };
+    let judgement =
+        Judgement { said: Said::Rejected, by: document.to_owned(), note: document.to_owned(), at: 0 };
     let report = ResultPage {
         provenance,
         answer: Answer::Data { schema: &schema, result: &result, checks: &checks },
         notes: &[],
         unread: None,
         notice: Some(document),
+        judgement: Some(&judgement),
         asked: None,
     };
     assert!(markdown(&report).starts_with("# "));
@@ -62,11 +66,12 @@ fuzz_target!(|data: &[u8]| {
         result: Some(&result),
         checks: &checks,
         remark: None,
+        judgement: Some(&judgement),
         unread: false,
     }];
     let _ = String::from_utf8(digest(&schema, Form::Markdown, &entries)).unwrap();
     let table = String::from_utf8(digest(&schema, Form::Comma, &entries)).unwrap();
-    for table in csv(&schema, &result, &checks, None).into_iter().chain([table]) {
+    for table in csv(&schema, &result, &checks, &[judgement.sentence()]).into_iter().chain([table]) {
         no_formula(&table);
     }
 });

@@ -123,6 +123,13 @@ impl Status {
         if any {
             fields.line("runs", in_words(&RUN_STATES, &self.runs, fields.paint()));
         }
+        let rejected = of(&self.runs, "rejected");
+        if rejected > 0 {
+            let words = format!(
+                "{rejected} by a person: docket runs list says why; docket runs again --file PATH makes another answer"
+            );
+            fields.words("rejected", Mood::Plain, &words);
+        }
         for held in &self.held {
             let until =
                 held.until.map(|until| format!(" ({})", when(until.max(now), now))).unwrap_or_default();

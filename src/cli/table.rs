@@ -59,8 +59,8 @@ pub enum Mood {
 /// The mood of a state's word, whichever table it is from.
 pub fn mood(state: &str) -> Mood {
     match state {
-        "indexed" | "completed" | "present" | "current" | "ok" | "yes" => Mood::Good,
-        "dead" | "FAIL" | "failed" | "no" | "refused" | "needs_review" | "unread" => Mood::Bad,
+        "indexed" | "completed" | "accepted" | "present" | "current" | "ok" | "yes" => Mood::Good,
+        "dead" | "FAIL" | "failed" | "no" | "refused" | "rejected" | "needs_review" | "unread" => Mood::Bad,
         "gone" | "ignored" | "skipped" | "superseded" | "cancelled" => Mood::Faint,
         "behind" | "wanted" | "starting" | "answered" | "ending" | "held" | "waiting" | "running"
         | "uploading" | "uploaded" | "attached" | "retiring" => Mood::Waiting,

@@ -15,11 +15,13 @@ pub fn miscounted(connection: &Connection) -> Vec<String> {
 /// Changes rows at random, so many times, in transactions of which a third are taken back.
 pub fn live(connection: &Connection, random: &mut Rng, changes: u32) {
     let mut open = false;
+    // Not in a database of before there were verdicts.
+    let judges = connection.column_exists(None, "run", "verdict").unwrap();
     for _ in 0..changes {
         if !open {
             connection.execute_batch("BEGIN").unwrap();
         }
-        let change = change(random);
+        let change = change(random, judges);
         connection.execute_batch(&change).unwrap_or_else(|error| panic!("{error}: {change}"));
         open = random.u8(0..4) > 0;
         if !open {
@@ -32,10 +34,10 @@ pub fn live(connection: &Connection, random: &mut Rng, changes: u32) {
     }
 }
 
-fn change(random: &mut Rng) -> String {
+fn change(random: &mut Rng, judges: bool) -> String {
     let (id, rule) = (random.u8(0..6), random.u8(0..2));
     let source = format!("'workspace:1:{id}'");
-    match random.u8(0..12) {
+    match random.u8(0..13) {
         0 => job(random, id),
         1 | 2 => file(random, &source, id),
         3 => format!("DELETE FROM file WHERE source_id = {source}"),
@@ -49,6 +51,7 @@ fn change(random: &mut Rng) -> String {
             random.u8(0..4)
         ),
         8 | 9 => run(random, &source, rule),
+        11 if judges => judge(random, &source, rule),
         10 => format!("DELETE FROM run WHERE run_id % 7 = {} AND source_id = {source}", random.u8(0..7)),
         _ => existing(random, &source, rule),
     }
@@ -125,6 +128,13 @@ fn run(random: &mut Rng, source: &str, rule: u8) -> String {
             "state = 'ended', outcome = '{outcome}', reason = 'why {reason}', held_until = NULL, ended_at = 1"
         ),
     };
+    format!("UPDATE run SET {set} WHERE source_id = {source} AND rule = 'r{rule}'")
+}
+
+fn judge(random: &mut Rng, source: &str, rule: u8) -> String {
+    let sets =
+        ["verdict = 'accepted'", "verdict = 'rejected'", "verdict = NULL", "result = NULL", "result = '{}'"];
+    let set = random.choice(sets).unwrap();
     format!("UPDATE run SET {set} WHERE source_id = {source} AND rule = 'r{rule}'")
 }
 

@@ -56,6 +56,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0063_publish"
     "0064_question"
     "0065_erasure"
+    "0066_verdict"
     "0067_quiet"
 };
 

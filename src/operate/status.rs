@@ -20,7 +20,7 @@ pub const FILE_STATES: [&str; 3] = ["present", "skipped", "gone"];
 pub const COPY_STATES: [&str; 5] = ["uploading", "uploaded", "attached", "indexed", "retiring"];
 
 /// How runs stand; `dead` is one whose job is.
-pub const RUN_STATES: [&str; 13] = [
+pub const RUN_STATES: [&str; 15] = [
     "wanted",
     "starting",
     "running",
@@ -31,7 +31,9 @@ pub const RUN_STATES: [&str; 13] = [
     "failed",
     "refused",
     "dead",
+    "rejected",
     "completed",
+    "accepted",
     "superseded",
     "cancelled",
 ];

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod harmless;
+pub mod judgement;
 pub mod name;
 pub mod plain;
 pub mod quote;

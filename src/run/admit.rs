@@ -11,6 +11,7 @@ use crate::fastio::{FileKey, NodeId};
 use crate::job::{self, Task};
 use crate::openai::VectorStoreId;
 use crate::queue::{Priority, Verdict};
+use crate::result::judgement::Judgement;
 use crate::rule::Target;
 use crate::sync::copy::Source;
 use crate::sync::store::{self as files, FileRow, Indexed};
@@ -235,6 +236,26 @@ pub fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, 
     let FileKey { profile, node } = run.key;
     job::enqueue(connection, &Task::Run { profile, node, rule: run.rule }, Priority::Live, now)?;
     Ok(true)
+}
+
+/// Keeps what a person says of a run's answer, or takes back what was said, and has it shown beside the file. False where there is no
+/// answer, or nothing to take back.
+pub fn judge(
+    connection: &mut Connection,
+    id: RunId,
+    judgement: Option<&Judgement>,
+    now: i64,
+) -> Result<bool, Error> {
+    let Some(run) = store::get(connection, id)? else { return Ok(false) };
+    let is_kept = match judgement {
+        Some(judgement) => store::judge(connection, id, judgement)?,
+        None => store::withdraw_judgement(connection, id, now)?,
+    };
+    if is_kept {
+        let FileKey { profile, node } = run.key;
+        job::enqueue(connection, &Task::Run { profile, node, rule: run.rule }, Priority::Live, now)?;
+    }
+    Ok(is_kept)
 }
 
 #[cfg(test)]

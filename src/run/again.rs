@@ -17,6 +17,7 @@ use crate::job::{self, Task};
 use crate::openai::VectorStoreId;
 use crate::own;
 use crate::queue::Priority;
+use crate::result::judgement::Judgement;
 use crate::sync::store::{self as files, Indexed, Page};
 
 /// Files that one transaction is about. With four statements for each it takes some ten milliseconds, and a delivery can
@@ -182,6 +183,16 @@ pub fn want_one(
     }
     enqueue(connection, (definition, indexed), Priority::Live, now)?;
     Ok(true)
+}
+
+/// What a person says of the file's present result, which a run over it alone takes the place of.
+pub fn judgement_of(
+    connection: &mut Connection,
+    (definition, indexed): (&Definition, &Indexed),
+) -> Result<Option<Judgement>, Error> {
+    let runs = store::of_file(connection, &indexed.key, &definition.rule.name)?;
+    let present = runs.into_iter().find(|run| is_same(run, definition, indexed));
+    Ok(present.and_then(|run| run.judgement))
 }
 
 /// Whether the run is over what the file is now, under what the rule says now.

@@ -65,8 +65,8 @@ use crate::{fastio, openai};
 
 use publish::Publisher;
 
-pub use admit::cancel;
-pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, want_one};
+pub use admit::{cancel, judge};
+pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, judgement_of, want_one};
 pub use deliver::doubtful;
 pub use row::{Outcome, Run, RunId, State};
 pub use settings::{Clash, Definition, Engine, Price, SettingsError, definitions};

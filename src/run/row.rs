@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::fastio::FileKey;
 use crate::outside;
+use crate::result::judgement::Judgement;
 
 /// Our number for a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -140,6 +141,8 @@ pub struct Run {
     pub other_way: Option<String>,
     pub begun_at: Option<i64>,
     pub result: Option<Value>,
+    /// What a person says of the result.
+    pub judgement: Option<Judgement>,
     pub created_at: i64,
     pub answered_at: Option<i64>,
     pub ended_at: Option<i64>,
@@ -209,6 +212,7 @@ pub(super) mod tests {
             other_way: None,
             begun_at: None,
             result: None,
+            judgement: None,
             created_at: id,
             answered_at: None,
             ended_at: outcome.map(|_| id),

@@ -13,6 +13,7 @@ mod forged;
 mod forms;
 mod founding;
 mod harness;
+mod judged;
 mod kill;
 mod memory;
 mod mixed;

@@ -13,7 +13,9 @@ use crate::cli::{Form, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Connection, Database};
+use crate::result::judgement::Judgement;
 use crate::run::{self, Again, Definition, Estimate};
+use crate::sync::store::Indexed;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -102,6 +104,16 @@ async fn begin(
     Ok((begun, restored))
 }
 
+/// A rule that covers a file, and what running it over that takes.
+#[derive(Clone)]
+struct Covering {
+    definition: Arc<Definition>,
+    indexed: Indexed,
+    estimate: Estimate,
+    /// What a person says of the present result.
+    judgement: Option<Judgement>,
+}
+
 async fn one(
     database: &Database,
     definitions: Vec<Arc<Definition>>,
@@ -114,29 +126,33 @@ async fn one(
         for definition in &definitions {
             if let Some(indexed) = run::file(connection, definition, &name)? {
                 let estimate = run::estimate_one(connection, definition, &indexed)?;
-                covering.push((definition.clone(), indexed, estimate));
+                let judgement = run::judgement_of(connection, (definition, &indexed))?;
+                covering.push(Covering { definition: definition.clone(), indexed, estimate, judgement });
             }
         }
         Ok(covering)
     };
     let covering = database.read(read).await?;
-    let (definition, indexed, estimate) = match covering.as_slice() {
+    let Covering { definition, indexed, estimate, judgement } = match covering.as_slice() {
         [one] => one.clone(),
         [] => {
             return Err(Failure::Failed(format!(
                 "no file {file} is indexed as it is now under a rule with [rule.run]: `docket files` shows what is"
             )));
         }
-        [(first, ..), ..] => {
+        [first, ..] => {
             return Err(Failure::Usage(format!(
                 "several rules run something over {file}: add --rule {} or another",
-                first.rule.name
+                first.definition.rule.name
             )));
         }
     };
     let (rule, path) = (definition.rule.name.clone(), indexed.path.clone());
     if !arguments.form.json {
         output::line(format!("Rule {rule} would be run over {path}: {}.", tokens(&estimate)))?;
+        if let Some(judgement) = &judgement {
+            output::line(format!("Its result was {}; the new one is not.", judgement.words()))?;
+        }
     }
     let mut begun = 0;
     if arguments.yes {

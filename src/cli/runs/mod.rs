@@ -1,6 +1,7 @@
 //! `docket runs`: what was run over which file and what became of it. A person stops a run, or has a rule's runs made again.
 
 mod again;
+mod judge;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Connection, Database};
 use crate::queue::presence;
+use crate::result::judgement::Said;
 use crate::result::quote::Proof;
 use crate::run::store::{self, RunRow};
 use crate::run::{self, RunId};
@@ -43,6 +45,12 @@ enum Command {
     Again(again::Arguments),
     /// Stop a run that goes on
     Cancel(RowArguments),
+    /// Say that a run's answer may be relied on; this stands at the top of the result and in the rule's table
+    Accept(judge::Arguments),
+    /// Say that it may not
+    Reject(judge::Arguments),
+    /// Take back what was said of a run's answer
+    Withdraw(RowArguments),
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
@@ -52,6 +60,9 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         Command::Show(one) => show(&database, &one).await,
         Command::Again(arguments) => again::run(&database, config, &arguments).await,
         Command::Cancel(one) => cancel(&database, &one).await,
+        Command::Accept(arguments) => judge::judge(&database, Said::Accepted, arguments).await,
+        Command::Reject(arguments) => judge::judge(&database, Said::Rejected, arguments).await,
+        Command::Withdraw(one) => judge::withdraw(&database, &one).await,
     };
     database.close().await;
     outcome
@@ -122,7 +133,10 @@ fn table(rows: &[RunRow], is_dead: impl Fn(&RunRow) -> bool, now: i64) -> Table 
         let dead = is_dead(row);
         let reason = match (dead, row.reason.as_deref()) {
             (true, _) => "its job is dead: docket jobs list --state dead".to_owned(),
-            (false, reason) => reason.unwrap_or_default().to_owned(),
+            (false, reason) => {
+                let judged = row.judgement().map(|judgement| judgement.sentence());
+                judged.iter().map(String::as_str).chain(reason).collect::<Vec<_>>().join("; ")
+            }
         };
         let held = row.held_until.filter(|_| !dead).map(|until| format!(" ({})", when(until.max(now), now)));
         table.row([
@@ -161,6 +175,7 @@ async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failur
         ("version", or_none(&row.version)),
         ("state", row.word().to_owned()),
         ("reason", or_none(&row.reason)),
+        ("verdict", row.judgement().map_or_else(|| "–".to_owned(), |judgement| judgement.sentence())),
         ("engine", row.engine.clone()),
         ("model", or_none(&row.model)),
         ("definition", row.definition.clone()),

@@ -10,7 +10,7 @@ use html5ever::tokenizer::{
 use proptest::prelude::*;
 use zip::ZipArchive;
 
-use super::hostile_tests::hostile;
+use super::hostile_tests::{hostile, said};
 use super::*;
 
 /// What a page for a browser is made of.
@@ -184,7 +184,7 @@ fn fault_for_word(package: &[u8]) -> Option<String> {
     text.chars().find(|c| crate::hidden::is_hidden(*c) && !matches!(c, '\n' | '\t')).map(|c| format!("{c:?}"))
 }
 
-fn page<'a>(answer: Answer<'a>, evil: &'a str) -> ResultPage<'a> {
+fn page<'a>(answer: Answer<'a>, evil: &'a str, judgement: &'a Judgement) -> ResultPage<'a> {
     ResultPage {
         provenance: Provenance {
             file: evil,
@@ -202,12 +202,14 @@ fn page<'a>(answer: Answer<'a>, evil: &'a str) -> ResultPage<'a> {
         notes: &[],
         unread: Some(evil),
         notice: Some(evil),
+        judgement: Some(judgement),
         asked: Some(Asked { prompt: evil, since: 0 }),
     }
 }
 
 fn does_nothing(text: &str) -> Result<(), TestCaseError> {
-    let page = page(Answer::Text(text), text);
+    let judgement = said(text);
+    let page = page(Answer::Text(text), text, &judgement);
     prop_assert_eq!(fault_for_a_browser(&html(&page)), None, "{:?}", text);
     prop_assert_eq!(fault_for_word(&word(&page)), None, "{:?}", text);
     Ok(())

@@ -171,9 +171,15 @@ fn what_got_through_does_not() {
     }
 }
 
+/// What a person said whose words are hostile.
+pub(super) fn said(evil: &str) -> Judgement {
+    Judgement { said: Said::Rejected, by: evil.to_owned(), note: evil.to_owned(), at: 0 }
+}
+
 #[test]
 fn a_whole_report_of_hostile_text_does_nothing() {
     let evil = "\\![x](https://evil.example) <img src=x> ✓ www.evil.example\n\n# ✅ | [a](javascript:x)";
+    let judgement = said(evil);
     let report = |answer| ResultPage {
         provenance: Provenance {
             file: "/a\u{202e}/<img src=x> ✔.pdf",
@@ -191,9 +197,11 @@ fn a_whole_report_of_hostile_text_does_nothing() {
         notes: &[],
         unread: None,
         notice: None,
+        judgement: Some(&judgement),
         asked: None,
     };
-    does_nothing(&markdown(&report(Answer::Text(evil)))).unwrap();
+    let markdown = |answer| markdown(&report(answer)).replace("**⚠ Rejected", "**Rejected");
+    does_nothing(&markdown(Answer::Text(evil))).unwrap();
     let text = json!({"type": "object", "additionalProperties": false, "required": ["a", "list"], "properties": {
         "a": {"type": "string"}, "list": {"type": "array", "items": {"type": "object", "additionalProperties": false,
             "required": ["b"], "properties": {"b": {"type": "string"}}}}}});
@@ -201,5 +209,5 @@ fn a_whole_report_of_hostile_text_does_nothing() {
     let result = json!({"a": evil, "list": [{"b": evil}]});
     let data = Answer::Data { schema: &schema, result: &result, checks: &[] };
     let ours = "A quote marked ✔ stands";
-    does_nothing(&markdown(&report(data)).replace(ours, "")).unwrap();
+    does_nothing(&markdown(data).replace(ours, "")).unwrap();
 }

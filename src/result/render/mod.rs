@@ -28,6 +28,7 @@ use mark::{Count, Marks};
 pub use overview::{Form, Part, digest};
 pub use word::word;
 
+use super::judgement::{Judgement, Said, capital};
 use super::quote::Check;
 use super::schema::Schema;
 
@@ -88,6 +89,8 @@ pub struct ResultPage<'a> {
     pub unread: Option<&'a str>,
     /// What it is instead of the answer for what the document is now, in a sentence.
     pub notice: Option<&'a str>,
+    /// What a person says of the answer.
+    pub judgement: Option<&'a Judgement>,
     pub asked: Option<Asked<'a>>,
 }
 
@@ -106,6 +109,8 @@ pub struct Entry<'a> {
     pub state: &'a str,
     /// Why it is so, where there is more to say, as that a limit holds it.
     pub remark: Option<&'a str>,
+    /// What a person says of the result.
+    pub judgement: Option<&'a Judgement>,
     /// Whether nothing in the file could be read.
     pub unread: bool,
     pub result: Option<&'a Value>,
@@ -114,10 +119,13 @@ pub struct Entry<'a> {
 
 /// A result as Markdown.
 pub fn markdown(report: &ResultPage<'_>) -> String {
-    let ResultPage { provenance, answer, notes, unread, notice, asked } = report;
+    let ResultPage { provenance, answer, notes, unread, notice, judgement, asked } = report;
     let mut text = format!("# {}\n\n", escape::inline(report.name()));
     if let Some(notice) = notice {
         text += &format!("> **⚠ {}**\n>\n", escape::inline(notice));
+    }
+    if let Some(judgement) = judgement {
+        text += &judged(judgement, notice.is_some());
     }
     if let Some(why) = unread {
         text += &format!(
@@ -163,10 +171,10 @@ pub fn markdown(report: &ResultPage<'_>) -> String {
 }
 
 /// The findings of one result as CSV, with whether and where each quote was found. None for a schema without a list of
-/// objects. `notice` stands in a line above them.
-pub fn csv(schema: &Schema, result: &Value, checks: &[Check], notice: Option<&str>) -> Option<String> {
+/// objects. Each of `above` stands in a line above them.
+pub fn csv(schema: &Schema, result: &Value, checks: &[Check], above: &[String]) -> Option<String> {
     let table = grid::csv(schema, result, checks)?;
-    Some(notice.map_or(table.clone(), |notice| grid::headed(notice, &table)))
+    Some(above.iter().rfold(table, |table, words| grid::headed(&grid::one_line(words), &table)))
 }
 
 /// Others' Markdown, without anything that acts when it is rendered.
@@ -183,6 +191,20 @@ pub(super) fn harmless_table(text: &str) -> String {
 pub(super) fn visible(text: &str) -> String {
     seen::shown(&text.replace("\r\n", "\n")).into_owned()
 }
+
+/// What a person says of the answer; `of_earlier` where what follows is not the answer for what the document is now.
+fn judged(judgement: &Judgement, of_earlier: bool) -> String {
+    let words = judgement.words();
+    let words = if of_earlier { format!("What follows was {words}") } else { capital(&words) };
+    let (sign, then) = match judgement.said {
+        Said::Accepted => ("", ""),
+        Said::Rejected => ("⚠ ", REJECTED),
+    };
+    format!("> **{sign}{}:** {}\n>\n{then}", escape::inline(&words), escape::inline(&judgement.note))
+}
+
+const REJECTED: &str =
+    "> Do not rely on what follows. It stays here until the rule is run over the document once more.\n>\n";
 
 /// What a reader must know first.
 fn verdict(count: Count) -> String {
@@ -293,9 +315,7 @@ fn value_text(value: &Value) -> String {
 /// `party.full_name` as `Party full name`.
 fn title(path: &[String]) -> String {
     let words = path.join(" ").replace(['_', '-'], " ");
-    let mut letters = words.trim().chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    escape::inline(&(first + letters.as_str()))
+    escape::inline(&capital(words.trim()))
 }
 
 /// The rule's own words.

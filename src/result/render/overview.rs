@@ -94,10 +94,10 @@ impl Part {
 
 fn header(grid: &Grid<'_>, form: Form) -> Vec<String> {
     let (first, middle, last) = match form {
-        Form::Markdown => (["File", "Run", "Finding"], grid.titles(), "Remark"),
-        _ => (["file", "run", "finding"], grid.header(), "remark"),
+        Form::Markdown => (["File", "Run", "Finding"], grid.titles(), ["Verdict", "Remark"]),
+        _ => (["file", "run", "finding"], grid.header(), ["verdict", "remark"]),
     };
-    first.into_iter().map(str::to_owned).chain(middle).chain([last.to_owned()]).collect()
+    first.into_iter().map(str::to_owned).chain(middle).chain(last.map(str::to_owned)).collect()
 }
 
 /// The rows of one file: one for each finding, or one that says that there is none.
@@ -131,7 +131,8 @@ fn rows(grid: &Grid<'_>, form: Form, entry: &Entry<'_>, marks: &Marks<'_>) -> Ve
             .collect(),
     };
     rows.iter_mut().for_each(|row| row.resize(width, String::new()));
-    // Once for each file: it is about all of its rows.
+    // Once for each file: they are about all of its rows.
+    rows[0][width - 2] = entry.judgement.map(|judgement| text(&judgement.sentence())).unwrap_or_default();
     rows[0][width - 1] = text(entry.remark.unwrap_or_default());
     rows
 }

@@ -76,6 +76,7 @@ fn a_result_reads_as_markdown() {
         notes: &notes,
         unread: None,
         notice: None,
+        judgement: None,
         asked: Some(Asked {
             prompt: "List every clause on liability.\n\n1. With its risk.",
             since: 1_790_000_000_000
@@ -92,6 +93,7 @@ fn free_text_says_that_nothing_was_checked() {
         notes: &[],
         unread: None,
         notice: None,
+        judgement: None,
         asked: None,
     });
     insta::assert_snapshot!(text);
@@ -101,7 +103,7 @@ fn free_text_says_that_nothing_was_checked() {
 fn one_result_is_a_spreadsheet() {
     let (schema, result) = (schema(), result());
     let checks = schema.check(&result, &document());
-    insta::assert_snapshot!(format!("{:?}", csv(&schema, &result, &checks, None).unwrap()));
+    insta::assert_snapshot!(format!("{:?}", csv(&schema, &result, &checks, &[]).unwrap()));
 }
 
 #[test]
@@ -114,6 +116,7 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
             file: "/Contracts/nda.pdf",
             state: "needs_review",
             remark: Some("2 of 3 quotes are not proven\nto be in the document"),
+            judgement: None,
             unread: false,
             result: Some(&result),
             checks: &checks,
@@ -122,6 +125,7 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
             file: "/Contracts/=clean.pdf",
             state: "done",
             remark: None,
+            judgement: None,
             unread: false,
             result: Some(&nothing),
             checks: &[],
@@ -130,6 +134,7 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
             file: "/Contracts/scan.pdf",
             state: "failed",
             remark: Some("=the model, answered nothing"),
+            judgement: None,
             unread: false,
             result: None,
             checks: &[],
@@ -149,11 +154,12 @@ fn a_quote_without_a_check_is_unverified() {
         notes: &[],
         unread: None,
         notice: None,
+        judgement: None,
         asked: None,
     });
     assert_eq!(text.matches("UNVERIFIED: not checked").count(), 3);
     assert!(!text.contains('✔') || text.matches('✔').count() == 1, "{text}");
-    let table = csv(&schema, &result, &[], None).unwrap();
+    let table = csv(&schema, &result, &[], &[]).unwrap();
     assert_eq!(table.matches("UNVERIFIED").count(), 3);
 }
 
@@ -165,11 +171,12 @@ fn a_schema_without_a_table_is_one_row_of_a_digest_and_no_spreadsheet() {
     let schema = Schema::parse("term.json", &text.to_string()).unwrap();
     let result = json!({"law": "This Agreement is governed by German law", "term": {"months": 12}});
     let checks = schema.check(&result, &Document::new("This Agreement is governed by German law."));
-    assert_eq!(csv(&schema, &result, &checks, None), None);
+    assert_eq!(csv(&schema, &result, &checks, &[]), None);
     let entries = [Entry {
         file: "a.pdf",
         state: "done",
         remark: None,
+        judgement: None,
         unread: false,
         result: Some(&result),
         checks: &checks,
@@ -204,9 +211,10 @@ fn the_same_result_makes_the_same_bytes() {
                 notes: &[],
                 unread: None,
                 notice: None,
+                judgement: None,
                 asked: None,
             }),
-            csv(&schema, result, checks, None),
+            csv(&schema, result, checks, &[]),
         )
     };
     let other: Value = serde_json::from_str(&backwards(&result)).unwrap();
@@ -226,6 +234,7 @@ fn a_partial_quote_has_what_it_leaves_out_and_its_whole_sentence_beside_it() {
         notes: &[],
         unread: None,
         notice: None,
+        judgement: None,
         asked: None,
     });
     let row = "“liability is limited to EUR 10,000” **⚠ PARTIAL: its sentence also says** “No” … “unless (tick) unverified \\| agreed” (line \
@@ -235,7 +244,7 @@ fn a_partial_quote_has_what_it_leaves_out_and_its_whole_sentence_beside_it() {
         text.contains("**⚠ 1 of 3 quotes is PARTIAL.**")
             && text.contains("**⚠ 2 of 3 quotes are UNVERIFIED.**")
     );
-    let table = csv(&schema, &result, &checks, None).unwrap();
+    let table = csv(&schema, &result, &checks, &[]).unwrap();
     assert!(
         table.contains("PARTIAL: its sentence also says “No” … “unless (tick) unverified | agreed”"),
         "{table}"
@@ -279,6 +288,7 @@ fn a_browser_and_word_show_what_the_markdown_says_in_its_order() {
             notes: &notes,
             unread: Some("It is a scan"),
             notice: Some("This is about an earlier version."),
+            judgement: None,
             asked: Some(Asked { prompt: "What is said?\n\nOf liability.", since: 0 }),
         };
         let [markdown, html, word] = letters(&page);
@@ -299,6 +309,7 @@ fn a_page_for_a_browser_is_whole() {
         notes: &[],
         unread: None,
         notice: None,
+        judgement: None,
         asked: None,
     });
     insta::assert_snapshot!(text);
@@ -312,13 +323,16 @@ fn the_table_is_written_as_spreadsheets_of_each_country_take_it() {
         file: "/Contracts/=nda, final.pdf",
         state: "done",
         remark: Some("=1+1"),
+        judgement: None,
         unread: false,
         result: Some(&result),
         checks: &checks,
     }];
     let text = String::from_utf8(digest(&schema, Form::Semicolon, &entries)).unwrap();
     assert!(
-        text.starts_with("\u{feff}file;run;finding;clause;quote;quote verified;quote place;risk;remark\r\n"),
+        text.starts_with(
+            "\u{feff}file;run;finding;clause;quote;quote verified;quote place;risk;verdict;remark\r\n"
+        ),
         "{text}"
     );
     assert!(

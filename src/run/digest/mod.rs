@@ -23,6 +23,7 @@ use crate::fastio::{FileKey, NodeId};
 use crate::job::{self, Task};
 use crate::own;
 use crate::queue::{Priority, Verdict};
+use crate::result::judgement::Said;
 use crate::result::name::unnumbered;
 use crate::result::render::{Entry, Form, Part};
 use crate::result::schema::Schema;
@@ -168,12 +169,40 @@ impl Runs {
 /// What the table says of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Row {
-    /// What this run found out, or why it found out nothing. The last says whether it was asked what the rule asks now.
-    Run(RunId, Option<Outcome>, Option<i64>, bool),
+    /// What a run found out, or why it found out nothing.
+    Run(Told),
     /// Nothing is known of its present content yet.
     Underway,
     /// Nothing is run over its present content.
     NotAnalysed,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told {
+    run: RunId,
+    outcome: Option<Outcome>,
+    ended_at: Option<i64>,
+    /// It was asked what the rule asks now.
+    is_asked_now: bool,
+    /// What a person said of its answer to that, and when.
+    judged: Option<(Said, i64)>,
+}
+
+impl Told {
+    fn of(run: &Brief, definition: &str) -> Told {
+        let is_asked_now = run.definition == definition;
+        let judged = run.judged.filter(|_| is_asked_now);
+        Told { run: run.id, outcome: run.outcome, ended_at: run.ended_at, is_asked_now, judged }
+    }
+
+    /// How it stands, in one word.
+    fn word(&self) -> &'static str {
+        match self.judged {
+            Some((said, _)) => said.as_str(),
+            None => self.outcome.unwrap_or(Outcome::Held).as_str(),
+        }
+    }
 }
 
 impl Row {
@@ -192,7 +221,7 @@ impl Row {
             (has_result, has_result && run.definition == definition, run.ended_at, run.id)
         };
         Some(match (told.max_by_key(rank), here.count()) {
-            (Some(run), _) => Row::Run(run.id, run.outcome, run.ended_at, run.definition == definition),
+            (Some(run), _) => Row::Run(Told::of(run, definition)),
             (None, 0) => Row::NotAnalysed,
             (None, _) => Row::Underway,
         })
@@ -214,7 +243,7 @@ fn current(connection: &mut Connection, covered: &Covered) -> Result<Option<(Bit
     });
     let rows: Vec<(Indexed, Row)> = rows.collect();
     let run_of = |row: &Row| match row {
-        Row::Run(id, ..) => Some(*id),
+        Row::Run(told) => Some(told.run),
         Row::Underway | Row::NotAnalysed => None,
     };
     let ids: Vec<RunId> = rows.iter().filter_map(|(_, row)| run_of(row)).collect();
@@ -239,17 +268,17 @@ fn rendered(schema: &Schema, form: Form, current: &[(Indexed, Row, Option<Run>)]
         .map(|(((indexed, row, run), result), checks)| {
             let reason = run.as_ref().and_then(|run| run.reason.as_deref());
             let (state, remark) = match row {
-                Row::Run(.., outcome, _, true) => (outcome.unwrap_or(Outcome::Held).as_str(), reason),
-                Row::Run(.., outcome, _, false) => {
-                    (outcome.unwrap_or(Outcome::Held).as_str(), reason.or(Some(OTHER_QUESTION)))
-                }
+                Row::Run(told) if told.is_asked_now => (told.word(), reason),
+                Row::Run(told) => (told.word(), reason.or(Some(OTHER_QUESTION))),
                 Row::Underway => ("being_analysed", None),
                 Row::NotAnalysed => ("not_analysed", None),
             };
+            let is_judged = matches!(row, Row::Run(told) if told.judged.is_some());
             Entry {
                 file: &indexed.path,
                 state,
                 remark,
+                judgement: run.as_ref().and_then(|run| run.judgement.as_ref()).filter(|_| is_judged),
                 unread: result["unread"].is_string(),
                 result: Some(&result["data"]).filter(|data| !data.is_null()),
                 checks,

@@ -32,7 +32,7 @@ use stand::{Shown, Stand};
 pub(super) use write::{Output, Publisher, Written};
 
 /// Part of what names a form: whoever changes how results are rendered raises it, and they are written anew at the next look.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 impl Runs {
     /// Sees to it that what stands beside the file is true of it.
@@ -169,7 +169,8 @@ fn form(page: &Page, folder: &NodeId) -> String {
     let mut result = run.result.clone().unwrap_or_default();
     result.as_object_mut().map(|fields| fields.remove("written"));
     let asked = asked.as_ref().map(|Question { prompt, since }| (prompt, since));
-    let form = serde_json::json!([FORM, run.id, result, document, notice, asked, folder.canonical(), name]);
+    let said = (notice, &run.judgement);
+    let form = serde_json::json!([FORM, run.id, result, document, said, asked, folder.canonical(), name]);
     hex::encode(&Sha256::digest(form.to_string().as_bytes())[..16])
 }
 

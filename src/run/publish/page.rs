@@ -1,7 +1,7 @@
 //! A result as it is written: in the form that its file's name asks for.
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::deliver::checks;
 use super::super::question::Question;
@@ -9,6 +9,7 @@ use super::super::row::Run;
 use super::super::settings::Definition;
 use crate::hidden::escaped;
 use crate::openai::Usage;
+use crate::result::judgement::Judgement;
 use crate::result::name::ending;
 use crate::result::render::{self, Answer, Asked, Provenance, ResultPage, Tokens};
 
@@ -40,10 +41,12 @@ impl Page {
         let ending = ending(name);
         match (ending.as_str(), schema.zip(data)) {
             ("json", _) => {
-                return escaped(&json(result, (document, notice.as_deref()), asked.as_ref())).into();
+                return escaped(&self.json(result)).into();
             }
             ("csv", Some((schema, data))) => {
-                if let Some(table) = render::csv(schema, data, &checks, notice.as_deref()) {
+                let judged = run.judgement.as_ref().map(Judgement::sentence);
+                let above: Vec<String> = notice.clone().into_iter().chain(judged).collect();
+                if let Some(table) = render::csv(schema, data, &checks, &above) {
                     return unread.map_or(table.clone(), |unread| table + &render::unread_row(unread)).into();
                 }
             }
@@ -75,30 +78,33 @@ impl Page {
                 .flatten()
                 .map(tokens),
         };
-        let notice = notice.as_deref();
+        let (notice, judgement) = (notice.as_deref(), run.judgement.as_ref());
         let asked = asked.as_ref().map(|Question { prompt, since }| Asked { prompt, since: *since });
-        let page = ResultPage { provenance, answer, notes: &notes, unread, notice, asked };
+        let page = ResultPage { provenance, answer, notes: &notes, unread, notice, judgement, asked };
         match ending.as_str() {
             "html" => render::html(&page).into(),
             "docx" => render::word(&page).into(),
             _ => render::markdown(&page).into(),
         }
     }
-}
 
-/// The result with the document's present name and what was asked of it, and with what a reader must know before anything else in its
-/// first line.
-fn json(mut result: Value, (document, notice): (&str, Option<&str>), asked: Option<&Question>) -> String {
-    if let Some(fields) = result.as_object_mut() {
-        fields.insert("document".to_owned(), document.into());
-        if let Some(Question { prompt, since }) = asked {
-            fields.insert("asked".to_owned(), serde_json::json!({"prompt": prompt, "since": since}));
+    /// The result with the document's present name and what was asked of it, and with what a reader must know before anything else in
+    /// its first lines.
+    fn json(&self, mut result: Value) -> String {
+        if let Some(fields) = result.as_object_mut() {
+            fields.insert("document".to_owned(), self.document.as_str().into());
+            if let Some(Question { prompt, since }) = &self.asked {
+                fields.insert("asked".to_owned(), json!({"prompt": prompt, "since": since}));
+            }
         }
-    }
-    let text = format!("{result:#}\n");
-    match (notice, text.strip_prefix("{\n")) {
-        (Some(notice), Some(rest)) => format!("{{\n  \"notice\": {},\n{rest}", Value::from(notice)),
-        _ => text,
+        let first = [
+            self.notice.as_ref().map(|notice| ("notice", json!(notice))),
+            self.run.judgement.as_ref().map(|judgement| ("verdict", json!(judgement))),
+        ];
+        let first = first.into_iter().flatten().map(|(name, value)| format!("  \"{name}\": {value},\n"));
+        let text = format!("{result:#}\n");
+        let rest = text.strip_prefix("{\n").unwrap_or(&text);
+        format!("{{\n{}{rest}", first.collect::<String>())
     }
 }
 

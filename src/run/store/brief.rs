@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use super::super::row::{Outcome, Run, RunId, State};
+use super::judgement;
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::fastio::FileKey;
+use crate::result::judgement::Said;
 
 /// How one run over a file stands.
 #[derive(Debug, Clone)]
@@ -18,6 +20,8 @@ pub struct Brief {
     /// Why it waits or ended as it did is on record.
     pub has_reason: bool,
     pub ended_at: Option<i64>,
+    /// What a person said of it, and when.
+    pub judged: Option<(Said, i64)>,
 }
 
 from_row!(row => Brief {
@@ -29,6 +33,7 @@ from_row!(row => Brief {
     outcome: super::outcome(row)?,
     has_reason,
     ended_at,
+    judged: judgement::said(row)?,
 });
 
 /// The runs of `rule` over each of these files, by the file's id, oldest first.
@@ -52,7 +57,8 @@ pub fn those(connection: &mut Connection, ids: &[RunId]) -> Result<Vec<Run>, Err
 
 statements! {
     BRIEFS = "
-        SELECT run_id, source_id, content_hash, definition, state, outcome, reason IS NOT NULL AS has_reason, ended_at
+        SELECT run_id, source_id, content_hash, definition, state, outcome, reason IS NOT NULL AS has_reason, ended_at,
+               verdict, verdict_at
         FROM run WHERE rule = $1 AND source_id IN (SELECT value FROM json_each($2)) ORDER BY run_id";
     THOSE = "SELECT * FROM run WHERE run_id IN (SELECT value FROM json_each($1))";
 }

@@ -2,6 +2,7 @@
 
 mod brief;
 mod change;
+mod judgement;
 pub mod made;
 pub mod objects;
 pub mod old;
@@ -16,6 +17,7 @@ use crate::outside;
 
 pub use brief::{Brief, briefs, those};
 pub use change::Change;
+pub use judgement::{judge, withdraw_judgement};
 pub use view::{HeldRow, Place, RunRow, counts, held, list, page, row, unfinished};
 
 /// A run to be written down.
@@ -122,6 +124,7 @@ from_row!(row => Run {
         .get::<Option<String>>("result")?
         .map(|text| serde_json::from_str(&text).map_err(|_| Error::bug("a run's result is not JSON")))
         .transpose()?,
+    judgement: judgement::of(row)?,
     created_at,
     answered_at,
     ended_at,

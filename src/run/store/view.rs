@@ -6,6 +6,7 @@ use super::super::row::RunId;
 use crate::database::{Connection, Error, from_row, params, statements};
 use crate::fastio::FileKey;
 use crate::job::Task;
+use crate::result::judgement::{Judgement, Said};
 
 /// A run as a person sees it.
 #[derive(Debug, Clone, Serialize)]
@@ -32,6 +33,11 @@ pub struct RunRow {
     pub output_tokens: Option<i64>,
     /// Over all its tries, as the tokens: millionths of a US dollar.
     pub cost: Option<i64>,
+    /// What a person says of its answer, who it was, why, and when.
+    pub verdict: Option<String>,
+    pub verdict_by: Option<String>,
+    pub verdict_note: Option<String>,
+    pub verdict_at: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
     pub begun_at: Option<i64>,
@@ -60,6 +66,10 @@ from_row!(RunRow {
     input_tokens,
     output_tokens,
     cost,
+    verdict,
+    verdict_by,
+    verdict_note,
+    verdict_at,
     created_at,
     updated_at,
     begun_at,
@@ -82,10 +92,17 @@ impl RunRow {
     /// How it stands, in one word.
     pub fn word(&self) -> &str {
         match self.outcome.as_deref() {
-            Some(outcome) if self.state == "ended" => outcome,
+            Some(outcome) if self.state == "ended" => self.verdict.as_deref().unwrap_or(outcome),
             _ if self.held_until.is_some() => "held",
             _ => &self.state,
         }
+    }
+
+    /// What a person says of its answer.
+    pub fn judgement(&self) -> Option<Judgement> {
+        let said = Said::parse(self.verdict.as_deref()?)?;
+        let (by, note) = (self.verdict_by.clone()?, self.verdict_note.clone()?);
+        Some(Judgement { said, by, note, at: self.verdict_at? })
     }
 
     /// Its job's key; none, should its file's id be unreadable.
@@ -156,8 +173,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT run_id, rule, source_id, path, state, outcome, reason, held_until, engine, model, definition, ",
-            "content_hash, version, conversation, response, tries, input_tokens, output_tokens, cost, created_at, ",
-            "updated_at, begun_at, answered_at, ended_at, coalesce((
+            "content_hash, version, conversation, response, tries, input_tokens, output_tokens, cost, verdict, ",
+            "verdict_by, verdict_note, verdict_at, created_at, updated_at, begun_at, answered_at, ended_at, coalesce((
                  SELECT CASE outside.state WHEN 'exists' THEN 'held' ELSE 'asking' END FROM outside
                  WHERE outside.owner = 'run:' || run_id AND kind = 'lock' AND outside.state <> 'unwanted'), 'none') AS lock
              FROM run ",

@@ -52,6 +52,22 @@ async fn until(place: &Place, words: &[&str]) -> Vec<Value> {
     runs
 }
 
+/// Waits until the result of the first contract has these words in the line below its title.
+async fn until_it_says(place: &Place, sandbox: &Sandbox, words: &str) {
+    let client = reqwest::Client::new();
+    let says = async |_: &Records| {
+        let state = sandbox.fastio_url().join("/_sandbox/state").unwrap();
+        let state: Value = client.get(state).send().await.unwrap().json().await.unwrap();
+        let mut files = state["files"].as_array().unwrap().iter();
+        let result = files.find(|file| file["path"] == "/Contracts/1.analysis.md").unwrap();
+        let read = format!("workspace/{WORKSPACE}/storage/{}/read/", result["node_id"].as_str().unwrap());
+        let read = client.get(sandbox.fastio_url().join(&read).unwrap()).bearer_auth("somebody");
+        let text = read.send().await.unwrap().text().await.unwrap();
+        text.lines().nth(2).is_some_and(|line| line.starts_with(words)).then_some(())
+    };
+    Beside::of(&place.database_url()).await.until(says).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_listed_and_shown_stopped_and_made_again() {
     let place = Place::new();
@@ -100,6 +116,42 @@ async fn a_run_is_listed_and_shown_stopped_and_made_again() {
     let words = at.docket(&["runs", "again", "--file", "/Contracts/1.txt"]).out;
     assert!(words.starts_with("Rule liability would be run over /Contracts/1.txt: about "), "{words}");
     assert!(words.contains("Nothing was begun"), "{words}");
+
+    // What a person says of an answer stands at the top of the result, in the list and in what is shown.
+    let told = at.docket(&["runs", "accept", "1", "--by", "Kim", "--note", "as agreed \u{1b}[2J"]);
+    assert_eq!(told.out, "Run 1 is accepted; the server writes it into the result and the rule's table.\n");
+    until_it_says(&place, &sandbox, "> **Accepted on ").await;
+    until(&place, &["accepted", "completed"]).await;
+    let shown = at.docket(&["runs", "show", "1"]).out;
+    assert!(
+        shown.contains("verdict       Accepted on ") && shown.contains(" by Kim: as agreed \\u{1b}[2J"),
+        "{shown}"
+    );
+    assert!(shown.contains("limited to EUR 10,000"), "{shown}");
+    assert!(at.docket(&["runs", "list"]).out.contains("by Kim: as agreed"), "{shown}");
+    let words = at.docket(&["runs", "again", "--file", "/Contracts/1.txt"]).out;
+    assert!(
+        words.contains("Its result was accepted on ") && words.contains("; the new one is not."),
+        "{words}"
+    );
+    let told = at.docket(&["runs", "reject", "1", "--note", "the cap is missing", "--by", "Lee"]).out;
+    assert!(told.contains("docket runs again --rule liability --file \"/Contracts/1.txt\" --yes"), "{told}");
+    until_it_says(&place, &sandbox, "> **⚠ Rejected on ").await;
+    let status = at.docket(&["status"]).out;
+    assert!(status.contains("1 rejected") && status.contains("1 by a person: docket runs list"), "{status}");
+    let back = rows(&at.docket(&["runs", "withdraw", "1", "--json"]));
+    assert_eq!(back, [json!({"run_id": 1, "verdict": null})]);
+    until_it_says(&place, &sandbox, "> ✔").await;
+    until(&place, &["completed", "completed"]).await;
+    for (arguments, why) in [
+        (["withdraw", "1", "--json"].as_slice(), "neither accepted nor rejected"),
+        (&["accept", "99", "--by", "Kim", "--note", "x"], "there is no run 99"),
+    ] {
+        let refused = at.docket(&[&["runs"], arguments].concat());
+        assert!(refused.code == 1 && refused.err.contains(why), "{refused:?}");
+    }
+    assert_eq!(at.docket(&["runs", "accept", "1", "--by", "Kim", "--note", " "]).code, 2);
+    assert_eq!(at.docket(&["runs", "accept", "1", "--by", "Kim"]).code, 2, "a verdict has its reason");
 
     let status = rows(&at.docket(&["status", "--json"]));
     let completed = status.iter().find(|row| row["name"] == "run" && row["label"] == "completed").unwrap();

@@ -8,7 +8,7 @@ newest AS (
 ),
 standing AS (
     SELECT rule, coalesce(reason, '') AS reason,
-           CASE WHEN state = 'ended' THEN outcome WHEN held_until IS NOT NULL THEN 'held' ELSE state END AS word
+           CASE WHEN state = 'ended' THEN coalesce(verdict, outcome) WHEN held_until IS NOT NULL THEN 'held' ELSE state END AS word
     FROM newest
     WHERE state <> 'ended' OR (is_newest AND (outcome IN ('completed', 'superseded', 'cancelled') OR NOT is_gone))
 ),
