@@ -220,11 +220,13 @@ async fn a_conversation_ends_after_its_days_and_its_run_stays() {
     h.pass(29 * DAY_MS);
     forget(&h, settings()).await;
     h.settle().await;
-    assert_eq!(h.conversations().await, (2, 0));
+    let shown = async || h.runs().await.iter().filter(|run| run.conversation.is_some()).count();
+    assert_eq!((h.conversations().await, shown().await), ((2, 0), 2));
     h.pass(2 * DAY_MS);
     forget(&h, settings()).await;
     h.settle().await;
     assert_eq!((h.conversations().await, h.responses().await.len(), h.runs().await.len()), ((0, 0), 0, 2));
+    assert_eq!(shown().await, 0, "no id is shown of what is not there");
     h.finish().await;
 }
 

@@ -25,6 +25,7 @@ pub struct RunRow {
     pub definition: String,
     pub content_hash: String,
     pub version: Option<String>,
+    /// What it was made in, as long as that is at OpenAI.
     pub conversation: Option<String>,
     pub response: Option<String>,
     pub tries: i64,
@@ -173,10 +174,13 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT run_id, rule, source_id, path, state, outcome, reason, held_until, engine, model, definition, ",
-            "content_hash, version, conversation, response, tries, input_tokens, output_tokens, cost, verdict, ",
+            "content_hash, version, response, tries, input_tokens, output_tokens, cost, verdict, ",
             "verdict_by, verdict_note, verdict_at, created_at, updated_at, begun_at, answered_at, ended_at, coalesce((
                  SELECT CASE outside.state WHEN 'exists' THEN 'held' ELSE 'asking' END FROM outside
-                 WHERE outside.owner = 'run:' || run_id AND kind = 'lock' AND outside.state <> 'unwanted'), 'none') AS lock
+                 WHERE outside.owner = 'run:' || run_id AND kind = 'lock' AND outside.state <> 'unwanted'), 'none') AS lock,
+                 CASE WHEN EXISTS (
+                     SELECT 1 FROM run_object WHERE kind IN ('conversation', 'thread') AND object = run.conversation
+                 ) THEN conversation END AS conversation
              FROM run ",
             $rest
         )
