@@ -1,4 +1,4 @@
-//! Fastio beside the vector store: does OpenAI hold what Fastio holds, and nothing else?
+//! Fastio beside the vector store: does OpenAI hold what Fastio holds, and nothing else? And is what stands beside each contract true of it?
 
 use docket_sandbox::judge::{FastioFile, Sides, StoreCopy, Wanted};
 use serde_json::{Value, json};
@@ -7,6 +7,8 @@ use super::super::failure::Failure;
 use super::super::shown::Shown;
 use super::super::table::{Column, Cut, Table, plain, state};
 use super::super::text::{bytes, count, terminal_width};
+use super::beside::Beside;
+use super::story::REVIEWED;
 use super::tell::{INDENT, Teller, WIDTH};
 use super::world::World;
 use crate::fastio::NodeId;
@@ -19,6 +21,7 @@ pub struct Comparison {
     /// Without what Docket wrote itself, which is not synced.
     sides: Sides,
     runs: Vec<Value>,
+    beside: Vec<Beside>,
     locks_held: usize,
     jobs_left: i64,
 }
@@ -36,13 +39,18 @@ impl Comparison {
                    "outcome": row.outcome, "quotes": result["quotes"], "unverified": result["unverified"],
                    "written": result["written"]})
         });
+        let mut beside = Vec::new();
+        for (path, _) in REVIEWED {
+            beside.push(Beside::read(world, path).await?);
+        }
         let locks_held = fastio["locks"].as_array().map_or(0, Vec::len);
-        Ok(Comparison { sides, runs: runs.collect(), locks_held, jobs_left: left + dead })
+        Ok(Comparison { sides, runs: runs.collect(), beside, locks_held, jobs_left: left + dead })
     }
 
     pub fn agree(&self) -> bool {
         self.sides.differences(|_| Wanted::InAnyStore).is_empty()
             && self.runs.iter().all(|run| run["state"] == "ended")
+            && self.beside.iter().all(Beside::is_true)
             && self.locks_held == 0
             && self.jobs_left == 0
     }
@@ -68,7 +76,7 @@ impl Comparison {
         });
         json!({
             "agree": self.agree(), "files": files.collect::<Vec<_>>(), "copies": copies.collect::<Vec<_>>(),
-            "runs": self.runs, "locks_held": self.locks_held, "orphans": self.sides.orphans.len(), "jobs_left": self.jobs_left,
+            "runs": self.runs, "beside": self.beside.iter().map(Beside::json).collect::<Vec<_>>(), "locks_held": self.locks_held, "orphans": self.sides.orphans.len(), "jobs_left": self.jobs_left,
         })
     }
 
@@ -117,18 +125,21 @@ impl Comparison {
     fn verdict(&self, teller: &Teller) -> Shown {
         if self.agree() {
             let what = format!(
-                "They agree: {}, no orphan, no job left.",
-                count(self.sides.files.len() as u64, "file")
+                "They agree: {}, no orphan, no job left, {} true of what is beside.",
+                count(self.sides.files.len() as u64, "file"),
+                count(self.beside.len() as u64, "result"),
             );
             return teller.paint.good(what);
         }
+        let untrue = self.beside.iter().filter(|beside| !beside.is_true()).count();
         let what = format!(
-            "They differ: {} and {}; {}, {} held, {} left.",
+            "They differ: {} and {}; {}, {} held, {} left, {} not true of what they stand beside.",
             count(self.sides.files.len() as u64, "file"),
             self.sides.copies.len(),
             count(self.sides.orphans.len() as u64, "orphan"),
             count(self.locks_held as u64, "lock"),
             count(self.jobs_left.unsigned_abs(), "job"),
+            count(untrue as u64, "result"),
         );
         teller.paint.bad(what)
     }

@@ -3,6 +3,7 @@
 //! Everything the story does to Fastio goes through the stand-in's control paths, so a person can do the same with curl
 //! when it has ended; everything it tells was read back from the stand-ins and the server's database.
 
+mod beside;
 mod compare;
 mod folder;
 mod story;
@@ -46,7 +47,7 @@ const SCHEMA_FILE: &str = "liability.schema.json";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// End after the story: with 0 if Fastio and the vector store agree, with 1 if not
+    /// End after the story: with 0 if both sides agree and each result is true of its contract, with 1 if not
     #[arg(long)]
     once: bool,
     /// End with one JSON object on standard output; the story goes to standard error

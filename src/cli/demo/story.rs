@@ -1,4 +1,4 @@
-//! What happens to three contracts, and what is made of three more. Each step changes something at Fastio, waits until Docket has nothing left to do,
+//! What happens to three contracts, and what is made of three more, two of which swap their names. Each step changes something at Fastio, waits until Docket has nothing left to do,
 //! and tells what the vector store says now.
 
 use std::time::Instant;
@@ -7,7 +7,8 @@ use anyhow::{Context as _, ensure};
 
 use super::super::failure::Failure;
 use super::super::text::{bytes, count, head, tail};
-use super::tell::Teller;
+use super::beside::Beside;
+use super::tell::{Teller, WIDTH};
 use super::world::{Interval, World};
 use crate::openai::Hit;
 
@@ -18,7 +19,7 @@ const SERVICES_MOVED: &str = "/Contracts/Signed/services-agreement.txt";
 const ORDER: &str = "/Contracts/saas-order-form.txt";
 
 /// The legal example's contracts, where the second rule covers them.
-const REVIEWED: [(&str, &str); 3] = [
+pub const REVIEWED: [(&str, &str); 3] = [
     ("/Review/equipment-supply.txt", include_str!("../../../examples/legal/contracts/equipment-supply.txt")),
     ("/Review/mutual-nda.txt", include_str!("../../../examples/legal/contracts/mutual-nda.txt")),
     (
@@ -46,6 +47,7 @@ pub async fn tell(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
     relocate(world, teller).await?;
     delete(world, teller).await?;
     analyse(world, teller).await?;
+    swap(world, teller).await?;
     Ok(())
 }
 
@@ -141,6 +143,36 @@ async fn analyse(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
         bytes(table.len() as u64)
     ))?;
     overview(teller, &table)
+}
+
+/// Between the two names that are swapped.
+const BETWEEN: &str = "/Review/between.txt";
+
+async fn swap(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
+    let [(supply, _), _, (services, _)] = REVIEWED;
+    teller.step(8, "The supply contract and the services contract swap their names")?;
+    let before = [Beside::read(world, supply).await?, Beside::read(world, services).await?];
+    let runs = world.responses();
+    for (from, to) in [(supply, BETWEEN), (services, supply), (BETWEEN, services)] {
+        world.rename(from, to).await?;
+    }
+    world.settle().await?;
+    let after = [Beside::read(world, supply).await?, Beside::read(world, services).await?];
+    for (when, [supply, services]) in [("Before:", &before), ("After:", &after)] {
+        teller.aside(when)?;
+        for beside in [supply, services] {
+            let first = beside.quotes.first().context("a result quotes nothing")?;
+            teller.quote(&beside.words(), &head(first, WIDTH - 8))?;
+        }
+    }
+    let moved = before[0].quotes == after[1].quotes && before[1].quotes == after[0].quotes;
+    ensure_told(moved, "the results did not go with their contracts")?;
+    ensure_told(world.responses() == runs, "a contract was analysed once more for its new name")?;
+    teller.result(
+        "Each result went with its contract and bears its new name, and so does each row of the table. The contents are the same, so \
+         nothing was run again.",
+    )?;
+    Ok(())
 }
 
 /// The columns of the table that fit on a line, and how wide each may be; as they stand in Fastio.
@@ -242,7 +274,7 @@ fn quote(teller: &Teller, hit: &Hit, words: &str) -> Result<(), Failure> {
 }
 
 /// Line breaks of the layout fall anywhere.
-fn squeezed(text: &str) -> String {
+pub fn squeezed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -165,6 +165,12 @@ impl<'a> World<'a> {
         requests.iter().filter(|request| request.method == "POST" && request.path == "/v1/files").count()
     }
 
+    /// How many responses were asked for so far.
+    pub fn responses(&self) -> usize {
+        let requests = self.sandbox.openai_core().journal.requests();
+        requests.iter().filter(|request| request.method == "POST" && request.path == "/v1/responses").count()
+    }
+
     /// What was run over the files, each with its result, by path.
     pub async fn runs(&self) -> anyhow::Result<Vec<(RunRow, Value)>> {
         let read = |connection: &mut Connection| {

@@ -97,6 +97,14 @@ fn the_demo_agrees_and_leaves_nothing_behind() {
     let runs = end["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 3, "{end}");
     assert!(runs.iter().all(|run| run["outcome"] == "completed" && run["unverified"] == 0), "{end}");
+    let beside = end["beside"].as_array().unwrap();
+    assert_eq!(beside.len(), 3, "{end}");
+    assert!(beside.iter().all(|one| one["true"] == true && one["quotes"].as_u64() > Some(0)), "{end}");
+    for told in
+        ["/Review/equipment-supply.analysis.md is about equipment-supply.txt", "nothing was run again"]
+    {
+        assert!(run.err.contains(told), "{run:?}");
+    }
     assert!(run.err.contains("The order form is deleted"), "{run:?}");
     assert!(run.err.lines().all(|line| line.chars().count() <= 80), "{run:?}");
     assert!(!run.err.contains('\x1b'), "no colours where there is no terminal");
