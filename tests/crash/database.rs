@@ -43,7 +43,7 @@ const UNANSWERED: &str = "SELECT count(*) FROM outside WHERE kind = 'conversatio
 const RUNS: &str = "
     SELECT run_id, source_id, path, content_hash, state, coalesce(outcome, ''), coalesce((
                SELECT state FROM outside WHERE owner = 'run:' || run_id AND kind = 'lock' AND state <> 'unwanted'), 'none'),
-           coalesce(reason, ''), result IS NOT NULL
+           coalesce(reason, '')
     FROM run";
 
 #[derive(Debug, Clone)]
@@ -159,7 +159,6 @@ fn runs(connection: &Connection) -> Result<Vec<Run>> {
             outcome: row.get(5)?,
             lock: row.get(6)?,
             reason: row.get(7)?,
-            answered: row.get(8)?,
         })
     });
     runs?.collect()

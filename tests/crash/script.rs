@@ -1,19 +1,24 @@
 //! What happens: changes in Fastio and deliveries, from a seed. The script keeps its own idea of which files there are, from
 //! what Fastio answered; where that is wrong Fastio refuses, and the script goes on.
 //!
-//! `/steady` holds files that are only ever edited and renamed, `/Contracts` those that a run is made over; files of the
-//! other folders come and go. What wanders to `/outside` leaves its rule.
+//! `/steady` holds files that are only ever edited and renamed, `/Contracts` those that a run is made over, and the
+//! results beside them; files of the other folders come and go. What wanders to `/outside` leaves its rule.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
+use crate::check::beside::{EDITED, contract};
 use crate::fleet::WORKSPACE;
 
 /// Folders that files come and go in, and folders in each.
 const AREAS: usize = 6;
 const INNER: usize = 12;
+
+/// The folder of the contracts, and a name that one has while two swap theirs.
+const CONTRACTS: &str = "/Contracts/";
+const BETWEEN: &str = "/Contracts/between.txt";
 
 /// Files of one large size, now and then: an upload that takes long enough to be killed in.
 const LARGE_BYTES: usize = 400_000;
@@ -48,6 +53,11 @@ pub enum Step {
     Purge {
         path: String,
     },
+    /// A person takes the result of this contract away, or writes over it.
+    Take {
+        contract: String,
+        edit: Option<String>,
+    },
     /// Deliveries by the test itself, each with the id of its event.
     Tell(Vec<(String, Value)>),
 }
@@ -71,8 +81,14 @@ pub struct Script {
     earlier: Vec<(String, Value)>,
     /// Files that left their rule at some time.
     pub wanderers: HashSet<String>,
-    /// The content that each contract has now.
-    pub contract_numbers: Vec<usize>,
+    /// Where the contracts are.
+    desk: Vec<String>,
+    /// What is to be done before anything else is thought of.
+    next: VecDeque<Step>,
+    /// Contracts, by their number, of which a person took a result away, moved or changed it.
+    pub taken: BTreeSet<usize>,
+    /// What people did to contracts and results, but for the new versions of contracts: each may bring another version of a result.
+    pub moves: usize,
 }
 
 impl Script {
@@ -95,7 +111,10 @@ impl Script {
             known: HashSet::new(),
             earlier: Vec::new(),
             wanderers: HashSet::new(),
-            contract_numbers: vec![0; contracts],
+            desk: Vec::new(),
+            next: VecDeque::new(),
+            taken: BTreeSet::new(),
+            moves: 0,
         }
     }
 
@@ -105,19 +124,22 @@ impl Script {
         self.steady = (0..steady).map(|number| format!("/steady/{number}.txt")).collect();
         let paths = self.steady.clone();
         let mut steps: Vec<Step> = paths.into_iter().map(|path| self.write(path)).collect();
-        steps.extend((0..self.contracts).map(|number| self.contract(number)));
+        steps.extend((0..self.contracts).map(|number| self.contract(contract_path(number))));
         steps
     }
 
     /// The next step. `talks` says whether the test itself may deliver.
     pub fn next(&mut self, talks: bool) -> Step {
+        if let Some(step) = self.next.pop_front() {
+            return step;
+        }
         self.steps += 1;
         let calm = self.steps > self.calm_after;
         loop {
             let choice = self.random.u32(0..1000);
             let step = match choice {
                 0..=479 if talks && !self.nodes.is_empty() => Some(self.tell(choice)),
-                480..=639 => Some(self.write_some()),
+                480..=619 => Some(self.write_some()),
                 640..=739 => self.any_loose().map(|path| self.write(path)),
                 740..=829 => self.any_steady().map(|at| self.write(self.steady[at].clone())),
                 830..=849 => self.rename_steady(),
@@ -130,10 +152,7 @@ impl Script {
                 965..=967 => self.any_folder().map(|path| Step::Trash { path }),
                 968..=977 => self.wander(),
                 978..=981 => self.any_loose().map(|path| self.write_large(path)),
-                982..=999 if !calm => {
-                    let number = self.random.usize(0..self.contracts);
-                    Some(self.contract(number))
-                }
+                620..=639 | 982..=999 if !calm => self.at_the_desk(),
                 _ => None,
             };
             if let Some(step) = step {
@@ -155,6 +174,12 @@ impl Script {
             }
             self.nodes.push(node.clone());
         }
+        let at_the_desk = match step {
+            Step::Move { from: path, .. } | Step::Copy { from: path, .. } => path,
+            Step::Trash { path } | Step::Restore { path } | Step::Take { contract: path, .. } => path,
+            _ => "",
+        };
+        self.moves += usize::from(answer.is_some() && at_the_desk.starts_with(CONTRACTS));
         match (step, path) {
             (Step::Write { .. } | Step::Copy { .. } | Step::Restore { .. }, Some(path)) => self.is_at(&path),
             (Step::Restore { path }, None) => self.trashed.retain(|one| one != path),
@@ -176,6 +201,9 @@ impl Script {
 
     fn is_at(&mut self, path: &str) {
         self.trashed.retain(|one| one != path);
+        if is_contract(path) && !self.desk.iter().any(|one| one == path) {
+            self.desk.push(path.to_owned());
+        }
         let loose =
             !path.starts_with("/steady/") && !path.starts_with("/Contracts/") && path.ends_with(".txt");
         if loose && !self.loose.iter().any(|one| one == path) {
@@ -195,6 +223,7 @@ impl Script {
             }
         }
         self.loose.retain(|one| one != from);
+        self.desk.retain(|one| one != from);
         self.outside.retain(|one| one != from);
         match to.starts_with("/outside/") {
             true => self.outside.push(to.to_owned()),
@@ -206,6 +235,7 @@ impl Script {
     fn forget(&mut self, path: &str) {
         let inside = format!("{path}/");
         self.loose.retain(|one| one != path && !one.starts_with(&inside));
+        self.desk.retain(|one| one != path);
         self.outside.retain(|one| one != path);
     }
 
@@ -257,11 +287,48 @@ impl Script {
         Step::Write { path, content: line.repeat(LARGE_BYTES / line.len()) }
     }
 
-    fn contract(&mut self, number: usize) -> Step {
+    fn contract(&mut self, path: String) -> Step {
         self.made += 1;
         let content = usize::try_from(self.made).expect("a script is shorter than that");
-        self.contract_numbers[number] = content;
-        Step::Write { path: contract_path(number), content: contract(content) }
+        Step::Write { path, content: contract(content) }
+    }
+
+    /// What people do with contracts and the results beside them.
+    fn at_the_desk(&mut self) -> Option<Step> {
+        let one = self.random.choice(&self.desk).cloned()?;
+        Some(match self.random.u8(0..16) {
+            0..=5 => self.contract(one),
+            6 | 7 => {
+                // As editors save safely.
+                let step = self.contract(one.clone());
+                self.next.push_back(step);
+                Step::Trash { path: one }
+            }
+            8 | 9 => {
+                let other = self.random.choice(&self.desk).cloned().filter(|other| *other != one)?;
+                self.next.push_back(Step::Move { from: other.clone(), to: one.clone() });
+                self.next.push_back(Step::Move { from: BETWEEN.to_owned(), to: other });
+                Step::Move { from: one, to: BETWEEN.to_owned() }
+            }
+            10 | 11 => {
+                self.made += 1;
+                let folder = self.random.choice(["", "signed/", "signed/2026/"]).unwrap_or_default();
+                Step::Move { from: one, to: format!("{CONTRACTS}{folder}moved {}.txt", self.made) }
+            }
+            12 if self.desk.len() < 2 * self.contracts => {
+                self.made += 1;
+                let to = format!("{CONTRACTS}copies {}", self.made);
+                self.next.push_back(Step::Copy { from: result_of(&one), to: to.clone() });
+                Step::Copy { from: one, to }
+            }
+            13 if self.desk.len() > self.contracts / 2 => Step::Trash { path: one },
+            14 => Step::Take { contract: one, edit: None },
+            15 => {
+                self.made += 1;
+                Step::Take { contract: one, edit: Some(format!("{EDITED}, {}", self.made)) }
+            }
+            _ => self.contract(one),
+        })
     }
 
     fn rename_steady(&mut self) -> Option<Step> {
@@ -333,15 +400,15 @@ impl Script {
     }
 }
 
-pub fn contract_path(number: usize) -> String {
-    format!("/Contracts/contract {number}.txt")
+fn is_contract(path: &str) -> bool {
+    path.starts_with(CONTRACTS) && path.ends_with(".txt")
 }
 
-/// A contract with two clauses that the stand-in's model finds.
-fn contract(number: usize) -> String {
-    format!(
-        "SERVICES CONTRACT No. {number}\n\n1. Services\n\n1.1 The Supplier provides the services of Annex {number}.\n\n\
-         2. Liability\n\n2.1 The Supplier's total liability is limited to EUR {number}0,000.\n\n\
-         2.2 The Customer shall indemnify the Supplier against claims of third parties under contract {number}.\n"
-    )
+/// Where the result of a contract stands, if nothing is in its way.
+pub fn result_of(contract: &str) -> String {
+    format!("{}.analysis.md", contract.strip_suffix(".txt").unwrap_or(contract))
+}
+
+fn contract_path(number: usize) -> String {
+    format!("/Contracts/contract {number}.txt")
 }

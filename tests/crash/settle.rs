@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use docket_sandbox::judge::{absences, unbroken};
 use serde_json::Value;
 
-use crate::check::{self, Broken, Rows, Seen, files, runs, text};
+use crate::check::{self, Broken, Rows, Seen, files, text};
 use crate::fleet::Fleet;
 use crate::options::{Options, Way};
 use crate::report::Report;
@@ -132,10 +132,11 @@ async fn sweep(fleet: &Fleet, flags: &[&str], wrong: &mut Vec<String>) -> anyhow
 
 async fn look(fleet: &Fleet, worked: &Worked, differences: Vec<String>) -> anyhow::Result<Seen> {
     let fastio = fleet.stands.state(Stand::Fastio, 0).await?;
-    let mut results = BTreeMap::new();
-    for file in files(&fastio).filter(|file| file["trashed"] == false && runs::is_result(text(&file["path"])))
-    {
-        results.insert(text(&file["path"]).to_owned(), fleet.stands.read(text(&file["node_id"])).await?);
+    let mut desk = BTreeMap::new();
+    let at_the_desk =
+        |file: &&Value| file["trashed"] == false && text(&file["path"]).starts_with("/Contracts/");
+    for file in files(&fastio).filter(at_the_desk) {
+        desk.insert(text(&file["path"]).to_owned(), fleet.stands.read(text(&file["node_id"])).await?);
     }
     let told = fleet.deliver.told().clone();
     Ok(Seen {
@@ -146,8 +147,9 @@ async fn look(fleet: &Fleet, worked: &Worked, differences: Vec<String>) -> anyho
         acknowledged: told.acknowledged,
         strange: told.strange,
         wanderers: worked.script.wanderers.clone(),
-        contracts: worked.script.contract_numbers.clone(),
-        results,
+        desk,
+        taken: worked.script.taken.clone(),
+        moves: worked.script.moves,
         differences,
     })
 }

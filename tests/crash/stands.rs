@@ -129,6 +129,16 @@ impl Stands {
         Ok(hits)
     }
 
+    /// The text of the file at a path, if there is one.
+    pub async fn content(&self, path: &str) -> anyhow::Result<Option<String>> {
+        let url = format!("{}/files/{WORKSPACE}{path}", self.fastio);
+        let answer = self.client.get(url).send().await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        Ok(Some(answer.error_for_status()?.text().await?))
+    }
+
     /// The text of a file, read as a user of the API reads it.
     pub async fn read(&self, node: &str) -> anyhow::Result<String> {
         let url = format!("{}/workspace/{WORKSPACE}/storage/{node}/read/", self.fastio_base);

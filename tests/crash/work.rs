@@ -1,6 +1,7 @@
 //! The long part: changes, deliveries, faults and kills at the same time, until enough events are acknowledged and the
 //! server was killed often enough.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,12 +14,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::check::beside::numbers;
 use crate::deliver::Deliver;
 use crate::faults::{self, Lane, Struck};
 use crate::fleet::{Fleet, WORKSPACE};
 use crate::kill::{self, Killed};
 use crate::options::{Options, Way};
-use crate::script::{Script, Step};
+use crate::script::{Script, Step, result_of};
 use crate::stands::{Body, Stands};
 
 /// Between looks at what was acknowledged.
@@ -197,6 +199,7 @@ async fn change(shared: Shared, mut script: Script, (rate, talks): (f64, bool)) 
                 }
             }
             step => {
+                script.taken.extend(touched(&shared.stands, &step).await?);
                 let answer = make(&shared.stands, &step).await?;
                 if answer.is_some() {
                     shared.changes.fetch_add(1, Ordering::Relaxed);
@@ -208,6 +211,19 @@ async fn change(shared: Shared, mut script: Script, (rate, talks): (f64, bool)) 
     // Each is sent until it is acknowledged; the server is there by now.
     while tasks.join_next().await.is_some() {}
     Ok(script)
+}
+
+/// The contracts whose results a person touches: of the one that is there, and of the contract beside it.
+async fn touched(stands: &Stands, step: &Step) -> anyhow::Result<BTreeSet<usize>> {
+    let contract = match step {
+        Step::Take { contract, .. } => contract,
+        _ => return Ok(BTreeSet::new()),
+    };
+    let mut touched = BTreeSet::new();
+    for path in [contract, &result_of(contract)] {
+        touched.extend(stands.content(path).await?.map(|text| numbers(&text)).unwrap_or_default());
+    }
+    Ok(touched)
 }
 
 /// Makes a change in Fastio; `None` when Fastio refuses it.
@@ -229,6 +245,13 @@ async fn make(stands: &Stands, step: &Step) -> anyhow::Result<Option<Value>> {
         Step::Purge { path } => {
             stands.change(Method::DELETE, &format!("files/{WORKSPACE}{path}?purge=true"), Body::None).await
         }
+        Step::Take { contract, edit } => match edit {
+            Some(edit) => stands.put(&result_of(contract), edit.clone()).await,
+            None => {
+                let path = format!("files/{WORKSPACE}{}", result_of(contract));
+                stands.change(Method::DELETE, &path, Body::None).await
+            }
+        },
         Step::Tell(_) => Ok(None),
     }
 }

@@ -2,13 +2,14 @@
 //! wrong in them is named.
 
 #[path = "../crash/check/mod.rs"]
-mod check;
+pub mod check;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use docket_sandbox::judge::{absences, gaps, unbroken};
 use serde_json::{Value, json};
 
+use check::beside::{EDITED, TABLE, contract};
 use check::runs::Run;
 use check::{Broken, Rows, Seen, broken, broken_before_sweep};
 
@@ -42,7 +43,6 @@ fn well() -> Seen {
         content_hash: format!("hash of {CONTRACT}"),
         state: "ended".to_owned(),
         outcome: "completed".to_owned(),
-        answered: true,
         lock: "none".to_owned(),
         reason: String::new(),
     };
@@ -65,8 +65,16 @@ fn well() -> Seen {
         acknowledged: HashSet::from(["e1".to_owned()]),
         strange: Vec::new(),
         wanderers: HashSet::new(),
-        contracts: vec![7],
-        results: BTreeMap::from([(RESULT.to_owned(), "liable under contract 7.".to_owned())]),
+        desk: BTreeMap::from([
+            (CONTRACT.to_owned(), contract(7)),
+            (
+                RESULT.to_owned(),
+                "# contract 0.txt\n\n> ✔ All found.\n\nclaims under contract 7.\n".to_owned(),
+            ),
+            (TABLE.to_owned(), format!("file,run,finding\n{CONTRACT},completed,\"under contract 7.\"\n")),
+        ]),
+        taken: BTreeSet::new(),
+        moves: 0,
         differences: Vec::new(),
     }
 }
@@ -157,32 +165,65 @@ fn the_judge_sees_a_run_made_twice_and_a_result_that_is_not_there() {
     assert_eq!(after(|seen| seen.rows.runs[0].outcome = "failed".to_owned()), [RUNS]);
     assert_eq!(after(|seen| seen.rows.runs[0].lock = "held".to_owned()), [RUNS]);
     assert_eq!(after(|seen| seen.rows.runs[0].content_hash = "an older one".to_owned()), [RUNS]);
-    assert_eq!(after(|seen| seen.contracts[0] = 8), [RUNS]);
     let versions =
         |seen: &mut Seen, hashes: &[&str]| seen.fastio["files"][2]["version_hashes"] = json!(hashes);
     assert_eq!(after(|seen| versions(seen, &["one", "two"])), [RUNS]);
-    let superseded = |seen: &mut Seen| {
-        let older = Run {
-            id: 2,
-            content_hash: "older".to_owned(),
-            outcome: "superseded".to_owned(),
-            ..seen.rows.runs[0].clone()
-        };
-        seen.rows.runs.push(older);
+    // A server that dies between writing a result and recording that may find a newer contract: that run has written, too.
+    let of_two = |hashes: &[&str]| {
+        after(|seen| {
+            let older = Run { id: 2, outcome: "superseded".to_owned(), ..seen.rows.runs[0].clone() };
+            seen.rows.runs.push(Run { content_hash: "older".to_owned(), ..older });
+            versions(seen, hashes);
+        })
     };
-    // The server died between writing the result and recording that, and found a newer contract.
-    let wrote_first = after(|seen| {
-        superseded(seen);
-        versions(seen, &["one", "two"]);
+    assert_eq!(of_two(&["one", "two"]), [""; 0]);
+    assert_eq!(of_two(&["one", "one"]), [RUNS]);
+    let renamed = |hashes: &[&str]| {
+        after(|seen| {
+            seen.moves = 1;
+            versions(seen, hashes);
+        })
+    };
+    assert_eq!(renamed(&["one", "two"]), [""; 0]);
+    assert_eq!(renamed(&["one", "one"]), [RUNS]);
+    assert_eq!(renamed(&["one", "two", "three"]), [RUNS]);
+    let beside = || file("2d", "/Contracts/contract 0.analysis (2).md");
+    assert_eq!(after(|seen| push(&mut seen.fastio["files"], beside())), [RUNS]);
+    let second = after(|seen| {
+        seen.moves = 5;
+        push(&mut seen.fastio["files"], beside());
     });
-    assert_eq!(wrote_first, [""; 0]);
-    let same_twice = after(|seen| {
-        superseded(seen);
-        versions(seen, &["one", "one"]);
-    });
-    assert_eq!(same_twice, [RUNS]);
-    let beside = file("2d", "/Contracts/contract 0.analysis (2).md");
-    assert_eq!(after(|seen| push(&mut seen.fastio["files"], beside)), [RUNS]);
+    assert_eq!(second, [RUNS]);
+}
+
+#[test]
+fn the_judge_sees_what_is_not_true_of_the_contract_that_it_stands_beside() {
+    const TRUE: &str = "what stands beside a contract is true of it";
+    let with =
+        |path: &str, text: &str| after(|seen| drop(seen.desk.insert(path.to_owned(), text.to_owned())));
+    assert_eq!(with(CONTRACT, &contract(8)), [TRUE]);
+    assert_eq!(with(RESULT, "# contract 0.txt\n\nclaims under contract 8.\n"), [TRUE]);
+    assert_eq!(with(RESULT, "# contract 1.txt\n\nclaims under contract 7.\n"), [TRUE]);
+    let earlier =
+        "# contract 0.txt\n\n> **⚠ This is about an earlier version.**\n\nclaims under contract 8.\n";
+    assert_eq!(with(RESULT, earlier), [""; 0]);
+    assert_eq!(
+        with(RESULT, &earlier.replace("contract 8", "contract 7")),
+        [TRUE],
+        "it is not of an earlier one"
+    );
+    assert_eq!(with(TABLE, "file,run,finding\n"), [TRUE]);
+    let row = |path: &str| format!("{path},completed,\"under contract 7.\"\n");
+    assert_eq!(with(TABLE, &format!("file\n{}{}", row(CONTRACT), row("/Contracts/gone.txt"))), [TRUE]);
+    // What a person took away or wrote is theirs, and excuses nothing of another contract.
+    assert_eq!(with(RESULT, EDITED), [TRUE]);
+    for (taken, broken) in [(7, [].as_slice()), (8, &[TRUE])] {
+        let edited = after(|seen| {
+            seen.taken.insert(taken);
+            seen.desk.insert(RESULT.to_owned(), EDITED.to_owned());
+        });
+        assert_eq!(edited, broken);
+    }
 }
 
 #[test]

@@ -3,8 +3,9 @@
 //!
 //! `DOCKET_SEQUENCES=10000` and `DOCKET_TEST_SEED=7` make the long form, best in a release build.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::crash::check::beside::{self, EDITED};
 use crate::harness::{Harness, contract, legal};
 
 /// Sequences of the short form.
@@ -14,7 +15,6 @@ const SHORT: u32 = 40;
 const IN_ONE_WORLD: u32 = 20;
 
 const NAMES: [&str; 4] = ["a", "b", "deep/a", "deep/c"];
-const EDITED: &str = "checked by Kim";
 
 /// Ways to ask, of which one is the rule's.
 const PROMPTS: [&str; 2] = ["Extract every", "Find each"];
@@ -59,7 +59,7 @@ impl Desk {
     /// What stands at `path` is a person's affair from now on, and whatever it said.
     async fn take(&mut self, path: &str) {
         let text = self.h.read(path).await;
-        self.taken.extend((1..=self.contracts).filter(|number| text.contains(&amount(*number))));
+        self.taken.extend(beside::numbers(&text));
     }
 
     async fn do_something(&mut self) {
@@ -150,78 +150,17 @@ impl Desk {
         self.done.push(done);
     }
 
-    /// The result that stands beside a contract: the first that no person has written.
-    async fn beside(&self, path: &str, paths: &[String]) -> Option<String> {
-        let stem = path.strip_suffix(".txt").unwrap();
-        for number in ["", " (2)", " (3)", " (4)"] {
-            let beside = format!("{stem}.analysis{number}.md");
-            if !paths.contains(&beside) {
-                return None;
-            }
-            let result = self.h.read(&beside).await;
-            if result != EDITED {
-                return Some(result);
-            }
-        }
-        None
-    }
-
     /// Demands that everything is true which stands beside the contracts.
     async fn judge(&self) {
         let definition = self.h.work.runs.definition("liability").unwrap().hash.clone();
-        let paths = self.h.paths().await;
-        let table = match paths.iter().any(|path| path == "/Contracts/overview.csv") {
-            true => self.h.read("/Contracts/overview.csv").await,
-            false => String::new(),
-        };
-        let mut wrong = Vec::new();
-        for path in paths.iter().filter(|path| path.ends_with(".txt")) {
-            let number = number(&self.h.read(path).await);
-            match self.beside(path, &paths).await {
-                Some(result) => wrong.extend(told(&result, (path, number), &definition)),
-                None if self.taken.contains(&number) => {}
-                None => wrong.push(format!("nothing stands beside {path}, which is contract {number}")),
-            }
-            let rows: Vec<&str> =
-                table.lines().filter(|line| line.starts_with(&format!("{path},"))).collect();
-            let is_so = rows.iter().any(|row| row.contains(&amount(number)));
-            if !is_so {
-                wrong.push(format!("{path} is contract {number}, and the table says {rows:?}"));
-            }
+        let mut texts = BTreeMap::new();
+        for path in self.h.paths().await {
+            let text = self.h.read(&path).await;
+            texts.insert(path, text);
         }
-        for line in table.lines().skip(1).filter_map(|line| line.split_once(',')) {
-            if !paths.iter().any(|path| path == line.0) {
-                wrong.push(format!("the table has {}, which is not there", line.0));
-            }
-        }
-        assert!(wrong.is_empty(), "{wrong:#?}\nafter {:#?}\nthere are {paths:#?}", self.done);
-    }
-}
-
-fn amount(number: usize) -> String {
-    format!("EUR {number}0,000")
-}
-
-/// Which contract this is.
-fn number(text: &str) -> usize {
-    let number = text.split("No. ").nth(1).and_then(|rest| rest.split('\n').next());
-    number.and_then(|number| number.parse().ok()).unwrap_or(0)
-}
-
-/// What is wrong with the result beside a contract.
-fn told(result: &str, (path, number): (&str, usize), definition: &str) -> Option<String> {
-    let name = path.rsplit('/').next().unwrap();
-    let is_about_it = result.contains(&amount(number)) && result.contains(definition);
-    let notice = ["earlier version", "asks something else", "was deleted", "was moved"]
-        .into_iter()
-        .find(|words| result.lines().take(4).any(|line| line.contains(words)));
-    match (is_about_it, notice) {
-        _ if !result.starts_with(&format!("# {name}\n")) => {
-            Some(format!("{path} is contract {number}, and beside it stands {:?}", result.lines().next()))
-        }
-        (false, None) => Some(format!("{path} is contract {number}, and beside it stands\n{result}")),
-        (true, Some(words)) => Some(format!("it is as it should be, and says \"{words}\"")),
-        _ => None,
+        let desk = beside::Desk { texts: &texts, definition: Some(&definition), taken: &self.taken };
+        let wrong = desk.untrue();
+        assert!(wrong.is_empty(), "{wrong:#?}\nafter {:#?}\nthere are {:#?}", self.done, texts.keys());
     }
 }
 

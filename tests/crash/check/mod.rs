@@ -1,9 +1,10 @@
 //! What must hold at the end, judged from what all sides have on record. Pure, so that it can be tested with records in
 //! which something is wrong.
 
+pub mod beside;
 pub mod runs;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use docket_sandbox::judge::{Difference, Gap, Sides, Wanted, absences, gaps, source_id};
 use serde::Serialize;
@@ -42,10 +43,12 @@ pub struct Seen {
     pub strange: Vec<String>,
     /// Nodes that left their rule at some time.
     pub wanderers: HashSet<String>,
-    /// The number in each contract's text.
-    pub contracts: Vec<usize>,
-    /// What was written back, by path.
-    pub results: BTreeMap<String, String>,
+    /// The contracts, what stands beside them and their table: texts by path.
+    pub desk: BTreeMap<String, String>,
+    /// Contracts, by their number, of which a person took a result away, moved or changed it.
+    pub taken: BTreeSet<usize>,
+    /// What people did to contracts and results, but for new versions of contracts.
+    pub moves: usize,
     /// What a sweep still finds.
     pub differences: Vec<String>,
 }
@@ -82,6 +85,7 @@ pub fn broken(seen: &Seen) -> Vec<Broken> {
         ("no conversation is left that came to nothing", empty_conversations(seen)),
         ("a file that is there is found all the time", unsearchable(seen)),
         ("each run is made once and its result written once", runs::broken(seen)),
+        ("what stands beside a contract is true of it", untrue(seen)),
         ("a sweep finds nothing", seen.differences.clone()),
     ];
     found.into_iter().filter_map(|(promise, all)| Broken::of(promise, all)).collect()
@@ -104,6 +108,7 @@ pub fn broken_before_sweep(seen: &Seen) -> Vec<Broken> {
         ("before any sweep every copy is indexed", words_of(&differences, is_not_indexed)),
         ("before any sweep a file that is there is found all the time", unsearchable(seen)),
         ("before any sweep each run is made once and its result written once", runs::broken(seen)),
+        ("before any sweep what stands beside a contract is true of it", untrue(seen)),
     ];
     found.into_iter().filter_map(|(promise, all)| Broken::of(promise, all)).collect()
 }
@@ -141,6 +146,11 @@ fn store_of(path: &str) -> Wanted<'static> {
         _ if path.starts_with("/Contracts/") => Wanted::In("contracts"),
         _ => Wanted::In("all"),
     }
+}
+
+/// The settings of the server under test never change, so there is one question.
+fn untrue(seen: &Seen) -> Vec<String> {
+    beside::Desk { texts: &seen.desk, definition: None, taken: &seen.taken }.untrue()
 }
 
 fn unrecorded(rows: &Rows, sides: &Sides) -> Vec<String> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use docket_sandbox::judge::source_id;
 use serde_json::Value;
 
+use super::beside::EDITED;
 use super::{Seen, files, text};
 
 /// A run as Docket has it on record.
@@ -17,8 +18,6 @@ pub struct Run {
     pub content_hash: String,
     pub state: String,
     pub outcome: String,
-    /// An answer of OpenAI's was judged, so a result may have been written before anything else ended the run.
-    pub answered: bool,
     pub lock: String,
     pub reason: String,
 }
@@ -46,50 +45,50 @@ pub fn broken(seen: &Seen) -> Vec<String> {
             wrong.push(format!("run {run} was made {times} times at OpenAI"));
         }
     }
-    for (number, content) in seen.contracts.iter().enumerate() {
-        wrong.extend(contract(seen, (number, *content)));
+    for file in live(&seen.fastio).filter(|file| is_contract(text(&file["path"]))) {
+        wrong.extend(contract(seen, file));
     }
-    let expected: usize = seen.contracts.len();
-    let results: Vec<&str> =
-        live(&seen.fastio).map(|file| text(&file["path"])).filter(|path| is_result(path)).collect();
-    if results.len() > expected {
-        wrong.push(format!("{} results stand beside {expected} contracts: {results:?}", results.len()));
-    }
+    wrong.extend(written(seen));
     wrong
 }
 
-/// What is wrong with one contract that holds `content` now.
-fn contract(seen: &Seen, (number, content): (usize, usize)) -> Vec<String> {
-    let path = format!("/Contracts/contract {number}.txt");
-    let Some(file) = live(&seen.fastio).find(|file| file["path"] == path.as_str()) else {
-        return vec![format!("{path} is not in Fastio")];
-    };
-    let (id, hash) = (source_id(file), text(&file["sha256"]));
-    let of_file: Vec<&Run> = seen.rows.runs.iter().filter(|run| run.source_id == id).collect();
-    let mut wrong = Vec::new();
-    match of_file.iter().find(|run| run.content_hash == hash) {
-        None => wrong.push(format!("no run was made over what {path} is now")),
+/// What is wrong with the run over what a contract is now.
+fn contract(seen: &Seen, file: &Value) -> Option<String> {
+    let (path, id, hash) = (text(&file["path"]), source_id(file), text(&file["sha256"]));
+    let mut of_file = seen.rows.runs.iter().filter(|run| run.source_id == id);
+    match of_file.find(|run| run.content_hash == hash) {
+        None => Some(format!("no run was made over what {path} is now")),
         Some(run) if !run.has_result() => {
-            wrong.push(format!("the run over what {path} is now ended as {}: {}", run.outcome, run.reason));
+            Some(format!("the run over what {path} is now ended as {}: {}", run.outcome, run.reason))
         }
-        Some(_) => {}
+        Some(_) => None,
     }
-    let result_path = format!("/Contracts/contract {number}.analysis.md");
-    let result = live(&seen.fastio).find(|file| file["path"] == result_path.as_str());
-    let versions: Vec<&Value> =
-        result.and_then(|file| file["version_hashes"].as_array()).into_iter().flatten().collect();
-    // A server that dies between writing a result and recording that may find a newer contract: then the run ends as
-    // superseded, and what it wrote was right when it was written. The same bytes twice are one result written twice.
-    let answers = of_file.iter().filter(|run| run.answered).count();
-    if versions.is_empty() || versions.len() > answers {
-        wrong.push(format!("{result_path} has {} versions of {answers} answers", versions.len()));
+}
+
+/// Whether results were written more often than there was a reason for. An answer is one, and so is a run that comes to none, which may
+/// have an earlier answer marked; each thing that people do to a contract or a result has at most one result renamed, marked or
+/// written elsewhere. The same bytes twice are one result written twice: those of people differ.
+fn written(seen: &Seen) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let (mut versions, mut beside) = (0, 0);
+    let all = files(&seen.fastio).filter(|file| is_result(text(&file["path"])));
+    for file in all {
+        let (path, hashes) = (text(&file["path"]), file["version_hashes"].as_array());
+        let hashes = hashes.map_or(&[][..], Vec::as_slice);
+        if hashes.windows(2).any(|pair| pair[0] == pair[1]) {
+            wrong.push(format!("{path} was written twice: {hashes:?}"));
+        }
+        versions += hashes.len();
+        let is_edited = seen.desk.get(path).is_some_and(|text| text.starts_with(EDITED));
+        beside += usize::from(file["trashed"] == false && !is_edited);
     }
-    if versions.windows(2).any(|pair| pair[0] == pair[1]) {
-        wrong.push(format!("{result_path} was written twice: {versions:?}"));
+    let (runs, moves) = (seen.rows.runs.len(), seen.moves);
+    if versions > runs + moves {
+        wrong.push(format!("{versions} versions of results come of {runs} runs and {moves} moves"));
     }
-    let words = format!("under contract {content}.");
-    if !seen.results.get(&result_path).is_some_and(|text| text.contains(&words)) {
-        wrong.push(format!("{result_path} is not about what {path} is now"));
+    let contracts = files(&seen.fastio).filter(|file| is_contract(text(&file["path"]))).count();
+    if beside > contracts {
+        wrong.push(format!("{beside} results stand beside {contracts} contracts"));
     }
     wrong
 }
@@ -108,6 +107,10 @@ fn responses(openai: &Value) -> BTreeMap<String, usize> {
 
 fn live(fastio: &Value) -> impl Iterator<Item = &Value> {
     files(fastio).filter(|file| file["trashed"] == false)
+}
+
+fn is_contract(path: &str) -> bool {
+    path.starts_with("/Contracts/") && path.ends_with(".txt")
 }
 
 /// Whether a file is a result of a run, under whatever name.

@@ -7,18 +7,10 @@ use serde_json::Value;
 use url::Url;
 
 use super::{Harness, WORKSPACE, World};
+pub use crate::crash::check::beside::contract;
 
 /// What the stand-in's model makes up when it is told to.
 pub const INVENTED: &str = "The Supplier accepts unlimited liability";
-
-/// A contract with two clauses that the stand-in's model finds.
-pub fn contract(number: usize) -> String {
-    format!(
-        "SERVICES CONTRACT No. {number}\n\n1. Services\n\n1.1 The Supplier provides the services of Annex {number}.\n\n\
-         2. Liability\n\n2.1 The Supplier's total liability is limited to EUR {number}0,000.\n\n\
-         2.2 The Customer shall indemnify the Supplier against claims of third parties under contract {number}.\n"
-    )
-}
 
 /// A rule that analyses `/Contracts` by the example's schema; `more` is added to `[rule.run]`.
 pub fn legal(more: &str) -> String {
