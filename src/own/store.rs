@@ -281,9 +281,27 @@ pub fn abandon(connection: &mut Connection, own: &OwnFile) -> Result<(), Error> 
     connection.run(ABANDON_NEW, params![own.owner, own.since]).map(drop)
 }
 
-/// Writes down that the file at `node`, if it is one that we wrote, is gone from Fastio.
-pub fn lose(connection: &mut Connection, profile: &Profile, node: &NodeId, now: i64) -> Result<(), Error> {
-    connection.run(LOSE, params![profile.to_string(), node.canonical(), now]).map(drop)
+/// Writes down that the file at `node`, if it is one that we wrote, is gone from Fastio. Answers what it was the result of.
+pub fn lose(
+    connection: &mut Connection,
+    profile: &Profile,
+    node: &NodeId,
+    now: i64,
+) -> Result<Option<ResultOf>, Error> {
+    let lost: Option<OwnFile> =
+        connection.first(LOSE, params![profile.to_string(), node.canonical(), now])?;
+    Ok(lost.and_then(|own| own.of))
+}
+
+/// What a file of ours that is gone from this place was the result of.
+pub fn lost_at(
+    connection: &mut Connection,
+    profile: &Profile,
+    (folder, name): (&NodeId, &str),
+) -> Result<Option<ResultOf>, Error> {
+    let lost: Option<OwnFile> =
+        connection.first(LOST_AT, params![profile.to_string(), folder.canonical(), name])?;
+    Ok(lost.and_then(|own| own.of))
 }
 
 /// Writes down that the file at `node` is there after all. Answers what it is the result of, if it was taken to be gone.
@@ -394,7 +412,13 @@ statements! {
 
     ABANDON_NEW = "DELETE FROM own_file WHERE owner = $1 AND state = 'writing' AND since = $2 AND node IS NULL";
 
-    LOSE = "UPDATE own_file SET gone_since = coalesce(gone_since, $3) WHERE profile = $1 AND node = $2";
+    LOSE = "
+        UPDATE own_file SET gone_since = coalesce(gone_since, $3) WHERE profile = $1 AND node = $2
+        RETURNING *";
+
+    LOST_AT = "
+        SELECT * FROM own_file
+        WHERE gone_since > 0 AND profile = $1 AND folder = $2 AND name = $3 AND rule IS NOT NULL LIMIT 1";
 
     FIND_AGAIN = "
         UPDATE own_file SET gone_since = NULL, shown = NULL

@@ -229,7 +229,7 @@ impl Sync {
                 let matched = match self.whose(key, &present).await? {
                     Whose::Theirs => self.rules.covering(&key.profile, &present.path),
                     Whose::Ours => {
-                        self.is_there(key).await.map_err(|error| database_verdict(&error))?;
+                        self.is_there(key, &present).await.map_err(|error| database_verdict(&error))?;
                         Vec::new()
                     }
                     Whose::Unsettled => return Ok(unsettled()),
@@ -343,13 +343,18 @@ impl Sync {
         self.database.read(move |c| store::copies(c, &key)).await
     }
 
-    /// A file of ours that was gone may be restored from the trash: what it shows is looked at.
-    async fn is_there(&self, key: &FileKey) -> Result<(), database::Error> {
+    /// A file of ours that was gone may be restored from the trash, and what we wrote may come to where a result was: what is shown
+    /// there is looked at.
+    async fn is_there(&self, key: &FileKey, present: &Present) -> Result<(), database::Error> {
         let (key, now) = (key.clone(), self.clock.now());
+        let folder = present.ancestors.first().cloned().unwrap_or_else(NodeId::root);
+        let name = present.name.clone();
         let find = move |tx: &mut Connection| {
-            let Some(of) = own::store::find_again(tx, &key.profile, &key.node)? else { return Ok(()) };
-            let task = Task::Run { profile: of.key.profile, node: of.key.node, rule: of.rule };
-            job::enqueue(tx, &task, Priority::Live, now).map(drop)
+            let of = match own::store::find_again(tx, &key.profile, &key.node)? {
+                Some(of) => Some(of),
+                None => own::store::lost_at(tx, &key.profile, (&folder, &name))?,
+            };
+            of.map_or(Ok(()), |of| look_at(tx, of, now))
         };
         self.database.write(find).await
     }
@@ -364,7 +369,9 @@ impl Sync {
             known.filter(|known| known.is_there()).map_or(Vec::new(), |known| self.beside(key, known, &[]));
         let (key, now) = (key.clone(), self.clock.now());
         let bury = move |tx: &mut Connection| {
-            own::store::lose(tx, &key.profile, &key.node, now)?;
+            // Something may have been put in its place.
+            let lost = own::store::lose(tx, &key.profile, &key.node, now)?;
+            lost.map_or(Ok(()), |of| look_at(tx, of, now))?;
             store::bury(tx, &key, reason, now)?;
             told.iter().try_for_each(|task| job::enqueue(tx, task, Priority::Live, now).map(drop))
         };
@@ -407,6 +414,12 @@ impl Sync {
         };
         self.database.write_unsynced(see).await.map_err(|error| database_verdict(&error))
     }
+}
+
+/// Has what stands beside a file looked at.
+fn look_at(connection: &mut Connection, of: own::ResultOf, now: i64) -> Result<(), database::Error> {
+    let task = Task::Run { profile: of.key.profile, node: of.key.node, rule: of.rule };
+    job::enqueue(connection, &task, Priority::Live, now).map(drop)
 }
 
 fn unsettled() -> Verdict {

@@ -159,6 +159,48 @@ async fn a_result_that_was_deleted_comes_back_when_it_is_asked_for_and_costs_not
 }
 
 #[tokio::test]
+async fn a_contract_that_is_restored_has_its_answer_back_though_another_took_its_place() {
+    let settings = legal("");
+    let mut h = analysed(&settings).await;
+    h.trash("/Contracts/a.txt").await;
+    h.put("/Contracts/a.txt", &contract(2)).await;
+    h.settle().await;
+    h.restart(&settings.replace("Extract every", "Find each")).await;
+    h.settle().await;
+    h.restore("/Contracts/a.txt").await;
+    h.settle().await;
+    assert!(top(&h, "/Contracts/a.analysis.md").await.contains("asks something else"));
+    assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 10,000"));
+    assert_eq!(paths(&h).await, ["/Contracts/a.analysis.md", "/Contracts/a.txt"]);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn an_old_result_that_is_put_in_the_place_of_another_becomes_that_one() {
+    let h = analysed(&legal("")).await;
+    h.put("/Contracts/b.txt", &contract(2)).await;
+    h.settle().await;
+    // What stood there before goes into the trash, and comes back over the result of another contract.
+    h.rename("/Contracts/a.txt", "/Contracts/c.txt").await;
+    h.settle().await;
+    h.rename("/Contracts/b.txt", "/Contracts/a.txt").await;
+    h.settle().await;
+    h.restore("/Contracts/a.analysis.md").await;
+    h.settle().await;
+    assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 20,000"));
+    // A person took it away, and put the result of another contract there.
+    h.trash("/Contracts/a.analysis.md").await;
+    h.settle().await;
+    assert!(!paths(&h).await.contains(&"/Contracts/a.analysis.md".to_owned()));
+    h.copy("/Contracts/c.analysis.md", "/Contracts/kept").await;
+    h.rename("/Contracts/kept/c.analysis.md", "/Contracts/a.analysis.md").await;
+    h.settle().await;
+    assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 20,000"));
+    assert_eq!(h.responses().await.len(), 2);
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn a_result_that_a_person_edited_or_moved_is_theirs() {
     let h = analysed(&legal("")).await;
     h.put("/Contracts/a.analysis.md", "checked by Kim").await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::settings::Definition;
 use super::write::{Output, Publisher};
 use crate::database::Connection;
-use crate::fastio::{Node, NodeId};
+use crate::fastio::{Node, NodeId, Profile};
 use crate::job::verdict::fastio_verdict;
 use crate::own::store::{self as own, OwnFile};
 use crate::own::{Content, ResultOf};
@@ -62,7 +62,9 @@ impl Publisher {
         }
         let (profile, node) = (output.profile.clone(), found.id.clone());
         let known = self.database.read(move |connection| own::by_node(connection, &profile, &node)).await;
-        let Some(other) = known? else { return self.copied(output, found).await };
+        let Some(other) = known? else {
+            return Ok(self.copied(output.profile, found).await?.map(Spot::Copy));
+        };
         let is_as_written = !other.writing && other.version == found.version;
         let Some(of) = other.of.clone().filter(|_| is_as_written && other.owner != output.owner) else {
             return Ok(None);
@@ -70,10 +72,23 @@ impl Publisher {
         Ok(if self.belongs(&of, &found).await? { None } else { Some(Spot::OfAnother(other)) })
     }
 
-    /// Whether what stands there is a copy of what we wrote.
-    async fn copied(&self, output: &Output<'_>, found: Node) -> Result<Option<Spot>, Verdict> {
+    /// Whether a copy of what we wrote has come to a place.
+    pub(super) async fn has_a_copy(
+        &self,
+        profile: &Profile,
+        (folder, name): (&NodeId, &str),
+    ) -> Result<bool, Verdict> {
+        let found = self.fastio.child(profile, folder, name).await;
+        let Some(found) = found.map_err(|error| fastio_verdict(&error))? else { return Ok(false) };
+        let (of, node) = (profile.clone(), found.id.clone());
+        let known = self.database.read(move |connection| own::by_node(connection, &of, &node)).await?;
+        Ok(known.is_none() && self.copied(profile, found).await?.is_some())
+    }
+
+    /// What stands there, if it is a copy of what we wrote.
+    async fn copied(&self, profile: &Profile, found: Node) -> Result<Option<Node>, Verdict> {
         // A list may not say what is in a file.
-        let found = match self.fastio.node(output.profile, &found.id).await {
+        let found = match self.fastio.node(profile, &found.id).await {
             Ok(found) => found,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(fastio_verdict(&error)),
@@ -84,7 +99,7 @@ impl Publisher {
             own::is_written(connection, content)
         };
         let is_ours = self.database.read(is_ours).await?;
-        Ok((is_ours && !found.trashed).then_some(Spot::Copy(found)))
+        Ok((is_ours && !found.trashed).then_some(found))
     }
 
     /// Whether the result of a file is to stand where `found` stands.

@@ -9,6 +9,9 @@ pub const EDITED: &str = "checked by Kim";
 /// The table of the contracts.
 pub const TABLE: &str = "/Contracts/overview.csv";
 
+/// Names that a result may have where others stand in its way.
+const MOST_NAMES: usize = 20;
+
 /// The words at the top of a result that is not the answer for what its contract is now.
 const NOTICES: [&str; 4] = ["earlier version", "asks something else", "was deleted", "was moved"];
 
@@ -80,11 +83,12 @@ impl Desk<'_> {
     /// The result that stands beside a contract: the first that no person has written.
     fn beside(&self, path: &str) -> Option<&str> {
         let stem = path.strip_suffix(".txt").unwrap_or(path);
-        let names = (1..).map(|number| match number {
+        // A person may have taken one away in between.
+        let names = (1..=MOST_NAMES).map(|number| match number {
             1 => format!("{stem}.analysis.md"),
             more => format!("{stem}.analysis ({more}).md"),
         });
-        let results = names.map_while(|name| self.texts.get(&name));
+        let results = names.filter_map(|name| self.texts.get(&name));
         results.map(String::as_str).find(|result| !result.starts_with(EDITED))
     }
 
