@@ -108,6 +108,11 @@ impl Journal {
         self.since(0).requests
     }
 
+    /// The newest `seq` given out so far.
+    pub fn newest(&self) -> u64 {
+        self.lock().newest
+    }
+
     pub fn clear(&self) {
         let mut kept = self.lock();
         kept.entries.clear();

@@ -60,6 +60,8 @@ pub struct Options {
     pub seed: u64,
     /// Serve the Assistants API, version 2, as compatible servers do and OpenAI no longer does.
     pub assistants: bool,
+    /// What an account at OpenAI may do in a minute.
+    pub limits: openai::Limits,
 }
 
 impl Default for Options {
@@ -73,6 +75,7 @@ impl Default for Options {
             index_delay: Duration::ZERO,
             seed: 0,
             assistants: false,
+            limits: openai::Limits::default(),
         }
     }
 }

@@ -94,7 +94,16 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         url,
         secret: config.secrets.openai_webhook.first().unwrap_or(&secret).clone(),
     });
-    let options = Options { fastio, openai, webhook, openai_webhook, index_delay, seed, assistants };
+    let options = Options {
+        fastio,
+        openai,
+        webhook,
+        openai_webhook,
+        index_delay,
+        seed,
+        assistants,
+        ..Options::default()
+    };
     let sandbox = start(options, stop.clone()).await;
     let sandbox = sandbox.map_err(|error| {
         Failure::Failed(format!(

@@ -78,6 +78,11 @@ pub struct ResponseRequest {
 }
 
 impl ResponseRequest {
+    /// The model that is asked.
+    pub fn model(&self) -> &str {
+        self.echo["model"].as_str().unwrap_or_default()
+    }
+
     /// The tool that runs code, if one was given.
     pub fn code_interpreter(&self) -> Option<&Value> {
         self.tools.iter().find(|tool| tool["type"] == "code_interpreter")

@@ -94,6 +94,7 @@ async fn create(
     let fields = Fields::parse(&body, &["file_ids", "files", "attributes", "chunking_strategy"])?;
     let wanted = wanted(&fields)?;
     let (mut world, now) = state.world();
+    world.counts.attach(&state.limits, now, (&store, wanted.len() as u64))?;
     live(&mut world, now, &store)?;
     for attach in &wanted {
         ApiError::check_id("file_id", &attach.file_id, "file")?;

@@ -5,6 +5,7 @@
 
 use axum::Json;
 use axum::body::Body;
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde_json::json;
@@ -21,6 +22,8 @@ pub struct ApiError {
     pub family: &'static str,
     pub param: Option<String>,
     pub code: Option<String>,
+    /// Of a limit: when there is room again.
+    pub wait_ms: Option<i64>,
 }
 
 impl ApiError {
@@ -32,6 +35,7 @@ impl ApiError {
             family: "invalid_request_error",
             param: Some(param.to_owned()),
             code: None,
+            wait_ms: None,
         }
     }
 
@@ -57,6 +61,12 @@ impl ApiError {
 
     pub fn status(self, status: StatusCode) -> ApiError {
         ApiError { status, ..self }
+    }
+
+    /// A limit is reached, for so long: 429 with `Retry-After`, in whole seconds and at least one (OpenAI's OpenAPI document).
+    pub fn slow_down(self, wait_ms: i64) -> ApiError {
+        let refused = self.status(StatusCode::TOO_MANY_REQUESTS).code("rate_limit_exceeded");
+        ApiError { family: "requests", wait_ms: Some(wait_ms), ..refused }
     }
 
     /// As projects' test fixtures and matchers quote it.
@@ -89,7 +99,12 @@ impl IntoResponse for ApiError {
         let error = json!({
             "message": self.message, "type": self.family, "param": self.param, "code": self.code,
         });
-        (self.status, Json(json!({ "error": error }))).into_response()
+        let mut response = (self.status, Json(json!({ "error": error }))).into_response();
+        if let Some(wait) = self.wait_ms {
+            let seconds = u64::try_from(wait).unwrap_or(0).div_ceil(1000).max(1);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
@@ -135,6 +150,7 @@ pub fn refuse(refusal: &FaultRefusal) -> Response<Body> {
         family,
         param: refusal.param.clone(),
         code: refusal.code.clone().or_else(|| code.map(str::to_owned)),
+        wait_ms: None,
     };
     let mut response = error.into_response();
     let reset = refusal.reset.as_deref().and_then(|reset| HeaderValue::from_str(reset).ok());

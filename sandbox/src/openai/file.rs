@@ -87,6 +87,10 @@ async fn create(
     Extension(trace): Extension<Trace>,
     multipart: Multipart,
 ) -> Result<Json<Value>, ApiError> {
+    {
+        let (mut world, now) = state.world();
+        world.counts.upload(&state.limits, now)?;
+    }
     let form = Form::read(multipart, &trace, MAX_FILE_BYTES, |_| {}).await.map_err(unreadable)?;
     let known = ["file", "purpose", "expires_after[anchor]", "expires_after[seconds]"];
     let names = form.texts.iter().map(|(name, _)| name).chain(form.files.iter().map(|(name, _)| name));

@@ -26,6 +26,7 @@ mod id;
 mod indexing;
 mod item;
 mod kinds;
+mod limits;
 mod model;
 mod other;
 mod read;
@@ -54,6 +55,7 @@ use super::Core;
 use super::server::{Service, Stamp};
 use error::{ApiError, refuse};
 
+pub use limits::Limits;
 pub use state::State;
 
 /// The largest JSON body: a batch of 2,000 files with all the attributes they may have is below it.
@@ -62,7 +64,7 @@ const MAX_JSON_BYTES: usize = 32 * 1024 * 1024;
 /// OpenAI's API reference: what `X-Client-Request-Id` may have.
 const MAX_REQUEST_ID: usize = 512;
 
-/// What the rate-limit headers say one may do in a minute: a project of some size. Faults make 429s.
+/// What the rate-limit headers of replies that are about no model say one may do in a minute. [`limits`] has those that are kept.
 const RATE_LIMIT_REQUESTS: u32 = 10_000;
 const RATE_LIMIT_TOKENS: u32 = 2_000_000;
 
@@ -132,13 +134,13 @@ fn stamp(stamp: &Stamp, headers: &mut HeaderMap) {
     headers.insert("openai-processing-ms", HeaderValue::from(stamp.elapsed_ms));
     headers.insert("openai-version", HeaderValue::from_static("2020-10-01"));
     headers.insert("openai-organization", HeaderValue::from_static("sandbox"));
-    limits(headers);
+    budget(headers);
 }
 
 /// What is left of the requests and the tokens of a minute. A budget that never runs short: a refusal that says when to
 /// come back says it here as well, and one that has put its own numbers there keeps them. Inferred: that replies about
 /// files and vector stores carry these headers too.
-fn limits(headers: &mut HeaderMap) {
+fn budget(headers: &mut HeaderMap) {
     let wait = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let (left, reset) = match wait {
         Some(seconds) => (0, format!("{seconds}s")),

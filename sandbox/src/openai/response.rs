@@ -180,10 +180,16 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let (mut world, now) = state.world();
     let mut asked = ask::read(&body, &mut world, now)?;
+    let model = asked.model().to_owned();
+    world.counts.respond(&state.limits, now, &model)?;
+    let over = within_the_minute(&state, &mut world, (now, &model, &asked))?;
     let slow = trace.hit(FaultKind::SlowRun).map_or(0, |hit| hit.delay_ms_or(SLOW_RUN));
     let about: Vec<&str> = asked.prompt.documents.iter().map(|document| document.text.as_str()).collect();
     let bad = trace.hit_about(FaultKind::BadRun, &about.join("\n"));
-    let (ending, output) = compose::compose(&mut asked, &mut world, (bad.as_ref(), now))?;
+    let (ending, output) = match over {
+        Some(ending) => (ending, Vec::new()),
+        None => compose::compose(&mut asked, &mut world, (bad.as_ref(), now))?,
+    };
     let mut input = Shelf::default();
     for item in asked.history.iter().chain(&asked.input) {
         input.put(&item::id(item), item.clone());
@@ -211,12 +217,43 @@ async fn create(
     let id = run.id.clone();
     world.runs.put(&id, run);
     settle(&mut world, now);
+    let headers = world.counts.tell(&state.limits, now, &model);
     drop(world);
     state.news.notify_one();
-    Ok(match streamed {
+    let mut answer = match streamed {
         Some(streamed) => streamed.serve(state),
         None => Json(shown).into_response(),
-    })
+    };
+    answer.headers_mut().extend(headers);
+    Ok(answer)
+}
+
+/// Takes what the response is to read from what is left of the model's tokens. One in the background is taken all the same and
+/// fails when its turn comes, as people report; in the foreground it is refused at once. That a failed one takes none is inferred.
+fn within_the_minute(
+    state: &State,
+    world: &mut World,
+    (now, model, asked): (i64, &str, &ResponseRequest),
+) -> Result<Option<Ending>, ApiError> {
+    let texts = asked.prompt.texts.iter().map(String::as_str);
+    let documents = asked.prompt.documents.iter().map(|document| document.text.as_str());
+    let tokens = count::tokens(texts.chain(documents)) as u64;
+    if tokens > state.limits.tokens {
+        let message = format!(
+            "Request too large for {model} on tokens per min (TPM): Limit {}, Requested {tokens}. The input or output tokens must \
+             be reduced in order to run successfully.",
+            state.limits.tokens
+        );
+        let refused = ApiError::plain(message).status(StatusCode::TOO_MANY_REQUESTS);
+        return Err(refused.code("rate_limit_exceeded"));
+    }
+    match world.counts.spend(&state.limits, now, (model, tokens)) {
+        Ok(()) => Ok(None),
+        Err((message, _)) if asked.background => {
+            Ok(Some(Ending::Failed { code: "rate_limit_exceeded".to_owned(), message }))
+        }
+        Err((message, wait)) => Err(ApiError::plain(message).slow_down(wait)),
+    }
 }
 
 fn find<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Run, ApiError> {

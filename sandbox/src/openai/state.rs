@@ -19,6 +19,7 @@ use super::endpoint::Endpoint;
 use super::file::File;
 use super::history::History;
 use super::id::Ids;
+use super::limits::{Counts, Limits};
 use super::response::Run;
 use super::shelf::Shelf;
 use super::store::Store;
@@ -33,6 +34,7 @@ pub struct State {
     pub index_delay_ms: i64,
     /// Whether it plays a compatible server that still serves assistants.
     pub assistants: bool,
+    pub limits: Limits,
     /// Wakes the sender of webhooks.
     pub news: Arc<Notify>,
     /// Counts the sender's steps, for those who wait until it is idle.
@@ -53,6 +55,7 @@ pub struct World {
     pub containers: Shelf<Container>,
     pub threads: Shelf<Thread>,
     pub history: History,
+    pub counts: Counts,
     pub endpoints: Shelf<Endpoint>,
     /// Webhooks that are still to be sent.
     pub outbox: Outbox,
@@ -79,6 +82,7 @@ impl State {
             containers: Shelf::default(),
             threads: Shelf::default(),
             history: History::default(),
+            counts: Counts::default(),
             endpoints: Shelf::default(),
             outbox: Outbox::default(),
             doomed: Vec::new(),
@@ -88,6 +92,7 @@ impl State {
             core,
             index_delay_ms,
             assistants: options.assistants,
+            limits: options.limits,
             news: Arc::default(),
             steps: Arc::new(watch::Sender::new(0)),
             http: webhook::client(),

@@ -53,6 +53,10 @@ async fn attach(
         batch: None,
     };
     ApiError::check_id("file_id", &attach.file_id, "file")?;
+    {
+        let (mut world, now) = state.world();
+        world.counts.attach(&state.limits, now, (&store, 1))?;
+    }
     let Some(hit) = trace.hit(FaultKind::SlowAttach) else {
         return attach_now(&state, &store, attach, &trace);
     };
