@@ -18,6 +18,7 @@ use crate::database::{Connection, Database, ServerLock};
 use crate::erase::Eraser;
 use crate::fastio::FileKey;
 use crate::feed::{self, Feed};
+use crate::govern::Governor;
 use crate::http::{AnswerCounter, PlainAnswer};
 use crate::job::Task;
 use crate::job::verdict::{FASTIO, OPENAI, call_cause, openai_cause};
@@ -126,6 +127,7 @@ impl Work {
                 self.runs.file(&FileKey::new(profile, node), &rule, job.attempt).await
             }
             Ok(Task::Response { response }) => self.runs.hinted(&response, job.attempt).await,
+            Ok(Task::Attach { store }) => self.sync.attach_together(&openai::VectorStoreId(store)).await,
             Ok(Task::Stray { store }) => self.sync.stray(&openai::VectorStoreId(store)).await,
             Ok(Task::Digest { rule }) => self.runs.digest(&rule).await,
             Ok(Task::Erase { profile, node }) => self.eraser.erase(&FileKey::new(profile, node)).await,
@@ -160,6 +162,8 @@ impl Parts {
         run::identity::settle(&database, &rules, clock.now()).await.context("writing down the rules")?;
         run::existing::meet(&database, &rules, clock.now()).await.context("writing down the rules")?;
         let queue = Queue::new(database.clone(), clock.clone(), config.queue.clone());
+        let governor = Governor::new(clock.clone(), config.limits.clone());
+        queue.ask(Arc::new(governor.clone()));
         let runs = Runs::new(run::Parts {
             database: database.clone(),
             clock: clock.clone(),
@@ -180,6 +184,7 @@ impl Parts {
             erase_purged: config.retention.erase_purged,
             wake: queue.wake(),
             causes: queue.causes(),
+            governor,
         });
         let heard = Arc::new(tokio::sync::Notify::new());
         let ours = rules.clone();

@@ -21,6 +21,7 @@ pub mod erasure;
 pub mod event;
 pub mod fastio;
 pub mod feed;
+pub mod govern;
 mod hidden;
 pub mod http;
 pub mod job;

@@ -252,6 +252,7 @@ fn row(connection: &mut Connection, job: JobRow, pauses: &[PauseRow]) -> Result<
             | Task::Digest { .. }
             | Task::Leftover { .. }
             | Task::Stray { .. }
+            | Task::Attach { .. }
             | Task::Object { .. },
         )
         | Err(_) => (None, None),

@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::operate::status::About;
 use crate::rule::{RuleError, RuleSettings, Rules};
-use crate::{database, feed, operate, queue, receive, retention, run, setting_error, sync};
+use crate::{database, feed, govern, operate, queue, receive, retention, run, setting_error, sync};
 
 pub use base_url::Way;
 pub use fault::{Fault, PUBLIC_SECRET};
@@ -37,6 +37,7 @@ pub struct Config {
     pub operate: operate::Settings,
     pub queue: queue::Settings,
     pub sync: sync::Settings,
+    pub limits: govern::Settings,
     pub feed: feed::Settings,
     pub sweep: feed::SweepSettings,
     pub retention: retention::Settings,
@@ -114,6 +115,7 @@ struct File {
     operate: operate::Settings,
     queue: queue::Settings,
     sync: sync::Settings,
+    limits: govern::Settings,
     feed: feed::Settings,
     sweep: feed::SweepSettings,
     retention: retention::Settings,
@@ -282,6 +284,7 @@ impl Config {
             operate,
             queue,
             sync,
+            limits,
             feed,
             sweep,
             retention,
@@ -307,6 +310,7 @@ impl Config {
             operate,
             queue,
             sync,
+            limits,
             feed,
             sweep,
             retention,

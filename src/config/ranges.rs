@@ -56,6 +56,36 @@ impl Config {
                 "a worker waits for it, and a server that is late is not asked again at once",
             ),
             range(
+                "sync.attach_together_from",
+                self.sync.attach_together_from.into(),
+                0..=10_000,
+                "0 is never",
+            ),
+            range(
+                "limits.uploads_per_minute",
+                self.limits.uploads_per_minute,
+                1..=1_000_000,
+                "none uploads nothing",
+            ),
+            range(
+                "limits.attaches_per_minute",
+                self.limits.attaches_per_minute,
+                1..=1_000_000,
+                "none attaches nothing",
+            ),
+            range(
+                "limits.attached_files_per_minute",
+                self.limits.attached_files_per_minute,
+                1..=1_000_000,
+                "none attaches nothing",
+            ),
+            range(
+                "limits.transfer_megabytes",
+                self.limits.transfer_megabytes,
+                1..=1_000_000,
+                "a file that is larger goes alone",
+            ),
+            range(
                 "feed.poll_seconds",
                 self.feed.poll_seconds,
                 1..=DAY,

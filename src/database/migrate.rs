@@ -58,6 +58,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0065_erasure"
     "0066_verdict"
     "0067_quiet"
+    "0073_together"
 };
 
 /// Those of the inbox beside it.

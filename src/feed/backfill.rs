@@ -12,7 +12,7 @@ use super::{Error, Feed};
 use crate::contain::catch;
 use crate::fastio::{ErrorKind, Inventoried, Profile};
 use crate::job::{self, Task};
-use crate::queue::{self, Priority};
+use crate::queue;
 use crate::rule::Rule;
 
 /// What a backfill did.
@@ -136,17 +136,19 @@ impl Feed {
             places.iter().find(|(target, _)| *target == rule.target).and_then(|(_, id)| id.clone())
         };
         let found = self.differences(subject.profile, rows, place).await?;
-        let covers = |path: &str| {
-            let mut rules = self.rules.iter().filter(|one| subject.rule.is_none_or(|rule| one.name == rule));
-            rules.any(|one| one.covers(subject.profile, path))
-        };
+        let covers = |path: &str| self.rules.iter().any(|one| covers_as(one, subject, path));
         let named = |rule: &str| subject.rule.is_none_or(|name| name == rule);
         for (rule, files) in found.spared.into_iter().filter(|(rule, _)| named(rule)) {
             *going.spared.entry(rule).or_default() += files;
         }
         let wanted =
             found.repairs.into_iter().filter(|repair| subject.rule.is_none() || covers(&repair.finding.path));
-        let tasks: Vec<Task> = wanted.map(|repair| task(&repair.key)).collect();
+        let of = |path: &str| {
+            let covers = |one: &&Rule| covers_as(one, subject, path);
+            self.rules.iter().find(covers).map_or(String::new(), |one| one.name.clone())
+        };
+        let (tasks, rules): (Vec<Task>, Vec<String>) =
+            wanted.map(|repair| (task(&repair.key), of(&repair.finding.path))).unzip();
         let keys: Vec<String> = tasks.iter().map(Task::key).collect();
         let (name, before, now) = (subject.name.to_owned(), going.progress.clone(), self.clock.now());
         let listed = before.listed + i64::try_from(rows.len()).unwrap_or(0);
@@ -154,8 +156,9 @@ impl Feed {
             let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
             let there = queue::presence::states(tx, &asked)?;
             let mut progress = Progress { listed, ..before.clone() };
-            for (task, _) in tasks.iter().zip(&keys).filter(|(_, key)| !there.contains_key(*key)) {
-                job::enqueue(tx, task, Priority::Backfill, now)?;
+            let all = tasks.iter().zip(&rules).zip(&keys);
+            for ((task, rule), _) in all.filter(|(_, key)| !there.contains_key(*key)) {
+                job::enqueue_in_turn(tx, task, rule, now)?;
                 progress.queued += 1;
             }
             store::set_backfill(tx, &name, &progress)?;
@@ -165,6 +168,10 @@ impl Feed {
         self.wake.notify_waiters();
         Ok(())
     }
+}
+
+fn covers_as(rule: &Rule, subject: &Subject<'_>, path: &str) -> bool {
+    subject.rule.is_none_or(|name| rule.name == name) && rule.covers(subject.profile, path)
 }
 
 /// How far a listing is, and what it has come to.

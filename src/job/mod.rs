@@ -39,7 +39,28 @@ pub fn enqueue(
     priority: Priority,
     now: i64,
 ) -> Result<Enqueued, Error> {
+    add(connection, task, (priority, task.needs()), now)
+}
+
+/// The same for one of many that a backfill asks for, of which each rule has its turn.
+pub fn enqueue_in_turn(
+    connection: &mut Connection,
+    task: &Task,
+    rule: &str,
+    now: i64,
+) -> Result<Enqueued, Error> {
+    let share = queue::share(rule);
+    let needs: Vec<&str> = task.needs().iter().copied().chain([share.as_str()]).collect();
+    add(connection, task, (Priority::Backfill, &needs), now)
+}
+
+fn add(
+    connection: &mut Connection,
+    task: &Task,
+    (priority, needs): (Priority, &[&str]),
+    now: i64,
+) -> Result<Enqueued, Error> {
     let text = serde_json::to_string(task).expect("a task is strings only");
-    let job = NewJob { key: &task.key(), task: &text, needs: task.needs(), priority };
+    let job = NewJob { key: &task.key(), task: &text, needs, priority };
     queue::enqueue(connection, &job, now)
 }

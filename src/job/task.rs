@@ -26,6 +26,8 @@ pub enum Task {
     /// List this workspace or share as a whole, or every rule's, and look at each file that differs from what we know:
     /// something happened there, to what is not said.
     Relist { profile: Option<Profile> },
+    /// Attach the copies that wait for this vector store, together, and see what becomes of them.
+    Attach { store: String },
     /// Look at what OpenAI has read of this file.
     Reading { profile: Profile, node: NodeId },
     /// Bring the rule's run over this file a step further, or start it.
@@ -68,6 +70,7 @@ impl Task {
             Task::Digest { rule } => format!("digest:{rule}"),
             Task::Leftover { leftover, .. } => format!("leftover:{leftover}"),
             Task::Stray { store } => format!("stray:{store}"),
+            Task::Attach { store } => format!("attach:{store}"),
             Task::Listing { profile, node } => format!("listing:{profile}:{}", node.canonical()),
         }
     }
@@ -82,6 +85,7 @@ impl Task {
             | Task::Digest { .. }
             | Task::Leftover { at: Service::Fastio, .. } => &["fastio"],
             Task::Reading { .. }
+            | Task::Attach { .. }
             | Task::Response { .. }
             | Task::Object { .. }
             | Task::Stray { .. }

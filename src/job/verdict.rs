@@ -1,5 +1,7 @@
 //! What a failure of Fastio, OpenAI or the database means for the job that met it.
 
+use std::time::Duration;
+
 use super::refusal::{self, About, Call, Follows, Row, Said};
 use crate::fastio::Profile;
 use crate::http::Retry;
@@ -10,6 +12,9 @@ use crate::{database, fastio, openai};
 /// The targets that every file's job needs.
 pub const FASTIO: &str = "fastio";
 pub const OPENAI: &str = "openai";
+
+/// How long a job waits where OpenAI asks to slow down and does not say for how long.
+const SLOW_DOWN: Duration = Duration::from_secs(10);
 
 /// The target for one vector store, such as `openai/vs_abc123`.
 pub fn store_target(id: &VectorStoreId) -> String {
@@ -155,6 +160,11 @@ fn verdict(row: &Row, retry: Retry, refusal: &Refusal) -> Verdict {
     };
     match row.follows {
         Follows::Retry => Verdict::Retry { after: None, reason },
+        // A limit is waited for, and not all that met it come back at once.
+        Follows::Wait if refusal.service == OPENAI => {
+            let wait = after.unwrap_or(SLOW_DOWN);
+            Verdict::Later { after: wait + wait.mul_f64(fastrand::f64() / 4.0), reason }
+        }
         Follows::Wait => Verdict::Retry { after, reason },
         Follows::Outage => Verdict::Unavailable { target: service, after, silent: false, reason },
         Follows::Held if row.about == About::Account => Verdict::Hold { target: service, reason },
@@ -178,15 +188,14 @@ pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
         Verdict::Unavailable { .. } => 3,
         Verdict::Retry { .. } | Verdict::NotYet { .. } => 4,
         Verdict::Blocked { .. } => 5,
-        Verdict::Later { .. } => 6,
+        Verdict::Limited { .. } => 6,
+        Verdict::Later { .. } => 7,
     };
     verdicts.into_iter().max_by_key(rank).unwrap_or(Verdict::Done)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

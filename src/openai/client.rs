@@ -17,10 +17,12 @@ use crate::request_id;
 use super::Error;
 use super::connections::Connections;
 use super::error;
+use super::heard::{Heard, ModelLimits};
 
 /// What two calls are for whose refusals may be about a file's content.
 pub const UPLOADING: &str = "uploading a file";
 pub const ATTACHING: &str = "attaching a file";
+pub(super) const ATTACHING_TOGETHER: &str = "attaching files together";
 
 /// What the calls are for that begin a run.
 pub const CONVERSING: &str = "creating a conversation";
@@ -38,6 +40,7 @@ pub struct Client {
     /// Key, organization and project; the key is marked sensitive.
     headers: HeaderMap,
     answers: AnswerCounter,
+    pub(super) heard: Heard,
 }
 
 /// How the request to delete something was answered.
@@ -79,7 +82,7 @@ impl Client {
             let value = HeaderValue::from_str(value).map_err(|_| unusable(Unusable::Header))?;
             headers.insert(HeaderName::from_static(name), value);
         }
-        Ok(Client { connections, base, headers, answers: AnswerCounter::default() })
+        Ok(Client { connections, base, headers, answers: AnswerCounter::default(), heard: Heard::default() })
     }
 
     /// Whether this is OpenAI itself, as far as the address tells, and not a server compatible with it.
@@ -101,6 +104,11 @@ impl Client {
     /// to answer.
     pub fn done(&self) -> BTreeMap<String, u64> {
         self.answers.done()
+    }
+
+    /// What OpenAI has said of a model's limits. None before its first answer about it.
+    pub fn model_limits(&self, model: &str) -> Option<ModelLimits> {
+        self.heard.of(model)
     }
 
     /// A response with this model was begun.

@@ -6,6 +6,7 @@
 
 mod assistants;
 mod attributes;
+mod batches;
 mod client;
 mod connections;
 mod container;
@@ -15,6 +16,7 @@ mod error;
 mod failure;
 mod file;
 mod files;
+mod heard;
 mod listing;
 mod message;
 mod model;
@@ -29,6 +31,7 @@ pub use assistants::{
     AssistantId, Attachment, LEAST_TOKENS, NewRun, NewThread, Run, RunId, RunStatus, ThreadId, Threads,
 };
 pub use attributes::{AttributeValue, Attributes};
+pub use batches::{BatchId, MOST_TOGETHER};
 pub use client::{ATTACHING, CONVERSING, Client, Deletion, STARTING, THREADING, UPLOADING};
 pub use container::{ContainerFile, ContainerId, Download};
 pub use content::StoreText;
@@ -36,6 +39,7 @@ pub use conversation::{ConversationId, Item, Order};
 pub use error::{Error, ErrorKind};
 pub use failure::{About, Failure};
 pub use file::{File, FileId, NewFile, Page};
+pub use heard::ModelLimits;
 pub use listing::Listed;
 pub use model::Model;
 pub use output::{Citation, MadeFile, Output};

@@ -7,10 +7,12 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::http::SMALL_CALL_LIMIT;
+use crate::http::reply::exchange;
 use crate::http::value::{Fields, text};
 
 use super::Error;
-use super::client::{Client, Extra, STARTING};
+use super::client::{Call, Client, Extra, STARTING};
 use super::conversation::ConversationId;
 use super::failure::Failure;
 use super::output::Output;
@@ -165,7 +167,12 @@ impl Client {
     /// # Errors
     /// Those of every call.
     pub async fn create_response(&self, new: &NewResponse<'_>) -> Result<Response, Error> {
-        let answer = self.call(STARTING, Method::POST, &["responses"], Extra::Text(new.body())).await?;
+        let Call { request, sent } = self.request(STARTING, Method::POST, &["responses"])?;
+        let reply = exchange(Extra::Text(new.body()).put_on(request).timeout(SMALL_CALL_LIMIT)).await;
+        if let Ok(reply) = &reply {
+            self.heard.hear(new.model, &reply.head);
+        }
+        let answer = self.accept(STARTING, reply, sent)?;
         let begun = answer.required(Response::read)?;
         self.did(&format!("{MODEL_DONE}{}", new.model));
         Ok(begun)

@@ -16,6 +16,12 @@
 //! writes nothing. A lease that runs out makes the row due again, and that costs an attempt, because a job that kills
 //! its worker must not do so for ever.
 //!
+//! A cause may also be a limit of so much in a time. What has met it waits in a lane that opens when there is room ([`Gates`]), for
+//! as many as there is room for.
+//!
+//! Jobs of one priority are claimed in the order in which they are due; where several share it ([`share`]), as the rules of a
+//! backfill do, each has its turn.
+//!
 //! A job names the causes that may hold it: a service, a workspace, a vector store. While one refuses everything, or is down,
 //! the [breaker] holds its jobs: they wait without losing an attempt, and now and then one is let through to find out whether
 //! it answers again.
@@ -33,7 +39,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use breaker::{Causes, Change, Kind, Outcome};
+pub use breaker::{Causes, Change, Gates, Kind, Outcome, is_live};
+pub use needs::share;
 pub use store::{Claimed, Enqueued, NewJob, Settled, enqueue};
 pub use work::{Handler, Queue, Settlement};
 
@@ -76,6 +83,8 @@ pub enum Verdict {
     Refused { service: String, cause: String, several: bool, reason: String },
     /// `cause` is held and the job needs it now; nothing was asked. Costs no attempt.
     Waits { cause: String },
+    /// A limit of so much in a time is reached, and `cause` names it. It goes on in its turn when there is room. Costs no attempt.
+    Limited { cause: String, reason: String },
     /// The target did not answer, or said only that it cannot now. Perhaps it answers no question at all; `silent` when it did not
     /// answer a plain question right afterwards either. Otherwise as [`Verdict::Retry`].
     Unavailable { target: String, after: Option<Duration>, silent: bool, reason: String },

@@ -5,6 +5,14 @@
 
 use std::collections::BTreeSet;
 
+/// How what begins that nothing holds, and by which the jobs of one of several that share the queue stand in a lane of their own.
+const SHARE: &str = "share/";
+
+/// What the jobs name whose turns alternate with those of others of the same priority.
+pub fn share(of: &str) -> String {
+    format!("{SHARE}{}", of.split_whitespace().collect::<Vec<_>>().join("_"))
+}
+
 /// A set of causes as it stands in a row: in order, each between blanks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Needs(String);
@@ -26,6 +34,11 @@ impl Needs {
 
     pub fn causes(&self) -> impl Iterator<Item = &str> {
         self.0.split_whitespace()
+    }
+
+    /// Whose turn it is when this is claimed; empty for all that share with nobody.
+    pub fn share(&self) -> &str {
+        self.causes().find(|cause| cause.starts_with(SHARE)).unwrap_or_default()
     }
 
     pub fn has(&self, cause: &str) -> bool {

@@ -87,6 +87,9 @@ impl Report {
             Some(Verdict::Refused { cause, .. } | Verdict::Waits { cause }) => {
                 tracing::debug!(job.id = id, job.key = key, cause, "job waits for what is refused");
             }
+            Some(Verdict::Limited { cause, reason }) => {
+                tracing::debug!(job.id = id, job.key = key, cause, reason, "job waits for a limit");
+            }
             // What is held is said once, when it begins and when it ends.
             Some(Verdict::Hold { reason, .. } | Verdict::Unavailable { reason, .. }) => {
                 tracing::debug!(job.id = id, job.key = key, reason, "job waits for its target");

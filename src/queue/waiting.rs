@@ -29,6 +29,9 @@ impl Waiting {
     }
 }
 
+/// How the reason of a job begins that says what it waits for, without that anything failed.
+const WAITS: &str = "waits ";
+
 /// What it waits for.
 pub fn why(job: &Waiting, pauses: &[PauseRow]) -> String {
     let id = job.job_id;
@@ -39,6 +42,7 @@ pub fn why(job: &Waiting, pauses: &[PauseRow]) -> String {
     match (job.state.as_str(), reason) {
         ("dead", reason) => format!("job {id} is dead: {}", reason.unwrap_or("no reason is on record")),
         ("running", _) => format!("job {id} works on it now"),
+        (_, Some(reason)) if reason.starts_with(WAITS) => format!("job {id} {reason}"),
         (_, Some(reason)) => format!("job {id} tries again: {reason}"),
         (_, None) => format!("job {id} waits for its turn"),
     }
@@ -95,6 +99,12 @@ mod tests {
         assert_eq!(why(&dead, &[]), "job 4 is dead: gave up after 30 attempts: 500");
         let waits = job("waiting", Some("500"));
         assert_eq!(why(&waits, &[]), "job 4 tries again: 500");
+        let limited =
+            job("waiting", Some("waits for OpenAI's limit of 1,000 uploads a minute until 04:31:07 UTC"));
+        assert_eq!(
+            why(&limited, &[]),
+            "job 4 waits for OpenAI's limit of 1,000 uploads a minute until 04:31:07 UTC"
+        );
         let held = why(&waits, &[pause("fastio/share:2", "refusal"), pause("openai", "refusal")]);
         assert_eq!(held, "job 4 is held, because OpenAI refuses: the key was refused");
         let held = why(&waits, &[pause("openai/vs_1", "outage")]);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::breaker::{self, Breaker, Causes, Change, Judgement, Outcome};
+use super::breaker::{self, Breaker, Causes, Change, Gates, Judgement, Outcome};
 use super::report::{Report, report_change, report_death};
 use super::store::{self, Claimed, Expiry, Renewed, Settled, Settling};
 use super::{Settings, Verdict};
@@ -102,6 +102,11 @@ impl Queue {
         self.wake.clone()
     }
 
+    /// Asks this for when limits have room.
+    pub fn ask(&self, gates: Arc<dyn Gates>) {
+        self.breaker.ask(gates);
+    }
+
     /// What is held, for those who work.
     pub fn causes(&self) -> Causes {
         self.breaker.causes()
@@ -181,7 +186,7 @@ impl Queue {
         let count = |cause: &str| (cause.to_owned(), handler.answers(cause));
         let before: Vec<(String, u64)> = claimed.causes().map(count).collect();
         let done_before = handler.done();
-        let work = breaker::working(claimed.needs().clone(), handler.handle(&claimed));
+        let work = breaker::working(claimed.working(), handler.handle(&claimed));
         let verdict = tokio::select! {
             verdict = contain::catch(work) => Some(verdict.unwrap_or_else(|panicked| report.panicked(&panicked))),
             () = self.keep(&claimed) => {

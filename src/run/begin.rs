@@ -8,6 +8,7 @@ use super::engine::LostResponse;
 use super::frame;
 use super::limit::Held;
 use super::pace::Turn;
+use super::pace::room::Wanted;
 use super::row::{Outcome, Run};
 use super::settings::{Definition, Engine};
 use super::steps::LOOK_AGAIN;
@@ -16,7 +17,7 @@ use super::store::{self, Change};
 use super::{Runs, limit, pace};
 use crate::database::{self, Connection};
 use crate::job::verdict::{OPENAI, begin_verdict, call_cause, model_cause, rule_cause};
-use crate::openai::{self, Error, ErrorKind};
+use crate::openai::{self, Error, ErrorKind, ModelLimits};
 use crate::outside::store::Conversation;
 use crate::outside::{self, FRESH_MS, Kind};
 use crate::queue::Verdict;
@@ -89,10 +90,11 @@ impl Runs {
 
     /// What keeps the run from beginning now, if anything does.
     async fn gate(&self, (run, definition): (&Run, &Definition)) -> Result<Option<Gate>, Verdict> {
-        let (run, definition, now) = (run.clone(), definition.clone(), self.clock.now());
+        let (heard, run) = (self.heard(definition), run.clone());
+        let (definition, now) = (definition.clone(), self.clock.now());
         let read = move |connection: &mut Connection| {
             let expected = limit::expected(connection, &run, &definition.rule.name)?;
-            gate(connection, (&run, &definition, expected), now)
+            gate(connection, (&run, &definition, expected), heard, now)
         };
         self.database.read(read).await.map_err(Verdict::from)
     }
@@ -100,10 +102,11 @@ impl Runs {
     /// Writes down that the run begins, unless something keeps it from that: looked at once more in the same transaction, so that
     /// runs that come together do not all pass.
     async fn begun(&self, (run, definition): (&Run, &Definition)) -> Result<Option<Gate>, Verdict> {
-        let (run, definition, now) = (run.clone(), definition.clone(), self.clock.now());
+        let (heard, run) = (self.heard(definition), run.clone());
+        let (definition, now) = (definition.clone(), self.clock.now());
         let write = move |tx: &mut Connection| {
             let expected = limit::expected(tx, &run, &definition.rule.name)?;
-            let gate = gate(tx, (&run, &definition, expected), now)?;
+            let gate = gate(tx, (&run, &definition, expected), heard, now)?;
             if gate.is_none() {
                 let model = pace::model(&definition).to_owned();
                 Change::Begun(NewTry { model, expected }).write(tx, run.id, now)?;
@@ -111,6 +114,14 @@ impl Runs {
             Ok(gate)
         };
         self.database.write(write).await.map_err(Verdict::from)
+    }
+
+    /// What is known of the limits of the definition's model. Assistants tell nothing of theirs.
+    fn heard(&self, definition: &Definition) -> Option<ModelLimits> {
+        match definition.engine {
+            Engine::Responses { .. } => self.openai.model_limits(pace::model(definition)),
+            Engine::Assistants { .. } => Some(ModelLimits::default()),
+        }
     }
 
     async fn wait_at(&self, run: &Run, gate: Gate) -> Result<(), Verdict> {
@@ -309,12 +320,18 @@ enum Gate {
 fn gate(
     connection: &mut Connection,
     asked: (&Run, &Definition, u64),
+    limits: Option<ModelLimits>,
     now: i64,
 ) -> Result<Option<Gate>, database::Error> {
     if let Some(held) = limit::over(connection, asked, now)? {
         return Ok(Some(Gate::Limit(held)));
     }
-    Ok(pace::store::turn(connection, pace::model(asked.1), now)?.map(Gate::Turn))
+    let (_, definition, tokens) = asked;
+    let model = pace::model(definition);
+    if let Some(turn) = pace::store::turn(connection, model, now)? {
+        return Ok(Some(Gate::Turn(turn)));
+    }
+    Ok(pace::store::room(connection, &Wanted { model, limits, tokens }, now)?.map(Gate::Turn))
 }
 
 /// How long a creation that was not answered may leave no trace before it is taken to have made nothing. A conversation

@@ -1,6 +1,7 @@
 //! Applies one step of a plan. What is about to be done is on record before it is tried, what was done right after; so
 //! each step can be done again when it is found half done.
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::Sync;
@@ -12,10 +13,11 @@ use super::retire::there;
 use super::store::{self, Change, Jobs, Told};
 use crate::database::Connection;
 use crate::fastio::{FileKey, Hash};
+use crate::govern::{Full, Limit, Taken};
 use crate::job::Task;
 use crate::job::verdict::{database_verdict, is_final, openai_has, openai_verdict};
-use crate::openai::{AttributeValue, Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
-use crate::queue::{Priority, Verdict};
+use crate::openai::{AttributeValue, Attributes, ErrorKind, FileId, IndexStatus, StoreFile, VectorStoreId};
+use crate::queue::{self, Priority, Verdict};
 
 /// How long after a File object was made, or attached, OpenAI may still say that it does not exist. Seen in the issue
 /// trackers of two of its clients; nothing documents it.
@@ -41,6 +43,8 @@ pub struct Subject<'a> {
     pub present: Option<(&'a Present, &'a Claim)>,
     /// A copy whose upload has just ended, and whose first try at attaching is on record already.
     pub uploaded: Option<CopyId>,
+    /// What an upload may be begun with, if it was asked for already.
+    pub upload: &'a Mutex<Option<Taken>>,
     pub announced: &'a Announced,
 }
 
@@ -100,6 +104,19 @@ impl Sync {
         attributes: &Attributes,
     ) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
+        let is_first = copy.attaches == 0 || subject.uploaded == Some(copy.id);
+        if copy.awaits.is_some() || (copy.attaches == 0 && self.is_one_of_many(&copy.store).await?) {
+            self.leave(subject.key, copy, attributes).await?;
+        }
+        let (_file, _request) = match self.may_attach(&copy.store).await {
+            Ok(taken) => taken,
+            // What has to wait goes with the others that do.
+            Err(full) if is_first && self.attaches_together() => {
+                self.leave(subject.key, copy, attributes).await?;
+                return Err(full.verdict());
+            }
+            Err(full) => return Err(full.verdict()),
+        };
         // What was just uploaded has not been attached before, and its first try is on record already.
         if subject.uploaded != Some(copy.id) {
             if let Some(there) = self.attached_before(copy, file_id).await? {
@@ -127,8 +144,15 @@ impl Sync {
                 self.stores.check(&copy.store).await?;
                 Err(openai_verdict(&error))
             }
-            Err(error) => Err(openai_verdict(&error)),
+            Err(error) => Err(self.attach_limited(&copy.store, &error)),
         }
+    }
+
+    /// One file, with one request.
+    async fn may_attach(&self, store: &VectorStoreId) -> Result<(Taken, Taken), Full> {
+        let live = queue::is_live();
+        let file = self.governor.take(Limit::Attached, 1, live).await?;
+        Ok((file, self.governor.take(Limit::Attaches(store.0.clone()), 1, live).await?))
     }
 
     /// A server that indexes while the client waits goes on when it has left, and shows nothing before it is done. To ask it

@@ -180,6 +180,10 @@ pub struct Copy {
     pub given: Option<Attributes>,
     /// When an attach ended without an answer after a long wait. Unix milliseconds.
     pub unanswered_at: Option<i64>,
+    /// What its store is to be told of it, while it waits to be attached with others.
+    pub awaits: Option<Attributes>,
+    /// The batch that it was attached in, until that has told what became of it.
+    pub batch: Option<String>,
     /// When it came into its state. Unix milliseconds.
     pub since: i64,
 }

@@ -1,6 +1,8 @@
 //! Files of which what derives from them is erased: since Fastio has purged them, or since a person asked for it. The latter are not
 //! synced again until the person says so, whatever is told of them.
 
+use std::sync::Mutex;
+
 use super::apply::{Announced, Subject};
 use super::{Sync, store};
 use crate::database::{Connection, json_list};
@@ -23,7 +25,8 @@ impl Sync {
             self.bury(key, known, WHY).await.map_err(|error| database_verdict(&error))?;
         }
         let announced = Announced::of(None);
-        let subject = Subject { key, present: None, announced: &announced, uploaded: None };
+        let subject =
+            Subject { key, present: None, announced: &announced, uploaded: None, upload: &Mutex::default() };
         let verdict = self.converge(&subject, &[]).await?;
         if verdict == Verdict::Done {
             let source = key.to_string();

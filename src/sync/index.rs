@@ -9,7 +9,7 @@ use super::store::{Change, Jobs};
 use crate::fastio::FileKey;
 use crate::job::Task;
 use crate::job::verdict::openai_has;
-use crate::openai::{Attributes, FileId, IndexStatus, StoreFile, is_about_content};
+use crate::openai::{Attributes, FileId, IndexStatus, Polled, StoreFile, is_about_content};
 use crate::queue::{Priority, Verdict};
 
 /// How long a worker waits for the index before it takes another job. Small files are done within this.
@@ -24,8 +24,16 @@ impl Sync {
     /// Waits a little for the index, then hands the file back to the queue.
     pub(super) async fn await_index(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
+        let mut seen = self.together.take_seen(file_id);
+        if seen.is_none() {
+            self.is_looked_at(copy)?;
+        }
         loop {
-            let Some(polled) = openai_has(self.openai.store_file(&copy.store, file_id).await)? else {
+            let polled = match seen.take() {
+                Some(file) => Some(Polled { file, poll_after: None }),
+                None => openai_has(self.openai.store_file(&copy.store, file_id).await)?,
+            };
+            let Some(polled) = polled else {
                 return self.index_lost(copy).await;
             };
             match polled.file.status {

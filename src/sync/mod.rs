@@ -28,10 +28,11 @@ mod stores;
 mod stray;
 pub mod survey;
 pub mod text;
+mod together;
 mod upload;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -42,6 +43,7 @@ use crate::compute::Compute;
 use crate::database::{self, Connection, Database};
 use crate::erasure;
 use crate::fastio::{FileKey, NodeId};
+use crate::govern::Governor;
 use crate::job::{self, Task};
 use crate::own::{self, Whose};
 use crate::queue::{Causes, Priority, Verdict};
@@ -55,6 +57,7 @@ use founding::Founding;
 use look::{Look, Looker};
 use plan::{Place, plan};
 use stores::Stores;
+use together::Together;
 
 pub use look::Present;
 pub use stores::{INTENT, fault as vector_store_fault};
@@ -77,11 +80,14 @@ pub struct Settings {
     /// How long a vector store may take to answer that it takes a file. OpenAI answers at once; some servers index the file
     /// first, which takes minutes for a long one. Seconds.
     pub attach_limit_seconds: u32,
+    /// From how many copies on that are on their way to one vector store they are attached together, with one request for up to
+    /// 100. A person who saves two or three files has each of them at once; a second more does not matter to many. 0 is never.
+    pub attach_together_from: u16,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { index_deadline_seconds: 30 * 60, attach_limit_seconds: 10 * 60 }
+        Settings { index_deadline_seconds: 30 * 60, attach_limit_seconds: 10 * 60, attach_together_from: 4 }
     }
 }
 
@@ -111,6 +117,8 @@ pub struct Sync {
     erase_purged: bool,
     wake: Arc<Notify>,
     causes: Causes,
+    governor: Governor,
+    together: Together,
     /// The server that takes what is uploaded.
     server: String,
 }
@@ -130,6 +138,8 @@ pub struct Parts {
     pub wake: Arc<Notify>,
     /// What is held.
     pub causes: Causes,
+    /// What may be asked of OpenAI now.
+    pub governor: Governor,
 }
 
 /// Whether there may be anything to do for a task: what neither a rule nor a row concerns needs no job that finds that out.
@@ -149,7 +159,8 @@ pub fn is_wanted(rules: &Rules, connection: &mut Connection, task: &Task) -> Res
 
 impl Sync {
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, clock, fastio, openai, rules, settings, erase_purged, wake, causes } = parts;
+        let Parts { database, clock, fastio, openai, rules, settings, erase_purged, wake, causes, governor } =
+            parts;
         let founding = Founding::new(openai.clone(), database.clone(), clock.clone(), rules.clone());
         let founding = Arc::new(founding);
         Sync {
@@ -172,6 +183,8 @@ impl Sync {
             erase_purged,
             wake,
             causes,
+            governor,
+            together: Together::default(),
         }
     }
 
@@ -196,6 +209,11 @@ impl Sync {
         if known.is_none() && !self.rules.concern(&key.profile) {
             return Ok(Verdict::Done);
         }
+        // What is not known here is uploaded, if it is there at all; while that has to wait, Fastio is not asked about it either.
+        let upload = match known {
+            None => Some(self.may_upload().await?.reserved()),
+            Some(_) => None,
+        };
         let look = match self.looker.look(&key.profile, &key.node).await {
             Ok(look) => look,
             Err(error) => return Ok(self.unseen(&key.profile, &error).await),
@@ -268,7 +286,13 @@ impl Sync {
         let claim = judged.and_then(Result::ok);
         let wanted = if claim.is_some() { matched } else { Vec::new() };
         let pair = present.as_deref().zip(claim.as_ref());
-        let subject = Subject { key, present: pair, announced: &announced, uploaded: None };
+        let subject = Subject {
+            key,
+            present: pair,
+            announced: &announced,
+            uploaded: None,
+            upload: &Mutex::new(upload),
+        };
         self.converge(&subject, &wanted).await
     }
 

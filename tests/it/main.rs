@@ -12,6 +12,7 @@ mod flood;
 mod forged;
 mod forms;
 mod founding;
+mod governor;
 mod harness;
 mod judged;
 mod kill;

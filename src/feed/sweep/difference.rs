@@ -202,6 +202,8 @@ mod tests {
             attaches: 1,
             given: None,
             unanswered_at: None,
+            awaits: None,
+            batch: None,
             since: 0,
         };
         labelled(&present(version), bare)

@@ -116,7 +116,9 @@ impl Judging<'_> {
     fn prove(&mut self, outcome: &Outcome, workers: u16) {
         let blamed = match &outcome.verdict {
             Some(Verdict::Hold { target, .. } | Verdict::Unavailable { target, .. }) => Some(target.as_str()),
-            Some(Verdict::Refused { cause, .. } | Verdict::Waits { cause }) => Some(cause.as_str()),
+            Some(
+                Verdict::Refused { cause, .. } | Verdict::Waits { cause } | Verdict::Limited { cause, .. },
+            ) => Some(cause.as_str()),
             _ => None,
         };
         let done = |cause: &str| outcome.done.iter().any(|done| done == cause);

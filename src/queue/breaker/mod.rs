@@ -23,9 +23,10 @@ mod pause;
 pub mod store;
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::needs::Needs;
 use super::store::Lease;
@@ -45,6 +46,12 @@ const STRIKE_KEPT: Duration = Duration::from_secs(5 * 60);
 /// Jobs that are remembered to be refused for what they are. One that is forgotten may help to hold others for a moment.
 const MOST_OWN: usize = 10_000;
 
+/// Rules that share the queue: more than any settings have.
+const MOST_SHARES: usize = 10_000;
+
+/// A job that was claimed because a limit has room takes its token within so long: it reads a row first.
+const TAKES_WITHIN: Duration = Duration::from_millis(20);
+
 /// How long the job that probes a cause keeps others from doing the same.
 const PROBE_LEASE: Duration = Duration::from_secs(60);
 
@@ -61,6 +68,16 @@ struct State {
     /// Counts the changes of what stands in rows.
     revision: u64,
     saved: u64,
+    gates: Option<Arc<dyn Gates>>,
+    /// When whose turn it was last, counted in claims.
+    turns: HashMap<String, u64>,
+    claims: u64,
+}
+
+/// What knows when a limit has room. A cause that is none of its own it does not answer for.
+pub trait Gates: Send + Sync + fmt::Debug {
+    /// When one more may go on behind `ahead` others. `live` is what does not stand behind live changes.
+    fn opens_at(&self, cause: &str, live: bool, ahead: u32) -> Option<i64>;
 }
 
 /// What is known of a cause. One that is open and was not struck is not there.
@@ -90,6 +107,7 @@ struct Strike {
 struct Hold {
     needs: Needs,
     claimed_at: i64,
+    begun: Instant,
     /// It was let through to find out whether what holds it has gone.
     probes: bool,
 }
@@ -98,20 +116,33 @@ struct Hold {
 #[derive(Debug, Clone, Default)]
 pub struct Causes(Breaker);
 
-tokio::task_local! {
-    /// What the job needs that is worked on: what is held of it lets this job try.
-    static NEEDS: Needs;
+/// The job that is worked on.
+#[derive(Debug, Clone)]
+pub struct Working {
+    /// What is held of it lets this job try.
+    pub needs: Needs,
+    /// It is no backfill.
+    pub live: bool,
 }
 
-/// Does the work of a job that needs this.
-pub async fn working<F: Future>(needs: Needs, work: F) -> F::Output {
-    NEEDS.scope(needs, work).await
+tokio::task_local! {
+    static WORKING: Working;
+}
+
+/// Does the work of a job.
+pub async fn working<F: Future>(job: Working, work: F) -> F::Output {
+    WORKING.scope(job, work).await
+}
+
+/// Whether the job that is worked on is a change that comes now, and no backfill.
+pub fn is_live() -> bool {
+    WORKING.try_with(|job| job.live).unwrap_or(true)
 }
 
 impl Causes {
     /// Whether the job that is worked on was held by this cause, and was let through.
     pub fn tries(&self, cause: &str) -> bool {
-        NEEDS.try_with(|needs| needs.has(cause)).unwrap_or(false)
+        WORKING.try_with(|job| job.needs.has(cause)).unwrap_or(false)
     }
 
     /// Whether this cause keeps the job that is worked on from doing what the cause refuses: it is held, and the job was not
@@ -192,11 +223,21 @@ impl Breaker {
         lock(&self.0).pauses().next().is_some()
     }
 
-    /// When a job that needs this may be claimed, in Unix milliseconds: long ago if nothing holds it, else when a probe is due.
-    /// None while as many run as may: then one of them has to end first.
-    pub fn opens_at(&self, needs: &Needs) -> Option<i64> {
+    /// Asks this for when limits have room.
+    pub fn ask(&self, gates: Arc<dyn Gates>) {
+        lock(&self.0).gates = Some(gates);
+    }
+
+    /// When a job that needs this may be claimed, in Unix milliseconds: long ago if nothing holds it, else when a probe is due or a
+    /// limit has room. None while as many run as may: then one of them has to end first.
+    pub fn opens_at(&self, needs: &Needs, live: bool) -> Option<i64> {
         let state = lock(&self.0);
         let mut at = i64::MIN;
+        if let Some(gates) = &state.gates {
+            for cause in needs.causes() {
+                at = at.max(gates.opens_at(cause, live, state.just_claimed(cause)).unwrap_or(at));
+            }
+        }
         for (cause, pause) in state.pauses_of(needs) {
             match pause.allowed {
                 None => at = at.max(pause.probe_at),
@@ -205,6 +246,11 @@ impl Breaker {
             }
         }
         Some(at)
+    }
+
+    /// When it was last the turn of those whose jobs need this.
+    pub fn last_turn(&self, needs: &Needs) -> u64 {
+        lock(&self.0).turns.get(needs.share()).copied().unwrap_or(0)
     }
 
     /// The jobs that struck what is held for an outage which no probe has confirmed yet. Another job's failure proves more.
@@ -225,7 +271,15 @@ impl Breaker {
             probes = true;
         }
         state.revision += u64::from(probes);
-        state.in_hand.insert(lease, Hold { needs: needs.clone(), claimed_at: now, probes });
+        state.claims += 1;
+        let claims = state.claims;
+        if state.turns.len() >= MOST_SHARES {
+            state.turns.clear();
+        }
+        state.turns.insert(needs.share().to_owned(), claims);
+        state
+            .in_hand
+            .insert(lease, Hold { needs: needs.clone(), claimed_at: now, begun: Instant::now(), probes });
         InHand { breaker: self.clone(), lease, probes }
     }
 
@@ -277,6 +331,12 @@ impl State {
     fn pauses_of_mut(&mut self, needs: &Needs) -> impl Iterator<Item = &mut Pause> {
         let needed = self.causes.iter_mut().filter(|(name, _)| needs.has(name));
         needed.filter_map(|(_, cause)| cause.pause.as_mut())
+    }
+
+    /// How many were claimed so recently that they may not have taken what `cause` limits.
+    fn just_claimed(&self, cause: &str) -> u32 {
+        let since = |hold: &&Hold| hold.begun.elapsed() < TAKES_WITHIN && hold.needs.has(cause);
+        u32::try_from(self.in_hand.values().filter(since).count()).unwrap_or(u32::MAX)
     }
 
     /// How many jobs in hand need `cause`.

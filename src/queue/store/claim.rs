@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::settle::Lease;
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
-use crate::queue::breaker::{Breaker, InHand};
-use crate::queue::millis;
+use crate::queue::breaker::{Breaker, InHand, Working};
 use crate::queue::needs::Needs;
+use crate::queue::{Priority, millis};
 
 /// A job in hand. Only a claim makes one.
 #[must_use = "an unsettled job is retried only when its lease runs out"]
@@ -23,6 +23,7 @@ pub struct Claimed {
     /// The request that asked for it last.
     pub request_id: Option<String>,
     pub(super) needs: Needs,
+    live: bool,
     lease: Lease,
     in_hand: InHand,
 }
@@ -38,8 +39,8 @@ impl Claimed {
         self.needs.causes()
     }
 
-    pub(in crate::queue) fn needs(&self) -> &Needs {
-        &self.needs
+    pub(in crate::queue) fn working(&self) -> Working {
+        Working { needs: self.needs.clone(), live: self.live }
     }
 
     pub fn lease(&self) -> Lease {
@@ -53,6 +54,12 @@ pub(super) struct First {
     pub(super) priority: i64,
     pub(super) due_at: i64,
     pub(super) needs: Needs,
+}
+
+impl First {
+    pub(super) fn is_live(&self) -> bool {
+        self.priority <= Priority::Live.rank()
+    }
 }
 
 from_row!(row => First { id, priority, due_at, needs: Needs::stored(row.get("needs")?) });
@@ -73,7 +80,9 @@ pub fn due(connection: &mut Connection, now: i64) -> Result<Vec<Needs>, Error> {
 pub fn next_due(connection: &mut Connection, breaker: &Breaker) -> Result<Option<i64>, Error> {
     let lease_ends: Option<i64> = connection.one(FIRST_LEASE, params![json_list(&breaker.in_hand())])?;
     let firsts = firsts(connection, &[])?;
-    let opens = firsts.iter().filter_map(|first| Some(breaker.opens_at(&first.needs)?.max(first.due_at)));
+    let opens = firsts
+        .iter()
+        .filter_map(|first| Some(breaker.opens_at(&first.needs, first.is_live())?.max(first.due_at)));
     Ok(opens.chain(lease_ends).min())
 }
 
@@ -103,6 +112,7 @@ pub fn claim(
         request_id,
         // In hand before the commit, after which another worker could take it for one whose worker is dead.
         in_hand: breaker.take(lease, &first.needs, now),
+        live: first.is_live(),
         needs: first.needs,
         lease,
     }))
@@ -115,9 +125,10 @@ fn most_urgent(
     but: &[i64],
 ) -> Result<Option<First>, Error> {
     let firsts = firsts(connection, but)?.into_iter().filter(|first| {
-        first.due_at <= now && breaker.opens_at(&first.needs).is_some_and(|opens_at| opens_at <= now)
+        let opens_at = breaker.opens_at(&first.needs, first.is_live());
+        first.due_at <= now && opens_at.is_some_and(|opens_at| opens_at <= now)
     });
-    Ok(firsts.min_by_key(|first| (first.priority, first.due_at, first.id)))
+    Ok(firsts.min_by_key(|first| (first.priority, breaker.last_turn(&first.needs), first.due_at, first.id)))
 }
 
 /// What became of the jobs whose workers stopped without a word.
@@ -215,9 +226,9 @@ statements! {
 mod tests {
     use super::*;
     use crate::database::{Sql, in_memory, steps};
+    use crate::queue::Verdict;
     use crate::queue::breaker::Outcome;
     use crate::queue::store::{NewJob, enqueue};
-    use crate::queue::{Priority, Verdict};
 
     const NOW: i64 = 1_000_000;
 
@@ -245,6 +256,24 @@ mod tests {
             [took(FIRSTS, params!["[]"]), took(FIRST_LEASE, params!["[]"])]
         });
         assert_eq!(measured[0], measured[1], "steps of SQLite's machine");
+    }
+
+    #[test]
+    fn each_of_those_that_share_the_queue_has_its_turn() {
+        let (mut connection, breaker) = (in_memory(), Breaker::default());
+        let (large, small) = (crate::queue::share("large"), crate::queue::share("small"));
+        for (number, share) in [&large, &large, &large, &large, &small, &small].into_iter().enumerate() {
+            let (key, needs) = (format!("{share} {number}"), ["fastio", share.as_str()]);
+            let job = NewJob { key: &key, task: "{}", needs: &needs, priority: Priority::Backfill };
+            enqueue(&mut connection, &job, NOW).unwrap();
+        }
+        let mut next =
+            || claim(&mut connection, &breaker, NOW, Duration::from_secs(15)).unwrap().unwrap().key;
+        let claimed: Vec<String> = (0..6).map(|_| next()).collect();
+        let of = |place: usize| claimed[place].split(' ').next().unwrap().to_owned();
+        assert_ne!(of(0), of(1), "{claimed:?}");
+        assert_ne!(of(2), of(3), "{claimed:?}");
+        assert_eq!((of(4), of(5)), (large.clone(), large), "the others are done: {claimed:?}");
     }
 
     #[test]

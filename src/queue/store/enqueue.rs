@@ -38,12 +38,13 @@ pub fn enqueue(connection: &mut Connection, job: &NewJob<'_>, now: i64) -> Resul
 
 statements! {
     /// A dead job starts afresh. One that waits after a failure goes on waiting: the remote may have asked for it. Any other
-    /// wait is for something to happen, and this may be it.
+    /// wait is for something to happen, and this may be it; what waits for a limit may need none now, as when its file is gone.
     ENQUEUE = "
         INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at, request_id)
         VALUES ($1, $2, $3, 'waiting', $4, $5, $5, $5, $6)
         ON CONFLICT (key) DO UPDATE SET
             task       = excluded.task,
+            needs      = CASE WHEN job.state = 'waiting' AND job.needs LIKE '%/limit:%' THEN excluded.needs ELSE job.needs END,
             generation = job.generation + 1,
             priority   = CASE WHEN excluded.priority < job.priority THEN excluded.priority ELSE job.priority END,
             due_at     = CASE WHEN job.state = 'dead' OR (job.backs_off = 0 AND job.due_at > excluded.due_at)

@@ -80,6 +80,7 @@ impl Settling<'_> {
             Some(Verdict::Blocked { reason }) => unharmed(BLOCKED, reason),
             Some(Verdict::Hold { reason, .. }) => unharmed(STAND_BACK, reason),
             Some(Verdict::Waits { .. }) => unharmed(STAND_BACK, "it waits with others for what is refused"),
+            Some(Verdict::Limited { reason, .. }) => unharmed(Duration::ZERO, reason),
             Some(Verdict::Refused { reason, .. }) if self.judgement.cost == Cost::Own => {
                 return self.fail(connection, None, reason);
             }
@@ -122,9 +123,11 @@ impl Settling<'_> {
         let due_at = self.now + millis(wait.after);
         // From now on it waits for what it was refused by, whose jobs it has to be found among.
         let needs = match self.verdict {
-            Some(Verdict::Hold { target: cause, .. } | Verdict::Waits { cause }) => {
-                &self.claimed.needs.with(cause)
-            }
+            Some(
+                Verdict::Hold { target: cause, .. }
+                | Verdict::Waits { cause }
+                | Verdict::Limited { cause, .. },
+            ) => &self.claimed.needs.with(cause),
             Some(Verdict::Refused { cause, .. }) if !wait.counts => &self.claimed.needs.with(cause),
             _ => &self.claimed.needs,
         };

@@ -2,9 +2,12 @@
 //! service has trouble with the model, none begins for as long as the service asks, or for a wait that grows; then one at a time,
 //! and twice as many with each that goes well.
 //!
+//! Before any of that, no more are begun than the account's tokens and requests of a minute allow, as OpenAI tells them ([`room`]).
+//!
 //! It stands beside the queue's breaker, which asks whether a service answers: here it answers, takes the run, and says minutes
 //! later that the account may not do so much.
 
+pub mod room;
 pub mod store;
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::room::{self, Begun, Wanted};
 use super::{Pace, Turn};
 use crate::database::{Connection, Error, from_row, params, statements};
 
@@ -29,6 +30,18 @@ pub(in crate::run) fn turn(
     let counts = connection.one(COUNTS, params![model])?;
     Ok(pace.turn(counts, now))
 }
+
+/// How long a run has to wait until the account's limits leave room for it, if it has to.
+pub(in crate::run) fn room(
+    connection: &mut Connection,
+    wanted: &Wanted<'_>,
+    now: i64,
+) -> Result<Option<Turn>, Error> {
+    let begun: Vec<Begun> = connection.all(BEGUN, params![wanted.model, now - room::MINUTE_MS])?;
+    Ok(room::turn(&begun, wanted, now))
+}
+
+from_row!(row => Begun { begun_at, tokens, goes_on: row.get::<i64>("goes_on")? != 0 });
 
 /// A model whose runs are paced, as a person sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,6 +73,15 @@ statements! {
         ON CONFLICT (model) DO UPDATE SET
             reason = excluded.reason, struck_at = excluded.struck_at, strikes = excluded.strikes, until = excluded.until,
             allowed = excluded.allowed";
+    BEGUN = "
+        SELECT begun_at, ended IS NULL AS goes_on,
+               CASE WHEN input_tokens IS NOT NULL THEN input_tokens + coalesce(output_tokens, 0) ELSE expected END AS tokens
+        FROM run_try INDEXED BY run_try_going WHERE model = $1 AND ended IS NULL
+        UNION ALL
+        SELECT begun_at, 0,
+               CASE WHEN input_tokens IS NOT NULL THEN input_tokens + coalesce(output_tokens, 0) ELSE expected END
+        FROM run_try INDEXED BY run_try_begun WHERE begun_at > $2 AND model = $1 AND ended IS NOT NULL
+        ORDER BY begun_at";
     LIST = "SELECT model, reason, since, strikes, until, allowed FROM model_pace ORDER BY model";
     FORGET = "DELETE FROM model_pace WHERE model = $1";
     COUNTS = "

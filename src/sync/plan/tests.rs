@@ -48,6 +48,8 @@ fn copy(id: i64, store: u8, version: u8, state: CopyState) -> Copy {
         attaches: 0,
         given: None,
         unanswered_at: None,
+        awaits: None,
+        batch: None,
         since: 0,
     }
 }

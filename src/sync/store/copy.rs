@@ -49,6 +49,8 @@ from_row!(row => Copy {
     attaches: row.get::<i64>("attaches")?.try_into().unwrap_or(u16::MAX),
     given: json_attributes(row.get("given")?)?,
     unanswered_at,
+    awaits: json_attributes(row.get("awaits")?)?,
+    batch,
     since,
 });
 
@@ -61,7 +63,7 @@ fn attributes(row: &Row<'_>) -> Result<Option<Attributes>, Error> {
     json_attributes(row.get("attributes")?)
 }
 
-fn json_attributes(text: Option<String>) -> Result<Option<Attributes>, Error> {
+pub(in crate::sync) fn json_attributes(text: Option<String>) -> Result<Option<Attributes>, Error> {
     let read = text.map(|text| serde_json::from_str(&text)).transpose();
     read.map_err(|_| Error::bug("the attributes of a copy are no JSON"))
 }

@@ -14,6 +14,7 @@ use crate::fastio::{Hash, NodeId, Profile, VersionId};
 use crate::openai::Attributes;
 
 pub use change::{Change, Jobs, Told};
+pub(super) use copy::json_attributes;
 pub use copy::{Held, copies, copies_of, copy_counts, is_ours};
 pub use file::{
     FileRow, Judged, PURGED, ReadAs, announced, bury, called, file, file_counts, files, files_under,

@@ -19,11 +19,13 @@ use super::relay::{
 };
 use super::store::{Change, ReadAs, fingerprint};
 use super::text::{Encoding, Flow, Prepared, Sort, Unreadable, encoding, prepare};
+use crate::contain::lock;
 use crate::database::Connection;
 use crate::fastio::FileKey;
+use crate::govern::{Limit, Taken};
 use crate::job::verdict::{OPENAI, call_cause, database_verdict, fastio_verdict, is_final, openai_verdict};
-use crate::openai::{Error, File, NewFile, UPLOADING};
-use crate::queue::Verdict;
+use crate::openai::{Error, ErrorKind, File, NewFile, UPLOADING, VectorStoreId};
+use crate::queue::{self, Verdict};
 
 use store::{Intent, Shape};
 
@@ -39,6 +41,7 @@ struct Begun<'a> {
     subject: &'a Subject<'a>,
     present: &'a Present,
     claim: &'a Claim,
+    store: &'a VectorStoreId,
     copy: CopyId,
 }
 
@@ -48,8 +51,14 @@ impl Sync {
         let Some((present, claim)) = subject.present else { return Ok(Progress::Moved) };
         // Where uploads are refused whole files are not sent to find out.
         self.causes.pass(&call_cause(OPENAI, UPLOADING))?;
+        let asked = lock(subject.upload).take();
+        let _upload = match asked {
+            Some(taken) => taken.spend(),
+            None => self.may_upload().await?,
+        };
+        let _carried = self.governor.carry(present.source.size)?;
         let copy = self.intend(subject.key, place, (present, claim)).await?;
-        let begun = Begun { subject, present, claim, copy };
+        let begun = Begun { subject, present, claim, store: &place.store, copy };
         let opened = match self.download(&begun).await {
             Ok(body) => head(body, HEAD).await,
             Err(verdict) => {
@@ -156,11 +165,20 @@ impl Sync {
         let file = NewFile { filename: &form.filename, mime_type: form.mime_type, length };
         let result = self.openai.upload(file, content).await;
         match (result, outcome.take()) {
-            (Ok(file), Some(Ok(()))) => self.uploaded(begun.copy, &file).await,
+            (Ok(file), Some(Ok(()))) => self.uploaded(begun, &file).await,
             (Ok(file), _) => self.answered_early(begun.copy, &file).await,
             (Err(_), Some(Err(broken))) => self.broken(begun, broken).await,
             (Err(error), _) => self.upload_failed(begun, &error).await,
         }
+    }
+
+    /// What an upload may be begun with.
+    ///
+    /// # Errors
+    /// The verdict on the job, which waits until there is room.
+    pub(super) async fn may_upload(&self) -> Result<Taken, Verdict> {
+        let taken = self.governor.take(Limit::Uploads, 1, queue::is_live()).await;
+        taken.map_err(|full| full.verdict())
     }
 
     async fn intend(
@@ -217,7 +235,11 @@ impl Sync {
         })
     }
 
-    async fn uploaded(&self, copy: CopyId, file: &File) -> Result<Progress, Verdict> {
+    async fn uploaded(&self, begun: &Begun<'_>, file: &File) -> Result<Progress, Verdict> {
+        let copy = begun.copy;
+        if self.is_one_of_many(begun.store).await? {
+            return self.record([Change::Uploaded(copy, file.id.clone())]).await;
+        }
         // What comes next, so that one commit serves both.
         self.record([Change::Uploaded(copy, file.id.clone()), Change::Attaching(copy)]).await?;
         Ok(Progress::Uploaded(copy))
@@ -234,6 +256,9 @@ impl Sync {
         // What may have been created stays on record; the next try settles it first.
         if !error.may_have_happened() {
             self.forget(begun.copy).await?;
+        }
+        if let ErrorKind::RateLimited { wait } = error.kind {
+            return Err(self.governor.refused(Limit::Uploads, wait, &error.to_string()).verdict());
         }
         if is_final(error) {
             return self.refuse_content(begun, &error.to_string()).await;

@@ -1,5 +1,6 @@
 //! The work is dropped at every request in turn, before and after its effect, and taken up by the next server.
 
+use docket_sandbox::journal::RequestEnd;
 use futures_util::future::join_all;
 
 use crate::erase::{erase_at, erasures};
@@ -42,6 +43,35 @@ async fn a_run_killed_at_any_request_is_made_once() {
         assert_eq!(h.held().await, ["/Contracts/nda.txt"], "{step:?}, {dies:?}");
         h.finish().await;
         died
+    })
+    .await;
+}
+
+/// Three files that are searchable, and then have other texts, are attached together.
+#[tokio::test]
+async fn files_attached_together_killed_at_any_request_end_in_line_and_without_a_gap() {
+    const NAMES: [&str; 3] = ["/1.txt", "/2.txt", "/3.txt"];
+    everywhere(async |step, dies| {
+        let h = Harness::with(&format!("[sync]\nattach_together_from = 1\n{ONE_STORE}")).await;
+        for name in NAMES {
+            h.put(name, &format!("the first version of {name}")).await;
+        }
+        let died_first = h.settle_killed(&step, dies).await;
+        h.agrees().await;
+        for name in NAMES {
+            h.put(name, &format!("the second version of {name}")).await;
+        }
+        let died = h.settle_killed(&step, dies).await;
+        h.agrees().await;
+        for name in NAMES {
+            h.never_unsearchable(name).await;
+        }
+        let uploads = h.sandbox.openai_core().journal.requests().into_iter().filter(|one| {
+            one.method == "POST" && one.path == "/v1/files" && one.outcome == RequestEnd::Status(200)
+        });
+        assert_eq!(uploads.count(), 6, "each version once: {step:?}, {dies:?}");
+        h.finish().await;
+        died_first || died
     })
     .await;
 }

@@ -14,6 +14,8 @@ const STORE: Step = openai("POST", "/v1/vector_stores");
 const STORES: Step = openai("GET", "/v1/vector_stores");
 const LOOK_AT_STORE: Step = openai("GET", "/v1/vector_stores/*");
 const ATTACH: Step = openai("POST", "/v1/vector_stores/*/files");
+const ATTACH_TOGETHER: Step = openai("POST", "/v1/vector_stores/*/file_batches");
+const LOOK_AT_BATCH: Step = openai("GET", "/v1/vector_stores/*/file_batches/*/files");
 const LOOK_AT_COPY: Step = openai("GET", "/v1/vector_stores/*/files/*");
 const RELABEL: Step = openai("POST", "/v1/vector_stores/*/files/*");
 const DETACH: Step = openai("DELETE", "/v1/vector_stores/*/files/*");
@@ -76,6 +78,18 @@ async fn edited(step: Step, dies: Dies) {
     server.finish().await;
 }
 
+/// A file is put into Fastio and edited, and each time its copy goes with all others that wait.
+async fn together(step: Step, dies: Dies) {
+    let mut server = Server::with(&format!("[sync]\nattach_together_from = 1\n{ONE_STORE}")).await;
+    server.dies_over((&step, dies), (FILE, "the first version")).await;
+    in_line(&mut server, 1).await;
+    server.dies_over((&step, dies), (FILE, "the second version")).await;
+    server.never_unsearchable(FILE).await;
+    in_line(&mut server, 2).await;
+    server.never_unsearchable(FILE).await;
+    server.finish().await;
+}
+
 async fn renamed(step: Step, dies: Dies) {
     let mut server = with_file().await;
     let held = server.hold(&step, dies);
@@ -117,6 +131,8 @@ killed! {
     fn killed_while_it_uploads(): UPLOAD => added;
     fn killed_while_it_looks_for_the_upload_whose_answer_it_did_not_get(): FILES => upload_looked_for;
     fn killed_while_it_attaches(): ATTACH => added;
+    fn killed_while_it_attaches_files_together(): ATTACH_TOGETHER => together;
+    fn killed_while_it_looks_what_became_of_a_batch(): LOOK_AT_BATCH => together;
     fn killed_while_it_waits_for_the_index(): LOOK_AT_COPY => added;
     fn killed_while_it_relabels_a_renamed_file(): RELABEL => renamed;
     fn killed_while_it_lists_a_folder_that_was_moved(): LIST => folder_moved;
