@@ -2,11 +2,13 @@
 //! promise does not hold.
 //!
 //! This is a program of its own beside Docket: it talks to the server over HTTP and looks into its database from outside
-//! ([`database`]). Only [`quotes`] calls the library itself. What a rate is compared with runs in the same run, on the same cores and the same disk.
+//! ([`database`]). Only [`quotes`] and [`drain`] call the library itself. What a rate is compared with runs in the same run, on the same cores and the same disk.
 
 mod ack;
 mod bare;
+mod calls;
 mod database;
+mod drain;
 mod footprint;
 mod growth;
 mod http;
@@ -18,6 +20,7 @@ mod quotes;
 mod report;
 mod server;
 mod stands;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -28,10 +31,13 @@ use clap::Parser;
 #[command(name = "scripts/bench", disable_help_subcommand = true)]
 enum Bench {
     Ack(ack::Options),
+    Calls(calls::Options),
+    Drain(drain::Options),
     Footprint(footprint::Options),
     Growth(growth::Options),
     Latency(latency::Options),
     Quotes(quotes::Options),
+    Transfer(transfer::Options),
     #[command(hide = true)]
     Bare(bare::Options),
 }
@@ -41,10 +47,13 @@ fn main() -> ExitCode {
     let arguments = std::env::args().filter(|argument| argument != "--bench");
     let ended = match Bench::parse_from(arguments) {
         Bench::Ack(options) => ack::run(options),
+        Bench::Calls(options) => calls::run(options),
+        Bench::Drain(options) => drain::run(options),
         Bench::Footprint(options) => footprint::run(options),
         Bench::Growth(options) => growth::run(options),
         Bench::Latency(options) => latency::run(options),
         Bench::Quotes(options) => quotes::run(&options),
+        Bench::Transfer(options) => transfer::run(options),
         Bench::Bare(options) => bare::run(&options),
     };
     ended.unwrap_or_else(|error| {

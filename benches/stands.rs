@@ -18,6 +18,16 @@ pub struct Stands {
     openai: SocketAddr,
 }
 
+/// Requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Calls {
+    pub fastio: u64,
+    pub openai: u64,
+    /// Of the bodies that OpenAI was sent.
+    pub bytes: u64,
+    pub uploads: u64,
+}
+
 impl Stands {
     /// Starts both, with these arguments of `docket sandbox`.
     pub fn start(base: &Base, arguments: &[&str]) -> anyhow::Result<Stands> {
@@ -64,6 +74,89 @@ impl Stands {
         let said = http::must(self.fastio, "PUT", &format!("/_sandbox/files/{COVERED}{path}"), text)?;
         let said: Value = serde_json::from_str(&said)?;
         said["node_id"].as_str().map(str::to_owned).with_context(|| format!("the file has no id: {said}"))
+    }
+
+    /// Makes a file of so many bytes by a formula. Answers its node.
+    pub fn generate_one(&self, path: &str, bytes: u64) -> anyhow::Result<String> {
+        self.put(&format!("{path}?generate={bytes}&seed={bytes}"), "")
+    }
+
+    pub fn rename(&self, from: &str, to: &str) -> anyhow::Result<()> {
+        let asked = json!({"workspace": COVERED, "from": from, "to": to}).to_string();
+        http::must(self.fastio, "POST", "/_sandbox/move", &asked).map(drop)
+    }
+
+    pub fn trash(&self, path: &str) -> anyhow::Result<()> {
+        http::must(self.fastio, "DELETE", &format!("/_sandbox/files/{COVERED}{path}"), "").map(drop)
+    }
+
+    /// What was asked so far counts no more.
+    pub fn forget_calls(&self) -> anyhow::Result<()> {
+        for address in [self.fastio, self.openai] {
+            http::must(address, "DELETE", "/_sandbox/requests", "")?;
+        }
+        Ok(())
+    }
+
+    /// The number of the last request, of both together.
+    pub fn newest(&self) -> anyhow::Result<u64> {
+        let newest = |address| -> anyhow::Result<u64> {
+            let said = http::must(address, "GET", &format!("/_sandbox/requests?since={}", u64::MAX), "")?;
+            serde_json::from_str::<Value>(&said)?["newest"].as_u64().context("the newest request")
+        };
+        Ok(newest(self.fastio)? + newest(self.openai)?)
+    }
+
+    /// The requests to Fastio and to OpenAI that are remembered.
+    pub fn requests(&self) -> anyhow::Result<[Vec<Value>; 2]> {
+        let all = |address| -> anyhow::Result<Vec<Value>> {
+            let said: Value = serde_json::from_str(&http::must(address, "GET", "/_sandbox/requests", "")?)?;
+            Ok(said["requests"].as_array().cloned().unwrap_or_default())
+        };
+        Ok([all(self.fastio)?, all(self.openai)?])
+    }
+
+    /// How many there are, and how much was sent to OpenAI with them.
+    pub fn calls(&self) -> anyhow::Result<Calls> {
+        let [fastio, openai] = self.requests()?;
+        let uploads =
+            openai.iter().filter(|one| one["method"] == "POST" && one["path"] == "/v1/files").count();
+        Ok(Calls {
+            fastio: fastio.len() as u64,
+            openai: openai.len() as u64,
+            bytes: openai.iter().filter_map(|one| one["body_bytes"].as_u64()).sum(),
+            uploads: uploads as u64,
+        })
+    }
+
+    /// The stand-ins' time.
+    pub fn now_ms(&self) -> anyhow::Result<i64> {
+        let said: Value = serde_json::from_str(&http::must(self.openai, "GET", "/_sandbox/clock", "")?)?;
+        said["now_ms"].as_i64().context("the time")
+    }
+
+    /// For how long no version of a file could be found, from when the first could until now. It is told by what its `source_id`
+    /// ends with, and what was before `since` does not count.
+    pub fn gap_ms(&self, source: &str, since: i64) -> anyhow::Result<i64> {
+        let said: Value = serde_json::from_str(&http::must(self.openai, "GET", "/_sandbox/searchable", "")?)?;
+        let plain = |id: &str| id.replace('-', "");
+        let of_it = |one: &&Value| {
+            let id = one["attributes"]["source_id"].as_str().unwrap_or_default();
+            plain(id).ends_with(&plain(source))
+        };
+        let intervals = said["intervals"].as_array().into_iter().flatten().filter(of_it);
+        let mut spans: Vec<(i64, i64)> = intervals
+            .filter_map(|one| Some((one["from_ms"].as_i64()?, one["until_ms"].as_i64().unwrap_or(i64::MAX))))
+            .filter(|(_, until)| *until >= since)
+            .collect();
+        spans.sort_unstable();
+        anyhow::ensure!(!spans.is_empty(), "no version of {source} was ever found");
+        let (mut until, mut gap) = (spans[0].1, 0);
+        for (from, to) in spans {
+            gap += (from - until).max(0);
+            until = until.max(to);
+        }
+        Ok(gap)
     }
 
     /// How many files the vector stores have completed.
