@@ -157,7 +157,7 @@ impl Parts {
             config.openai.organization.as_deref(),
             config.openai.project.as_deref(),
         )?;
-        let database = Database::open(&config.database.url).await?;
+        let database = Database::open(&config.database).await?;
         clock.go_on(&database).await.context("reading the persisted time")?;
         run::identity::settle(&database, &rules, clock.now()).await.context("writing down the rules")?;
         run::existing::meet(&database, &rules, clock.now()).await.context("writing down the rules")?;
@@ -300,7 +300,7 @@ impl App {
         config.usable()?;
         let lock = ServerLock::take(&config.database.url)?;
         let Parts { database, queue, work, receive, feed } = Parts::build(config, clock.clone()).await?;
-        let place = || config.database.url.clone();
+        let place = || config.database.place();
         work.sync.begin(anew).await.with_context(place)?;
         clock.persist(&database).await.context("persisting the time")?;
         let recovered = queue.recover().await.context("taking over the last server's jobs")?;

@@ -39,7 +39,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let Command::Compact(Compact { json }) = arguments.command;
     let url = &config.database.url;
     // It has to be there, and of this version.
-    Database::open_existing(url).await.map_err(Failure::from_error)?.close().await;
+    Database::open_existing(&config.database).await.map_err(Failure::from_error)?.close().await;
     let _lock = ServerLock::take(url).map_err(Failure::from_error)?;
     let (bytes_before, bytes_after) = Database::compact(url).await.map_err(Failure::from_error)?;
     if json {

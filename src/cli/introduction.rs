@@ -4,7 +4,6 @@
 use url::Url;
 
 use crate::config::{Config, permissions};
-use crate::database;
 use crate::rule::Target;
 
 /// Says it, as lines of the log. Where the settings cannot work the error says so, and nothing else.
@@ -12,12 +11,11 @@ pub fn introduce(config: &Config) {
     if config.usable().is_err() {
         return;
     }
-    let path = database::path(&config.database.url).ok();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         process = std::process::id(),
         settings = config.path().map(|path| path.display().to_string()),
-        database = path.map(|path| path.display().to_string()),
+        database = config.database.shown().display().to_string(),
         fastio = host(&config.fastio.base_url),
         openai = host(&config.openai.base_url),
         "docket starts"

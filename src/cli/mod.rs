@@ -18,6 +18,7 @@ mod introduction;
 mod jobs;
 mod log;
 mod memory;
+mod migrate;
 mod output;
 mod progress;
 mod rebuild;
@@ -99,6 +100,8 @@ enum Command {
     Rebuild(rebuild::Arguments),
     /// Give back the space that an old database's file holds and does not use
     Database(database::Arguments),
+    /// Bring the database's schema up to that of this version, and do nothing else
+    Migrate(migrate::Arguments),
     /// Find what derives from a file, remove it everywhere, and look for it once more
     Erase(erase::Arguments),
     /// List the work that is left, and retry or discard it
@@ -186,6 +189,7 @@ impl Command {
             Command::Sweep(arguments) => sweep::run(arguments, &settings.load()?).await,
             Command::Rebuild(arguments) => rebuild::run(arguments, &settings.load()?).await,
             Command::Database(arguments) => database::run(arguments, &settings.load()?).await,
+            Command::Migrate(arguments) => migrate::run(arguments, &settings.load()?).await,
             Command::Erase(arguments) => erase::run(arguments, &settings.load()?).await,
             Command::Jobs(arguments) => jobs::run(arguments, &settings.load()?).await,
             Command::Runs(arguments) => runs::run(arguments, &settings.load()?).await,
@@ -237,8 +241,8 @@ fn feed_failure(error: crate::feed::Error) -> Failure {
 /// The database, made when no server ever ran: listing what there is may well be the first thing one does.
 async fn open_or_make(config: &Config) -> Result<Database, Failure> {
     can_ask(config)?;
-    match Database::open_existing(&config.database.url).await {
-        Err(OpenError::Missing(_)) => Database::open(&config.database.url).await,
+    match Database::open_existing(&config.database).await {
+        Err(OpenError::Missing(_)) => Database::open(&config.database).await,
         opened => opened,
     }
     .map_err(Failure::from_error)
@@ -263,5 +267,5 @@ fn can_ask(config: &Config) -> Result<(), Failure> {
 
 /// The database that a server has made.
 async fn open(config: &Config) -> Result<Database, Failure> {
-    Database::open_existing(&config.database.url).await.map_err(Failure::from_error)
+    Database::open_existing(&config.database).await.map_err(Failure::from_error)
 }

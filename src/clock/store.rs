@@ -17,5 +17,5 @@ statements! {
 
     SEE = "
         INSERT INTO clock (one, seen_at) VALUES (1, $1)
-        ON CONFLICT (one) DO UPDATE SET seen_at = max(clock.seen_at, excluded.seen_at)";
+        ON CONFLICT (one) DO UPDATE SET seen_at = excluded.seen_at WHERE excluded.seen_at > clock.seen_at";
 }

@@ -30,7 +30,7 @@ const DEFAULT_PATH: &str = "docket.toml";
 /// What Docket works by.
 #[derive(Debug)]
 pub struct Config {
-    pub database: DatabaseSettings,
+    pub database: database::Settings,
     pub fastio: FastioSettings,
     pub openai: OpenaiSettings,
     pub receive: receive::Settings,
@@ -108,7 +108,7 @@ fn encoding(error: &std::io::Error) -> &'static str {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct File {
-    database: DatabaseSettings,
+    database: database::Settings,
     fastio: FastioSettings,
     openai: OpenaiSettings,
     receive: receive::Settings,
@@ -144,20 +144,6 @@ fn rule_tables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RuleSet
         }
     }
     deserializer.deserialize_seq(Tables)
-}
-
-/// `[database]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DatabaseSettings {
-    /// Where the state is kept. A relative path is relative to the settings file; [`Config`] has it absolute.
-    pub url: String,
-}
-
-impl Default for DatabaseSettings {
-    fn default() -> Self {
-        DatabaseSettings { url: "sqlite://docket.db".to_owned() }
-    }
 }
 
 /// `[fastio]`
@@ -299,7 +285,10 @@ impl Config {
         }
         let secrets = Secrets::read(&sources.environment)?;
         let folder = path.and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
-        database.url = database::relative_to(&database.url, &folder);
+        if !database.is_postgres() {
+            database.url = database::relative_to(&database.url, &folder);
+        }
+        database.password = secrets.database_password.clone();
         let rules = rule;
         let secret_files = permissions::secret_files(&sources.environment);
         let config = Config {
@@ -351,14 +340,9 @@ impl Config {
 
     /// Which Docket this is, for those who ask how it is.
     pub fn about(&self) -> About {
-        let database = database::path(&self.database.url).unwrap_or_default();
         let rules = self.rules();
         let rules = rules.iter().flat_map(|rules| rules.iter().map(|rule| rule.name.clone()));
-        About {
-            version: env!("CARGO_PKG_VERSION"),
-            database: std::path::absolute(&database).unwrap_or(database),
-            rules: rules.collect(),
-        }
+        About { version: env!("CARGO_PKG_VERSION"), database: self.database.shown(), rules: rules.collect() }
     }
 
     /// What is wrong with the webhooks' secrets, without them. None may be used by a server.

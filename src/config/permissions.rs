@@ -10,12 +10,13 @@ use super::Config;
 use crate::database;
 
 /// The variables that name a file with a secret in it.
-const SECRET_FILES: [&str; 5] = [
+const SECRET_FILES: [&str; 6] = [
     "FASTIO_API_KEY_FILE",
     "FASTIO_WEBHOOK_SECRET_FILE",
     "OPENAI_API_KEY_FILE",
     "OPENAI_WEBHOOK_SECRET_FILE",
     "DOCKET_ADMIN_TOKEN_FILE",
+    "DATABASE_PASSWORD_FILE",
 ];
 
 /// What a user who is neither owner nor of the group may do. Rights of the group are a person's choice: systems give each

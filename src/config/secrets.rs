@@ -20,6 +20,8 @@ pub struct Secrets {
     pub openai_webhook: Vec<SecretString>,
     /// What the operator listener asks for.
     pub admin_token: Option<SecretString>,
+    /// PostgreSQL's.
+    pub(super) database_password: Option<SecretString>,
 }
 
 impl Secrets {
@@ -30,6 +32,7 @@ impl Secrets {
             fastio_webhook: several(environment, "FASTIO_WEBHOOK_SECRET")?,
             openai_webhook: several(environment, "OPENAI_WEBHOOK_SECRET")?,
             admin_token: value(environment, "DOCKET_ADMIN_TOKEN")?.map(SecretString::from),
+            database_password: value(environment, "DATABASE_PASSWORD")?.map(SecretString::from),
         })
     }
 

@@ -28,6 +28,8 @@ pub enum Cause {
     Driver(Arc<rusqlite::Error>),
     #[error("{0}")]
     Own(&'static str),
+    #[error("{0}")]
+    Told(Arc<str>),
 }
 
 impl Error {
@@ -51,13 +53,21 @@ impl Error {
         Error::Bug(Cause::Own(what))
     }
 
+    pub(super) fn told_passing(what: String) -> Self {
+        Error::Passing(Cause::Told(what.into()))
+    }
+
+    pub(super) fn told_bug(what: String) -> Self {
+        Error::Bug(Cause::Told(what.into()))
+    }
+
     /// SQLite's primary code, if it is SQLite's error.
     pub(super) fn code(&self) -> Option<ErrorCode> {
         let (Error::Locked(cause) | Error::Passing(cause) | Error::Conflict(cause) | Error::Bug(cause)) =
             self;
         match cause {
             Cause::Driver(error) => error.sqlite_error_code(),
-            Cause::Own(_) => None,
+            Cause::Own(_) | Cause::Told(_) => None,
         }
     }
 }

@@ -3,13 +3,63 @@
 use std::path::PathBuf;
 
 use super::error::Error;
-use super::migrate::MigrateError;
+use super::sqlite::MigrateError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     // Not the URL: it may hold a password.
-    #[error("DATABASE_URL is not sqlite://PATH: this version keeps its state in SQLite")]
+    #[error("DATABASE_URL is neither sqlite://PATH nor postgres://USER@HOST/DATABASE")]
     NotSqlite,
+    #[error("the URL of the database cannot be used: {0}")]
+    Url(&'static str),
+    #[error("no PostgreSQL answers at {place} ({what}): start it, or set DATABASE_URL to where it is")]
+    Unreachable { place: String, what: String },
+    #[error(
+        "PostgreSQL at {place} does not let this user in ({what}): set the user in DATABASE_URL and its password in \
+         DATABASE_PASSWORD, and look at the server's pg_hba.conf"
+    )]
+    NotLetIn { place: String, what: String },
+    #[error(
+        "PostgreSQL has no database for {place}: make one with CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0, or set \
+         DATABASE_URL to the one there is"
+    )]
+    NoDatabase { place: String },
+    #[error("PostgreSQL at {place} is version {version}: Docket needs 15 or newer")]
+    OldPostgres { place: String, version: String },
+    #[error(
+        "the database at {place} keeps texts as {encoding}, in which not every name can be written: make one with \
+         CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding { place: String, encoding: String },
+    #[error("PostgreSQL at {0} is a standby, which cannot be written: set DATABASE_URL to the primary")]
+    Standby(String),
+    #[error(
+        "this user may not make tables in PostgreSQL at {place} ({what}): GRANT CREATE ON SCHEMA public TO it, or run `docket \
+         migrate` as one who may (database.migration_url)"
+    )]
+    MayNotMigrate { place: String, what: String },
+    #[error(
+        "there is no schema of docket in PostgreSQL at {0} yet; `docket migrate` makes it, or `docket serve`"
+    )]
+    NoSchema(String),
+    #[error(
+        "PostgreSQL at {0} has the schema of an older docket; run `docket migrate` of this version first"
+    )]
+    BehindSchema(String),
+    #[error("PostgreSQL at {0} has the schema of a newer docket; use that version")]
+    AheadSchema(String),
+    #[error(
+        "migration {0} is not the one that was applied to this database: it was made by a changed docket"
+    )]
+    ChangedMigration(&'static str),
+    #[error("cannot start a thread for the database: {0}")]
+    Threads(std::io::Error),
+    #[error("another process brings the schema of the database up to date now")]
+    Migrating,
+    #[error("this is for SQLite's file; PostgreSQL uses what is free in its files again by itself (VACUUM)")]
+    NoFile,
+    #[error("the settings of TLS cannot be used: {0}")]
+    Tls(String),
     #[error("DATABASE_URL names a user or a host, which SQLite does not have: use sqlite://PATH")]
     NotPlain,
     #[error(
@@ -73,7 +123,13 @@ impl OpenError {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            OpenError::NotSqlite | OpenError::NotPlain | OpenError::NotOneFile | OpenError::Parameter(_)
+            OpenError::NotSqlite
+                | OpenError::NotPlain
+                | OpenError::NotOneFile
+                | OpenError::Parameter(_)
+                | OpenError::Url(_)
+                | OpenError::Tls(_)
+                | OpenError::NoFile
         )
     }
 }

@@ -220,7 +220,7 @@ statements! {
     NEWEST_SHOWN = concat!(
         columns!(),
         " INDEXED BY event_shown
-          WHERE ignored_because IS NOT 'a download changes no file' AND (received_at, event_id) < ($1, $2)",
+          WHERE ignored_because IS DISTINCT FROM 'a download changes no file' AND (received_at, event_id) < ($1, $2)",
         newest!()
     );
 
@@ -228,7 +228,7 @@ statements! {
 
     DOWNLOADS = "
         SELECT count(*) FILTER (WHERE ignored_because = $2), count(*) = $3 FROM (
-            SELECT ignored_because FROM event WHERE received_at >= $1 ORDER BY received_at DESC LIMIT $3)";
+            SELECT ignored_because FROM event WHERE received_at >= $1 ORDER BY received_at DESC LIMIT $3) AS newest";
 
     COUNTS = "SELECT kind, events FROM event_count WHERE events > 0 ORDER BY kind";
 

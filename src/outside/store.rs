@@ -203,18 +203,34 @@ statements! {
     RENAME_RESULTS = "
         UPDATE OR IGNORE outside SET owner = 'run:' || $2 || substr(owner, length($1) + 5)
         WHERE kind IN ('session', 'file') AND substr(owner, 1, length($1) + 5) = 'run:' || $1 || ':'
-          AND (substr(owner, length($1) + 6) LIKE 'workspace:%' OR substr(owner, length($1) + 6) LIKE 'share:%')";
+          AND (substr(owner, length($1) + 6) LIKE 'workspace:%' OR substr(owner, length($1) + 6) LIKE 'share:%')",
+    postgres: "
+        UPDATE outside SET owner = 'run:' || $2 || substr(owner, length($1) + 5)
+        WHERE kind IN ('session', 'file') AND substr(owner, 1, length($1) + 5) = 'run:' || $1 || ':'
+          AND (substr(owner, length($1) + 6) LIKE 'workspace:%' OR substr(owner, length($1) + 6) LIKE 'share:%')
+          AND NOT (kind = 'file' AND EXISTS (
+            SELECT 1 FROM outside AS there
+            WHERE there.kind = 'file' AND there.owner = 'run:' || $2 || substr(outside.owner, length($1) + 5)))";
     RENAME_TABLE = "
-        UPDATE OR IGNORE outside SET owner = 'digest:' || $2 WHERE kind IN ('session', 'file') AND owner = 'digest:' || $1";
+        UPDATE OR IGNORE outside SET owner = 'digest:' || $2 WHERE kind IN ('session', 'file') AND owner = 'digest:' || $1",
+    postgres: "
+        UPDATE outside SET owner = 'digest:' || $2
+        WHERE kind IN ('session', 'file') AND owner = 'digest:' || $1
+          AND NOT (kind = 'file' AND EXISTS (
+            SELECT 1 FROM outside AS there WHERE there.kind = 'file' AND there.owner = 'digest:' || $2))";
     /// The mark is random, so that no other program's upload has it by chance.
     INTEND_SESSION = "
         INSERT INTO outside (kind, state, owner, mark, since) VALUES ('session', 'intended', $1, lower(hex(randomblob(8))), $2)
+        RETURNING outside_id, mark",
+    postgres: "
+        INSERT INTO outside (kind, state, owner, mark, since)
+        VALUES ('session', 'intended', $1, left(replace(gen_random_uuid()::text, '-', ''), 16), $2)
         RETURNING outside_id, mark";
     /// One that was asked for before is asked for once more.
     INTEND_LOCK = "
         INSERT INTO outside (kind, state, owner, mark, since) VALUES ('lock', 'intended', $1, $2, $3)
         ON CONFLICT (mark) WHERE kind = 'lock' AND state <> 'unwanted'
-        DO UPDATE SET state = 'intended', object = NULL, since = excluded.since WHERE owner = excluded.owner
+        DO UPDATE SET state = 'intended', object = NULL, since = excluded.since WHERE outside.owner = excluded.owner
         RETURNING outside_id";
     INTEND_CONVERSATION = "
         INSERT INTO outside (kind, state, owner, patience_ms, since) VALUES ($1, 'intended', $2, $3, $4)

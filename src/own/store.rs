@@ -1,7 +1,7 @@
 //! The statements on `own_file`.
 
 use super::{Content, SETTLES_WITHIN_MS, Seen, Whose};
-use crate::database::{Connection, Error, Row, from_row, json_list, params, statements};
+use crate::database::{Connection, Error, JsonList, Row, from_row, json_list, params, statements};
 use crate::fastio::{FileKey, Node, NodeId, Profile, VersionId};
 
 /// One file of ours.
@@ -321,7 +321,7 @@ pub fn of_source(connection: &mut Connection, source_id: &str) -> Result<Vec<Own
 }
 
 /// The files that runs over these files wrote and that are not known to be gone: profile and node.
-pub fn beside(connection: &mut Connection, source_ids: &str) -> Result<Vec<(String, String)>, Error> {
+pub fn beside(connection: &mut Connection, source_ids: &JsonList) -> Result<Vec<(String, String)>, Error> {
     connection.all(BESIDE, params![source_ids])
 }
 
@@ -341,8 +341,19 @@ statements! {
     RENAME_RESULTS = "
         UPDATE OR IGNORE own_file SET owner = 'run:' || $2 || substr(owner, length($1) + 5), rule = $2
         WHERE substr(owner, 1, length($1) + 5) = 'run:' || $1 || ':'
-          AND (substr(owner, length($1) + 6) LIKE 'workspace:%' OR substr(owner, length($1) + 6) LIKE 'share:%')";
-    RENAME_TABLE = "UPDATE OR IGNORE own_file SET owner = 'digest:' || $2 WHERE owner = 'digest:' || $1";
+          AND (substr(owner, length($1) + 6) LIKE 'workspace:%' OR substr(owner, length($1) + 6) LIKE 'share:%')",
+    postgres: "
+        UPDATE own_file SET owner = 'run:' || $2 || substr(owner, length($1) + 5), rule = $2
+        WHERE substr(owner, 1, length($1) + 5) = 'run:' || $1 || ':'
+          AND (substr(owner, length($1) + 6) LIKE 'workspace:%' OR substr(owner, length($1) + 6) LIKE 'share:%')
+          AND NOT EXISTS (
+            SELECT 1 FROM own_file AS there
+            WHERE there.owner = 'run:' || $2 || substr(own_file.owner, length($1) + 5))";
+    RENAME_TABLE = "UPDATE OR IGNORE own_file SET owner = 'digest:' || $2 WHERE owner = 'digest:' || $1",
+    postgres: "
+        UPDATE own_file SET owner = 'digest:' || $2
+        WHERE owner = 'digest:' || $1
+          AND NOT EXISTS (SELECT 1 FROM own_file AS there WHERE there.owner = 'digest:' || $2)";
 
     NAME = "SELECT name FROM own_file WHERE profile = $1 AND node = $2";
 
@@ -368,7 +379,8 @@ statements! {
             profile = excluded.profile, folder = excluded.folder, name = excluded.name, state = 'writing',
             node = excluded.node, version = excluded.version, sha256 = excluded.sha256, size = excluded.size,
             since = excluded.since, rule = excluded.rule, source_id = excluded.source_id, shown = NULL, gone_since = NULL,
-            old_node = coalesce(excluded.old_node, old_node), old_version = coalesce(excluded.old_version, old_version)";
+            old_node = coalesce(excluded.old_node, own_file.old_node),
+            old_version = coalesce(excluded.old_version, own_file.old_version)";
 
     WRITE_CONTENT = "INSERT INTO own_content (hash, size, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
@@ -382,7 +394,7 @@ statements! {
         VALUES ($1, $2, $3, $4, 'written', $5, $6, '', 0, $7, $8, $9)
         ON CONFLICT (owner) DO UPDATE SET
             profile = excluded.profile, folder = excluded.folder, name = excluded.name, state = 'written',
-            old_node = node, old_version = version, node = excluded.node, version = excluded.version, sha256 = '',
+            old_node = own_file.node, old_version = own_file.version, node = excluded.node, version = excluded.version, sha256 = '',
             size = 0, since = excluded.since, shown = NULL, gone_since = NULL";
 
     GIVE = "UPDATE own_file SET owner = $2, rule = $3, source_id = $4, answer = NULL, shown = NULL WHERE owner = $1";

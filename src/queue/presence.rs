@@ -49,6 +49,9 @@ statements! {
     OLDEST = "
         SELECT id AS job_id, key, state, reason, needs, created_at FROM job INDEXED BY job_looks
         WHERE key GLOB 'file:*' OR key GLOB 'folder:*' OR key GLOB 'listing:*'
+        ORDER BY created_at LIMIT 1", postgres: "
+        SELECT id AS job_id, key, state, reason, needs, created_at FROM job
+        WHERE key LIKE 'file:%' OR key LIKE 'folder:%' OR key LIKE 'listing:%'
         ORDER BY created_at LIMIT 1";
 
     DEAD = "SELECT coalesce(sum(jobs), 0) FROM job_count WHERE state = 'dead' AND kind = $1";

@@ -116,8 +116,12 @@ impl Queue {
         self.settings.workers
     }
 
-    /// Makes the jobs of a server that died due at once. Only for a process that knows it is alone.
+    /// Makes the jobs of a server that died due at once, where this process is the only one. Where others work too, a lease ends when
+    /// its time does.
     pub async fn recover(&self) -> Result<u64, Error> {
+        if self.database.is_shared() {
+            return Ok(0);
+        }
         let (now, max_attempts) = (self.clock.now(), self.settings.max_attempts);
         let expired = self.database.write(move |tx| store::release_all(tx, now, max_attempts)).await?;
         expired.dead.iter().for_each(report_death);
@@ -231,7 +235,7 @@ impl Queue {
             Ok((expired, claimed, breaker::store::save(tx, &breaker)?))
         };
         // With the power, its worker goes too: then the job waits as before.
-        let (expired, claimed, saved) = self.database.write_unsynced(claim).await?;
+        let (expired, claimed, saved) = self.database.claim(claim).await?;
         saved.inspect(|revision| self.breaker.saved(*revision));
         expired.dead.iter().for_each(report_death);
         self.database_works();

@@ -56,15 +56,15 @@ impl Ahead {
     }
 
     /// What of `rows`, the newest first, is to be recorded now: all of them, unless they are too many. They are not looked at again.
-    pub fn take(&mut self, rows: &[InboxRow]) -> Option<RangeInclusive<i64>> {
-        let (first, last) = (rows.last()?.inbox_id, rows.first()?.inbox_id);
-        self.after = Some(last);
-        (rows.len() < Self::AT_ONCE as usize).then_some(first..=last)
+    pub fn take(&mut self, rows: &[InboxRow]) -> Option<Vec<RangeInclusive<i64>>> {
+        self.after = Some(rows.first()?.inbox_id);
+        (rows.len() < Self::AT_ONCE as usize)
+            .then(|| super::store::ranges(rows.iter().rev().map(|row| row.inbox_id)))
     }
 
-    /// The rows of `range` are recorded: their turn only removes them.
-    pub fn recorded(&mut self, range: RangeInclusive<i64>) {
-        self.ranges.push(range);
+    /// The rows of `ranges` are recorded: their turn only removes them.
+    pub fn recorded(&mut self, ranges: Vec<RangeInclusive<i64>>) {
+        self.ranges.extend(ranges);
     }
 }
 
@@ -97,6 +97,13 @@ mod tests {
         let range = ahead.take(&rows(5_001..=5_003)).unwrap();
         assert!(!ahead.has(5_002), "nothing is left out before it is recorded");
         ahead.recorded(range);
+        let gap: Vec<InboxRow> =
+            rows(5_004..=5_006).into_iter().filter(|row| row.inbox_id != 5_005).collect();
+        assert_eq!(
+            ahead.clone().take(&gap).unwrap(),
+            [5_004..=5_004, 5_006..=5_006],
+            "5,005 may be committed yet"
+        );
         let flood = rows(5_004..=5_003 + i64::from(Ahead::AT_ONCE));
         assert_eq!(ahead.take(&flood), None, "a flood waits");
         let range = ahead.take(&rows(5_100..=5_100)).unwrap();

@@ -5,6 +5,7 @@
 //! ignored event that says so, because a row that stays would stop all that come after it.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -71,7 +72,8 @@ pub async fn drain_once(database: &Database, now: i64) -> Result<Drained, Error>
 
 /// Some rows, and what they report.
 struct Portion {
-    first: i64,
+    /// Their numbers. One that is missing between them may be a row that is not committed yet, and is to stay.
+    ranges: Vec<RangeInclusive<i64>>,
     last: i64,
     rows: usize,
     reports: Vec<Report>,
@@ -82,10 +84,10 @@ struct Portion {
 impl Portion {
     /// Records what they report, and removes them.
     async fn record(self, database: &Database, wanted: &Wanted, now: i64) -> Result<Drained, Error> {
-        let Portion { first, last, rows, reports, .. } = self;
+        let Portion { ranges, rows, reports, .. } = self;
         let recorded = record(database, reports, wanted, now).await?;
         // A crash before this repeats the pass, and every event of it is known then.
-        let removed = database.write_inbox(move |tx| store::delete(tx, first, last)).await?;
+        let removed = database.write_inbox(move |tx| store::delete(tx, &ranges)).await?;
         let event::Recorded { new, duplicate, jobs } = recorded;
         Ok(Drained { rows, removed, new, duplicate, jobs })
     }
@@ -125,9 +127,9 @@ async fn record(
 fn oldest(connection: &mut Connection, ahead: &Ahead) -> Result<Option<Portion>, Error> {
     let mut rows = store::oldest(connection, LIMITS)?;
     let reports = read(&mut rows, ahead);
-    let Some((first, last)) = rows.first().zip(rows.last()) else { return Ok(None) };
-    let (first, last) = (first.inbox_id, last.inbox_id);
-    Ok(Some(Portion { first, last, rows: rows.len(), reports, newest: store::last(connection)? }))
+    let Some(last) = rows.last().map(|row| row.inbox_id) else { return Ok(None) };
+    let ranges = store::ranges(rows.iter().map(|row| row.inbox_id));
+    Ok(Some(Portion { ranges, last, rows: rows.len(), reports, newest: store::last(connection)? }))
 }
 
 /// What `rows` report, at least one of them. Those are left out that would make the pass too long.
@@ -281,11 +283,11 @@ impl Drain {
     async fn look_ahead(&self, ahead: &mut Ahead) -> Result<(), Error> {
         let Some(after) = ahead.look() else { return Ok(()) };
         let rows = self.database.read_inbox(move |c| store::newest(c, after, Ahead::AT_ONCE)).await?;
-        let Some(range) = ahead.take(&rows) else { return Ok(()) };
+        let Some(ranges) = ahead.take(&rows) else { return Ok(()) };
         let reports: Vec<Report> = rows.iter().rev().flat_map(reports).collect();
         let Recorded { new, duplicate, jobs } =
             record(&self.database, reports, &self.wanted, self.clock.now()).await?;
-        ahead.recorded(range);
+        ahead.recorded(ranges);
         self.tell(new, duplicate, jobs);
         Ok(())
     }

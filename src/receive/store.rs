@@ -1,6 +1,6 @@
 //! The statements on `inbox`, `receive_count` and `openai_webhook`.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use super::count::Taken;
 use crate::database::{Connection, Error, Param, from_row, params, statements};
@@ -33,7 +33,7 @@ pub fn insert(connection: &mut Connection, deliveries: &[Delivery]) -> Result<()
 /// Takes and gives back `bytes` of space: what a delivery needs, without a delivery.
 pub fn probe(connection: &mut Connection, bytes: usize) -> Result<(), Error> {
     let id: i64 = connection.one(PROBE, params![vec![0_u8; bytes]])?;
-    delete(connection, id, id).map(drop)
+    delete(connection, &[id..=id]).map(drop)
 }
 
 /// Rows that wait for the drain.
@@ -103,9 +103,21 @@ pub fn last(connection: &mut Connection) -> Result<i64, Error> {
     connection.one(LAST, &[])
 }
 
-/// Removes the rows from `first` to `last` and says how many there were.
-pub fn delete(connection: &mut Connection, first: i64, last: i64) -> Result<u64, Error> {
-    connection.run(DELETE, params![first, last])
+/// Ascending numbers as the ranges in which none is missing. In SQLite there is one, because its writer gives a number when it commits.
+pub fn ranges(ids: impl Iterator<Item = i64>) -> Vec<RangeInclusive<i64>> {
+    let mut ranges: Vec<RangeInclusive<i64>> = Vec::new();
+    for id in ids {
+        match ranges.last_mut() {
+            Some(last) if *last.end() + 1 == id => *last = *last.start()..=id,
+            _ => ranges.push(id..=id),
+        }
+    }
+    ranges
+}
+
+/// Removes the rows of these numbers and says how many there were.
+pub fn delete(connection: &mut Connection, ranges: &[RangeInclusive<i64>]) -> Result<u64, Error> {
+    ranges.iter().map(|range| connection.run(DELETE, params![range.start(), range.end()])).sum()
 }
 
 pub fn add_counts(connection: &mut Connection, taken: &Taken) -> Result<(), Error> {

@@ -100,6 +100,7 @@ impl Retention {
         if let Some(keep) = self.settings.erasure_record_ms() {
             self.bites(stop, now - keep, erasure::store::prune).await?;
         }
+        self.database.fold_counts().await?;
         self.shed(now).await?;
         forgotten.pages = self.give_back(stop).await?;
         Ok(forgotten)

@@ -37,6 +37,6 @@ pub(super) fn of(connection: &mut Connection, definition: &str) -> Result<Option
 statements! {
     KEEP = "
         INSERT INTO question (definition, prompt, since) VALUES ($1, $2, $3)
-        ON CONFLICT (definition) DO UPDATE SET prompt = excluded.prompt WHERE prompt IS NULL";
+        ON CONFLICT (definition) DO UPDATE SET prompt = excluded.prompt WHERE question.prompt IS NULL";
     OF = "SELECT prompt, since FROM question WHERE definition = $1 AND prompt IS NOT NULL";
 }

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::clock::TestClock;
+use crate::harness::database::{opened, url_in};
 
 const LEASE: Duration = Duration::from_secs(15);
 const SETTINGS: Settings = Settings { workers: 8, lease_seconds: 15, max_attempts: 3, stop_seconds: 20 };
@@ -27,8 +28,8 @@ struct Bench {
 impl Bench {
     async fn start() -> Bench {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/docket.db", folder.path().display());
-        let database = Database::open(&url).await.unwrap();
+        let url = url_in(folder.path());
+        let database = opened(&url).await;
         let clock = TestClock::default();
         let queue = Queue::new(database.clone(), clock.share(), SETTINGS);
         Bench { database, clock, queue, _folder: folder }

@@ -61,7 +61,7 @@ pub async fn database(report: &mut CheckReport, config: &Config) -> io::Result<P
             return Ok(nothing);
         }
     };
-    match Database::inspect(url).await {
+    match Database::inspect(&config.database).await {
         Ok(seen) => {
             judge(report, &seen, in_use)?;
             let schema = if (seen.missing, seen.unknown) == (0, 0) { Schema::Ours } else { Schema::Another };
@@ -99,8 +99,8 @@ fn missing(report: &mut CheckReport, path: &Path) -> io::Result<()> {
 
 fn judge(report: &mut CheckReport, seen: &Inspection, in_use: bool) -> io::Result<()> {
     const CHECK: &str = "database";
-    let Inspection { sqlite, missing, unknown } = seen;
-    let writable = format!("writable, SQLite {sqlite}");
+    let Inspection { engine, missing, unknown } = seen;
+    let writable = format!("writable, {engine}");
     match (missing, unknown, in_use) {
         (_, 1.., _) => report.fail(
             CHECK,

@@ -31,7 +31,7 @@ pub struct Known {
 /// Looks into a database that is there and has this version's schema.
 pub async fn look(report: &mut CheckReport, config: &Config, subject: &Subject) -> io::Result<Known> {
     const CHECK: &str = "work";
-    let Ok(database) = Database::open_existing(&config.database.url).await else {
+    let Ok(database) = Database::open_existing(&config.database).await else {
         return Ok(Known::default());
     };
     let now = Clock::default().now();

@@ -1,9 +1,8 @@
 //! Work waits in a lane for a thread that has a connection, and runs on that thread from beginning to end: a statement costs
 //! no switch between threads, and no transaction can be open across anything that waits.
 //!
-//! A lane that writes has one thread, because SQLite has one writer. What has gathered while it committed shares the next
-//! commit, each in a savepoint of its own, so that many small writes cost the disk one sync at most. Long work goes behind all other,
-//! in commits of its own.
+//! A lane that writes to SQLite has one thread, because SQLite has one writer; one to PostgreSQL has several. How work becomes a
+//! transaction is the engine's (`sqlite/turn`, `postgres/turn`). Long work goes behind all other, in commits of its own.
 
 #[cfg(test)]
 mod tests;
@@ -13,15 +12,16 @@ use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::connection::Connection;
+use super::connection::{Connection, Session};
 use super::error::Error;
+use super::{postgres, sqlite};
 use crate::contain::lock;
-use work::{Ask, Post, Turn, Work};
-pub use work::{Manner, Posted};
+use work::{Ask, Post, Turn};
+pub use work::{Manner, Posted, Work};
 
 /// How long work waits for its turn. Every transaction is a few milliseconds, so this is a disk that hangs.
 const TURN: Duration = Duration::from_secs(10);
@@ -29,15 +29,13 @@ const TURN: Duration = Duration::from_secs(10);
 /// Work that may wait in a lane: more than all requests, workers and parts of a server can ask for at once.
 const LONGEST: usize = 10_000;
 
-/// How much work shares a commit, and how long the first of it may wait for the rest.
-const SHARED: usize = 64;
-const SHARED_FOR: Duration = Duration::from_millis(3);
-
 /// What a thread does with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     Read,
     Write,
+    /// Adds to the inbox, and takes away what nobody else does. In SQLite as [`Access::Write`], in a file of its own.
+    Inbox,
 }
 
 type Opener = Box<dyn Fn() -> Result<Connection, Error> + Send + Sync>;
@@ -48,7 +46,7 @@ pub struct Lane {
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
-struct Queue {
+pub struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
     open: Opener,
@@ -77,39 +75,10 @@ impl Waiting {
     }
 }
 
-/// A connection on its thread.
-struct Served {
-    connection: Connection,
-    /// Its commits wait for the disk.
-    is_synced: bool,
-    /// So did all commits before. Of those before it was opened nothing is known.
-    is_on_disk: bool,
-}
-
-impl Served {
-    fn new(connection: Connection) -> Self {
-        Served { connection, is_synced: true, is_on_disk: false }
-    }
-
-    /// From now on commits wait for the disk, or do not.
-    fn sync(&mut self, is_synced: bool) -> Result<(), Error> {
-        if self.is_synced != is_synced {
-            self.connection.sync_commits(is_synced)?;
-            self.is_synced = is_synced;
-        }
-        Ok(())
-    }
-
-    /// Commits, and with a commit that waits for the disk all that were committed before it: SQLite syncs nothing for a
-    /// transaction that changed nothing, and the rows that it found may be those of a commit that did not wait.
-    fn commit(&mut self) -> Result<(), Error> {
-        if self.is_synced && !self.is_on_disk {
-            self.connection.touch()?;
-        }
-        end(&mut self.connection, "COMMIT")?;
-        self.is_on_disk = self.is_synced;
-        Ok(())
-    }
+/// A connection on its thread, and how its engine does work there.
+enum Served {
+    Sqlite(sqlite::Served),
+    Postgres(Connection),
 }
 
 impl Lane {
@@ -238,16 +207,16 @@ impl Queue {
     }
 
     /// What can share a commit that waits for the disk or does not.
-    fn next_now(&self, is_synced: bool) -> Option<Box<dyn Work>> {
+    pub fn next_now(&self, is_synced: bool) -> Option<Box<dyn Work>> {
         lock(&self.waiting).work.pop_front_if(|work| is_synced || work.manner() != Manner::Durable)
     }
 
     /// Whether a commit of `first`, and of what waits, has to wait for the disk.
-    fn is_durable(&self, first: &dyn Work) -> bool {
+    pub fn is_durable(&self, first: &dyn Work) -> bool {
         let waits = || lock(&self.waiting).work.iter().any(|work| work.manner() == Manner::Durable);
         match first.manner() {
             Manner::Durable => true,
-            Manner::Repeatable => waits(),
+            Manner::Repeatable | Manner::Claim => waits(),
             Manner::Behind => false,
         }
     }
@@ -257,102 +226,60 @@ impl Queue {
         self.arrived.notify_all();
     }
 
-    /// Does `work`, and what else waits and may share its commit, in one transaction.
+    /// Does `work`, and where the engine shares commits what else waits and may share its own.
     fn serve(&self, served: &mut Option<Served>, access: Access, work: Box<dyn Work>) {
-        let open = match served.take().map_or_else(|| (self.open)().map(Served::new), Ok) {
-            Ok(open) => served.insert(open),
-            Err(error) => return work.answer(Err(error)),
-        };
-        match access {
-            Access::Read => read(&mut open.connection, work),
-            Access::Write => match open.sync(self.is_durable(&*work)) {
-                Ok(()) => self.write(open, work),
+        let open = match served.take() {
+            Some(open) => served.insert(open),
+            None => match (self.open)() {
+                Ok(connection) => served.insert(Served::new(connection)),
                 Err(error) => return work.answer(Err(error)),
             },
+        };
+        let unbegun = match open {
+            Served::Sqlite(open) => {
+                open.serve(self, access, work);
+                None
+            }
+            Served::Postgres(connection) => postgres::do_in_turn(connection, access, work).err(),
+        };
+        if let Some(unbegun) = unbegun {
+            *served = None;
+            return self.serve_anew(served, access, unbegun);
         }
-        // A transaction that could not be ended would be in the way of every later one: the connection goes.
-        if !open.connection.0.is_autocommit() {
+        if open.is_spent() {
             *served = None;
         }
     }
 
-    fn write(&self, served: &mut Served, first: Box<dyn Work>) {
-        let shares = first.manner() != Manner::Behind;
-        let (connection, is_synced) = (&mut served.connection, served.is_synced);
-        if let Err(error) = connection.command("BEGIN IMMEDIATE") {
-            // The others have waited as long.
-            let others = std::iter::from_fn(|| self.next_now(true));
-            return std::iter::once(first).chain(others).for_each(|work| work.answer(Err(error.clone())));
-        }
-        let (began, mut done, mut is_whole) = (Instant::now(), Vec::new(), true);
-        let mut next = Some(first);
-        while let Some(mut work) = next.take() {
-            if work.begin() {
-                let kept = attempt(connection, &mut work, done.is_empty());
-                is_whole &= kept.is_ok();
-                done.push((kept, work));
-            }
-            // SQLite ends a transaction by itself when the disk is full.
-            if connection.0.is_autocommit() || !is_whole {
-                break;
-            }
-            if shares && done.len() < SHARED && began.elapsed() < SHARED_FOR {
-                next = self.next_now(is_synced);
-            }
-        }
-        let committed = match connection.0.is_autocommit() {
-            true => Err(Error::passing("the database ended the transaction")),
-            false if is_whole => served.commit(),
-            false => {
-                end(connection, "ROLLBACK").and(Err(Error::passing("what failed could not be taken back")))
-            }
+    /// Does what could not be begun because the server had closed the connection meanwhile, on another one.
+    fn serve_anew(&self, served: &mut Option<Served>, access: Access, unbegun: postgres::Unbegun) {
+        let mut connection = match (self.open)() {
+            Ok(connection) => connection,
+            Err(error) => return unbegun.work.answer(Err(error)),
         };
-        for (kept, work) in done {
-            work.answer(kept.and(committed.clone()));
+        match postgres::do_in_turn(&mut connection, access, unbegun.work) {
+            Ok(()) => *served = Some(Served::new(connection)).filter(|served| !served.is_spent()),
+            Err(unbegun) => unbegun.work.answer(Err(unbegun.error)),
         }
     }
 }
 
-fn read(connection: &mut Connection, mut work: Box<dyn Work>) {
-    if !work.begin() {
-        return;
-    }
-    let read = connection.command("BEGIN");
-    let read = read.map(|()| _ = work.run(connection));
-    let ended = end(connection, "COMMIT");
-    work.answer(read.and(ended));
-}
-
-/// Runs `work`. What it did is taken back unless it went well: of the first with the whole transaction, of any other with a
-/// savepoint, for which SQLite keeps a copy of each page that it changes.
-fn attempt(connection: &mut Connection, work: &mut Box<dyn Work>, is_first: bool) -> Result<(), Error> {
-    if is_first {
-        if !work.run(connection) && !connection.0.is_autocommit() {
-            connection.command("ROLLBACK")?;
-            connection.command("BEGIN IMMEDIATE")?;
-        }
-        return Ok(());
-    }
-    connection.command("SAVEPOINT work")?;
-    let went_well = work.run(connection);
-    if connection.0.is_autocommit() {
-        return Ok(());
-    }
-    match went_well {
-        true => connection.command("RELEASE work")?,
-        false => {
-            connection.command("ROLLBACK TO work")?;
-            connection.command("RELEASE work")?;
+impl Served {
+    fn new(connection: Connection) -> Self {
+        match connection.0 {
+            Session::Sqlite(_) => Served::Sqlite(sqlite::Served::new(connection)),
+            Session::Postgres(_) => Served::Postgres(connection),
         }
     }
-    Ok(())
-}
 
-fn end(connection: &mut Connection, how: &'static str) -> Result<(), Error> {
-    let ended = connection.command(how);
-    if ended.is_err() && !connection.0.is_autocommit() {
-        // The caller is told of the first failure. What this one leaves open is closed with the connection.
-        let _ = connection.0.execute_batch("ROLLBACK");
+    /// Whether the connection is of no more use: a transaction that could not be ended would be in the way of every later one.
+    fn is_spent(&self) -> bool {
+        match self {
+            Served::Sqlite(served) => served.is_open(),
+            Served::Postgres(connection) => match &connection.0 {
+                Session::Postgres(session) => session.is_spent(),
+                Session::Sqlite(_) => true,
+            },
+        }
     }
-    ended
 }

@@ -1,7 +1,7 @@
 use std::sync::mpsc::{Sender, channel};
 
 use super::*;
-use crate::database::{Database, params, statements};
+use crate::database::{Database, Sql, params, statements};
 
 statements! {
     COUNT = "SELECT count(*) FROM clock";
@@ -92,9 +92,8 @@ async fn long_work_goes_after_others_and_learns_that_they_wait() {
 async fn a_commit_waits_for_the_disk_unless_all_that_is_in_it_can_be_done_again() {
     let folder = tempfile::tempdir().unwrap();
     let database = new(&folder).await;
-    let mode = |connection: &mut Connection| {
-        Ok(connection.0.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0))?)
-    };
+    let mode =
+        |connection: &mut Connection| connection.one::<i64>(Sql::listed("PRAGMA synchronous"), params![]);
     let (normal, full) = (1, 2);
     assert_eq!(database.write(mode).await.unwrap(), full);
     assert_eq!(database.write_unsynced(mode).await.unwrap(), normal);

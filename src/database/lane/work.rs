@@ -18,7 +18,9 @@ pub enum Manner {
     /// In its turn. It is on the disk with the next durable work, whether or not that changes a row: commits are found again in their
     /// order or not at all. Should the power fail before, it is as if it had not been done yet, so it is for what is done again then.
     Repeatable,
-    /// As the last, and others go first: it has every other turn at most.
+    /// As the last, and takes rows that others may want at the same moment.
+    Claim,
+    /// As [`Manner::Repeatable`], and others go first: it has every other turn at most.
     Behind,
 }
 

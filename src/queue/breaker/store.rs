@@ -50,5 +50,7 @@ statements! {
     CLEAR = "DELETE FROM pause";
 
     ADD = "
-        INSERT INTO pause (target, kind, reason, since, probe_at, allowed) VALUES ($1, $2, $3, $4, $5, $6)";
+        INSERT INTO pause (target, kind, reason, since, probe_at, allowed) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (target) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, since = excluded.since,
+                                           probe_at = excluded.probe_at, allowed = excluded.allowed";
 }

@@ -69,6 +69,12 @@ pub(super) fn firsts(connection: &mut Connection, but: &[i64]) -> Result<Vec<Fir
     connection.all(FIRSTS, params![json_list(but)])
 }
 
+/// What a claim looks at, for whoever judges how.
+#[cfg(test)]
+pub fn looks() -> [crate::database::Sql; 2] {
+    [FIRSTS, FIRST_LEASE]
+}
+
 /// What the jobs need that are due by `now`.
 pub fn due(connection: &mut Connection, now: i64) -> Result<Vec<Needs>, Error> {
     let due = firsts(connection, &[])?.into_iter().filter(|first| first.due_at <= now);
@@ -86,6 +92,12 @@ pub fn next_due(connection: &mut Connection, breaker: &Breaker) -> Result<Option
     Ok(opens.chain(lease_ends).min())
 }
 
+/// Jobs that others may take before this claim does, until it is left to the next look. So many claims are hardly ever made at once.
+const RIVALS: usize = 16;
+
+/// What a claim reads of its job: key, task, attempt, lease and request.
+type Taken = (String, String, i64, i64, Option<String>);
+
 /// Takes the most urgent job that is due and that nothing holds, for `lease` from `now`.
 pub fn claim(
     connection: &mut Connection,
@@ -93,16 +105,25 @@ pub fn claim(
     now: i64,
     lease: Duration,
 ) -> Result<Option<Claimed>, Error> {
-    // Another job's failure proves more than that of one which has struck already.
-    let struck = breaker.struck();
-    let mut first = most_urgent(connection, breaker, now, &struck)?;
-    if first.is_none() && !struck.is_empty() {
-        first = most_urgent(connection, breaker, now, &[])?;
-    }
-    let Some(first) = first else { return Ok(None) };
-    let row: Option<(String, String, i64, i64, Option<String>)> =
-        connection.first(CLAIM, params![first.id, now, now + millis(lease)])?;
-    let Some((key, task, attempt, token, request_id)) = row else { return Ok(None) };
+    let mut taken = Vec::new();
+    let (first, row) = loop {
+        // Another job's failure proves more than that of one which has struck already.
+        let struck = breaker.struck();
+        let but: Vec<i64> = struck.iter().chain(&taken).copied().collect();
+        let mut first = most_urgent(connection, breaker, now, &but)?;
+        if first.is_none() && !struck.is_empty() {
+            first = most_urgent(connection, breaker, now, &taken)?;
+        }
+        let Some(first) = first else { return Ok(None) };
+        let row: Option<Taken> = connection.first(CLAIM, params![first.id, now, now + millis(lease)])?;
+        match row {
+            Some(row) => break (first, row),
+            // Others were faster, which in SQLite nobody can be.
+            None if taken.len() == RIVALS => return Ok(None),
+            None => taken.push(first.id),
+        }
+    };
+    let (key, task, attempt, token, request_id) = row;
     let lease = Lease { id: first.id, token };
     Ok(Some(Claimed {
         id: first.id,
@@ -187,36 +208,62 @@ statements! {
     FIRSTS = "
         WITH RECURSIVE first (id) AS (
             SELECT (SELECT id FROM job INDEXED BY job_lane
-                    WHERE state = 'waiting' AND id NOT IN (SELECT value FROM json_each($1))
+                    WHERE state = 'waiting' AND id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each($1))
                     ORDER BY needs, priority, due_at, id LIMIT 1)
             UNION ALL
             SELECT coalesce(
                 (SELECT next.id FROM job AS next INDEXED BY job_lane
                  WHERE next.state = 'waiting' AND next.needs = job.needs AND next.priority > job.priority
-                   AND next.id NOT IN (SELECT value FROM json_each($1))
+                   AND next.id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each($1))
                  ORDER BY next.priority, next.due_at, next.id LIMIT 1),
                 (SELECT next.id FROM job AS next INDEXED BY job_lane
                  WHERE next.state = 'waiting' AND next.needs > job.needs
-                   AND next.id NOT IN (SELECT value FROM json_each($1))
+                   AND next.id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each($1))
                  ORDER BY next.needs, next.priority, next.due_at, next.id LIMIT 1))
             FROM first CROSS JOIN job ON job.id = first.id)
-        SELECT job.id, job.priority, job.due_at, job.needs FROM first CROSS JOIN job ON job.id = first.id";
+        SELECT job.id, job.priority, job.due_at, job.needs FROM first CROSS JOIN job ON job.id = first.id",
+    // Each step brings along what the next one needs: a join to find it again would be planned for as many jobs as there once were.
+    postgres: "
+        WITH RECURSIVE first AS (
+            (SELECT id, needs, priority, due_at FROM job
+             WHERE state = 'waiting' AND id <> ALL ($1::text[]::bigint[])
+             ORDER BY needs, priority, due_at, id LIMIT 1)
+            UNION ALL
+            SELECT next.* FROM first CROSS JOIN LATERAL (
+                SELECT * FROM (
+                    (SELECT id, needs, priority, due_at FROM job
+                     WHERE state = 'waiting' AND needs = first.needs AND priority > first.priority
+                       AND id <> ALL ($1::text[]::bigint[])
+                     ORDER BY priority, due_at, id LIMIT 1)
+                    UNION ALL
+                    (SELECT id, needs, priority, due_at FROM job
+                     WHERE state = 'waiting' AND needs > first.needs AND id <> ALL ($1::text[]::bigint[])
+                     ORDER BY needs, priority, due_at, id LIMIT 1)) AS either
+                ORDER BY needs LIMIT 1) AS next)
+        SELECT id, priority, due_at, needs FROM first";
 
     CLAIM = "
         UPDATE job SET state = 'running', lease = lease + 1, lease_until = $3, claimed = generation,
                        attempt = attempt + 1, updated_at = $2
         WHERE id = $1 AND state = 'waiting'
+        RETURNING key, task, attempt, lease, request_id",
+    postgres: "
+        WITH free AS MATERIALIZED (
+            SELECT id FROM job WHERE id = $1 AND state = 'waiting' FOR UPDATE SKIP LOCKED)
+        UPDATE job SET state = 'running', lease = lease + 1, lease_until = $3, claimed = generation,
+                       attempt = attempt + 1, updated_at = $2
+        FROM free WHERE job.id = free.id
         RETURNING key, task, attempt, lease, request_id";
 
     FIRST_LEASE = "
         SELECT min(lease_until) FROM job
-        WHERE state = 'running' AND id NOT IN (SELECT value FROM json_each($1))";
+        WHERE state = 'running' AND id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each($1))";
 
     EXPIRE = "
         UPDATE job SET state = CASE WHEN attempt >= $2 THEN 'dead' ELSE 'waiting' END,
                        lease_until = NULL, due_at = CASE WHEN attempt > 1 THEN $1 ELSE due_at END, updated_at = $1,
                        reason = 'its worker stopped without a word, on attempt ' || attempt
-        WHERE state = 'running' AND lease_until <= $1 AND id NOT IN (SELECT value FROM json_each($3))
+        WHERE state = 'running' AND lease_until <= $1 AND id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each($3))
         RETURNING id, key, attempt, state, reason";
 
     END_LEASES = "UPDATE job SET lease_until = $1 WHERE state = 'running'";

@@ -189,12 +189,12 @@ macro_rules! select {
 }
 
 statements! {
-    NAMED = select!("WHERE substr(key, -length($1) - 1) = ':' || $1");
+    NAMED = select!("WHERE substr(key, length(key) - length($1)) = ':' || $1");
     REMOVE = "DELETE FROM job WHERE id = $1";
     GET = select!("WHERE id = $1");
     DEAD = select!("WHERE state = 'dead' AND (due_at, id) > ($1, $2) ORDER BY due_at, id LIMIT $3");
     RUNNING = select!("WHERE state = 'running' AND (due_at, id) > ($1, $2) ORDER BY due_at, id LIMIT $3");
-    THOSE = select!("WHERE id IN (SELECT value FROM json_each($1)) ORDER BY due_at, id");
+    THOSE = select!("WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) ORDER BY due_at, id");
 
     NEXT_OF_LANE = "
         SELECT due_at, id FROM job

@@ -6,6 +6,8 @@ mod listing;
 mod settle;
 
 pub use super::breaker::store::{PauseRow, pauses};
+#[cfg(test)]
+pub use claim::looks;
 pub use claim::{Claimed, Expired, release_all};
 pub(super) use claim::{Dead, Expiry, claim, due, expire, next_due};
 pub use enqueue::{Enqueued, NewJob, enqueue};

@@ -165,7 +165,7 @@ statements! {
     WAIT = "
         UPDATE job SET state = 'waiting', lease_until = NULL, updated_at = $3, reason = $5, attempt = attempt - $6,
                        backs_off = 1 - $6, needs = $7,
-                       due_at = CASE WHEN $6 = 1 AND generation <> claimed THEN $3 ELSE $4 END
+                       due_at = CASE WHEN $6 = 1 AND generation <> claimed THEN $3 ELSE CAST($4 AS BIGINT) END
         WHERE id = $1 AND lease = $2 AND state = 'running'";
 
     /// What was asked for again while it ran is not dead: the news may be the cure.

@@ -66,7 +66,12 @@ statements! {
     FORGET = "DELETE FROM known_rule";
     KEEP = "INSERT INTO known_rule (rule, id, what, seen_at) VALUES ($1, $2, $3, $4)";
     /// What a rule left that had the new name long ago stays as it is, and in the way of nothing but itself.
-    RUNS = "UPDATE OR IGNORE run SET rule = $2 WHERE rule = $1";
+    RUNS = "UPDATE OR IGNORE run SET rule = $2 WHERE rule = $1", postgres: "
+        UPDATE run SET rule = $2
+        WHERE rule = $1 AND NOT EXISTS (
+            SELECT 1 FROM run AS there
+            WHERE there.rule = $2 AND there.source_id = run.source_id AND there.content_hash = run.content_hash
+              AND there.definition = run.definition)";
     TRIES = "UPDATE run_try SET rule = $2 WHERE rule = $1";
     UNCOUNT_RUNS = "UPDATE run SET counted = NULL WHERE rule = $1";
     UNCOUNT_EXISTING = "UPDATE run_existing SET spared = 0 WHERE rule = $1";
@@ -80,6 +85,9 @@ statements! {
     IN_THE_WAY = "
         DELETE FROM run_existing WHERE rule = $2 AND source_id IN (SELECT source_id FROM run_existing WHERE rule = $1)";
     EXISTING = "UPDATE run_existing SET rule = $2 WHERE rule = $1";
-    RUNNING = "UPDATE OR REPLACE running_rule SET rule = $2 WHERE rule = $1";
+    RUNNING = "UPDATE OR REPLACE running_rule SET rule = $2 WHERE rule = $1", postgres: "
+        WITH old AS (DELETE FROM running_rule WHERE rule = $1 RETURNING since)
+        INSERT INTO running_rule (rule, since) SELECT $2, since FROM old
+        ON CONFLICT (rule) DO UPDATE SET since = excluded.since";
     GOING = "SELECT profile, node FROM run WHERE rule = $1 AND state <> 'ended'";
 }

@@ -74,7 +74,7 @@ statements! {
             reason = excluded.reason, struck_at = excluded.struck_at, strikes = excluded.strikes, until = excluded.until,
             allowed = excluded.allowed";
     BEGUN = "
-        SELECT begun_at, ended IS NULL AS goes_on,
+        SELECT begun_at, 1 AS goes_on,
                CASE WHEN input_tokens IS NOT NULL THEN input_tokens + coalesce(output_tokens, 0) ELSE expected END AS tokens
         FROM run_try INDEXED BY run_try_going WHERE model = $1 AND ended IS NULL
         UNION ALL

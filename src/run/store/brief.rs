@@ -60,5 +60,5 @@ statements! {
         SELECT run_id, source_id, content_hash, definition, state, outcome, reason IS NOT NULL AS has_reason, ended_at,
                verdict, verdict_at
         FROM run WHERE rule = $1 AND source_id IN (SELECT value FROM json_each($2)) ORDER BY run_id";
-    THOSE = "SELECT * FROM run WHERE run_id IN (SELECT value FROM json_each($1))";
+    THOSE = "SELECT * FROM run WHERE run_id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))";
 }

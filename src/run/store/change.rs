@@ -174,6 +174,9 @@ statements! {
     REDELIVER = "
         UPDATE run SET state = 'answered', outcome = $3, cancel = 0, ended_at = NULL, updated_at = $2,
                        result = json_remove(result, '$.written')
+        WHERE run_id = $1", postgres: "
+        UPDATE run SET state = 'answered', outcome = $3, cancel = 0, ended_at = NULL, updated_at = $2,
+                       result = (replace(result, '\\u0000', '\\ufffd')::jsonb - 'written')::text
         WHERE run_id = $1";
     KEPT = "
         UPDATE run SET result = $3, answered_at = $2, updated_at = $2 WHERE run_id = $1";

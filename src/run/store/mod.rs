@@ -203,7 +203,7 @@ statements! {
     OF_RESPONSE = "SELECT * FROM run WHERE response = $1";
     BEGUN_SINCE = "
         SELECT begun_at FROM run
-        WHERE rule = $1 AND begun_at > $2 AND ($3 IS NULL OR source_id = $3)
+        WHERE rule = $1 AND begun_at > $2 AND (CAST($3 AS TEXT) IS NULL OR source_id = $3)
         ORDER BY begun_at";
     WANT_AGAIN = "
         UPDATE run SET state = 'wanted', outcome = NULL, reason = NULL, held_until = NULL, cancel = 0, conversation = NULL, alone = 0, response = NULL,

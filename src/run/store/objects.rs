@@ -84,5 +84,8 @@ statements! {
     UNTOLD = "
         SELECT max(0, (SELECT count(*) FROM run JOIN run_try USING (run_id)
                        WHERE run.source_id = $1 AND run.engine = 'responses')
+                      - (SELECT count(*) FROM run_object WHERE run_object.source_id = $1 AND kind = 'response'))", postgres: "
+        SELECT greatest(0, (SELECT count(*) FROM run JOIN run_try USING (run_id)
+                       WHERE run.source_id = $1 AND run.engine = 'responses')
                       - (SELECT count(*) FROM run_object WHERE run_object.source_id = $1 AND kind = 'response'))";
 }

@@ -1,7 +1,7 @@
 //! Runs that are not needed any more.
 
 use super::super::row::RunId;
-use crate::database::{Connection, Error, json_list, params, statements};
+use crate::database::{Connection, Error, JsonList, json_list, params, statements};
 
 /// The next runs after `after` that are history, at most `most`, each with whether it may go: it ended before `before` and a newer
 /// one took its place.
@@ -30,7 +30,7 @@ pub fn gone_files(connection: &mut Connection, before: i64, most: u32) -> Result
 }
 
 /// Forgets the runs over these files, which are gone, and what was found to be older than its rule.
-pub fn forget_of(connection: &mut Connection, source_ids: &str) -> Result<(), Error> {
+pub fn forget_of(connection: &mut Connection, source_ids: &JsonList) -> Result<(), Error> {
     connection.run(FORGET_FILES_OF, params![source_ids])?;
     connection.run(FORGET_TRIES_OF, params![source_ids])?;
     connection.run(FORGET_OF, params![source_ids])?;
@@ -69,19 +69,19 @@ statements! {
     FORGET_FILES = concat!(
         "DELETE FROM run_file WHERE run_id IN (
              SELECT old.run_id FROM run AS old
-             WHERE old.run_id IN (SELECT value FROM json_each($1)) AND ", is_old!("$2"), ")"
+             WHERE old.run_id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND ", is_old!("$2"), ")"
     );
 
     FORGET_TRIES = concat!(
         "DELETE FROM run_try WHERE run_id IN (
              SELECT old.run_id FROM run AS old
-             WHERE old.run_id IN (SELECT value FROM json_each($1)) AND ", is_old!("$2"), ")"
+             WHERE old.run_id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND ", is_old!("$2"), ")"
     );
 
     FORGET = concat!(
         "DELETE FROM run WHERE run_id IN (
              SELECT old.run_id FROM run AS old
-             WHERE old.run_id IN (SELECT value FROM json_each($1)) AND ", is_old!("$2"), ")"
+             WHERE old.run_id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND ", is_old!("$2"), ")"
     );
 
     GONE_FILES = "

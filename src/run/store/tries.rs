@@ -96,9 +96,9 @@ statements! {
     END = "
         UPDATE run_try SET ended = $2, input_tokens = $3, output_tokens = $4, cost = $5 WHERE run_id = $1 AND ended IS NULL";
     ADD_UP = "
-        UPDATE run SET input_tokens = CASE WHEN $2 IS NULL THEN input_tokens ELSE coalesce(input_tokens, 0) + $2 END,
-                       output_tokens = CASE WHEN $3 IS NULL THEN output_tokens ELSE coalesce(output_tokens, 0) + $3 END,
-                       cost = CASE WHEN $4 IS NULL THEN cost ELSE coalesce(cost, 0) + $4 END
+        UPDATE run SET input_tokens = CASE WHEN CAST($2 AS BIGINT) IS NULL THEN input_tokens ELSE coalesce(input_tokens, 0) + $2 END,
+                       output_tokens = CASE WHEN CAST($3 AS BIGINT) IS NULL THEN output_tokens ELSE coalesce(output_tokens, 0) + $3 END,
+                       cost = CASE WHEN CAST($4 AS BIGINT) IS NULL THEN cost ELSE coalesce(cost, 0) + $4 END
         WHERE run_id = $1";
     /// What ended without saying what it took, failed or not, is counted as it was expected: no document says that it is free.
     SINCE = "
@@ -110,10 +110,14 @@ statements! {
         SELECT rule, count(*) AS responses, coalesce(sum(input_tokens), 0) AS input_tokens,
                coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cost), 0) AS cost,
                count(*) FILTER (WHERE input_tokens IS NOT NULL AND cost IS NULL) AS unpriced
-        FROM run_try INDEXED BY run_try_begun WHERE begun_at > (unixepoch('subsec') - 24 * 60 * 60) * 1000 GROUP BY rule ORDER BY rule";
+        FROM run_try INDEXED BY run_try_begun WHERE begun_at > (unixepoch('subsec') - 24 * 60 * 60) * 1000 GROUP BY rule ORDER BY rule", postgres: "
+        SELECT rule, count(*) AS responses, coalesce(sum(input_tokens), 0) AS input_tokens,
+               coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cost), 0) AS cost,
+               count(*) FILTER (WHERE input_tokens IS NOT NULL AND cost IS NULL) AS unpriced
+        FROM run_try WHERE begun_at > ((extract(epoch FROM clock_timestamp()) - 24 * 60 * 60) * 1000)::bigint GROUP BY rule ORDER BY rule";
     /// Of the last ones: what they take changes with the model and the files.
     MEAN = "
         SELECT avg(input_tokens), avg(output_tokens), count(*)
         FROM (SELECT input_tokens, output_tokens FROM run_try
-              WHERE rule = $1 AND input_tokens > 0 ORDER BY begun_at DESC LIMIT $2)";
+              WHERE rule = $1 AND input_tokens > 0 ORDER BY begun_at DESC LIMIT $2) AS last";
 }

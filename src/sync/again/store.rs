@@ -82,10 +82,10 @@ statements! {
         WHERE source_id > $1
           AND (state = 'skipped' OR EXISTS (
             SELECT 1 FROM job WHERE key = 'file:' || f.source_id AND state = 'dead'))
-          AND ($2 IS NULL OR path = $2 OR substr(path, 1, length($2) + 1) = $2 || '/'
+          AND (CAST($2 AS TEXT) IS NULL OR path = $2 OR substr(path, 1, length($2) + 1) = $2 || '/'
                OR source_id IN ($4, profile || ':' || $5)
                OR EXISTS (SELECT 1 FROM json_each($3) WHERE f.path GLOB value))
-          AND ($6 IS NULL OR instr(',' || rules || ',', ',' || $6 || ',') > 0)
+          AND (CAST($6 AS TEXT) IS NULL OR instr(',' || rules || ',', ',' || $6 || ',') > 0)
         ORDER BY source_id LIMIT $7";
     REOPEN = "UPDATE file SET refused = NULL, decided_by = NULL WHERE source_id = $1";
     GIVE_UP_STORE = "UPDATE vector_store SET given_up = vector_store_id WHERE name = $1";

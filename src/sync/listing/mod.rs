@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::copy::Reading;
 use super::reading::in_words;
-use crate::database::json_list;
+use crate::database::{JsonList, json_list};
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::{Waiting, why};
 
@@ -92,7 +92,7 @@ impl Place {
 
     /// As SQLite's GLOB, in which `*` stands for slashes too, a JSON array of them. `/**/`, as rules have it, may stand for
     /// one slash.
-    pub fn globs(&self) -> Option<String> {
+    pub fn globs(&self) -> Option<JsonList> {
         if !self.text.contains(['*', '?', '[']) {
             return None;
         }
@@ -284,8 +284,14 @@ mod tests {
     fn a_place_is_a_path_a_folder_a_glob_or_an_id() {
         let place = Place::new("Contracts/2026/");
         assert_eq!((place.path().as_str(), place.globs()), ("/Contracts/2026", None));
-        assert_eq!(Place::new("/**/*.pdf").globs().as_deref(), Some(r#"["/*.pdf","/*/*.pdf"]"#));
-        assert_eq!(Place::new("Contracts/**").globs().as_deref(), Some(r#"["/Contracts/**"]"#));
+        assert_eq!(
+            Place::new("/**/*.pdf").globs().as_ref().map(JsonList::as_json),
+            Some(r#"["/*.pdf","/*/*.pdf"]"#)
+        );
+        assert_eq!(
+            Place::new("Contracts/**").globs().as_ref().map(JsonList::as_json),
+            Some(r#"["/Contracts/**"]"#)
+        );
         assert_eq!(Place::new("workspace:48:2ABC-d").node(), "2abcd");
     }
 

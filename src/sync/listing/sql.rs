@@ -7,7 +7,7 @@ macro_rules! same_content {
                    AND substr(f.hash, 1, instr(f.hash, ':')) = substr(c.hash, 1, instr(c.hash, ':'))
               THEN f.hash = c.hash AND f.size = c.size
               WHEN f.version IS NOT NULL AND c.version IS NOT NULL THEN f.version = c.version
-              ELSE f.size = c.size AND f.modified_at IS c.modified_at END"
+              ELSE f.size = c.size AND f.modified_at IS NOT DISTINCT FROM c.modified_at END"
     };
 }
 
@@ -68,11 +68,11 @@ macro_rules! same {
 /// $6 and $7 the place.
 macro_rules! wanted {
     () => {
-        "CASE WHEN $3 IS NULL THEN $4 OR state <> 'gone' OR standing <> 'gone'
+        "CASE WHEN CAST($3 AS TEXT) IS NULL THEN $4 OR state <> 'gone' OR standing <> 'gone'
               WHEN $3 IN ('skipped', 'gone') THEN state = $3 AND standing = $3
               ELSE standing = $3 END
-         AND ($5 IS NULL OR instr(',' || rules || ',', ',' || $5 || ',') > 0)
-         AND ($6 IS NULL OR path = $6 OR substr(path, 1, length($6) + 1) = $6 || '/'
+         AND (CAST($5 AS TEXT) IS NULL OR instr(',' || rules || ',', ',' || $5 || ',') > 0)
+         AND (CAST($6 AS TEXT) IS NULL OR path = $6 OR substr(path, 1, length($6) + 1) = $6 || '/'
               OR EXISTS (SELECT 1 FROM json_each($7) WHERE listed.path GLOB value))"
     };
 }
@@ -108,7 +108,7 @@ macro_rules! page {
 
 macro_rules! count {
     ($index:literal, $which:literal) => {
-        concat!("SELECT count(*) FROM (SELECT 1 FROM ", part!($index, $which), " LIMIT $10)")
+        concat!("SELECT count(*) FROM (SELECT 1 FROM ", part!($index, $which), " LIMIT $10) AS found")
     };
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::line::{Line, unseen};
 use super::{Cursor, Filter, Place, Row, Standing};
-use crate::database::{Connection, Error, FromRow, Sql, json_list, params, statements};
+use crate::database::{Connection, Error, FromRow, JsonList, Sql, json_list, params, statements};
 use crate::job::FILE_JOBS;
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::Waiting;
@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
             self.connection.first(list(self.filter).bite_end, params![after.0, after.1, high, BITE - 1])?;
         let next = bite_end.clone().map(|(path, source_id)| Cursor::Files { path, source_id });
         let end = bite_end.unwrap_or((high, String::new()));
-        Ok(Part { filter: self.filter, after, end, next, named: String::new() })
+        Ok(Part { filter: self.filter, after, end, next, named: JsonList::default() })
     }
 
     fn lines(&mut self, part: &Part<'_>, statement: Sql, limit: u32) -> Result<Vec<Row>, Error> {
@@ -228,7 +228,7 @@ struct Part<'a> {
     /// Where the next bite begins.
     next: Option<Cursor>,
     /// Ids, as JSON.
-    named: String,
+    named: JsonList,
 }
 
 impl Part<'_> {

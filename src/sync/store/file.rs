@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{bytes, hash_text, ids_of, nodes, source};
-use crate::database::{Connection, Error, from_row, json_list, params, statements};
+use crate::database::{Connection, Error, JsonList, from_row, json_list, params, statements};
 use crate::fastio::{FileKey, NodeId, Profile};
 use crate::rule::Rule;
 use crate::sync::copy::Source;
@@ -192,7 +192,7 @@ pub fn gone_nodes(
 pub const PURGED: &str = "it is no longer in Fastio";
 
 /// Forgets these files. Should one be told of again, it is looked at as one that is new.
-pub fn forget(connection: &mut Connection, source_ids: &str) -> Result<u64, Error> {
+pub fn forget(connection: &mut Connection, source_ids: &JsonList) -> Result<u64, Error> {
     connection.run(FORGET, params![source_ids])
 }
 
@@ -314,7 +314,7 @@ statements! {
     /// By a file that is in a folder in it.
     FOLDER_ABOVE = "
         SELECT path, ancestors
-        FROM (SELECT path, ancestors, state, seen_at FROM file WHERE source_id > $1 AND source_id < $2 LIMIT $4)
+        FROM (SELECT path, ancestors, state, seen_at FROM file WHERE source_id > $1 AND source_id < $2 LIMIT $4) AS there
         WHERE ancestors LIKE '% ' || $3 || ' %'
         ORDER BY state = 'gone', seen_at DESC LIMIT 1";
     FILE_COUNTS = "SELECT state, files FROM file_count WHERE files > 0 ORDER BY state";

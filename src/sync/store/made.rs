@@ -107,7 +107,7 @@ statements! {
         UPDATE copy SET vector_store = $2, since = $3, attributes = NULL, given = NULL, attaches = 0, unanswered_at = NULL,
                         state = CASE WHEN state IN ('attached', 'indexed') THEN 'uploaded' ELSE state END
         WHERE id > $4 AND id <= $5 AND vector_store = $1 AND state <> 'retiring'";
-    BITE_END = "SELECT max(id) FROM (SELECT id FROM copy WHERE id > $1 ORDER BY id LIMIT $2)";
+    BITE_END = "SELECT max(id) FROM (SELECT id FROM copy WHERE id > $1 ORDER BY id LIMIT $2) AS bite";
     LOSE_STORE = "
         UPDATE vector_store SET vector_store_id = NULL, intent = $2, lost_id = $3, lost_at = $4, given_up = NULL
         WHERE name = $1 AND vector_store_id = $3";

@@ -242,10 +242,12 @@ statements! {
         UPDATE copy SET state = 'retiring', since = $2
         WHERE id = $1 AND state IN ('attached', 'indexed')";
     LOST_UPLOADS = "SELECT * FROM lost_upload ORDER BY id DESC LIMIT $1";
-    FORGET_LOST = "DELETE FROM lost_upload WHERE id = $1 OR ($1 IS NULL AND lost_at < $2)";
+    FORGET_LOST = "DELETE FROM lost_upload WHERE id = $1 OR (CAST($1 AS BIGINT) IS NULL AND lost_at < $2)";
     FORGET_LOST_OF = "DELETE FROM lost_upload WHERE source_id = $1";
     UPLOADING = "SELECT id FROM copy WHERE state = 'uploading' AND bytes = $1";
     RENAMED = "
         SELECT copy.id FROM json_each($1) AS there CROSS JOIN copy ON copy.file_id = there.key
+        WHERE copy.state <> 'retiring' AND copy.filename <> there.value LIMIT 1", postgres: "
+        SELECT copy.id FROM json_each_text($1::json) AS there JOIN copy ON copy.file_id = there.key
         WHERE copy.state <> 'retiring' AND copy.filename <> there.value LIMIT 1";
 }

@@ -86,5 +86,10 @@ statements! {
     PASSED = "
         UPDATE OR IGNORE copy SET content_hash = $2, filename = $3, bytes = $4, note = $5, characters = $6, pages = $7,
                                   reading = $8, changes = $9, comments = $10
-        WHERE id = $1";
+        WHERE id = $1", postgres: "
+        UPDATE copy SET content_hash = $2, filename = $3, bytes = $4, note = $5, characters = $6, pages = $7,
+                        reading = $8, changes = $9, comments = $10
+        WHERE id = $1 AND NOT EXISTS (
+            SELECT 1 FROM copy AS there
+            WHERE there.state = 'uploading' AND there.filename = $3 AND there.bytes = $4 AND there.id <> $1)";
 }

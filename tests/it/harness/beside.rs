@@ -6,7 +6,7 @@ use docket::clock::Clock;
 use docket::queue::store::JobRow;
 use tokio::time::{Instant, sleep};
 
-use super::database::DatabaseFile;
+use super::database::{DatabaseFile, is_postgres};
 use super::records::Records;
 
 /// A step of another process may take minutes on a machine that does ten other things. Only what hangs takes longer, so
@@ -75,7 +75,8 @@ impl Beside {
     pub async fn pass(&self, ms: i64) {
         let older =
             move |table: String, column: String| format!("UPDATE {table} SET {column} = {column} - {ms}");
-        let older = self.file.rows(TIMES, move |row| Ok(older(row.get(0)?, row.get(1)?))).await;
+        let times = if is_postgres() { TIMES_OF_POSTGRES } else { TIMES };
+        let older = self.file.rows(times, move |row| older(row.get(0), row.get(1))).await;
         self.file.execute(&older.join(";")).await;
     }
 }
@@ -85,6 +86,12 @@ const TIMES: &str = "
     WHERE tables.type = 'table' AND tables.name NOT GLOB '_sqlx*' AND columns.type = 'INTEGER'
       AND columns.name NOT IN ('modified_at', 'occurred_at')
       AND (columns.name GLOB '*_at' OR columns.name GLOB '*_until' OR columns.name GLOB '*since')";
+
+const TIMES_OF_POSTGRES: &str = "
+    SELECT columns.table_name, column_name FROM information_schema.columns JOIN information_schema.tables USING (table_name)
+    WHERE columns.table_schema = 'public' AND table_type = 'BASE TABLE' AND data_type = 'bigint'
+      AND column_name NOT IN ('modified_at', 'occurred_at')
+      AND (column_name LIKE '%\\_at' OR column_name LIKE '%\\_until' OR column_name LIKE '%since')";
 
 /// For how long the server has nothing to do: until the first job is due, or until a paused service is tried again. None
 /// while it works, or is about to.

@@ -1,32 +1,104 @@
-//! The database's file in the hands of another program, as a shell or a backup tool has it: by connections that are none of
-//! Docket's. It is the one place in these tests that names the driver.
+//! The database in the hands of another program, as a shell or a backup tool has it: by connections that are none of Docket's. It is
+//! the one place in these tests that names the drivers. Which engine the tests are about is said by `DOCKET_TEST_ENGINE`: `postgres`,
+//! `pooler` (the same behind pgbouncer), or else SQLite.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{LazyLock, Mutex};
 
-use docket::database::{Database, Sql};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, Result, Row, params_from_iter};
+use docket::database::{Database, Settings, Sql};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, OpenFlags, Result, params_from_iter};
 use tokio::task::spawn_blocking;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use super::beside::PATIENCE;
+use super::cluster::{cluster, pooler};
+
+/// Whether the tests are about PostgreSQL.
+pub fn is_postgres() -> bool {
+    engine().is_some_and(|engine| engine == "postgres" || engine == "pooler")
+}
+
+/// Whether they are about PostgreSQL behind a pooler.
+pub fn is_pooled() -> bool {
+    engine().is_some_and(|engine| engine == "pooler")
+}
+
+fn engine() -> Option<std::ffi::OsString> {
+    std::env::var_os("DOCKET_TEST_ENGINE")
+}
+
+/// The settings of the database at `url`.
+pub fn settings(url: &str) -> Settings {
+    Settings { pooler: is_pooled(), ..Settings::from(url) }
+}
+
+/// The URL of the database of whatever is kept in `folder`: the same one whenever it is asked for.
+pub fn url_in(folder: &Path) -> String {
+    static URLS: LazyLock<Mutex<HashMap<PathBuf, String>>> = LazyLock::new(Mutex::default);
+    if !is_postgres() {
+        return format!("sqlite://{}/docket.db", folder.display());
+    }
+    let mut urls = URLS.lock().unwrap();
+    let make = || {
+        let url = cluster().migrated(migrate);
+        if is_pooled() { pooler().url(&url) } else { url }
+    };
+    urls.entry(folder.to_owned()).or_insert_with(make).clone()
+}
+
+/// The database at `url`, as a server opens it.
+pub async fn opened(url: &str) -> Database {
+    Database::open(settings(url)).await.unwrap()
+}
+
+/// Gives the database at `url` the schema.
+pub fn migrate(url: &str) {
+    let url = url.to_owned();
+    let migrated = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(Database::migrate(&url)).unwrap();
+    });
+    migrated.join().unwrap();
+}
 
 #[derive(Debug, Clone)]
-pub struct DatabaseFile(PathBuf);
+pub enum DatabaseFile {
+    Sqlite(PathBuf),
+    Postgres(String),
+}
+
+/// One row of an answer, as text.
+pub struct Cells(Vec<Option<String>>);
+
+impl Cells {
+    pub fn get<T: FromStr<Err: std::fmt::Debug>>(&self, place: usize) -> T {
+        self.0[place].as_deref().expect("it is not NULL").parse().unwrap()
+    }
+}
 
 impl DatabaseFile {
-    /// The file that a `DATABASE_URL` names.
+    /// What a `DATABASE_URL` names.
     pub fn of(url: &str) -> DatabaseFile {
-        DatabaseFile(url.strip_prefix("sqlite://").expect("every test's database is SQLite's").into())
+        match url.strip_prefix("sqlite://") {
+            Some(path) => DatabaseFile::Sqlite(path.into()),
+            None => DatabaseFile::Postgres(url.to_owned()),
+        }
     }
 
-    /// The file of the inbox beside it.
+    /// The file of the inbox beside it; in PostgreSQL it is a table.
     pub fn inbox(&self) -> DatabaseFile {
-        DatabaseFile(format!("{}-inbox", self.0.display()).into())
+        match self {
+            DatabaseFile::Sqlite(path) => DatabaseFile::Sqlite(format!("{}-inbox", path.display()).into()),
+            DatabaseFile::Postgres(url) => DatabaseFile::Postgres(url.clone()),
+        }
     }
 
     /// The same, with the schema that a server makes.
     pub async fn made(url: &str) -> DatabaseFile {
-        Database::open(url).await.unwrap().close().await;
+        opened(url).await.close().await;
         DatabaseFile::of(url)
     }
 
@@ -34,12 +106,28 @@ impl DatabaseFile {
     pub async fn rows<T: Send + 'static>(
         &self,
         sql: &str,
-        mut read: impl FnMut(&Row<'_>) -> Result<T> + Send + 'static,
+        mut read: impl FnMut(&Cells) -> T + Send + 'static,
     ) -> Vec<T> {
-        self.open(sql, move |connection, sql| {
-            connection.prepare(sql)?.query_map((), |row| read(row))?.collect()
-        })
-        .await
+        let DatabaseFile::Postgres(url) = self else {
+            let cells = move |connection: &Connection, sql: &str| {
+                connection.prepare(sql)?.query_map((), |row| cells(row))?.collect::<Result<Vec<_>>>()
+            };
+            return self.open(sql, cells).await.iter().map(read).collect();
+        };
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        let answer = async {
+            let answer = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{error:?}: {sql}"));
+            drop(client);
+            answer
+        };
+        let (answer, _) = tokio::join!(answer, connection);
+        let rows = answer.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some(Cells((0..row.len()).map(|place| row.get(place).map(str::to_owned)).collect()))
+            }
+            _ => None,
+        });
+        rows.map(|row| read(&row)).collect()
     }
 
     pub async fn texts(&self, sql: &str) -> Vec<String> {
@@ -47,24 +135,33 @@ impl DatabaseFile {
     }
 
     pub async fn number(&self, sql: &str) -> i64 {
-        self.open(sql, |connection, sql| connection.query_row(sql, (), |row| row.get(0))).await
+        self.rows(sql, |row| row.get(0)).await[0]
     }
 
     /// Executes these statements in one transaction.
     pub async fn execute(&self, sql: &str) {
+        if matches!(self, DatabaseFile::Postgres(_)) {
+            self.rows(sql, |_| ()).await;
+            return;
+        }
         let whole = format!("BEGIN IMMEDIATE; {sql}; COMMIT");
         self.open(&whole, |connection, sql| connection.execute_batch(sql)).await;
     }
 
-    /// Executes one statement with `values` for `$1` and so on.
+    /// Executes one statement with `values` for `$1` and so on, in SQLite.
     pub async fn execute_with<const N: usize>(&self, sql: &str, values: [impl Into<Value>; N]) {
         let values = values.map(Into::into);
         self.open(sql, |connection, sql| connection.execute(sql, params_from_iter(values))).await;
     }
 
+    fn path(&self) -> PathBuf {
+        let DatabaseFile::Sqlite(path) = self else { panic!("this is about a file of SQLite") };
+        path.clone()
+    }
+
     /// Takes the lock that `begin` asks for, of this file alone.
     pub async fn lock(&self, begin: &str) -> HeldLock {
-        let (path, begin) = (self.0.clone(), begin.to_owned());
+        let (path, begin) = (self.path(), begin.to_owned());
         let lock = spawn_blocking(move || {
             let connection = open_alone(&path)?;
             connection.execute_batch(&begin)?;
@@ -79,12 +176,25 @@ impl DatabaseFile {
         sql: &str,
         work: impl FnOnce(&Connection, &str) -> Result<T> + Send + 'static,
     ) -> T {
-        let (path, sql) = (self.0.clone(), sql.to_owned());
+        let (path, sql) = (self.path(), sql.to_owned());
         let done = spawn_blocking(move || {
             connect(&path).and_then(|connection| work(&connection, &sql)).map_err(|error| (error, sql))
         });
         done.await.unwrap().unwrap_or_else(|(error, sql)| panic!("{error}: {sql}"))
     }
+}
+
+fn cells(row: &rusqlite::Row<'_>) -> Result<Cells> {
+    let columns = 0..row.as_ref().column_count();
+    let text = |column| {
+        Ok(match row.get_ref(column)? {
+            ValueRef::Null => None,
+            ValueRef::Integer(number) => Some(number.to_string()),
+            ValueRef::Real(number) => Some(number.to_string()),
+            ValueRef::Text(text) | ValueRef::Blob(text) => Some(String::from_utf8_lossy(text).into_owned()),
+        })
+    };
+    Ok(Cells(columns.map(text).collect::<Result<_>>()?))
 }
 
 /// For looking: it opens the file that is there and makes none.

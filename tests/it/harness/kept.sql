@@ -34,7 +34,7 @@ kept (what, number) AS (
     UNION ALL SELECT 'spared ' || rule, files FROM run_existing_count
 )
 SELECT 'a kept number: ' || number || ' ' || what || ' are there and not on record'
-FROM (SELECT * FROM counted EXCEPT SELECT * FROM kept)
+FROM (SELECT * FROM counted EXCEPT SELECT * FROM kept) AS unrecorded
 UNION ALL
 SELECT 'a kept number: ' || number || ' ' || what || ' are on record and not there'
-FROM (SELECT * FROM kept EXCEPT SELECT * FROM counted)
+FROM (SELECT * FROM kept EXCEPT SELECT * FROM counted) AS lost

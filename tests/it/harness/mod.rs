@@ -4,6 +4,8 @@
 pub mod beside;
 pub mod between;
 pub mod clock;
+#[expect(dead_code, reason = "the unit tests ask for more of it")]
+pub mod cluster;
 pub mod database;
 pub mod ending;
 mod kill;
@@ -259,7 +261,7 @@ impl Harness {
 
     /// Where its database is, for a command beside it.
     pub fn database_url(&self) -> String {
-        format!("sqlite://{}/docket.db", self.folder.path().display())
+        database::url_in(self.folder.path())
     }
 
     pub fn records(&self) -> Records {
@@ -297,7 +299,8 @@ fn config(folder: &TempDir, sandbox: &Sandbox, settings: &str) -> Config {
     std::fs::write(&path, settings).unwrap();
     let environment = BTreeMap::from(
         [
-            ("DATABASE_URL", format!("sqlite://{}/docket.db", folder.path().display())),
+            ("DATABASE_URL", database::url_in(folder.path())),
+            ("DOCKET_DATABASE__POOLER", database::is_pooled().to_string()),
             ("FASTIO_BASE_URL", sandbox.fastio_url().to_string()),
             ("OPENAI_BASE_URL", sandbox.openai_url().to_string()),
             ("FASTIO_API_KEY", "fastio-key".to_owned()),

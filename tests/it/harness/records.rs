@@ -9,6 +9,8 @@ use docket::run::store::RunRow;
 use docket::sync::listing::{self, Cursor, Filter, Row};
 use docket::{outside, own, queue, receive, run, sync};
 
+use super::database::settings;
+
 /// More than any test makes.
 const MANY: u32 = 1_000_000;
 
@@ -22,7 +24,7 @@ impl Records {
 
     /// Those of a server in another process.
     pub async fn of(url: &str) -> Records {
-        Records(Database::open_existing(url).await.unwrap())
+        Records(Database::open_existing(settings(url)).await.unwrap())
     }
 
     pub async fn close(self) {

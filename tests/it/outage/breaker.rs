@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::clock::TestClock;
+use crate::harness::database::{opened, url_in};
 
 const MAX_ATTEMPTS: u16 = 5;
 const WORKERS: u16 = 8;
@@ -32,8 +33,8 @@ impl Bench {
     /// With this many jobs that need both services.
     async fn with(jobs: u32) -> Bench {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/docket.db", folder.path().display());
-        let database = Database::open(&url).await.unwrap();
+        let url = url_in(folder.path());
+        let database = opened(&url).await;
         let clock = TestClock::default();
         let queue = Queue::new(database.clone(), clock.share(), SETTINGS);
         let bench = Bench { database, clock, queue, _folder: folder };

@@ -1,13 +1,13 @@
 //! The machine's clock is set back or ahead by an hour in the middle of work: nothing hangs, nothing is lost, nothing is
 //! done twice at once.
 
-use docket::database::Database;
 use docket::queue::{Claimed, Handler, NewJob, Priority, Queue, Settings, Verdict, enqueue};
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::clock::TestClock;
+use crate::harness::database::{opened, url_in};
 use crate::harness::{Dies, Harness, ONE_STORE, contract, fastio, legal};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -149,7 +149,7 @@ impl Handler for SetsTheClock {
 #[tokio::test]
 async fn a_clock_that_leaps_ahead_takes_no_job_from_a_worker_that_lives() {
     let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&format!("sqlite://{}/docket.db", folder.path().display())).await.unwrap();
+    let database = opened(&url_in(folder.path())).await;
     let clock = TestClock::default();
     let queue = Queue::new(database.clone(), clock.share(), Settings::default());
     let add = async |now| {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use docket::clock::Clock;
-use docket::database::Database;
 use docket::receive::drain::drain_once;
 use docket::receive::signature::{Scheme, sign};
 use docket::receive::{self, Parts};
@@ -13,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::{SECRET, World, event, settings, url};
+use crate::harness::database::opened;
 
 #[tokio::test]
 async fn a_delivery_signed_in_any_documented_way_becomes_an_event_and_a_job() {
@@ -186,7 +186,7 @@ async fn one_pass_takes_no_more_events_than_one_delivery_may_hold() {
 #[tokio::test]
 async fn without_a_secret_nothing_starts() {
     let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&url(&folder)).await.unwrap();
+    let database = opened(&url(&folder)).await;
     let parts = Parts {
         database,
         clock: Clock::default(),

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::clock::TestClock;
-use crate::harness::database::DatabaseFile;
+use crate::harness::database::{DatabaseFile, opened, url_in};
 
 const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 
@@ -64,7 +64,7 @@ impl World {
     }
 
     async fn on(folder: Arc<TempDir>, settings: Settings) -> World {
-        let database = Database::open(&url(&folder)).await.unwrap();
+        let database = opened(&url(&folder)).await;
         let (clock, workers) = (TestClock::default(), Arc::new(Notify::new()));
         let parts = Parts {
             database: database.clone(),
@@ -155,7 +155,7 @@ impl World {
 }
 
 fn url(folder: &TempDir) -> String {
-    format!("sqlite://{}/docket.db", folder.path().display())
+    url_in(folder.path())
 }
 
 fn event(id: &str, node: &str) -> Value {

@@ -7,30 +7,35 @@ use super::migrate::MAIN;
 
 /// Every kept number that is not what the rows come to.
 pub fn miscounted(connection: &Connection) -> Vec<String> {
-    let mut statement = connection.prepare(include_str!("../../tests/it/harness/kept.sql")).unwrap();
+    let mut statement = connection.prepare(include_str!("../../../tests/it/harness/kept.sql")).unwrap();
     let rows = statement.query_map([], |row| row.get(0)).unwrap();
     rows.collect::<Result<_, _>>().unwrap()
 }
 
 /// Changes rows at random, so many times, in transactions of which a third are taken back.
 pub fn live(connection: &Connection, random: &mut Rng, changes: u32) {
-    let mut open = false;
     // Not in a database of before there were verdicts.
     let judges = connection.column_exists(None, "run", "verdict").unwrap();
+    changed(random, changes, judges, |sql| {
+        connection.execute_batch(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
+    });
+}
+
+/// The same, by whoever executes it.
+pub fn changed(random: &mut Rng, changes: u32, judges: bool, mut execute: impl FnMut(&str)) {
+    let mut open = false;
     for _ in 0..changes {
         if !open {
-            connection.execute_batch("BEGIN").unwrap();
+            execute("BEGIN");
         }
-        let change = change(random, judges);
-        connection.execute_batch(&change).unwrap_or_else(|error| panic!("{error}: {change}"));
+        execute(&change(random, judges));
         open = random.u8(0..4) > 0;
         if !open {
-            let end = if random.u8(0..3) == 0 { "ROLLBACK" } else { "COMMIT" };
-            connection.execute_batch(end).unwrap();
+            execute(if random.u8(0..3) == 0 { "ROLLBACK" } else { "COMMIT" });
         }
     }
     if open {
-        connection.execute_batch("COMMIT").unwrap();
+        execute("COMMIT");
     }
 }
 
@@ -65,8 +70,9 @@ fn job(random: &mut Rng, id: u8) -> String {
         0 | 1 => format!(
             "INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at)
              VALUES ('{key}', '{{}}', ' ', 'waiting', {priority}, 1, 1, 1)
-             ON CONFLICT (key) DO UPDATE SET generation = generation + 1, priority = min(priority, excluded.priority),
-                 state = CASE state WHEN 'dead' THEN 'waiting' ELSE state END"
+             ON CONFLICT (key) DO UPDATE SET generation = job.generation + 1,
+                 priority = CASE WHEN excluded.priority < job.priority THEN excluded.priority ELSE job.priority END,
+                 state = CASE job.state WHEN 'dead' THEN 'waiting' ELSE state END"
         ),
         2 => format!("UPDATE job SET state = 'running', lease_until = 1 WHERE key = '{key}'"),
         3 => format!("UPDATE job SET state = 'waiting', lease_until = NULL WHERE key = '{key}'"),

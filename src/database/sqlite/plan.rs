@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::connection::Sql;
+use crate::database::statement::Sql;
 
 /// Tables that stay small whatever is in Fastio: as many rows as there are services, rules, workspaces, kinds of things, or
 /// runs and uploads under way or just given up.

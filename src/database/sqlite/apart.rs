@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::error::Error;
+use crate::database::error::Error;
 
 /// Copies what waits. A crash before the table is dropped has it copied twice, and the drain knows a repeat when it sees one.
 ///

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, params};
 use sha2::{Digest, Sha384};
 
-use super::error::Error;
+use crate::database::error::Error;
 
 /// One step: the name of its file without the ending, and its text.
 struct Migration {
@@ -19,7 +19,7 @@ macro_rules! migrations {
     ($folder:literal: $($name:literal)+) => {
         Migrations(&[$(Migration {
             name: $name,
-            sql: include_str!(concat!("../../migrations/", $folder, "/", $name, ".sql")),
+            sql: include_str!(concat!("../../../migrations/", $folder, "/", $name, ".sql")),
         }),+])
     };
 }
@@ -172,7 +172,8 @@ const APPLIED: &str = "
 mod tests {
     use super::*;
     use crate::clock::{Clock, Reading};
-    use crate::database::{Database, kept};
+    use crate::database::Database;
+    use crate::database::sqlite::kept;
     use crate::outside::store::GoesOn;
     use crate::outside::{self, Kind};
     use crate::queue::{Queue, Settings, store};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
-use super::OpenError;
+use crate::database::OpenError;
 
 /// The parameters of SQLite's URLs that leave it a plain file that can be written.
 const HARMLESS: [&str; 2] = ["mode=rw", "mode=rwc"];

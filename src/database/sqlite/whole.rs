@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
 
-use super::error::Error;
 use super::location;
-use super::open_error::OpenError;
+use crate::database::error::Error;
+use crate::database::open_error::OpenError;
 
 /// How long the look may take after a server did not stop in order. `quick_check` reads each page once: measured, a gigabyte
 /// takes two seconds from the cache of a busy machine; a disk of 100 MB a second needs ten. Who is down for longer than this

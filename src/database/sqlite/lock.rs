@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use super::{OpenError, location};
+use super::location;
+use crate::database::OpenError;
 
 /// A command that looks whether a server runs holds the lock for a moment. So a server asks for it this often, and this far
 /// apart, before it believes that another one has it.
@@ -20,11 +21,11 @@ const LOCKS: &str = "/proc/locks";
 
 /// Held by a server for as long as it runs, and longer than the database is open.
 #[derive(Debug)]
-pub struct ServerLock {
+pub struct FileLock {
     _file: File,
 }
 
-impl ServerLock {
+impl FileLock {
     /// Takes the lock of the database at `url`, which is made, empty, when there is none.
     ///
     /// # Errors
@@ -35,7 +36,7 @@ impl ServerLock {
         let file = open(&path, &real)?;
         for tries_left in (0..TRIES).rev() {
             match file.try_lock() {
-                Ok(()) => return alone(&path, ServerLock { _file: file }),
+                Ok(()) => return alone(&path, FileLock { _file: file }),
                 Err(TryLockError::WouldBlock) if tries_left > 0 => thread::sleep(BETWEEN),
                 Err(TryLockError::WouldBlock) => break,
                 Err(TryLockError::Error(source)) => return Err(OpenError::Lock { path, source }),
@@ -80,7 +81,7 @@ fn lockable(real: &Path) -> PathBuf {
 }
 
 /// A file with two names would get two logs from SQLite, each with half of what was written.
-fn alone(path: &Path, lock: ServerLock) -> Result<ServerLock, OpenError> {
+fn alone(path: &Path, lock: FileLock) -> Result<FileLock, OpenError> {
     let metadata = fs::metadata(path).map_err(|source| OpenError::Place { path: path.to_owned(), source })?;
     match metadata.nlink() {
         0 | 1 => Ok(lock),
@@ -120,21 +121,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let url = |name: &str| format!("sqlite://{}", at(name).display());
-        let first = ServerLock::take(&url("docket.db")).unwrap();
+        let first = FileLock::take(&url("docket.db")).unwrap();
         std::os::unix::fs::symlink(at("docket.db"), at("link.db")).unwrap();
         fs::hard_link(at("docket.db"), at("hard.db")).unwrap();
         for name in ["docket.db", "link.db", "hard.db"] {
-            let error = ServerLock::take(&url(name)).unwrap_err();
+            let error = FileLock::take(&url(name)).unwrap_err();
             let OpenError::InUse { holder, .. } = error else { panic!("{name}: {error}") };
             assert!(holder.contains(&std::process::id().to_string()), "{holder}");
-            assert!(ServerLock::holder(&url(name)).unwrap().is_some());
+            assert!(FileLock::holder(&url(name)).unwrap().is_some());
         }
         drop(first);
-        let error = ServerLock::take(&url("hard.db")).unwrap_err();
+        let error = FileLock::take(&url("hard.db")).unwrap_err();
         assert!(matches!(error, OpenError::SeveralNames { names: 2, .. }), "{error}");
         fs::remove_file(at("hard.db")).unwrap();
-        assert_eq!(ServerLock::holder(&url("link.db")).unwrap(), None);
-        ServerLock::take(&url("link.db")).unwrap();
+        assert_eq!(FileLock::holder(&url("link.db")).unwrap(), None);
+        FileLock::take(&url("link.db")).unwrap();
     }
 
     #[test]

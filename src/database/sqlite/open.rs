@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rusqlite::OpenFlags;
 
-use super::lane::Access;
 use super::migrate::{Migrations, Schema};
-use super::open_error::OpenError;
 use super::{location, whole};
+use crate::database::lane::Access;
+use crate::database::open_error::OpenError;
 
 /// Earlier versions can corrupt a WAL that several connections write and checkpoint (fixed in SQLite 3.51.3).
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -107,7 +107,7 @@ pub fn connect(path: &Path) -> Result<rusqlite::Connection, OpenError> {
 pub fn open_file(real: &Path, access: Access) -> rusqlite::Result<rusqlite::Connection> {
     let mode = match access {
         Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
-        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Write | Access::Inbox => OpenFlags::SQLITE_OPEN_READ_WRITE,
     };
     // Each connection is one thread's.
     let connection = rusqlite::Connection::open_with_flags(real, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;

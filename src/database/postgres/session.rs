@@ -1,0 +1,303 @@
+//! A session with PostgreSQL, on the thread that owns it.
+//!
+//! The library is asynchronous: what it does runs on a runtime of this thread, for as long as a question takes. Between questions
+//! nothing runs, so what the server says meanwhile (that it goes, say) is heard at the next one.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use futures_util::stream::{self, StreamExt};
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, RowStream, Statement};
+
+use super::error::{explained, is_lost, is_to_be_repeated};
+use super::value::Sent;
+use super::{deadline, dialect};
+use crate::database::error::Error;
+use crate::database::lane::{Access, Manner};
+use crate::database::row::{Row, Source};
+use crate::database::statement::Sql;
+use crate::database::value::Param;
+
+/// How much longer than the server's own deadline is waited for an answer: then the way to it is broken, and it is left.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Statements of one kind that are under way together: enough that the network is never waited for.
+const AT_ONCE: usize = 64;
+
+pub struct Session {
+    client: Client,
+    runtime: Runtime,
+    begins: Begins,
+    deadline: Duration,
+    /// What a statement is called by the server, or its text where a pooler may hand the next transaction to another connection.
+    known: HashMap<&'static str, Known>,
+    is_pooled: bool,
+    state: State,
+}
+
+/// How a transaction of each manner begins.
+#[derive(Debug, Clone)]
+pub struct Begins {
+    pub durable: String,
+    pub repeatable: String,
+    pub claim: String,
+}
+
+enum Known {
+    Prepared(Statement),
+    Text(String),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// A transaction is open.
+    is_open: bool,
+    /// What failed first in it. PostgreSQL does nothing more in it then.
+    failed: Option<Error>,
+    /// It is to be done again.
+    again: bool,
+    /// The connection is of no use any more.
+    is_lost: bool,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// How a session is made: with a client that `runtime` drives.
+pub struct Made {
+    pub client: Client,
+    pub runtime: Runtime,
+    pub begins: Begins,
+    pub access: Access,
+    pub is_pooled: bool,
+}
+
+/// A runtime for one thread.
+pub fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+impl Session {
+    pub fn new(made: Made) -> Self {
+        let Made { client, runtime, begins, access, is_pooled } = made;
+        let (deadline, known) = (deadline(access) + GRACE, HashMap::new());
+        Session { client, runtime, begins, deadline, known, is_pooled, state: State::default() }
+    }
+
+    /// Begins a transaction.
+    pub fn begin(&mut self, manner: Manner) -> Result<(), Error> {
+        self.state = State { is_open: true, ..State::default() };
+        let begin = match manner {
+            Manner::Durable => &self.begins.durable,
+            Manner::Claim => &self.begins.claim,
+            Manner::Repeatable | Manner::Behind => &self.begins.repeatable,
+        };
+        let begun = self.runtime.block_on(bounded(self.deadline, self.client.batch_execute(begin)));
+        note(&mut self.state, begun)
+    }
+
+    /// Ends the transaction. What failed in it is the answer, also where the caller went on: nothing of it is written.
+    pub fn commit(&mut self, manner: Manner) -> Result<(), Error> {
+        if let Some(error) = self.state.failed.clone() {
+            self.rollback();
+            return Err(error);
+        }
+        // A commit waits for the disk only where something was written, and what this transaction found may be a commit that did not.
+        let commit = match manner {
+            Manner::Durable => "SELECT pg_logical_emit_message(true, 'docket', ''); COMMIT",
+            _ => "COMMIT",
+        };
+        self.end(commit)
+    }
+
+    /// As [`Session::commit`], where nothing was written, or surely something.
+    pub fn commit_plainly(&mut self) -> Result<(), Error> {
+        self.commit(Manner::Repeatable)
+    }
+
+    /// Takes the transaction back. If it cannot, the connection is lost.
+    pub fn rollback(&mut self) {
+        let (failed, again) = (self.state.failed.take(), self.state.again);
+        if self.state.is_open && self.end("ROLLBACK").is_err() {
+            self.state.is_lost = true;
+        }
+        (self.state.failed, self.state.again) = (failed, again);
+    }
+
+    fn end(&mut self, how: &str) -> Result<(), Error> {
+        if self.state.is_lost {
+            return Err(Error::passing("the connection to PostgreSQL was lost"));
+        }
+        let ended = self.runtime.block_on(bounded(self.deadline, self.client.batch_execute(how)));
+        self.state.is_open = ended.is_err();
+        note(&mut self.state, ended)
+    }
+
+    /// Whether the last transaction is to be done again from its start.
+    pub fn asks_again(&self) -> bool {
+        self.state.again && !self.state.is_lost
+    }
+
+    /// Whether a transaction is open.
+    pub fn is_open(&self) -> bool {
+        self.state.is_open
+    }
+
+    /// Whether the next transaction needs another connection.
+    pub fn is_spent(&self) -> bool {
+        self.state.is_lost || self.state.is_open || self.client.is_closed()
+    }
+
+    pub fn run(&mut self, sql: Sql, params: &[&dyn Param]) -> Result<u64, Error> {
+        let params = sent(params)?;
+        let Session { client, runtime, known, is_pooled, state, deadline, .. } = self;
+        let ran = runtime.block_on(bounded(*deadline, async {
+            let known = look_up(client, known, *is_pooled, sql).await?;
+            changed(ask(client, known, &params).await?).await
+        }));
+        note(state, ran)
+    }
+
+    /// Sends many before the first is answered: what each costs is the server's time, not the network's.
+    pub fn run_each<'p, const N: usize>(
+        &mut self,
+        sql: Sql,
+        rows: impl IntoIterator<Item = [&'p dyn Param; N]>,
+    ) -> Result<u64, Error> {
+        let rows: Vec<Vec<Sent<'p>>> = rows
+            .into_iter()
+            .map(|row| row.into_iter().map(Sent::of).collect())
+            .collect::<Result<_, Error>>()?;
+        let Session { client, runtime, known, is_pooled, state, deadline, .. } = self;
+        let client = &*client;
+        let ran = runtime.block_on(bounded(*deadline, async {
+            let known = look_up(client, known, *is_pooled, sql).await?;
+            let asked = rows.iter().map(|row| async move { changed(ask(client, known, row).await?).await });
+            stream::iter(asked).buffered(AT_ONCE).try_fold(0, async |all, one| Ok(all + one)).await
+        }));
+        note(state, ran)
+    }
+
+    pub fn each(
+        &mut self,
+        sql: Sql,
+        params: &[&dyn Param],
+        mut take: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        let params = sent(params)?;
+        let Session { client, runtime, known, is_pooled, state, deadline, .. } = self;
+        let mut taken = Ok(());
+        let read = runtime.block_on(bounded(*deadline, async {
+            let known = look_up(client, known, *is_pooled, sql).await?;
+            let mut rows = pin!(ask(client, known, &params).await?);
+            while let Some(row) = rows.try_next().await? {
+                match take(&Row(Source::Postgres(&row))) {
+                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Break(())) => break,
+                    Err(error) => {
+                        taken = Err(error);
+                        break;
+                    }
+                }
+            }
+            Ok(())
+        }));
+        note(state, read)?;
+        taken
+    }
+
+    /// Runs statements of no list: what makes the schema.
+    pub fn batch(&mut self, sql: &str) -> Result<(), tokio_postgres::Error> {
+        self.runtime.block_on(self.client.batch_execute(sql))
+    }
+
+    /// How many parameters the server finds in a statement.
+    #[cfg(test)]
+    pub fn parameters(&mut self, sql: Sql) -> Result<usize, Error> {
+        let text = dialect::postgres(sql);
+        let prepared = self.runtime.block_on(self.client.prepare(&text));
+        prepared.map(|statement| statement.params().len()).map_err(|error| explained(&error))
+    }
+}
+
+fn sent<'p>(params: &'p [&'p dyn Param]) -> Result<Vec<Sent<'p>>, Error> {
+    params.iter().map(|param| Sent::of(*param)).collect()
+}
+
+/// Finds what a statement is called by the server, or its text.
+async fn look_up<'k>(
+    client: &Client,
+    known: &'k mut HashMap<&'static str, Known>,
+    is_pooled: bool,
+    sql: Sql,
+) -> Result<&'k Known, tokio_postgres::Error> {
+    if !known.contains_key(sql.text()) {
+        let text = dialect::postgres(sql).into_owned();
+        let made = if is_pooled { Known::Text(text) } else { Known::Prepared(client.prepare(&text).await?) };
+        known.insert(sql.text(), made);
+    }
+    Ok(&known[sql.text()])
+}
+
+async fn ask(
+    client: &Client,
+    known: &Known,
+    params: &[Sent<'_>],
+) -> Result<RowStream, tokio_postgres::Error> {
+    match known {
+        Known::Prepared(statement) => client.query_raw(statement, params).await,
+        Known::Text(text) => {
+            client.query_typed_raw(text, params.iter().map(|param| (param, Type::UNKNOWN))).await
+        }
+    }
+}
+
+/// Runs a statement to its end.
+async fn changed(rows: RowStream) -> Result<u64, tokio_postgres::Error> {
+    let mut rows = pin!(rows);
+    while rows.try_next().await?.is_some() {}
+    Ok(rows.rows_affected().unwrap_or(0))
+}
+
+/// Why there is no answer.
+enum Silence {
+    Error(tokio_postgres::Error),
+    Late,
+}
+
+async fn bounded<T>(
+    deadline: Duration,
+    asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, Silence> {
+    match tokio::time::timeout(deadline, asked).await {
+        Ok(answer) => answer.map_err(Silence::Error),
+        Err(_) => Err(Silence::Late),
+    }
+}
+
+/// Writes down what a failure means for the transaction and the connection.
+fn note<T>(state: &mut State, answer: Result<T, Silence>) -> Result<T, Error> {
+    let error = match answer {
+        Ok(answer) => return Ok(answer),
+        Err(Silence::Late) => {
+            state.is_lost = true;
+            Error::passing("PostgreSQL does not answer")
+        }
+        Err(Silence::Error(error)) => {
+            state.again |= is_to_be_repeated(&error);
+            state.is_lost |= is_lost(&error);
+            explained(&error)
+        }
+    };
+    // Those that follow only say that the transaction has failed.
+    Err(state.failed.get_or_insert(error).clone())
+}

@@ -1,0 +1,209 @@
+//! What rests on one writer in SQLite, and here on the database; and what a server that goes away, hangs or is another one means.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::testing;
+use crate::database::error::Error;
+use crate::database::sqlite::kept;
+use crate::database::statement::Sql;
+use crate::database::{Connection, Database, OpenError, Settings, params};
+
+const ADD: Sql = Sql::listed("INSERT INTO receive_count (name, label, count) VALUES ($1, $2, $3)");
+const SUM: Sql = Sql::listed("SELECT coalesce(sum(count), 0) FROM receive_count");
+const COUNT: Sql = Sql::listed("SELECT count(*) FROM receive_count");
+const SLEEP: Sql = Sql::listed("SELECT 1 FROM pg_sleep(600)");
+const LOCK: Sql = Sql::listed("LOCK TABLE event IN ACCESS EXCLUSIVE MODE");
+const EVENTS: Sql = Sql::listed("SELECT count(*) FROM event");
+
+async fn open() -> (String, Database) {
+    let url = testing::url();
+    let database = Database::open(&url).await.unwrap();
+    (url, database)
+}
+
+/// Each adds what it finds there already and one more, which is right only for who is alone.
+fn add(connection: &mut Connection, label: &str) -> Result<(), Error> {
+    let sum: i64 = connection.one(SUM, params![])?;
+    connection.run(ADD, params!["n", label, sum + 1]).map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_written_at_the_same_time_is_as_if_it_were_written_one_after_another() {
+    let (_, database) = open().await;
+    let begun = Arc::new(AtomicU32::new(0));
+    let writes = (0..12).map(|number| {
+        let begun = begun.clone();
+        database.write(move |tx| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            add(tx, &number.to_string())
+        })
+    });
+    for written in futures_util::future::join_all(writes).await {
+        written.unwrap();
+    }
+    // 1, 2, 4, …: each saw all before it.
+    let sum: i64 = database.read(|c| c.one(SUM, params![])).await.unwrap();
+    assert_eq!(sum, (1 << 12) - 1);
+    assert!(begun.load(Ordering::Relaxed) > 12, "none was in another's way, so nothing was tried");
+}
+
+#[tokio::test]
+async fn what_fails_takes_back_its_rows_also_where_the_failure_is_passed_over() {
+    let (_, database) = open().await;
+    database.write(|tx| add(tx, "a")).await.unwrap();
+    let ignored = database.write(|tx| {
+        tx.run(ADD, params!["n", "b", 1])?;
+        // There already.
+        let _ = tx.run(ADD, params!["n", "a", 1]);
+        Ok(())
+    });
+    assert!(matches!(ignored.await, Err(Error::Conflict(_))), "it was told that it is written");
+    let refused = database.read(|c| c.run(ADD, params!["n", "c", 1])).await;
+    assert!(matches!(refused, Err(Error::Bug(_))), "{refused:?}");
+    assert_eq!(database.read(|c| c.one::<i64>(COUNT, params![])).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_cut_is_opened_anew() {
+    let (url, database) = open().await;
+    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    for label in ["a", "b", "c"] {
+        database.write(move |tx| add(tx, label)).await.unwrap();
+        database.read(|c| c.one::<i64>(COUNT, params![])).await.unwrap();
+        assert_ne!(testing::sql(&url, kill), "0");
+    }
+    assert_eq!(database.read(|c| c.one::<i64>(COUNT, params![])).await.unwrap(), 3);
+    // In the middle of the work it fails, and that passes.
+    let own = url.clone();
+    let cut = database.write(move |tx| {
+        add(tx, "d")?;
+        testing::sql(&own, kill);
+        add(tx, "e")
+    });
+    assert!(cut.await.unwrap_err().will_pass());
+    assert_eq!(database.read(|c| c.one::<i64>(COUNT, params![])).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn an_acknowledgement_waits_for_no_work_and_has_a_deadline_of_its_own() {
+    let (url, database) = open().await;
+    let ours = database.clone();
+    let held = tokio::spawn(async move {
+        let locks = (0..Settings::from(&url).writers).map(|_| {
+            ours.write(|tx| {
+                tx.run(LOCK, params![])?;
+                std::thread::sleep(Duration::from_secs(3));
+                Ok(())
+            })
+        });
+        futures_util::future::join_all(locks).await
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let began = Instant::now();
+    database.write_inbox(|tx| add(tx, "inbox")).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let began = Instant::now();
+    let late = database.write_inbox(|tx| tx.run(SLEEP, params![])).await;
+    assert!(late.as_ref().is_err_and(Error::will_pass), "{late:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    // Whoever waited for the lock for too long is told so.
+    for written in held.await.unwrap() {
+        assert!(written.is_ok() || written.is_err_and(|error| error.will_pass()));
+    }
+    assert_eq!(database.read(|c| c.one::<i64>(EVENTS, params![])).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn the_schema_is_made_once_however_many_begin_and_with_no_lock_of_a_session() {
+    let url = testing::nothing();
+    let opened = futures_util::future::join_all((0..4).map(|_| Database::open(&url))).await;
+    for database in opened {
+        let database = database.unwrap();
+        database.write(|_| Ok(())).await.unwrap();
+    }
+    assert_eq!(testing::sql(&url, "SELECT count(*) FROM docket_migration WHERE version > 0"), "1");
+    assert_eq!(testing::sql(&url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), "0");
+    testing::sql(&url, "INSERT INTO docket_migration (version, name, checksum) VALUES (9999, 'x', 'x')");
+    let newer = Database::open(&url).await.unwrap_err();
+    assert!(matches!(newer, OpenError::AheadSchema(_)), "{newer}");
+}
+
+#[tokio::test]
+async fn who_may_not_migrate_waits_for_who_may() {
+    let url = testing::nothing();
+    let waits = Settings { migrate: false, ..Settings::from(&url) };
+    let missing = Database::open_existing(&waits).await.unwrap_err();
+    assert!(missing.to_string().contains("docket migrate"), "{missing}");
+    let (opened, migrated) = tokio::join!(Database::open(&waits), Database::migrate(&url));
+    migrated.unwrap();
+    opened.unwrap().write(|_| Ok(())).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_is_told_with_its_cure_and_without_a_secret() {
+    let url = testing::nothing();
+    let none = url.replace("/test_", "/none_").replace("docket@", "docket:geheim@");
+    for (url, part) in [
+        (none.as_str(), "CREATE DATABASE"),
+        ("postgres://docket:geheim@127.0.0.1:1/docket", "start it"),
+        ("postgres://docket:geheim@/docket", "no host"),
+        ("postgres://127.0.0.1/docket", "no user"),
+        ("postgres://docket:geheim@127.0.0.1/docket?sslmode=prefer", "verify-full"),
+        ("postgres://docket:geheim@127.0.0.1/docket?sslrootcert=/none.pem&sslmode=verify-full", "/none.pem"),
+        ("postgres://docket:geheim@127.0.0.1:99999/docket", "URL"),
+    ] {
+        let error = Database::open(url).await.unwrap_err().to_string();
+        assert!(error.contains(part) && !error.contains("geheim"), "{url}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn kept_numbers_are_what_counting_gives_after_any_life_also_when_they_are_folded() {
+    let miscounted = include_str!("../../../tests/it/harness/kept.sql").replace("instr(", "strpos(");
+    for seed in 0..3 {
+        let (url, database) = open().await;
+        let mut random = fastrand::Rng::with_seed(seed);
+        for _ in 0..4 {
+            let mut life = String::new();
+            kept::changed(&mut random, 100, true, |sql| life.push_str(&format!("{sql};\n")));
+            testing::script(&url, &life);
+            assert_eq!(testing::sql(&url, &miscounted), "", "seed {seed}");
+            database.fold_counts().await.unwrap();
+            assert_eq!(testing::sql(&url, &miscounted), "", "seed {seed}, folded");
+        }
+        let rows = "SELECT count(*) FROM event_count_part GROUP BY kind HAVING count(*) > 1";
+        assert_eq!(testing::sql(&url, rows), "", "one row for each number");
+    }
+}
+
+/// Pages that a claim's look may read: some for each lane.
+const PAGES: u32 = 60;
+
+#[tokio::test]
+async fn a_claim_goes_by_its_index_however_many_jobs_there_are() {
+    let (url, _database) = open().await;
+    let mut there = 0;
+    for jobs in [0, 1_000, 300_000] {
+        testing::sql(
+            &url,
+            &format!(
+                "SET session_replication_role = replica;
+                 INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at)
+                 SELECT 'file:' || n, '{{}}', ' fastio openai ', 'waiting', 0, n, n, n FROM generate_series({there} + 1, {jobs}) AS n"
+            ),
+        );
+        there = jobs;
+        for sql in crate::queue::store::looks() {
+            let text = super::dialect::postgres(sql).replace("$1", "'{}'");
+            let explain = format!("SET enable_seqscan = off; {text}; EXPLAIN (ANALYZE, BUFFERS) {text}");
+            let plan = testing::sql(&url, &explain);
+            let read = plan.split("Buffers: shared hit=").nth(1).map_or(0, |pages| {
+                pages.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+            });
+            assert!(!plan.contains("Seq Scan") && read < PAGES, "{jobs} jobs: {plan}");
+        }
+    }
+}

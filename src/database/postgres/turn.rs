@@ -1,0 +1,79 @@
+//! How PostgreSQL does the work of a lane: each in a transaction of its own, and again from the start where the database asks for
+//! that. What is committed at the same time shares one sync there, whoever wrote it.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::database::connection::{Connection, Session};
+use crate::database::error::Error;
+use crate::database::lane::{Access, Work};
+
+/// How often work is begun again before it is given up. Of those that conflict one always goes on, so this is many that want the same.
+const TRIES: u32 = 40;
+
+/// How long work waits at most before it is begun again, so that not all do so at once.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Does `work` on `connection`, which is PostgreSQL's. It answers `work` that could not be begun back.
+pub fn do_in_turn(
+    connection: &mut Connection,
+    access: Access,
+    mut work: Box<dyn Work>,
+) -> Result<(), Unbegun> {
+    let manner = work.manner();
+    if let Err(error) = session(connection).begin(manner) {
+        return Err(Unbegun { work, error });
+    }
+    if !work.begin() {
+        session(connection).rollback();
+        return Ok(());
+    }
+    let mut tries = 1;
+    loop {
+        let went_well = work.run(connection);
+        let session = session(connection);
+        let ended = match (went_well, access) {
+            (true, Access::Write) => session.commit(manner),
+            (true, Access::Read | Access::Inbox) => session.commit_plainly(),
+            (false, _) => {
+                session.rollback();
+                Ok(())
+            }
+        };
+        if session.is_open() {
+            session.rollback();
+        }
+        if !session.asks_again() {
+            work.answer(ended);
+            return Ok(());
+        }
+        if tries == TRIES {
+            work.answer(ended.and(Err(Error::passing("others kept changing what it was to write"))));
+            return Ok(());
+        }
+        tries += 1;
+        thread::sleep(pause(tries));
+        if let Err(error) = session.begin(manner) {
+            work.answer(Err(error));
+            return Ok(());
+        }
+    }
+}
+
+/// Work that had no connection to begin on.
+pub struct Unbegun {
+    pub work: Box<dyn Work>,
+    pub error: Error,
+}
+
+fn pause(tries: u32) -> Duration {
+    let longest = Duration::from_millis(1 << tries.min(6)).min(LONGEST_PAUSE);
+    longest.mul_f64(fastrand::f64())
+}
+
+fn session(connection: &mut Connection) -> &mut super::Session {
+    match &mut connection.0 {
+        Session::Postgres(session) => session,
+        Session::Sqlite(_) => unreachable!("a lane to PostgreSQL opens sessions with it only"),
+    }
+}
