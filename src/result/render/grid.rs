@@ -70,7 +70,10 @@ impl<'s> Grid<'s> {
         let mut columns: Vec<Column> = Vec::new();
         for column in tables.iter().flat_map(|table| &table.columns) {
             match columns.iter_mut().find(|known| known.name == column.name) {
-                Some(known) => known.quote |= column.quote,
+                Some(known) => {
+                    known.quote |= column.quote;
+                    known.number &= column.number;
+                }
                 None => columns.push(column.clone()),
             }
         }
@@ -116,6 +119,16 @@ impl<'s> Grid<'s> {
             }
         }
         header
+    }
+
+    /// Of which columns of the header the cells are numbers.
+    pub fn numbers(&self) -> Vec<bool> {
+        let list = self.has_lists().then_some(false);
+        let columns = self.columns.iter().flat_map(|column| match column.quote {
+            true => vec![false; 3],
+            false => vec![column.number],
+        });
+        list.into_iter().chain(columns).collect()
     }
 
     /// For CSV: each quote is followed by whether and where it was found.

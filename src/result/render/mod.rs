@@ -2,6 +2,7 @@
 //!
 //! A page is Markdown, and what a browser or Word is given is made of that Markdown, so that all say the same in the same order. Pure, and the same result makes the same bytes. Whatever could not be proven says so, first thing and where it stands.
 
+mod columns;
 mod escape;
 mod grid;
 #[cfg(test)]

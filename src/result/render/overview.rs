@@ -79,11 +79,15 @@ impl Part {
         self.files.sort_by(|one, other| one.0.cmp(&other.0));
         let (files, verdict) = (self.files.len(), verdict(self.count));
         let rows = self.files.into_iter().flat_map(|(_, rows)| rows);
-        let header = header(&Grid::of(schema), form);
+        let grid = Grid::of(schema);
+        let header = header(&grid, form);
         match form {
             Form::Comma => grid::lines([header].into_iter().chain(rows), ',').into_bytes(),
             Form::Semicolon => grid::lines([header].into_iter().chain(rows), ';').into_bytes(),
-            Form::Xlsx => sheet::workbook(&header, rows),
+            Form::Xlsx => {
+                let numbers = [vec![false, false, true], grid.numbers(), vec![false, false]].concat();
+                sheet::workbook(&header, &numbers, rows)
+            }
             Form::Markdown => {
                 let table = grid::table(header, rows.collect());
                 format!("# Overview of {files} files\n\n{verdict}{MAY_BE_MISSING}\n\n{table}").into_bytes()

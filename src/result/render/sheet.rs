@@ -1,6 +1,6 @@
 //! A table as a workbook. Each cell is a text or a number; none is a formula or a link, whatever stands in it.
 
-use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, XlsxError};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, XlsxError};
 
 use crate::result::name::cut;
 
@@ -10,15 +10,29 @@ const MOST_ROWS: usize = 1_048_575;
 /// Bytes of a cell; a spreadsheet takes 32,767 characters.
 const LONGEST_CELL: usize = 32_000;
 
+/// By its number in Excel.
+const A4: u8 = 9;
+
 /// How wide a column gets, in pixels.
 const WIDEST: u32 = 400;
 
-/// The same table makes the same bytes.
-pub fn workbook(header: &[String], rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
-    written(header, rows).expect("what is written stays below the limits of a sheet")
+/// Characters that the widest column has in a line, and that are not too many in any type.
+const LINE: usize = 50;
+
+/// How high a line and a row may be, in points.
+const LINE_HEIGHT: f64 = 15.0;
+const HIGHEST: f64 = 405.0;
+
+/// A workbook in which those columns hold numbers that `numbers` names, and all others texts. The same table makes the same bytes.
+pub fn workbook(header: &[String], numbers: &[bool], rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+    written(header, numbers, rows).expect("what is written stays below the limits of a sheet")
 }
 
-fn written(header: &[String], rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>, XlsxError> {
+fn written(
+    header: &[String],
+    numbers: &[bool],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Result<Vec<u8>, XlsxError> {
     let mut workbook = Workbook::new();
     // It would be the present time.
     let never = ExcelDateTime::from_timestamp(0)?;
@@ -26,7 +40,8 @@ fn written(header: &[String], rows: impl Iterator<Item = Vec<String>>) -> Result
     let sheet = workbook.add_worksheet();
     let bold = Format::new().set_bold();
     // A text stays one when a person opens its cell and leaves it.
-    let plain = Format::new().set_quote_prefix().set_text_wrap();
+    let plain = Format::new().set_quote_prefix().set_text_wrap().set_align(FormatAlign::Top);
+    let counted = Format::new().set_align(FormatAlign::Top);
     for (column, title) in (0..).zip(header) {
         sheet.write_string_with_format(0, column, cut(title, LONGEST_CELL), &bold)?;
     }
@@ -39,9 +54,15 @@ fn written(header: &[String], rows: impl Iterator<Item = Vec<String>>) -> Result
             continue;
         }
         last = place;
-        for (column, cell) in (0..).zip(&row) {
-            match number(cell) {
-                Some(number) => sheet.write_number(place, column, number)?,
+        // Not every spreadsheet finds out by itself how many lines a text takes.
+        let lines = row.iter().map(|cell| cell.chars().count().div_ceil(LINE)).max().unwrap_or(1);
+        if lines > 1 {
+            let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+            sheet.set_row_height(place, (f64::from(lines) * LINE_HEIGHT).min(HIGHEST))?;
+        }
+        for ((column, cell), is_number) in (0..).zip(&row).zip(numbers) {
+            match number(cell).filter(|_| *is_number) {
+                Some(number) => sheet.write_number_with_format(place, column, number, &counted)?,
                 None if cell.is_empty() => sheet,
                 None => sheet.write_string_with_format(place, column, cut(cell, LONGEST_CELL), &plain)?,
             };
@@ -51,10 +72,15 @@ fn written(header: &[String], rows: impl Iterator<Item = Vec<String>>) -> Result
         sheet.write_string(last + 1, 0, format!("{left_out} more rows have no room in a sheet"))?;
     }
     sheet.set_autofit_max_width(WIDEST).autofit();
+    if let Some(widest) = header.len().checked_sub(1).and_then(|column| u16::try_from(column).ok()) {
+        sheet.autofilter(0, 0, last, widest)?;
+    }
+    // On paper: as wide as a page, under the same titles on each.
+    sheet.set_landscape().set_paper_size(A4).set_print_fit_to_pages(1, 0).set_repeat_rows(0, 0)?;
     workbook.save_to_buffer()
 }
 
-/// A number that is written as a spreadsheet would write it: `007` is none.
+/// A number that is written as a spreadsheet would write it.
 fn number(cell: &str) -> Option<f64> {
     let number: f64 = cell.parse().ok()?;
     (number.is_finite() && number.to_string() == cell).then_some(number)

@@ -316,6 +316,38 @@ fn a_page_for_a_browser_is_whole() {
 }
 
 #[test]
+fn the_number_of_a_section_stays_what_it_is_in_every_countrys_workbook() {
+    let object = |properties: serde_json::Value| {
+        let required: Vec<&String> = properties.as_object().unwrap().keys().collect();
+        json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false})
+    };
+    let clause = object(json!({
+        "section": {"type": "string"},
+        "amount": {"type": ["number", "null"]},
+        "either": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+    }));
+    let schema = object(json!({"clauses": {"type": "array", "items": clause}}));
+    let schema = Schema::parse("s.json", &schema.to_string()).unwrap();
+    let result = json!({"clauses": [{"section": "3.2", "amount": 250_000.5, "either": "6.1"}]});
+    let entries = [Entry {
+        file: "/a.txt",
+        state: "completed",
+        remark: None,
+        judgement: None,
+        unread: false,
+        result: Some(&result),
+        checks: &[],
+    }];
+    let book = digest(&schema, Form::Xlsx, &entries);
+    let sheet = hostile_form_tests::part(&book, "xl/worksheets/sheet1.xml");
+    assert!(sheet.contains("<v>250000.5</v>"), "{sheet}");
+    assert!(!sheet.contains("<v>3.2</v>") && !sheet.contains("<v>6.1</v>"), "{sheet}");
+    let texts = hostile_form_tests::part(&book, "xl/sharedStrings.xml");
+    assert!(texts.contains("<t>3.2</t>") && texts.contains("<t>6.1</t>"), "{texts}");
+    assert!(sheet.contains("orientation=\"landscape\"") && sheet.contains("fitToHeight=\"0\""), "{sheet}");
+}
+
+#[test]
 fn the_table_is_written_as_spreadsheets_of_each_country_take_it() {
     let (schema, result) = (schema(), result());
     let checks = schema.check(&result, &document());

@@ -8,7 +8,7 @@ use zip::write::SimpleFileOptions;
 use zip::{DateTime, ZipWriter};
 
 use super::pieces::{Piece, pieces, words};
-use super::{ResultPage, markdown};
+use super::{ResultPage, columns, markdown};
 
 /// Between the margins of a page of A4, in twentieths of a point.
 const TEXT_WIDTH: usize = 9_638;
@@ -26,8 +26,10 @@ const XML: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>
 
 /// A result for Word.
 pub fn word(page: &ResultPage<'_>) -> Vec<u8> {
-    let mut writer = Writer::default();
-    pieces(&markdown(page)).into_iter().for_each(|piece| writer.take(piece));
+    let markdown = markdown(page);
+    let pieces = pieces(&markdown);
+    let mut writer = Writer { tables: columns::widths(&pieces, TEXT_WIDTH).into_iter(), ..Writer::default() };
+    pieces.into_iter().for_each(|piece| writer.take(piece));
     writer.end_paragraph();
     let (document, links) = (writer.document(), writer.links());
     let parts = [
@@ -74,6 +76,8 @@ struct Writer {
     in_link: bool,
     /// Where links lead.
     addresses: Vec<String>,
+    /// The widths of the columns of the tables that are to come.
+    tables: std::vec::IntoIter<Vec<usize>>,
 }
 
 impl Writer {
@@ -124,10 +128,10 @@ impl Writer {
                 };
                 self.containers.push(Container::Item(Some(marker)));
             }
-            Tag::Table(columns) => {
-                let columns = columns.len().max(1);
-                let column = format!("<w:gridCol w:w=\"{}\"/>", TEXT_WIDTH / columns);
-                let columns = column.repeat(columns);
+            Tag::Table(_) => {
+                let widths = self.tables.next().unwrap_or_default();
+                let columns = widths.iter().map(|width| format!("<w:gridCol w:w=\"{width}\"/>"));
+                let columns: String = columns.collect();
                 self.body += "<w:tbl><w:tblPr><w:tblStyle w:val=\"Cells\"/><w:tblW w:w=\"5000\" w:type=\"pct\"/></w:tblPr>";
                 self.body += &format!("<w:tblGrid>{columns}</w:tblGrid>");
             }

@@ -66,6 +66,8 @@ pub struct Column {
     pub path: Vec<String>,
     /// It is a quote, or a list of quotes.
     pub quote: bool,
+    /// Its values are numbers. The number of a section is none: `3.2` is not a little more than three.
+    pub number: bool,
 }
 
 /// One object of a table.

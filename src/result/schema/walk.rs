@@ -255,9 +255,11 @@ fn find_columns(root: &Value, schema: &Value, path: &mut Vec<String>, columns: &
             .filter_map(|fields| fields.get("items"))
             .flat_map(|items| self::shapes(root, items));
         let quote = shapes.iter().copied().chain(items).any(|fields| fields.contains_key(MARK));
-        let column = Column { name: path.join("."), path: path.clone(), quote };
-        if !path.is_empty() && !columns.contains(&column) {
-            columns.push(column);
+        let number = is_number(&shapes);
+        match columns.iter_mut().find(|known| known.path == *path) {
+            Some(known) => (known.quote, known.number) = (known.quote || quote, known.number && number),
+            None if path.is_empty() => {}
+            None => columns.push(Column { name: path.join("."), path: path.clone(), quote, number }),
         }
         return;
     }
@@ -266,6 +268,16 @@ fn find_columns(root: &Value, schema: &Value, path: &mut Vec<String>, columns: &
         find_columns(root, property, path, columns);
         path.pop();
     }
+}
+
+/// Whether what fits a schema is a number, or nothing.
+fn is_number(shapes: &[&Map<String, Value>]) -> bool {
+    let types = shapes.iter().filter_map(|fields| fields.get("type")).flat_map(|named| match named {
+        Value::Array(several) => several.as_slice(),
+        one => std::slice::from_ref(one),
+    });
+    let types: Vec<&str> = types.filter_map(Value::as_str).filter(|name| *name != "null").collect();
+    !types.is_empty() && types.iter().all(|name| matches!(*name, "number" | "integer"))
 }
 
 /// A schema with what it refers to and its alternatives, flat.
