@@ -37,7 +37,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place with one rule over [`COVERED`], between the stand-ins.
+    /// A place with one rule over [`COVERED`], between the stand-ins, for an account whose limits are out of the way: `drain`
+    /// measures those.
     pub fn new(base: &Base, stands: &Stands) -> anyhow::Result<Place> {
         let folder = tempfile::Builder::new().prefix("docket-bench-").tempdir_in(&base.folder)?;
         let (address, operator) = (free_address()?, free_address()?);
@@ -46,6 +47,7 @@ impl Place {
              [fastio]\nbase_url = '{}'\n[openai]\nbase_url = '{}'\n\
              [receive]\nlisten = '{address}'\n[operate]\nlisten = '{operator}'\n\
              [log]\nfilter = 'warn'\n[sweep]\nevery_minutes = 0\n\
+             [limits]\nuploads_per_minute = 1000000\nattaches_per_minute = 300000\nattached_files_per_minute = 1000000\n\
              [[rule]]\nname = 'all'\nworkspace = '{COVERED}'\nvector_store = {{ create = 'all' }}\n",
             stands.fastio_url, stands.openai_url
         );

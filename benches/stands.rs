@@ -33,6 +33,7 @@ impl Stands {
     pub fn start(base: &Base, arguments: &[&str]) -> anyhow::Result<Stands> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_docket"));
         command.args(["sandbox", "--fastio", "127.0.0.1:0", "--openai", "127.0.0.1:0", "--json"]);
+        command.args(["--limits", "1000"]);
         command.args(arguments).env_clear().current_dir(&base.folder).stderr(Stdio::null());
         let (process, line) = listening(&mut command)?;
         let shown: Value = serde_json::from_str(&line)?;

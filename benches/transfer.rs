@@ -131,7 +131,8 @@ fn by_docket(stands: &Stands, place: &Place, nodes: &[String]) -> anyhow::Result
 
 /// The same by curl, which sends the form that Docket sends.
 fn by_curl(stands: &Stands, node: &str) -> anyhow::Result<f64> {
-    let read = format!("{}workspace/{COVERED}/storage/{node}/read/", stands.fastio_url);
+    let read =
+        format!("{}/workspace/{COVERED}/storage/{node}/read/", stands.fastio_url.trim_end_matches('/'));
     stands.forget_calls()?;
     let script = format!(
         "set -eo pipefail
@@ -140,8 +141,8 @@ fn by_curl(stands: &Stands, node: &str) -> anyhow::Result<f64> {
             curl -sSf -H 'Authorization: Bearer key' '{read}'
             printf -- '\\r\\n--x--\\r\\n'; }} |
          curl -sSf -X POST -T - -H 'Expect:' -H 'Authorization: Bearer key' \
-              -H 'Content-Type: multipart/form-data; boundary=x' '{}files' -o /dev/null",
-        stands.openai_url
+              -H 'Content-Type: multipart/form-data; boundary=x' '{}/files' -o /dev/null",
+        stands.openai_url.trim_end_matches('/')
     );
     let ended = Command::new("bash").args(["-c", &script]).status().context("bash and curl are needed")?;
     anyhow::ensure!(ended.success(), "curl failed: {ended}");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use docket_sandbox::openai::Limits;
 use docket_sandbox::{Options, Sandbox, Scheme, Subscriber, Webhook, start};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -48,6 +49,9 @@ pub struct Arguments {
     /// Serve the Assistants API too, as compatible servers do and OpenAI no longer does
     #[arg(long)]
     assistants: bool,
+    /// How many times as much as OpenAI documents the account may do in a minute: uploads, attached files, responses
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    limits: u32,
     /// Print the addresses as one line of JSON
     #[arg(long)]
     json: bool,
@@ -83,8 +87,18 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     let _log = log::start(&config.log)?;
     let mut signals = Signals::listen()?;
     let stop = CancellationToken::new();
-    let Arguments { fastio, openai, webhook, openai_webhook, scheme, index_delay, seed, assistants, json } =
-        arguments;
+    let Arguments {
+        fastio,
+        openai,
+        webhook,
+        openai_webhook,
+        scheme,
+        index_delay,
+        seed,
+        assistants,
+        limits,
+        json,
+    } = arguments;
     let configured = config.secrets.fastio_webhook.first().cloned();
     let is_public = configured.is_none();
     let secret = configured.unwrap_or_else(|| SecretString::from(PUBLIC_SECRET));
@@ -94,16 +108,8 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         url,
         secret: config.secrets.openai_webhook.first().unwrap_or(&secret).clone(),
     });
-    let options = Options {
-        fastio,
-        openai,
-        webhook,
-        openai_webhook,
-        index_delay,
-        seed,
-        assistants,
-        ..Options::default()
-    };
+    let limits = Limits::default().times(limits);
+    let options = Options { fastio, openai, webhook, openai_webhook, index_delay, seed, assistants, limits };
     let sandbox = start(options, stop.clone()).await;
     let sandbox = sandbox.map_err(|error| {
         Failure::Failed(format!(

@@ -136,6 +136,9 @@ impl Status {
             let words = format!("{} of {}: {}{until}", held.runs, held.rule, held.reason);
             fields.words("held", Mood::Plain, &words);
         }
+        for reason in &self.limited {
+            fields.words("limited", Mood::Plain, reason);
+        }
         for pace in &self.paced {
             let words = if pace.until > now {
                 format!("none of model {} begins ({}): {}", pace.model, when(pace.until, now), pace.reason)

@@ -80,6 +80,8 @@ pub struct Status {
     pub held: Vec<HeldRow>,
     /// Models whose runs begin a few at a time.
     pub paced: Vec<PaceRow>,
+    /// What jobs say that wait for a limit of OpenAI's.
+    pub limited: Vec<String>,
     /// What runs took within 24 hours, by rule.
     pub spent: Vec<Sum>,
     /// What runs left elsewhere and is to be taken away, and conversations that may exist and cannot be found.
@@ -132,6 +134,7 @@ impl Status {
             },
             held: run::store::held(connection, REASONS)?,
             paced: run::pace::store::list(connection)?,
+            limited: queue::store::limited(connection)?,
             spent: tries::last_day(connection)?,
             leftovers: outside::store::counts(connection)?,
             events: event::store::counts(connection)?,

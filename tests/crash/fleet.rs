@@ -60,7 +60,16 @@ impl Fleet {
         let webhook = format!("http://127.0.0.1:{port}/webhooks/fastio");
         let seed = options.seed.to_string();
         let mut arguments = vec!["sandbox", "--fastio", "127.0.0.1:0", "--openai", "127.0.0.1:0", "--json"];
-        arguments.extend(["--scheme", "mixed", "--index-delay", INDEX_DELAY, "--seed", &seed]);
+        arguments.extend([
+            "--scheme",
+            "mixed",
+            "--index-delay",
+            INDEX_DELAY,
+            "--seed",
+            &seed,
+            "--limits",
+            "1000",
+        ]);
         if options.has(Way::Webhooks) {
             arguments.extend(["--webhook", &webhook]);
         }
@@ -191,6 +200,7 @@ fn settings(options: &Options, port: u16, (fastio, openai): (&str, &str)) -> Str
          [fastio]\nbase_url = '{fastio}'\n[openai]\nbase_url = '{openai}'\n\
          [receive]\nlisten = '127.0.0.1:{port}'\n[operate]\nlisten = 'off'\n\
          [sync]\nindex_deadline_seconds = 20\n\
+         [limits]\nuploads_per_minute = 1000000\nattaches_per_minute = 300000\nattached_files_per_minute = 1000000\n\
          [sweep]\nevery_minutes = {sweep_minutes}\n\
          [log]\nfilter = 'warn'\nformat = 'json'\n\
          {feed}\

@@ -31,6 +31,21 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// An account that may do so many times as much.
+    pub fn times(self, times: u32) -> Limits {
+        let by = |limit: u64| limit.saturating_mul(times.into());
+        let Limits { uploads, attaches, attached, requests, tokens } = self;
+        Limits {
+            uploads: by(uploads),
+            attaches: by(attaches),
+            attached: by(attached),
+            requests: by(requests),
+            tokens: by(tokens),
+        }
+    }
+}
+
 /// What was done within the last minute.
 #[derive(Debug, Default)]
 pub struct Counts {

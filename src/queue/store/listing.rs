@@ -1,7 +1,7 @@
 //! Jobs as people see them, and what they may do with them.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use serde::Serialize;
 
@@ -188,8 +188,25 @@ macro_rules! select {
     };
 }
 
+/// What jobs say that wait for a limit: the first one's words of each limit.
+pub fn limited(connection: &mut Connection) -> Result<Vec<String>, Error> {
+    let mut limits = BTreeMap::new();
+    for First { id, needs, .. } in claim::firsts(connection, &[])? {
+        let Some(cause) = needs.causes().find(|cause| cause.contains(LIMIT)) else { continue };
+        let reason: Option<Option<String>> = connection.first(REASON, params![id])?;
+        if let Some(reason) = reason.flatten() {
+            limits.entry(cause.to_owned()).or_insert(reason);
+        }
+    }
+    Ok(limits.into_values().collect())
+}
+
+/// What the causes have in common that are limits.
+const LIMIT: &str = "/limit:";
+
 statements! {
     NAMED = select!("WHERE substr(key, length(key) - length($1)) = ':' || $1");
+    REASON = "SELECT reason FROM job WHERE id = $1";
     REMOVE = "DELETE FROM job WHERE id = $1";
     GET = select!("WHERE id = $1");
     DEAD = select!("WHERE state = 'dead' AND (due_at, id) > ($1, $2) ORDER BY due_at, id LIMIT $3");

@@ -12,8 +12,8 @@ pub use claim::{Claimed, Expired, release_all};
 pub(super) use claim::{Dead, Expiry, claim, due, expire, next_due};
 pub use enqueue::{Enqueued, NewJob, enqueue};
 pub use listing::{
-    JobRow, Page, Place, counts, discard, discard_about, discard_dead, get, list, named, page, remove, retry,
-    retry_dead,
+    JobRow, Page, Place, counts, discard, discard_about, discard_dead, get, limited, list, named, page,
+    remove, retry, retry_dead,
 };
 pub use settle::{Lease, Settled};
 pub(super) use settle::{Renewed, Settling, settle};
