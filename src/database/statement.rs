@@ -7,18 +7,25 @@
 pub struct Sql {
     text: &'static str,
     postgres: Option<&'static str>,
+    /// How many parameters it has.
+    pub(super) parameters: usize,
     pub(super) is_in_order: bool,
 }
 
 impl Sql {
     #[doc(hidden)]
     pub const fn listed(text: &'static str) -> Self {
-        Sql { text, postgres: None, is_in_order: is_in_order(text) }
+        Sql::of(text, None)
     }
 
     #[doc(hidden)]
     pub const fn of_each(text: &'static str, postgres: &'static str) -> Self {
-        Sql { text, postgres: Some(postgres), is_in_order: is_in_order(text) }
+        Sql::of(text, Some(postgres))
+    }
+
+    const fn of(text: &'static str, postgres: Option<&'static str>) -> Self {
+        let Parameters { highest, is_in_order } = parameters(text);
+        Sql { text, postgres, parameters: highest, is_in_order }
     }
 
     pub fn text(self) -> &'static str {
@@ -59,9 +66,14 @@ macro_rules! statements {
 }
 pub use statements;
 
-/// Whether the parameters of a statement stand for the first time in the order of their numbers.
-const fn is_in_order(text: &str) -> bool {
-    let (text, mut at, mut highest) = (text.as_bytes(), 0, 0);
+struct Parameters {
+    highest: usize,
+    /// They stand for the first time in the order of their numbers.
+    is_in_order: bool,
+}
+
+const fn parameters(text: &str) -> Parameters {
+    let (text, mut at, mut highest, mut is_in_order) = (text.as_bytes(), 0, 0, true);
     while at < text.len() {
         let mut number = 0;
         if text[at] == b'$' {
@@ -71,12 +83,12 @@ const fn is_in_order(text: &str) -> bool {
             }
         }
         if number > highest + 1 {
-            return false;
+            is_in_order = false;
         }
         if number > highest {
             highest = number;
         }
         at += 1;
     }
-    true
+    Parameters { highest, is_in_order }
 }

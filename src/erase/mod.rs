@@ -253,13 +253,19 @@ impl Eraser {
                 "the database's log is being read, and is emptied after that",
             ));
         }
-        if shed.free_pages > 0 {
-            let remains = Remains {
-                what: "free pages of the database".to_owned(),
-                id: String::new(),
-                why: "its file cannot give them back: stop the server and run docket database compact"
-                    .to_owned(),
-            };
+        let left = match (self.database.is_shared(), shed.free_pages) {
+            (true, _) => Some((
+                "rows in PostgreSQL's files",
+                "it overwrites what is deleted when it uses the space again: VACUUM FULL does so now, but not in its log and backups",
+            )),
+            (false, 1..) => Some((
+                "free pages of the database",
+                "its file cannot give them back: stop the server and run docket database compact",
+            )),
+            (false, _) => None,
+        };
+        if let Some((what, why)) = left {
+            let remains = Remains { what: what.to_owned(), id: String::new(), why: why.to_owned() };
             let id = erasure.erasure_id;
             self.database.write(move |tx| erasure::store::keep(tx, id, &remains)).await?;
         }

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::clock::TestClock;
-use crate::harness::database::{opened, url_in};
+use crate::harness::database::{is_postgres, opened, url_in};
 
 const LEASE: Duration = Duration::from_secs(15);
 const SETTINGS: Settings = Settings { workers: 8, lease_seconds: 15, max_attempts: 3, stop_seconds: 20 };
@@ -33,6 +33,16 @@ impl Bench {
         let clock = TestClock::default();
         let queue = Queue::new(database.clone(), clock.share(), SETTINGS);
         Bench { database, clock, queue, _folder: folder }
+    }
+
+    /// The server is killed and starts. Where others may work too, what it had in hand is its own until its leases end.
+    async fn start_anew(&self) {
+        let recovered = self.queue.recover().await.unwrap();
+        if is_postgres() {
+            self.later(LEASE);
+        } else {
+            assert_eq!(recovered, 1);
+        }
     }
 
     async fn add(&self, key: &str) -> Enqueued {
@@ -125,9 +135,9 @@ async fn what_a_dead_server_had_in_hand_goes_first_and_what_kills_twice_goes_las
         bench.add(key).await;
         bench.later(Duration::from_millis(5));
     }
-    bench.queue.recover().await.unwrap();
+    bench.start_anew().await;
     assert_eq!(bench.claim().await.unwrap().key, "in hand", "others have waited less long");
-    bench.queue.recover().await.unwrap();
+    bench.start_anew().await;
     let mut order = Vec::new();
     while let Some(claimed) = bench.claim().await {
         order.push(claimed.key.clone());
@@ -309,7 +319,7 @@ async fn a_server_that_starts_takes_over_what_the_last_one_held() {
     bench.add("a").await;
     drop(bench.claim().await.unwrap());
     assert!(bench.claim().await.is_none());
-    assert_eq!(bench.queue.recover().await.unwrap(), 1);
+    bench.start_anew().await;
     assert!(bench.claim().await.is_some());
 }
 

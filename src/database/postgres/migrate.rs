@@ -28,11 +28,20 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "0001_schema",
-    sql: include_str!("../../../migrations/postgres/0001_schema.sql"),
-}];
+macro_rules! migrations {
+    ($($version:literal $name:literal),+ $(,)?) => {
+        [$(Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../../../migrations/postgres/", $name, ".sql")),
+        }),+]
+    };
+}
+
+const MIGRATIONS: [Migration; 2] = migrations! {
+    1 "0001_schema",
+    2 "0002_folder",
+};
 
 /// The table of those that were applied. Its row 0 is what whoever migrates holds.
 const TABLE: &str = "

@@ -158,7 +158,7 @@ impl Session {
     }
 
     pub fn run(&mut self, sql: Sql, params: &[&dyn Param]) -> Result<u64, Error> {
-        let params = sent(params)?;
+        let params = sent(sql, params)?;
         let Session { client, runtime, known, is_pooled, state, deadline, .. } = self;
         let ran = runtime.block_on(bounded(*deadline, async {
             let known = look_up(client, known, *is_pooled, sql).await?;
@@ -193,7 +193,7 @@ impl Session {
         params: &[&dyn Param],
         mut take: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
-        let params = sent(params)?;
+        let params = sent(sql, params)?;
         let Session { client, runtime, known, is_pooled, state, deadline, .. } = self;
         let mut taken = Ok(());
         let read = runtime.block_on(bounded(*deadline, async {
@@ -229,8 +229,9 @@ impl Session {
     }
 }
 
-fn sent<'p>(params: &'p [&'p dyn Param]) -> Result<Vec<Sent<'p>>, Error> {
-    params.iter().map(|param| Sent::of(*param)).collect()
+/// What a statement has no parameter for is left out: some that belong together are handed the same values.
+fn sent<'p>(sql: Sql, params: &'p [&'p dyn Param]) -> Result<Vec<Sent<'p>>, Error> {
+    params.iter().take(sql.parameters).map(|param| Sent::of(*param)).collect()
 }
 
 /// Finds what a statement is called by the server, or its text.

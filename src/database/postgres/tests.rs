@@ -124,7 +124,12 @@ async fn the_schema_is_made_once_however_many_begin_and_with_no_lock_of_a_sessio
         let database = database.unwrap();
         database.write(|_| Ok(())).await.unwrap();
     }
-    assert_eq!(testing::sql(&url, "SELECT count(*) FROM docket_migration WHERE version > 0"), "1");
+    let applied =
+        testing::sql(&url, "SELECT name || '.sql' FROM docket_migration WHERE version > 0 ORDER BY version");
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).unwrap();
+    let mut files: Vec<_> = folder.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(applied.lines().collect::<Vec<_>>(), files, "each once, in their order");
     assert_eq!(testing::sql(&url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), "0");
     testing::sql(&url, "INSERT INTO docket_migration (version, name, checksum) VALUES (9999, 'x', 'x')");
     let newer = Database::open(&url).await.unwrap_err();
@@ -149,7 +154,7 @@ async fn what_stands_in_the_way_is_told_with_its_cure_and_without_a_secret() {
     for (url, part) in [
         (none.as_str(), "CREATE DATABASE"),
         ("postgres://docket:geheim@127.0.0.1:1/docket", "start it"),
-        ("postgres://docket:geheim@/docket", "no host"),
+        ("postgres://docket:geheim@/docket", "no URL"),
         ("postgres://127.0.0.1/docket", "no user"),
         ("postgres://docket:geheim@127.0.0.1/docket?sslmode=prefer", "verify-full"),
         ("postgres://docket:geheim@127.0.0.1/docket?sslrootcert=/none.pem&sslmode=verify-full", "/none.pem"),

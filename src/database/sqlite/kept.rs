@@ -72,7 +72,7 @@ fn job(random: &mut Rng, id: u8) -> String {
              VALUES ('{key}', '{{}}', ' ', 'waiting', {priority}, 1, 1, 1)
              ON CONFLICT (key) DO UPDATE SET generation = job.generation + 1,
                  priority = CASE WHEN excluded.priority < job.priority THEN excluded.priority ELSE job.priority END,
-                 state = CASE job.state WHEN 'dead' THEN 'waiting' ELSE state END"
+                 state = CASE job.state WHEN 'dead' THEN 'waiting' ELSE job.state END"
         ),
         2 => format!("UPDATE job SET state = 'running', lease_until = 1 WHERE key = '{key}'"),
         3 => format!("UPDATE job SET state = 'waiting', lease_until = NULL WHERE key = '{key}'"),

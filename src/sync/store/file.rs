@@ -310,6 +310,9 @@ statements! {
     FOLDER_PATH = "
         SELECT path, ancestors FROM file INDEXED BY file_folder
         WHERE profile = $1 AND substr(ancestors, 2, instr(substr(ancestors, 2), ' ') - 1) = $2
+        ORDER BY state = 'gone', seen_at DESC LIMIT 1", postgres: "
+        SELECT path, ancestors FROM file
+        WHERE profile = $1 AND split_part(ancestors, ' ', 2) = $2
         ORDER BY state = 'gone', seen_at DESC LIMIT 1";
     /// By a file that is in a folder in it.
     FOLDER_ABOVE = "

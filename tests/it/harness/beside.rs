@@ -6,7 +6,7 @@ use docket::clock::Clock;
 use docket::queue::store::JobRow;
 use tokio::time::{Instant, sleep};
 
-use super::database::{DatabaseFile, is_postgres};
+use super::database::DatabaseFile;
 use super::records::Records;
 
 /// A step of another process may take minutes on a machine that does ten other things. Only what hangs takes longer, so
@@ -75,7 +75,10 @@ impl Beside {
     pub async fn pass(&self, ms: i64) {
         let older =
             move |table: String, column: String| format!("UPDATE {table} SET {column} = {column} - {ms}");
-        let times = if is_postgres() { TIMES_OF_POSTGRES } else { TIMES };
+        let times = match self.file {
+            DatabaseFile::Sqlite(_) => TIMES,
+            DatabaseFile::Postgres(_) => TIMES_OF_POSTGRES,
+        };
         let older = self.file.rows(times, move |row| older(row.get(0), row.get(1))).await;
         self.file.execute(&older.join(";")).await;
     }

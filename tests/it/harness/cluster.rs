@@ -205,9 +205,16 @@ impl Pooler {
             .expect("sh");
         let mut place = String::new();
         BufReader::new(pooler.stdout.take().unwrap()).read_line(&mut place).unwrap();
+        let pooler = Pooler { port, _pooler: pooler };
+        pooler.answers();
+        pooler
+    }
+
+    /// Waits until it takes connections.
+    fn answers(&self) {
         for _ in 0..1_000 {
-            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Pooler { port, _pooler: pooler };
+            if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return;
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }

@@ -49,6 +49,11 @@ pub fn url_in(folder: &Path) -> String {
     urls.entry(folder.to_owned()).or_insert_with(make).clone()
 }
 
+/// These bytes in the words of the engine.
+pub fn bytes(hex: &str) -> String {
+    if is_postgres() { format!("'\\x{hex}'") } else { format!("x'{hex}'") }
+}
+
 /// The database at `url`, as a server opens it.
 pub async fn opened(url: &str) -> Database {
     Database::open(settings(url)).await.unwrap()
@@ -110,7 +115,7 @@ impl DatabaseFile {
     ) -> Vec<T> {
         let DatabaseFile::Postgres(url) = self else {
             let cells = move |connection: &Connection, sql: &str| {
-                connection.prepare(sql)?.query_map((), |row| cells(row))?.collect::<Result<Vec<_>>>()
+                connection.prepare(sql)?.query_map((), cells)?.collect::<Result<Vec<_>>>()
             };
             return self.open(sql, cells).await.iter().map(read).collect();
         };
@@ -159,13 +164,19 @@ impl DatabaseFile {
         path.clone()
     }
 
-    /// Takes the lock that `begin` asks for, of this file alone.
+    /// Takes the lock that `begin` asks for, of this file alone; in PostgreSQL that of the inbox, which nobody reads or writes then.
     pub async fn lock(&self, begin: &str) -> HeldLock {
+        if let DatabaseFile::Postgres(url) = self {
+            let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client.batch_execute("BEGIN; LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE").await.unwrap();
+            return HeldLock::Postgres(client);
+        }
         let (path, begin) = (self.path(), begin.to_owned());
         let lock = spawn_blocking(move || {
             let connection = open_alone(&path)?;
             connection.execute_batch(&begin)?;
-            Ok::<_, rusqlite::Error>(HeldLock(connection))
+            Ok::<_, rusqlite::Error>(HeldLock::Sqlite(connection))
         });
         lock.await.unwrap().unwrap()
     }
@@ -215,9 +226,11 @@ fn connect(path: &PathBuf) -> Result<Connection> {
 }
 
 /// The database's lock. It is held until this is dropped.
-pub struct HeldLock(
-    #[expect(dead_code, reason = "its connection holds the lock while it is open")] Connection,
-);
+#[expect(dead_code, reason = "its connection holds the lock while it is open")]
+pub enum HeldLock {
+    Sqlite(Connection),
+    Postgres(tokio_postgres::Client),
+}
 
 /// Lets SQLite fail as it does when the disk is full: no file grows beyond what it is.
 pub async fn fill_disk(database: &Database) {

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::database::DatabaseFile;
 use super::{Harness, World, config};
 
+/// Longer than a lease lasts.
+const LEASE_MS: i64 = 20_000;
+
 impl World {
     /// No webhook arrives from now on.
     pub async fn without_webhooks(&self) {
@@ -71,6 +74,11 @@ impl Harness {
     pub async fn restart(&mut self, settings: &str) {
         self.build(settings).await;
         self.queue.recover().await.unwrap();
+        let is_in_hand = self.jobs().await.iter().any(|job| job.state == "running");
+        if is_in_hand {
+            // Another server may have it, so it is taken over when its lease has ended.
+            self.pass(LEASE_MS);
+        }
     }
 
     /// Starts anew with an empty database. Webhooks still go to the old one.

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::{World, event, rest, settings};
 use crate::harness::beside::again;
-use crate::harness::database::{fill_disk, free_disk};
+use crate::harness::database::{bytes, fill_disk, free_disk};
 
 #[tokio::test]
 async fn what_was_acknowledged_before_a_crash_is_drained_after_it() {
@@ -159,7 +159,8 @@ async fn a_stop_finishes_the_request_in_hand_and_takes_no_new_one() {
 async fn an_inbox_row_that_cannot_be_read_does_not_stop_the_others() {
     let world = World::start().await;
     assert_eq!(world.send(&event("evt_1", "2a")).await, 202);
-    world.database_file().execute("UPDATE inbox SET body = x'ff206e6f74206a736f6e'").await;
+    let body = bytes("ff206e6f74206a736f6e");
+    world.database_file().execute(&format!("UPDATE inbox SET body = {body}")).await;
     assert_eq!(world.send(&event("evt_2", "2b")).await, 202);
     // The other job is a look at everything, because where it was cannot be read.
     assert_eq!(world.drain().await, (2, 0, 2));
