@@ -159,6 +159,23 @@ async fn a_result_that_was_deleted_comes_back_when_it_is_asked_for_and_costs_not
 }
 
 #[tokio::test]
+async fn a_contract_that_is_restored_has_its_answer_back_though_another_took_its_place() {
+    let settings = legal("");
+    let mut h = analysed(&settings).await;
+    h.trash("/Contracts/a.txt").await;
+    h.put("/Contracts/a.txt", &contract(2)).await;
+    h.settle().await;
+    h.restart(&settings.replace("Extract every", "Find each")).await;
+    h.settle().await;
+    h.restore("/Contracts/a.txt").await;
+    h.settle().await;
+    assert!(top(&h, "/Contracts/a.analysis.md").await.contains("asks something else"));
+    assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 10,000"));
+    assert_eq!(paths(&h).await, ["/Contracts/a.analysis.md", "/Contracts/a.txt"]);
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn an_old_result_that_is_put_in_the_place_of_another_becomes_that_one() {
     let h = analysed(&legal("")).await;
     h.put("/Contracts/b.txt", &contract(2)).await;

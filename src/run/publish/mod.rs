@@ -67,9 +67,10 @@ impl Runs {
     ) -> Result<(), Verdict> {
         let answer = named(shown.run);
         let is_new = known.as_ref().is_none_or(|known| known.answer.as_ref() != Some(&answer));
-        // Where nothing stands there is nothing that could be wrong, and what a person took away stays away.
+        // Where nothing stands there is nothing that could be wrong: what a person took away stays away. What had to give its place up to
+        // another file's is written once more.
         let stands = known.as_ref().is_some_and(|known| known.gone_since.is_none());
-        let is_taken_away = !stands && (shown.notice.is_some() || !is_new);
+        let is_taken_away = known.is_some() && !stands && (shown.notice.is_some() || !is_new);
         let (document, stays) = (last(shown.path).to_owned(), shown.folder.is_none());
         let (folder, name) = match (shown.folder, &known) {
             (Some(folder), _) => (folder, pattern.name_for(&document)),
@@ -77,9 +78,8 @@ impl Runs {
             (None, None) => return Ok(()),
         };
         // Unless what we wrote about something else has come in its place, as from the trash.
-        let is_displaced = is_taken_away
-            && known.is_some()
-            && self.publisher.has_a_copy(&of.key.profile, (&folder, &name)).await?;
+        let is_displaced =
+            is_taken_away && self.publisher.has_a_copy(&of.key.profile, (&folder, &name)).await?;
         if is_taken_away && !is_displaced {
             return Ok(());
         }
@@ -98,10 +98,11 @@ impl Runs {
             asked,
         };
         let form = form(&page, &folder);
+        let was_written = known.is_some();
         if stands && known.is_some_and(|known| known.shown.as_deref() == Some(&form)) {
             return Ok(());
         }
-        let only_over_ours = !is_displaced && (page.notice.is_some() || (!is_new && is_there));
+        let only_over_ours = was_written && !is_displaced && (page.notice.is_some() || (!is_new && is_there));
         let body = self.compute.run(move || page.body()).await;
         let output = Output {
             owner,
