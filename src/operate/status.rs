@@ -71,6 +71,8 @@ pub struct Status {
     /// The change that has waited longest for being searchable, and what it waits for.
     pub oldest: Option<Oldest>,
     pub jobs: Vec<(String, i64)>,
+    /// Those of the dead jobs that erase what derives from a file.
+    pub unerased: i64,
     pub pauses: Vec<PauseRow>,
     pub files: Vec<(String, i64)>,
     pub copies: Vec<(String, i64)>,
@@ -123,6 +125,7 @@ impl Status {
             inbox,
             oldest: oldest(delivered, job.as_ref(), &pauses),
             jobs: queue::store::counts(connection)?,
+            unerased: queue::presence::dead(connection, job::ERASE_JOBS)?,
             pauses,
             files: sync::store::file_counts(connection)?,
             copies: sync::store::copy_counts(connection)?,

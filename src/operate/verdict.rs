@@ -58,7 +58,14 @@ impl Verdict {
             1 => format!("1 {what} is"),
             number => format!("{number} {what}s are"),
         };
-        let dead = of(&seen.jobs, "dead");
+        if seen.unerased > 0 {
+            let are = are(seen.unerased, "erasure");
+            reasons.push(format!(
+                "{are} not done, and what derives from the file is still there: docket jobs list --state dead says why, then \
+                 docket jobs retry"
+            ));
+        }
+        let dead = of(&seen.jobs, "dead") - seen.unerased;
         if dead > 0 {
             let are = are(dead, "job");
             reasons.push(format!(

@@ -80,7 +80,8 @@ async fn the_exit_code_says_whether_it_is_well_and_whether_anybody_works() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_needs_a_person_is_named_with_what_to_do() {
     for (rows, reason) in [
-        (&[DEAD][..], "docket jobs list --state dead"),
+        (&[DEAD][..], "1 job is dead: docket jobs list --state dead"),
+        (&[&DEAD.replace("file:", "erase:")], "1 erasure is not done"),
         (&[REFUSED], "OpenAI refuses: the key was refused"),
         (&[STOPPED, TRIED_DRY], "docket sweep --dry-run"),
         (&[FILE, &run(1, "completed"), &run(2, "failed")], "1 run failed"),
