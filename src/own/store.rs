@@ -202,6 +202,22 @@ pub fn forget_gone(connection: &mut Connection, rule: &str, keys: &[String]) -> 
     connection.all(FORGET_GONE, params![rule, json_list(keys)])
 }
 
+/// Results of a rule that runs nothing any more.
+#[derive(Debug)]
+pub struct LeftStanding {
+    pub rule: String,
+    pub results: i64,
+    /// What one of them is called.
+    pub example: String,
+}
+
+from_row!(row => LeftStanding { rule, results, example });
+
+/// The results that stand and are of none of these rules.
+pub fn left_standing(connection: &mut Connection, running: &[String]) -> Result<Vec<LeftStanding>, Error> {
+    connection.all(LEFT_STANDING, params![json_list(running)])
+}
+
 /// Every file of ours.
 pub fn list(connection: &mut Connection) -> Result<Vec<OwnFile>, Error> {
     connection.all(LIST, &[])
@@ -366,6 +382,11 @@ statements! {
     OF = "SELECT * FROM own_file WHERE owner = $1";
 
     LIST = "SELECT * FROM own_file ORDER BY owner";
+
+    LEFT_STANDING = "
+        SELECT rule, count(*) AS results, min(name) AS example FROM own_file
+        WHERE gone_since IS NULL AND rule IS NOT NULL AND rule NOT IN (SELECT value FROM json_each($1))
+        GROUP BY rule ORDER BY rule";
 
     TWIN = "
         SELECT owner FROM own_file

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{self, Connection, Database};
 use crate::openai::VectorStoreId;
+use crate::own::{self, store::LeftStanding};
 use crate::rule::{Rules, Target};
 use crate::run::{existing, pace};
 use crate::sync::{founding, store};
@@ -37,7 +38,18 @@ pub async fn look(report: &mut CheckReport, config: &Config, subject: &Subject) 
     let now = Clock::default().now();
     let targets = subject.rules.iter().flat_map(Rules::iter).map(|rule| rule.target.clone());
     let targets: Vec<Target> = targets.collect();
-    let seen = database.read(move |connection| read(connection, &targets, now)).await;
+    let running = subject.rules.as_ref().map(|rules| {
+        let running = rules.iter().filter(|rule| rule.runs);
+        running.map(|rule| rule.name.clone()).collect::<Vec<String>>()
+    });
+    let read = move |connection: &mut Connection| {
+        let (mut troubles, known) = read(connection, &targets, now)?;
+        if let Some(running) = &running {
+            troubles.extend(left_standing(connection, running)?);
+        }
+        Ok((troubles, known))
+    };
+    let seen = database.read(read).await;
     database.close().await;
     match seen {
         Ok((troubles, known)) => {
@@ -123,6 +135,20 @@ fn read(
         running: existing::store::since(connection)?.into_keys().collect(),
     };
     Ok((troubles, known))
+}
+
+/// Results that nothing keeps true of their files any more. They are left as they are: how they are rendered went with their rule, and
+/// a rule may be out of the settings only for a while.
+fn left_standing(connection: &mut Connection, running: &[String]) -> Result<Vec<Trouble>, database::Error> {
+    let left = own::store::left_standing(connection, running)?.into_iter();
+    let told = left.map(|LeftStanding { rule, results, example }| {
+        Trouble::Slight(format!(
+            "{} of rule {rule}, such as {example}, may not be about what the file is now: the settings run no such rule any more, and \
+             nothing brings it up to date. Put the rule back, also under another name with its id, or take its results away",
+            count(results.unsigned_abs(), "result")
+        ))
+    });
+    Ok(told.collect())
 }
 
 /// Deliveries that were refused, where a person has to correct something. What `docket send` posts agrees with itself and

@@ -83,6 +83,17 @@ async fn what_a_person_has_to_look_at_is_no_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn results_of_a_rule_that_the_settings_run_no_more_are_told() {
+    let right = Right::set_up().await;
+    const RESULT: &str = "INSERT INTO own_file (owner, profile, folder, name, state, node, sha256, size, since, rule, source_id)
+        VALUES ('run:liability:workspace:1:2a', 'workspace:1', 'root', 'a.analysis.md', 'written', '2b', '', 0, 1, 'liability', 'workspace:1:2a')";
+    right.database(&["INSERT INTO founding VALUES (1, 'empty', 1)", RESULT]).await;
+    let told = right.check(&[]).await;
+    assert_eq!(failed(&told), []);
+    says(&told, "warn", "1 result of rule liability, such as a.analysis.md");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_covers_nothing_is_told_with_what_it_nearly_covers() {
     let right = Right::set_up().await;
     for path in ["/[OLD] Contracts/a.pdf", "/Case/b.txt", "/SCAN001.PDF", "/Drafts /c.txt"] {
