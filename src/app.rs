@@ -174,6 +174,7 @@ impl Parts {
             wake: queue.wake(),
             causes: queue.causes(),
         });
+        queue.tell(runs.looks());
         let sync = Sync::new(sync::Parts {
             database: database.clone(),
             clock: clock.clone(),

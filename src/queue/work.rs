@@ -2,9 +2,10 @@
 //! [`Queue::work_one`] once.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -48,6 +49,13 @@ pub trait Handler: Send + Sync + 'static {
     }
 }
 
+/// What follows when a job dies, in the transaction in which it does.
+pub trait Heir: fmt::Debug + Send + Sync + 'static {
+    /// # Errors
+    /// The database's.
+    fn died(&self, connection: &mut Connection, key: &str, now: i64) -> Result<(), Error>;
+}
+
 /// The queue of one process. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Queue {
@@ -58,6 +66,7 @@ pub struct Queue {
     wake: Arc<Notify>,
     /// What holds work, and the jobs that this process works on.
     breaker: Breaker,
+    heir: Arc<OnceLock<Arc<dyn Heir>>>,
     /// Whether the database refused the last use of it, so that this is said once.
     trouble: Arc<AtomicBool>,
 }
@@ -93,6 +102,7 @@ impl Queue {
             settings,
             wake: Arc::default(),
             breaker: Breaker::default(),
+            heir: Arc::default(),
             trouble: Arc::default(),
         }
     }
@@ -105,6 +115,11 @@ impl Queue {
     /// Asks this for when limits have room.
     pub fn ask(&self, gates: Arc<dyn Gates>) {
         self.breaker.ask(gates);
+    }
+
+    /// Tells this of each job that dies. The first one is told.
+    pub fn tell(&self, heir: Arc<dyn Heir>) {
+        self.heir.get_or_init(|| heir);
     }
 
     /// What is held, for those who work.
@@ -123,7 +138,13 @@ impl Queue {
             return Ok(0);
         }
         let (now, max_attempts) = (self.clock.now(), self.settings.max_attempts);
-        let expired = self.database.write(move |tx| store::release_all(tx, now, max_attempts)).await?;
+        let heir = self.heir.clone();
+        let release = move |tx: &mut Connection| {
+            let expired = store::release_all(tx, now, max_attempts)?;
+            expired.dead.iter().try_for_each(|dead| bequeath(&heir, tx, (&dead.key, now)))?;
+            Ok(expired)
+        };
+        let expired = self.database.write(release).await?;
         expired.dead.iter().for_each(report_death);
         Ok(expired.released)
     }
@@ -227,10 +248,11 @@ impl Queue {
     async fn claim_told(&self) -> Result<Option<Claimed>, Error> {
         let (now, lease, max_attempts) =
             (self.clock.now(), self.settings.lease(), self.settings.max_attempts);
-        let breaker = self.breaker.clone();
+        let (breaker, heir) = (self.breaker.clone(), self.heir.clone());
         let claim = move |tx: &mut Connection| {
             let expiry = Expiry { now, max_attempts, in_hand: &breaker.in_hand() };
             let expired = store::expire(tx, &expiry)?;
+            expired.dead.iter().try_for_each(|dead| bequeath(&heir, tx, (&dead.key, now)))?;
             let claimed = store::claim(tx, &breaker, now, lease)?;
             Ok((expired, claimed, breaker::store::save(tx, &breaker)?))
         };
@@ -276,12 +298,15 @@ impl Queue {
     }
 
     async fn try_settle(&self, end: Arc<End>) -> Result<Settled, Error> {
-        let breaker = self.breaker.clone();
+        let (breaker, heir) = (self.breaker.clone(), self.heir.clone());
         let (now, max_attempts) = (self.clock.now(), self.settings.max_attempts);
         let settle = move |tx: &mut Connection| {
             let End { claimed, outcome, judgement } = &*end;
             let verdict = outcome.verdict.as_ref();
             let settled = store::settle(tx, &Settling { claimed, verdict, judgement, now, max_attempts })?;
+            if matches!(settled, Settled::Dead(_)) {
+                bequeath(&heir, tx, (&claimed.key, now))?;
+            }
             if judgement.resumes {
                 breaker.open_unawaited(&store::due(tx, now)?);
             }
@@ -351,4 +376,12 @@ impl Queue {
             _ => SOON,
         }
     }
+}
+
+fn bequeath(
+    heir: &OnceLock<Arc<dyn Heir>>,
+    connection: &mut Connection,
+    (key, now): (&str, i64),
+) -> Result<(), Error> {
+    heir.get().map_or(Ok(()), |heir| heir.died(connection, key, now))
 }

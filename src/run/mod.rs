@@ -60,10 +60,10 @@ use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{Connection, Database};
 use crate::outside::Locks;
-use crate::queue::{Causes, Verdict};
+use crate::queue::{Causes, Heir, Verdict};
 use crate::{fastio, openai};
 
-use publish::Publisher;
+use publish::{Looks, Publisher};
 
 pub use admit::{cancel, judge};
 pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, judgement_of, want_one};
@@ -145,6 +145,11 @@ impl Runs {
     /// What is run over the files of `rule`; nothing, when its settings no longer say so.
     pub fn definition(&self, rule: &str) -> Option<&Arc<Definition>> {
         self.definitions.iter().find(|definition| definition.rule.name == rule)
+    }
+
+    /// What has results looked at when the job of their file dies.
+    pub fn looks(&self) -> Arc<dyn Heir> {
+        Arc::new(Looks(self.definitions.clone()))
     }
 
     /// Writes `changes` about one run down, all or none.

@@ -18,6 +18,7 @@ use crate::job::Task;
 use crate::job::verdict::{database_verdict, is_final, openai_has, openai_verdict};
 use crate::openai::{AttributeValue, Attributes, ErrorKind, FileId, IndexStatus, StoreFile, VectorStoreId};
 use crate::queue::{self, Priority, Verdict};
+use crate::rule::Rule;
 
 /// How long after a File object was made, or attached, OpenAI may still say that it does not exist. Seen in the issue
 /// trackers of two of its clients; nothing documents it.
@@ -266,9 +267,22 @@ impl Sync {
         self.record([
             Change::State(copy.id, CopyState::Retiring),
             Change::Refused(subject.key.clone(), content, reason.to_owned()),
+            self.looks(subject),
         ])
         .await?;
+        self.wake.notify_waiters();
         Ok(Progress::Refused)
+    }
+
+    /// The looks at what was found out about the file before: it is not about what the file is now, and nothing else says so when that is
+    /// never indexed.
+    pub(super) fn looks(&self, subject: &Subject<'_>) -> Change {
+        let FileKey { profile, node } = subject.key;
+        let path = subject.present.map(|(present, _)| present.path.as_str());
+        let rules = path.into_iter().flat_map(|path| self.rules.running(profile, path));
+        let look =
+            |rule: &Rule| Task::Run { profile: profile.clone(), node: node.clone(), rule: rule.name.clone() };
+        Change::Jobs(Jobs { tasks: rules.map(look).collect(), priority: Priority::Live })
     }
 
     pub(super) fn age(&self, copy: &Copy) -> Duration {

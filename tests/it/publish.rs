@@ -125,6 +125,45 @@ async fn a_result_of_an_earlier_version_says_so_when_the_present_one_has_none() 
 }
 
 #[tokio::test]
+async fn a_result_says_so_at_once_when_the_present_version_is_never_indexed() {
+    let h = analysed(&legal("digest = 'overview.csv'")).await;
+    h.put("/Contracts/a.txt", " \n").await;
+    h.settle().await;
+    let told = top(&h, "/Contracts/a.analysis.md").await;
+    assert!(told.contains("earlier version") && told.contains("white space"), "{told}");
+    h.put("/Contracts/a.txt", &contract(2)).await;
+    h.settle().await;
+    // What the store cannot read.
+    h.openai_fails(json!({"kind": "index_failure", "code": "unsupported_file", "count": 1})).await;
+    h.put("/Contracts/a.txt", &contract(3)).await;
+    h.settle().await;
+    let told = top(&h, "/Contracts/a.analysis.md").await;
+    assert!(told.contains("earlier version") && told.contains("could not be read"), "{told}");
+    h.no_faults().await;
+    h.put("/Contracts/a.txt", &contract(4)).await;
+    h.converges().await;
+    let result = h.read("/Contracts/a.analysis.md").await;
+    assert!(result.contains("EUR 40,000") && !result.contains("earlier version"), "{result}");
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_result_says_so_when_the_job_that_was_to_bring_the_present_version_is_dead() {
+    let h = analysed(&legal("")).await;
+    h.fastio_fails(json!({"kind": "forbidden", "path": "/current/workspace/*/storage/*/read/**"})).await;
+    h.put("/Contracts/a.txt", &contract(2)).await;
+    h.settle_to_dead().await;
+    h.no_faults().await;
+    let told = top(&h, "/Contracts/a.analysis.md").await;
+    assert!(told.contains("earlier version") && told.contains("could not be brought to OpenAI"), "{told}");
+    h.retry_dead().await;
+    h.converges().await;
+    let result = h.read("/Contracts/a.analysis.md").await;
+    assert!(result.contains("EUR 20,000") && !result.contains("earlier version"), "{result}");
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn a_prompt_that_is_put_back_has_its_own_answer_back() {
     let settings = legal("digest = 'overview.csv'");
     let mut h = analysed(&settings).await;

@@ -21,14 +21,16 @@ use super::settings::Definition;
 use super::store;
 use crate::database::Connection;
 use crate::fastio::{FileKey, NodeId};
+use crate::job::Task;
 use crate::outside;
 use crate::own::ResultOf;
 use crate::own::store::{self as own, OwnFile};
-use crate::queue::Verdict;
+use crate::queue::{Verdict, presence};
 use crate::result::name::{Pattern, unnumbered};
 use page::Page;
-use stand::{Shown, Stand};
+use stand::{At, Shown, Stand};
 
+pub(super) use review::Looks;
 pub(super) use write::{Output, Publisher, Written};
 
 /// Part of what names a form: whoever changes how results are rendered raises it, and they are written anew at the next look.
@@ -48,10 +50,14 @@ impl Runs {
         let (asked, owned) = (of.clone(), owner.clone());
         let read = move |connection: &mut Connection| {
             let runs = store::of_file(connection, &asked.key, &asked.rule)?;
-            Ok((runs, own::of(connection, &owned)?))
+            let FileKey { profile, node } = asked.key.clone();
+            let job = Task::File { profile, node }.key();
+            let job = presence::waiting(connection, &[job])?.into_values().find(|job| job.state == "dead");
+            Ok((runs, own::of(connection, &owned)?, job.and_then(|job| job.reason)))
         };
-        let (runs, known) = self.database.read(read).await?;
-        match Stand::of(definition, file, &runs, self.clock.now()) {
+        let (runs, known, stuck) = self.database.read(read).await?;
+        let at = At { now: self.clock.now(), stuck: stuck.as_deref() };
+        match Stand::of(definition, file, &runs, at) {
             Stand::AsItIs => self.leave_write(&owner, known).await,
             Stand::Nothing => self.retract(&owner, known).await,
             Stand::Answer(shown) => self.show((&owner, &of), known, (definition, pattern, shown)).await,

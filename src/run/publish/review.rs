@@ -1,6 +1,8 @@
 //! Rules that ask something else than at the last start, or show what was found out in another way: each file that they were run over
 //! is looked at, so that what stands beside it says what it is.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::super::Runs;
@@ -8,8 +10,9 @@ use super::super::settings::Definition;
 use super::FORM;
 use crate::database::{Connection, Error, json_list, params, statements};
 use crate::fastio::FileKey;
-use crate::job::{self, Task};
-use crate::queue::Priority;
+use crate::job::{self, FILE_JOBS, Task};
+use crate::queue::{Heir, Priority};
+use crate::sync::store::{self as files, FileRow};
 
 /// Jobs that one transaction adds.
 const BITE: u32 = 500;
@@ -56,6 +59,27 @@ impl Runs {
             Ok(files.last().cloned())
         };
         self.database.write(ask).await
+    }
+}
+
+/// Has what was found out about a file looked at when the file's job dies: nothing else says that it is of an earlier version then.
+#[derive(Debug)]
+pub struct Looks(pub Arc<[Arc<Definition>]>);
+
+impl Heir for Looks {
+    fn died(&self, connection: &mut Connection, key: &str, now: i64) -> Result<(), Error> {
+        let Some(key) = key.strip_prefix(FILE_JOBS).and_then(|key| key.parse::<FileKey>().ok()) else {
+            return Ok(());
+        };
+        let seen = files::file(connection, &key.to_string())?;
+        let Some(seen) = seen.filter(FileRow::is_there) else { return Ok(()) };
+        for definition in self.0.iter().filter(|definition| definition.rule.covers(&key.profile, &seen.path))
+        {
+            let FileKey { profile, node } = key.clone();
+            let task = Task::Run { profile, node, rule: definition.rule.name.clone() };
+            job::enqueue(connection, &task, Priority::Live, now)?;
+        }
+        Ok(())
     }
 }
 

@@ -19,6 +19,14 @@ pub(super) enum Stand<'r> {
     Nothing,
 }
 
+/// When it is looked at, and as what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<'a> {
+    pub now: i64,
+    /// Why the job is dead that was to bring the present version to OpenAI.
+    pub stuck: Option<&'a str>,
+}
+
 /// An answer, and how it is shown.
 #[derive(Debug)]
 pub(super) struct Shown<'r> {
@@ -33,7 +41,7 @@ pub(super) struct Shown<'r> {
 
 impl<'r> Stand<'r> {
     /// What is to stand beside a file that is `file` to the rule, given the runs of the rule over it, oldest first.
-    pub fn of(definition: &Definition, file: &'r FileState, runs: &'r [Run], now: i64) -> Stand<'r> {
+    pub fn of(definition: &Definition, file: &'r FileState, runs: &'r [Run], at: At<'_>) -> Stand<'r> {
         let answers = runs.iter().filter(|run| has_answer(run));
         let rank =
             |run: &&Run| (file.is_about(run), run.definition == definition.hash, run.answered_at, run.id);
@@ -53,7 +61,7 @@ impl<'r> Stand<'r> {
         let notice = if file.is_about(run) {
             (run.definition != definition.hash).then(|| OTHER_QUESTION.to_owned())
         } else {
-            let Some(present) = present(file, runs, now) else { return Stand::AsItIs };
+            let Some(present) = present(file, runs, at) else { return Stand::AsItIs };
             Some(format!(
                 "This is about an earlier version of the document, not about what it says now. {present}"
             ))
@@ -73,7 +81,7 @@ fn has_answer(run: &Run) -> bool {
 }
 
 /// What becomes of the file's present content, in a sentence; none while that is about to show.
-fn present(file: &FileState, runs: &[Run], now: i64) -> Option<String> {
+fn present(file: &FileState, runs: &[Run], At { now, stuck }: At<'_>) -> Option<String> {
     if let FileState::Unreadable(_, why) = file {
         return Some(format!("The present version could not be read: {}", sentence(why)));
     }
@@ -82,7 +90,8 @@ fn present(file: &FileState, runs: &[Run], now: i64) -> Option<String> {
             FileState::Present(indexed) if indexed.is_present() => {
                 Some("The present version was not analysed.".to_owned())
             }
-            _ => None,
+            _ => stuck
+                .map(|why| format!("The present version could not be brought to OpenAI: {}", sentence(why))),
         };
     };
     let reason = run.reason.as_deref().map(sentence);

@@ -312,7 +312,9 @@ impl Sync {
     /// Writes down that OpenAI cannot hold this content as what it claims to be.
     async fn refuse_content(&self, begun: &Begun<'_>, reason: &str) -> Result<Progress, Verdict> {
         let content = fingerprint(&begun.present.source, &begun.claim.key());
-        self.record([Change::Refused(begun.subject.key.clone(), content, reason.to_owned())]).await?;
+        let refused = Change::Refused(begun.subject.key.clone(), content, reason.to_owned());
+        self.record([refused, self.looks(begun.subject)]).await?;
+        self.wake.notify_waiters();
         Ok(Progress::Refused)
     }
 }
