@@ -187,6 +187,11 @@ pub fn shows(connection: &mut Connection, owner: &str, answer: &str, shown: &str
     connection.run(SHOWS, params![owner, answer, shown]).map(drop)
 }
 
+/// Writes down that the file of `owner` is gone for good.
+pub fn shows_nothing(connection: &mut Connection, owner: &str) -> Result<(), Error> {
+    connection.run(SHOWS_NOTHING, params![owner]).map(drop)
+}
+
 /// What was replaced is taken away, or is not ours any more.
 pub fn forget_old(connection: &mut Connection, owner: &str) -> Result<(), Error> {
     connection.run(FORGET_OLD, params![owner]).map(drop)
@@ -421,6 +426,8 @@ statements! {
     GIVE = "UPDATE own_file SET owner = $2, rule = $3, source_id = $4, answer = NULL, shown = NULL WHERE owner = $1";
 
     SHOWS = "UPDATE own_file SET answer = $2, shown = $3 WHERE owner = $1";
+
+    SHOWS_NOTHING = "UPDATE own_file SET shown = NULL WHERE owner = $1";
 
     FORGET_OLD = "UPDATE own_file SET old_node = NULL, old_version = NULL WHERE owner = $1";
 

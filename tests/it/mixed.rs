@@ -115,7 +115,7 @@ impl Chaos {
                 let Some(path) = self.any_file().await else { return };
                 self.h.trash(&path).await;
             }
-            17 => self.h.restore_any(self.random.usize(0..100)).await,
+            17 => drop(self.h.restore_any(self.random.usize(0..100)).await),
             18 => {
                 let Some(path) = self.any_file().await else { return };
                 let Some((folder, _)) = path.rsplit_once('/').filter(|(folder, _)| !folder.is_empty()) else {

@@ -240,6 +240,78 @@ async fn an_old_result_that_is_put_in_the_place_of_another_becomes_that_one() {
 }
 
 #[tokio::test]
+async fn a_result_that_a_page_from_the_trash_displaced_goes_where_its_contract_goes() {
+    let h = analysed(&legal("")).await;
+    h.put("/Contracts/b.txt", &contract(2)).await;
+    h.settle().await;
+    h.rename("/Contracts/a.txt", "/Contracts/c.txt").await;
+    h.settle().await;
+    h.rename("/Contracts/b.txt", "/Contracts/a.txt").await;
+    h.settle().await;
+    h.restore("/Contracts/a.analysis.md").await;
+    h.rename("/Contracts/a.txt", "/Contracts/Signed/a.txt").await;
+    h.settle().await;
+    assert!(h.read("/Contracts/Signed/a.analysis.md").await.contains("EUR 20,000"));
+    assert_eq!(h.responses().await.len(), 2);
+    // What a person takes away stays away, whatever comes later to where it stood.
+    h.trash("/Contracts/Signed/a.analysis.md").await;
+    h.settle().await;
+    h.rename("/Contracts/Signed/a.txt", "/Contracts/Archive/a.txt").await;
+    h.settle().await;
+    h.rename("/Contracts/c.txt", "/Contracts/Signed/a.txt").await;
+    h.settle().await;
+    h.trash("/Contracts/Signed/a.txt").await;
+    h.settle().await;
+    h.rename("/Contracts/Archive/a.txt", "/Contracts/Archive/lease.txt").await;
+    h.settle().await;
+    assert!(
+        !paths(&h).await.iter().any(|path| path.starts_with("/Contracts/Archive/") && path.ends_with(".md"))
+    );
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_result_of_a_deleted_contract_that_comes_back_over_anothers_gives_way() {
+    let h = analysed(&legal("")).await;
+    h.trash("/Contracts/a.txt").await;
+    h.settle().await;
+    h.trash("/Contracts/a.analysis.md").await;
+    h.put("/Contracts/a.txt", &contract(2)).await;
+    h.settle().await;
+    assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 20,000"));
+    h.restore("/Contracts/a.analysis.md").await;
+    assert!(top(&h, "/Contracts/a.analysis.md").await.contains("was deleted"));
+    h.settle().await;
+    let result = h.read("/Contracts/a.analysis.md").await;
+    assert!(result.contains("EUR 20,000") && !result.contains("was deleted"), "{result}");
+    assert_eq!(h.responses().await.len(), 2);
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_contract_whose_result_gave_way_to_anothers_has_its_last_answer_back() {
+    let settings = legal("");
+    let mut h = analysed(&settings).await;
+    h.put("/Contracts/b.txt", &contract(2)).await;
+    h.settle().await;
+    h.trash("/Contracts/b.analysis.md").await;
+    h.trash("/Contracts/a.txt").await;
+    h.settle().await;
+    h.put("/Contracts/b.txt", &contract(3)).await;
+    h.rename("/Contracts/b.txt", "/Contracts/a.txt").await;
+    h.settle().await;
+    h.restart(&settings.replace("Extract every", "Find each")).await;
+    h.settle().await;
+    h.restore("/Contracts/a.txt").await;
+    h.rename("/Contracts/a.txt", "/Contracts/c.txt").await;
+    h.settle().await;
+    let told = top(&h, "/Contracts/c.analysis.md").await;
+    assert!(told.contains("asks something else"), "{told}");
+    assert!(h.read("/Contracts/c.analysis.md").await.contains("EUR 10,000"));
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn a_result_that_a_person_edited_or_moved_is_theirs() {
     let h = analysed(&legal("")).await;
     h.put("/Contracts/a.analysis.md", "checked by Kim").await;

@@ -27,6 +27,10 @@ struct Desk {
     prompt: usize,
     /// Contracts, by their number, of which a person took a result away, moved or changed it.
     taken: BTreeSet<usize>,
+    /// Of each result that stood when all was last done: what it said, and beside which contract it stood.
+    stood: BTreeMap<String, (String, usize)>,
+    /// Contracts whose results went to the trash since then because another was restored in their place.
+    displaced: BTreeMap<String, BTreeSet<usize>>,
     /// What was done, to be told when it went wrong.
     done: Vec<String>,
 }
@@ -40,9 +44,16 @@ fn settings(prompt: usize) -> String {
 impl Desk {
     async fn start(seed: u64) -> Desk {
         let h = Harness::with_seed(&settings(0), seed).await;
-        let random = fastrand::Rng::with_seed(seed);
-        let (taken, done) = (BTreeSet::new(), Vec::new());
-        Desk { h, random, contracts: 0, prompt: 0, taken, done }
+        Desk {
+            h,
+            random: fastrand::Rng::with_seed(seed),
+            contracts: 0,
+            prompt: 0,
+            taken: BTreeSet::new(),
+            stood: BTreeMap::new(),
+            displaced: BTreeMap::new(),
+            done: Vec::new(),
+        }
     }
 
     fn path(&mut self) -> String {
@@ -56,14 +67,48 @@ impl Desk {
         self.random.choice(paths)
     }
 
-    /// What stands at `path` is a person's affair from now on, and whatever it said.
+    /// What stands at `path` is a person's affair from now on, and whatever it said. So is what had to give its place up to it and was
+    /// not written once more yet: to Docket both are gone from there.
     async fn take(&mut self, path: &str) {
         let text = self.h.read(path).await;
-        self.taken.extend(beside::numbers(&text));
+        self.taken.extend(self.contracts_of(path, &text));
+        self.taken.extend(self.displaced.remove(path).unwrap_or_default());
+    }
+
+    /// The contracts that a result is of: those that it tells of, and the one that it stood beside, of which it may not tell, as where
+    /// it is of an earlier version.
+    fn contracts_of(&self, path: &str, text: &str) -> BTreeSet<usize> {
+        let stood = self.stood.get(path).filter(|(said, _)| said == text).map(|(_, number)| *number);
+        beside::numbers(text).into_iter().chain(stood).collect()
+    }
+
+    async fn texts(&self) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        for path in self.h.paths().await {
+            let text = self.h.read(&path).await;
+            texts.insert(path, text);
+        }
+        texts
+    }
+
+    /// Takes something out of the trash. What stands where it comes goes there.
+    async fn restore_any(&mut self) -> Option<String> {
+        let before = self.texts().await;
+        let choice = self.random.usize(..);
+        let path = self.h.restore_any(choice).await?;
+        if let Some(text) = before.get(&path) {
+            let of = self.contracts_of(&path, text);
+            self.displaced.entry(path.clone()).or_default().extend(of);
+        }
+        Some(path)
+    }
+
+    async fn settle(&mut self) {
+        self.h.settle().await;
+        self.displaced.clear();
     }
 
     async fn do_something(&mut self) {
-        let h = &self.h;
         let choice = self.random.u8(0..15);
         let done = match choice {
             0..=3 => {
@@ -78,9 +123,8 @@ impl Desk {
                 format!("trash {path}")
             }
             5 => {
-                let choice = self.random.usize(..);
-                h.restore_any(choice).await;
-                format!("restore {choice}")
+                let Some(path) = self.restore_any().await else { return };
+                format!("restore {path}")
             }
             6 | 7 => {
                 let (Some(from), to) = (self.one_of(false).await, self.path()) else { return };
@@ -141,7 +185,7 @@ impl Desk {
                 self.h.restart(&settings(self.prompt)).await;
                 let asks = self.random.bool();
                 if asks {
-                    self.h.settle().await;
+                    self.settle().await;
                     self.h.again("liability", true).await;
                 }
                 format!("ask {:?}{}", PROMPTS[self.prompt], if asks { ", of all" } else { "" })
@@ -151,16 +195,18 @@ impl Desk {
     }
 
     /// Demands that everything is true which stands beside the contracts.
-    async fn judge(&self) {
+    async fn judge(&mut self) {
         let definition = self.h.work.runs.definition("liability").unwrap().hash.clone();
-        let mut texts = BTreeMap::new();
-        for path in self.h.paths().await {
-            let text = self.h.read(&path).await;
-            texts.insert(path, text);
-        }
+        let texts = self.texts().await;
         let desk = beside::Desk { texts: &texts, definition: Some(&definition), taken: &self.taken };
         let wrong = desk.untrue();
         assert!(wrong.is_empty(), "{wrong:#?}\nafter {:#?}\nthere are {:#?}", self.done, texts.keys());
+        let contracts = texts.iter().filter(|(path, _)| path.ends_with(".txt"));
+        let stands = contracts.filter_map(|(path, text)| {
+            let (result, said) = desk.beside(path)?;
+            Some((result, (said.to_owned(), beside::number(text))))
+        });
+        self.stood = stands.collect();
     }
 }
 
@@ -179,7 +225,7 @@ async fn whatever_people_do_what_stands_beside_a_file_is_true_of_it() {
             for _ in 0..desk.random.u8(1..6) {
                 desk.do_something().await;
             }
-            desk.h.settle().await;
+            desk.settle().await;
             desk.judge().await;
             desk.done.push("and all was true".to_owned());
             left -= 1;

@@ -73,21 +73,22 @@ impl Runs {
     ) -> Result<(), Verdict> {
         let answer = named(shown.run);
         let is_new = known.as_ref().is_none_or(|known| known.answer.as_ref() != Some(&answer));
-        // Where nothing stands there is nothing that could be wrong: what a person took away stays away. What had to give its place up to
-        // another file's is written once more.
+        // Where nothing stands there is nothing that could be wrong: what a person took away stays away. What never showed an answer of this
+        // file, as where it had to give its place up to another's, nobody took away. Of a file that is gone nothing is written anew.
+        let was_shown = known.as_ref().is_some_and(|known| known.answer.is_some());
         let stands = known.as_ref().is_some_and(|known| known.gone_since.is_none());
-        let is_taken_away = known.is_some() && !stands && (shown.notice.is_some() || !is_new);
         let (document, stays) = (last(shown.path).to_owned(), shown.folder.is_none());
+        let is_taken_away = !stands && (stays || (was_shown && (shown.notice.is_some() || !is_new)));
         let (folder, name) = match (shown.folder, &known) {
             (Some(folder), _) => (folder, pattern.name_for(&document)),
             (None, Some(known)) => (known.folder.clone(), known.name.clone()),
             (None, None) => return Ok(()),
         };
-        // Unless what we wrote about something else has come in its place, as from the trash.
-        let is_displaced =
-            is_taken_away && self.publisher.has_a_copy(&of.key.profile, (&folder, &name)).await?;
+        let is_displaced = is_taken_away
+            && !stays
+            && self.is_displaced((owner, of), known.as_ref(), (&folder, &name)).await?;
         if is_taken_away && !is_displaced {
-            return Ok(());
+            return self.leave_away(owner, known).await;
         }
         // What a person changed there is the last word on it there, and not where the file is now.
         let is_there = known.as_ref().is_some_and(|known| {
@@ -104,11 +105,11 @@ impl Runs {
             asked,
         };
         let form = form(&page, &folder);
-        let was_written = known.is_some();
         if stands && known.is_some_and(|known| known.shown.as_deref() == Some(&form)) {
             return Ok(());
         }
-        let only_over_ours = was_written && !is_displaced && (page.notice.is_some() || (!is_new && is_there));
+        let only_over_ours =
+            stays || (was_shown && !is_displaced && (page.notice.is_some() || (!is_new && is_there)));
         let body = self.compute.run(move || page.body()).await;
         let output = Output {
             owner,
@@ -127,6 +128,32 @@ impl Runs {
             tracing::info!(run.id = shown.run.id.0, rule = of.rule, name = written.name, "result written");
         }
         Ok(())
+    }
+
+    /// Whether something else that we wrote has come to where this is to stand, or did so to where it stood when it went, as from the trash:
+    /// then nobody took it away. The latter is looked at once: what comes there later has nothing to do with it.
+    async fn is_displaced(
+        &self,
+        whose: (&str, &ResultOf),
+        known: Option<&OwnFile>,
+        (folder, name): (&NodeId, &str),
+    ) -> Result<bool, Verdict> {
+        if self.publisher.is_filled(whose, (folder, name)).await? {
+            return Ok(true);
+        }
+        match known.filter(|known| known.shown.is_some()) {
+            Some(known) => self.publisher.is_filled(whose, (&known.folder, &known.name)).await,
+            None => Ok(false),
+        }
+    }
+
+    /// A person took it away, and that is settled.
+    async fn leave_away(&self, owner: &str, known: Option<OwnFile>) -> Result<(), Verdict> {
+        if known.is_none_or(|known| known.shown.is_none()) {
+            return Ok(());
+        }
+        let owner = owner.to_owned();
+        self.database.write(move |tx| own::shows_nothing(tx, &owner)).await.map_err(Verdict::from)
     }
 
     /// A write that is under way for what is not to be shown any more is not gone on with.

@@ -48,41 +48,48 @@ impl Publisher {
             if itself == Some(&found.id) {
                 return Ok(Spot::Here(name));
             }
-            if let Some(spot) = self.yielding(output, found).await? {
+            if let Some(of) = output.of
+                && let Some(spot) = self.yielding((output.owner, of), found).await?
+            {
                 return Ok(spot);
             }
         }
         Err(Verdict::Dead { reason: format!("{} and {MOST_NAMES} names like it are taken", output.name) })
     }
 
-    /// How `found` gives its place up, if it is as we wrote it and does not belong where it stands.
-    async fn yielding(&self, output: &Output<'_>, found: Node) -> Result<Option<Spot>, Verdict> {
-        if output.of.is_none() {
-            return Ok(None);
-        }
-        let (profile, node) = (output.profile.clone(), found.id.clone());
+    /// How `found` gives its place up to the result of another, if it is as we wrote it and does not belong where it stands.
+    async fn yielding(
+        &self,
+        (owner, result): (&str, &ResultOf),
+        found: Node,
+    ) -> Result<Option<Spot>, Verdict> {
+        let (profile, node) = (result.key.profile.clone(), found.id.clone());
         let known = self.database.read(move |connection| own::by_node(connection, &profile, &node)).await;
         let Some(other) = known? else {
-            return Ok(self.copied(output.profile, found).await?.map(Spot::Copy));
+            return Ok(self.copied(&result.key.profile, found).await?.map(Spot::Copy));
         };
         let is_as_written = !other.writing && other.version == found.version;
-        let Some(of) = other.of.clone().filter(|_| is_as_written && other.owner != output.owner) else {
+        let Some(of) = other.of.clone().filter(|_| is_as_written && other.owner != owner) else {
             return Ok(None);
         };
         Ok(if self.belongs(&of, &found).await? { None } else { Some(Spot::OfAnother(other)) })
     }
 
-    /// Whether a copy of what we wrote has come to a place.
-    pub(super) async fn has_a_copy(
+    /// Whether something that we wrote, and that is to stand elsewhere or nowhere, has this name, or one beside it where a person's file
+    /// has it.
+    pub(super) async fn is_filled(
         &self,
-        profile: &Profile,
+        whose: (&str, &ResultOf),
         (folder, name): (&NodeId, &str),
     ) -> Result<bool, Verdict> {
-        let found = self.fastio.child(profile, folder, name).await;
-        let Some(found) = found.map_err(|error| fastio_verdict(&error))? else { return Ok(false) };
-        let (of, node) = (profile.clone(), found.id.clone());
-        let known = self.database.read(move |connection| own::by_node(connection, &of, &node)).await?;
-        Ok(known.is_none() && self.copied(profile, found).await?.is_some())
+        for number in 1..=MOST_NAMES {
+            let found = self.fastio.child(&whose.1.key.profile, folder, &numbered(name, number)).await;
+            let Some(found) = found.map_err(|error| fastio_verdict(&error))? else { break };
+            if self.yielding(whose, found).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What stands there, if it is a copy of what we wrote.

@@ -30,7 +30,7 @@ fn own_words(number: usize) -> String {
 }
 
 /// Which contract this is.
-fn number(text: &str) -> usize {
+pub fn number(text: &str) -> usize {
     let number = text.split("No. ").nth(1).and_then(|rest| rest.split('\n').next());
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
@@ -48,7 +48,8 @@ pub struct Desk<'a> {
     pub texts: &'a BTreeMap<String, String>,
     /// What the rule asks now, as results name it; none where it never changes.
     pub definition: Option<&'a str>,
-    /// Contracts, by their number, of which a person took a result away, moved or changed it.
+    /// Contracts, by their number, of which a person took a result away, moved or changed it. It is not written again, so nothing may
+    /// stand beside them; what does has to be true of them all the same.
     pub taken: &'a BTreeSet<usize>,
 }
 
@@ -62,7 +63,7 @@ impl Desk<'_> {
         for path in &contracts {
             let number = number(&self.texts[*path]);
             match self.beside(path) {
-                Some(result) => wrong.extend(self.told(result, (path, number))),
+                Some((_, result)) => wrong.extend(self.told(result, (path, number))),
                 None if self.taken.contains(&number) => {}
                 None => wrong.push(format!("nothing stands beside {path}, which is contract {number}")),
             }
@@ -80,16 +81,16 @@ impl Desk<'_> {
         wrong
     }
 
-    /// The result that stands beside a contract: the first that no person has written.
-    fn beside(&self, path: &str) -> Option<&str> {
+    /// The path and the text of the result that stands beside a contract: the first that no person has written.
+    pub fn beside(&self, path: &str) -> Option<(String, &str)> {
         let stem = path.strip_suffix(".txt").unwrap_or(path);
         // A person may have taken one away in between.
         let names = (1..=MOST_NAMES).map(|number| match number {
             1 => format!("{stem}.analysis.md"),
             more => format!("{stem}.analysis ({more}).md"),
         });
-        let results = names.filter_map(|name| self.texts.get(&name));
-        results.map(String::as_str).find(|result| !result.starts_with(EDITED))
+        let mut results = names.filter_map(|name| self.texts.get(&name).map(|text| (name, text.as_str())));
+        results.find(|(_, result)| !result.starts_with(EDITED))
     }
 
     /// What is wrong with the result beside a contract.

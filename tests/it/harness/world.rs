@@ -82,18 +82,19 @@ impl World {
         self.control(Method::POST, "restore", json!({ "workspace": WORKSPACE, "path": path })).await;
     }
 
-    /// Takes something out of the trash, if there is anything.
-    pub async fn restore_any(&self, choice: usize) {
+    /// Takes something out of the trash, if there is anything. Answers where it was to come.
+    pub async fn restore_any(&self, choice: usize) -> Option<String> {
         let state = self.fastio_state().await;
         let files = state["files"].as_array().unwrap();
         let trashed: Vec<&Value> = files.iter().filter(|file| file["trashed"] == true).collect();
         if trashed.is_empty() {
-            return;
+            return None;
         }
-        let path = &trashed[choice % trashed.len()]["path"];
+        let path = trashed[choice % trashed.len()]["path"].as_str().unwrap();
         let body = json!({ "workspace": WORKSPACE, "path": path });
         // What is inside a trashed folder cannot be taken out alone.
         self.client.post(self.fastio_control("restore")).json(&body).send().await.unwrap();
+        Some(path.to_owned())
     }
 
     /// Fastio does not show the workspace to our key any more.
