@@ -84,6 +84,22 @@ pub struct Inspection {
     pub missing: usize,
     /// Migrations of a newer version of this program.
     pub unknown: usize,
+    /// What a PostgreSQL server is set to.
+    pub durability: Option<Durability>,
+}
+
+/// What decides in PostgreSQL what a crash or a failover leaves of what was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Durability {
+    pub fsync: bool,
+    pub full_page_writes: bool,
+    pub synchronous_commit: String,
+    /// The standbys that a commit waits for, as `synchronous_standby_names` has them.
+    pub synchronous_standbys: String,
+    /// Standbys that are connected now.
+    pub standbys: i64,
+    /// Indexes that were not made to their end.
+    pub invalid_indexes: Vec<String>,
 }
 
 impl Database {

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::Access;
 use tokio::net::TcpListener;
 
-use super::CheckReport;
+use super::{CheckReport, durability};
 use crate::config::{Config, permissions};
 use crate::database::{Database, Inspection, OpenError, ServerLock};
 use crate::receive::signature::{Policy, Verifier};
@@ -64,6 +64,9 @@ pub async fn database(report: &mut CheckReport, config: &Config) -> io::Result<P
     match Database::inspect(&config.database).await {
         Ok(seen) => {
             judge(report, &seen, in_use)?;
+            if let Some(kept) = &seen.durability {
+                durability::judge(report, kept)?;
+            }
             let schema = if (seen.missing, seen.unknown) == (0, 0) { Schema::Ours } else { Schema::Another };
             Ok(Place { in_use, schema })
         }
@@ -99,7 +102,7 @@ fn missing(report: &mut CheckReport, path: &Path) -> io::Result<()> {
 
 fn judge(report: &mut CheckReport, seen: &Inspection, in_use: bool) -> io::Result<()> {
     const CHECK: &str = "database";
-    let Inspection { engine, missing, unknown } = seen;
+    let Inspection { engine, missing, unknown, .. } = seen;
     let writable = format!("writable, {engine}");
     match (missing, unknown, in_use) {
         (_, 1.., _) => report.fail(

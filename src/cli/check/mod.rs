@@ -3,6 +3,7 @@
 //! It changes nothing: every request reads, no file is made, and the database is left as it is.
 
 mod covers;
+mod durability;
 mod local;
 mod ready;
 mod remote;

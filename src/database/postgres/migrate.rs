@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::durability;
 use super::server::Server;
 use super::session::Session;
 use crate::contain::blocking;
@@ -97,7 +98,8 @@ pub fn inspect(server: &Server) -> Result<Inspection, OpenError> {
     let Schema { missing, unknown } = look(&mut connection)?;
     begin(&mut connection, Manner::Repeatable)?;
     let version: String = connection.one(VERSION, params![])?;
-    Ok(Inspection { engine: format!("PostgreSQL {version}"), missing, unknown })
+    let durability = Some(durability::read(&mut connection)?);
+    Ok(Inspection { engine: format!("PostgreSQL {version}"), missing, unknown, durability })
 }
 
 /// # Errors

@@ -6,6 +6,7 @@
 
 mod counts;
 mod dialect;
+mod durability;
 mod error;
 mod migrate;
 mod server;

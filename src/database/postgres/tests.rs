@@ -212,3 +212,26 @@ async fn a_claim_goes_by_its_index_however_many_jobs_there_are() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_the_server_is_set_to_is_read_as_it_holds_for_this_database() {
+    let url = testing::url();
+    let seen = || async { Database::inspect(&url).await.unwrap().durability.unwrap() };
+    let hasty = seen().await;
+    assert!(!hasty.fsync && !hasty.full_page_writes, "{hasty:?}");
+    assert_eq!((hasty.synchronous_commit.as_str(), hasty.synchronous_standbys.as_str()), ("off", ""));
+    assert_eq!((hasty.standbys, &hasty.invalid_indexes[..]), (0, &[][..]));
+
+    let name = url.rsplit('/').next().unwrap();
+    testing::sql(&url, &format!("ALTER DATABASE {name} SET synchronous_commit = remote_write"));
+    testing::sql(&url, "CREATE TABLE twice (n BIGINT)");
+    testing::sql(&url, "INSERT INTO twice VALUES (1), (1)");
+    // It fails at the second row, and what it made stays.
+    testing::script(
+        &url,
+        "\\set ON_ERROR_STOP off\nCREATE UNIQUE INDEX CONCURRENTLY twice_once ON twice (n);",
+    );
+    let changed = seen().await;
+    assert_eq!(changed.synchronous_commit, "remote_write");
+    assert_eq!(changed.invalid_indexes, ["twice_once"]);
+}

@@ -110,7 +110,7 @@ pub fn inspect(url: &str) -> Result<Inspection, OpenError> {
     let tried = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
     tried.map_err(|error| whole::explained(error.into(), &path))?;
     let Schema { missing, unknown } = MAIN.schema(&connection)?;
-    Ok(Inspection { engine: format!("SQLite {}", rusqlite::version()), missing, unknown })
+    Ok(Inspection { engine: format!("SQLite {}", rusqlite::version()), missing, unknown, durability: None })
 }
 
 /// Writes both files anew, and answers their bytes before and after.
