@@ -13,7 +13,10 @@ mod cluster;
 
 /// The URL of a new database with our schema.
 pub fn url() -> String {
-    cluster::cluster().migrated(|url| super::migrate::migrate(&Server::of(&url.into()).unwrap()).unwrap())
+    // On a thread of its own: a session has a runtime, and the first test that asks may run in one.
+    let migrate = |url: &str| super::migrate::migrate(&Server::of(&url.into()).unwrap()).unwrap();
+    cluster::cluster()
+        .migrated(|url| std::thread::scope(|scope| scope.spawn(|| migrate(url)).join().unwrap()))
 }
 
 /// What one column of a statement answers, in a database as that of [`session`].
