@@ -299,8 +299,9 @@ impl App {
         let Start { listener, anew } = start;
         // Before a file is made.
         config.usable()?;
-        let lock = ServerLock::take(&config.database.url)?;
+        let lock = ServerLock::take(&config.database).await?;
         let Parts { database, queue, work, receive, feed } = Parts::build(config, clock.clone()).await?;
+        database.write_under(&lock);
         let place = || config.database.place();
         work.sync.begin(anew).await.with_context(place)?;
         clock.persist(&database).await.context("persisting the time")?;
@@ -315,6 +316,14 @@ impl App {
 
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
+        let (lost, until) = (lock.lost(), stop.clone());
+        parts.spawn(async move {
+            tokio::select! {
+                () = lost.cancelled() => {}
+                () = until.cancelled() => {}
+            }
+            "hold on the database"
+        });
         let Receive { public, drain } = receive;
         let counters = public.counters();
         let until = stop.clone();

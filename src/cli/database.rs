@@ -7,7 +7,7 @@ use super::failure::{Failure, Outcome};
 use super::output;
 use super::text::bytes;
 use crate::config::Config;
-use crate::database::{Database, ServerLock};
+use crate::database::{Database, OpenError, ServerLock};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -38,9 +38,12 @@ struct Compacted {
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
     let Command::Compact(Compact { json }) = arguments.command;
     let url = &config.database.url;
+    if config.database.is_postgres() {
+        return Err(Failure::from_error(OpenError::NoFile));
+    }
     // It has to be there, and of this version.
     Database::open_existing(&config.database).await.map_err(Failure::from_error)?.close().await;
-    let _lock = ServerLock::take(url).map_err(Failure::from_error)?;
+    let _lock = ServerLock::take(url).await.map_err(Failure::from_error)?;
     let (bytes_before, bytes_after) = Database::compact(url).await.map_err(Failure::from_error)?;
     if json {
         output::one(&Compacted { bytes_before, bytes_after })?;

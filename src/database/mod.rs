@@ -60,7 +60,7 @@ struct Lanes {
 #[derive(Debug)]
 enum Engine {
     Sqlite(sqlite::Files),
-    Postgres,
+    Postgres(postgres::Fence),
 }
 
 /// Pages given back in one transaction. Each may have to be moved first, and what is written to the file waits meanwhile.
@@ -145,7 +145,7 @@ impl Database {
             let server = postgres::Server::of(&settings)?;
             return postgres::wait_for_schema(&server, true).await;
         }
-        let _lock = ServerLock::take(&settings.url)?;
+        let _lock = ServerLock::take(&settings).await?;
         Database::open(settings).await?.close().await;
         Ok(())
     }
@@ -178,7 +178,14 @@ impl Database {
 
     /// Whether servers in other processes may work on it too.
     pub fn is_shared(&self) -> bool {
-        matches!(*self.engine, Engine::Postgres)
+        matches!(*self.engine, Engine::Postgres(_))
+    }
+
+    /// From now on it writes for the server that holds `lock`: when another one has taken the database over, nothing is written.
+    pub fn write_under(&self, lock: &ServerLock) {
+        if let (Engine::Postgres(fence), ServerLock::Row(tenure)) = (&*self.engine, lock) {
+            fence.set(tenure);
+        }
     }
 
     /// Does `work` in one transaction that writes, and commits it. It waits for its turn and holds the only writer, so nothing
@@ -330,7 +337,7 @@ impl Database {
     pub fn in_place(&self) -> Result<(), Displaced> {
         match &*self.engine {
             Engine::Sqlite(files) => files.in_place(),
-            Engine::Postgres => Ok(()),
+            Engine::Postgres(_) => Ok(()),
         }
     }
 

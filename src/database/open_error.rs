@@ -99,6 +99,10 @@ pub enum OpenError {
     )]
     InUse { path: PathBuf, holder: String },
     #[error(
+        "another docket server already works on {place} ({holder}); stop it first, or give this one a database of its own"
+    )]
+    Held { place: String, holder: String },
+    #[error(
         "the database at {path} has {names} names (hard links), and SQLite would keep a log for each and lose what is in the \
          others: remove all but one (find / -xdev -samefile {path})"
     )]

@@ -1,30 +1,45 @@
-//! One server per database, where two would harm each other.
+//! One server per database: two would harm each other.
+
+use tokio_util::sync::CancellationToken;
 
 use super::open_error::OpenError;
-use super::{settings, sqlite};
+use super::{Settings, postgres, settings, sqlite};
+use crate::contain::blocking;
 
-/// Held by a server for as long as it runs, and longer than the database is open. Of a database in PostgreSQL there may be many: what
-/// only one of them may do at a time, it does under a lease, which is a row.
+/// Held by a server for as long as it runs, and longer than the database is open.
 #[derive(Debug)]
 pub enum ServerLock {
-    Alone(sqlite::FileLock),
-    AmongOthers,
+    File(sqlite::FileLock),
+    Row(postgres::Tenure),
 }
 
 impl ServerLock {
-    /// Takes the lock of the database at `url`; a file is made, empty, when there is none.
+    /// Takes the lock of the database, and waits some seconds for that of a server in PostgreSQL which may have been killed. A file is
+    /// made, empty, when there is none; PostgreSQL's schema is brought up to date as [`Database::open`](super::Database::open) does.
     ///
     /// # Errors
-    /// [`OpenError::InUse`] when another server holds it, and those of a file that cannot be opened.
-    pub fn take(url: &str) -> Result<Self, OpenError> {
-        match settings::is_postgres(url) {
-            true => Ok(ServerLock::AmongOthers),
-            false => sqlite::FileLock::take(url).map(ServerLock::Alone),
+    /// [`OpenError::InUse`] or [`OpenError::Held`] when another server holds it, and those of a database that cannot be opened.
+    pub async fn take(settings: impl Into<Settings>) -> Result<Self, OpenError> {
+        let settings = settings.into();
+        if !settings.is_postgres() {
+            return sqlite::FileLock::take(&settings.url).map(ServerLock::File);
+        }
+        let server = postgres::Server::of(&settings)?;
+        postgres::wait_for_schema(&server, settings.migrate).await?;
+        blocking(move || postgres::Tenure::begin(server, postgres::PATIENCE)).await.map(ServerLock::Row)
+    }
+
+    /// Cancelled when another server has taken the database over, because this one was not heard of for some seconds. A file is never
+    /// taken over.
+    pub fn lost(&self) -> CancellationToken {
+        match self {
+            ServerLock::File(_) => CancellationToken::new(),
+            ServerLock::Row(tenure) => tenure.lost().clone(),
         }
     }
 
-    /// Who works on the database at `url` now, in words for a person; `None` when no process does, or others may do so too. Makes
-    /// no file.
+    /// Who works on the database at `url` now, in words for a person; `None` when no process does, or when it is in PostgreSQL, where
+    /// commands work beside a server. Makes no file.
     ///
     /// Only for a process that does not have the database open: closing any handle of a file gives up what locks SQLite
     /// holds on it in this process.

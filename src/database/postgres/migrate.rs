@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::durability;
 use super::server::Server;
-use super::session::Session;
+use super::turn::session;
 use crate::contain::blocking;
 use crate::database::connection::Connection;
 use crate::database::error::Error;
@@ -39,9 +39,10 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 2] = migrations! {
+const MIGRATIONS: [Migration; 3] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
+    3 "0003_tenure",
 };
 
 /// The table of those that were applied. Its row 0 is what whoever migrates holds.
@@ -174,13 +175,6 @@ fn begin(connection: &mut Connection, manner: Manner) -> Result<(), Error> {
 
 fn batch(server: &Server, connection: &mut Connection, sql: &str) -> Result<(), OpenError> {
     session(connection).batch(sql).map_err(|error| super::error::unopened(&error, server.place()))
-}
-
-fn session(connection: &mut Connection) -> &mut Session {
-    match &mut connection.0 {
-        crate::database::connection::Session::Postgres(session) => session,
-        crate::database::connection::Session::Sqlite(_) => unreachable!("it was opened with PostgreSQL"),
-    }
 }
 
 const IS_THERE: Sql = Sql::listed("SELECT to_regclass('docket_migration') IS NOT NULL");

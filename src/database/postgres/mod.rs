@@ -1,4 +1,4 @@
-//! PostgreSQL as the engine: for many servers that work on one database.
+//! PostgreSQL as the engine.
 //!
 //! What rests on SQLite's one writer rests here on the database: a write is a serializable transaction, which the database refuses when it
 //! cannot have happened alone, and which is then done again; a claim takes rows that nobody else has. Each lane has connections of its
@@ -11,6 +11,7 @@ mod error;
 mod migrate;
 mod server;
 mod session;
+mod tenure;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use counts::fold;
 pub use migrate::{as_of_this_version, inspect, wait_for_schema};
 pub use server::Server;
 pub use session::Session;
+pub use tenure::{Fence, PATIENCE, Tenure};
 pub use turn::{Unbegun, do_in_turn};
 pub use value::{at, named};
 
@@ -53,7 +55,7 @@ pub fn deadline(access: Access) -> Duration {
 /// Serves the database that `server` has.
 pub fn serve(server: Server) -> Result<Database, OpenError> {
     let first = server.connect(Access::Read)?;
-    let writers = usize::from(server.writers());
+    let (writers, fence) = (usize::from(server.writers()), server.fence().clone());
     let server = Arc::new(server);
     let lane = |access, threads, first: Option<Session>| {
         let name = match access {
@@ -75,6 +77,6 @@ pub fn serve(server: Server) -> Result<Database, OpenError> {
             readers: lane(Access::Read, 1, None)?,
         }),
         observer: Arc::new(lane(Access::Read, 1, None)?),
-        engine: Arc::new(Engine::Postgres),
+        engine: Arc::new(Engine::Postgres(fence)),
     })
 }

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::error::unopened;
 use super::session::{Begins, Made, Session, runtime};
+use super::tenure::Fence;
 use super::{deadline, tls};
 use crate::database::error::Error;
 use crate::database::lane::Access;
@@ -42,6 +43,7 @@ pub struct Server {
     migration: Option<Box<Server>>,
     is_pooled: bool,
     writers: u8,
+    fence: Fence,
 }
 
 impl Server {
@@ -86,11 +88,17 @@ impl Server {
         };
         config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         let place = Settings::from(url.as_str()).place();
-        Ok(Server { config, tls, place, migration: None, is_pooled, writers: settings.writers.max(1) })
+        let writers = settings.writers.max(1);
+        Ok(Server { config, tls, place, migration: None, is_pooled, writers, fence: Fence::default() })
     }
 
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// What its sessions ask before they write.
+    pub fn fence(&self) -> &Fence {
+        &self.fence
     }
 
     pub fn writers(&self) -> u8 {
@@ -117,7 +125,8 @@ impl Server {
     pub fn connect(&self, access: Access) -> Result<Session, OpenError> {
         let runtime = runtime().map_err(OpenError::Threads)?;
         let (client, begins) = runtime.block_on(self.open(access))?;
-        Ok(Session::new(Made { client, runtime, begins, access, is_pooled: self.is_pooled }))
+        let (is_pooled, fence) = (self.is_pooled, self.fence.clone());
+        Ok(Session::new(Made { client, runtime, begins, access, is_pooled, fence }))
     }
 
     async fn open(&self, access: Access) -> Result<(Client, Begins), OpenError> {

@@ -16,6 +16,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, RowStream, Statement};
 
 use super::error::{explained, is_lost, is_to_be_repeated};
+use super::tenure::Fence;
 use super::value::Sent;
 use super::{deadline, dialect};
 use crate::database::error::Error;
@@ -38,6 +39,8 @@ pub struct Session {
     /// What a statement is called by the server, or its text where a pooler may hand the next transaction to another connection.
     known: HashMap<&'static str, Known>,
     is_pooled: bool,
+    /// For one that writes the tables of the work.
+    fence: Option<Fence>,
     state: State,
 }
 
@@ -79,6 +82,7 @@ pub struct Made {
     pub begins: Begins,
     pub access: Access,
     pub is_pooled: bool,
+    pub fence: Fence,
 }
 
 /// A runtime for one thread.
@@ -88,9 +92,10 @@ pub fn runtime() -> std::io::Result<Runtime> {
 
 impl Session {
     pub fn new(made: Made) -> Self {
-        let Made { client, runtime, begins, access, is_pooled } = made;
+        let Made { client, runtime, begins, access, is_pooled, fence } = made;
+        let fence = (access == Access::Write).then_some(fence);
         let (deadline, known) = (deadline(access) + GRACE, HashMap::new());
-        Session { client, runtime, begins, deadline, known, is_pooled, state: State::default() }
+        Session { client, runtime, begins, deadline, known, is_pooled, fence, state: State::default() }
     }
 
     /// Begins a transaction.
@@ -101,6 +106,8 @@ impl Session {
             Manner::Claim => &self.begins.claim,
             Manner::Repeatable | Manner::Behind => &self.begins.repeatable,
         };
+        let fenced = self.fence.as_ref().and_then(Fence::question).map(|asked| format!("{begin}{asked}"));
+        let begin = fenced.as_ref().unwrap_or(begin);
         let begun = self.runtime.block_on(bounded(self.deadline, self.client.batch_execute(begin)));
         note(&mut self.state, begun)
     }

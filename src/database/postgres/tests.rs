@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::server::Server;
+use super::tenure::Tenure;
 use super::testing;
 use crate::database::error::Error;
 use crate::database::sqlite::kept;
 use crate::database::statement::Sql;
-use crate::database::{Connection, Database, OpenError, Settings, params};
+use crate::database::{Connection, Database, OpenError, ServerLock, Settings, params};
 
 const ADD: Sql = Sql::listed("INSERT INTO receive_count (name, label, count) VALUES ($1, $2, $3)");
 const SUM: Sql = Sql::listed("SELECT coalesce(sum(count), 0) FROM receive_count");
@@ -63,6 +65,86 @@ async fn what_fails_takes_back_its_rows_also_where_the_failure_is_passed_over() 
     let refused = database.read(|c| c.run(ADD, params!["n", "c", 1])).await;
     assert!(matches!(refused, Err(Error::Bug(_))), "{refused:?}");
     assert_eq!(database.read(|c| c.one::<i64>(COUNT, params![])).await.unwrap(), 1);
+}
+
+fn begin(url: &str) -> Result<Tenure, OpenError> {
+    Tenure::begin(Server::of(&url.into()).unwrap(), Duration::ZERO)
+}
+
+#[tokio::test]
+async fn one_server_works_on_a_database_and_the_next_one_when_it_has_gone() {
+    let url = testing::url();
+    let first = begin(&url).unwrap();
+    let refused = begin(&url).unwrap_err().to_string();
+    let ours = format!("process {}", std::process::id());
+    assert!(refused.contains("already works") && refused.contains(&ours), "{refused}");
+    drop(first);
+    let second = begin(&url).unwrap();
+    assert!(!second.lost().is_cancelled());
+}
+
+#[tokio::test]
+async fn a_server_that_was_slow_and_was_followed_writes_nothing_and_learns_of_it() {
+    let (url, database) = open().await;
+    let server = Server::of(&Settings::from(&url)).unwrap();
+    let slow = Tenure::begin(server, Duration::ZERO).unwrap();
+    let lost = slow.lost().clone();
+    let lock = ServerLock::Row(slow);
+    database.write_under(&lock);
+    database.write(|tx| add(tx, "before")).await.unwrap();
+    // In the middle of its work it is not heard of for long enough that another one begins.
+    let own = url.clone();
+    let (begun, followed) = std::sync::mpsc::channel();
+    let late = database.write(move |tx| {
+        add(tx, "late")?;
+        testing::sql(&own, "UPDATE server_lease SET until = '-infinity'");
+        let next = begin(&own).unwrap();
+        // What that one does is done without what has not been committed.
+        testing::sql(&own, "INSERT INTO receive_count (name, label, count) VALUES ('n', 'next', 1)");
+        let _ = begun.send(next);
+        Ok(())
+    });
+    let late = late.await;
+    let next = followed.recv().unwrap();
+    let after = database.write(|tx| add(tx, "after")).await;
+    assert!(after.as_ref().is_err_and(|error| error.to_string().contains("another server")), "{after:?}");
+    // The one that was under way may have been before the other began, and then it is whole; or it is not there.
+    let labels = testing::sql(&url, "SELECT string_agg(label, ' ' ORDER BY label) FROM receive_count");
+    let expected = if late.is_ok() { "before late next" } else { "before next" };
+    assert_eq!(labels, expected, "{late:?}");
+    lost.cancelled().await;
+    assert!(!next.lost().is_cancelled());
+    drop(lock);
+    assert!(begin(&url).is_err(), "the one that was followed gave up what was no longer its own");
+}
+
+#[tokio::test]
+async fn what_a_follower_has_read_is_not_changed_behind_its_back() {
+    let (url, database) = open().await;
+    let lock = ServerLock::Row(begin(&url).unwrap());
+    database.write_under(&lock);
+    let own = url.clone();
+    let late = database.write(move |tx| {
+        // It sees no row of this kind, and adds one.
+        let _: i64 = tx.one(SUM, params![])?;
+        testing::sql(&own, "UPDATE server_lease SET until = '-infinity'");
+        let next = begin(&own).unwrap();
+        // The follower, by whose view of the rows it goes on.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let seen = runtime.block_on(async {
+            let database = Database::open(&own).await.unwrap();
+            let lock = ServerLock::Row(next);
+            database.write_under(&lock);
+            let seen = database.write(|tx| add(tx, "follower")).await;
+            database.close().await;
+            seen
+        });
+        seen.unwrap();
+        add(tx, "late")
+    });
+    let late = late.await;
+    assert!(late.as_ref().is_err_and(Error::will_pass), "{late:?}");
+    assert_eq!(testing::sql(&url, "SELECT string_agg(label, ' ') FROM receive_count"), "follower");
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ fn pause(tries: u32) -> Duration {
     longest.mul_f64(fastrand::f64())
 }
 
-fn session(connection: &mut Connection) -> &mut super::Session {
+pub(super) fn session(connection: &mut Connection) -> &mut super::Session {
     match &mut connection.0 {
         Session::Postgres(session) => session,
         Session::Sqlite(_) => unreachable!("a lane to PostgreSQL opens sessions with it only"),
