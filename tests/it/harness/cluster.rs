@@ -175,6 +175,10 @@ server_idle_timeout = 5
 logfile = $place/log
 INI
     PATH=$PATH:/usr/sbin pgbouncer -q pgbouncer.ini & pooler=$!
+    until "$3/pg_isready" -q -h 127.0.0.1 -p "$2" -U docket -d postgres; do
+        kill -0 "$pooler" 2>/dev/null || { cat log >&2; exit 1; }
+        sleep 0.05
+    done
     echo "$place"
     read -r _ || true
     kill -INT "$pooler" 2>/dev/null || true
@@ -198,6 +202,7 @@ impl Pooler {
         let port = free_port();
         let mut pooler = command("sh")
             .args(["-c", POOL, "sh", &cluster.port().to_string(), &port.to_string()])
+            .arg(binaries())
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -205,20 +210,8 @@ impl Pooler {
             .expect("sh");
         let mut place = String::new();
         BufReader::new(pooler.stdout.take().unwrap()).read_line(&mut place).unwrap();
-        let pooler = Pooler { port, _pooler: pooler };
-        pooler.answers();
-        pooler
-    }
-
-    /// Waits until it takes connections.
-    fn answers(&self) {
-        for _ in 0..1_000 {
-            if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-        panic!("pgbouncer did not start: apt-get install pgbouncer");
+        assert!(!place.is_empty(), "pgbouncer did not start: apt-get install pgbouncer");
+        Pooler { port, _pooler: pooler }
     }
 
     /// The URL of the same database by way of the pooler.
