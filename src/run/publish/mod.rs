@@ -142,7 +142,7 @@ impl Runs {
             return Ok(true);
         }
         match known.filter(|known| known.shown.is_some()) {
-            Some(known) => self.publisher.is_filled(whose, (&known.folder, &known.name)).await,
+            Some(known) => self.publisher.has_another(whose, (&known.folder, &known.name)).await,
             None => Ok(false),
         }
     }

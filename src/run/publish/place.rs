@@ -92,6 +92,23 @@ impl Publisher {
         Ok(false)
     }
 
+    /// Whether something else that we wrote has exactly this name, whether or not it is to stand there.
+    pub(super) async fn has_another(
+        &self,
+        (owner, result): (&str, &ResultOf),
+        (folder, name): (&NodeId, &str),
+    ) -> Result<bool, Verdict> {
+        let profile = &result.key.profile;
+        let found = self.fastio.child(profile, folder, name).await;
+        let Some(found) = found.map_err(|error| fastio_verdict(&error))? else { return Ok(false) };
+        let (of, node) = (profile.clone(), found.id.clone());
+        let known = self.database.read(move |connection| own::by_node(connection, &of, &node)).await?;
+        match known {
+            Some(other) => Ok(other.owner != owner && other.version == found.version),
+            None => Ok(self.copied(profile, found).await?.is_some()),
+        }
+    }
+
     /// What stands there, if it is a copy of what we wrote.
     async fn copied(&self, profile: &Profile, found: Node) -> Result<Option<Node>, Verdict> {
         // A list may not say what is in a file.

@@ -74,7 +74,8 @@ impl Desk<'_> {
             }
         }
         for (path, _) in table.lines().skip(1).filter_map(|line| line.split_once(',')) {
-            if !contracts.contains(&path) {
+            // A copy of an edited result is a person's file, and may have a name that the rule does not leave out.
+            if !self.texts.contains_key(path) {
                 wrong.push(format!("the table has {path}, which is not there"));
             }
         }
