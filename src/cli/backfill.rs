@@ -30,7 +30,7 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
-    let server = super::server(config)?.is_some();
+    let server = super::server(config).await?.is_some();
     let database = super::open_or_make(config).await?;
     let feed = feed(config, &database)?;
     let mut progress: Option<Progress> = None;

@@ -56,7 +56,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         return listed;
     }
     can_ask(config)?;
-    let server = server(config)?;
+    let server = server(config).await?;
     let database = open(config).await?;
     let outcome = match arguments.undo {
         true => undo(&database, config, &arguments).await,

@@ -250,8 +250,8 @@ async fn open_or_make(config: &Config) -> Result<Database, Failure> {
 
 /// Which server works on the database, in words; asked before this process opens it. Where there is no database there is
 /// no server.
-fn server(config: &Config) -> Result<Option<String>, Failure> {
-    match ServerLock::holder(&config.database.url) {
+async fn server(config: &Config) -> Result<Option<String>, Failure> {
+    match ServerLock::holder(&config.database).await {
         Err(OpenError::Missing(_)) => Ok(None),
         held => held.map_err(Failure::from_error),
     }

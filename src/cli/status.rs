@@ -30,7 +30,7 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
-    let server = server(config)?;
+    let server = server(config).await?;
     let database = open(config).await?;
     let seen = Status::read(&database).await;
     database.close().await;

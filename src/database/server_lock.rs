@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::open_error::OpenError;
-use super::{Settings, postgres, settings, sqlite};
+use super::{Settings, postgres, sqlite};
 use crate::contain::blocking;
 
 /// Held by a server for as long as it runs, and longer than the database is open.
@@ -38,18 +38,19 @@ impl ServerLock {
         }
     }
 
-    /// Who works on the database at `url` now, in words for a person; `None` when no process does, or when it is in PostgreSQL, where
-    /// commands work beside a server. Makes no file.
+    /// Which server works on the database now, in words for a person; `None` when none does. Makes no file.
     ///
     /// Only for a process that does not have the database open: closing any handle of a file gives up what locks SQLite
     /// holds on it in this process.
     ///
     /// # Errors
-    /// [`OpenError::Missing`] when there is no database, and those of a file that cannot be opened.
-    pub fn holder(url: &str) -> Result<Option<String>, OpenError> {
-        match settings::is_postgres(url) {
-            true => Ok(None),
-            false => sqlite::FileLock::holder(url),
+    /// [`OpenError::Missing`] when there is no database, and those of one that cannot be opened.
+    pub async fn holder(settings: impl Into<Settings>) -> Result<Option<String>, OpenError> {
+        let settings = settings.into();
+        if !settings.is_postgres() {
+            return sqlite::FileLock::holder(&settings.url);
         }
+        let server = postgres::Server::of(&settings)?;
+        blocking(move || postgres::holder(&server)).await
     }
 }

@@ -131,12 +131,8 @@ impl Queue {
         self.settings.workers
     }
 
-    /// Makes the jobs of a server that died due at once, where this process is the only one. Where others work too, a lease ends when
-    /// its time does.
+    /// Makes the jobs of a server that died due at once. Only for a server that has the database to itself.
     pub async fn recover(&self) -> Result<u64, Error> {
-        if self.database.is_shared() {
-            return Ok(0);
-        }
         let (now, max_attempts) = (self.clock.now(), self.settings.max_attempts);
         let heir = self.heir.clone();
         let release = move |tx: &mut Connection| {

@@ -48,9 +48,8 @@ pub fn settings(report: &mut CheckReport, config: &Config) -> io::Result<()> {
 /// Looks at the database and makes none: the server that makes it may be another user's.
 pub async fn database(report: &mut CheckReport, config: &Config) -> io::Result<Place> {
     const CHECK: &str = "database";
-    let url = &config.database.url;
     let nothing = Place { in_use: false, schema: Schema::None };
-    let in_use = match ServerLock::holder(url) {
+    let in_use = match ServerLock::holder(&config.database).await {
         Ok(holder) => holder.is_some(),
         Err(OpenError::Missing(path)) => {
             missing(report, &path)?;

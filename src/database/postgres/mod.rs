@@ -27,7 +27,7 @@ pub use counts::fold;
 pub use migrate::{as_of_this_version, inspect, wait_for_schema};
 pub use server::Server;
 pub use session::Session;
-pub use tenure::{Fence, PATIENCE, Tenure};
+pub use tenure::{Fence, PATIENCE, Tenure, holder};
 pub use turn::{Unbegun, do_in_turn};
 pub use value::{at, named};
 

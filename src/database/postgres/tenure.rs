@@ -146,13 +146,27 @@ impl Keeper {
 fn take(tx: &mut Connection) -> Result<Option<i64>, Error> {
     let epoch: Option<i64> = tx.first(TAKE, params![])?;
     if let Some(epoch) = epoch {
-        tx.run(BEGIN, params![epoch, holder()])?;
+        tx.run(BEGIN, params![epoch, this_process()])?;
     }
     Ok(epoch)
 }
 
+/// Which server works on the database now, if one does.
+///
+/// # Errors
+/// Those of a server that cannot be asked.
+pub fn holder(server: &Server) -> Result<Option<String>, OpenError> {
+    let mut connection = Connection::postgres(server.connect(Access::Read)?);
+    let present = |tx: &mut Connection| match tx.one(IS_KNOWN, params![])? {
+        true => tx.first(PRESENT, params![]),
+        // No server of this version has begun yet.
+        false => Ok(None),
+    };
+    Ok(transaction(&mut connection, Manner::Repeatable, present)?)
+}
+
 /// This process, for people.
-fn holder() -> String {
+fn this_process() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("process {} on {}", std::process::id(), host.trim())
 }
@@ -180,6 +194,10 @@ const TAKE: Sql = Sql::listed(
 );
 const BEGIN: Sql = Sql::listed("UPDATE server_tenure SET epoch = $1, holder = $2 WHERE only_row = 1");
 const HOLDER: Sql = Sql::listed("SELECT holder FROM server_tenure WHERE only_row = 1");
+const IS_KNOWN: Sql = Sql::listed("SELECT to_regclass('server_lease') IS NOT NULL");
+const PRESENT: Sql = Sql::listed(
+    "SELECT holder FROM server_tenure JOIN server_lease USING (only_row) WHERE until > clock_timestamp()",
+);
 const RENEW: Sql = Sql::listed(
     "UPDATE server_lease SET until = clock_timestamp() + interval '4 s' WHERE only_row = 1 AND epoch = $1",
 );

@@ -67,8 +67,10 @@ async fn what_fails_takes_back_its_rows_also_where_the_failure_is_passed_over() 
     assert_eq!(database.read(|c| c.one::<i64>(COUNT, params![])).await.unwrap(), 1);
 }
 
+/// On a thread that drives no tasks, as the server has one for it.
 fn begin(url: &str) -> Result<Tenure, OpenError> {
-    Tenure::begin(Server::of(&url.into()).unwrap(), Duration::ZERO)
+    let server = Server::of(&url.into()).unwrap();
+    std::thread::spawn(move || Tenure::begin(server, Duration::ZERO)).join().unwrap()
 }
 
 #[tokio::test]
@@ -76,9 +78,12 @@ async fn one_server_works_on_a_database_and_the_next_one_when_it_has_gone() {
     let url = testing::url();
     let first = begin(&url).unwrap();
     let refused = begin(&url).unwrap_err().to_string();
+    let holder = ServerLock::holder(&url).await.unwrap();
     let ours = format!("process {}", std::process::id());
     assert!(refused.contains("already works") && refused.contains(&ours), "{refused}");
+    assert!(holder.is_some_and(|holder| holder.contains(&ours)));
     drop(first);
+    assert_eq!(ServerLock::holder(&url).await.unwrap(), None);
     let second = begin(&url).unwrap();
     assert!(!second.lost().is_cancelled());
 }
@@ -86,8 +91,7 @@ async fn one_server_works_on_a_database_and_the_next_one_when_it_has_gone() {
 #[tokio::test]
 async fn a_server_that_was_slow_and_was_followed_writes_nothing_and_learns_of_it() {
     let (url, database) = open().await;
-    let server = Server::of(&Settings::from(&url)).unwrap();
-    let slow = Tenure::begin(server, Duration::ZERO).unwrap();
+    let slow = begin(&url).unwrap();
     let lost = slow.lost().clone();
     let lock = ServerLock::Row(slow);
     database.write_under(&lock);

@@ -37,7 +37,7 @@ const SMALL: [&str; 25] = [
 ];
 
 /// Statements that may go through a table or an index from its end, and why.
-const SCANS: [(&str, &str); 25] = [
+const SCANS: [(&str, &str); 26] = [
     ("queue::store::claim::FIRSTS", "the first row of an index in its order"),
     ("queue::store::claim::END_LEASES", "an index of the jobs that run, at the start"),
     ("queue::store::listing::RETRY_DEAD", "the first rows of an index in its order"),
@@ -58,6 +58,7 @@ const SCANS: [(&str, &str); 25] = [
     ("erasure::store::SHED", "an index of the erasures that have just ended"),
     ("event::store::ABOUT", "once for a file that is erased, by a reader"),
     ("own::store::LIST", "asked for by the demo, which makes a few"),
+    ("own::store::LEFT_STANDING", "once in `docket check`: a row for each result"),
     ("sync::reading::store::UNREAD_COUNT", "an index of the copies in which nothing can be read"),
     (
         "sync::store::file::OTHER_HASHES",
