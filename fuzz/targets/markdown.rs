@@ -23,8 +23,15 @@ fuzz_target!(|data: &[u8]| {
         tokens: None,
     };
     let answer = Answer::Text(text);
-    let report =
-        markdown(&ResultPage { provenance, answer, notes: &[], unread: None, notice: None, asked: None });
+    let report = markdown(&ResultPage {
+        provenance,
+        answer,
+        notes: &[],
+        unread: None,
+        notice: None,
+        judgement: None,
+        asked: None,
+    });
     for html in rendered(&report) {
         assert_eq!(fault(&html), None, "{report:?} became {html:?}");
     }
