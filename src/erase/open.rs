@@ -39,7 +39,7 @@ impl Open {
         if looks.values().any(|state| state == "running") {
             return Ok(Some(Open { reason: "a look at it ends first", tasks: Vec::new() }));
         }
-        let run = |rule: String| Task::Run { profile: key.profile.clone(), node: key.node.clone(), rule };
+        let run = |rule: String| Task::run(key.clone(), rule);
         let rules = run::store::open::unfinished_rules(connection, &source)?;
         if !rules.is_empty() {
             let tasks = rules.into_iter().map(run).collect();

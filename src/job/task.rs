@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fastio::{NodeId, Profile};
+use crate::fastio::{FileKey, NodeId, Profile};
 
 /// How the key of a file's job begins; behind it stands the file's `FileKey`.
 pub const FILE_JOBS: &str = "file:";
@@ -55,6 +55,12 @@ pub enum Service {
 }
 
 impl Task {
+    /// The rule's run over this file.
+    pub fn run(key: FileKey, rule: impl Into<String>) -> Task {
+        let FileKey { profile, node } = key;
+        Task::Run { profile, node, rule: rule.into() }
+    }
+
     /// Equal for two tasks that must never run at once.
     pub fn key(&self) -> String {
         match self {

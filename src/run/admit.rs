@@ -233,8 +233,7 @@ pub fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, 
     if !store::cancel(connection, id, now)? {
         return Ok(false);
     }
-    let FileKey { profile, node } = run.key;
-    job::enqueue(connection, &Task::Run { profile, node, rule: run.rule }, Priority::Live, now)?;
+    job::enqueue(connection, &Task::run(run.key, run.rule), Priority::Live, now)?;
     Ok(true)
 }
 
@@ -252,8 +251,7 @@ pub fn judge(
         None => store::withdraw_judgement(connection, id, now)?,
     };
     if is_kept {
-        let FileKey { profile, node } = run.key;
-        job::enqueue(connection, &Task::Run { profile, node, rule: run.rule }, Priority::Live, now)?;
+        job::enqueue(connection, &Task::run(run.key, run.rule), Priority::Live, now)?;
     }
     Ok(is_kept)
 }

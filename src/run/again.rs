@@ -133,8 +133,7 @@ impl Again {
 fn restore(connection: &mut Connection, (rule, files): (&str, &[String]), now: i64) -> Result<usize, Error> {
     let deleted = own::store::forget_gone(connection, rule, files)?;
     for key in deleted.iter().filter_map(|id| id.parse::<FileKey>().ok()) {
-        let task = Task::Run { profile: key.profile, node: key.node, rule: rule.to_owned() };
-        job::enqueue(connection, &task, Priority::Live, now)?;
+        job::enqueue(connection, &Task::run(key, rule), Priority::Live, now)?;
     }
     Ok(deleted.len())
 }
@@ -206,8 +205,7 @@ fn enqueue(
     priority: Priority,
     now: i64,
 ) -> Result<(), Error> {
-    let FileKey { profile, node } = indexed.key.clone();
-    let task = Task::Run { profile, node, rule: definition.rule.name.clone() };
+    let task = Task::run(indexed.key.clone(), &definition.rule.name);
     job::enqueue(connection, &task, priority, now).map(drop)
 }
 

@@ -8,7 +8,6 @@ use super::frame::RUN_KEY;
 use super::row::{Run, RunId, State};
 use super::store::{self, Change};
 use crate::database::Connection;
-use crate::fastio::FileKey;
 use crate::job::verdict::openai_verdict;
 use crate::job::{self, Task};
 use crate::openai::{Response, ResponseId};
@@ -80,8 +79,7 @@ impl Runs {
     async fn wake(&self, run: &Run, response: Option<&str>) -> Result<(), Verdict> {
         let (id, now) = (run.id, self.clock.now());
         let change = response.map(|response| Change::Response(response.to_owned()));
-        let FileKey { profile, node } = run.key.clone();
-        let task = (run.state != State::Ended).then(|| Task::Run { profile, node, rule: run.rule.clone() });
+        let task = (run.state != State::Ended).then(|| Task::run(run.key.clone(), &run.rule));
         let write = move |tx: &mut Connection| {
             if let Some(change) = &change {
                 change.write(tx, id, now)?;

@@ -18,7 +18,6 @@ use crate::job::Task;
 use crate::job::verdict::{database_verdict, is_final, openai_has, openai_verdict};
 use crate::openai::{AttributeValue, Attributes, ErrorKind, FileId, IndexStatus, StoreFile, VectorStoreId};
 use crate::queue::{self, Priority, Verdict};
-use crate::rule::Rule;
 
 /// How long after a File object was made, or attached, OpenAI may still say that it does not exist. Seen in the issue
 /// trackers of two of its clients; nothing documents it.
@@ -214,11 +213,9 @@ impl Sync {
     pub(super) async fn runs_over(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Vec<Task>, Verdict> {
         let mut runs = Vec::new();
         let Some((present, _)) = subject.present else { return Ok(runs) };
-        let FileKey { profile, node } = subject.key;
-        for rule in self.rules.running(profile, &present.path) {
+        for rule in self.rules.running(&subject.key.profile, &present.path) {
             if self.stores.resolve(&rule.target).await? == copy.store {
-                let (profile, node) = (profile.clone(), node.clone());
-                runs.push(Task::Run { profile, node, rule: rule.name.clone() });
+                runs.push(Task::run(subject.key.clone(), &rule.name));
             }
         }
         Ok(runs)
@@ -277,12 +274,10 @@ impl Sync {
     /// The looks at what was found out about the file before: it is not about what the file is now, and nothing else says so when that is
     /// never indexed.
     pub(super) fn looks(&self, subject: &Subject<'_>) -> Change {
-        let FileKey { profile, node } = subject.key;
         let path = subject.present.map(|(present, _)| present.path.as_str());
-        let rules = path.into_iter().flat_map(|path| self.rules.running(profile, path));
-        let look =
-            |rule: &Rule| Task::Run { profile: profile.clone(), node: node.clone(), rule: rule.name.clone() };
-        Change::Jobs(Jobs { tasks: rules.map(look).collect(), priority: Priority::Live })
+        let rules = path.into_iter().flat_map(|path| self.rules.running(&subject.key.profile, path));
+        let looks = rules.map(|rule| Task::run(subject.key.clone(), &rule.name));
+        Change::Jobs(Jobs { tasks: looks.collect(), priority: Priority::Live })
     }
 
     pub(super) fn age(&self, copy: &Copy) -> Duration {

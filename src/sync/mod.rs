@@ -412,10 +412,7 @@ impl Sync {
                 || matched.iter().any(|other| other.name == rule.name)
         };
         let rules = self.rules.iter().filter(|rule| rule.runs).filter(covered);
-        let FileKey { profile, node } = key;
-        rules
-            .map(|rule| Task::Run { profile: profile.clone(), node: node.clone(), rule: rule.name.clone() })
-            .collect()
+        rules.map(|rule| Task::run(key.clone(), &rule.name)).collect()
     }
 
     async fn see(
@@ -442,8 +439,7 @@ impl Sync {
 
 /// Has what stands beside a file looked at.
 fn look_at(connection: &mut Connection, of: own::ResultOf, now: i64) -> Result<(), database::Error> {
-    let task = Task::Run { profile: of.key.profile, node: of.key.node, rule: of.rule };
-    job::enqueue(connection, &task, Priority::Live, now).map(drop)
+    job::enqueue(connection, &Task::run(of.key, of.rule), Priority::Live, now).map(drop)
 }
 
 fn unsettled() -> Verdict {

@@ -49,8 +49,7 @@ pub(super) fn rename(connection: &mut Connection, (old, new): (&str, &str), now:
     job::rename_rule(connection, (old, new), now)?;
     // A run whose job had not been asked for anew goes on under the new name as well.
     for run in connection.all::<Going>(GOING, params![new])? {
-        let (profile, node) = (run.key.profile, run.key.node);
-        job::enqueue(connection, &Task::Run { profile, node, rule: new.to_owned() }, Priority::Live, now)?;
+        job::enqueue(connection, &Task::run(run.key, new), Priority::Live, now)?;
     }
     Ok(())
 }

@@ -53,8 +53,7 @@ impl Runs {
         let ask = move |tx: &mut Connection| {
             let files: Vec<String> = tx.all(FILES, params![rule, after, BITE])?;
             for key in files.iter().filter_map(|id| id.parse::<FileKey>().ok()) {
-                let task = Task::Run { profile: key.profile, node: key.node, rule: rule.clone() };
-                job::enqueue(tx, &task, Priority::Backfill, now)?;
+                job::enqueue(tx, &Task::run(key, &rule), Priority::Backfill, now)?;
             }
             Ok(files.last().cloned())
         };
@@ -75,8 +74,7 @@ impl Heir for Looks {
         let Some(seen) = seen.filter(FileRow::is_there) else { return Ok(()) };
         for definition in self.0.iter().filter(|definition| definition.rule.covers(&key.profile, &seen.path))
         {
-            let FileKey { profile, node } = key.clone();
-            let task = Task::Run { profile, node, rule: definition.rule.name.clone() };
+            let task = Task::run(key.clone(), &definition.rule.name);
             job::enqueue(connection, &task, Priority::Live, now)?;
         }
         Ok(())

@@ -239,8 +239,7 @@ impl Publisher {
                 (None, None) => return Ok(()),
             }
             let Some(ResultOf { rule, key }) = other.of.clone() else { return Ok(()) };
-            let task = Task::Run { profile: key.profile, node: key.node, rule };
-            job::enqueue(tx, &task, Priority::Live, now).map(drop)
+            job::enqueue(tx, &Task::run(key, rule), Priority::Live, now).map(drop)
         };
         self.database.write(write).await?;
         self.wake.notify_waiters();

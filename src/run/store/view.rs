@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::super::row::RunId;
 use crate::database::{Connection, Error, from_row, params, statements};
-use crate::fastio::FileKey;
 use crate::job::Task;
 use crate::result::judgement::{Judgement, Said};
 
@@ -113,8 +112,7 @@ impl RunRow {
 
     /// The work on it; none, should its file's id be unreadable.
     pub fn task(&self) -> Option<Task> {
-        let FileKey { profile, node } = self.source_id.parse().ok()?;
-        Some(Task::Run { profile, node, rule: self.rule.clone() })
+        Some(Task::run(self.source_id.parse().ok()?, &self.rule))
     }
 }
 
