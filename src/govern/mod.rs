@@ -217,6 +217,17 @@ impl Governor {
         }
     }
 
+    /// Takes what one request needs that attaches so many files to this vector store. Where the request has to wait, the files' tokens
+    /// come back at once.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub async fn take_to_attach(&self, store: &str, files: u32, live: bool) -> Result<[Taken; 2], Full> {
+        let files = self.take(Limit::Attached, files, live).await?.reserved();
+        let request = self.take(Limit::Attaches(store.to_owned()), 1, live).await?;
+        Ok([files.spend(), request])
+    }
+
     /// How many tokens there are, of up to `most`.
     pub fn room(&self, limit: &Limit, most: u32, live: bool) -> u32 {
         let now = self.0.clock.now();
@@ -307,6 +318,18 @@ mod tests {
         assert_eq!(cause, "openai/limit:uploads");
         assert!(reason.starts_with("waits for OpenAI's limit of 1 uploads a minute until "), "{reason}");
         drop(held);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_has_to_wait_keeps_no_token_of_its_files() {
+        let settings =
+            Settings { attaches_per_minute: 1, attached_files_per_minute: 9, ..Settings::default() };
+        let governor = Governor::new(Clock::default(), settings);
+        drop(governor.take_to_attach("vs_1", 3, true).await.unwrap());
+        let full = governor.take_to_attach("vs_1", 3, true).await.unwrap_err();
+        assert_eq!(full.limit, Limit::Attaches("vs_1".to_owned()));
+        assert_eq!(governor.room(&Limit::Attached, 9, true), 6);
+        assert!(governor.take_to_attach("vs_2", 6, true).await.is_ok());
     }
 
     #[test]

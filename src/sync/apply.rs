@@ -13,10 +13,10 @@ use super::retire::there;
 use super::store::{self, Change, Jobs, Told};
 use crate::database::Connection;
 use crate::fastio::{FileKey, Hash};
-use crate::govern::{Full, Limit, Taken};
+use crate::govern::Taken;
 use crate::job::Task;
 use crate::job::verdict::{database_verdict, is_final, openai_has, openai_verdict};
-use crate::openai::{AttributeValue, Attributes, ErrorKind, FileId, IndexStatus, StoreFile, VectorStoreId};
+use crate::openai::{AttributeValue, Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
 use crate::queue::{self, Priority, Verdict};
 
 /// How long after a File object was made, or attached, OpenAI may still say that it does not exist. Seen in the issue
@@ -108,7 +108,7 @@ impl Sync {
         if copy.awaits.is_some() || (copy.attaches == 0 && self.is_one_of_many(&copy.store).await?) {
             self.leave(subject.key, copy, attributes).await?;
         }
-        let (_file, _request) = match self.may_attach(&copy.store).await {
+        let _taken = match self.governor.take_to_attach(&copy.store.0, 1, queue::is_live()).await {
             Ok(taken) => taken,
             // What has to wait goes with the others that do.
             Err(full) if is_first && self.attaches_together() => {
@@ -146,13 +146,6 @@ impl Sync {
             }
             Err(error) => Err(self.attach_limited(&copy.store, &error)),
         }
-    }
-
-    /// One file, with one request.
-    async fn may_attach(&self, store: &VectorStoreId) -> Result<(Taken, Taken), Full> {
-        let live = queue::is_live();
-        let file = self.governor.take(Limit::Attached, 1, live).await?;
-        Ok((file, self.governor.take(Limit::Attaches(store.0.clone()), 1, live).await?))
     }
 
     /// A server that indexes while the client waits goes on when it has left, and shows nothing before it is done. To ask it

@@ -166,12 +166,7 @@ impl Sync {
         // Fewer now rather than all later.
         let room = self.governor.room(&Limit::Attached, most, live).max(1);
         these.truncate(room as usize);
-        let _files = self.governor.take(Limit::Attached, room, live).await.map_err(|full| full.verdict())?;
-        let _request = self
-            .governor
-            .take(Limit::Attaches(of.0.clone()), 1, live)
-            .await
-            .map_err(|full| full.verdict())?;
+        let _taken = self.governor.take_to_attach(&of.0, room, live).await.map_err(|full| full.verdict())?;
         let copies: Vec<CopyId> = these.iter().map(|one| one.copy).collect();
         let tries = copies.clone();
         let write = move |tx: &mut Connection| tries.iter().try_for_each(|copy| store::try_one(tx, *copy));
@@ -198,11 +193,10 @@ impl Sync {
         these: &[Waiting],
         error: &Error,
     ) -> Result<(), Verdict> {
-        if let ErrorKind::RateLimited { wait } = error.kind {
+        if matches!(error.kind, ErrorKind::RateLimited { .. }) {
             // Nothing was done, so nothing was tried.
             self.untried(these).await?;
-            let full = self.governor.refused(Limit::Attaches(of.0.clone()), wait, &error.to_string());
-            return Err(full.verdict());
+            return Err(self.attach_limited(of, error));
         }
         if error.lacks_the_path() {
             self.together.lacks.store(true, Ordering::Relaxed);
