@@ -83,7 +83,7 @@ async fn measure(options: Options) -> anyhow::Result<ExitCode> {
     let folder = tempfile::Builder::new().prefix("docket-bench-").tempdir_in(&base.folder)?;
     let moved = Arc::new(AtomicI64::new(0));
     let clock = clock(Arc::clone(&moved));
-    let parts = Parts::build(&config(&folder, &sandbox)?, clock.clone()).await?;
+    let parts = Parts::build(&config(&folder, &sandbox)?, clock.clone(), None).await?;
 
     let made = json!({"workspace": COVERED, "count": files, "seed": 1});
     let url = sandbox.fastio_url().join("/_sandbox/generate")?;

@@ -141,11 +141,11 @@ impl Work {
 }
 
 impl Parts {
-    /// Opens the database and builds the parts on it.
+    /// Opens the database, for the server that holds the lock if there is one, and builds the parts on it.
     ///
     /// # Errors
     /// What stands in the way of starting, and what to do about it.
-    pub async fn build(config: &Config, clock: Clock) -> anyhow::Result<Parts> {
+    pub async fn build(config: &Config, clock: Clock, lock: Option<&ServerLock>) -> anyhow::Result<Parts> {
         let rules = config.rules()?;
         for doubt in rules.iter().flat_map(|rule| &rule.doubts) {
             tracing::warn!("{doubt}");
@@ -157,7 +157,10 @@ impl Parts {
             config.openai.organization.as_deref(),
             config.openai.project.as_deref(),
         )?;
-        let database = Database::open(&config.database).await?;
+        let database = match lock {
+            Some(lock) => Database::open_under(&config.database, lock).await?,
+            None => Database::open(&config.database).await?,
+        };
         clock.go_on(&database).await.context("reading the persisted time")?;
         run::identity::settle(&database, &rules, clock.now()).await.context("writing down the rules")?;
         run::existing::meet(&database, &rules, clock.now()).await.context("writing down the rules")?;
@@ -300,8 +303,8 @@ impl App {
         // Before a file is made.
         config.usable()?;
         let lock = ServerLock::take(&config.database).await?;
-        let Parts { database, queue, work, receive, feed } = Parts::build(config, clock.clone()).await?;
-        database.write_under(&lock);
+        let Parts { database, queue, work, receive, feed } =
+            Parts::build(config, clock.clone(), Some(&lock)).await?;
         let place = || config.database.place();
         work.sync.begin(anew).await.with_context(place)?;
         clock.persist(&database).await.context("persisting the time")?;

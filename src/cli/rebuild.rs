@@ -18,8 +18,8 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
     super::can_ask(config)?;
     // A server would upload what it does not know of while we are still learning of it.
-    let _lock = ServerLock::take(&config.database).await.map_err(Failure::from_error)?;
-    let database = Database::open(&config.database).await.map_err(Failure::from_error)?;
+    let lock = ServerLock::take(&config.database).await.map_err(Failure::from_error)?;
+    let database = Database::open_under(&config.database, &lock).await.map_err(Failure::from_error)?;
     let feed = feed(config, &database)?;
     let mut progress = Progress::new("entries read", 0, None);
     let rebuilt = feed.rebuild(&mut |read| progress.at(read, "")).await;

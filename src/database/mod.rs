@@ -2,10 +2,10 @@
 //! run them on a thread that has a connection, own the transaction, and give back [`Error`], which says what follows. Each
 //! module keeps the statements on its own tables in its `store.rs`; no other module names the driver.
 //!
-//! SQLite allows one writer at a time, and waiting for its lock means polling it. So all writes of a process go through
+//! SQLite allows one writer at a time, and waiting for its lock means polling it. So there all writes of a process go through
 //! one connection, in the order in which they were asked for, but that long ones let others go first; readers have connections of
 //! their own. The inbox is a file of its own beside the database, with a writer of its own: no acknowledgement waits for a write to
-//! the database.
+//! the database. PostgreSQL has several writers at a time, and the inbox is a table with connections of its own.
 
 mod connection;
 mod error;
@@ -60,7 +60,7 @@ struct Lanes {
 #[derive(Debug)]
 enum Engine {
     Sqlite(sqlite::Files),
-    Postgres(postgres::Fence),
+    Postgres,
 }
 
 /// Pages given back in one transaction. Each may have to be moved first, and what is written to the file waits meanwhile.
@@ -73,6 +73,8 @@ pub struct Shed {
     pub is_folded: bool,
     /// Pages that a file made by an early version cannot give back.
     pub free_pages: i64,
+    /// What was deleted is overwritten. PostgreSQL does so when it uses the space again.
+    pub is_overwritten: bool,
 }
 
 /// What [`Database::inspect`] saw.
@@ -115,6 +117,17 @@ impl Database {
         }
         let server = postgres::Server::of(&settings)?;
         postgres::wait_for_schema(&server, settings.migrate).await?;
+        blocking(move || postgres::serve(server)).await
+    }
+
+    /// As [`Database::open`], for the server that holds `lock`: when another one has taken the database over, nothing is written.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open_under(settings: impl Into<Settings>, lock: &ServerLock) -> Result<Self, OpenError> {
+        let ServerLock::Row(tenure) = lock else { return Database::open(settings).await };
+        let server = postgres::Server::of(&settings.into())?;
+        server.fence().set(tenure);
         blocking(move || postgres::serve(server)).await
     }
 
@@ -176,20 +189,8 @@ impl Database {
         blocking(move || sqlite::compact(&url)).await
     }
 
-    /// Whether servers in other processes may work on it too.
-    pub fn is_shared(&self) -> bool {
-        matches!(*self.engine, Engine::Postgres(_))
-    }
-
-    /// From now on it writes for the server that holds `lock`: when another one has taken the database over, nothing is written.
-    pub fn write_under(&self, lock: &ServerLock) {
-        if let (Engine::Postgres(fence), ServerLock::Row(tenure)) = (&*self.engine, lock) {
-            fence.set(tenure);
-        }
-    }
-
-    /// Does `work` in one transaction that writes, and commits it. It waits for its turn and holds the only writer, so nothing
-    /// slow may happen inside; what must not be waited for cannot. An error, or a panic, takes back all that it did.
+    /// Does `work` in one transaction that writes, and commits it. It waits for its turn and holds a writer, in SQLite the only one, so
+    /// nothing slow may happen inside; what must not be waited for cannot. An error, or a panic, takes back all that it did.
     ///
     /// What it asks for is asked for by the request that the caller works for ([`request_id`]).
     ///
@@ -312,10 +313,10 @@ impl Database {
         let free_pages =
             self.read(Connection::free_pages).await? + self.read_inbox(Connection::free_pages).await?;
         let Engine::Sqlite(files) = &*self.engine else {
-            return Ok(Shed { is_folded: true, free_pages });
+            return Ok(Shed { is_folded: true, free_pages, is_overwritten: false });
         };
         let fold = files.fold();
-        Ok(Shed { is_folded: blocking(fold).await?, free_pages })
+        Ok(Shed { is_folded: blocking(fold).await?, free_pages, is_overwritten: true })
     }
 
     /// Puts together what has gathered of the numbers that are kept, where they are kept as changes. Now and then, or asking for one takes
@@ -324,7 +325,7 @@ impl Database {
     /// # Errors
     /// The database's.
     pub async fn fold_counts(&self) -> Result<(), Error> {
-        if self.is_shared() {
+        if matches!(*self.engine, Engine::Postgres) {
             while !self.claim(postgres::fold).await? {}
         }
         Ok(())
@@ -337,7 +338,7 @@ impl Database {
     pub fn in_place(&self) -> Result<(), Displaced> {
         match &*self.engine {
             Engine::Sqlite(files) => files.in_place(),
-            Engine::Postgres(_) => Ok(()),
+            Engine::Postgres => Ok(()),
         }
     }
 

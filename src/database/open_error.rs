@@ -9,7 +9,7 @@ use super::sqlite::MigrateError;
 pub enum OpenError {
     // Not the URL: it may hold a password.
     #[error("DATABASE_URL is neither sqlite://PATH nor postgres://USER@HOST/DATABASE")]
-    NotSqlite,
+    UnknownScheme,
     #[error("the URL of the database cannot be used: {0}")]
     Url(&'static str),
     #[error("no PostgreSQL answers at {place} ({what}): start it, or set DATABASE_URL to where it is")]
@@ -127,7 +127,7 @@ impl OpenError {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            OpenError::NotSqlite
+            OpenError::UnknownScheme
                 | OpenError::NotPlain
                 | OpenError::NotOneFile
                 | OpenError::Parameter(_)

@@ -253,16 +253,16 @@ impl Eraser {
                 "the database's log is being read, and is emptied after that",
             ));
         }
-        let left = match (self.database.is_shared(), shed.free_pages) {
-            (true, _) => Some((
+        let left = match (shed.is_overwritten, shed.free_pages) {
+            (false, _) => Some((
                 "rows in PostgreSQL's files",
                 "it overwrites what is deleted when it uses the space again: VACUUM FULL does so now, but not in its log and backups",
             )),
-            (false, 1..) => Some((
+            (true, 1..) => Some((
                 "free pages of the database",
                 "its file cannot give them back: stop the server and run docket database compact",
             )),
-            (false, _) => None,
+            (true, _) => None,
         };
         if let Some((what, why)) = left {
             let remains = Remains { what: what.to_owned(), id: String::new(), why: why.to_owned() };

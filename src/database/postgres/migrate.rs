@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::durability;
 use super::server::Server;
-use super::turn::session;
+use super::turn::{session, transaction};
 use crate::contain::blocking;
 use crate::database::connection::Connection;
 use crate::database::error::Error;
@@ -97,10 +97,10 @@ pub async fn wait_for_schema(server: &Server, may_migrate: bool) -> Result<(), O
 pub fn inspect(server: &Server) -> Result<Inspection, OpenError> {
     let mut connection = Connection::postgres(server.connect(Access::Read)?);
     let Schema { missing, unknown } = look(&mut connection)?;
-    begin(&mut connection, Manner::Repeatable)?;
-    let version: String = connection.one(VERSION, params![])?;
-    let durability = Some(durability::read(&mut connection)?);
-    Ok(Inspection { engine: format!("PostgreSQL {version}"), missing, unknown, durability })
+    let read = |c: &mut Connection| Ok((c.one::<String>(VERSION, params![])?, durability::read(c)?));
+    let (version, durability) = transaction(&mut connection, Manner::Repeatable, read)?;
+    let engine = format!("PostgreSQL {version}");
+    Ok(Inspection { engine, missing, unknown, durability: Some(durability) })
 }
 
 /// # Errors
@@ -117,13 +117,11 @@ pub fn as_of_this_version(server: &Server) -> Result<(), OpenError> {
 }
 
 fn look(connection: &mut Connection) -> Result<Schema, Error> {
-    begin(connection, Manner::Repeatable)?;
-    let is_there: bool = connection.one(IS_THERE, params![])?;
-    let applied: Vec<(i64, String)> = match is_there {
-        true => connection.all(APPLIED, params![])?,
-        false => Vec::new(),
+    let applied = |c: &mut Connection| match c.one(IS_THERE, params![])? {
+        true => c.all::<(i64, String)>(APPLIED, params![]),
+        false => Ok(Vec::new()),
     };
-    session(connection).rollback();
+    let applied = transaction(connection, Manner::Repeatable, applied)?;
     let is_missing = |ours: &&Migration| applied.iter().all(|(version, _)| *version != ours.version);
     let is_unknown = |(version, _): &&(i64, String)| MIGRATIONS.iter().all(|ours| ours.version != *version);
     Ok(Schema {
@@ -145,7 +143,7 @@ pub(super) fn migrate(server: &Server) -> Result<(), OpenError> {
     if made.is_err() {
         batch(server, &mut connection, TABLE)?;
     }
-    begin(&mut connection, Manner::Claim)?;
+    session(&mut connection).begin(Manner::Claim)?;
     batch(server, &mut connection, LOCK)?;
     let applied: Vec<(i64, String)> = connection.all(APPLIED, params![])?;
     for migration in &MIGRATIONS {
@@ -168,10 +166,6 @@ const LOCK: &str = "
     SET LOCAL lock_timeout = '2s';
     SET LOCAL statement_timeout = 0;
     SELECT 1 FROM docket_migration WHERE version = 0 FOR UPDATE";
-
-fn begin(connection: &mut Connection, manner: Manner) -> Result<(), Error> {
-    session(connection).begin(manner)
-}
 
 fn batch(server: &Server, connection: &mut Connection, sql: &str) -> Result<(), OpenError> {
     session(connection).batch(sql).map_err(|error| super::error::unopened(&error, server.place()))

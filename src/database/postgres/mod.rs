@@ -27,7 +27,7 @@ pub use counts::fold;
 pub use migrate::{as_of_this_version, inspect, wait_for_schema};
 pub use server::Server;
 pub use session::Session;
-pub use tenure::{Fence, PATIENCE, Tenure, holder};
+pub use tenure::{PATIENCE, Tenure, holder};
 pub use turn::{Unbegun, do_in_turn};
 pub use value::{at, named};
 
@@ -55,7 +55,7 @@ pub fn deadline(access: Access) -> Duration {
 /// Serves the database that `server` has.
 pub fn serve(server: Server) -> Result<Database, OpenError> {
     let first = server.connect(Access::Read)?;
-    let (writers, fence) = (usize::from(server.writers()), server.fence().clone());
+    let writers = usize::from(server.writers());
     let server = Arc::new(server);
     let lane = |access, threads, first: Option<Session>| {
         let name = match access {
@@ -77,6 +77,6 @@ pub fn serve(server: Server) -> Result<Database, OpenError> {
             readers: lane(Access::Read, 1, None)?,
         }),
         observer: Arc::new(lane(Access::Read, 1, None)?),
-        engine: Arc::new(Engine::Postgres(fence)),
+        engine: Arc::new(Engine::Postgres),
     })
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::server::Server;
-use super::turn::session;
+use super::turn::transaction;
 use crate::database::connection::Connection;
 use crate::database::error::Error;
 use crate::database::lane::{Access, Manner};
@@ -169,23 +169,6 @@ pub fn holder(server: &Server) -> Result<Option<String>, OpenError> {
 fn this_process() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("process {} on {}", std::process::id(), host.trim())
-}
-
-fn transaction<T>(
-    connection: &mut Connection,
-    manner: Manner,
-    work: impl FnOnce(&mut Connection) -> Result<T, Error>,
-) -> Result<T, Error> {
-    session(connection).begin(manner)?;
-    let done = work(connection);
-    let session = session(connection);
-    match done {
-        Ok(done) => session.commit(manner).map(|()| done),
-        Err(error) => {
-            session.rollback();
-            Err(error)
-        }
-    }
 }
 
 const TAKE: Sql = Sql::listed(

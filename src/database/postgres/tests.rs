@@ -90,11 +90,9 @@ async fn one_server_works_on_a_database_and_the_next_one_when_it_has_gone() {
 
 #[tokio::test]
 async fn a_server_that_was_slow_and_was_followed_writes_nothing_and_learns_of_it() {
-    let (url, database) = open().await;
-    let slow = begin(&url).unwrap();
-    let lost = slow.lost().clone();
-    let lock = ServerLock::Row(slow);
-    database.write_under(&lock);
+    let url = testing::url();
+    let lock = ServerLock::Row(begin(&url).unwrap());
+    let database = Database::open_under(&url, &lock).await.unwrap();
     database.write(|tx| add(tx, "before")).await.unwrap();
     // In the middle of its work it is not heard of for long enough that another one begins.
     let own = url.clone();
@@ -116,7 +114,7 @@ async fn a_server_that_was_slow_and_was_followed_writes_nothing_and_learns_of_it
     let labels = testing::sql(&url, "SELECT string_agg(label, ' ' ORDER BY label) FROM receive_count");
     let expected = if late.is_ok() { "before late next" } else { "before next" };
     assert_eq!(labels, expected, "{late:?}");
-    lost.cancelled().await;
+    lock.lost().cancelled().await;
     assert!(!next.lost().is_cancelled());
     drop(lock);
     assert!(begin(&url).is_err(), "the one that was followed gave up what was no longer its own");
@@ -124,9 +122,9 @@ async fn a_server_that_was_slow_and_was_followed_writes_nothing_and_learns_of_it
 
 #[tokio::test]
 async fn what_a_follower_has_read_is_not_changed_behind_its_back() {
-    let (url, database) = open().await;
+    let url = testing::url();
     let lock = ServerLock::Row(begin(&url).unwrap());
-    database.write_under(&lock);
+    let database = Database::open_under(&url, &lock).await.unwrap();
     let own = url.clone();
     let late = database.write(move |tx| {
         // It sees no row of this kind, and adds one.
@@ -136,9 +134,8 @@ async fn what_a_follower_has_read_is_not_changed_behind_its_back() {
         // The follower, by whose view of the rows it goes on.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let seen = runtime.block_on(async {
-            let database = Database::open(&own).await.unwrap();
             let lock = ServerLock::Row(next);
-            database.write_under(&lock);
+            let database = Database::open_under(&own, &lock).await.unwrap();
             let seen = database.write(|tx| add(tx, "follower")).await;
             database.close().await;
             seen

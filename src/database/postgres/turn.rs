@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::database::connection::{Connection, Session};
 use crate::database::error::Error;
-use crate::database::lane::{Access, Work};
+use crate::database::lane::{Access, Manner, Work};
 
 /// How often work is begun again before it is given up. Of those that conflict one always goes on, so this is many that want the same.
 const TRIES: u32 = 40;
@@ -14,7 +14,7 @@ const TRIES: u32 = 40;
 /// How long work waits at most before it is begun again, so that not all do so at once.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Does `work` on `connection`, which is PostgreSQL's. It answers `work` that could not be begun back.
+/// Does `work` on `connection`, which is PostgreSQL's. Work that could not be begun is handed back.
 pub fn do_in_turn(
     connection: &mut Connection,
     access: Access,
@@ -69,6 +69,24 @@ pub struct Unbegun {
 fn pause(tries: u32) -> Duration {
     let longest = Duration::from_millis(1 << tries.min(6)).min(LONGEST_PAUSE);
     longest.mul_f64(fastrand::f64())
+}
+
+/// Does `work` once in a transaction of its own, outside any lane.
+pub fn transaction<T>(
+    connection: &mut Connection,
+    manner: Manner,
+    work: impl FnOnce(&mut Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    session(connection).begin(manner)?;
+    let done = work(connection);
+    let session = session(connection);
+    match done {
+        Ok(done) => session.commit(manner).map(|()| done),
+        Err(error) => {
+            session.rollback();
+            Err(error)
+        }
+    }
 }
 
 pub(super) fn session(connection: &mut Connection) -> &mut super::Session {

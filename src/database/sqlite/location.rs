@@ -49,7 +49,7 @@ fn url(path: &Path) -> String {
 
 /// The path in `url`, as it stands there.
 fn named(url: &str) -> Result<PathBuf, OpenError> {
-    let rest = url.strip_prefix("sqlite:").ok_or(OpenError::NotSqlite)?;
+    let rest = url.strip_prefix("sqlite:").ok_or(OpenError::UnknownScheme)?;
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();

@@ -162,7 +162,7 @@ impl Harness {
         let rules = config.rules().unwrap();
         let clock = TestClock::default();
         let Parts { database, queue, work, receive, feed } =
-            Parts::build(&config, clock.share()).await.unwrap();
+            Parts::build(&config, clock.share(), None).await.unwrap();
         let receive::Receive { public, drain } = receive;
         let mut tasks = JoinSet::new();
         tasks.spawn(public.serve(listener, stop));

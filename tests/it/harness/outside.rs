@@ -90,7 +90,7 @@ impl Harness {
     async fn build(&mut self, settings: &str) {
         let config = config(&self.folder, &self.sandbox, settings);
         self.rules = config.rules().unwrap();
-        let parts = Parts::build(&config, self.clock.share()).await.unwrap();
+        let parts = Parts::build(&config, self.clock.share(), None).await.unwrap();
         let Parts { database, queue, work, receive, feed } = parts;
         (self.database, self.queue, self.work, self.feed) = (database, queue, work, feed);
         self.drain = receive.drain;
