@@ -48,14 +48,11 @@ fuzz_target!(|data: &[u8]| {
     };
     let judgement =
         Judgement { said: Said::Rejected, by: document.to_owned(), note: document.to_owned(), at: 0 };
+    let answer = Answer::Data { schema: &schema, result: &result, checks: &checks };
     let report = ResultPage {
-        provenance,
-        answer: Answer::Data { schema: &schema, result: &result, checks: &checks },
-        notes: &[],
-        unread: None,
         notice: Some(document),
         judgement: Some(&judgement),
-        asked: None,
+        ..ResultPage::of(provenance, answer)
     };
     assert!(markdown(&report).starts_with("# "));
     assert!(html(&report).starts_with("<!"));

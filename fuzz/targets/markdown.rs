@@ -22,16 +22,7 @@ fuzz_target!(|data: &[u8]| {
         finished_at: 1,
         tokens: None,
     };
-    let answer = Answer::Text(text);
-    let report = markdown(&ResultPage {
-        provenance,
-        answer,
-        notes: &[],
-        unread: None,
-        notice: None,
-        judgement: None,
-        asked: None,
-    });
+    let report = markdown(&ResultPage::of(provenance, Answer::Text(text)));
     for html in rendered(&report) {
         assert_eq!(fault(&html), None, "{report:?} became {html:?}");
     }

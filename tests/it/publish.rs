@@ -12,6 +12,18 @@ async fn analysed(settings: &str) -> Harness {
     h
 }
 
+/// As [`analysed`], and with another contract, which has since taken the first one's name; that one is `c.txt`.
+async fn taken_over() -> Harness {
+    let h = analysed(&legal("")).await;
+    h.put("/Contracts/b.txt", &contract(2)).await;
+    h.settle().await;
+    h.rename("/Contracts/a.txt", "/Contracts/c.txt").await;
+    h.settle().await;
+    h.rename("/Contracts/b.txt", "/Contracts/a.txt").await;
+    h.settle().await;
+    h
+}
+
 /// The first words of a result that a reader sees.
 async fn top(h: &Harness, path: &str) -> String {
     h.read(path).await.lines().skip(1).take_while(|line| !line.starts_with('-')).collect()
@@ -216,14 +228,8 @@ async fn a_contract_that_is_restored_has_its_answer_back_though_another_took_its
 
 #[tokio::test]
 async fn an_old_result_that_is_put_in_the_place_of_another_becomes_that_one() {
-    let h = analysed(&legal("")).await;
-    h.put("/Contracts/b.txt", &contract(2)).await;
-    h.settle().await;
-    // What stood there before goes into the trash, and comes back over the result of another contract.
-    h.rename("/Contracts/a.txt", "/Contracts/c.txt").await;
-    h.settle().await;
-    h.rename("/Contracts/b.txt", "/Contracts/a.txt").await;
-    h.settle().await;
+    // What stood there before went into the trash, and comes back over the result of another contract.
+    let h = taken_over().await;
     h.restore("/Contracts/a.analysis.md").await;
     h.settle().await;
     assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 20,000"));
@@ -241,13 +247,7 @@ async fn an_old_result_that_is_put_in_the_place_of_another_becomes_that_one() {
 
 #[tokio::test]
 async fn a_result_that_a_page_from_the_trash_displaced_goes_where_its_contract_goes() {
-    let h = analysed(&legal("")).await;
-    h.put("/Contracts/b.txt", &contract(2)).await;
-    h.settle().await;
-    h.rename("/Contracts/a.txt", "/Contracts/c.txt").await;
-    h.settle().await;
-    h.rename("/Contracts/b.txt", "/Contracts/a.txt").await;
-    h.settle().await;
+    let h = taken_over().await;
     h.restore("/Contracts/a.analysis.md").await;
     h.rename("/Contracts/a.txt", "/Contracts/Signed/a.txt").await;
     h.settle().await;

@@ -95,7 +95,20 @@ pub struct ResultPage<'a> {
     pub asked: Option<Asked<'a>>,
 }
 
-impl ResultPage<'_> {
+impl<'a> ResultPage<'a> {
+    /// With nothing that a reader has to know besides.
+    pub fn of(provenance: Provenance<'a>, answer: Answer<'a>) -> Self {
+        ResultPage {
+            provenance,
+            answer,
+            notes: &[],
+            unread: None,
+            notice: None,
+            judgement: None,
+            asked: None,
+        }
+    }
+
     /// What the document is called.
     fn name(&self) -> &str {
         self.provenance.file.rsplit('/').next().unwrap_or(self.provenance.file)

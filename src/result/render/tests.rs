@@ -71,31 +71,19 @@ fn a_result_reads_as_markdown() {
     let answer = Answer::Data { schema: &schema, result: &result, checks: &checks };
     let notes = ["nda.analysis.md was edited by a person; this is a second file.".to_owned()];
     insta::assert_snapshot!(markdown(&ResultPage {
-        provenance: provenance(),
-        answer,
         notes: &notes,
-        unread: None,
-        notice: None,
-        judgement: None,
         asked: Some(Asked {
             prompt: "List every clause on liability.\n\n1. With its risk.",
             since: 1_790_000_000_000
         }),
+        ..ResultPage::of(provenance(), answer)
     }));
 }
 
 #[test]
 fn free_text_says_that_nothing_was_checked() {
     let answer = Answer::Text("## Result\n\nCapped. ![t](https://evil/?d=1)\n");
-    let text = markdown(&ResultPage {
-        provenance: Provenance { response: None, tokens: None, ..provenance() },
-        answer,
-        notes: &[],
-        unread: None,
-        notice: None,
-        judgement: None,
-        asked: None,
-    });
+    let text = markdown(&ResultPage::of(Provenance { response: None, tokens: None, ..provenance() }, answer));
     insta::assert_snapshot!(text);
 }
 
@@ -148,15 +136,7 @@ fn many_results_are_one_table_in_which_no_file_is_missing() {
 fn a_quote_without_a_check_is_unverified() {
     let (schema, result) = (schema(), result());
     let answer = Answer::Data { schema: &schema, result: &result, checks: &[] };
-    let text = markdown(&ResultPage {
-        provenance: provenance(),
-        answer,
-        notes: &[],
-        unread: None,
-        notice: None,
-        judgement: None,
-        asked: None,
-    });
+    let text = markdown(&ResultPage::of(provenance(), answer));
     assert_eq!(text.matches("UNVERIFIED: not checked").count(), 3);
     assert!(!text.contains('✔') || text.matches('✔').count() == 1, "{text}");
     let table = csv(&schema, &result, &[], &[]).unwrap();
@@ -204,18 +184,7 @@ fn the_same_result_makes_the_same_bytes() {
     let checks = schema.check(&result, &document());
     let rendered = |result: &Value, checks: &[Check]| {
         let answer = Answer::Data { schema: &schema, result, checks };
-        (
-            markdown(&ResultPage {
-                provenance: provenance(),
-                answer,
-                notes: &[],
-                unread: None,
-                notice: None,
-                judgement: None,
-                asked: None,
-            }),
-            csv(&schema, result, checks, &[]),
-        )
+        (markdown(&ResultPage::of(provenance(), answer)), csv(&schema, result, checks, &[]))
     };
     let other: Value = serde_json::from_str(&backwards(&result)).unwrap();
     let other_checks: Vec<Check> = checks.iter().rev().cloned().collect();
@@ -228,15 +197,7 @@ fn a_partial_quote_has_what_it_leaves_out_and_its_whole_sentence_beside_it() {
     let (schema, result) = (schema(), result());
     let checks = schema.check(&result, &document);
     let answer = Answer::Data { schema: &schema, result: &result, checks: &checks };
-    let text = markdown(&ResultPage {
-        provenance: provenance(),
-        answer,
-        notes: &[],
-        unread: None,
-        notice: None,
-        judgement: None,
-        asked: None,
-    });
+    let text = markdown(&ResultPage::of(provenance(), answer));
     let row = "“liability is limited to EUR 10,000” **⚠ PARTIAL: its sentence also says** “No” … “unless (tick) unverified \\| agreed” (line \
                1). In full: “No liability is limited to EUR 10,000, unless (tick) unverified \\| agreed.”";
     assert!(text.contains(row), "{text}");
@@ -283,13 +244,11 @@ fn a_browser_and_word_show_what_the_markdown_says_in_its_order() {
         "## One\n\nTwo *three* `four`\n\n[docs](https://example.com/a)\n\n| a | b |\n|---|---|\n| c | d |";
     for answer in [Answer::Data { schema: &schema, result: &result, checks: &checks }, Answer::Text(free)] {
         let page = ResultPage {
-            provenance: provenance(),
-            answer,
             notes: &notes,
             unread: Some("It is a scan"),
             notice: Some("This is about an earlier version."),
-            judgement: None,
             asked: Some(Asked { prompt: "What is said?\n\nOf liability.", since: 0 }),
+            ..ResultPage::of(provenance(), answer)
         };
         let [markdown, html, word] = letters(&page);
         assert_eq!(markdown, html);
@@ -303,15 +262,7 @@ fn a_page_for_a_browser_is_whole() {
     let answer = Answer::Text(
         "# A\n\n- one\n  1. two\n\n> three **four**\n\n```\nfive <b>\n```\n\n| a |\n|---|\n| b |\n\n[l](https://l.example/?a=1&b=2)",
     );
-    let text = html(&ResultPage {
-        provenance: Provenance { response: None, tokens: None, ..provenance() },
-        answer,
-        notes: &[],
-        unread: None,
-        notice: None,
-        judgement: None,
-        asked: None,
-    });
+    let text = html(&ResultPage::of(Provenance { response: None, tokens: None, ..provenance() }, answer));
     insta::assert_snapshot!(text);
 }
 
