@@ -48,6 +48,11 @@ impl TestClock {
         self.moved.passed_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
+    /// How much a test has let pass: what was waited for, however long the machine took for the work.
+    pub fn shifted_ms(&self) -> i64 {
+        self.moved.passed_ms.load(Ordering::Relaxed)
+    }
+
     /// Sets the machine's clock ahead, or back when negative.
     pub fn step(&self, ms: i64) {
         self.moved.stepped_ms.fetch_add(ms, Ordering::Relaxed);
