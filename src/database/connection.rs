@@ -40,8 +40,8 @@ impl Connection {
         }
     }
 
-    /// Runs one statement for each of `rows` and says how many rows were changed. It is compiled once, so a thousand rows cost
-    /// one look at the text.
+    /// Runs one statement for each of `rows` and says how many rows were changed. SQLite compiles it once; PostgreSQL has a text of
+    /// its own, which takes each parameter of all rows as an array, and is asked once.
     ///
     /// # Errors
     /// The database's.
@@ -53,6 +53,22 @@ impl Connection {
         match &mut self.0 {
             Session::Sqlite(session) => session.run_each(sql, rows),
             Session::Postgres(session) => session.run_each(sql, rows),
+        }
+    }
+
+    /// Adds each of `rows` whose key, the first parameter, is not there yet, and says which were added. As [`Connection::run_each`];
+    /// PostgreSQL's text returns the keys that it added.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn add_each<'p, const N: usize>(
+        &mut self,
+        sql: Sql,
+        rows: impl IntoIterator<Item = [&'p dyn Param; N]>,
+    ) -> Result<Vec<bool>, Error> {
+        match &mut self.0 {
+            Session::Sqlite(session) => session.add_each(sql, rows),
+            Session::Postgres(session) => session.add_each(sql, rows),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{DOWNLOAD, Kind, Report};
-use crate::database::{Connection, Error, from_row, json_list, params, statements};
+use crate::database::{Connection, Error, Param, from_row, json_list, params, statements};
 use crate::fastio::Profile;
 use crate::job::{self, Task};
 use crate::request_id;
@@ -49,8 +49,8 @@ pub fn record_wanted(
 ) -> Result<Recorded, Error> {
     let mut recorded = Recorded::default();
     let mut asked: BTreeMap<String, (Task, &Report)> = BTreeMap::new();
-    for report in reports {
-        if !insert(connection, report)? {
+    for (report, is_new) in reports.iter().zip(insert(connection, reports)?) {
+        if !is_new {
             recorded.duplicate += 1;
             continue;
         }
@@ -74,38 +74,71 @@ fn told_by(report: &Report) -> Option<Arc<str>> {
     report.request_id.as_deref().map(Arc::from).or_else(request_id::current)
 }
 
-/// Whether the event was new.
-fn insert(connection: &mut Connection, report: &Report) -> Result<bool, Error> {
-    let event = &report.event;
-    // An event that names no place cannot ask for work, whatever its kind says. Refusing it here would stop the drain.
-    let (kind, because) = match (event.kind, event.task()) {
-        (Kind::Ignored, _) => {
-            (Kind::Ignored, event.ignored_because.as_deref().or(Some("no reason was given")))
-        }
-        (_, None) => (Kind::Ignored, Some("it names no place to look at")),
-        (kind, Some(_)) => (kind, None),
-    };
-    let current = request_id::current();
-    let added = connection.run(
-        INSERT,
-        params![
-            event.id,
-            report.source.as_str(),
-            kind.as_str(),
-            event.subject.as_str(),
-            event.name,
-            event.profile.as_ref().map(ToString::to_string),
-            event.node.as_ref().map(ToString::to_string),
-            event.occurred_at,
-            report.received_at,
+/// Whether each event was new.
+fn insert(connection: &mut Connection, reports: &[Report]) -> Result<Vec<bool>, Error> {
+    let request = request_id::current();
+    let rows: Vec<NewRow<'_>> = reports.iter().map(|report| NewRow::of(report, request.as_deref())).collect();
+    connection.add_each(INSERT, rows.iter().map(NewRow::params))
+}
+
+/// A report as a row, with what has to be written out for it.
+struct NewRow<'a> {
+    report: &'a Report,
+    source: &'static str,
+    kind: &'static str,
+    subject: &'static str,
+    profile: Option<String>,
+    node: Option<String>,
+    because: Option<&'a str>,
+    scheme: Option<&'a str>,
+    secret_index: Option<u32>,
+    request: Option<&'a str>,
+}
+
+impl<'a> NewRow<'a> {
+    fn of(report: &'a Report, request: Option<&'a str>) -> Self {
+        let event = &report.event;
+        // An event that names no place cannot ask for work, whatever its kind says. Refusing it here would stop the drain.
+        let (kind, because) = match (event.kind, event.task()) {
+            (Kind::Ignored, _) => {
+                (Kind::Ignored, event.ignored_because.as_deref().or(Some("no reason was given")))
+            }
+            (_, None) => (Kind::Ignored, Some("it names no place to look at")),
+            (kind, Some(_)) => (kind, None),
+        };
+        NewRow {
+            report,
+            source: report.source.as_str(),
+            kind: kind.as_str(),
+            subject: event.subject.as_str(),
+            profile: event.profile.as_ref().map(ToString::to_string),
+            node: event.node.as_ref().map(ToString::to_string),
             because,
-            report.proof.as_ref().map(|proof| proof.scheme.as_str()),
-            report.proof.as_ref().map(|proof| proof.secret_index),
-            report.payload,
-            report.request_id.as_deref().or(current.as_deref()),
-        ],
-    )?;
-    Ok(added == 1)
+            scheme: report.proof.as_ref().map(|proof| proof.scheme.as_str()),
+            secret_index: report.proof.as_ref().map(|proof| proof.secret_index),
+            request: report.request_id.as_deref().or(request),
+        }
+    }
+
+    fn params(&self) -> [&dyn Param; 14] {
+        let Report { event, received_at, payload, .. } = self.report;
+        [
+            &event.id,
+            &self.source,
+            &self.kind,
+            &self.subject,
+            &event.name,
+            &self.profile,
+            &self.node,
+            &event.occurred_at,
+            received_at,
+            &self.because,
+            &self.scheme,
+            &self.secret_index,
+            payload,
+            &self.request,
+        ]
+    }
 }
 
 /// One event, as `docket events` shows it.
@@ -212,7 +245,12 @@ statements! {
         INSERT INTO event (event_id, source, kind, subject, name, profile, node, occurred_at, received_at,
                            ignored_because, scheme, secret_index, payload, request_id)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-        ON CONFLICT (event_id) DO NOTHING";
+        ON CONFLICT (event_id) DO NOTHING", postgres: "
+        INSERT INTO event (event_id, source, kind, subject, name, profile, node, occurred_at, received_at,
+                           ignored_because, scheme, secret_index, payload, request_id)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
+                             $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[])
+        ON CONFLICT (event_id) DO NOTHING RETURNING event_id";
 
     NEWEST = concat!(columns!(), " WHERE (received_at, event_id) < ($1, $2)", newest!());
 

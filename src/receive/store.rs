@@ -145,7 +145,9 @@ pub fn forget_webhooks(connection: &mut Connection, before: i64) -> Result<(), E
 statements! {
     INSERT = "
         INSERT INTO inbox (received_at, signed_at, scheme, secret_index, headers, body, request_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        VALUES ($1, $2, $3, $4, $5, $6, $7)", postgres: "
+        INSERT INTO inbox (received_at, signed_at, scheme, secret_index, headers, body, request_id)
+        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bytea[], $7::text[])";
 
     PROBE = "
         INSERT INTO inbox (received_at, scheme, secret_index, headers, body) VALUES (0, 'probe', 0, '{}', $1)

@@ -3,14 +3,13 @@
 //! The library is asynchronous: what it does runs on a runtime of this thread, for as long as a question takes. Between questions
 //! nothing runs, so what the server says meanwhile (that it goes, say) is heard at the next one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use futures_util::stream::{self, StreamExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, RowStream, Statement};
@@ -23,13 +22,10 @@ use crate::database::error::Error;
 use crate::database::lane::{Access, Manner};
 use crate::database::row::{Row, Source};
 use crate::database::statement::Sql;
-use crate::database::value::Param;
+use crate::database::value::{Param, Value};
 
 /// How much longer than the server's own deadline is waited for an answer: then the way to it is broken, and it is left.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Statements of one kind that are under way together: enough that the network is never waited for.
-const AT_ONCE: usize = 64;
 
 pub struct Session {
     client: Client,
@@ -165,31 +161,48 @@ impl Session {
     }
 
     pub fn run(&mut self, sql: Sql, params: &[&dyn Param]) -> Result<u64, Error> {
-        let params = sent(sql, params)?;
-        let Session { client, runtime, known, is_pooled, state, deadline, .. } = self;
-        let ran = runtime.block_on(bounded(*deadline, async {
-            let known = look_up(client, known, *is_pooled, sql).await?;
-            changed(ask(client, known, &params).await?).await
-        }));
-        note(state, ran)
+        self.run_sent(sql, &sent(sql, params)?)
     }
 
-    /// Sends many before the first is answered: what each costs is the server's time, not the network's.
+    /// Runs one statement for all rows, whose parameters it takes as arrays.
     pub fn run_each<'p, const N: usize>(
         &mut self,
         sql: Sql,
         rows: impl IntoIterator<Item = [&'p dyn Param; N]>,
     ) -> Result<u64, Error> {
-        let rows: Vec<Vec<Sent<'p>>> = rows
-            .into_iter()
-            .map(|row| row.into_iter().map(Sent::of).collect())
-            .collect::<Result<_, Error>>()?;
+        let rows: Vec<[&dyn Param; N]> = rows.into_iter().collect();
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        self.run_sent(sql, &columns(&rows)?)
+    }
+
+    /// As [`Session::run_each`], with the keys that it answers.
+    pub fn add_each<'p, const N: usize>(
+        &mut self,
+        sql: Sql,
+        rows: impl IntoIterator<Item = [&'p dyn Param; N]>,
+    ) -> Result<Vec<bool>, Error> {
+        let rows: Vec<[&dyn Param; N]> = rows.into_iter().collect();
+        let (columns, mut added) = (columns(&rows)?, HashSet::new());
+        if !rows.is_empty() {
+            self.each_sent(sql, &columns, |row| {
+                added.insert(row.at::<String>(0)?);
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        let is_added = |row: &[&dyn Param; N]| match row[0].value() {
+            Value::Text(key) => added.remove(key),
+            _ => false,
+        };
+        Ok(rows.iter().map(is_added).collect())
+    }
+
+    fn run_sent(&mut self, sql: Sql, params: &[Sent<'_>]) -> Result<u64, Error> {
         let Session { client, runtime, known, is_pooled, state, deadline, .. } = self;
-        let client = &*client;
         let ran = runtime.block_on(bounded(*deadline, async {
             let known = look_up(client, known, *is_pooled, sql).await?;
-            let asked = rows.iter().map(|row| async move { changed(ask(client, known, row).await?).await });
-            stream::iter(asked).buffered(AT_ONCE).try_fold(0, async |all, one| Ok(all + one)).await
+            changed(ask(client, known, params).await?).await
         }));
         note(state, ran)
     }
@@ -198,14 +211,22 @@ impl Session {
         &mut self,
         sql: Sql,
         params: &[&dyn Param],
+        take: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        self.each_sent(sql, &sent(sql, params)?, take)
+    }
+
+    fn each_sent(
+        &mut self,
+        sql: Sql,
+        params: &[Sent<'_>],
         mut take: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
-        let params = sent(sql, params)?;
         let Session { client, runtime, known, is_pooled, state, deadline, .. } = self;
         let mut taken = Ok(());
         let read = runtime.block_on(bounded(*deadline, async {
             let known = look_up(client, known, *is_pooled, sql).await?;
-            let mut rows = pin!(ask(client, known, &params).await?);
+            let mut rows = pin!(ask(client, known, params).await?);
             while let Some(row) = rows.try_next().await? {
                 match take(&Row(Source::Postgres(&row))) {
                     Ok(ControlFlow::Continue(())) => {}
@@ -239,6 +260,17 @@ impl Session {
 /// What a statement has no parameter for is left out: some that belong together are handed the same values.
 fn sent<'p>(sql: Sql, params: &'p [&'p dyn Param]) -> Result<Vec<Sent<'p>>, Error> {
     params.iter().take(sql.parameters).map(|param| Sent::of(*param)).collect()
+}
+
+/// Each parameter of all rows.
+fn columns<'p, const N: usize>(rows: &[[&'p dyn Param; N]]) -> Result<[Sent<'p>; N], Error> {
+    let mut columns: [Vec<Sent<'p>>; N] = std::array::from_fn(|_| Vec::with_capacity(rows.len()));
+    for row in rows {
+        for (column, param) in columns.iter_mut().zip(row) {
+            column.push(Sent::of(*param)?);
+        }
+    }
+    Ok(columns.map(Sent::Column))
 }
 
 /// Finds what a statement is called by the server, or its text.

@@ -2,10 +2,11 @@
 //!
 //! They go as text, from which the server makes what it found each parameter to be; bytes go as they are. So nothing here has to know
 //! the types of a statement's parameters, and a statement that was never prepared can be run: behind a pooler there is no other.
+//! Only the columns of many rows go as the server keeps them, `bigint[]`, `text[]` or `bytea[]`, because they are long.
 
 use std::error::Error as StdError;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use tokio_postgres::Row;
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type};
 
@@ -20,17 +21,20 @@ const NUL_SHOWN: &str = "\u{FFFD}";
 #[derive(Debug)]
 pub enum Sent<'a> {
     Null,
+    Integer(i64),
     Text(String),
     /// A text that can go as it is.
     Lent(&'a str),
     Bytes(&'a [u8]),
+    /// One parameter of many rows, which are run as one statement.
+    Column(Vec<Sent<'a>>),
 }
 
 impl<'a> Sent<'a> {
     pub fn of(param: &'a dyn Param) -> Result<Sent<'a>, Error> {
         Ok(match param.value() {
             Value::Null => Sent::Null,
-            Value::Integer(number) => Sent::Text(number.to_string()),
+            Value::Integer(number) => Sent::Integer(number),
             Value::Real(number) => Sent::Text(number.to_string()),
             Value::Text(text) if text.contains(NUL) => Sent::Text(text.replace(NUL, NUL_SHOWN)),
             Value::Text(text) => Sent::Lent(text),
@@ -38,6 +42,61 @@ impl<'a> Sent<'a> {
             Value::List(json) => Sent::Text(array(json)?),
             Value::TooLarge => return Err(Error::bug("a number is larger than a column can hold")),
         })
+    }
+
+    /// What its elements are to the server, which takes no others. None where there is nothing to tell by.
+    fn element(&self) -> Option<Type> {
+        match self {
+            Sent::Null => None,
+            Sent::Integer(_) => Some(Type::INT8),
+            Sent::Text(_) | Sent::Lent(_) => Some(Type::TEXT),
+            Sent::Bytes(_) => Some(Type::BYTEA),
+            Sent::Column(column) => column.iter().find_map(Sent::element),
+        }
+    }
+
+    fn write(&self, out: &mut BytesMut) -> IsNull {
+        match self {
+            Sent::Null => return IsNull::Yes,
+            Sent::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            Sent::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Sent::Lent(text) => out.extend_from_slice(text.as_bytes()),
+            Sent::Bytes(bytes) => out.extend_from_slice(bytes),
+            Sent::Column(column) => match self.element() {
+                Some(element) => write_column(column, &element, out),
+                None => {
+                    out.extend_from_slice(format!("{{{}}}", vec!["NULL"; column.len()].join(",")).as_bytes())
+                }
+            },
+        }
+        IsNull::No
+    }
+}
+
+/// An array of one dimension, as the server keeps it: how many dimensions, whether any element is missing, of what type they are, how
+/// many, from which index; then each with its length.
+fn write_column(column: &[Sent<'_>], element: &Type, out: &mut BytesMut) {
+    let long = |length: usize| i32::try_from(length).unwrap_or(i32::MAX);
+    out.put_i32(1);
+    out.put_i32(1);
+    out.put_u32(element.oid());
+    out.put_i32(long(column.len()));
+    out.put_i32(1);
+    for one in column {
+        match one {
+            Sent::Null | Sent::Column(_) => out.put_i32(-1),
+            Sent::Integer(number) => {
+                out.put_i32(8);
+                out.put_i64(*number);
+            }
+            Sent::Text(_) | Sent::Lent(_) | Sent::Bytes(_) => {
+                let at = out.len();
+                out.put_i32(0);
+                one.write(out);
+                let length = long(out.len() - at - 4);
+                out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+            }
+        }
     }
 }
 
@@ -69,13 +128,7 @@ fn array(json: &str) -> Result<String, Error> {
 
 impl ToSql for Sent<'_> {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        out.extend_from_slice(match self {
-            Sent::Null => return Ok(IsNull::Yes),
-            Sent::Text(text) => text.as_bytes(),
-            Sent::Lent(text) => text.as_bytes(),
-            Sent::Bytes(bytes) => bytes,
-        });
-        Ok(IsNull::No)
+        Ok(self.write(out))
     }
 
     fn accepts(_: &Type) -> bool {
@@ -93,6 +146,7 @@ impl ToSql for Sent<'_> {
     fn encode_format(&self, _: &Type) -> Format {
         match self {
             Sent::Bytes(_) => Format::Binary,
+            Sent::Column(_) if self.element().is_some() => Format::Binary,
             _ => Format::Text,
         }
     }

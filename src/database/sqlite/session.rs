@@ -49,9 +49,7 @@ impl Session {
     }
 
     pub fn run(&mut self, sql: Sql, params: &[&dyn Param]) -> Result<u64, Error> {
-        let mut statement = self.0.prepare_cached(sql.text())?;
-        bind(&mut statement, sql, params)?;
-        Ok(statement.raw_execute()? as u64)
+        execute(&mut *self.0.prepare_cached(sql.text())?, sql, params)
     }
 
     pub fn run_each<'p, const N: usize>(
@@ -60,12 +58,16 @@ impl Session {
         rows: impl IntoIterator<Item = [&'p dyn Param; N]>,
     ) -> Result<u64, Error> {
         let mut statement = self.0.prepare_cached(sql.text())?;
-        let mut changed = 0;
-        for row in rows {
-            bind(&mut statement, sql, &row)?;
-            changed += statement.raw_execute()? as u64;
-        }
-        Ok(changed)
+        rows.into_iter().try_fold(0, |changed, row| Ok(changed + execute(&mut statement, sql, &row)?))
+    }
+
+    pub fn add_each<'p, const N: usize>(
+        &mut self,
+        sql: Sql,
+        rows: impl IntoIterator<Item = [&'p dyn Param; N]>,
+    ) -> Result<Vec<bool>, Error> {
+        let mut statement = self.0.prepare_cached(sql.text())?;
+        rows.into_iter().map(|row| Ok(execute(&mut statement, sql, &row)? == 1)).collect()
     }
 
     pub fn each(
@@ -138,6 +140,12 @@ impl ToSql for Lent<'_> {
             }
         }))
     }
+}
+
+/// Binds `params`, runs the statement to its end, and says how many rows it changed.
+fn execute(statement: &mut rusqlite::Statement<'_>, sql: Sql, params: &[&dyn Param]) -> Result<u64, Error> {
+    bind(statement, sql, params)?;
+    Ok(statement.raw_execute()? as u64)
 }
 
 /// Binds `params` to what the statement calls `$1`, `$2`, …. SQLite counts names in the order in which they stand: where that is
