@@ -15,6 +15,7 @@ mod http;
 mod latency;
 mod load;
 mod machine;
+mod postgres;
 mod process;
 mod quotes;
 mod report;
@@ -36,6 +37,7 @@ enum Bench {
     Footprint(footprint::Options),
     Growth(growth::Options),
     Latency(latency::Options),
+    Postgres(postgres::Options),
     Quotes(quotes::Options),
     Transfer(transfer::Options),
     #[command(hide = true)]
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Bench::Footprint(options) => footprint::run(options),
         Bench::Growth(options) => growth::run(options),
         Bench::Latency(options) => latency::run(options),
+        Bench::Postgres(options) => postgres::run(options),
         Bench::Quotes(options) => quotes::run(&options),
         Bench::Transfer(options) => transfer::run(options),
         Bench::Bare(options) => bare::run(&options),

@@ -40,10 +40,15 @@ impl Place {
     /// A place with one rule over [`COVERED`], between the stand-ins, for an account whose limits are out of the way: `drain`
     /// measures those.
     pub fn new(base: &Base, stands: &Stands) -> anyhow::Result<Place> {
+        Place::on(base, stands, &format!("sqlite://{DATABASE}"))
+    }
+
+    /// The same, on the database at this URL.
+    pub fn on(base: &Base, stands: &Stands, database: &str) -> anyhow::Result<Place> {
         let folder = tempfile::Builder::new().prefix("docket-bench-").tempdir_in(&base.folder)?;
         let (address, operator) = (free_address()?, free_address()?);
         let settings = format!(
-            "[database]\nurl = 'sqlite://{DATABASE}'\n\
+            "[database]\nurl = '{database}'\n\
              [fastio]\nbase_url = '{}'\n[openai]\nbase_url = '{}'\n\
              [receive]\nlisten = '{address}'\n[operate]\nlisten = '{operator}'\n\
              [log]\nfilter = 'warn'\n[sweep]\nevery_minutes = 0\n\

@@ -7,7 +7,6 @@
 mod burst;
 mod lone;
 mod peers;
-mod postgres;
 mod sustained;
 
 use std::process::{Command, ExitCode};
@@ -142,9 +141,9 @@ const END: f64 = 1.0 / 3.0;
 
 /// One load on one server.
 #[derive(Default)]
-struct Measured {
+pub struct Measured {
     what: String,
-    rate: f64,
+    pub rate: f64,
     /// The rate in the last third of the time.
     rate_at_end: f64,
     /// The rate of the bare server beside it.

@@ -10,10 +10,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::postgres::Postgres;
 use super::{Ack, Measured, median};
 use crate::database::each_text;
 use crate::load::{self, SECRET};
+use crate::postgres::Postgres;
 use crate::process::{Process, Usage};
 use crate::server::{UNCOVERED, free_address};
 

@@ -1,5 +1,4 @@
-//! A PostgreSQL of its own for the peers that need one, from the binaries that are installed, with its defaults: every commit is
-//! synced.
+//! A PostgreSQL of its own, from the binaries that are installed, with its defaults: every commit is synced.
 
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;

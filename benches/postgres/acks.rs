@@ -1,0 +1,132 @@
+//! Bursts of deliveries on Docket, and beside each a client that does nothing but insert rows of the same size, as many a commit as
+//! there are connections: no commit of Docket's has more.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio_postgres::NoTls;
+
+use super::Run;
+use crate::load::{self, Deliveries, Latencies, Load, Pace};
+use crate::server::{Place, UNCOVERED};
+use crate::stands::Stands;
+
+const PART: f64 = 0.80;
+
+/// More a second than any server of this shape was measured to take on two cores.
+const MOST: usize = 60_000;
+
+/// One burst on Docket.
+struct Burst {
+    rate: f64,
+    p50: f64,
+    p99: f64,
+    body_bytes: usize,
+}
+
+impl Run {
+    pub(super) fn acks(&mut self) -> anyhow::Result<()> {
+        let stands = Stands::start(&self.base, &[])?;
+        self.report.say("acknowledgements           a second  only inserted   ratio  p50 ms  p99 ms");
+        let mut ratios = Vec::new();
+        for round in 0..self.options.rounds {
+            let burst = self.burst(&stands, round)?;
+            let bare = self.inserts(&burst)?;
+            let Burst { rate, p50, p99, .. } = burst;
+            let ratio = rate / bare;
+            ratios.push(ratio);
+            self.report.row(
+                &format!(
+                    "burst, uncovered           {rate:>8.0} {bare:>14.0} {:>6.1}% {p50:>7.2} {p99:>7.2}",
+                    100.0 * ratio
+                ),
+                json!({"what": "burst", "acks_per_second": rate, "inserts_per_second": bare, "ratio": ratio, "p50_ms": p50,
+                       "p99_ms": p99}),
+            );
+        }
+        ratios.sort_by(f64::total_cmp);
+        let ratio = ratios[ratios.len() / 2];
+        let measured = format!("{:.1} %", 100.0 * ratio);
+        self.judge(
+            "acknowledgements",
+            "at least 80 % of a client that only inserts",
+            measured,
+            ratio >= PART,
+        );
+        Ok(())
+    }
+
+    /// A burst on a server of its own on a database of its own, which is killed at its end; all that it acknowledged has to be there.
+    fn burst(&mut self, stands: &Stands, round: usize) -> anyhow::Result<Burst> {
+        let (database, url) = self.server.database()?;
+        let place = Place::on(&self.base, stands, &url)?;
+        let mut server = place.serve()?;
+        let (name, seconds) = (format!("evt_pg{round:04}"), self.options.seconds);
+        let deliveries = Deliveries::sign(&name, UNCOVERED, MOST * usize::try_from(seconds)?);
+        let (signed, body_bytes) = (deliveries.len(), deliveries.body_bytes());
+        let (connections, duration) = (self.options.connections, Duration::from_secs(seconds));
+        let load = Load { address: place.address, connections, duration, pace: Pace::Closed };
+        let (outcome, ()) = load::run(&load, deliveries, || server.kill())?;
+        anyhow::ensure!(!outcome.ran_out, "no signed delivery was left");
+        self.all_kept(&database, &name, signed, &outcome)?;
+        let within = outcome.answered.iter().filter(|one| u128::from(one.at_us) <= duration.as_micros());
+        let latencies = Latencies::new(within.map(|one| one.latency_us).collect());
+        let (rate, p50, p99) =
+            (outcome.rate(Duration::ZERO, duration), latencies.ms(0.5), latencies.ms(0.99));
+        Ok(Burst { rate, p50, p99, body_bytes })
+    }
+
+    /// Looks for each delivery that was acknowledged.
+    fn all_kept(
+        &self,
+        database: &str,
+        name: &str,
+        signed: usize,
+        outcome: &load::Outcome,
+    ) -> anyhow::Result<()> {
+        let mut kept = vec![0_u8; signed];
+        for line in self.server.query(database, KEPT)?.lines() {
+            if let Some(kept) = load::number(name, line).and_then(|number| kept.get_mut(number)) {
+                *kept = kept.saturating_add(1);
+            }
+        }
+        let lost = outcome.answered.iter().filter(|one| kept[one.number as usize] == 0).count();
+        anyhow::ensure!(lost == 0, "{lost} deliveries were acknowledged and are not there");
+        Ok(())
+    }
+
+    /// How many rows a second a client inserts that does nothing else.
+    fn inserts(&mut self, burst: &Burst) -> anyhow::Result<f64> {
+        let (_, url) = self.server.database()?;
+        let seconds = Duration::from_secs(self.options.seconds);
+        let (batch, body_bytes) = (self.options.connections, burst.body_bytes);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+            tokio::spawn(connection);
+            client.batch_execute(INBOX).await?;
+            let insert = client.prepare(INSERT).await?;
+            let number = vec![1_764_000_000_000_i64; batch];
+            let (text, body) = (vec!["fastio_v1_base64"; batch], vec![vec![b'x'; body_bytes]; batch]);
+            let (began, mut rows) = (Instant::now(), 0);
+            while began.elapsed() < seconds {
+                client.execute(&insert, &[&number, &number, &text, &number, &text, &body, &text]).await?;
+                rows += batch;
+            }
+            Ok(rows as f64 / began.elapsed().as_secs_f64())
+        })
+    }
+}
+
+/// The ids of all events that are there, be they drained or not.
+const KEPT: &str = "
+    SELECT event_id FROM event UNION ALL SELECT convert_from(body, 'UTF8')::json ->> 'event_id' FROM inbox";
+
+/// The columns of Docket's inbox.
+const INBOX: &str = "
+    CREATE TABLE inbox (inbox_id BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, received_at BIGINT NOT NULL, signed_at BIGINT,
+                        scheme TEXT NOT NULL, secret_index BIGINT NOT NULL, headers TEXT NOT NULL, body BYTEA NOT NULL, request_id TEXT)";
+
+const INSERT: &str = "
+    INSERT INTO inbox (received_at, signed_at, scheme, secret_index, headers, body, request_id)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bytea[], $7::text[])";

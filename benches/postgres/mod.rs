@@ -1,0 +1,97 @@
+//! What Docket does on PostgreSQL, beside what PostgreSQL itself can do in the same run on the same machine.
+
+mod acks;
+mod claims;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::machine::Machine;
+use crate::report::Report;
+use crate::server::{Base, BaseOptions};
+pub use server::Postgres;
+
+/// Measures Docket on PostgreSQL: acknowledgements beside a client that only inserts, and claims while a snapshot is held.
+///
+/// PostgreSQL is started from the binaries that are installed, with its defaults, on the disk that is measured; every commit is synced.
+///
+/// It exits 1 when a promise does not hold. The whole form takes about thirteen minutes, of which a snapshot is held for ten.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+    /// Everything for a second or two: shows that it works and that nothing is lost; rates are shown and not judged
+    #[arg(long)]
+    short: bool,
+    /// Connections that send deliveries
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    connections: usize,
+    /// Bursts; the ratio in the middle counts
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rounds: usize,
+    /// How long a burst is, and each time for which claims are counted
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    seconds: u64,
+    /// How long the snapshot is held
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    snapshot: u64,
+    /// Only these parts
+    #[arg(long, value_name = "PART", value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+    #[command(flatten)]
+    base: BaseOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Bursts of deliveries, beside a client that only inserts
+    Acks,
+    /// Claims without and with a snapshot that is held
+    Claims,
+}
+
+impl Options {
+    fn shortened(mut self) -> Options {
+        if self.short {
+            (self.rounds, self.seconds, self.snapshot) = (1, 1, 1);
+        }
+        self
+    }
+
+    fn has(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+}
+
+/// A run of this benchmark.
+struct Run {
+    options: Options,
+    report: Report,
+    base: Base,
+    server: Postgres,
+}
+
+pub fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let options = options.shortened();
+    let base = options.base.open()?;
+    let report = Report::begin("postgres", Machine::now(&base.folder), options.json);
+    let server = Postgres::start(&base.folder)?;
+    let mut run = Run { options, report, base, server };
+    if run.options.has(Part::Acks) {
+        run.acks()?;
+    }
+    if run.options.has(Part::Claims) {
+        run.claims()?;
+    }
+    Ok(run.report.end())
+}
+
+impl Run {
+    /// A goal, judged unless this is the short form.
+    fn judge(&mut self, what: &str, goal: &str, measured: String, holds: bool) {
+        self.report.judge(what, goal, measured, (!self.options.short).then_some(holds));
+    }
+}
