@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
+use super::steps::GONE;
 use super::store::{self, NewRun};
 use super::{Runs, existing};
 use crate::database::{Connection, Error};
@@ -38,7 +39,7 @@ impl FileState {
         let cancelled = |why| Some((Outcome::Cancelled, why));
         match self {
             FileState::Unruled => cancelled("the settings no longer run anything over its rule's files"),
-            FileState::Gone(_) => cancelled("the file is gone"),
+            FileState::Gone(_) => cancelled(GONE),
             FileState::Left(_) => cancelled("the file was moved to where the rule does not cover it"),
             FileState::Unreadable(..) => cancelled("OpenAI cannot hold the file any more"),
             FileState::Unindexed(_) => None,

@@ -94,7 +94,8 @@ impl Runs {
         self.delivered(run, Delivered { notes: vec![note], written: None }).await
     }
 
-    async fn source(&self, run: &Run) -> Result<Option<Node>, Verdict> {
+    /// The file, unless it is gone or in the trash.
+    pub(super) async fn source(&self, run: &Run) -> Result<Option<Node>, Verdict> {
         match self.fastio.node(&run.key.profile, &run.key.node).await {
             Ok(node) => Ok(Some(node).filter(|node| !node.trashed)),
             Err(error) if error.is_not_found() => Ok(None),

@@ -20,6 +20,9 @@ const MOST_STEPS: usize = 60;
 /// Between looks at a response: OpenAI's guide looks each 2 s, and a long one need not be asked for as often.
 pub(super) const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
 
+/// Why a run over what is not there is cancelled.
+pub(super) const GONE: &str = "the file is gone";
+
 impl Runs {
     /// Brings the runs of one rule over one file further. `attempt` counts the job's failures.
     pub async fn file(&self, key: &FileKey, rule: &str, attempt: u16) -> Verdict {
@@ -122,6 +125,11 @@ impl Runs {
         }
         if run.state == State::Answered && run.is_written() {
             return self.delivered_in_part(run, &reason).await;
+        }
+        // What is refused may be refused because the file has gone, of which its own job has yet to hear: a run over it is wanted
+        // again when it is back.
+        if let Ok(None) = self.source(run).await {
+            return self.ending(run, Outcome::Cancelled, GONE).await;
         }
         self.ending(run, Outcome::Failed, &reason).await
     }

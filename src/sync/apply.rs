@@ -132,7 +132,9 @@ impl Sync {
         let (begun, limit) = (Instant::now(), self.settings.attach_limit());
         match self.openai.attach_within(limit, (&copy.store, file_id), attributes).await {
             Ok(there) => {
-                self.note([Change::Attached(copy.id, Told::new(attributes, there.attributes))]).await
+                let tries = if is_first { 1 } else { copy.attaches + 1 };
+                let told = Told::by_any_of(tries, attributes, there.attributes);
+                self.note([Change::Attached(copy.id, told)]).await
             }
             Err(error) if error.may_have_happened() && begun.elapsed() >= limit.min(LONG_ATTACH) => {
                 self.record([Change::Unanswered(copy.id)]).await?;

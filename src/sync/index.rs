@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Sync;
 use super::apply::{ATTACHES_WHEN_STUCK, FRESH, LOOK_AGAIN, LOOK_LIMITS, Progress, Subject, later, tell};
 use super::copy::{Copy, CopyState};
-use super::store::{Change, Jobs};
+use super::store::{Change, Jobs, Told};
 use crate::fastio::FileKey;
 use crate::job::Task;
 use crate::job::verdict::openai_has;
@@ -70,9 +70,12 @@ impl Sync {
         // Of a text it is known. It waits for all that is to be searchable, and costs that no time.
         let look = copy.reading.is_none().then_some(Task::Reading { profile, node });
         let look = Jobs { tasks: look.into_iter().collect(), priority: Priority::Backfill };
-        let given = (copy.attributes.as_ref() != Some(&shown)).then_some(shown);
-        let (indexed, given) = (Change::State(copy.id, CopyState::Indexed), Change::Given(copy.id, given));
-        self.note([indexed, given, Change::Jobs(runs), Change::Jobs(look)]).await?;
+        let told = match &copy.attributes {
+            Some(attributes) => Told::by_any_of(copy.attaches, attributes, shown),
+            None => Told { attributes: shown, given: None },
+        };
+        let (indexed, shown) = (Change::State(copy.id, CopyState::Indexed), Change::Shown(copy.id, told));
+        self.note([indexed, shown, Change::Jobs(runs), Change::Jobs(look)]).await?;
         tell(subject.present.map(|(present, _)| present.path.as_str()), copy, self.age(copy), "copy indexed");
         self.wake.notify_waiters();
         Ok(Progress::Moved)

@@ -221,3 +221,22 @@ async fn a_strangers_file_of_the_same_name_and_size_is_not_taken_for_ours() {
     h.retry_dead().await;
     h.finish().await;
 }
+
+/// The first try had its effect and the store denies it, so a second one is made, which the store answers with what is there.
+#[tokio::test]
+async fn a_rename_between_two_tries_at_attaching_is_told_to_the_store() {
+    let h = Harness::start().await;
+    let (files, file) = ("/v1/vector_stores/*/files", "/v1/vector_stores/*/files/*");
+    h.openai_fails(json!([
+        {"kind": "lost_reply", "method": "POST", "path": files, "count": 1},
+        {"kind": "not_found_after_create", "method": "GET", "path": file, "window_ms": 60_000, "count": 1},
+    ]))
+    .await;
+    h.put("/draft.txt", TEXT).await;
+    h.take_in().await;
+    assert!(h.work_one().await);
+    h.rename("/draft.txt", "/final.txt").await;
+    h.converges().await;
+    assert_eq!(h.copies().await[0].attributes["path"], "/final.txt");
+    h.finish().await;
+}

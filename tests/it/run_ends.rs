@@ -69,6 +69,23 @@ async fn a_newer_version_cancels_the_run_of_the_older() {
 }
 
 #[tokio::test]
+async fn a_run_that_met_the_trash_before_anybody_heard_of_it_is_made_when_the_file_is_back() {
+    let h = Harness::with(&legal("")).await;
+    h.put("/Contracts/nda.txt", &contract(1)).await;
+    h.take_in().await;
+    while h.held().await.is_empty() {
+        assert!(h.work_one().await);
+    }
+    h.trash("/Contracts/nda.txt").await;
+    while h.work_one().await {}
+    assert_eq!(h.outcomes().await, ["cancelled"]);
+    h.restore("/Contracts/nda.txt").await;
+    h.converges().await;
+    assert_eq!(h.outcomes().await.last().map(String::as_str), Some("completed"));
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn a_deleted_file_cancels_its_run() {
     let h = Harness::with(&legal("")).await;
     h.openai_fails(json!({"kind": "slow_run"})).await;

@@ -20,6 +20,11 @@ impl Told {
     pub fn new(attributes: &Attributes, shown: Attributes) -> Self {
         Told { attributes: attributes.clone(), given: (shown != *attributes).then_some(shown) }
     }
+
+    /// What was attached more than once may be shown with what an earlier try told, which is then all that is known to have been told.
+    pub fn by_any_of(tries: u16, attributes: &Attributes, shown: Attributes) -> Self {
+        if tries > 1 { Told { attributes: shown, given: None } } else { Told::new(attributes, shown) }
+    }
 }
 
 /// Jobs that a change asks for, in the same transaction.
@@ -46,8 +51,8 @@ pub enum Change {
     Relabelled(CopyId, Told, Source),
     /// The vector store was told and did not answer for long.
     Unanswered(CopyId),
-    /// What the vector store gave back, where that is not what it was sent.
-    Given(CopyId, Option<Attributes>),
+    /// The vector store shows it with these attributes.
+    Shown(CopyId, Told),
     /// The file was read, and has this SHA-256 and not the hash that was announced.
     ReadAs(FileKey, ReadAs),
     /// It moves on, or back.
@@ -77,7 +82,9 @@ impl Change {
                 connection.run(READ, params![copy.0, reading.as_str(), characters.map(bytes)])
             }
             Change::Unanswered(copy) => connection.run(UNANSWERED, params![copy.0, now]),
-            Change::Given(copy, given) => connection.run(GIVEN, params![copy.0, given.as_ref().map(json)]),
+            Change::Shown(copy, Told { attributes, given }) => {
+                connection.run(SHOWN, params![copy.0, json(attributes), given.as_ref().map(json)])
+            }
             Change::ReadAs(key, ReadAs { of, sha256 }) => {
                 connection.run(READ_AS, params![key.to_string(), of, sha256])
             }
@@ -122,7 +129,7 @@ statements! {
     READ = "UPDATE copy SET reading = $2, characters = $3 WHERE id = $1";
     GOT_FILE = "UPDATE copy SET state = $2, file_id = $3, since = $4 WHERE id = $1";
     UNANSWERED = "UPDATE copy SET unanswered_at = $2 WHERE id = $1";
-    GIVEN = "UPDATE copy SET given = $2 WHERE id = $1";
+    SHOWN = "UPDATE copy SET attributes = $2, given = $3 WHERE id = $1";
     READ_AS = "UPDATE file SET read_of = $2, read_sha256 = $3, read_agreed_at = NULL WHERE source_id = $1";
     /// A second read had the same bytes, and these are what was uploaded. Where no hash is doubted there was only a damaged read.
     AGREED = "
