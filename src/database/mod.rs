@@ -73,8 +73,6 @@ pub struct Shed {
     pub is_folded: bool,
     /// Pages that a file made by an early version cannot give back.
     pub free_pages: i64,
-    /// What was deleted is overwritten. PostgreSQL does so when it uses the space again.
-    pub is_overwritten: bool,
 }
 
 /// What [`Database::inspect`] saw.
@@ -303,7 +301,14 @@ impl Database {
         self.inbox.readers.run(Manner::Repeatable, work).await
     }
 
-    /// Gives every page that nothing uses back to the disk, and empties both WALs: no byte of what was deleted is left in them.
+    /// Whether what is deleted can be overwritten ([`Database::shed`]). PostgreSQL does so when it uses the space again, which nobody
+    /// can wait for.
+    pub fn overwrites(&self) -> bool {
+        matches!(*self.engine, Engine::Sqlite(_))
+    }
+
+    /// Gives every page that nothing uses back to the disk, and empties both WALs: no byte of what was deleted is left in them. Does
+    /// nothing where that cannot be ([`Database::overwrites`]).
     ///
     /// # Errors
     /// The database's.
@@ -312,11 +317,11 @@ impl Database {
         while self.write(some).await? + self.write_inbox(some).await? > 0 {}
         let free_pages =
             self.read(Connection::free_pages).await? + self.read_inbox(Connection::free_pages).await?;
-        let Engine::Sqlite(files) = &*self.engine else {
-            return Ok(Shed { is_folded: true, free_pages, is_overwritten: false });
+        let is_folded = match &*self.engine {
+            Engine::Sqlite(files) => blocking(files.fold()).await?,
+            Engine::Postgres => true,
         };
-        let fold = files.fold();
-        Ok(Shed { is_folded: blocking(fold).await?, free_pages, is_overwritten: true })
+        Ok(Shed { is_folded, free_pages })
     }
 
     /// Puts together what has gathered of the numbers that are kept, where they are kept as changes. Now and then, or asking for one takes

@@ -90,14 +90,20 @@ impl Eraser {
             self.wait_for_tables(key, &erasure).await?;
             self.clear(key, &erasure).await?;
         }
-        if erasure.because == Because::Asked {
-            self.shed(&erasure).await?;
-        }
-        let (id, is_asked, now) = (erasure.erasure_id, erasure.because == Because::Asked, self.clock.now());
+        // Of the others a later pass sees to it for all of them.
+        let is_shed = self.database.overwrites() && erasure.because == Because::Asked;
+        let left = match (self.database.overwrites(), is_shed) {
+            (false, _) => Some(remains_in(ROWS_STAY)),
+            (true, true) => self.shed().await?.map(remains_in),
+            (true, false) => None,
+        };
+        let (id, now) = (erasure.erasure_id, self.clock.now());
         let end = move |tx: &mut Connection| {
+            if let Some(left) = &left {
+                erasure::store::keep(tx, id, left)?;
+            }
             erasure::store::end(tx, id, now)?;
-            // Of the others a later pass sees to it for all of them.
-            if is_asked { erasure::store::shed(tx, now, now) } else { Ok(()) }
+            if is_shed { erasure::store::shed(tx, now, now) } else { Ok(()) }
         };
         self.database.write(end).await?;
         tracing::info!(source_id = %key, because = erasure.because.as_str(), "what derives from the file is erased");
@@ -244,8 +250,8 @@ impl Eraser {
         }
     }
 
-    /// Sees to it that no byte of what was deleted is left in the database's files.
-    async fn shed(&self, erasure: &Erasure) -> Result<(), Verdict> {
+    /// Sees to it that no byte of what was deleted is left in the database's files; answers where some are left.
+    async fn shed(&self) -> Result<Option<Place>, Verdict> {
         let shed = self.database.shed().await?;
         if !shed.is_folded {
             return Err(Verdict::later(
@@ -253,22 +259,22 @@ impl Eraser {
                 "the database's log is being read, and is emptied after that",
             ));
         }
-        let left = match (shed.is_overwritten, shed.free_pages) {
-            (false, _) => Some((
-                "rows in PostgreSQL's files",
-                "it overwrites what is deleted when it uses the space again: VACUUM FULL does so now, but not in its log and backups",
-            )),
-            (true, 1..) => Some((
-                "free pages of the database",
-                "its file cannot give them back: stop the server and run docket database compact",
-            )),
-            (true, _) => None,
-        };
-        if let Some((what, why)) = left {
-            let remains = Remains { what: what.to_owned(), id: String::new(), why: why.to_owned() };
-            let id = erasure.erasure_id;
-            self.database.write(move |tx| erasure::store::keep(tx, id, &remains)).await?;
-        }
-        Ok(())
+        Ok((shed.free_pages > 0).then_some(FREE_PAGES))
     }
+}
+
+/// Where bytes of rows that are gone are left in the database's files, and why.
+type Place = (&'static str, &'static str);
+
+const ROWS_STAY: Place = (
+    "rows in PostgreSQL's files",
+    "it overwrites what is deleted when it uses the space again: VACUUM FULL does so now, but not in its log and backups",
+);
+const FREE_PAGES: Place = (
+    "free pages of the database",
+    "its file cannot give them back: stop the server and run docket database compact",
+);
+
+fn remains_in((what, why): Place) -> Remains {
+    Remains { what: what.to_owned(), id: String::new(), why: why.to_owned() }
 }

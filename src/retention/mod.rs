@@ -138,8 +138,11 @@ impl Retention {
         Ok(all)
     }
 
-    /// Sees to it that no byte of what was erased is left in the database's files.
+    /// Sees to it that no byte of what was erased is left in the database's files, where that can be.
     async fn shed(&self, now: i64) -> Result<(), Error> {
+        if !self.database.overwrites() {
+            return Ok(());
+        }
         if self.database.read(erasure::store::is_unshed).await? && self.database.shed().await?.is_folded {
             self.database.write(move |tx| erasure::store::shed(tx, now, now)).await?;
         }

@@ -84,7 +84,7 @@ async fn no_byte_of_what_was_deleted_is_left_in_a_file_that_shed_it() {
     const DELETE: Sql = Sql::listed("DELETE FROM secret");
     database.write(|tx| tx.overwriting(|tx| tx.run(DELETE, &[]))).await.unwrap();
     let shed = database.shed().await.unwrap();
-    assert_eq!((shed, holding()), (Shed { is_folded: true, free_pages: 0, is_overwritten: true }, 0));
+    assert_eq!((shed, holding()), (Shed { is_folded: true, free_pages: 0 }, 0));
 }
 
 #[cfg(unix)]
