@@ -98,7 +98,7 @@ enum Command {
     Sweep(sweep::Arguments),
     /// Restore a lost database from what the vector stores say of themselves
     Rebuild(rebuild::Arguments),
-    /// Give back the space that an old database's file holds and does not use
+    /// Copy the database into another one, from SQLite to PostgreSQL or back; give back the space that its file does not use
     Database(database::Arguments),
     /// Bring the database's schema up to that of this version, and do nothing else
     Migrate(migrate::Arguments),

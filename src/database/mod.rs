@@ -8,11 +8,13 @@
 //! the database. PostgreSQL has several writers at a time, and the inbox is a table with connections of its own.
 
 mod connection;
+mod copy;
 mod error;
 mod lane;
 mod open_error;
 mod postgres;
 mod row;
+mod schema;
 mod server_lock;
 mod settings;
 mod sqlite;
@@ -24,11 +26,14 @@ mod value;
 use std::sync::Arc;
 
 pub use connection::Connection;
+pub use copy::{Copied, CopyError, Phase};
 pub use error::Error;
 pub use lane::Posted;
 use lane::{Lane, Manner};
 pub use open_error::OpenError;
 pub use row::{FromRow, Row, from_row};
+use schema::Purpose;
+pub use schema::{Schema, Standing};
 pub use server_lock::ServerLock;
 pub use settings::Settings;
 pub use sqlite::{Displaced, INBOX_SUFFIX, beside, path, relative_to};
@@ -80,10 +85,7 @@ pub struct Shed {
 pub struct Inspection {
     /// Which engine it is, and its version.
     pub engine: String,
-    /// Migrations that the next server will apply.
-    pub missing: usize,
-    /// Migrations of a newer version of this program.
-    pub unknown: usize,
+    pub schema: Schema,
     /// What a PostgreSQL server is set to.
     pub durability: Option<Durability>,
 }
@@ -111,10 +113,10 @@ impl Database {
     pub async fn open(settings: impl Into<Settings>) -> Result<Self, OpenError> {
         let settings = settings.into();
         if !settings.is_postgres() {
-            return blocking(move || sqlite::open(&settings.url)).await;
+            return blocking(move || sqlite::open(&settings.url, Purpose::Work)).await;
         }
         let server = postgres::Server::of(&settings)?;
-        postgres::wait_for_schema(&server, settings.migrate).await?;
+        postgres::wait_for_schema(&server, settings.migrate, Purpose::Work).await?;
         blocking(move || postgres::serve(server)).await
     }
 
@@ -154,7 +156,7 @@ impl Database {
         let settings = settings.into();
         if settings.is_postgres() {
             let server = postgres::Server::of(&settings)?;
-            return postgres::wait_for_schema(&server, true).await;
+            return postgres::wait_for_schema(&server, true, Purpose::Work).await;
         }
         let _lock = ServerLock::take(&settings).await?;
         Database::open(settings).await?.close().await;

@@ -49,6 +49,11 @@ pub enum OpenError {
     #[error("PostgreSQL at {0} has the schema of a newer docket; use that version")]
     AheadSchema(String),
     #[error(
+        "{0} holds a part of another database: `docket database copy` was interrupted, or what it copied was not the same; run it \
+         again, which begins anew"
+    )]
+    Unfinished(String),
+    #[error(
         "migration {0} is not the one that was applied to this database: it was made by a changed docket"
     )]
     ChangedMigration(&'static str),

@@ -25,6 +25,14 @@ impl Row<'_> {
         read(value, || format!("the column {name}"))
     }
 
+    /// How many columns it has.
+    pub(super) fn columns(&self) -> usize {
+        match self.0 {
+            Source::Sqlite(row) => row.as_ref().column_count(),
+            Source::Postgres(row) => row.len(),
+        }
+    }
+
     /// The value of the column at `index`, from 0.
     ///
     /// # Errors

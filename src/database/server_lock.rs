@@ -3,6 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::open_error::OpenError;
+use super::schema::Purpose;
 use super::{Settings, postgres, sqlite};
 use crate::contain::blocking;
 
@@ -20,12 +21,16 @@ impl ServerLock {
     /// # Errors
     /// [`OpenError::InUse`] or [`OpenError::Held`] when another server holds it, and those of a database that cannot be opened.
     pub async fn take(settings: impl Into<Settings>) -> Result<Self, OpenError> {
-        let settings = settings.into();
+        ServerLock::take_for(&settings.into(), Purpose::Work).await
+    }
+
+    /// As [`ServerLock::take`], of a database that is opened for this.
+    pub(super) async fn take_for(settings: &Settings, purpose: Purpose) -> Result<Self, OpenError> {
         if !settings.is_postgres() {
             return sqlite::FileLock::take(&settings.url).map(ServerLock::File);
         }
-        let server = postgres::Server::of(&settings)?;
-        postgres::wait_for_schema(&server, settings.migrate).await?;
+        let server = postgres::Server::of(settings)?;
+        postgres::wait_for_schema(&server, settings.migrate, purpose).await?;
         blocking(move || postgres::Tenure::begin(server, postgres::PATIENCE)).await.map(ServerLock::Row)
     }
 

@@ -49,6 +49,14 @@ impl Settings {
         is_postgres(&self.url)
     }
 
+    /// The same, as one who may do to it what migrations do.
+    pub fn for_upkeep(&self) -> Settings {
+        match &self.migration_url {
+            Some(url) => Settings { url: url.clone(), migration_url: None, pooler: false, ..self.clone() },
+            None => self.clone(),
+        }
+    }
+
     /// Where the database is, without what may be a secret.
     pub fn place(&self) -> String {
         shown(&self.url)

@@ -178,3 +178,49 @@ impl<T: Column> Column for Option<T> {
         }
     }
 }
+
+/// One value, kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kept {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Kept {
+    /// Bytes that it takes, about.
+    pub fn size(&self) -> usize {
+        match self {
+            Kept::Null | Kept::Integer(_) | Kept::Real(_) => size_of::<Kept>(),
+            Kept::Text(text) => size_of::<Kept>() + text.len(),
+            Kept::Bytes(bytes) => size_of::<Kept>() + bytes.len(),
+        }
+    }
+}
+
+impl Param for Kept {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Kept::Null => Value::Null,
+            Kept::Integer(number) => Value::Integer(*number),
+            Kept::Real(number) => Value::Real(*number),
+            Kept::Text(text) => Value::Text(text),
+            Kept::Bytes(bytes) => Value::Bytes(bytes),
+        }
+    }
+}
+
+impl Column for Kept {
+    fn column(value: Value<'_>) -> Option<Self> {
+        Some(match value {
+            Value::Null => Kept::Null,
+            Value::Integer(number) => Kept::Integer(number),
+            Value::Real(number) => Kept::Real(number),
+            Value::Text(text) => Kept::Text(text.to_owned()),
+            Value::Bytes(bytes) => Kept::Bytes(bytes.to_owned()),
+            Value::List(_) | Value::TooLarge => return None,
+        })
+    }
+}

@@ -78,7 +78,7 @@ fn told_by(report: &Report) -> Option<Arc<str>> {
 fn insert(connection: &mut Connection, reports: &[Report]) -> Result<Vec<bool>, Error> {
     let request = request_id::current();
     let rows: Vec<NewRow<'_>> = reports.iter().map(|report| NewRow::of(report, request.as_deref())).collect();
-    connection.add_each(INSERT, rows.iter().map(NewRow::params))
+    connection.add_together(INSERT, rows.iter().map(NewRow::params))
 }
 
 /// A report as a row, with what has to be written out for it.

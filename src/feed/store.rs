@@ -320,9 +320,6 @@ statements! {
     FORGET_RULES = "DELETE FROM swept_rule WHERE rule NOT IN (SELECT value FROM json_each($1))";
     RULE_SWEPT = "
         INSERT INTO swept_rule (rule, fingerprint, swept_at) VALUES ($1, $2, $3)
-        ON CONFLICT (rule) DO UPDATE SET fingerprint = excluded.fingerprint, swept_at = excluded.swept_at", postgres: "
-        INSERT INTO swept_rule (rule, fingerprint, swept_at)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
         ON CONFLICT (rule) DO UPDATE SET fingerprint = excluded.fingerprint, swept_at = excluded.swept_at";
     SWEPT_RULES = "SELECT rule, fingerprint FROM swept_rule";
     LAST_SWEEP = "

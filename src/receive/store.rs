@@ -27,7 +27,7 @@ pub fn insert(connection: &mut Connection, deliveries: &[Delivery]) -> Result<()
         let Delivery { received_at, signed_at, scheme, secret_index, headers, body, request_id } = row;
         [received_at, signed_at, scheme, secret_index, headers, body, request_id]
     });
-    connection.run_each(INSERT, rows).map(drop)
+    connection.run_together(INSERT, rows).map(drop)
 }
 
 /// Takes and gives back `bytes` of space: what a delivery needs, without a delivery.

@@ -283,7 +283,7 @@ fn command<'a>(words: &[&'a str]) -> Option<(Vec<&'a str>, BTreeSet<&'a str>)> {
         |word: &&&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
     let name = rest.first().filter(is_name).filter(|name| *program == "docket" && **name != "docket")?;
     let mut path = vec![*name];
-    path.extend(rest.get(1).filter(is_name).filter(|_| ["jobs", "runs"].contains(name)));
+    path.extend(rest.get(1).filter(is_name).filter(|_| ["database", "jobs", "runs"].contains(name)));
     let here = rest.iter().take_while(|word| !["&&", "||", "|", ";"].contains(*word));
     let options = here.map(|word| word.trim_matches(['[', ']', ';'])).filter(|word| word.starts_with("--"));
     Some((path, options.map(|word| word.split('=').next().unwrap()).collect()))

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::{CheckReport, durability};
 use crate::config::{Config, permissions};
-use crate::database::{Database, Inspection, OpenError, ServerLock};
+use crate::database::{Database, Inspection, OpenError, ServerLock, Standing};
 use crate::receive::signature::{Policy, Verifier};
 
 /// What there is for a database.
@@ -66,7 +66,8 @@ pub async fn database(report: &mut CheckReport, config: &Config) -> io::Result<P
             if let Some(kept) = &seen.durability {
                 durability::judge(report, kept)?;
             }
-            let schema = if (seen.missing, seen.unknown) == (0, 0) { Schema::Ours } else { Schema::Another };
+            let is_ours = seen.schema.standing == Standing::Usable;
+            let schema = if is_ours { Schema::Ours } else { Schema::Another };
             Ok(Place { in_use, schema })
         }
         Err(error) => {
@@ -101,17 +102,33 @@ fn missing(report: &mut CheckReport, path: &Path) -> io::Result<()> {
 
 fn judge(report: &mut CheckReport, seen: &Inspection, in_use: bool) -> io::Result<()> {
     const CHECK: &str = "database";
-    let Inspection { engine, missing, unknown, .. } = seen;
+    let Inspection { engine, schema, .. } = seen;
     let writable = format!("writable, {engine}");
-    match (missing, unknown, in_use) {
-        (_, 1.., _) => report.fail(
+    let newer = match schema.unknown {
+        0 => "",
+        _ => "; a newer docket has changed its schema, and this version can work beside it",
+    };
+    match (schema.standing, in_use) {
+        (Standing::Beyond, _) => {
+            let unknown = schema.unknown;
+            report.fail(
+                CHECK,
+                format!(
+                    "a newer docket has changed its schema ({unknown} unknown migrations): run that version"
+                ),
+            )
+        }
+        (Standing::Unfinished, _) => report.fail(
             CHECK,
-            format!("a newer docket has changed its schema ({unknown} unknown migrations): run that version"),
+            "it holds a part of another database: `docket database copy` was interrupted, or what it copied was not the same; run it \
+             again",
         ),
-        (0, _, false) => report.ok(CHECK, writable),
-        (0, _, true) => report.ok(CHECK, format!("{writable}, in use by a running server")),
-        (_, _, false) => report.ok(CHECK, format!("{writable}; the next start brings its schema up to date")),
-        (_, _, true) => {
+        (Standing::Usable, false) => report.ok(CHECK, format!("{writable}{newer}")),
+        (Standing::Usable, true) => report.ok(CHECK, format!("{writable}, in use by a running server{newer}")),
+        (Standing::None | Standing::Behind, false) => {
+            report.ok(CHECK, format!("{writable}; the next start brings its schema up to date"))
+        }
+        (Standing::None | Standing::Behind, true) => {
             report.ok(CHECK, format!("{writable}, in use by an older docket, whose schema is left as it is"))
         }
     }

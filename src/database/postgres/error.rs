@@ -12,9 +12,18 @@ pub fn is_to_be_repeated(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(code) if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
 }
 
+/// Whether what was prepared has to be prepared anew: somebody has changed a table meanwhile.
+pub fn is_out_of_date(error: &tokio_postgres::Error) -> bool {
+    let is_about_a_plan = |error: &DbError| error.message().contains("cached plan");
+    error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) && error.as_db_error().is_some_and(is_about_a_plan)
+}
+
 /// By what follows from it.
 pub fn explained(error: &tokio_postgres::Error) -> Error {
     let cause = Cause::Told(told(error).into());
+    if is_out_of_date(error) {
+        return Error::Passing(cause);
+    }
     let Some(code) = error.code() else {
         // What the server did not say: the connection failed, or the library was used wrongly.
         return if is_lost(error) { Error::Passing(cause) } else { Error::Bug(cause) };

@@ -13,6 +13,7 @@ use crate::database::connection::Connection;
 use crate::database::error::Error;
 use crate::database::lane::{Access, Manner};
 use crate::database::open_error::OpenError;
+use crate::database::schema::{self, Applied, Purpose, Schema, Standing};
 use crate::database::statement::Sql;
 use crate::database::{Inspection, params};
 
@@ -53,27 +54,19 @@ const TABLE: &str = "
         checksum   TEXT        NOT NULL,
         applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
     );
+    ALTER TABLE docket_migration ADD COLUMN IF NOT EXISTS needs BIGINT;
     INSERT INTO docket_migration (version, name, checksum) VALUES (0, 'the row that is locked', '') ON CONFLICT DO NOTHING";
-
-/// What the schema is, beside ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Schema {
-    /// Our migrations that it lacks.
-    missing: usize,
-    /// Those it has that we do not know.
-    unknown: usize,
-}
 
 /// Brings the schema up to date where `may_migrate`, and waits while somebody else does so, or until somebody does.
 ///
 /// # Errors
-/// The server's, and a schema of a newer docket.
-pub async fn wait_for_schema(server: &Server, may_migrate: bool) -> Result<(), OpenError> {
+/// The server's, and a schema that this program cannot work with.
+pub async fn wait_for_schema(server: &Server, may_migrate: bool, purpose: Purpose) -> Result<(), OpenError> {
     let server = std::sync::Arc::new(server.clone());
     for look in 0_u32.. {
         let ours = server.clone();
         let looked = blocking(move || match may_migrate {
-            true => migrate(ours.migration()),
+            true => migrate(ours.migration(), purpose),
             false => as_of_this_version(&ours),
         });
         let error = match looked.await {
@@ -100,43 +93,46 @@ pub fn inspect(server: &Server) -> Result<Inspection, OpenError> {
     let read = |c: &mut Connection| Ok((c.one::<String>(VERSION, params![])?, durability::read(c)?));
     let (version, durability) = transaction(&mut connection, Manner::Repeatable, read)?;
     let engine = format!("PostgreSQL {version}");
-    Ok(Inspection { engine, missing, unknown, durability: Some(durability) })
+    Ok(Inspection { engine, schema, durability: Some(durability) })
 }
 
 /// # Errors
 /// [`OpenError::NoSchema`] and its like when the schema is another version's.
 pub fn as_of_this_version(server: &Server) -> Result<(), OpenError> {
     let mut connection = Connection::postgres(server.connect(Access::Read)?);
-    let place = || server.place().to_owned();
-    match look(&mut connection)? {
-        Schema { missing: 0, unknown: 0 } => Ok(()),
-        Schema { missing, unknown: 0 } if missing == MIGRATIONS.len() => Err(OpenError::NoSchema(place())),
-        Schema { unknown: 1.., .. } => Err(OpenError::AheadSchema(place())),
-        Schema { .. } => Err(OpenError::BehindSchema(place())),
+    let place = server.place().to_owned();
+    match look(&mut connection)?.standing {
+        Standing::Usable => Ok(()),
+        Standing::None => Err(OpenError::NoSchema(place)),
+        Standing::Behind => Err(OpenError::BehindSchema(place)),
+        Standing::Beyond => Err(OpenError::AheadSchema(place)),
+        Standing::Unfinished => Err(OpenError::Unfinished(place)),
     }
 }
 
 fn look(connection: &mut Connection) -> Result<Schema, Error> {
     let applied = |c: &mut Connection| match c.one(IS_THERE, params![])? {
-        true => c.all::<(i64, String)>(APPLIED, params![]),
+        true => c.all::<(i64, Option<i64>, String)>(APPLIED, params![]),
         false => Ok(Vec::new()),
     };
     let applied = transaction(connection, Manner::Repeatable, applied)?;
-    let is_missing = |ours: &&Migration| applied.iter().all(|(version, _)| *version != ours.version);
-    let is_unknown = |(version, _): &&(i64, String)| MIGRATIONS.iter().all(|ours| ours.version != *version);
-    Ok(Schema {
-        missing: MIGRATIONS.iter().filter(is_missing).count(),
-        unknown: applied.iter().filter(is_unknown).count(),
-    })
+    let applied: Vec<Applied> =
+        applied.into_iter().map(|(version, needs, _)| Applied { version, needs }).collect();
+    let ours: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+    Ok(schema::compare(&ours, &applied))
 }
 
 /// Applies what is missing.
-pub(super) fn migrate(server: &Server) -> Result<(), OpenError> {
+pub(super) fn migrate(server: &Server, purpose: Purpose) -> Result<(), OpenError> {
     let mut connection = Connection::postgres(server.connect(Access::Write)?);
-    match look(&mut connection)? {
-        Schema { missing: 0, unknown: 0 } => return Ok(()),
-        Schema { unknown: 1.., .. } => return Err(OpenError::AheadSchema(server.place().to_owned())),
-        Schema { .. } => {}
+    let place = server.place().to_owned();
+    match (look(&mut connection)?, purpose) {
+        (Schema { standing: Standing::Beyond, .. }, _) => return Err(OpenError::AheadSchema(place)),
+        (Schema { standing: Standing::Unfinished, .. }, Purpose::Work) => {
+            return Err(OpenError::Unfinished(place));
+        }
+        (Schema { missing: 0, .. }, _) => return Ok(()),
+        (Schema { .. }, _) => {}
     }
     // Two that begin at once: one makes the table, and the other one is told that it was made.
     let made = batch(server, &mut connection, TABLE);
@@ -145,15 +141,16 @@ pub(super) fn migrate(server: &Server) -> Result<(), OpenError> {
     }
     session(&mut connection).begin(Manner::Claim)?;
     batch(server, &mut connection, LOCK)?;
-    let applied: Vec<(i64, String)> = connection.all(APPLIED, params![])?;
+    let applied: Vec<(i64, Option<i64>, String)> = connection.all(APPLIED, params![])?;
     for migration in &MIGRATIONS {
         let checksum = hex::encode(Sha256::digest(migration.sql));
-        match applied.iter().find(|(version, _)| *version == migration.version) {
-            Some((_, theirs)) if *theirs == checksum => {}
+        match applied.iter().find(|(version, ..)| *version == migration.version) {
+            Some((_, _, theirs)) if *theirs == checksum => {}
             Some(_) => return Err(OpenError::ChangedMigration(migration.name)),
             None => {
                 batch(server, &mut connection, migration.sql)?;
-                connection.run(ADD, params![migration.version, migration.name, checksum])?;
+                let needs = schema::needs(migration.version, migration.sql);
+                connection.run(ADD, params![migration.version, migration.name, checksum, needs])?;
             }
         }
     }
@@ -172,7 +169,11 @@ fn batch(server: &Server, connection: &mut Connection, sql: &str) -> Result<(), 
 }
 
 const IS_THERE: Sql = Sql::listed("SELECT to_regclass('docket_migration') IS NOT NULL");
-const APPLIED: Sql =
-    Sql::listed("SELECT version, checksum FROM docket_migration WHERE version > 0 ORDER BY version");
-const ADD: Sql = Sql::listed("INSERT INTO docket_migration (version, name, checksum) VALUES ($1, $2, $3)");
+// A table of an earlier version has no column of this name.
+const APPLIED: Sql = Sql::listed(
+    "SELECT version, (to_jsonb(docket_migration) ->> 'needs')::bigint, checksum FROM docket_migration
+     WHERE version > 0 ORDER BY version",
+);
+const ADD: Sql =
+    Sql::listed("INSERT INTO docket_migration (version, name, checksum, needs) VALUES ($1, $2, $3, $4)");
 const VERSION: Sql = Sql::listed("SELECT current_setting('server_version')");

@@ -10,11 +10,12 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use futures_util::stream::{self, StreamExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, RowStream, Statement};
 
-use super::error::{explained, is_lost, is_to_be_repeated};
+use super::error::{explained, is_lost, is_out_of_date, is_to_be_repeated};
 use super::tenure::Fence;
 use super::value::Sent;
 use super::{deadline, dialect};
@@ -26,6 +27,9 @@ use crate::database::value::{Param, Value};
 
 /// How much longer than the server's own deadline is waited for an answer: then the way to it is broken, and it is left.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// Statements of one kind that are under way together: enough that the network is never waited for.
+const AT_ONCE: usize = 64;
 
 pub struct Session {
     client: Client,
@@ -61,6 +65,8 @@ struct State {
     failed: Option<Error>,
     /// It is to be done again.
     again: bool,
+    /// With statements that are prepared anew: a newer version has changed a table.
+    is_out_of_date: bool,
     /// The connection is of no use any more.
     is_lost: bool,
 }
@@ -96,6 +102,9 @@ impl Session {
 
     /// Begins a transaction.
     pub fn begin(&mut self, manner: Manner) -> Result<(), Error> {
+        if self.state.is_out_of_date {
+            self.known.clear();
+        }
         self.state = State { is_open: true, ..State::default() };
         let begin = match manner {
             Manner::Durable => &self.begins.durable,
@@ -164,8 +173,28 @@ impl Session {
         self.run_sent(sql, &sent(sql, params)?)
     }
 
+    /// Sends many before the first is answered: what each costs is the server's time, not the network's.
+    pub fn run_each<'p>(
+        &mut self,
+        sql: Sql,
+        rows: impl IntoIterator<Item = impl AsRef<[&'p dyn Param]>>,
+    ) -> Result<u64, Error> {
+        let rows: Vec<Vec<Sent<'p>>> = rows
+            .into_iter()
+            .map(|row| row.as_ref().iter().map(|param| Sent::of(*param)).collect())
+            .collect::<Result<_, Error>>()?;
+        let Session { client, runtime, known, is_pooled, state, deadline, .. } = self;
+        let client = &*client;
+        let ran = runtime.block_on(bounded(*deadline, async {
+            let known = look_up(client, known, *is_pooled, sql).await?;
+            let asked = rows.iter().map(|row| async move { changed(ask(client, known, row).await?).await });
+            stream::iter(asked).buffered(AT_ONCE).try_fold(0, async |all, one| Ok(all + one)).await
+        }));
+        note(state, ran)
+    }
+
     /// Runs one statement for all rows, whose parameters it takes as arrays.
-    pub fn run_each<'p, const N: usize>(
+    pub fn run_together<'p, const N: usize>(
         &mut self,
         sql: Sql,
         rows: impl IntoIterator<Item = [&'p dyn Param; N]>,
@@ -177,8 +206,8 @@ impl Session {
         self.run_sent(sql, &columns(&rows)?)
     }
 
-    /// As [`Session::run_each`], with the keys that it answers.
-    pub fn add_each<'p, const N: usize>(
+    /// As [`Session::run_together`], with the keys that it answers.
+    pub fn add_together<'p, const N: usize>(
         &mut self,
         sql: Sql,
         rows: impl IntoIterator<Item = [&'p dyn Param; N]>,
@@ -333,7 +362,8 @@ fn note<T>(state: &mut State, answer: Result<T, Silence>) -> Result<T, Error> {
             Error::passing("PostgreSQL does not answer")
         }
         Err(Silence::Error(error)) => {
-            state.again |= is_to_be_repeated(&error);
+            state.is_out_of_date |= is_out_of_date(&error);
+            state.again |= state.is_out_of_date || is_to_be_repeated(&error);
             state.is_lost |= is_lost(&error);
             explained(&error)
         }

@@ -6,15 +6,17 @@ use super::server::Server;
 use super::session::Session;
 use crate::database::Settings;
 use crate::database::lane::Access;
+use crate::database::schema::Purpose;
 
 #[path = "../../../tests/it/harness/cluster.rs"]
-#[expect(dead_code, reason = "tests/it asks for more of it")]
-mod cluster;
+pub mod cluster;
 
 /// The URL of a new database with our schema.
 pub fn url() -> String {
     // On a thread of its own: a session has a runtime, and the first test that asks may run in one.
-    let migrate = |url: &str| super::migrate::migrate(&Server::of(&url.into()).unwrap()).unwrap();
+    let migrate = |url: &str| {
+        super::migrate::migrate(&Server::of(&url.into()).unwrap(), Purpose::Work).unwrap();
+    };
     cluster::cluster()
         .migrated(|url| std::thread::scope(|scope| scope.spawn(|| migrate(url)).join().unwrap()))
 }

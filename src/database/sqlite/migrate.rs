@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use sha2::{Digest, Sha384};
 
 use crate::database::error::Error;
+use crate::database::schema::{self, Applied, Schema};
 
 /// One step: the name of its file without the ending, and its text.
 struct Migration {
@@ -77,23 +78,16 @@ impl Migration {
     }
 }
 
-/// What the schema of a file is, beside ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Schema {
-    /// Our migrations that it lacks.
-    pub missing: usize,
-    /// Those it has that we do not know.
-    pub unknown: usize,
-}
-
-/// The version and checksum of each migration that was applied.
-fn applied(connection: &Connection) -> Result<Vec<(i64, Vec<u8>)>, Error> {
-    if !connection.table_exists(None, "_sqlx_migrations")? {
+/// What a file has on record of a migration, and the checksum of its text.
+fn applied(connection: &Connection) -> Result<Vec<(Applied, Vec<u8>)>, Error> {
+    if !connection.table_exists(None, NAME)? {
         return Ok(Vec::new());
     }
+    let needs = if connection.column_exists(None, NAME, "needs")? { "needs" } else { "NULL" };
     let mut statement = connection
-        .prepare("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .prepare(&format!("SELECT version, {needs}, checksum FROM {NAME} WHERE success ORDER BY version"))?;
+    let rows = statement
+        .query_map([], |row| Ok((Applied { version: row.get(0)?, needs: row.get(1)? }, row.get(2)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -111,20 +105,14 @@ pub enum MigrateError {
 }
 
 impl Migrations {
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-
     /// Compares the schema of a file with ours.
     ///
     /// # Errors
     /// The database's.
     pub fn schema(&self, connection: &Connection) -> Result<Schema, Error> {
-        let applied: Vec<i64> = applied(connection)?.into_iter().map(|(version, _)| version).collect();
-        let missing = self.0.iter().filter(|ours| !applied.contains(&ours.version())).count();
-        let unknown = applied.iter().filter(|theirs| self.0.iter().all(|ours| ours.version() != **theirs));
-        Ok(Schema { missing, unknown: unknown.count() })
+        let applied: Vec<Applied> = applied(connection)?.into_iter().map(|(applied, _)| applied).collect();
+        let ours: Vec<i64> = self.0.iter().map(Migration::version).collect();
+        Ok(schema::compare(&ours, &applied))
     }
 
     /// Applies those that are missing.
@@ -133,9 +121,12 @@ impl Migrations {
     /// One fails, or was changed after it was applied. Those before it stay applied.
     pub fn apply(&self, connection: &mut Connection) -> Result<(), MigrateError> {
         connection.execute_batch(TABLE).map_err(Error::from)?;
+        if !connection.column_exists(None, NAME, "needs").map_err(Error::from)? {
+            connection.execute_batch(NEEDS).map_err(Error::from)?;
+        }
         let applied = applied(connection)?;
         for migration in self.0 {
-            match applied.iter().find(|(version, _)| *version == migration.version()) {
+            match applied.iter().find(|(applied, _)| applied.version == migration.version()) {
                 Some((_, checksum)) if *checksum == migration.checksum() => {}
                 Some(_) => return Err(MigrateError::Changed(migration.name)),
                 None => apply(connection, migration)
@@ -150,9 +141,12 @@ fn apply(connection: &mut Connection, migration: &Migration) -> rusqlite::Result
     let transaction = connection.transaction()?;
     transaction.execute_batch(migration.sql)?;
     let about = migration.name.split_once('_').map_or(migration.name, |(_, about)| about).replace('_', " ");
-    transaction.execute(APPLIED, params![migration.version(), about, migration.checksum()])?;
+    let needs = schema::needs(migration.version(), migration.sql);
+    transaction.execute(APPLIED, params![migration.version(), about, migration.checksum(), needs])?;
     transaction.commit()
 }
+
+const NAME: &str = "_sqlx_migrations";
 
 const TABLE: &str = "
     CREATE TABLE IF NOT EXISTS _sqlx_migrations (
@@ -164,15 +158,19 @@ const TABLE: &str = "
         execution_time BIGINT NOT NULL
     )";
 
+/// Which migration a program has to know to work beside it.
+const NEEDS: &str = "ALTER TABLE _sqlx_migrations ADD COLUMN needs BIGINT";
+
 const APPLIED: &str = "
-    INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-    VALUES (?1, ?2, 1, ?3, 0)";
+    INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time, needs)
+    VALUES (?1, ?2, 1, ?3, 0, ?4)";
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::{Clock, Reading};
     use crate::database::Database;
+    use crate::database::schema::Standing;
     use crate::database::sqlite::kept;
     use crate::outside::store::GoesOn;
     use crate::outside::{self, Kind};
@@ -189,6 +187,8 @@ mod tests {
             let ours: Vec<String> = migrations.iter().map(|one| format!("{}.sql", one.name)).collect();
             assert_eq!(files, ours);
             assert!(migrations.is_sorted_by_key(Migration::version));
+            let needs = |one: &Migration| schema::needs(one.version(), one.sql);
+            assert!(migrations.iter().all(|one| needs(one) <= one.version()));
         }
     }
 
@@ -196,7 +196,7 @@ mod tests {
     fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
         let mut connection = Connection::open_in_memory().unwrap();
         MAIN.apply(&mut connection).unwrap();
-        assert_eq!(MAIN.schema(&connection).unwrap(), Schema { missing: 0, unknown: 0 });
+        assert_eq!(MAIN.schema(&connection).unwrap().standing, Standing::Usable);
         MAIN.apply(&mut connection).unwrap();
         connection.execute("UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 3", []).unwrap();
         let error = MAIN.apply(&mut connection).unwrap_err();

@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use location::{beside, path, relative_to};
 pub use lock::FileLock;
 pub use migrate::MigrateError;
-use migrate::{INBOX, MAIN, Schema};
+use migrate::{INBOX, MAIN};
 pub use open::INBOX_SUFFIX;
 use open::{as_of_this_version, connect, inbox_path, open_file, open_whole};
 pub use place::Displaced;
@@ -40,6 +40,7 @@ use super::connection::Connection;
 use super::error::Error;
 use super::lane::{Access, Lane};
 use super::open_error::OpenError;
+use super::schema::Purpose;
 use super::{Database, Engine, Inspection, Lanes};
 
 /// Readers are commands, health checks and look-ups beside the work; they never hold a connection for long.
@@ -80,12 +81,12 @@ impl Files {
     }
 }
 
-/// Opens the database at `url` for a server.
-pub fn open(url: &str) -> Result<Database, OpenError> {
+/// Opens the database at `url` for a server, or to be filled.
+pub fn open(url: &str, purpose: Purpose) -> Result<Database, OpenError> {
     let path = path(url)?;
-    let mut main = open_whole(&path, &MAIN)?;
+    let mut main = open_whole(&path, &MAIN, purpose)?;
     let beside = inbox_path(&path)?;
-    let mut inbox = open_whole(&beside, &INBOX)?;
+    let mut inbox = open_whole(&beside, &INBOX, purpose)?;
     INBOX.apply(&mut inbox)?;
     apart::copy_inbox(&main, &mut inbox)?;
     MAIN.apply(&mut main)?;
@@ -109,8 +110,8 @@ pub fn inspect(url: &str) -> Result<Inspection, OpenError> {
     let connection = connect(&path)?;
     let tried = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
     tried.map_err(|error| whole::explained(error.into(), &path))?;
-    let Schema { missing, unknown } = MAIN.schema(&connection)?;
-    Ok(Inspection { engine: format!("SQLite {}", rusqlite::version()), missing, unknown, durability: None })
+    let schema = MAIN.schema(&connection)?;
+    Ok(Inspection { engine: format!("SQLite {}", rusqlite::version()), schema, durability: None })
 }
 
 /// Writes both files anew, and answers their bytes before and after.
@@ -164,4 +165,14 @@ pub fn in_memory() -> rusqlite::Connection {
     let mut raw = rusqlite::Connection::open_in_memory().unwrap();
     MAIN.apply(&mut raw).unwrap();
     raw
+}
+
+/// What one column of a statement answers, in a database with our schema and no rows that has the inbox's table too.
+#[cfg(test)]
+pub fn rows(sql: &str) -> Vec<String> {
+    let connection = in_memory();
+    connection.execute_batch(include_str!("../../../migrations/sqlite-inbox/0001_inbox.sql")).unwrap();
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use rusqlite::OpenFlags;
 
-use super::migrate::{Migrations, Schema};
+use super::migrate::Migrations;
 use super::{location, whole};
 use crate::database::lane::Access;
 use crate::database::open_error::OpenError;
+use crate::database::schema::{Purpose, Schema, Standing};
 
 /// Earlier versions can corrupt a WAL that several connections write and checkpoint (fixed in SQLite 3.51.3).
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -42,16 +43,22 @@ pub fn inbox_path(path: &Path) -> Result<PathBuf, OpenError> {
     Ok(location::beside(&location::found(path)?, INBOX_SUFFIX))
 }
 
-/// Opens the file at `path` for a server: makes it when it is missing, and looks whether it is whole and not of a newer version.
-pub fn open_whole(path: &Path, migrations: &Migrations) -> Result<rusqlite::Connection, OpenError> {
+/// Opens the file at `path` for a server, or to be filled: makes it when it is missing, and looks whether it is whole and can be worked
+/// with.
+pub fn open_whole(
+    path: &Path,
+    migrations: &Migrations,
+    purpose: Purpose,
+) -> Result<rusqlite::Connection, OpenError> {
     let is_due = whole::is_due(&location::found_or_made(path)?);
     let mut connection = connect(path)?;
     if is_due {
         whole::check(&mut connection, path)?;
     }
-    match migrations.schema(&connection).map_err(|error| whole::explained(error, path))? {
-        Schema { unknown: 0, .. } => Ok(connection),
-        _ => Err(OpenError::NewSchema(path.to_owned())),
+    match (schema(&connection, migrations, path)?.standing, purpose) {
+        (Standing::Beyond, _) => Err(OpenError::NewSchema(path.to_owned())),
+        (Standing::Unfinished, Purpose::Work) => Err(unfinished(path)),
+        (Standing::None | Standing::Behind | Standing::Usable | Standing::Unfinished, _) => Ok(connection),
     }
 }
 
@@ -61,15 +68,26 @@ pub fn as_of_this_version(
     migrations: &Migrations,
     path: &Path,
 ) -> Result<(), OpenError> {
-    match migrations.schema(connection).map_err(|error| whole::explained(error, path))? {
-        Schema { missing: 0, unknown: 0 } => Ok(()),
+    match schema(connection, migrations, path)?.standing {
+        Standing::Usable => Ok(()),
         // A start that came to nothing leaves an empty file.
-        Schema { missing, unknown: 0 } if missing == migrations.count() => {
-            Err(OpenError::Missing(path.to_owned()))
-        }
-        Schema { missing: 0, .. } => Err(OpenError::NewSchema(path.to_owned())),
-        _ => Err(OpenError::OldSchema(path.to_owned())),
+        Standing::None => Err(OpenError::Missing(path.to_owned())),
+        Standing::Behind => Err(OpenError::OldSchema(path.to_owned())),
+        Standing::Beyond => Err(OpenError::NewSchema(path.to_owned())),
+        Standing::Unfinished => Err(unfinished(path)),
     }
+}
+
+fn schema(
+    connection: &rusqlite::Connection,
+    migrations: &Migrations,
+    path: &Path,
+) -> Result<Schema, OpenError> {
+    migrations.schema(connection).map_err(|error| whole::explained(error, path))
+}
+
+fn unfinished(path: &Path) -> OpenError {
+    OpenError::Unfinished(path.display().to_string())
 }
 
 /// Writes one file anew, and answers its bytes before and after.

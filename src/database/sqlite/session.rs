@@ -52,13 +52,14 @@ impl Session {
         execute(&mut *self.0.prepare_cached(sql.text())?, sql, params)
     }
 
-    pub fn run_each<'p, const N: usize>(
+    pub fn run_each<'p>(
         &mut self,
         sql: Sql,
-        rows: impl IntoIterator<Item = [&'p dyn Param; N]>,
+        rows: impl IntoIterator<Item = impl AsRef<[&'p dyn Param]>>,
     ) -> Result<u64, Error> {
         let mut statement = self.0.prepare_cached(sql.text())?;
-        rows.into_iter().try_fold(0, |changed, row| Ok(changed + execute(&mut statement, sql, &row)?))
+        rows.into_iter()
+            .try_fold(0, |changed, row| Ok(changed + execute(&mut statement, sql, row.as_ref())?))
     }
 
     pub fn add_each<'p, const N: usize>(

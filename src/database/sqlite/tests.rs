@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::contain::blocking;
+use crate::database::schema::{Schema, Standing};
 use crate::database::{Shed, Sql};
 
 impl Database {
@@ -112,13 +113,37 @@ async fn a_database_that_no_server_made_is_an_error_that_says_so() {
 async fn a_look_tells_the_schema_s_age_and_leaves_it_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (url, database) = new(&folder).await;
-    let seen = Database::inspect(&url).await.unwrap();
-    assert_eq!((seen.missing, seen.unknown), (0, 0));
+    let seen = async || Database::inspect(&url).await.unwrap().schema;
+    assert_eq!(seen().await, Schema { missing: 0, unknown: 0, standing: Standing::Usable });
     database
         .statement(
-            "DELETE FROM _sqlx_migrations; INSERT INTO _sqlx_migrations VALUES (9999, 'x', 0, 1, x'', 0)",
+            "DELETE FROM _sqlx_migrations WHERE version = 1;
+             INSERT INTO _sqlx_migrations VALUES (9999, 'x', 0, 1, x'', 0, NULL)",
         )
         .await;
-    let seen = Database::inspect(&url).await.unwrap();
-    assert_eq!((seen.missing, seen.unknown), (MAIN.count(), 1));
+    assert_eq!(seen().await, Schema { missing: 1, unknown: 1, standing: Standing::Beyond });
+}
+
+#[tokio::test]
+async fn a_schema_of_a_newer_version_is_worked_with_where_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, database) = new(&folder).await;
+    // A database of before this was written down.
+    database.statement("ALTER TABLE _sqlx_migrations DROP COLUMN needs").await;
+    Database::open(&url).await.unwrap().close().await;
+    database.statement("UPDATE _sqlx_migrations SET needs = 1").await;
+    for statement in [
+        "INSERT INTO _sqlx_migrations VALUES (9998, 'x', 0, 1, x'', 0, 73)",
+        "ALTER TABLE job ADD COLUMN newer TEXT NOT NULL DEFAULT ''",
+    ] {
+        database.statement(statement).await;
+    }
+    for opened in [Database::open(&url).await, Database::open_existing(&url).await] {
+        opened.unwrap().close().await;
+    }
+    database.statement("INSERT INTO _sqlx_migrations VALUES (9999, 'x', 0, 1, x'', 0, 9998)").await;
+    for opened in [Database::open(&url).await, Database::open_existing(&url).await] {
+        let error = opened.unwrap_err();
+        assert!(matches!(error, OpenError::NewSchema(_)), "{error}");
+    }
 }

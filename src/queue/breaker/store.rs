@@ -52,9 +52,5 @@ statements! {
     ADD = "
         INSERT INTO pause (target, kind, reason, since, probe_at, allowed) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (target) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, since = excluded.since,
-                                           probe_at = excluded.probe_at, allowed = excluded.allowed", postgres: "
-        INSERT INTO pause (target, kind, reason, since, probe_at, allowed)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
-        ON CONFLICT (target) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, since = excluded.since,
                                            probe_at = excluded.probe_at, allowed = excluded.allowed";
 }

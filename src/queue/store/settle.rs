@@ -176,6 +176,5 @@ statements! {
         WHERE id = $1 AND lease = $2 AND state = 'running'
         RETURNING state";
 
-    REFUND = "UPDATE job SET attempt = attempt - 1 WHERE id = $1 AND attempt > 0 AND state <> 'dead'", postgres:
-             "UPDATE job SET attempt = attempt - 1 WHERE id = ANY($1::bigint[]) AND attempt > 0 AND state <> 'dead'";
+    REFUND = "UPDATE job SET attempt = attempt - 1 WHERE id = $1 AND attempt > 0 AND state <> 'dead'";
 }

@@ -4,7 +4,6 @@
 pub mod beside;
 pub mod between;
 pub mod clock;
-#[expect(dead_code, reason = "the unit tests ask for more of it")]
 pub mod cluster;
 pub mod database;
 pub mod ending;

@@ -115,9 +115,13 @@ impl Server {
 
     /// From now on the settings name another database, which is not there yet.
     pub fn another_database(&mut self) {
-        let url = format!("sqlite://{}", self.place.path("another.db").display());
+        self.works_on(&format!("sqlite://{}", self.place.path("another.db").display()));
+    }
+
+    /// From now on the settings name this database.
+    pub fn works_on(&mut self, url: &str) {
         for (_, value) in self.environment.iter_mut().filter(|(name, _)| *name == "DATABASE_URL") {
-            value.clone_from(&url);
+            url.clone_into(value);
         }
     }
 

@@ -1,0 +1,52 @@
+-- A row of each table that no change at random makes, with what may be lost on the way: quotation marks, signs of every length, the
+-- largest number, nothing, and texts that compare otherwise in a locale than byte by byte.
+INSERT INTO receive_count VALUES ('accepted', '', 7), ('refused', 'it''s "late"', 9223372036854775807), ('Refused', 'é', 0);
+INSERT INTO pause VALUES ('openai', 'it refuses', 1, 2, 'refusal', NULL), ('openai/vs_1', 'down', 1, 2, 'outage', 3);
+INSERT INTO vector_store VALUES ('all', 'intent', 'vs_1', 5, NULL, NULL, NULL);
+INSERT INTO event (event_id, source, kind, subject, name, received_at, ignored_because, scheme, secret_index, payload, request_id)
+VALUES ('Zoë', 'webhook', 'ignored', 'file', '📄 ', 5, 'a download changes no file', 'v1', 0, '{"a":"\\\n"}', 'r'),
+       ('a', 'webhook', 'ignored', 'file', '', 5, 'no', 'v1', 0, NULL, NULL),
+       ('B', 'webhook', 'ignored', 'file', '', 5, 'no', 'v1', 0, NULL, NULL);
+INSERT INTO job (id, key, task, needs, state, priority, due_at, attempt, reason, created_at, updated_at)
+VALUES (9000, 'run:held', '{}', ' openai ', 'waiting', 0, 9000000000000, 2, 'it is held', 1, 1),
+       (9001, 'file:gone', '{}', ' ', 'waiting', 0, 1, 0, NULL, 1, 1);
+DELETE FROM job WHERE id = 9001;
+INSERT INTO run (run_id, rule, source_id, profile, node, path, content_hash, bytes, file_id, vector_store, definition, engine, state,
+                 outcome, conversation, response, lock, result, created_at, updated_at, ended_at, verdict, verdict_by, verdict_at)
+VALUES (500, 'ended', 'workspace:1:e', 'workspace:1', 'e', '/e', 'h', 1, 'f', 'v', 'd', 'responses', 'ended', 'needs_review', 'conv_1',
+        'resp_1', 'none', '{"quotes": []}', 1, 1, 1, 'accepted', 'kim', 2);
+INSERT INTO file (source_id, profile, node, state, path, ancestors, rules, size, seen_at)
+VALUES ('workspace:1:e', 'workspace:1', 'e', 'present', '/e', '', 'ended', 1, 1),
+       ('workspace:1:s', 'workspace:1', 's', 'present', '/s', ' root ', 'ended', 1, 1);
+INSERT INTO run_existing (rule, source_id, content_hash, found_at)
+VALUES ('ended', 'workspace:1:e', 'h', 1), ('ended', 'workspace:1:s', 'h', 1);
+INSERT INTO run_file (run_id, filename, container, file_id, content, reason)
+VALUES (500, 'z.csv', 'cntr_1', 'cfile_2', x'00ff27', NULL), (500, 'a.csv', 'cntr_1', 'cfile_1', NULL, 'too large');
+DELETE FROM run_object WHERE object = 'cntr_1';
+INSERT INTO run_object VALUES ('response', 'resp_1', 'workspace:1:e', 500, 1), ('conversation', 'conv_0', 'workspace:1:x', 3, 1);
+INSERT INTO own_file (owner, profile, folder, name, state, node, sha256, size, since)
+VALUES ('run:ended:workspace:1:e', 'workspace:1', 'root', 'e.md', 'written', 'n', 'x', 1, 50);
+INSERT INTO openai_webhook VALUES ('wh_1', 5);
+INSERT INTO feed (feed, way, since) VALUES (1, 'changes', 5);
+INSERT INTO feed_cursor VALUES ('1', 'c', 0, NULL, '[]');
+INSERT INTO feed_trail VALUES ('1', 5, 'c'), ('1', -5, 'b');
+INSERT INTO feed_search VALUES ('workspace:1', 5);
+INSERT INTO relist VALUES ('workspace:1', 'why', 5);
+INSERT INTO backfill VALUES ('workspace:1', NULL, 1, 1, NULL, 3);
+INSERT INTO sweep VALUES ('nightly', 1, 2, 0, 'done', '{}');
+INSERT INTO lost_upload (source_id, vector_store, size, content_hash, filename, bytes, begun_at, lost_at)
+VALUES ('workspace:1:e', 'vs_1', 1, 'h', 'f', 1, 1, 1);
+INSERT INTO clock VALUES (1, 5);
+INSERT INTO running_rule VALUES ('ended', 5);
+INSERT INTO founding VALUES (1, 'served', 5);
+INSERT INTO swept_rule VALUES ('ended', 'f', 5);
+INSERT INTO outside (kind, state, owner, mark, object, since) VALUES ('lock', 'unwanted', 'run:1', 'workspace:1:e', 'token', 5);
+INSERT INTO run_try (run_id, rule, model, begun_at, expected) VALUES (500, 'ended', 'gpt', 1, 5);
+INSERT INTO model_pace VALUES ('gpt', 'why', 1, 1, 1, 1, 1);
+INSERT INTO known_rule VALUES ('ended', NULL, 'what', 5);
+INSERT INTO own_content VALUES (x'ff00', 1, 5), (x'00ff', 1, 5), (x'', 1, 5);
+INSERT INTO digest_row VALUES ('ended', 'workspace:1:e', 'mark');
+INSERT INTO digest_ask VALUES ('ended', 1, 2);
+INSERT INTO shown_rule VALUES ('ended', 'md');
+INSERT INTO question VALUES ('d', 'why?', 5);
+INSERT INTO erasure (source_id, because, asked_at) VALUES ('workspace:1:x', 'asked', 5);
