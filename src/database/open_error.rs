@@ -31,6 +31,11 @@ pub enum OpenError {
          CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
     )]
     Encoding { place: String, encoding: String },
+    #[error(
+        "a pooler that hands connections out by the transaction (as pgbouncer does with pool_mode = transaction) stands before \
+         PostgreSQL at {0}: set database.pooler = true, and database.migration_url to the server itself"
+    )]
+    Pooled(String),
     #[error("PostgreSQL at {0} is a standby, which cannot be written: set DATABASE_URL to the primary")]
     Standby(String),
     #[error(

@@ -34,6 +34,7 @@ pub fn prepare(module: &str, statements: &[(&str, Sql)]) {
     let mut session = postgres::testing::session();
     let mut wrong = Vec::new();
     for ((name, sql), count) in statements.iter().zip(counts) {
+        judge_locks(name, *sql);
         match session.parameters(*sql) {
             Ok(theirs) if theirs == count => {}
             Ok(theirs) => {
@@ -43,6 +44,36 @@ pub fn prepare(module: &str, statements: &[(&str, Sql)]) {
         }
     }
     assert!(wrong.is_empty(), "PostgreSQL does not take these: {wrong:#?}");
+}
+
+/// What takes a lock of the whole server's at its commit, or one that a pooler leaves behind with a connection.
+const NEVER: [&str; 4] = ["notify", "listen", "unlisten", "advisory"];
+
+/// Which of those words a text has.
+fn locks(text: &str) -> Vec<&'static str> {
+    let text = text.to_lowercase();
+    let words: BTreeSet<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
+    NEVER.into_iter().filter(|word| words.contains(word)).collect()
+}
+
+/// No wake-up goes through the database, so none holds up a commit: what is to be done is found by looking. And no lock is a session's.
+fn judge_locks(name: &str, sql: Sql) {
+    let text = postgres::text(sql);
+    assert_eq!(locks(&text), [""; 0], "{name}: {text}");
+}
+
+#[test]
+fn a_statement_that_tells_others_or_takes_a_lock_of_its_session_is_found() {
+    assert_eq!(locks("SELECT pg_notify('jobs', '')"), ["notify"]);
+    assert_eq!(locks("LISTEN jobs; SELECT pg_advisory_lock(1)"), ["listen", "advisory"]);
+    assert_eq!(locks("SELECT listened, notified FROM t"), [""; 0]);
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).unwrap();
+    for file in folder {
+        let sql = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let without_comments: String =
+            sql.lines().map(|line| line.split("--").next().unwrap_or_default().to_owned() + "\n").collect();
+        assert_eq!(locks(&without_comments), [""; 0]);
+    }
 }
 
 /// How many parameters a statement has in SQLite.

@@ -41,6 +41,13 @@ pub fn explained(error: &tokio_postgres::Error) -> Error {
             )
             .into(),
         )),
+        "42501" => Error::Bug(Cause::Told(
+            format!(
+                "{cause}: this user has to be given SELECT, INSERT, UPDATE and DELETE on all tables of the schema, USAGE and SELECT on \
+                 all its sequences, and EXECUTE on its functions (GRANT … ON ALL TABLES IN SCHEMA public TO …)"
+            )
+            .into(),
+        )),
         code => match &code[..2] {
             "23" => Error::Conflict(cause),
             // Connections, resources, what an operator does, what the system's disk does.

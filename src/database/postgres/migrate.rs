@@ -88,8 +88,11 @@ pub async fn wait_for_schema(server: &Server, may_migrate: bool, purpose: Purpos
 
 /// What the server is, and how its schema compares with ours.
 pub fn inspect(server: &Server) -> Result<Inspection, OpenError> {
+    if server.is_pooled_unsaid()? {
+        return Err(OpenError::Pooled(server.place().to_owned()));
+    }
     let mut connection = Connection::postgres(server.connect(Access::Read)?);
-    let Schema { missing, unknown } = look(&mut connection)?;
+    let schema = look(&mut connection)?;
     let read = |c: &mut Connection| Ok((c.one::<String>(VERSION, params![])?, durability::read(c)?));
     let (version, durability) = transaction(&mut connection, Manner::Repeatable, read)?;
     let engine = format!("PostgreSQL {version}");

@@ -19,11 +19,15 @@ mod tests;
 mod tls;
 mod turn;
 mod value;
+#[cfg(test)]
+mod way_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use counts::fold;
+#[cfg(test)]
+pub use dialect::postgres as text;
 pub use migrate::{as_of_this_version, inspect, wait_for_schema};
 pub use server::Server;
 pub use session::Session;

@@ -22,6 +22,9 @@ const OLDEST: i64 = 150_000;
 /// The first version in which a transaction as a whole has a deadline.
 const WITH_TRANSACTION_TIMEOUT: i64 = 170_000;
 
+/// Looks whether a pooler hands connections out. Others may be given the connection in between, so one is not enough.
+const LOOKS: usize = 3;
+
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(3);
 
@@ -129,10 +132,41 @@ impl Server {
         Ok(Session::new(Made { client, runtime, begins, access, is_pooled, fence }))
     }
 
-    async fn open(&self, access: Access) -> Result<(Client, Begins), OpenError> {
+    /// Whether connections are handed out by the transaction although the settings say otherwise: then what is set for a session is
+    /// another's too, and what is prepared in it is not found again.
+    ///
+    /// # Errors
+    /// As [`Server::connect`].
+    pub fn is_pooled_unsaid(&self) -> Result<bool, OpenError> {
+        if self.is_pooled {
+            return Ok(false);
+        }
+        let runtime = runtime().map_err(OpenError::Threads)?;
+        runtime.block_on(async {
+            let failed = |error: tokio_postgres::Error| unopened(&error, &self.place);
+            let process = async |client: &Client| {
+                let row = client.query_typed_one("SELECT pg_backend_pid()", &[]).await.map_err(failed)?;
+                Ok::<i32, OpenError>(row.get(0))
+            };
+            let (one, other) = (self.reach().await?, self.reach().await?);
+            for _ in 0..LOOKS {
+                let first = process(&one).await?;
+                // While the other one keeps the connection that it is given, this one is given another.
+                other.batch_execute("BEGIN").await.map_err(failed)?;
+                let is_shared = process(&other).await? == first || process(&one).await? != first;
+                other.batch_execute("COMMIT").await.map_err(failed)?;
+                if is_shared {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
+    /// Driven by the same thread's runtime, for as long as it asks.
+    async fn reach(&self) -> Result<Client, OpenError> {
         let failed = |error: tokio_postgres::Error| unopened(&error, &self.place);
-        // Driven by the same thread's runtime, for as long as it asks.
-        let client = match &self.tls {
+        Ok(match &self.tls {
             Some(tls) => {
                 let (client, connection) = self.config.connect(tls.clone().0).await.map_err(failed)?;
                 tokio::spawn(connection);
@@ -143,7 +177,12 @@ impl Server {
                 tokio::spawn(connection);
                 client
             }
-        };
+        })
+    }
+
+    async fn open(&self, access: Access) -> Result<(Client, Begins), OpenError> {
+        let failed = |error: tokio_postgres::Error| unopened(&error, &self.place);
+        let client = self.reach().await?;
         let version = self.look(&client).await?;
         let set = settings(access, version);
         if !self.is_pooled {
@@ -160,19 +199,10 @@ impl Server {
         let unanswered =
             |_| OpenError::Unreachable { place: self.place.clone(), what: "no answer".to_owned() };
         let row = asked.await.map_err(unanswered)?.map_err(failed)?;
-        let place = self.place.clone();
-        let version: i64 = row.get(0);
-        if version < OLDEST {
-            return Err(OpenError::OldPostgres { place, version: row.get(1) });
-        }
-        let encoding: String = row.get(2);
-        if encoding != "UTF8" {
-            return Err(OpenError::Encoding { place, encoding });
-        }
-        if row.get(3) {
-            return Err(OpenError::Standby(place));
-        }
-        Ok(version)
+        let seen =
+            Seen { version: row.get(0), name: row.get(1), encoding: row.get(2), is_standby: row.get(3) };
+        let version = seen.version;
+        seen.refused(&self.place).map_or(Ok(version), Err)
     }
 
     /// How transactions begin. Behind a pooler everything is said in each of them, because each may be another connection's.
@@ -198,6 +228,29 @@ impl Server {
                 repeatable: begin("READ COMMITTED", unsynced),
                 claim: begin("READ COMMITTED", unsynced),
             },
+        }
+    }
+}
+
+/// What a server says of itself.
+struct Seen {
+    version: i64,
+    name: String,
+    encoding: String,
+    is_standby: bool,
+}
+
+impl Seen {
+    /// Why it cannot be worked with.
+    fn refused(self, place: &str) -> Option<OpenError> {
+        let place = place.to_owned();
+        match self {
+            Seen { version, name, .. } if version < OLDEST => {
+                Some(OpenError::OldPostgres { place, version: name })
+            }
+            Seen { encoding, .. } if encoding != "UTF8" => Some(OpenError::Encoding { place, encoding }),
+            Seen { is_standby: true, .. } => Some(OpenError::Standby(place)),
+            Seen { .. } => None,
         }
     }
 }
@@ -261,5 +314,29 @@ impl Encryption {
             url.query_pairs_mut().extend_pairs(left);
         }
         Ok(Encryption { mode, authority })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_cannot_be_worked_with_is_refused_with_the_cure() {
+        let seen = |version: i64, encoding: &str, is_standby| Seen {
+            version,
+            name: "14.9".to_owned(),
+            encoding: encoding.to_owned(),
+            is_standby,
+        };
+        assert!(seen(OLDEST, "UTF8", false).refused("here").is_none());
+        for (seen, words) in [
+            (seen(140_009, "UTF8", false), "is version 14.9: Docket needs 15 or newer"),
+            (seen(OLDEST, "SQL_ASCII", false), "ENCODING 'UTF8'"),
+            (seen(OLDEST, "UTF8", true), "set DATABASE_URL to the primary"),
+        ] {
+            let refused = seen.refused("db.example/docket").unwrap().to_string();
+            assert!(refused.contains(words) && refused.contains("db.example/docket"), "{refused}");
+        }
     }
 }

@@ -53,3 +53,8 @@ pub fn sql(url: &str, sql: &str) -> String {
 pub fn script(url: &str, statements: &str) {
     cluster::cluster().script(url.rsplit('/').next().unwrap_or_default(), statements);
 }
+
+/// The URL of the same database by way of a pooler that hands connections out by the transaction.
+pub fn pooled(url: &str) -> String {
+    cluster::pooler().url(url)
+}
