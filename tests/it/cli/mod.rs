@@ -5,6 +5,7 @@ mod files;
 mod hostile;
 mod live;
 mod long;
+mod moves;
 mod pages;
 mod rows;
 mod runs;
