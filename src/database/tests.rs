@@ -73,7 +73,7 @@ fn both_engines_have_the_same_tables_and_columns() {
     let postgres: BTreeSet<String> = postgres::testing::rows(
         "SELECT table_name || '.' || column_name FROM information_schema.columns
          WHERE table_schema = 'public' AND table_name NOT LIKE '%\\_part'
-           AND table_name NOT IN ('docket_migration', 'server_tenure', 'server_lease')
+           AND table_name NOT IN ('docket_migration', 'replica', 'replica_lease', 'leader')
            AND (table_name, column_name) <> ('run_file', 'number')",
     )
     .into_iter()

@@ -59,6 +59,8 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0066_verdict"
     "0067_quiet"
     "0073_together"
+    "0074_replica"
+    "0075_limit"
 };
 
 /// Those of the inbox beside it.
