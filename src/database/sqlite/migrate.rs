@@ -61,6 +61,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0073_together"
     "0074_replica"
     "0075_limit"
+    "0076_model_limit"
 };
 
 /// Those of the inbox beside it.
