@@ -1,5 +1,7 @@
 //! Builds the parts, wires them, runs them until the process is told to stop, and stops them in order.
 
+mod several;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -14,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::contain::keep_running;
-use crate::database::{Connection, Database, ServerLock};
+use crate::database::{Connection, Database, Role, ServerLock};
 use crate::erase::Eraser;
 use crate::fastio::FileKey;
 use crate::feed::{self, Feed};
@@ -26,12 +28,13 @@ use crate::listen;
 use crate::operate::{Observer, Operate};
 use crate::outside::Remover;
 use crate::queue::{Claimed, Handler, Queue, Verdict};
-use crate::receive::{self, Receive};
+use crate::receive::{self, Receive, Upkeep};
 use crate::retention::Retention;
 use crate::rule::Rules;
 use crate::run::{self, Runs};
 use crate::sync::{self, Sync};
 use crate::{fastio, openai};
+use several::{Lead, share};
 
 /// How long parts that were told to let go may take to write that down.
 const LET_GO: Duration = Duration::from_secs(3);
@@ -40,6 +43,7 @@ const LET_GO: Duration = Duration::from_secs(3);
 pub struct Parts {
     pub database: Database,
     pub queue: Queue,
+    pub governor: Governor,
     pub work: Arc<Work>,
     pub receive: Receive,
     pub feed: Feed,
@@ -165,7 +169,7 @@ impl Parts {
         run::identity::settle(&database, &rules, clock.now()).await.context("writing down the rules")?;
         run::existing::meet(&database, &rules, clock.now()).await.context("writing down the rules")?;
         let queue = Queue::new(database.clone(), clock.clone(), config.queue.clone());
-        let governor = Governor::new(clock.clone(), config.limits.clone());
+        let governor = Governor::sharing(&database, clock.clone(), config.limits.clone());
         queue.ask(Arc::new(governor.clone()));
         let runs = Runs::new(run::Parts {
             database: database.clone(),
@@ -188,7 +192,7 @@ impl Parts {
             erase_purged: config.retention.erase_purged,
             wake: queue.wake(),
             causes: queue.causes(),
-            governor,
+            governor: governor.clone(),
         });
         let heard = Arc::new(tokio::sync::Notify::new());
         let ours = rules.clone();
@@ -235,7 +239,7 @@ impl Parts {
         let mut receive =
             receive::open(config.receive.clone(), &config.secrets.fastio_webhook, parts).await?;
         receive.public.take_openai(&config.secrets.openai_webhook).context("OPENAI_WEBHOOK_SECRET")?;
-        Ok(Parts { database, queue, work, receive, feed })
+        Ok(Parts { database, queue, governor, work, receive, feed })
     }
 }
 
@@ -290,7 +294,8 @@ pub struct App {
     stop_limit: Duration,
     address: SocketAddr,
     database: Database,
-    _lock: ServerLock,
+    upkeep: Upkeep,
+    lock: ServerLock,
 }
 
 impl App {
@@ -302,13 +307,13 @@ impl App {
         let Start { listener, anew } = start;
         // Before a file is made.
         config.usable()?;
-        let lock = ServerLock::take(&config.database).await?;
-        let Parts { database, queue, work, receive, feed } =
+        let lock = ServerLock::serve(&config.database, clock.clone()).await?;
+        let Parts { database, queue, governor, work, receive, feed } =
             Parts::build(config, clock.clone(), Some(&lock)).await?;
         let place = || config.database.place();
         work.sync.begin(anew).await.with_context(place)?;
         clock.persist(&database).await.context("persisting the time")?;
-        let recovered = queue.recover().await.context("taking over the last server's jobs")?;
+        let recovered = queue.recover().await.context("taking over a dead server's jobs")?;
         let listener = match listener {
             Some(listener) => listener,
             None => listen::bind(config.receive.listen)
@@ -325,9 +330,9 @@ impl App {
                 () = lost.cancelled() => {}
                 () = until.cancelled() => {}
             }
-            "hold on the database"
+            "place among the servers"
         });
-        let Receive { public, drain } = receive;
+        let Receive { public, drain, upkeep } = receive;
         let counters = public.counters();
         let until = stop.clone();
         parts.spawn(async move {
@@ -342,37 +347,42 @@ impl App {
                 "operator listener"
             });
         }
-        let until = stop.clone();
+        let (own, until) = (upkeep.clone(), stop.clone());
         parts.spawn(async move {
-            keep_running("drain", &until, || drain.clone().run(until.clone())).await;
-            "drain"
+            keep_running("upkeep of the inbox", &until, || own.clone().run(until.clone())).await;
+            "upkeep of the inbox"
         });
+        let mut lead = Lead { parts: &mut parts, database: &database, stop: &stop };
+        lead.spawn(Role::Drain, move |stop| drain.clone().run(stop));
         let retention = Retention {
             database: database.clone(),
             clock: clock.clone(),
             settings: config.retention.clone(),
             event_keep_ms: config.receive.event_keep_ms(),
         };
-        let until = stop.clone();
-        parts.spawn(async move {
-            keep_running("retention", &until, || retention.clone().run(until.clone())).await;
-            "retention"
+        lead.spawn(Role::Retention, move |stop| retention.clone().run(stop));
+        let follower = feed.clone();
+        lead.spawn(Role::ChangeFeed, move |stop| {
+            let follower = follower.clone();
+            async move { follower.follow(stop).await }
         });
-        let (follower, until) = (feed.clone(), stop.clone());
-        parts.spawn(async move {
-            keep_running("change feed", &until, || follower.follow(until.clone())).await;
-            "change feed"
-        });
-        let until = stop.clone();
-        parts.spawn(async move {
-            keep_running("sweep", &until, || feed.sweep_for_ever(until.clone())).await;
-            "sweep"
+        lead.spawn(Role::Sweep, move |stop| {
+            let feed = feed.clone();
+            async move { feed.sweep_for_ever(stop).await }
         });
         let (kept, until) = (database.clone(), stop.clone());
         parts.spawn(async move {
             keep_running("clock", &until, || clock.persist_until(&kept, until.clone())).await;
             "clock"
         });
+        if database.replica().is_some() {
+            let (queue, until) = (queue.clone(), stop.clone());
+            parts.spawn(async move {
+                let share = || share(&queue, &governor, &until);
+                keep_running("what the servers share", &until, share).await;
+                "what the servers share"
+            });
+        }
         for _ in 0..queue.workers() {
             let (queue, work, stop, abandon) = (queue.clone(), work.clone(), stop.clone(), abandon.clone());
             parts.spawn(async move {
@@ -383,7 +393,7 @@ impl App {
         let operate = operate_address.map(tracing::field::display);
         tracing::info!(listen = %address, operate, recovered, workers = queue.workers(), "docket is ready");
         let stop_limit = config.queue.stop_limit();
-        Ok(App { parts, stop, abandon, stop_limit, address, database, _lock: lock })
+        Ok(App { parts, stop, abandon, stop_limit, address, database, upkeep, lock })
     }
 
     /// Where the public listener listens.
@@ -408,13 +418,22 @@ impl App {
         };
         tracing::info!("stopping");
         self.stop.cancel();
+        let is_followed = self.lock.lost().is_cancelled();
+        if is_followed {
+            // What is in hand others do already.
+            self.abandon.cancel();
+        }
         if tokio::time::timeout(self.stop_limit, join_all(&mut self.parts)).await.is_err() {
             tracing::warn!("giving back the jobs that are still in hand");
             self.abandon.cancel();
             let _ = tokio::time::timeout(LET_GO, join_all(&mut self.parts)).await;
         }
+        self.upkeep.finish().await;
         self.database.close().await;
         match broken {
+            _ if is_followed => anyhow::bail!(
+                "other servers have taken over what this one did, because it was not heard of for some seconds; start it anew"
+            ),
             None => Ok(()),
             Some(Ok(part)) => anyhow::bail!("the {part} ended on its own"),
             Some(Err(error)) => Err(error).context("a part of the server failed"),

@@ -12,6 +12,7 @@ use super::text::{Paint, count, dollars, span, when};
 use super::{open, output, server};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::database::ServerRow;
 use crate::feed::store::Way;
 use crate::operate::status::{About, COPY_STATES, FILE_STATES, JOB_STATES, RUN_STATES, Status, of};
 use crate::operate::verdict::{Verdict, Word};
@@ -24,7 +25,7 @@ use crate::run::store::tries::Sum;
 pub struct Arguments {
     /// Print one JSON array of numbers, each with a name, a label and a value. The first is the verdict: its label is well,
     /// needs_person or no_server, its value the exit code, its reasons what to do. The value of oldest_change, feed and
-    /// sweep is when, in Unix milliseconds; a pause has what there is to know of the target beside it
+    /// sweep is when, in Unix milliseconds, and that of a replica since when it works; a pause has what there is to know of the target beside it
     #[arg(long)]
     json: bool,
 }
@@ -70,7 +71,7 @@ impl Status {
         verdict.reasons.iter().for_each(|reason| fields.point(reason));
         fields.title("Docket");
         fields.line("version", about.version);
-        fields.line("server", server.unwrap_or("none works on this database"));
+        self.server_words(&mut fields, (server, now));
         fields.words("database", Mood::Plain, &about.database.display().to_string());
         let rules = if about.rules.is_empty() { "none".to_owned() } else { about.rules.join(", ") };
         fields.words("rules", Mood::Plain, &rules);
@@ -110,6 +111,17 @@ impl Status {
             fields.extend(pauses(&self.pauses, now).render(paint));
         }
         fields.into_lines()
+    }
+
+    /// Who works on it: the one server of a file, or each that shares a PostgreSQL, since when and what it does that no other does.
+    fn server_words(&self, fields: &mut Fields, (server, now): (Option<&str>, i64)) {
+        if self.servers.is_empty() || server.is_none() {
+            return fields.line("server", server.unwrap_or("none works on this database"));
+        }
+        for ServerRow { name, began_at, roles } in &self.servers {
+            let roles = if roles.is_empty() { String::new() } else { format!(": {}", roles.join(", ")) };
+            fields.words("server", Mood::Plain, &format!("{name} since {}{roles}", span(now - began_at)));
+        }
     }
 
     /// How the runs stand, and what keeps some of them waiting. Nothing where none ever was.

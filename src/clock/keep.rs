@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Clock, store};
+use super::{Clock, WORTH_A_LINE_MS, store};
 use crate::database::{Database, Error};
 
 /// What a server that is killed may not know of its own time: waits are that much longer at most when the machine's
 /// clock is set back just then.
 const EVERY: Duration = Duration::from_secs(30);
-
-/// A step that is worth a line. Smaller ones are how clocks are kept right.
-const WORTH_A_LINE_MS: i64 = 5_000;
 
 impl Clock {
     /// Goes on from the latest time that a server of `database` has written down.

@@ -6,6 +6,9 @@
 //! goes back: when the wall clock does, it runs on at nine tenths of the speed until that has caught up. An hour is made
 //! up for in ten, and meanwhile a wait is a tenth longer and never an hour. When the wall clock leaps ahead, Docket's
 //! time does too, and ages that would kill something leave the leap out.
+//!
+//! Where several servers share a database, its clock is the wall clock of each ([`Timed`]), and between two times that it tells the time
+//! that passed: a machine's that is ten minutes off, or steps, is so nowhere.
 
 mod keep;
 pub mod store;
@@ -16,12 +19,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::contain::lock;
+use crate::database::Timed;
 
 /// How far the wall clock must run ahead of the time that passed to have leapt: more than a busy machine's hiccup.
 const LEAP_MS: i64 = 2_000;
 
 /// How far the two may be apart in agreement: how exactly both can be read, and how finely clocks are kept right.
 const AGREE_MS: i64 = 50;
+
+/// What a clock may be wrong by without a line in the log. Smaller steps are how clocks are kept right.
+const WORTH_A_LINE_MS: i64 = 5_000;
 
 /// Leaps that are remembered. A clock that leaps more often is right at none of them.
 const LEAPS: usize = 64;
@@ -54,6 +61,8 @@ struct State {
     /// The wall clock is to be waited for.
     behind: bool,
     leaps: VecDeque<Leap>,
+    /// What the database's clock said when no time had passed; `None` where none is gone by.
+    database: Option<i64>,
 }
 
 /// The wall clock ran ahead of the time that passed.
@@ -75,6 +84,43 @@ impl Default for Clock {
     }
 }
 
+impl Shared {
+    fn read(&self, state: &State) -> Reading {
+        let Reading { wall_ms, passed_ms } = (self.machine)();
+        Reading { wall_ms: state.database.map_or(wall_ms, |database| database + passed_ms), passed_ms }
+    }
+}
+
+impl Timed for Clock {
+    fn passed(&self) -> i64 {
+        (self.shared.machine)().passed_ms
+    }
+
+    fn told(&self, (before, after): (i64, i64), said: i64) {
+        let mut state = lock(&self.shared.state);
+        let (least, most) = (said - after, said - before);
+        if let Some(known) = state.database {
+            // What agrees with what is known changes nothing, so the time that an answer takes is not seen.
+            state.database = Some(known.clamp(least, most));
+            return;
+        }
+        let Reading { wall_ms, passed_ms: passed } = (self.shared.machine)();
+        let database = least + (most - least) / 2;
+        let ahead = wall_ms - (database + passed);
+        if ahead.abs() > WORTH_A_LINE_MS {
+            let seconds = ahead / 1000;
+            tracing::warn!(
+                seconds,
+                "this machine's clock is not the database's (ahead of it, or behind where negative); Docket goes by that one"
+            );
+        }
+        // Nobody has gone by the machine's clock yet.
+        (state.at, state.passed, state.behind) = (database + passed, passed, false);
+        state.database = Some(database);
+        state.leaps.clear();
+    }
+}
+
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Clock").field("state", &self.shared.state).finish_non_exhaustive()
@@ -85,14 +131,14 @@ impl Clock {
     /// By the clocks that `machine` reads.
     pub fn new(machine: impl Fn() -> Reading + Send + Sync + 'static) -> Self {
         let Reading { wall_ms: at, passed_ms: passed } = machine();
-        let state = State { at, passed, behind: false, leaps: VecDeque::new() };
+        let state = State { at, passed, behind: false, leaps: VecDeque::new(), database: None };
         Clock { shared: Arc::new(Shared { machine: Box::new(machine), state: Mutex::new(state) }) }
     }
 
     /// Docket's time: never earlier than it was, whatever becomes of the machine's clock.
     pub fn now(&self) -> i64 {
         let mut state = lock(&self.shared.state);
-        let Reading { wall_ms: wall, passed_ms: passed } = (self.shared.machine)();
+        let Reading { wall_ms: wall, passed_ms: passed } = self.shared.read(&state);
         let since = passed - state.passed;
         let lead = wall - (state.at + since);
         let slow = state.at + since - since / 10;
@@ -116,9 +162,9 @@ impl Clock {
         now
     }
 
-    /// What the machine's clock says: to compare with what others say, never to wait by.
+    /// What the machine's clock says, or the database's: to compare with what others say, never to wait by.
     pub fn wall(&self) -> i64 {
-        (self.shared.machine)().wall_ms
+        self.shared.read(&lock(&self.shared.state)).wall_ms
     }
 
     /// How far Docket's time is ahead of the wall clock.
@@ -209,6 +255,21 @@ mod tests {
         let begun = clock.now();
         machine.pass(HOUR);
         assert_eq!(clock.since(begun), HOUR);
+    }
+
+    #[test]
+    fn a_machines_clock_that_is_off_or_steps_is_so_nowhere_where_the_databases_is_gone_by() {
+        let (machine, clock) = Machine::new();
+        let right = clock.wall() - HOUR / 6;
+        clock.told((-10, 10), right);
+        assert_eq!((clock.wall(), clock.now()), (right, right));
+        machine.pass(1_000);
+        machine.step(HOUR);
+        // An answer that took long says nothing against it.
+        clock.told((100, 1_000), right + 200);
+        assert_eq!((clock.wall(), clock.now(), clock.since(right)), (right + 1_000, right + 1_000, 1_000));
+        clock.told((1_000, 1_000), right + 1_020);
+        assert_eq!(clock.wall(), right + 1_020);
     }
 
     #[test]

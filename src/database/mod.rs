@@ -11,6 +11,7 @@ mod connection;
 mod copy;
 mod error;
 mod lane;
+mod lead;
 mod open_error;
 mod postgres;
 mod row;
@@ -30,7 +31,9 @@ pub use copy::{Copied, CopyError, Phase};
 pub use error::Error;
 pub use lane::Posted;
 use lane::{Lane, Manner};
+pub use lead::{Role, ServerRow, spread};
 pub use open_error::OpenError;
+pub use postgres::Timed;
 pub use row::{FromRow, Row, from_row};
 use schema::Purpose;
 pub use schema::{Schema, Standing};
@@ -65,7 +68,10 @@ struct Lanes {
 #[derive(Debug)]
 enum Engine {
     Sqlite(sqlite::Files),
-    Postgres,
+    Postgres {
+        /// The replica that this process is, if it is one.
+        replica: Option<i64>,
+    },
 }
 
 /// Pages given back in one transaction. Each may have to be moved first, and what is written to the file waits meanwhile.
@@ -120,14 +126,14 @@ impl Database {
         blocking(move || postgres::serve(server)).await
     }
 
-    /// As [`Database::open`], for the server that holds `lock`: when another one has taken the database over, nothing is written.
+    /// As [`Database::open`], for whoever holds `lock`: when others have taken over what it did, nothing is written.
     ///
     /// # Errors
     /// As [`Database::open`].
     pub async fn open_under(settings: impl Into<Settings>, lock: &ServerLock) -> Result<Self, OpenError> {
-        let ServerLock::Row(tenure) = lock else { return Database::open(settings).await };
+        let ServerLock::Replica(replica) = lock else { return Database::open(settings).await };
         let server = postgres::Server::of(&settings.into())?;
-        server.fence().set(tenure);
+        server.fence().set(replica);
         blocking(move || postgres::serve(server)).await
     }
 
@@ -332,7 +338,7 @@ impl Database {
     /// # Errors
     /// The database's.
     pub async fn fold_counts(&self) -> Result<(), Error> {
-        if matches!(*self.engine, Engine::Postgres) {
+        if matches!(*self.engine, Engine::Postgres { .. }) {
             while !self.claim(postgres::fold).await? {}
         }
         Ok(())
@@ -345,7 +351,7 @@ impl Database {
     pub fn in_place(&self) -> Result<(), Displaced> {
         match &*self.engine {
             Engine::Sqlite(files) => files.in_place(),
-            Engine::Postgres => Ok(()),
+            Engine::Postgres { .. } => Ok(()),
         }
     }
 

@@ -1,8 +1,12 @@
-//! One server per database: two would harm each other.
+//! Who works on a database: one server on a file of SQLite, because two would harm each other; on PostgreSQL several, each as a replica.
+//! What has to be alone, such as a rebuild, has neither beside it.
+
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::open_error::OpenError;
+use super::postgres::{Company, Timed};
 use super::schema::Purpose;
 use super::{Settings, postgres, sqlite};
 use crate::contain::blocking;
@@ -11,39 +15,57 @@ use crate::contain::blocking;
 #[derive(Debug)]
 pub enum ServerLock {
     File(sqlite::FileLock),
-    Row(postgres::Tenure),
+    Replica(postgres::Replica),
 }
 
 impl ServerLock {
-    /// Takes the lock of the database, and waits some seconds for that of a server in PostgreSQL which may have been killed. A file is
-    /// made, empty, when there is none; PostgreSQL's schema is brought up to date as [`Database::open`](super::Database::open) does.
+    /// Takes the place of a server: of the one on a file, which is made, empty, when there is none; of one more on PostgreSQL, whose
+    /// schema is brought up to date as [`Database::open`](super::Database::open) does, and whose time `clock` goes by from now on.
     ///
     /// # Errors
-    /// [`OpenError::InUse`] or [`OpenError::Held`] when another server holds it, and those of a database that cannot be opened.
-    pub async fn take(settings: impl Into<Settings>) -> Result<Self, OpenError> {
-        ServerLock::take_for(&settings.into(), Purpose::Work).await
+    /// [`OpenError::InUse`] when another server holds the file, [`OpenError::Held`] when something works that has to be alone, and those
+    /// of a database that cannot be opened.
+    pub async fn serve(
+        settings: impl Into<Settings>,
+        clock: impl Timed + 'static,
+    ) -> Result<Self, OpenError> {
+        Self::beside(&settings.into(), Company::Servers(Arc::new(clock)), Purpose::Work).await
     }
 
-    /// As [`ServerLock::take`], of a database that is opened for this.
-    pub(super) async fn take_for(settings: &Settings, purpose: Purpose) -> Result<Self, OpenError> {
+    /// Takes the database with no server beside it. Waits some seconds for those on PostgreSQL that may have been killed.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] or [`OpenError::Held`] when a server works, and those of a database that cannot be opened.
+    pub async fn take(settings: impl Into<Settings>) -> Result<Self, OpenError> {
+        Self::beside(&settings.into(), Company::None, Purpose::Work).await
+    }
+
+    /// As [`ServerLock::take`], of a database that is to be filled.
+    pub(super) async fn take_to_fill(settings: &Settings) -> Result<Self, OpenError> {
+        Self::beside(settings, Company::None, Purpose::Fill).await
+    }
+
+    async fn beside(settings: &Settings, company: Company, purpose: Purpose) -> Result<Self, OpenError> {
         if !settings.is_postgres() {
             return sqlite::FileLock::take(&settings.url).map(ServerLock::File);
         }
         let server = postgres::Server::of(settings)?;
         postgres::wait_for_schema(&server, settings.migrate, purpose).await?;
-        blocking(move || postgres::Tenure::begin(server, postgres::PATIENCE)).await.map(ServerLock::Row)
+        blocking(move || postgres::Replica::begin(server, company, postgres::PATIENCE))
+            .await
+            .map(ServerLock::Replica)
     }
 
-    /// Cancelled when another server has taken the database over, because this one was not heard of for some seconds. A file is never
+    /// Cancelled when other servers have taken over what this one did, because it was not heard of for some seconds. A file is never
     /// taken over.
     pub fn lost(&self) -> CancellationToken {
         match self {
             ServerLock::File(_) => CancellationToken::new(),
-            ServerLock::Row(tenure) => tenure.lost().clone(),
+            ServerLock::Replica(replica) => replica.lost().clone(),
         }
     }
 
-    /// Which server works on the database now, in words for a person; `None` when none does. Makes no file.
+    /// Who works on the database now, in words for a person; `None` when nobody does. Makes no file.
     ///
     /// Only for a process that does not have the database open: closing any handle of a file gives up what locks SQLite
     /// holds on it in this process.

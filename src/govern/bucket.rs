@@ -10,6 +10,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 const MINUTE_MS: i64 = 60_000;
 
 /// Tokens that come back within so long are one entry.
@@ -36,7 +38,7 @@ const LONGEST_WAIT_MS: f64 = 60_000.0;
 /// When to look again while all tokens are in use.
 const IN_USE_MS: i64 = 250;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Bucket {
     limit: u32,
     /// In calls that go on.
@@ -67,6 +69,16 @@ impl Bucket {
             refused_at: i64::MIN,
             part: 1.0,
         }
+    }
+
+    /// The limit is another from now on.
+    pub fn resize(&mut self, limit: u32) {
+        self.limit = limit.max(1);
+    }
+
+    /// Until when nothing is asked.
+    pub fn closed_until(&self) -> i64 {
+        self.closed_until
     }
 
     /// Takes so many, or says when there may be room for them.
@@ -123,6 +135,9 @@ impl Bucket {
 
     /// A call has ended that so many were taken for.
     pub fn used(&mut self, count: u32, now: i64) {
+        if count == 0 {
+            return;
+        }
         self.in_use = self.in_use.saturating_sub(count);
         self.resting += count;
         let at = now + MINUTE_MS;

@@ -10,14 +10,13 @@
 //! A 429 closes a bucket for as long as the service asks, or for a wait that grows; then it opens evenly, with less than the whole
 //! limit, and finds its way back in minutes. The job that met it has lost nothing.
 //!
-//! All of it is in this process's memory: after a restart a bucket is full again, and OpenAI may answer 429 once for what was asked
-//! before. Replicas that share an account need one bucket for all of them, and it goes behind [`Governor::take`], which is async
-//! for that: a row for each limit with what was taken in each second of the last minute, one `UPDATE … RETURNING` that adds a
-//! *lot* (a fiftieth of the limit, at least one) where the sum leaves room, and a local remainder that [`Governor::take`] spends
-//! before it draws the next. That is one small write for each lot and none for each file; a replica that dies takes at most one
-//! lot with it for a minute. [`Gates::opens_at`] goes on answering from what this process knows.
+//! The one server of a file keeps all of it in its memory: after a restart a bucket is full again, and OpenAI may answer 429 once for
+//! what was asked before. Servers that share a database share the buckets too ([`shared`]), but for the bytes under way, which are each
+//! one's own.
 
 mod bucket;
+mod shared;
+mod store;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,9 +27,11 @@ use serde::Deserialize;
 
 use crate::clock::Clock;
 use crate::contain::lock;
+use crate::database::{Database, Error};
 use crate::queue::{Gates, Verdict};
 
 use bucket::Bucket;
+use shared::{Shared, Wanted};
 
 /// How the cause begins by which what waits for a limit is known to the queue; behind it stands which.
 const CAUSE: &str = "openai/limit:";
@@ -116,24 +117,7 @@ fn in_thousands(number: u32) -> String {
     groups.join(",")
 }
 
-/// There is no token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Full {
-    pub limit: Limit,
-    /// When there is room again, as far as is known. Unix milliseconds.
-    pub until: i64,
-    /// The service's own words, where it said so.
-    reason: String,
-}
-
-impl Full {
-    /// What it means for the job.
-    pub fn verdict(&self) -> Verdict {
-        Verdict::Limited { cause: self.limit.cause(), reason: self.reason.clone() }
-    }
-}
-
-/// The buckets of this process. Clones share them.
+/// The buckets. Clones share them.
 #[derive(Clone)]
 pub struct Governor(Arc<Inner>);
 
@@ -141,6 +125,8 @@ struct Inner {
     clock: Clock,
     settings: Settings,
     buckets: Mutex<HashMap<Limit, Bucket>>,
+    /// The buckets instead, where other servers use the account too.
+    shared: Option<Shared>,
     /// Bytes that are on their way.
     carried: Mutex<u64>,
 }
@@ -179,6 +165,9 @@ impl Drop for Taken {
     fn drop(&mut self) {
         let now = self.governor.0.clock.now();
         let (count, is_spent) = (self.count, self.is_spent);
+        if let Some(shared) = &self.governor.0.shared {
+            return shared.put_down(&self.limit, count, is_spent);
+        }
         self.governor.bucket(&self.limit, |bucket| match is_spent {
             true => bucket.used(count, now),
             false => bucket.unused(count, now),
@@ -200,20 +189,48 @@ impl Drop for Carried {
 }
 
 impl Governor {
+    /// With buckets of its own.
     pub fn new(clock: Clock, settings: Settings) -> Self {
-        let inner = Inner { clock, settings, buckets: Mutex::default(), carried: Mutex::default() };
-        Governor(Arc::new(inner))
+        Governor::with(clock, settings, None)
+    }
+
+    /// With the buckets of all servers that share `database`.
+    pub fn sharing(database: &Database, clock: Clock, settings: Settings) -> Self {
+        Governor::with(clock, settings, Shared::of(database))
+    }
+
+    fn with(clock: Clock, settings: Settings, shared: Option<Shared>) -> Self {
+        let (buckets, carried) = (Mutex::default(), Mutex::default());
+        Governor(Arc::new(Inner { clock, settings, buckets, shared, carried }))
+    }
+
+    /// Tells the servers that share the buckets what was used here, and gives back what is not needed. To be done each second.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn tell(&self) -> Result<(), Error> {
+        match &self.0.shared {
+            Some(shared) => shared.tell(|limit| self.size(limit), self.0.clock.now()).await,
+            None => Ok(()),
+        }
     }
 
     /// Takes so many tokens, or says when there is room. `live` is a change that comes now, and no backfill.
     ///
     /// # Errors
-    /// There is no room.
-    pub async fn take(&self, limit: Limit, count: u32, live: bool) -> Result<Taken, Full> {
+    /// The verdict on the job, which waits: there is no room, or our database's.
+    pub async fn take(&self, limit: Limit, count: u32, live: bool) -> Result<Taken, Verdict> {
         let now = self.0.clock.now();
-        match self.bucket(&limit, |bucket| bucket.take(count, live, now)) {
+        let taken = match &self.0.shared {
+            Some(shared) => {
+                let wanted = Wanted { least: count, most: count, live, now };
+                shared.take((&limit, self.size(&limit)), wanted).await.map_err(|error| blocked(&error))?
+            }
+            None => self.bucket(&limit, |bucket| bucket.take(count, live, now)),
+        };
+        match taken {
             Ok(()) => Ok(Taken { governor: self.clone(), limit, count, is_spent: true }),
-            Err(until) => Err(self.full(limit, until, None)),
+            Err(until) => Err(self.full(&limit, until, None)),
         }
     }
 
@@ -221,25 +238,40 @@ impl Governor {
     /// come back at once.
     ///
     /// # Errors
-    /// There is no room.
-    pub async fn take_to_attach(&self, store: &str, files: u32, live: bool) -> Result<[Taken; 2], Full> {
+    /// As [`Governor::take`].
+    pub async fn take_to_attach(&self, store: &str, files: u32, live: bool) -> Result<[Taken; 2], Verdict> {
         let files = self.take(Limit::Attached, files, live).await?.reserved();
         let request = self.take(Limit::Attaches(store.to_owned()), 1, live).await?;
         Ok([files.spend(), request])
     }
 
     /// How many tokens there are, of up to `most`.
-    pub fn room(&self, limit: &Limit, most: u32, live: bool) -> u32 {
+    ///
+    /// # Errors
+    /// The verdict on the job, where our database cannot be asked.
+    pub async fn room(&self, limit: &Limit, most: u32, live: bool) -> Result<u32, Verdict> {
         let now = self.0.clock.now();
-        self.bucket(limit, |bucket| bucket.room(most, live, now))
+        match &self.0.shared {
+            Some(shared) => {
+                let wanted = Wanted { least: 0, most, live, now };
+                shared.room((limit, self.size(limit)), wanted).await.map_err(|error| blocked(&error))
+            }
+            None => Ok(self.bucket(limit, |bucket| bucket.room(most, live, now))),
+        }
     }
 
-    /// The service said that it is too much, and perhaps for how long.
-    pub fn refused(&self, limit: Limit, wait: Option<Duration>, said: &str) -> Full {
+    /// The service said that it is too much, and perhaps for how long. Answers what that means for the job.
+    pub async fn refused(&self, limit: Limit, wait: Option<Duration>, said: &str) -> Verdict {
         let now = self.0.clock.now();
-        let until = self.bucket(&limit, |bucket| bucket.refused(wait, now));
         tracing::warn!(limit = limit.cause(), said, "OpenAI asks to slow down");
-        self.full(limit, until, Some(said))
+        let until = match &self.0.shared {
+            Some(shared) => match shared.refused((&limit, self.size(&limit)), wait, now).await {
+                Ok(until) => until,
+                Err(error) => return blocked(&error),
+            },
+            None => self.bucket(&limit, |bucket| bucket.refused(wait, now)),
+        };
+        self.full(&limit, until, Some(said))
     }
 
     /// Has so many bytes under way, unless others are. A file that is larger than all that may be goes alone.
@@ -260,14 +292,25 @@ impl Governor {
         Ok(Carried { governor: self.clone(), bytes })
     }
 
-    fn full(&self, limit: Limit, until: i64, said: Option<&str>) -> Full {
+    /// What it means for a job that there is no room until then.
+    fn full(&self, limit: &Limit, until: i64, said: Option<&str>) -> Verdict {
         let words = limit.in_words(&self.0.settings);
         let at = jiff::Timestamp::from_millisecond(until).unwrap_or_default().strftime("%H:%M:%S UTC");
         let reason = match said {
             None => format!("waits for OpenAI's limit of {words} until {at}"),
             Some(said) => format!("waits until {at}, because OpenAI asks to slow down ({words}): {said}"),
         };
-        Full { limit, until, reason }
+        Verdict::Limited { cause: limit.cause(), reason }
+    }
+
+    /// The whole limit.
+    fn size(&self, limit: &Limit) -> u32 {
+        let settings = &self.0.settings;
+        match limit {
+            Limit::Uploads => settings.uploads_per_minute,
+            Limit::Attaches(_) => settings.attaches_per_minute,
+            Limit::Attached => settings.attached_files_per_minute,
+        }
     }
 
     fn bucket<T>(&self, limit: &Limit, act: impl FnOnce(&mut Bucket) -> T) -> T {
@@ -276,22 +319,25 @@ impl Governor {
             let now = self.0.clock.now();
             buckets.retain(|_, bucket| !bucket.is_idle(now));
         }
-        let settings = &self.0.settings;
-        let bucket = buckets.entry(limit.clone()).or_insert_with(|| {
-            Bucket::new(match limit {
-                Limit::Uploads => settings.uploads_per_minute,
-                Limit::Attaches(_) => settings.attaches_per_minute,
-                Limit::Attached => settings.attached_files_per_minute,
-            })
-        });
-        act(bucket)
+        act(buckets.entry(limit.clone()).or_insert_with(|| Bucket::new(self.size(limit))))
+    }
+}
+
+/// Our own database cannot be asked for tokens.
+fn blocked(error: &Error) -> Verdict {
+    match error.will_pass() {
+        true => Verdict::Blocked { reason: format!("Docket's own database: {error}") },
+        false => Verdict::Retry { after: None, reason: format!("Docket's own database: {error}") },
     }
 }
 
 impl Gates for Governor {
     fn opens_at(&self, cause: &str, live: bool, ahead: u32) -> Option<i64> {
         let (limit, now) = (Limit::of(cause)?, self.0.clock.now());
-        Some(self.bucket(&limit, |bucket| bucket.opens_at(ahead + 1, live, now)))
+        Some(match &self.0.shared {
+            Some(shared) => shared.opens_at(&limit, (ahead + 1, live), now),
+            None => self.bucket(&limit, |bucket| bucket.opens_at(ahead + 1, live, now)),
+        })
     }
 }
 
@@ -314,7 +360,7 @@ mod tests {
             Governor::new(Clock::default(), Settings { uploads_per_minute: 1, ..Settings::default() });
         let held = governor.take(Limit::Uploads, 1, true).await.unwrap();
         let full = governor.take(Limit::Uploads, 1, true).await.unwrap_err();
-        let Verdict::Limited { cause, reason } = full.verdict() else { panic!("{full:?}") };
+        let Verdict::Limited { cause, reason } = full else { panic!("{full:?}") };
         assert_eq!(cause, "openai/limit:uploads");
         assert!(reason.starts_with("waits for OpenAI's limit of 1 uploads a minute until "), "{reason}");
         drop(held);
@@ -327,8 +373,9 @@ mod tests {
         let governor = Governor::new(Clock::default(), settings);
         drop(governor.take_to_attach("vs_1", 3, true).await.unwrap());
         let full = governor.take_to_attach("vs_1", 3, true).await.unwrap_err();
-        assert_eq!(full.limit, Limit::Attaches("vs_1".to_owned()));
-        assert_eq!(governor.room(&Limit::Attached, 9, true), 6);
+        let Verdict::Limited { cause, .. } = full else { panic!("{full:?}") };
+        assert_eq!(cause, Limit::Attaches("vs_1".to_owned()).cause());
+        assert_eq!(governor.room(&Limit::Attached, 9, true).await, Ok(6));
         assert!(governor.take_to_attach("vs_2", 6, true).await.is_ok());
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::verdict::Verdict;
-use crate::database::{Connection, Database, Error};
+use crate::database::{Connection, Database, Error, ServerRow};
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::{Waiting, why};
 use crate::run::pace::store::PaceRow;
@@ -60,6 +60,9 @@ pub struct Row {
     /// Only of the verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     reasons: Option<Vec<String>>,
+    /// Only of one of several servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roles: Option<Vec<String>>,
     /// Only of a paused target.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pause: Option<PauseRow>,
@@ -67,6 +70,8 @@ pub struct Row {
 
 /// Everything there is a number for.
 pub struct Status {
+    /// The servers that work on a PostgreSQL.
+    pub servers: Vec<ServerRow>,
     pub inbox: i64,
     /// The change that has waited longest for being searchable, and what it waits for.
     pub oldest: Option<Oldest>,
@@ -122,6 +127,7 @@ impl Status {
         let pauses = queue::store::pauses(connection)?;
         let job = queue::presence::oldest(connection)?;
         Ok(Status {
+            servers: connection.servers()?,
             inbox,
             oldest: oldest(delivered, job.as_ref(), &pauses),
             jobs: queue::store::counts(connection)?,
@@ -156,12 +162,17 @@ impl Status {
             label: label.to_owned(),
             value,
             reasons: None,
+            roles: None,
             pause: None,
         };
         let Verdict { verdict, reasons } = Verdict::of(self, server);
         let judged = row("verdict", verdict.as_str(), verdict.code().into());
         let mut rows = vec![Row { reasons: Some(reasons), ..judged }];
         rows.push(row("server", about.version, server.into()));
+        rows.extend(self.servers.iter().map(|server| Row {
+            roles: Some(server.roles.clone()),
+            ..row("replica", &server.name, server.began_at)
+        }));
         rows.push(row("database", &about.database.display().to_string(), 1));
         rows.extend(about.rules.iter().map(|rule| row("rule", rule, 1)));
         rows.extend(self.oldest.iter().map(|oldest| row("oldest_change", &oldest.why, oldest.since)));
@@ -212,6 +223,7 @@ impl Status {
             label: pause.target.clone(),
             value: 1,
             reasons: None,
+            roles: None,
             pause: Some(pause.clone()),
         }));
         rows

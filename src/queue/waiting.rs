@@ -90,7 +90,7 @@ mod tests {
 
     fn pause(target: &str, kind: &str) -> PauseRow {
         let (target, kind, reason) = (target.to_owned(), kind.to_owned(), "the key was refused".to_owned());
-        PauseRow { target, kind, reason, since: 1, probe_at: 2, allowed: None }
+        PauseRow { target, kind, reason, since: 1, probe_at: 2, allowed: None, probes: 0, is_confirmed: true }
     }
 
     #[test]

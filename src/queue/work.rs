@@ -13,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::breaker::{self, Breaker, Causes, Change, Gates, Judgement, Outcome};
 use super::report::{Report, report_change, report_death};
-use super::store::{self, Claimed, Expiry, Renewed, Settled, Settling};
+use super::store::{self, Claimant, Claimed, Expiry, Renewed, Settled, Settling};
 use super::{Settings, Verdict};
 use crate::clock::Clock;
 use crate::contain;
-use crate::database::{Connection, Database, Error};
+use crate::database::{Connection, Database, Error, spread};
 use crate::request_id;
 
-/// How stale an idle worker may be. A missed wake-up costs this much and no more.
+/// How stale an idle worker may be, about. A missed wake-up costs this much and no more.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// How soon to look again when something became due since the last look.
@@ -67,6 +67,8 @@ pub struct Queue {
     /// What holds work, and the jobs that this process works on.
     breaker: Breaker,
     heir: Arc<OnceLock<Arc<dyn Heir>>>,
+    /// The number of this server, where several share the queue.
+    replica: Option<i64>,
     /// Whether the database refused the last use of it, so that this is said once.
     trouble: Arc<AtomicBool>,
 }
@@ -97,6 +99,7 @@ struct End {
 impl Queue {
     pub fn new(database: Database, clock: Clock, settings: Settings) -> Self {
         Queue {
+            replica: database.replica(),
             database,
             clock,
             settings,
@@ -131,12 +134,12 @@ impl Queue {
         self.settings.workers
     }
 
-    /// Makes the jobs of a server that died due at once. Only for a server that has the database to itself.
+    /// Makes the jobs of servers that died due at once. Only before this one works, and holds the database's file if it is one.
     pub async fn recover(&self) -> Result<u64, Error> {
-        let (now, max_attempts) = (self.clock.now(), self.settings.max_attempts);
+        let (now, max_attempts, replica) = (self.clock.now(), self.settings.max_attempts, self.replica);
         let heir = self.heir.clone();
         let release = move |tx: &mut Connection| {
-            let expired = store::release_all(tx, now, max_attempts)?;
+            let expired = store::release_all(tx, (now, max_attempts), replica)?;
             expired.dead.iter().try_for_each(|dead| bequeath(&heir, tx, (&dead.key, now)))?;
             Ok(expired)
         };
@@ -244,17 +247,18 @@ impl Queue {
     async fn claim_told(&self) -> Result<Option<Claimed>, Error> {
         let (now, lease, max_attempts) =
             (self.clock.now(), self.settings.lease(), self.settings.max_attempts);
+        let replica = self.replica;
         let (breaker, heir) = (self.breaker.clone(), self.heir.clone());
         let claim = move |tx: &mut Connection| {
-            let expiry = Expiry { now, max_attempts, in_hand: &breaker.in_hand() };
+            let expiry = Expiry { now, max_attempts, replica, in_hand: &breaker.in_hand() };
             let expired = store::expire(tx, &expiry)?;
             expired.dead.iter().try_for_each(|dead| bequeath(&heir, tx, (&dead.key, now)))?;
-            let claimed = store::claim(tx, &breaker, now, lease)?;
+            let claimed = store::claim(tx, &breaker, &Claimant { now, lease, replica })?;
             Ok((expired, claimed, breaker::store::save(tx, &breaker)?))
         };
         // With the power, its worker goes too: then the job waits as before.
         let (expired, claimed, saved) = self.database.claim(claim).await?;
-        saved.inspect(|revision| self.breaker.saved(*revision));
+        saved.into_iter().for_each(|saved| self.breaker.saved(saved));
         expired.dead.iter().for_each(report_death);
         self.database_works();
         Ok(claimed)
@@ -295,7 +299,7 @@ impl Queue {
 
     async fn try_settle(&self, end: Arc<End>) -> Result<Settled, Error> {
         let (breaker, heir) = (self.breaker.clone(), self.heir.clone());
-        let (now, max_attempts) = (self.clock.now(), self.settings.max_attempts);
+        let (now, max_attempts, replica) = (self.clock.now(), self.settings.max_attempts, self.replica);
         let settle = move |tx: &mut Connection| {
             let End { claimed, outcome, judgement } = &*end;
             let verdict = outcome.verdict.as_ref();
@@ -307,13 +311,15 @@ impl Queue {
                 breaker.open_unawaited(&store::due(tx, now)?);
             }
             if matches!(verdict, Some(Verdict::Done | Verdict::Dead { .. })) && breaker.is_any() {
-                breaker.open_unneeded(&store::due(tx, i64::MAX)?, claimed.lease());
+                let mut needed = store::due(tx, i64::MAX)?;
+                needed.extend(store::elsewhere(tx, replica)?);
+                breaker.open_unneeded(&needed, claimed.lease());
             }
             Ok((settled, breaker::store::save(tx, &breaker)?))
         };
         // A job that is done is done again, should the power fail.
         let (settled, saved) = self.database.write_unsynced(settle).await?;
-        saved.inspect(|revision| self.breaker.saved(*revision));
+        saved.into_iter().for_each(|saved| self.breaker.saved(saved));
         Ok(settled)
     }
 
@@ -322,11 +328,11 @@ impl Queue {
     /// # Errors
     /// The database's.
     pub async fn next_due(&self) -> Result<Option<i64>, Error> {
-        let (breaker, now) = (self.breaker.clone(), self.clock.now());
+        let (breaker, now, replica) = (self.breaker.clone(), self.clock.now(), self.replica);
         self.database
             .read(move |c| {
-                breaker::store::restore(c, &breaker, now)?;
-                store::next_due(c, &breaker)
+                breaker::store::look(c, &breaker, (replica, now))?;
+                store::next_due(c, &breaker, replica)
             })
             .await
     }
@@ -345,8 +351,12 @@ impl Queue {
         }
     }
 
-    /// Renews the lease again and again; returns when it is lost.
+    /// Renews the lease again and again; returns when it is lost. Where several servers share the queue, it is this one's own lease that
+    /// counts.
     async fn keep(&self, claimed: &Claimed) {
+        if self.replica.is_some() {
+            return std::future::pending().await;
+        }
         let lease = self.settings.lease();
         loop {
             tokio::time::sleep(lease / BEATS_PER_LEASE).await;
@@ -365,9 +375,10 @@ impl Queue {
     }
 
     async fn idle(&self) -> Duration {
-        let Ok(Some(due)) = self.next_due().await else { return IDLE };
+        let most = spread(IDLE);
+        let Ok(Some(due)) = self.next_due().await else { return most };
         match u64::try_from(due - self.clock.now()) {
-            Ok(wait) if wait > 0 => Duration::from_millis(wait).min(IDLE),
+            Ok(wait) if wait > 0 => Duration::from_millis(wait).min(most),
             // Due since the claim, or taken by another worker.
             _ => SOON,
         }

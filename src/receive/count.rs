@@ -67,10 +67,6 @@ impl Counters {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        lock(&self.counts).is_empty()
-    }
-
     /// Takes what was counted, as rows of `receive_count`.
     pub fn take(&self) -> Taken {
         Taken(std::mem::take(&mut *lock(&self.counts)))

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use super::count::{Count, Counters};
 use super::inbox::Level;
 use super::store::{self, InboxRow, Limits};
 use crate::clock::Clock;
-use crate::database::{Connection, Database, Error};
+use crate::database::{Connection, Database, Error, spread};
 use crate::event::payload::{self, Parsed};
 use crate::event::{self, Event, Kind, Proof, Recorded, Report, Source, Wanted};
 use crate::job::Task;
@@ -40,14 +40,11 @@ const WOKEN: usize = 64;
 /// How long a missed wake-up may leave a delivery lying.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// The same, where other servers take deliveries too, which wake nobody here.
+const IDLE_SHARED: Duration = Duration::from_millis(250);
+
 /// How long to wait after the database refused a pass, so that a full disk is not also a busy one.
 const TROUBLE: Duration = Duration::from_secs(1);
-
-/// How many seconds of counts a crash may forget.
-const FLUSH: Duration = Duration::from_secs(3);
-
-/// How long the last flush of the counts may hold up a stop.
-const LAST_FLUSH: Duration = Duration::from_secs(2);
 
 /// What one pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -215,11 +212,12 @@ impl Drain {
     /// Drains until `stop`. What is left then is on disk, and the next start goes on with it.
     pub async fn run(self, stop: CancellationToken) {
         let gate = Gate::default();
-        let (mut flushed, mut ahead) = (Instant::now(), Ahead::default());
+        let mut ahead = Ahead::default();
         while !stop.is_cancelled() {
-            let wait = match self.pass(&mut ahead, &mut flushed).await {
+            let wait = match self.pass(&mut ahead).await {
                 Ok(rows) if rows > 0 => continue,
-                Ok(_) => self.idle(),
+                Ok(_) if self.database.replica().is_some() => spread(IDLE_SHARED),
+                Ok(_) => IDLE,
                 Err(error) => {
                     if let Some(suppressed) = gate.pass() {
                         tracing::error!(error = %error, suppressed, "the inbox cannot be drained; trying again");
@@ -234,12 +232,6 @@ impl Drain {
                 () = tokio::time::sleep(wait) => {}
             }
         }
-        let _ = tokio::time::timeout(LAST_FLUSH, self.flush()).await;
-    }
-
-    /// Counts that wait are written within seconds, also when nothing else happens.
-    fn idle(&self) -> Duration {
-        if self.counters.is_empty() { IDLE } else { FLUSH }
     }
 
     /// One pass over the oldest rows, as [`drain_once`], but without jobs that are not wanted. Answers how many rows it took.
@@ -247,10 +239,10 @@ impl Drain {
     /// # Errors
     /// The database's.
     pub async fn once(&self) -> Result<usize, Error> {
-        self.pass(&mut Ahead::default(), &mut Instant::now()).await
+        self.pass(&mut Ahead::default()).await
     }
 
-    async fn pass(&self, ahead: &mut Ahead, flushed: &mut Instant) -> Result<usize, Error> {
+    async fn pass(&self, ahead: &mut Ahead) -> Result<usize, Error> {
         let known = ahead.clone();
         let Some(portion) = self.database.read_inbox(move |c| oldest(c, &known)).await? else { return Ok(0) };
         ahead.go_on(portion.last, portion.newest);
@@ -270,10 +262,6 @@ impl Drain {
         };
         self.level.drained(drained.removed);
         self.tell(drained.new, drained.duplicate, drained.jobs);
-        if flushed.elapsed() >= FLUSH {
-            *flushed = Instant::now();
-            self.flush().await?;
-        }
         Ok(drained.rows)
     }
 
@@ -302,19 +290,6 @@ impl Drain {
         for _ in 0..jobs.min(WOKEN) {
             self.workers.notify_one();
         }
-    }
-
-    async fn flush(&self) -> Result<(), Error> {
-        let taken = self.counters.take();
-        if taken.is_empty() {
-            return Ok(());
-        }
-        let counted = taken.clone();
-        let result = self.database.write_unsynced(move |tx| store::add_counts(tx, &counted)).await;
-        if result.is_err() {
-            self.counters.put_back(taken);
-        }
-        result
     }
 }
 
@@ -370,14 +345,14 @@ mod tests {
         };
         let secret = SecretString::from("a-secret-that-is-long-enough-for-a-test");
         let drain = receive::open(Settings::default(), &[secret], parts).await.unwrap().drain;
-        let (mut ahead, mut flushed) = (Ahead::default(), Instant::now());
+        let mut ahead = Ahead::default();
         deliver(&database, 1..=LIMITS.rows + 1).await;
-        assert_eq!(drain.pass(&mut ahead, &mut flushed).await.unwrap(), LIMITS.rows as usize);
+        assert_eq!(drain.pass(&mut ahead).await.unwrap(), LIMITS.rows as usize);
         deliver(&database, 5_000..=5_001).await;
         is_down.store(true, Ordering::SeqCst);
         drain.look_ahead(&mut ahead).await.unwrap_err();
         is_down.store(false, Ordering::SeqCst);
-        assert_eq!(drain.pass(&mut ahead, &mut flushed).await.unwrap(), 3);
+        assert_eq!(drain.pass(&mut ahead).await.unwrap(), 3);
         let events: i64 = database.read(|c| c.one(EVENTS, params![])).await.unwrap();
         assert_eq!(events, i64::from(LIMITS.rows) + 3);
     }

@@ -87,7 +87,8 @@ pub struct Level {
 }
 
 impl Level {
-    /// Rows committed and not yet drained. Commits whose outcome is unknown may make it a little wrong.
+    /// Rows committed and not yet drained. Commits whose outcome is unknown may make it a little wrong, and so does for a second what
+    /// other servers commit.
     pub fn rows(&self) -> i64 {
         self.rows.load(Ordering::Relaxed).max(0)
     }
@@ -95,6 +96,11 @@ impl Level {
     /// Transactions that put deliveries in the inbox, since the start.
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
+    }
+
+    /// So many are there, by whichever server.
+    pub(super) fn is(&self, rows: i64) {
+        self.rows.store(rows, Ordering::Relaxed);
     }
 
     pub(super) fn drained(&self, rows: u64) {

@@ -25,6 +25,7 @@ mod request;
 mod settings;
 pub mod signature;
 mod store;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ pub use count::{Count, Counters};
 pub use handler::TEST_AGENT;
 pub use settings::{BadSetting, Settings};
 pub use store::{counts, waiting, waiting_since};
+pub use upkeep::Upkeep;
 
 /// Why deliveries cannot be received at all.
 #[derive(Debug, thiserror::Error)]
@@ -74,10 +76,11 @@ pub struct Parts {
     pub wanted: Wanted,
 }
 
-/// The two things that run.
+/// The things that run.
 pub struct Receive {
     pub public: Public,
     pub drain: Drain,
+    pub upkeep: Upkeep,
 }
 
 /// The public listener's side.
@@ -100,6 +103,7 @@ pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) ->
     let (wake, counters) = (Arc::new(Notify::new()), Arc::new(Counters::default()));
     let public = (database.clone(), workers.clone());
     let inbox = inbox::open(database.clone(), limits, wake.clone()).await?;
+    let upkeep = Upkeep { database: database.clone(), level: inbox.level(), counters: counters.clone() };
     let drain = Drain {
         database,
         clock: clock.clone(),
@@ -122,7 +126,7 @@ pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) ->
     let (database, workers) = public;
     let limits = settings.limits();
     let public = Public { service: Arc::new(service), limits, hints: None, database, workers };
-    Ok(Receive { public, drain })
+    Ok(Receive { public, drain, upkeep })
 }
 
 impl Public {

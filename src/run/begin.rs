@@ -109,6 +109,11 @@ impl Runs {
             let gate = gate(tx, (&run, &definition, expected), heard, now)?;
             if gate.is_none() {
                 let model = pace::model(&definition).to_owned();
+                if let Some(limits) = heard
+                    && pace::store::told(tx, &model)? != heard
+                {
+                    pace::store::tell(tx, &model, limits)?;
+                }
                 Change::Begun(NewTry { model, expected }).write(tx, run.id, now)?;
             }
             Ok(gate)
@@ -331,6 +336,10 @@ fn gate(
     if let Some(turn) = pace::store::turn(connection, model, now)? {
         return Ok(Some(Gate::Turn(turn)));
     }
+    let limits = match limits {
+        Some(heard) => Some(heard),
+        None => pace::store::told(connection, model)?,
+    };
     Ok(pace::store::room(connection, &Wanted { model, limits, tokens }, now)?.map(Gate::Turn))
 }
 

@@ -113,9 +113,9 @@ impl Sync {
             // What has to wait goes with the others that do.
             Err(full) if is_first && self.attaches_together() => {
                 self.leave(subject.key, copy, attributes).await?;
-                return Err(full.verdict());
+                return Err(full);
             }
-            Err(full) => return Err(full.verdict()),
+            Err(full) => return Err(full),
         };
         // What was just uploaded has not been attached before, and its first try is on record already.
         if subject.uploaded != Some(copy.id) {
@@ -146,7 +146,7 @@ impl Sync {
                 self.stores.check(&copy.store).await?;
                 Err(openai_verdict(&error))
             }
-            Err(error) => Err(self.attach_limited(&copy.store, &error)),
+            Err(error) => Err(self.attach_limited(&copy.store, &error).await),
         }
     }
 

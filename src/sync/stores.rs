@@ -33,6 +33,12 @@ const SAMPLE: u32 = 5;
 /// Pages of vector stores that are searched for one whose creation was not answered: 10,000 stores.
 const PAGES: usize = 100;
 
+/// How long one server has to make a store that several need; more than its requests may take together.
+const MAKES: Duration = Duration::from_secs(5 * 60);
+
+/// How soon the others look whether it is there.
+const OTHERS_MAKE: Duration = Duration::from_millis(500);
+
 /// A store that may be filled.
 #[derive(Debug)]
 struct Sound {
@@ -197,6 +203,26 @@ impl Stores {
     async fn made(&self, name: &str) -> Result<VectorStoreId, Verdict> {
         let fresh = uuid::Uuid::now_v7().to_string();
         let row = self.row(name, &fresh).await.map_err(|error| database_verdict(&error))?;
+        if let Some(id) = row.id {
+            return Ok(id);
+        }
+        let turn = format!("vector store {name}");
+        let taken =
+            self.database.take_turn(&turn, Some(MAKES)).await.map_err(|error| database_verdict(&error))?;
+        if !taken {
+            return Err(Verdict::later(
+                OTHERS_MAKE,
+                "waits for another server, which makes its vector store",
+            ));
+        }
+        let made = self.make(name, &fresh).await;
+        self.database.end_turn(&turn).await.map_err(|error| database_verdict(&error))?;
+        made
+    }
+
+    /// Makes the store, unless it has been made meanwhile. `fresh` is the intent if it is ours.
+    async fn make(&self, name: &str, fresh: &str) -> Result<VectorStoreId, Verdict> {
+        let row = self.row(name, fresh).await.map_err(|error| database_verdict(&error))?;
         if let Some(id) = row.id {
             return Ok(id);
         }

@@ -32,6 +32,7 @@ mod reading;
 mod receive;
 mod receive_kill;
 mod refusals;
+mod replicas;
 mod result_forms;
 mod retention;
 mod run;

@@ -145,7 +145,7 @@ impl Chaos {
             if self.random.u32(0..8) == 0 {
                 self.h.work_for(self.random.u32(1..60)).await;
                 let now = self.h.clock.now();
-                self.h.database.write(move |tx| release_all(tx, now, 30)).await.unwrap();
+                self.h.database.write(move |tx| release_all(tx, (now, 30), None)).await.unwrap();
             } else if !self.h.work_one().await {
                 self.h.pass(700);
             }

@@ -92,7 +92,7 @@ impl Database {
         let from_lock = ServerLock::take(from).await.map_err(CopyError::From)?;
         let source = Database::open_existing(from).await.map_err(CopyError::From)?;
         let filled = async {
-            let lock = ServerLock::take_for(to, Purpose::Fill).await.map_err(CopyError::To)?;
+            let lock = ServerLock::take_to_fill(to).await.map_err(CopyError::To)?;
             let target = open_to_fill(to, &lock).await.map_err(CopyError::To)?;
             let copy = Copy { source: &source, target: &target, places: (from.place(), to.place()) };
             let copied = copy.run(&from_lock, watch).await;

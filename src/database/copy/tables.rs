@@ -74,6 +74,7 @@ pub const TABLES: &[Table] = &[
     numbered("outside", &["outside_id"]),
     numbered("run_try", &["try_id"]),
     plain("model_pace", &["model"]),
+    plain("model_limit", &["model"]),
     plain("known_rule", &["rule"]),
     plain("own_content", &["hash"]),
     plain("digest_row", &["rule", "source_id"]),
@@ -95,14 +96,16 @@ pub const COUNTS: &[Table] = &[
     count("run_existing_count", &["rule"], "files"),
 ];
 
-/// Tables that only one engine has, and why none of their rows is copied.
+/// Tables of which no row is copied, and why.
 #[cfg(test)]
 pub const OWN: &[(&str, &str)] = &[
     ("_sqlx_migrations", "SQLite: which migrations this file has had"),
     ("sqlite_sequence", "SQLite: the last number of each table; it is set by itself when all is copied"),
     ("docket_migration", "PostgreSQL: which migrations this database has had"),
-    ("server_tenure", "PostgreSQL: which server works on it, and none does while it is copied"),
-    ("server_lease", "PostgreSQL: for how long it does"),
+    ("replica", "PostgreSQL: which servers work on it, and none does while it is copied"),
+    ("replica_lease", "PostgreSQL: for how long they do"),
+    ("leader", "PostgreSQL: what one of them does at a time"),
+    ("limit_bucket", "PostgreSQL: how much of OpenAI's limits was used in the last minute; a server on SQLite keeps that in its memory"),
     ("job_count_part", "PostgreSQL: how a number has changed; its triggers write it when the rows come"),
     ("file_count_part", "likewise"),
     ("copy_count_part", "likewise"),

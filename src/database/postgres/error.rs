@@ -30,7 +30,7 @@ pub fn explained(error: &tokio_postgres::Error) -> Error {
     };
     match code.code() {
         "40001" | "40P01" | "55P03" => Error::Locked(cause),
-        // Of ours: another server has taken the database over.
+        // Of ours: others have taken over what this server did.
         "DK001" => Error::Passing(cause),
         // A statement, or a transaction that lay idle, took longer than it may.
         "57014" | "25P03" | "25P04" => Error::Passing(cause),

@@ -40,10 +40,13 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 3] = migrations! {
+const MIGRATIONS: [Migration; 6] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
     3 "0003_tenure",
+    4 "0004_replica",
+    5 "0005_limit",
+    6 "0006_model_limit",
 };
 
 /// The table of those that were applied. Its row 0 is what whoever migrates holds.

@@ -8,10 +8,11 @@ mod counts;
 mod dialect;
 mod durability;
 mod error;
+mod leader;
 mod migrate;
+mod replica;
 mod server;
 mod session;
-mod tenure;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -28,10 +29,11 @@ use std::time::Duration;
 pub use counts::fold;
 #[cfg(test)]
 pub use dialect::postgres as text;
+pub use leader::{end_turn, living, servers, take_turn, whose_turn};
 pub use migrate::{as_of_this_version, inspect, wait_for_schema};
+pub use replica::{Company, PATIENCE, Replica, Timed, holder};
 pub use server::Server;
 pub use session::Session;
-pub use tenure::{PATIENCE, Tenure, holder};
 pub use turn::{Unbegun, do_in_turn};
 pub use value::{at, named};
 
@@ -81,6 +83,6 @@ pub fn serve(server: Server) -> Result<Database, OpenError> {
             readers: lane(Access::Read, 1, None)?,
         }),
         observer: Arc::new(lane(Access::Read, 1, None)?),
-        engine: Arc::new(Engine::Postgres),
+        engine: Arc::new(Engine::Postgres { replica: server.fence().replica() }),
     })
 }

@@ -8,8 +8,8 @@ use tokio_postgres::{Client, NoTls};
 use url::Url;
 
 use super::error::unopened;
+use super::replica::Fence;
 use super::session::{Begins, Made, Session, runtime};
-use super::tenure::Fence;
 use super::{deadline, tls};
 use crate::database::error::Error;
 use crate::database::lane::Access;

@@ -16,7 +16,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, RowStream, Statement};
 
 use super::error::{explained, is_lost, is_out_of_date, is_to_be_repeated};
-use super::tenure::Fence;
+use super::replica::Fence;
 use super::value::Sent;
 use super::{deadline, dialect};
 use crate::database::error::Error;

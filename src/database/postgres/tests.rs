@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::replica::{Company, Replica, Timed, remove};
 use super::server::Server;
-use super::tenure::Tenure;
 use super::testing;
+use super::turn::transaction;
 use crate::database::error::Error;
+use crate::database::lane::{Access, Manner};
 use crate::database::sqlite::kept;
 use crate::database::statement::Sql;
 use crate::database::{Connection, Database, OpenError, ServerLock, Settings, params};
@@ -67,74 +69,136 @@ async fn what_fails_takes_back_its_rows_also_where_the_failure_is_passed_over() 
     assert_eq!(database.read(|c| c.one::<i64>(COUNT, params![])).await.unwrap(), 1);
 }
 
+/// What a server is told of the time, which it does not go by here.
+struct NoClock;
+
+impl Timed for NoClock {
+    fn passed(&self) -> i64 {
+        0
+    }
+
+    fn told(&self, _: (i64, i64), said: i64) {
+        assert!((jiff::Timestamp::now().as_millisecond() - said).abs() < 60_000, "{said}");
+    }
+}
+
 /// On a thread that drives no tasks, as the server has one for it.
-fn begin(url: &str) -> Result<Tenure, OpenError> {
+fn elsewhere<T: Send + 'static>(work: impl FnOnce(Server) -> T + Send + 'static, url: &str) -> T {
     let server = Server::of(&url.into()).unwrap();
-    std::thread::spawn(move || Tenure::begin(server, Duration::ZERO)).join().unwrap()
+    std::thread::spawn(move || work(server)).join().unwrap()
+}
+
+fn begin(url: &str) -> Replica {
+    let company = Company::Servers(Arc::new(NoClock));
+    elsewhere(|server| Replica::begin(server, company, Duration::ZERO), url).unwrap()
+}
+
+fn alone(url: &str) -> Result<Replica, OpenError> {
+    elsewhere(|server| Replica::begin(server, Company::None, Duration::ZERO), url)
+}
+
+const SILENCE: Sql = Sql::listed("UPDATE replica_lease SET until = '-infinity' WHERE $1 = 0");
+
+/// Has every server removed, as one is that is not heard of.
+fn take_over(url: &str) {
+    let silence = |tx: &mut Connection| {
+        tx.run(SILENCE, params![0])?;
+        remove(tx)
+    };
+    let removed = move |server: Server| {
+        let mut connection = Connection::postgres(server.connect(Access::Write).unwrap());
+        // It may just say that it is there.
+        while transaction(&mut connection, Manner::Durable, silence)
+            .map_or(true, |removed| removed.is_empty())
+        {}
+    };
+    elsewhere(removed, url);
 }
 
 #[tokio::test]
-async fn one_server_works_on_a_database_and_the_next_one_when_it_has_gone() {
+async fn servers_work_beside_each_other_and_what_has_to_be_alone_beside_none() {
     let url = testing::url();
-    let first = begin(&url).unwrap();
-    let refused = begin(&url).unwrap_err().to_string();
-    let holder = ServerLock::holder(&url).await.unwrap();
+    let (first, second) = (begin(&url), begin(&url));
+    let refused = alone(&url).unwrap_err().to_string();
     let ours = format!("process {}", std::process::id());
-    assert!(refused.contains("already works") && refused.contains(&ours), "{refused}");
-    assert!(holder.is_some_and(|holder| holder.contains(&ours)));
+    assert!(refused.contains("already works") && refused.contains(&format!("{ours} on ")), "{refused}");
+    let holder = ServerLock::holder(&url).await.unwrap().unwrap();
+    assert_eq!(holder.matches(&ours).count(), 2, "{holder}");
     drop(first);
+    assert!(alone(&url).is_err());
+    drop(second);
     assert_eq!(ServerLock::holder(&url).await.unwrap(), None);
-    let second = begin(&url).unwrap();
-    assert!(!second.lost().is_cancelled());
+    let rebuild = alone(&url).unwrap();
+    let company = Company::Servers(Arc::new(NoClock));
+    assert!(elsewhere(|server| Replica::begin(server, company, Duration::ZERO), &url).is_err());
+    assert!(!rebuild.lost().is_cancelled());
 }
 
 #[tokio::test]
-async fn a_server_that_was_slow_and_was_followed_writes_nothing_and_learns_of_it() {
+async fn a_server_that_is_not_heard_of_is_removed_by_another_within_seconds() {
     let url = testing::url();
-    let lock = ServerLock::Row(begin(&url).unwrap());
+    let (lives, dies) = (begin(&url), begin(&url));
+    // It is killed: nobody speaks for it any more.
+    let killed = testing::sql(&url, "SELECT max(replica_id) FROM replica");
+    testing::sql(
+        &url,
+        &format!("UPDATE replica_lease SET replica_id = replica_id + 1000 WHERE replica_id = {killed}"),
+    );
+    testing::sql(
+        &url,
+        &format!("UPDATE replica SET replica_id = replica_id + 1000 WHERE replica_id = {killed}"),
+    );
+    dies.lost().cancelled().await;
+    let began = Instant::now();
+    while testing::sql(&url, "SELECT count(*) FROM replica WHERE replica_id > 1000") != "0" {
+        assert!(began.elapsed() < Duration::from_secs(6), "it is still there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!lives.lost().is_cancelled());
+}
+
+#[tokio::test]
+async fn a_server_that_was_slow_and_was_removed_writes_nothing_and_learns_of_it() {
+    let url = testing::url();
+    let lock = ServerLock::Replica(begin(&url));
     let database = Database::open_under(&url, &lock).await.unwrap();
     database.write(|tx| add(tx, "before")).await.unwrap();
-    // In the middle of its work it is not heard of for long enough that another one begins.
+    // In the middle of its work it is not heard of for long enough that another one removes it.
     let own = url.clone();
-    let (begun, followed) = std::sync::mpsc::channel();
     let late = database.write(move |tx| {
         add(tx, "late")?;
-        testing::sql(&own, "UPDATE server_lease SET until = '-infinity'");
-        let next = begin(&own).unwrap();
-        // What that one does is done without what has not been committed.
+        take_over(&own);
+        // What others do is done without what has not been committed.
         testing::sql(&own, "INSERT INTO receive_count (name, label, count) VALUES ('n', 'next', 1)");
-        let _ = begun.send(next);
         Ok(())
     });
     let late = late.await;
-    let next = followed.recv().unwrap();
     let after = database.write(|tx| add(tx, "after")).await;
-    assert!(after.as_ref().is_err_and(|error| error.to_string().contains("another server")), "{after:?}");
-    // The one that was under way may have been before the other began, and then it is whole; or it is not there.
+    assert!(after.as_ref().is_err_and(|error| error.to_string().contains("taken over")), "{after:?}");
+    let claim = database.claim(|tx| add(tx, "claim")).await;
+    assert!(claim.is_err(), "{claim:?}");
+    // The one that was under way may have been before the removal, and then it is whole; or it is not there.
     let labels = testing::sql(&url, "SELECT string_agg(label, ' ' ORDER BY label) FROM receive_count");
     let expected = if late.is_ok() { "before late next" } else { "before next" };
     assert_eq!(labels, expected, "{late:?}");
     lock.lost().cancelled().await;
-    assert!(!next.lost().is_cancelled());
-    drop(lock);
-    assert!(begin(&url).is_err(), "the one that was followed gave up what was no longer its own");
 }
 
 #[tokio::test]
-async fn what_a_follower_has_read_is_not_changed_behind_its_back() {
+async fn what_another_server_has_read_is_not_changed_behind_its_back() {
     let url = testing::url();
-    let lock = ServerLock::Row(begin(&url).unwrap());
+    let lock = ServerLock::Replica(begin(&url));
     let database = Database::open_under(&url, &lock).await.unwrap();
     let own = url.clone();
     let late = database.write(move |tx| {
         // It sees no row of this kind, and adds one.
         let _: i64 = tx.one(SUM, params![])?;
-        testing::sql(&own, "UPDATE server_lease SET until = '-infinity'");
-        let next = begin(&own).unwrap();
-        // The follower, by whose view of the rows it goes on.
+        take_over(&own);
+        // Another one, by whose view of the rows it goes on.
+        let next = begin(&own);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let seen = runtime.block_on(async {
-            let lock = ServerLock::Row(next);
+            let lock = ServerLock::Replica(next);
             let database = Database::open_under(&own, &lock).await.unwrap();
             let seen = database.write(|tx| add(tx, "follower")).await;
             database.close().await;
@@ -146,6 +210,31 @@ async fn what_a_follower_has_read_is_not_changed_behind_its_back() {
     let late = late.await;
     assert!(late.as_ref().is_err_and(Error::will_pass), "{late:?}");
     assert_eq!(testing::sql(&url, "SELECT string_agg(label, ' ') FROM receive_count"), "follower");
+}
+
+#[tokio::test]
+async fn one_server_has_a_role_and_another_one_when_that_has_gone() {
+    let url = testing::url();
+    let open = async |lock: &ServerLock| Database::open_under(&url, lock).await.unwrap();
+    let (first, second) = (ServerLock::Replica(begin(&url)), ServerLock::Replica(begin(&url)));
+    let (one, other) = (open(&first).await, open(&second).await);
+    assert!(one.take_turn("drain", None).await.unwrap() && one.take_turn("drain", None).await.unwrap());
+    assert!(!other.take_turn("drain", None).await.unwrap());
+    assert!(other.take_turn("store", Some(Duration::from_millis(1))).await.unwrap());
+    let roles = other.read(Connection::servers).await.unwrap().into_iter().map(|server| server.roles);
+    assert_eq!(
+        roles.collect::<Vec<_>>(),
+        [vec!["drain".to_owned()], vec![]],
+        "what ends by itself is no role"
+    );
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(one.take_turn("store", None).await.unwrap(), "its time is over");
+    one.end_turn("drain").await.unwrap();
+    assert!(other.take_turn("drain", None).await.unwrap());
+    take_over(&url);
+    let third = ServerLock::Replica(begin(&url));
+    assert!(open(&third).await.take_turn("drain", None).await.unwrap());
+    assert!(!other.take_turn("drain", None).await.unwrap_or(false), "it is no more");
 }
 
 #[tokio::test]
@@ -285,7 +374,7 @@ async fn a_claim_goes_by_its_index_however_many_jobs_there_are() {
         );
         there = jobs;
         for sql in crate::queue::store::looks() {
-            let text = super::dialect::postgres(sql).replace("$1", "'{}'");
+            let text = super::dialect::postgres(sql).replace("$1", "'{}'").replace("$2", "NULL::bigint");
             let explain = format!("SET enable_seqscan = off; {text}; EXPLAIN (ANALYZE, BUFFERS) {text}");
             let plan = testing::sql(&url, &explain);
             let read = plan.split("Buffers: shared hit=").nth(1).map_or(0, |pages| {

@@ -60,6 +60,9 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0066_verdict"
     "0067_quiet"
     "0073_together"
+    "0074_replica"
+    "0075_limit"
+    "0076_model_limit"
 };
 
 /// Those of the inbox beside it.

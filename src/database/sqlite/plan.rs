@@ -37,9 +37,10 @@ const SMALL: [&str; 25] = [
 ];
 
 /// Statements that may go through a table or an index from its end, and why.
-const SCANS: [(&str, &str); 26] = [
+const SCANS: [(&str, &str); 27] = [
     ("queue::store::claim::FIRSTS", "the first row of an index in its order"),
     ("queue::store::claim::END_LEASES", "an index of the jobs that run, at the start"),
+    ("queue::store::claim::ELSEWHERE", "an index of the jobs that run: as many as there are workers"),
     ("queue::store::listing::RETRY_DEAD", "the first rows of an index in its order"),
     ("queue::store::listing::DISCARD_DEAD", "the first rows of an index in its order"),
     ("receive::store::WAITING_SINCE", "the first row of a table in its order"),

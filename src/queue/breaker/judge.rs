@@ -86,7 +86,8 @@ impl Breaker {
             }
             _ => {}
         }
-        let judgement = judging.judgement;
+        let mut judgement = judging.judgement;
+        judgement.refunds.append(&mut state.refunds);
         state.changed();
         judgement
     }

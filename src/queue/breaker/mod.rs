@@ -16,9 +16,13 @@
 //! back, and from then on nothing that fails costs anything. A service that answers again is not run over by all that
 //! waited for it: first two jobs at once, then one more with each that got through, as TCP begins.
 //!
-//! Each cause that is not open has a row in `pause`, for people and for a restart. No decision reads it after the start.
+//! Each cause that is not open has a row in `pause`, for people and for a restart. Where several servers share the queue, what one holds
+//! or opens the others learn from the rows, each time they look for work; a row that both changed is as the later one left it. Which of
+//! them probes is decided by the row, and how many may run at once is counted over all. Strikes are each one's own: an outage that
+//! each finds by itself costs each two attempts more at most.
 
 mod judge;
+mod learn;
 mod pause;
 pub mod store;
 
@@ -68,6 +72,12 @@ struct State {
     /// Counts the changes of what stands in rows.
     revision: u64,
     saved: u64,
+    /// The rows as they were last read or written.
+    rows: HashMap<String, PauseRow>,
+    /// What the jobs need that other servers work on.
+    elsewhere: Vec<Needs>,
+    /// Jobs that get an attempt back, because another server confirmed the outage that they struck.
+    refunds: Vec<i64>,
     gates: Option<Arc<dyn Gates>>,
     /// When whose turn it was last, counted in claims.
     turns: HashMap<String, u64>,
@@ -188,9 +198,12 @@ impl Breaker {
         if std::mem::replace(&mut state.restored, true) {
             return;
         }
+        // What is to be probed sooner is to be written.
+        state.revision += u64::from(!rows.is_empty());
         for row in rows {
             let cause = Cause { pause: Some(Pause::restored(&row, now)), ..Cause::default() };
-            state.causes.insert(row.target, cause);
+            state.causes.insert(row.target.clone(), cause);
+            state.rows.insert(row.target.clone(), row);
         }
     }
 
@@ -266,7 +279,7 @@ impl Breaker {
         let mut state = lock(&self.0);
         let mut probes = false;
         for pause in state.pauses_of_mut(needs).filter(|pause| pause.is_held()) {
-            pause.probe_at = now + millis(PROBE_LEASE);
+            pause.probe_at = Breaker::probe_lease(now);
             pause.probes += 1;
             probes = true;
         }
@@ -304,19 +317,6 @@ impl Breaker {
         }
         state.changed();
     }
-
-    /// The rows there should be and their revision, if they are not as they were when they were last saved.
-    pub fn unsaved(&self) -> Option<(u64, Vec<PauseRow>)> {
-        let state = lock(&self.0);
-        let rows = || state.pauses().map(|(cause, pause)| pause.row(cause)).collect();
-        (state.revision != state.saved).then(|| (state.revision, rows()))
-    }
-
-    /// The rows of this revision are on disk.
-    pub fn saved(&self, revision: u64) {
-        let mut state = lock(&self.0);
-        state.saved = state.saved.max(revision);
-    }
 }
 
 impl State {
@@ -339,9 +339,10 @@ impl State {
         u32::try_from(self.in_hand.values().filter(since).count()).unwrap_or(u32::MAX)
     }
 
-    /// How many jobs in hand need `cause`.
+    /// How many jobs in hand need `cause`, here and elsewhere.
     fn running(&self, cause: &str) -> usize {
-        self.in_hand.values().filter(|hold| hold.needs.has(cause)).count()
+        let needs = self.in_hand.values().map(|hold| &hold.needs).chain(&self.elsewhere);
+        needs.filter(|needs| needs.has(cause)).count()
     }
 
     /// Forgets what is open and was not struck, so that no more is kept than there is.

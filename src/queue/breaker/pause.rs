@@ -79,18 +79,24 @@ impl Pause {
         self.probe_at = now + millis(self.kind.probe_after(self.probes, asked));
     }
 
-    /// What the last process had on record, to be probed as soon as what was just held. Its outages have lasted for a restart.
-    pub fn restored(row: &PauseRow, now: i64) -> Self {
-        let kind = if row.kind == Kind::Outage.as_str() { Kind::Outage } else { Kind::Refusal };
+    /// As another server has it.
+    pub fn learnt(row: &PauseRow) -> Self {
         Pause {
-            kind,
+            kind: if row.kind == Kind::Outage.as_str() { Kind::Outage } else { Kind::Refusal },
             reason: row.reason.clone(),
             since: row.since,
-            probe_at: row.probe_at.min(now + millis(kind.probe_after(0, None))),
-            probes: 0,
-            confirmed: true,
+            probe_at: row.probe_at,
+            probes: row.probes.try_into().unwrap_or(0),
+            confirmed: row.is_confirmed,
             allowed: row.allowed.map(|jobs| jobs.try_into().unwrap_or(u16::MAX)),
         }
+    }
+
+    /// What the last process had on record, to be probed as soon as what was just held. Its outages have lasted for a restart.
+    pub fn restored(row: &PauseRow, now: i64) -> Self {
+        let known = Pause::learnt(row);
+        let probe_at = known.probe_at.min(now + millis(known.kind.probe_after(0, None)));
+        Pause { probe_at, probes: 0, confirmed: true, ..known }
     }
 
     pub fn row(&self, cause: &str) -> PauseRow {
@@ -101,6 +107,8 @@ impl Pause {
             since: self.since,
             probe_at: self.probe_at,
             allowed: self.allowed.map(i64::from),
+            probes: self.probes.into(),
+            is_confirmed: self.confirmed,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::settle::Lease;
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
-use crate::queue::breaker::{Breaker, InHand, Working};
+use crate::queue::breaker::{self, Breaker, InHand, Working};
 use crate::queue::needs::Needs;
 use crate::queue::{Priority, millis};
 
@@ -83,8 +83,13 @@ pub fn due(connection: &mut Connection, now: i64) -> Result<Vec<Needs>, Error> {
 
 /// When a claim can find something, in Unix milliseconds: a job that is due and that nothing holds or that may probe what does,
 /// or one whose worker has died. None if there is none, or one that this process works on has to end first.
-pub fn next_due(connection: &mut Connection, breaker: &Breaker) -> Result<Option<i64>, Error> {
-    let lease_ends: Option<i64> = connection.one(FIRST_LEASE, params![json_list(&breaker.in_hand())])?;
+pub fn next_due(
+    connection: &mut Connection,
+    breaker: &Breaker,
+    replica: Option<i64>,
+) -> Result<Option<i64>, Error> {
+    let lease_ends: Option<i64> =
+        connection.one(FIRST_LEASE, params![json_list(&breaker.in_hand()), replica])?;
     let firsts = firsts(connection, &[])?;
     let opens = firsts
         .iter()
@@ -98,13 +103,22 @@ const RIVALS: usize = 16;
 /// What a claim reads of its job: key, task, attempt, lease and request.
 type Taken = (String, String, i64, i64, Option<String>);
 
-/// Takes the most urgent job that is due and that nothing holds, for `lease` from `now`.
+/// Who takes a job, and for how long from when.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimant {
+    pub now: i64,
+    pub lease: Duration,
+    /// The number of this server, where several share the queue.
+    pub replica: Option<i64>,
+}
+
+/// Takes the most urgent job that is due and that nothing holds.
 pub fn claim(
     connection: &mut Connection,
     breaker: &Breaker,
-    now: i64,
-    lease: Duration,
+    claimant: &Claimant,
 ) -> Result<Option<Claimed>, Error> {
+    let Claimant { now, lease, replica } = *claimant;
     let mut taken = Vec::new();
     let (first, row) = loop {
         // Another job's failure proves more than that of one which has struck already.
@@ -115,7 +129,11 @@ pub fn claim(
             first = most_urgent(connection, breaker, now, &taken)?;
         }
         let Some(first) = first else { return Ok(None) };
-        let row: Option<Taken> = connection.first(CLAIM, params![first.id, now, now + millis(lease)])?;
+        let row: Option<Taken> = match breaker::store::probes_alone(connection, breaker, (&first.needs, now))?
+        {
+            true => connection.first(CLAIM, params![first.id, now, now + millis(lease), replica])?,
+            false => None,
+        };
         match row {
             Some(row) => break (first, row),
             // Others were faster, which in SQLite nobody can be.
@@ -174,6 +192,9 @@ pub struct Dead {
 pub struct Expiry<'a> {
     pub now: i64,
     pub max_attempts: u16,
+    /// The number of this server, where several share the queue. The jobs of another one are left to it for as long as it lives,
+    /// whatever the time is, and are due when it does not.
+    pub replica: Option<i64>,
     /// Jobs whose workers are known to live: their heartbeats are only late, because the clock leapt or the database was locked.
     pub in_hand: &'a [i64],
 }
@@ -182,8 +203,9 @@ pub struct Expiry<'a> {
 /// tried once goes first again, since it is half done; what was tried more often may be what kills workers, and stands
 /// behind the others.
 pub fn expire(connection: &mut Connection, expiry: &Expiry<'_>) -> Result<Expired, Error> {
+    let Expiry { now, max_attempts, replica, in_hand } = *expiry;
     let rows: Vec<(i64, String, i64, String, String)> =
-        connection.all(EXPIRE, params![expiry.now, expiry.max_attempts, json_list(expiry.in_hand)])?;
+        connection.all(EXPIRE, params![now, max_attempts, json_list(in_hand), replica])?;
     let mut expired = Expired::default();
     for (id, key, attempt, state, reason) in rows {
         match state.as_str() {
@@ -194,11 +216,22 @@ pub fn expire(connection: &mut Connection, expiry: &Expiry<'_>) -> Result<Expire
     Ok(expired)
 }
 
-/// Makes every claimed job due again. Only for a server that starts and knows that no other one lives. The crash may
-/// have been the job's doing, so the attempt counts.
-pub fn release_all(connection: &mut Connection, now: i64, max_attempts: u16) -> Result<Expired, Error> {
+/// Makes every job due again that is claimed by no server that lives. Only for a server that starts: it has none, and those that share
+/// the queue are known. The crash may have been the job's doing, so the attempt counts.
+pub fn release_all(
+    connection: &mut Connection,
+    (now, max_attempts): (i64, u16),
+    replica: Option<i64>,
+) -> Result<Expired, Error> {
     connection.run(END_LEASES, params![now])?;
-    expire(connection, &Expiry { now, max_attempts, in_hand: &[] })
+    expire(connection, &Expiry { now, max_attempts, replica, in_hand: &[] })
+}
+
+/// What the jobs need that other servers have in hand.
+pub fn elsewhere(connection: &mut Connection, replica: Option<i64>) -> Result<Vec<Needs>, Error> {
+    let Some(replica) = replica else { return Ok(Vec::new()) };
+    let needs: Vec<String> = connection.all(ELSEWHERE, params![replica])?;
+    Ok(needs.into_iter().map(Needs::stored).collect())
 }
 
 statements! {
@@ -244,29 +277,49 @@ statements! {
 
     CLAIM = "
         UPDATE job SET state = 'running', lease = lease + 1, lease_until = $3, claimed = generation,
-                       attempt = attempt + 1, updated_at = $2
+                       attempt = attempt + 1, updated_at = $2, replica = $4
         WHERE id = $1 AND state = 'waiting'
         RETURNING key, task, attempt, lease, request_id",
     postgres: "
         WITH free AS MATERIALIZED (
             SELECT id FROM job WHERE id = $1 AND state = 'waiting' FOR UPDATE SKIP LOCKED)
         UPDATE job SET state = 'running', lease = lease + 1, lease_until = $3, claimed = generation,
-                       attempt = attempt + 1, updated_at = $2
+                       attempt = attempt + 1, updated_at = $2, replica = $4
         FROM free WHERE job.id = free.id
         RETURNING key, task, attempt, lease, request_id";
 
     FIRST_LEASE = "
         SELECT min(lease_until) FROM job
-        WHERE state = 'running' AND id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each($1))";
+        WHERE state = 'running' AND id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each($1))
+          AND (replica IS NULL OR replica = $2)",
+    postgres: "
+        SELECT min(CASE WHEN replica IS NULL OR replica = $2 THEN lease_until ELSE 0 END) FROM job
+        WHERE state = 'running' AND id <> ALL ($1::text[]::bigint[])
+          AND (replica IS NULL OR replica = $2 OR NOT EXISTS (SELECT FROM replica WHERE replica_id = job.replica))";
 
     EXPIRE = "
         UPDATE job SET state = CASE WHEN attempt >= $2 THEN 'dead' ELSE 'waiting' END,
                        lease_until = NULL, due_at = CASE WHEN attempt > 1 THEN $1 ELSE due_at END, updated_at = $1,
                        reason = 'its worker stopped without a word, on attempt ' || attempt
         WHERE state = 'running' AND lease_until <= $1 AND id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each($3))
-        RETURNING id, key, attempt, state, reason";
+          AND (replica IS NULL OR replica = $4)
+        RETURNING id, key, attempt, state, reason",
+    // By its lease too: a job that was taken anew meanwhile, perhaps by a server that has come since, is another's.
+    postgres: "
+        WITH over AS MATERIALIZED (
+            SELECT id, lease FROM job
+            WHERE state = 'running'
+              AND CASE WHEN replica IS NULL OR replica = $4 THEN lease_until <= $1 AND id <> ALL ($3::text[]::bigint[])
+                       ELSE NOT EXISTS (SELECT FROM replica WHERE replica_id = job.replica) END)
+        UPDATE job SET state = CASE WHEN attempt >= $2 THEN 'dead' ELSE 'waiting' END,
+                       lease_until = NULL, due_at = CASE WHEN attempt > 1 THEN $1 ELSE due_at END, updated_at = $1,
+                       reason = 'its worker stopped without a word, on attempt ' || attempt
+        FROM over WHERE job.id = over.id AND job.lease = over.lease AND job.state = 'running'
+        RETURNING job.id, job.key, job.attempt, job.state, job.reason";
 
-    END_LEASES = "UPDATE job SET lease_until = $1 WHERE state = 'running'";
+    END_LEASES = "UPDATE job SET lease_until = $1 WHERE state = 'running' AND replica IS NULL";
+
+    ELSEWHERE = "SELECT needs FROM job WHERE state = 'running' AND replica <> $1";
 }
 
 #[cfg(test)]
@@ -278,6 +331,8 @@ mod tests {
     use crate::queue::store::{NewJob, enqueue};
 
     const NOW: i64 = 1_000_000;
+
+    const CLAIMANT: Claimant = Claimant { now: NOW, lease: Duration::from_secs(15), replica: None };
 
     /// With so many jobs that are held, so many that are not due yet, and one that can be claimed.
     fn filled(jobs: usize) -> Connection {
@@ -300,7 +355,7 @@ mod tests {
             let mut connection = filled(jobs);
             let mut took =
                 |sql: Sql, params: &[&dyn crate::database::Param]| steps(&mut connection, sql, params);
-            [took(FIRSTS, params!["[]"]), took(FIRST_LEASE, params!["[]"])]
+            [took(FIRSTS, params!["[]"]), took(FIRST_LEASE, params!["[]", None::<i64>])]
         });
         assert_eq!(measured[0], measured[1], "steps of SQLite's machine");
     }
@@ -314,8 +369,7 @@ mod tests {
             let job = NewJob { key: &key, task: "{}", needs: &needs, priority: Priority::Backfill };
             enqueue(&mut connection, &job, NOW).unwrap();
         }
-        let mut next =
-            || claim(&mut connection, &breaker, NOW, Duration::from_secs(15)).unwrap().unwrap().key;
+        let mut next = || claim(&mut connection, &breaker, &CLAIMANT).unwrap().unwrap().key;
         let claimed: Vec<String> = (0..6).map(|_| next()).collect();
         let of = |place: usize| claimed[place].split(' ').next().unwrap().to_owned();
         assert_ne!(of(0), of(1), "{claimed:?}");
@@ -327,13 +381,13 @@ mod tests {
     fn what_is_held_is_passed_over_and_what_is_due_is_found() {
         let mut connection = filled(3);
         let breaker = Breaker::default();
-        let refused = claim(&mut connection, &breaker, NOW, Duration::from_secs(15)).unwrap().unwrap();
+        let refused = claim(&mut connection, &breaker, &CLAIMANT).unwrap().unwrap();
         assert_eq!(refused.key, "held 0");
         let verdict = Verdict::Hold { target: "openai".to_owned(), reason: "no".to_owned() };
         breaker.judge(&refused, &Outcome { verdict: Some(verdict), ..Outcome::default() }, NOW, 8);
-        let claimed = claim(&mut connection, &breaker, NOW, Duration::from_secs(15)).unwrap().unwrap();
+        let claimed = claim(&mut connection, &breaker, &CLAIMANT).unwrap().unwrap();
         assert_eq!((claimed.key.as_str(), claimed.is_probe()), ("due", false));
-        assert!(claim(&mut connection, &breaker, NOW, Duration::from_secs(15)).unwrap().is_none());
-        assert_eq!(next_due(&mut connection, &breaker).unwrap(), Some(NOW + 1));
+        assert!(claim(&mut connection, &breaker, &CLAIMANT).unwrap().is_none());
+        assert_eq!(next_due(&mut connection, &breaker, None).unwrap(), Some(NOW + 1));
     }
 }

@@ -8,8 +8,8 @@ mod settle;
 pub use super::breaker::store::{PauseRow, pauses};
 #[cfg(test)]
 pub use claim::looks;
+pub(super) use claim::{Claimant, Dead, Expiry, claim, due, elsewhere, expire, next_due};
 pub use claim::{Claimed, Expired, release_all};
-pub(super) use claim::{Dead, Expiry, claim, due, expire, next_due};
 pub use enqueue::{Enqueued, NewJob, enqueue};
 pub use listing::{
     JobRow, Page, Place, counts, discard, discard_about, discard_dead, get, limited, list, named, page,

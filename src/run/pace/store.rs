@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::room::{self, Begun, Wanted};
 use super::{Pace, Turn};
 use crate::database::{Connection, Error, from_row, params, statements};
+use crate::openai::ModelLimits;
 
 /// The pace of a model's runs; none while they begin as they come.
 pub(super) fn get(connection: &mut Connection, model: &str) -> Result<Option<Pace>, Error> {
@@ -39,6 +40,22 @@ pub(in crate::run) fn room(
 ) -> Result<Option<Turn>, Error> {
     let begun: Vec<Begun> = connection.all(BEGUN, params![wanted.model, now - room::MINUTE_MS])?;
     Ok(room::turn(&begun, wanted, now))
+}
+
+/// What OpenAI last said of the model's limits, to whichever server.
+pub(in crate::run) fn told(connection: &mut Connection, model: &str) -> Result<Option<ModelLimits>, Error> {
+    let told: Option<(Option<i64>, Option<i64>)> = connection.first(TOLD, params![model])?;
+    let number = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
+    Ok(told.map(|(requests, tokens)| ModelLimits { requests: number(requests), tokens: number(tokens) }))
+}
+
+pub(in crate::run) fn tell(
+    connection: &mut Connection,
+    model: &str,
+    limits: ModelLimits,
+) -> Result<(), Error> {
+    let number = |number: Option<u64>| number.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+    connection.run(TELL, params![model, number(limits.requests), number(limits.tokens)]).map(drop)
 }
 
 from_row!(row => Begun { begun_at, tokens, goes_on: row.get::<i64>("goes_on")? != 0 });
@@ -82,6 +99,10 @@ statements! {
                CASE WHEN input_tokens IS NOT NULL THEN input_tokens + coalesce(output_tokens, 0) ELSE expected END
         FROM run_try INDEXED BY run_try_begun WHERE begun_at > $2 AND model = $1 AND ended IS NOT NULL
         ORDER BY begun_at";
+    TOLD = "SELECT requests, tokens FROM model_limit WHERE model = $1";
+    TELL = "
+        INSERT INTO model_limit (model, requests, tokens) VALUES ($1, $2, $3)
+        ON CONFLICT (model) DO UPDATE SET requests = excluded.requests, tokens = excluded.tokens";
     LIST = "SELECT model, reason, since, strikes, until, allowed FROM model_pace ORDER BY model";
     FORGET = "DELETE FROM model_pace WHERE model = $1";
     COUNTS = "

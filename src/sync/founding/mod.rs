@@ -105,6 +105,8 @@ impl Founding {
         }
         let failure = match tokio::time::timeout(LOOK_LIMIT, look(&self.openai, &self.rules)).await {
             Ok(Ok(earlier)) if earlier.is_empty() => return Ok(self.found(How::Empty).await?),
+            // Another server that shares the database may have begun with it meanwhile.
+            Ok(Ok(_)) if self.is_founded().await? => return Ok(()),
             Ok(Ok(earlier)) => return Err(Error::Second(earlier)),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} s", LOOK_LIMIT.as_secs()),
@@ -128,6 +130,9 @@ impl Founding {
         }
         let earlier = look(&self.openai, &self.rules).await.map_err(|error| openai_verdict(&error))?;
         if !earlier.is_empty() {
+            if self.is_founded().await.map_err(|error| database_verdict(&error))? {
+                return Ok(());
+            }
             return Err(Verdict::Hold { target: OPENAI.to_owned(), reason: second(&earlier) });
         }
         self.found(How::Empty).await.map_err(|error| database_verdict(&error))

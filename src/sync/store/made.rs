@@ -78,7 +78,7 @@ pub fn some_objects(
     Ok(ids.into_iter().map(FileId).collect())
 }
 
-/// The name under which a store was made.
+/// The name under which a store was made, be it the one before.
 pub fn made_name(connection: &mut Connection, id: &VectorStoreId) -> Result<Option<String>, Error> {
     connection.first(MADE_NAME, params![id.0])
 }
@@ -115,7 +115,7 @@ statements! {
     SOME_OBJECTS = "
         SELECT file_id FROM copy WHERE vector_store = $1 AND file_id IS NOT NULL AND state IN ('attached', 'indexed')
         ORDER BY id DESC LIMIT $2";
-    MADE_NAME = "SELECT name FROM vector_store WHERE vector_store_id = $1";
+    MADE_NAME = "SELECT name FROM vector_store WHERE vector_store_id = $1 OR lost_id = $1";
     MADE_ANEW = "
         SELECT name, vector_store_id, lost_at FROM vector_store WHERE lost_at >= $1 ORDER BY name";
 }

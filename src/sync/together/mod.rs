@@ -164,9 +164,9 @@ impl Sync {
         let live = queue::is_live();
         let most = u32::try_from(these.len()).unwrap_or(u32::MAX);
         // Fewer now rather than all later.
-        let room = self.governor.room(&Limit::Attached, most, live).max(1);
+        let room = self.governor.room(&Limit::Attached, most, live).await?.max(1);
         these.truncate(room as usize);
-        let _taken = self.governor.take_to_attach(&of.0, room, live).await.map_err(|full| full.verdict())?;
+        let _taken = self.governor.take_to_attach(&of.0, room, live).await?;
         let copies: Vec<CopyId> = these.iter().map(|one| one.copy).collect();
         let tries = copies.clone();
         let write = move |tx: &mut Connection| tries.iter().try_for_each(|copy| store::try_one(tx, *copy));
@@ -196,7 +196,7 @@ impl Sync {
         if matches!(error.kind, ErrorKind::RateLimited { .. }) {
             // Nothing was done, so nothing was tried.
             self.untried(these).await?;
-            return Err(self.attach_limited(of, error));
+            return Err(self.attach_limited(of, error).await);
         }
         if error.lacks_the_path() {
             self.together.lacks.store(true, Ordering::Relaxed);
@@ -276,10 +276,10 @@ impl Sync {
     }
 
     /// A 429 to an attach.
-    pub(super) fn attach_limited(&self, store: &VectorStoreId, error: &Error) -> Verdict {
+    pub(super) async fn attach_limited(&self, store: &VectorStoreId, error: &Error) -> Verdict {
         match error.kind {
             ErrorKind::RateLimited { wait } => {
-                self.governor.refused(Limit::Attaches(store.0.clone()), wait, &error.to_string()).verdict()
+                self.governor.refused(Limit::Attaches(store.0.clone()), wait, &error.to_string()).await
             }
             _ => openai_verdict(error),
         }

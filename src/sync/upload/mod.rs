@@ -177,8 +177,7 @@ impl Sync {
     /// # Errors
     /// The verdict on the job, which waits until there is room.
     pub(super) async fn may_upload(&self) -> Result<Taken, Verdict> {
-        let taken = self.governor.take(Limit::Uploads, 1, queue::is_live()).await;
-        taken.map_err(|full| full.verdict())
+        self.governor.take(Limit::Uploads, 1, queue::is_live()).await
     }
 
     async fn intend(
@@ -258,7 +257,7 @@ impl Sync {
             self.forget(begun.copy).await?;
         }
         if let ErrorKind::RateLimited { wait } = error.kind {
-            return Err(self.governor.refused(Limit::Uploads, wait, &error.to_string()).verdict());
+            return Err(self.governor.refused(Limit::Uploads, wait, &error.to_string()).await);
         }
         if is_final(error) {
             return self.refuse_content(begun, &error.to_string()).await;

@@ -160,9 +160,9 @@ impl Harness {
         let config = config(&folder, &world.sandbox, settings);
         let rules = config.rules().unwrap();
         let clock = TestClock::default();
-        let Parts { database, queue, work, receive, feed } =
+        let Parts { database, queue, work, receive, feed, .. } =
             Parts::build(&config, clock.share(), None).await.unwrap();
-        let receive::Receive { public, drain } = receive;
+        let receive::Receive { public, drain, .. } = receive;
         let mut tasks = JoinSet::new();
         tasks.spawn(public.serve(listener, stop));
         let must_end = MustEnd::default();

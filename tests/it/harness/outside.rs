@@ -91,7 +91,7 @@ impl Harness {
         let config = config(&self.folder, &self.sandbox, settings);
         self.rules = config.rules().unwrap();
         let parts = Parts::build(&config, self.clock.share(), None).await.unwrap();
-        let Parts { database, queue, work, receive, feed } = parts;
+        let Parts { database, queue, work, receive, feed, .. } = parts;
         (self.database, self.queue, self.work, self.feed) = (database, queue, work, feed);
         self.drain = receive.drain;
     }
