@@ -327,7 +327,7 @@ impl Database {
             self.read(Connection::free_pages).await? + self.read_inbox(Connection::free_pages).await?;
         let is_folded = match &*self.engine {
             Engine::Sqlite(files) => blocking(files.fold()).await?,
-            Engine::Postgres => true,
+            Engine::Postgres { .. } => true,
         };
         Ok(Shed { is_folded, free_pages })
     }

@@ -105,7 +105,10 @@ pub const OWN: &[(&str, &str)] = &[
     ("replica", "PostgreSQL: which servers work on it, and none does while it is copied"),
     ("replica_lease", "PostgreSQL: for how long they do"),
     ("leader", "PostgreSQL: what one of them does at a time"),
-    ("limit_bucket", "PostgreSQL: how much of OpenAI's limits was used in the last minute; a server on SQLite keeps that in its memory"),
+    (
+        "limit_bucket",
+        "PostgreSQL: how much of OpenAI's limits was used in the last minute; a server on SQLite keeps that in its memory",
+    ),
     ("job_count_part", "PostgreSQL: how a number has changed; its triggers write it when the rows come"),
     ("file_count_part", "likewise"),
     ("copy_count_part", "likewise"),

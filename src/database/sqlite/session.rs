@@ -58,8 +58,7 @@ impl Session {
         rows: impl IntoIterator<Item = impl AsRef<[&'p dyn Param]>>,
     ) -> Result<u64, Error> {
         let mut statement = self.0.prepare_cached(sql.text())?;
-        rows.into_iter()
-            .try_fold(0, |changed, row| Ok(changed + execute(&mut statement, sql, row.as_ref())?))
+        rows.into_iter().try_fold(0, |changed, row| Ok(changed + execute(&mut statement, sql, row.as_ref())?))
     }
 
     pub fn add_each<'p, const N: usize>(
