@@ -1,7 +1,8 @@
 -- A row of each table that no change at random makes, with what may be lost on the way: quotation marks, signs of every length, the
 -- largest number, nothing, and texts that compare otherwise in a locale than byte by byte.
 INSERT INTO receive_count VALUES ('accepted', '', 7), ('refused', 'it''s "late"', 9223372036854775807), ('Refused', 'é', 0);
-INSERT INTO pause VALUES ('openai', 'it refuses', 1, 2, 'refusal', NULL), ('openai/vs_1', 'down', 1, 2, 'outage', 3);
+INSERT INTO pause (target, reason, since, probe_at, kind, allowed)
+VALUES ('openai', 'it refuses', 1, 2, 'refusal', NULL), ('openai/vs_1', 'down', 1, 2, 'outage', 3);
 INSERT INTO vector_store VALUES ('all', 'intent', 'vs_1', 5, NULL, NULL, NULL);
 INSERT INTO event (event_id, source, kind, subject, name, received_at, ignored_because, scheme, secret_index, payload, request_id)
 VALUES ('Zoë', 'webhook', 'ignored', 'file', '📄 ', 5, 'a download changes no file', 'v1', 0, '{"a":"\\\n"}', 'r'),
@@ -11,6 +12,8 @@ INSERT INTO job (id, key, task, needs, state, priority, due_at, attempt, reason,
 VALUES (9000, 'run:held', '{}', ' openai ', 'waiting', 0, 9000000000000, 2, 'it is held', 1, 1),
        (9001, 'file:gone', '{}', ' ', 'waiting', 0, 1, 0, NULL, 1, 1);
 DELETE FROM job WHERE id = 9001;
+INSERT INTO job (id, key, task, needs, state, priority, due_at, lease, lease_until, created_at, updated_at, replica)
+VALUES (8999, 'file:running', '{}', ' ', 'running', 0, 1, 3, 5, 1, 1, 7);
 INSERT INTO run (run_id, rule, source_id, profile, node, path, content_hash, bytes, file_id, vector_store, definition, engine, state,
                  outcome, conversation, response, lock, result, created_at, updated_at, ended_at, verdict, verdict_by, verdict_at)
 VALUES (500, 'ended', 'workspace:1:e', 'workspace:1', 'e', '/e', 'h', 1, 'f', 'v', 'd', 'responses', 'ended', 'needs_review', 'conv_1',
@@ -43,6 +46,7 @@ INSERT INTO swept_rule VALUES ('ended', 'f', 5);
 INSERT INTO outside (kind, state, owner, mark, object, since) VALUES ('lock', 'unwanted', 'run:1', 'workspace:1:e', 'token', 5);
 INSERT INTO run_try (run_id, rule, model, begun_at, expected) VALUES (500, 'ended', 'gpt', 1, 5);
 INSERT INTO model_pace VALUES ('gpt', 'why', 1, 1, 1, 1, 1);
+INSERT INTO model_limit VALUES ('gpt', 500, NULL);
 INSERT INTO known_rule VALUES ('ended', NULL, 'what', 5);
 INSERT INTO own_content VALUES (x'ff00', 1, 5), (x'00ff', 1, 5), (x'', 1, 5);
 INSERT INTO digest_row VALUES ('ended', 'workspace:1:e', 'mark');

@@ -33,6 +33,10 @@ pub enum Form {
 /// Columns that triggers keep, as they keep the numbers.
 pub const DERIVED: [(&str, &str); 2] = [("run", "counted"), ("run_existing", "spared")];
 
+/// Columns that say which server has a row in hand: none has, while its database is copied, and the numbers of the servers of another
+/// database mean nothing. They are not copied.
+const OF_SERVERS: [(&str, &str); 1] = [("job", "replica")];
+
 const fn plain(name: &'static str, key: &'static [&'static str]) -> Table {
     Table { name, key, place: Place::Database, form: Form::Plain }
 }
@@ -149,8 +153,10 @@ impl Table {
     /// The statements, of a table that has these columns.
     pub fn statements(&self, columns: &[String]) -> Statements {
         let is_in_order = self.form == Form::InOrder;
+        let is_left_out =
+            |name: &str| OF_SERVERS.contains(&(self.name, name)) || (is_in_order && name == ARRIVAL.1);
         let columns: Vec<&str> =
-            columns.iter().map(String::as_str).filter(|name| !is_in_order || *name != ARRIVAL.1).collect();
+            columns.iter().map(String::as_str).filter(|name| !is_left_out(name)).collect();
         let place =
             |name: &str| columns.iter().position(|column| *column == name).expect("a key is a column");
         let mut key: Vec<usize> = self.key.iter().map(|name| place(name)).collect();

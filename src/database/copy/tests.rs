@@ -85,6 +85,10 @@ async fn every_row_comes_to_the_other_engine_and_back() {
     for ((name, rows), (_, theirs)) in of_first.iter().zip(&of_last) {
         assert_eq!(rows, theirs, "{name}");
     }
+    // No server of another database has it in hand.
+    let in_hand =
+        "SELECT count(*) || ' ' || count(replica) FROM job WHERE state = 'running' AND key = 'file:running'";
+    assert_eq!(testing::sql(&between, in_hand), "1 0");
     // Numbers of rows that are gone are not given again.
     let next = "INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at)
                 VALUES ('next', '{}', ' ', 'waiting', 0, 1, 1, 1) RETURNING id";
