@@ -79,18 +79,37 @@ impl Database {
         }
     }
 
-    /// Does `work` when this server has `role`, for which it waits until `stop`. When `work` ends another server may have it.
+    /// Does `work` while this server has `role`, for which it waits until `stop`. When `work` ends another server may have it.
     pub async fn lead<F: Future<Output = ()>>(
         &self,
         role: Role,
         stop: &CancellationToken,
-        work: impl FnOnce() -> F,
+        work: impl Fn() -> F,
     ) {
         let name = role.as_str();
+        while self.comes_to(name, stop).await {
+            if self.replica().is_none() {
+                return work().await;
+            }
+            tracing::info!(role = name, "this server has the role now");
+            tokio::select! {
+                () = work() => {
+                    if let Err(error) = self.end_turn(name).await {
+                        tracing::debug!(role = name, %error, "the role was not given back; it goes with this server");
+                    }
+                    return;
+                }
+                () = self.loses(name) => tracing::warn!(role = name, "another server has the role"),
+            }
+        }
+    }
+
+    /// Waits for its turn, until `stop`. False when that came first.
+    async fn comes_to(&self, name: &str, stop: &CancellationToken) -> bool {
         let mut is_refused = false;
         loop {
             match self.take_turn(name, None).await {
-                Ok(true) => break,
+                Ok(true) => return true,
                 Ok(false) => is_refused = false,
                 Err(error) if !is_refused => {
                     tracing::warn!(role = name, %error, "cannot see which server has this role; trying again");
@@ -98,14 +117,17 @@ impl Database {
                 }
                 Err(_) => {}
             }
-            tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(spread(LOOK)) => {} }
+            tokio::select! { () = stop.cancelled() => return false, () = tokio::time::sleep(spread(LOOK)) => {} }
         }
-        if self.replica().is_some() {
-            tracing::info!(role = name, "this server has the role now");
-        }
-        work().await;
-        if let Err(error) = self.end_turn(name).await {
-            tracing::debug!(role = name, %error, "the role was not given back; it goes with this server");
+    }
+
+    /// Waits until another server has what this one had: a standby that was behind when it took over may know nothing of it.
+    async fn loses(&self, name: &str) {
+        loop {
+            tokio::time::sleep(spread(LOOK)).await;
+            if matches!(self.take_turn(name, None).await, Ok(false)) {
+                return;
+            }
         }
     }
 

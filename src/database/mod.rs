@@ -7,6 +7,7 @@
 //! their own. The inbox is a file of its own beside the database, with a writer of its own: no acknowledgement waits for a write to
 //! the database. PostgreSQL has several writers at a time, and the inbox is a table with connections of its own.
 
+pub mod claimed;
 mod connection;
 mod copy;
 mod error;
@@ -26,6 +27,7 @@ mod value;
 
 use std::sync::Arc;
 
+use claimed::Claim;
 pub use connection::Connection;
 pub use copy::{Copied, CopyError, Phase};
 pub use error::Error;
@@ -212,7 +214,8 @@ impl Database {
     }
 
     /// As [`Database::write`], but it does not wait for the disk: for what nothing outside learns of, and is done again should the
-    /// power fail before the next write that does wait. Of what was written, such a failure leaves a first part and no gap.
+    /// power fail before the next write that does wait. Of what was written, such a failure leaves a first part and no gap. PostgreSQL may
+    /// fail alone, and whoever writes goes on: there it waits all the same.
     ///
     /// # Errors
     /// As [`Database::write`].
@@ -228,8 +231,17 @@ impl Database {
         manner: Manner,
         work: impl Fn(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let request = request_id::current();
+        let (request, claim) = (request_id::current(), self.claim_in_hand());
+        let work = move |tx: &mut Connection| {
+            claim.map_or(Ok(()), |claim| tx.holds(claim))?;
+            work(tx)
+        };
         self.main.writer.run(manner, move |tx| request_id::within(request.clone(), || work(tx))).await
+    }
+
+    /// The job that the calling task works on, where others may have it since.
+    fn claim_in_hand(&self) -> Option<Claim> {
+        claimed::current().filter(|_| self.replica().is_some())
     }
 
     /// As [`Database::write_unsynced`], for taking rows of a queue. Where several take at once, each sees what the others have
@@ -254,6 +266,11 @@ impl Database {
         &self,
         work: impl Fn(&mut Connection, &dyn Fn() -> bool) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        let claim = self.claim_in_hand();
+        let work = move |tx: &mut Connection, others_wait: &dyn Fn() -> bool| {
+            claim.map_or(Ok(()), |claim| tx.holds(claim))?;
+            work(tx, others_wait)
+        };
         self.main.writer.run_behind(work).await
     }
 

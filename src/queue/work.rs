@@ -17,7 +17,7 @@ use super::store::{self, Claimant, Claimed, Expiry, Renewed, Settled, Settling};
 use super::{Settings, Verdict};
 use crate::clock::Clock;
 use crate::contain;
-use crate::database::{Connection, Database, Error, spread};
+use crate::database::{Connection, Database, Error, claimed, spread};
 use crate::request_id;
 
 /// How stale an idle worker may be, about. A missed wake-up costs this much and no more.
@@ -210,7 +210,8 @@ impl Queue {
         let count = |cause: &str| (cause.to_owned(), handler.answers(cause));
         let before: Vec<(String, u64)> = claimed.causes().map(count).collect();
         let done_before = handler.done();
-        let work = breaker::working(claimed.working(), handler.handle(&claimed));
+        let work = claimed::scope(claimed.claim(), handler.handle(&claimed));
+        let work = breaker::working(claimed.working(), work);
         let verdict = tokio::select! {
             verdict = contain::catch(work) => Some(verdict.unwrap_or_else(|panicked| report.panicked(&panicked))),
             () = self.keep(&claimed) => {
@@ -302,7 +303,12 @@ impl Queue {
         let (now, max_attempts, replica) = (self.clock.now(), self.settings.max_attempts, self.replica);
         let settle = move |tx: &mut Connection| {
             let End { claimed, outcome, judgement } = &*end;
-            let verdict = outcome.verdict.as_ref();
+            let lost = Verdict::Blocked { reason: "the database was started anew meanwhile".to_owned() };
+            let verdict = match &outcome.verdict {
+                // It may have lost what was written on the way.
+                Some(Verdict::Done) if !tx.is_alive_since(claimed.claim())? => Some(&lost),
+                verdict => verdict.as_ref(),
+            };
             let settled = store::settle(tx, &Settling { claimed, verdict, judgement, now, max_attempts })?;
             if matches!(settled, Settled::Dead(_)) {
                 bequeath(&heir, tx, (&claimed.key, now))?;

@@ -57,5 +57,5 @@ const SERVERS: Sql = Sql::listed(
     "SELECT name, began_at,
             coalesce((SELECT string_agg(role, ',' ORDER BY role) FROM leader
                       WHERE leader.replica_id = replica.replica_id AND leader.until = 'infinity'), '')
-     FROM replica JOIN replica_lease USING (replica_id) WHERE replica_lease.until > clock_timestamp() ORDER BY replica_id",
+     FROM replica JOIN replica_lease USING (replica_id) WHERE replica_lease.until > clock_timestamp() ORDER BY began_at",
 );

@@ -4,6 +4,7 @@
 //! cannot have happened alone, and which is then done again; a claim takes rows that nobody else has. Each lane has connections of its
 //! own, so that neither work nor people who look hold up an acknowledgement. Every question has a deadline, the server's and ours.
 
+mod claimed;
 mod counts;
 mod dialect;
 mod durability;
@@ -26,6 +27,7 @@ mod way_tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use claimed::{holds, life};
 pub use counts::fold;
 #[cfg(test)]
 pub use dialect::postgres as text;

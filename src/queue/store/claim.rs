@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::settle::Lease;
+use crate::database::claimed::Claim;
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::queue::breaker::{self, Breaker, InHand, Working};
 use crate::queue::needs::Needs;
@@ -25,6 +26,7 @@ pub struct Claimed {
     pub(super) needs: Needs,
     live: bool,
     lease: Lease,
+    life: i64,
     in_hand: InHand,
 }
 
@@ -45,6 +47,11 @@ impl Claimed {
 
     pub fn lease(&self) -> Lease {
         self.lease
+    }
+
+    /// What its work asks the database for before it writes.
+    pub(in crate::queue) fn claim(&self) -> Claim {
+        Claim { job: self.id, lease: self.lease.token, life: self.life }
     }
 }
 
@@ -100,8 +107,8 @@ pub fn next_due(
 /// Jobs that others may take before this claim does, until it is left to the next look. So many claims are hardly ever made at once.
 const RIVALS: usize = 16;
 
-/// What a claim reads of its job: key, task, attempt, lease and request.
-type Taken = (String, String, i64, i64, Option<String>);
+/// What a claim reads of its job: key, task, attempt, lease and request; and when the database was started.
+type Taken = (String, String, i64, i64, Option<String>, i64);
 
 /// Who takes a job, and for how long from when.
 #[derive(Debug, Clone, Copy)]
@@ -141,7 +148,7 @@ pub fn claim(
             None => taken.push(first.id),
         }
     };
-    let (key, task, attempt, token, request_id) = row;
+    let (key, task, attempt, token, request_id, life) = row;
     let lease = Lease { id: first.id, token };
     Ok(Some(Claimed {
         id: first.id,
@@ -154,6 +161,7 @@ pub fn claim(
         live: first.is_live(),
         needs: first.needs,
         lease,
+        life,
     }))
 }
 
@@ -279,14 +287,16 @@ statements! {
         UPDATE job SET state = 'running', lease = lease + 1, lease_until = $3, claimed = generation,
                        attempt = attempt + 1, updated_at = $2, replica = $4
         WHERE id = $1 AND state = 'waiting'
-        RETURNING key, task, attempt, lease, request_id",
+        RETURNING key, task, attempt, lease, request_id, 0",
+    // By chance: a standby that was behind when it took over would count once more.
     postgres: "
         WITH free AS MATERIALIZED (
             SELECT id FROM job WHERE id = $1 AND state = 'waiting' FOR UPDATE SKIP LOCKED)
-        UPDATE job SET state = 'running', lease = lease + 1, lease_until = $3, claimed = generation,
-                       attempt = attempt + 1, updated_at = $2, replica = $4
+        UPDATE job SET state = 'running', lease = 1 + floor(random() * 9e15)::bigint, lease_until = $3,
+                       claimed = generation, attempt = attempt + 1, updated_at = $2, replica = $4
         FROM free WHERE job.id = free.id
-        RETURNING key, task, attempt, lease, request_id";
+        RETURNING key, task, attempt, lease, request_id,
+                  (extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint";
 
     FIRST_LEASE = "
         SELECT min(lease_until) FROM job

@@ -14,7 +14,7 @@ const BLOCKED: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lease {
     pub id: i64,
-    /// One more with each claim of this job.
+    /// Another with each claim of this job.
     pub token: i64,
 }
 

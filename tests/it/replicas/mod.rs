@@ -21,14 +21,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::harness::World;
-use crate::harness::cluster::cluster;
-use crate::harness::database::migrate;
+use crate::harness::cluster::{cluster, pooler};
+use crate::harness::database::{is_pooled, migrate, settings};
 
 const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 
-/// The URL of a new database with our schema.
+/// The URL of a new database with our schema, by way of the pooler where the tests are about that.
 fn new_database() -> String {
-    cluster().migrated(migrate)
+    let url = cluster().migrated(migrate);
+    if is_pooled() { pooler().url(&url) } else { url }
 }
 
 /// What statements answer in the database at `url`.
@@ -38,8 +39,8 @@ fn sql(url: &str, sql: &str) -> String {
 
 /// One more among the servers of the database at `url`, with its place there.
 async fn join(url: &str, clock: Clock) -> (ServerLock, Database) {
-    let lock = ServerLock::serve(url, clock).await.unwrap();
-    let database = Database::open_under(url, &lock).await.unwrap();
+    let lock = ServerLock::serve(settings(url), clock).await.unwrap();
+    let database = Database::open_under(settings(url), &lock).await.unwrap();
     (lock, database)
 }
 
@@ -89,6 +90,7 @@ async fn world(address: SocketAddr, options: Options) -> World {
 fn environment(world: &World, database: &str) -> Vec<(&'static str, String)> {
     vec![
         ("DATABASE_URL", database.to_owned()),
+        ("DOCKET_DATABASE__POOLER", is_pooled().to_string()),
         ("DOCKET_OPERATE__LISTEN", "off".to_owned()),
         ("FASTIO_BASE_URL", world.sandbox.fastio_url().to_string()),
         ("OPENAI_BASE_URL", world.sandbox.openai_url().to_string()),
@@ -99,9 +101,9 @@ fn environment(world: &World, database: &str) -> Vec<(&'static str, String)> {
 }
 
 /// The settings of a server in this process.
-fn config(folder: &TempDir, environment: &[(&'static str, String)], settings: &str) -> Config {
+fn config(folder: &TempDir, environment: &[(&'static str, String)], text: &str) -> Config {
     let path = folder.path().join("docket.toml");
-    std::fs::write(&path, settings).unwrap();
+    std::fs::write(&path, text).unwrap();
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     Config::load(&Sources { path: Some(path), set: vec![], environment }).unwrap()
 }

@@ -178,6 +178,42 @@ async fn what_one_server_holds_the_others_hold_and_one_of_them_probes_it() {
     assert_eq!(sql(&two.url, "SELECT count(*) FROM pause"), "0");
 }
 
+/// Its claim is lost in the middle of the work, as a standby loses it that was behind when it took over.
+struct Loses {
+    url: String,
+    database: Database,
+}
+
+impl Handler for Loses {
+    async fn handle(&self, _: &Claimed) -> Verdict {
+        self.database.write(|_| Ok(())).await.unwrap();
+        sql(&self.url, "UPDATE job SET state = 'waiting', lease_until = NULL");
+        for written in [self.database.write(|_| Ok(())).await, self.database.claim(|_| Ok(())).await] {
+            assert!(written.is_err_and(|error| error.will_pass()), "it wrote for a job that is another's");
+        }
+        Verdict::Done
+    }
+}
+
+#[tokio::test]
+async fn who_works_on_after_its_claim_was_lost_writes_nothing_and_settles_nothing() {
+    let two = Two::start().await;
+    let [one, other] = two.queues();
+    two.add("file:1").await;
+    let lost = one.claim().await.unwrap().unwrap();
+    sql(&two.url, "UPDATE job SET state = 'waiting', lease_until = NULL, lease = 0, attempt = 0");
+    let taken = other.claim().await.unwrap().unwrap();
+    assert_ne!(lost.lease(), taken.lease());
+    let done = || Outcome { verdict: Some(Verdict::Done), ..Outcome::default() };
+    let never = CancellationToken::new();
+    assert_eq!(one.settle(lost, done(), &never).await.unwrap().settled, queue::Settled::LeaseLost);
+    assert_eq!(other.settle(taken, done(), &never).await.unwrap().settled, queue::Settled::Recorded);
+    two.add("file:2").await;
+    let loses = Loses { url: two.url.clone(), database: two.one.1.clone() };
+    assert!(one.work_one(&loses, &never).await.unwrap());
+    assert_eq!(sql(&two.url, "SELECT state FROM job"), "waiting", "it is still to be done");
+}
+
 #[tokio::test]
 async fn a_living_servers_job_is_its_own_whatever_the_time_is_and_a_dead_ones_is_anothers() {
     let two = Two::start().await;
