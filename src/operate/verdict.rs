@@ -54,24 +54,7 @@ impl Verdict {
             reasons.push("no server works on this database: docket serve".to_owned());
         }
         let needs_person = reasons.len();
-        let are = |number: i64, what: &str| match number {
-            1 => format!("1 {what} is"),
-            number => format!("{number} {what}s are"),
-        };
-        if seen.unerased > 0 {
-            let are = are(seen.unerased, "erasure");
-            reasons.push(format!(
-                "{are} not done, and what derives from the file is still there: docket jobs list --state dead says why, then \
-                 docket jobs retry"
-            ));
-        }
-        let dead = of(&seen.jobs, "dead") - seen.unerased;
-        if dead > 0 {
-            let are = are(dead, "job");
-            reasons.push(format!(
-                "{are} dead: docket jobs list --state dead says why, then docket jobs retry or discard"
-            ));
-        }
+        reasons.extend(dead(of(&seen.jobs, "dead"), seen.unerased));
         let refusals = seen.pauses.iter().filter(|pause| pause.kind == "refusal" && pause.allowed.is_none());
         reasons.extend(refusals.map(paused));
         for pace in seen.paced.iter().filter(|pace| pace.strikes >= LASTING) {
@@ -97,6 +80,30 @@ impl Verdict {
             (true, false) => Word::Well,
         };
         Verdict { verdict, reasons }
+    }
+}
+
+/// What to do about dead jobs, of which `unerased` are erasures: those are owed to somebody, and may only be tried again.
+pub fn dead(jobs: i64, unerased: i64) -> impl Iterator<Item = String> {
+    let erasures = (unerased > 0).then(|| {
+        format!(
+            "{} not done, and what derives from the file is still there: docket jobs list --state dead says why, then \
+             docket jobs retry",
+            are(unerased, "erasure")
+        )
+    });
+    let others = jobs - unerased;
+    let others = (others > 0).then(|| {
+        let are = are(others, "job");
+        format!("{are} dead: docket jobs list --state dead says why, then docket jobs retry or discard")
+    });
+    erasures.into_iter().chain(others)
+}
+
+fn are(number: i64, what: &str) -> String {
+    match number {
+        1 => format!("1 {what} is"),
+        number => format!("{number} {what}s are"),
     }
 }
 

@@ -9,7 +9,9 @@ use super::{CheckReport, Subject};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{self, Connection, Database};
+use crate::job::ERASE_JOBS;
 use crate::openai::VectorStoreId;
+use crate::operate::verdict;
 use crate::own::{self, store::LeftStanding};
 use crate::rule::{Rules, Target};
 use crate::run::{existing, pace};
@@ -97,11 +99,9 @@ fn read(
         )));
     }
     let jobs = queue::store::counts(connection)?;
-    if let Some((_, dead)) = jobs.iter().find(|(state, dead)| state == "dead" && *dead > 0) {
-        troubles.push(Trouble::Grave(format!(
-            "{dead} dead: docket jobs list --state dead says why; then docket jobs retry --all, or discard"
-        )));
-    }
+    let dead = jobs.iter().filter(|(state, _)| state == "dead").map(|(_, jobs)| jobs).sum();
+    let unerased = queue::presence::dead(connection, ERASE_JOBS)?;
+    troubles.extend(verdict::dead(dead, unerased).map(Trouble::Grave));
     troubles.extend(sweep(connection)?);
     troubles.extend(deliveries(connection)?);
     let (files, path) = sync::store::other_hashes(connection)?;

@@ -83,6 +83,28 @@ async fn what_a_person_has_to_look_at_is_no_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dead_erasure_is_to_be_tried_again_and_not_to_be_discarded() {
+    let right = Right::set_up().await;
+    let dead = |key: &str| {
+        format!(
+            "INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at, reason)
+             VALUES ('{key}', '{{}}', ' fastio ', 'dead', 0, 1, 1, 1, 'refused')"
+        )
+    };
+    right.database(&["INSERT INTO founding VALUES (1, 'empty', 1)", &dead("erase:workspace:1:2a")]).await;
+    let told = failed(&right.check(&[]).await);
+    let [(_, only)] = &told[..] else { panic!("{told:?}") };
+    assert!(only.contains("1 erasure is not done") && only.contains("docket jobs retry"), "{only}");
+    assert!(!only.contains("discard"), "{only}");
+    right.database(&[&dead("file:workspace:1:2b")]).await;
+    let told = failed(&right.check(&[]).await);
+    assert!(
+        told.iter().any(|(_, words)| words.contains("1 job is dead") && words.contains("discard")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn results_of_a_rule_that_the_settings_run_no_more_are_told() {
     let right = Right::set_up().await;
     const RESULT: &str = "INSERT INTO own_file (owner, profile, folder, name, state, node, sha256, size, since, rule, source_id)
