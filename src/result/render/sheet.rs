@@ -1,6 +1,7 @@
 //! A table as a workbook. Each cell is a text or a number; none is a formula or a link, whatever stands in it.
 
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, XlsxError};
+use unicode_width::UnicodeWidthStr;
 
 use crate::result::name::cut;
 
@@ -13,15 +14,17 @@ const LONGEST_CELL: usize = 32_000;
 /// By its number in Excel.
 const A4: u8 = 9;
 
-/// How wide a column gets, in pixels.
-const WIDEST: u32 = 400;
+/// How wide columns get, in pixels: as a rule, and where a text would take more lines than a row may have. A spreadsheet has none
+/// wider.
+const WIDE: u32 = 400;
+const WIDEST: u32 = 1_790;
 
-/// Characters that the widest column has in a line, and that are not too many in any type.
-const LINE: usize = 50;
+/// How wide a character is at most, in pixels, in any type. Some scripts have characters that are as wide as two.
+const CHARACTER: u32 = 8;
 
-/// How high a line and a row may be, in points.
+/// How high a line is, in points, and lines that a row may have.
 const LINE_HEIGHT: f64 = 15.0;
-const HIGHEST: f64 = 405.0;
+const MOST_LINES: u32 = 27;
 
 /// A workbook in which those columns hold numbers that `numbers` names, and all others texts. The same table makes the same bytes.
 pub fn workbook(header: &[String], numbers: &[bool], rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
@@ -46,7 +49,7 @@ fn written(
         sheet.write_string_with_format(0, column, cut(title, LONGEST_CELL), &bold)?;
     }
     sheet.set_freeze_panes(1, 0)?;
-    let mut left_out = 0_u32;
+    let (mut left_out, mut longest) = (0_u32, Vec::new());
     let mut last = 0;
     for (place, row) in (1..).zip(rows) {
         if place as usize >= MOST_ROWS {
@@ -54,12 +57,7 @@ fn written(
             continue;
         }
         last = place;
-        // Not every spreadsheet finds out by itself how many lines a text takes.
-        let lines = row.iter().map(|cell| cell.chars().count().div_ceil(LINE)).max().unwrap_or(1);
-        if lines > 1 {
-            let lines = u32::try_from(lines).unwrap_or(u32::MAX);
-            sheet.set_row_height(place, (f64::from(lines) * LINE_HEIGHT).min(HIGHEST))?;
-        }
+        longest.push(row.iter().map(|cell| pixels(cell)).max().unwrap_or(0));
         for ((column, cell), is_number) in (0..).zip(&row).zip(numbers) {
             match number(cell).filter(|_| *is_number) {
                 Some(number) => sheet.write_number_with_format(place, column, number, &counted)?,
@@ -71,13 +69,27 @@ fn written(
     if left_out > 0 {
         sheet.write_string(last + 1, 0, format!("{left_out} more rows have no room in a sheet"))?;
     }
-    sheet.set_autofit_max_width(WIDEST).autofit();
+    // Not every spreadsheet finds out by itself how many lines a text takes.
+    let most = longest.iter().max().copied().unwrap_or(0);
+    let width = most.div_ceil(MOST_LINES).clamp(WIDE, WIDEST);
+    for (place, length) in (1..).zip(&longest) {
+        let lines = length.div_ceil(width).clamp(1, MOST_LINES);
+        if lines > 1 {
+            sheet.set_row_height(place, f64::from(lines) * LINE_HEIGHT)?;
+        }
+    }
+    sheet.set_autofit_max_width(width).autofit();
     if let Some(widest) = header.len().checked_sub(1).and_then(|column| u16::try_from(column).ok()) {
         sheet.autofilter(0, 0, last, widest)?;
     }
     // On paper: as wide as a page, under the same titles on each.
     sheet.set_landscape().set_paper_size(A4).set_print_fit_to_pages(1, 0).set_repeat_rows(0, 0)?;
     workbook.save_to_buffer()
+}
+
+/// What a text takes in one line.
+fn pixels(cell: &str) -> u32 {
+    u32::try_from(cell.width()).unwrap_or(u32::MAX).saturating_mul(CHARACTER)
 }
 
 /// A number that is written as a spreadsheet would write it.

@@ -299,6 +299,38 @@ fn the_number_of_a_section_stays_what_it_is_in_every_countrys_workbook() {
 }
 
 #[test]
+fn no_text_of_a_workbook_is_cut_by_its_row() {
+    let heights = |text: &str| {
+        let entries = [Entry {
+            file: "/a.txt",
+            state: "completed",
+            remark: Some(text),
+            judgement: None,
+            unread: false,
+            result: None,
+            checks: &[],
+        }];
+        let book = digest(&schema(), Form::Xlsx, &entries);
+        let sheet = hostile_form_tests::part(&book, "xl/worksheets/sheet1.xml");
+        let number = |name: &str| -> f64 {
+            let parts = sheet.split(name).skip(1).filter_map(|rest| rest.split('"').next()?.parse().ok());
+            parts.fold(0.0, f64::max)
+        };
+        (number(" ht=\""), number(" width=\""))
+    };
+    // A line of Latin letters has some fifty in a column of 400 pixels, which are 57 digits.
+    assert_eq!(heights("short"), (0.0, heights("short").1));
+    let (height, width) = heights(&"word ".repeat(60));
+    assert!((6.0 * 15.0..=8.0 * 15.0).contains(&height) && width < 60.0, "{height} {width}");
+    // Chinese characters are twice as wide.
+    let (height, _) = heights(&"责任".repeat(100));
+    assert!((8.0 * 15.0..=10.0 * 15.0).contains(&height), "{height}");
+    // A row has an end, and the column gets wider then.
+    let (height, width) = heights(&"word ".repeat(600));
+    assert!(height <= 409.0 && height * width >= 15.0 * 3_000.0, "{height} {width}");
+}
+
+#[test]
 fn the_table_is_written_as_spreadsheets_of_each_country_take_it() {
     let (schema, result) = (schema(), result());
     let checks = schema.check(&result, &document());
