@@ -122,6 +122,7 @@ impl Work {
                 self.sync.file(&FileKey::new(profile, node), job.attempt).await
             }
             Ok(Task::Folder { profile, node }) => self.sync.folder(&profile, &node).await,
+            Ok(Task::Under { profile, node }) => self.sync.under(&profile, &node).await,
             Ok(Task::Listing { profile, node }) => self.sync.listing(&profile, &node, job.attempt).await,
             Ok(Task::Reading { profile, node }) => {
                 self.sync.read(&FileKey::new(profile, node), job.attempt).await

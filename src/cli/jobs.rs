@@ -242,7 +242,9 @@ fn row(connection: &mut Connection, job: JobRow, pauses: &[PauseRow]) -> Result<
             let path = sync::store::path(connection, &source_id)?;
             (Some(source_id), path)
         }
-        Ok(Task::Folder { profile, node } | Task::Listing { profile, node }) => {
+        Ok(
+            Task::Folder { profile, node } | Task::Under { profile, node } | Task::Listing { profile, node },
+        ) => {
             let path = sync::store::folder_path(connection, &profile, &node)?;
             (Some(FileKey::new(profile, node).to_string()), path)
         }

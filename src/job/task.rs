@@ -7,6 +7,10 @@ use crate::fastio::{FileKey, NodeId, Profile};
 /// How the key of a file's job begins; behind it stands the file's `FileKey`.
 pub const FILE_JOBS: &str = "file:";
 
+/// How the keys of the jobs begin that look at a folder and at what it lists; behind it stand its workspace or share, a colon and its
+/// node.
+pub const FOLDER_JOBS: [&str; 2] = ["folder:", "listing:"];
+
 /// How the key of a run's job begins; behind it stand the file's `FileKey`, a colon and the rule's name.
 pub const RUN_JOBS: &str = "run:";
 
@@ -23,6 +27,8 @@ pub enum Task {
     Folder { profile: Profile, node: NodeId },
     /// Look at what this one folder lists, and list the folders in it: a part of the former.
     Listing { profile: Profile, node: NodeId },
+    /// Look at every file that is, or ever was, under this folder, whose own job is dead.
+    Under { profile: Profile, node: NodeId },
     /// List this workspace or share as a whole, or every rule's, and look at each file that differs from what we know:
     /// something happened there, to what is not said.
     Relist { profile: Option<Profile> },
@@ -65,7 +71,8 @@ impl Task {
     pub fn key(&self) -> String {
         match self {
             Task::File { profile, node } => format!("{FILE_JOBS}{profile}:{}", node.canonical()),
-            Task::Folder { profile, node } => format!("folder:{profile}:{}", node.canonical()),
+            Task::Folder { profile, node } => format!("{}{profile}:{}", FOLDER_JOBS[0], node.canonical()),
+            Task::Under { profile, node } => format!("under:{profile}:{}", node.canonical()),
             Task::Reading { profile, node } => format!("reading:{profile}:{}", node.canonical()),
             Task::Relist { profile: Some(profile) } => format!("relist:{profile}"),
             Task::Relist { profile: None } => "relist".to_owned(),
@@ -77,7 +84,7 @@ impl Task {
             Task::Leftover { leftover, .. } => format!("leftover:{leftover}"),
             Task::Stray { store } => format!("stray:{store}"),
             Task::Attach { store } => format!("attach:{store}"),
-            Task::Listing { profile, node } => format!("listing:{profile}:{}", node.canonical()),
+            Task::Listing { profile, node } => format!("{}{profile}:{}", FOLDER_JOBS[1], node.canonical()),
         }
     }
 
@@ -86,6 +93,7 @@ impl Task {
         match self {
             Task::File { .. } | Task::Run { .. } | Task::Erase { .. } => &["fastio", "openai"],
             Task::Folder { .. }
+            | Task::Under { .. }
             | Task::Listing { .. }
             | Task::Relist { .. }
             | Task::Digest { .. }

@@ -166,6 +166,11 @@ pub struct Adopted<'a> {
     pub of: &'a ResultOf,
 }
 
+/// Whether this is still so on record.
+pub fn is_as_seen(connection: &mut Connection, seen: &OwnFile) -> Result<bool, Error> {
+    Ok(of(connection, &seen.owner)?.as_ref() == Some(seen))
+}
+
 /// What stands for one owner stands for the other from now on, and the other way round. Neither shows what it is to show then.
 pub fn swap(connection: &mut Connection, one: &OwnFile, other: &OwnFile) -> Result<(), Error> {
     let of = |own: &OwnFile| own.of.clone().map(|of| (of.rule, of.key.to_string())).unzip();
@@ -182,9 +187,13 @@ pub fn give(connection: &mut Connection, own: &OwnFile, owner: &str, of: &Result
     connection.run(GIVE, params![own.owner, owner, of.rule, of.key.to_string()]).map(drop)
 }
 
-/// Writes down what the file of `owner` shows now.
-pub fn shows(connection: &mut Connection, owner: &str, answer: &str, shown: &str) -> Result<(), Error> {
-    connection.run(SHOWS, params![owner, answer, shown]).map(drop)
+/// Writes down what the file of `owner` shows now, if `node` still is that file.
+pub fn shows(
+    connection: &mut Connection,
+    (owner, node): (&str, &NodeId),
+    (answer, shown): (&str, &str),
+) -> Result<(), Error> {
+    connection.run(SHOWS, params![owner, node.canonical(), answer, shown]).map(drop)
 }
 
 /// Writes down that the file of `owner` is gone for good.
@@ -425,7 +434,7 @@ statements! {
 
     GIVE = "UPDATE own_file SET owner = $2, rule = $3, source_id = $4, answer = NULL, shown = NULL WHERE owner = $1";
 
-    SHOWS = "UPDATE own_file SET answer = $2, shown = $3 WHERE owner = $1";
+    SHOWS = "UPDATE own_file SET answer = $3, shown = $4 WHERE owner = $1 AND node = $2";
 
     SHOWS_NOTHING = "UPDATE own_file SET shown = NULL WHERE owner = $1";
 
@@ -483,4 +492,46 @@ statements! {
     PRUNE = "
         DELETE FROM own_file WHERE owner IN (
             SELECT owner FROM own_file WHERE gone_since < $1 AND state = 'written' ORDER BY gone_since LIMIT $2)";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::in_memory;
+
+    /// A result of this file, as it stands.
+    fn result(connection: &mut Connection, node: &str) -> OwnFile {
+        let of = ResultOf { rule: "r".to_owned(), key: format!("workspace:1:{node}").parse().unwrap() };
+        let owner = format!("run:r:{}", of.key);
+        let (id, version) = (NodeId::new(format!("9{node}")), VersionId("v1".to_owned()));
+        let intent = Intent {
+            owner: &owner,
+            profile: &of.key.profile,
+            folder: &NodeId::root(),
+            name: node,
+            sha256: "aa",
+            md5: "bb",
+            size: 1,
+            of: Some(&of),
+            old: None,
+            over: Some((&id, Some(&version))),
+        };
+        assert!(intend(connection, &intent, 1).unwrap());
+        connection.run(WRITTEN, params![owner, id.canonical(), version.0, 1]).unwrap();
+        super::of(connection, &owner).unwrap().unwrap()
+    }
+
+    #[test]
+    fn what_was_given_to_another_meanwhile_does_not_show_what_was_written() {
+        let mut connection = in_memory();
+        let (one, other) = (result(&mut connection, "1a"), result(&mut connection, "1b"));
+        let node = one.node.clone().unwrap();
+        shows(&mut connection, (&one.owner, &node), ("1@1", "as it was written")).unwrap();
+        let shown = |connection: &mut Connection| of(connection, &one.owner).unwrap().unwrap().shown;
+        assert_eq!(shown(&mut connection).as_deref(), Some("as it was written"));
+        swap(&mut connection, &one, &other).unwrap();
+        shows(&mut connection, (&one.owner, &node), ("1@1", "as it was written")).unwrap();
+        assert_eq!(shown(&mut connection), None);
+        assert!(!is_as_seen(&mut connection, &one).unwrap() && !is_as_seen(&mut connection, &other).unwrap());
+    }
 }

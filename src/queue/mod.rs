@@ -42,7 +42,7 @@ use serde::Deserialize;
 pub use breaker::{Causes, Change, Gates, Kind, Outcome, is_live};
 pub use needs::share;
 pub use store::{Claimed, Enqueued, NewJob, Settled, enqueue};
-pub use work::{Handler, Heir, Queue, Settlement};
+pub use work::{Death, Handler, Heir, Queue, Settlement};
 
 /// How long a held job stands back, so that another one is the next to probe.
 const STAND_BACK: Duration = Duration::from_secs(1);

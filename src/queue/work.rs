@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::breaker::{self, Breaker, Causes, Change, Gates, Judgement, Outcome};
 use super::report::{Report, report_change, report_death};
-use super::store::{self, Claimant, Claimed, Expiry, Renewed, Settled, Settling};
+use super::store::{self, Claimant, Claimed, Dead, Expiry, Renewed, Settled, Settling};
 use super::{Settings, Verdict};
 use crate::clock::Clock;
 use crate::contain;
@@ -53,7 +53,16 @@ pub trait Handler: Send + Sync + 'static {
 pub trait Heir: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The database's.
-    fn died(&self, connection: &mut Connection, key: &str, now: i64) -> Result<(), Error>;
+    fn died(&self, connection: &mut Connection, death: &Death<'_>) -> Result<(), Error>;
+}
+
+/// A job that dies.
+#[derive(Debug, Clone, Copy)]
+pub struct Death<'a> {
+    pub key: &'a str,
+    /// When its last attempt began, if that is known: of a worker that stopped without a word it is not.
+    pub begun_at: Option<i64>,
+    pub now: i64,
 }
 
 /// The queue of one process. Clones share it.
@@ -140,7 +149,7 @@ impl Queue {
         let heir = self.heir.clone();
         let release = move |tx: &mut Connection| {
             let expired = store::release_all(tx, (now, max_attempts), replica)?;
-            expired.dead.iter().try_for_each(|dead| bequeath(&heir, tx, (&dead.key, now)))?;
+            bequeath_all(&heir, tx, (&expired.dead, now))?;
             Ok(expired)
         };
         let expired = self.database.write(release).await?;
@@ -253,7 +262,7 @@ impl Queue {
         let claim = move |tx: &mut Connection| {
             let expiry = Expiry { now, max_attempts, replica, in_hand: &breaker.in_hand() };
             let expired = store::expire(tx, &expiry)?;
-            expired.dead.iter().try_for_each(|dead| bequeath(&heir, tx, (&dead.key, now)))?;
+            bequeath_all(&heir, tx, (&expired.dead, now))?;
             let claimed = store::claim(tx, &breaker, &Claimant { now, lease, replica })?;
             Ok((expired, claimed, breaker::store::save(tx, &breaker)?))
         };
@@ -311,7 +320,8 @@ impl Queue {
             };
             let settled = store::settle(tx, &Settling { claimed, verdict, judgement, now, max_attempts })?;
             if matches!(settled, Settled::Dead(_)) {
-                bequeath(&heir, tx, (&claimed.key, now))?;
+                let death = Death { key: &claimed.key, begun_at: Some(claimed.claimed_at), now };
+                bequeath(&heir, tx, &death)?;
             }
             if judgement.resumes {
                 breaker.open_unawaited(&store::due(tx, now)?);
@@ -394,7 +404,17 @@ impl Queue {
 fn bequeath(
     heir: &OnceLock<Arc<dyn Heir>>,
     connection: &mut Connection,
-    (key, now): (&str, i64),
+    death: &Death<'_>,
 ) -> Result<(), Error> {
-    heir.get().map_or(Ok(()), |heir| heir.died(connection, key, now))
+    heir.get().map_or(Ok(()), |heir| heir.died(connection, death))
+}
+
+/// The same of jobs whose workers stopped without a word.
+fn bequeath_all(
+    heir: &OnceLock<Arc<dyn Heir>>,
+    connection: &mut Connection,
+    (dead, now): (&[Dead], i64),
+) -> Result<(), Error> {
+    dead.iter()
+        .try_for_each(|dead| bequeath(heir, connection, &Death { key: &dead.key, begun_at: None, now }))
 }

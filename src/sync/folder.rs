@@ -24,13 +24,24 @@ impl Sync {
         if !self.rules.concern(profile) {
             return Verdict::Done;
         }
-        let known = match self.files_under(profile, folder).await {
+        let known = match self.files_under(profile, folder, false).await {
             Ok(known) => known,
             Err(error) => return database_verdict(&error),
         };
         let files = known.into_iter().map(|node| Task::File { profile: profile.clone(), node });
         let listing = Task::Listing { profile: profile.clone(), node: folder.clone() };
         self.add(files.chain([listing]).collect()).await.err().unwrap_or(Verdict::Done)
+    }
+
+    /// Makes a job for each file that is, or ever was, under a folder whose own job is dead: a listing would have found those that are
+    /// there again.
+    pub async fn under(&self, profile: &Profile, folder: &NodeId) -> Verdict {
+        let known = match self.files_under(profile, folder, true).await {
+            Ok(known) => known,
+            Err(error) => return database_verdict(&error),
+        };
+        let files = known.into_iter().map(|node| Task::File { profile: profile.clone(), node });
+        self.add(files.collect()).await.err().unwrap_or(Verdict::Done)
     }
 
     /// Makes a job for each covered file that a folder lists, and for each folder in it.
@@ -94,7 +105,7 @@ impl Sync {
 
     /// Whether files that we know are, or were, under this node: then it is a folder, though Fastio knows it no more.
     pub(super) async fn was_folder(&self, profile: &Profile, node: &NodeId) -> Result<bool, Verdict> {
-        let known = self.files_under(profile, node).await.map_err(|error| database_verdict(&error))?;
+        let known = self.files_under(profile, node, false).await.map_err(|error| database_verdict(&error))?;
         Ok(!known.is_empty())
     }
 
@@ -113,8 +124,13 @@ impl Sync {
         Ok(())
     }
 
-    async fn files_under(&self, profile: &Profile, folder: &NodeId) -> Result<Vec<NodeId>, database::Error> {
+    async fn files_under(
+        &self,
+        profile: &Profile,
+        folder: &NodeId,
+        gone: bool,
+    ) -> Result<Vec<NodeId>, database::Error> {
         let (profile, folder) = (profile.clone(), folder.clone());
-        self.database.read(move |c| store::files_under(c, &profile, &folder)).await
+        self.database.read(move |c| store::files_under(c, &profile, &folder, gone)).await
     }
 }

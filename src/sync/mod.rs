@@ -389,8 +389,8 @@ impl Sync {
         known: Option<&store::FileRow>,
         reason: &'static str,
     ) -> Result<(), database::Error> {
-        let told =
-            known.filter(|known| known.is_there()).map_or(Vec::new(), |known| self.beside(key, known, &[]));
+        let told = known.filter(|known| known.is_there() || known.looked_at.is_none());
+        let told = told.map_or(Vec::new(), |known| self.beside(key, known, &[]));
         let (key, now) = (key.clone(), self.clock.now());
         let bury = move |tx: &mut Connection| {
             // Something may have been put in its place.

@@ -25,6 +25,7 @@ mod operate;
 mod outage;
 mod publish;
 mod publish_any;
+mod publish_dead;
 mod queue;
 mod quirks;
 mod quotes;

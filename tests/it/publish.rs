@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::{Harness, contract, legal};
 
 /// A contract that is analysed, and its result.
-async fn analysed(settings: &str) -> Harness {
+pub async fn analysed(settings: &str) -> Harness {
     let h = Harness::with(settings).await;
     h.put("/Contracts/a.txt", &contract(1)).await;
     h.settle().await;
@@ -25,7 +25,7 @@ async fn taken_over() -> Harness {
 }
 
 /// The first words of a result that a reader sees.
-async fn top(h: &Harness, path: &str) -> String {
+pub async fn top(h: &Harness, path: &str) -> String {
     h.read(path).await.lines().skip(1).take_while(|line| !line.starts_with('-')).collect()
 }
 
@@ -156,22 +156,6 @@ async fn a_result_says_so_at_once_when_the_present_version_is_never_indexed() {
     h.converges().await;
     let result = h.read("/Contracts/a.analysis.md").await;
     assert!(result.contains("EUR 40,000") && !result.contains("earlier version"), "{result}");
-    h.finish().await;
-}
-
-#[tokio::test]
-async fn a_result_says_so_when_the_job_that_was_to_bring_the_present_version_is_dead() {
-    let h = analysed(&legal("")).await;
-    h.fastio_fails(json!({"kind": "forbidden", "path": "/current/workspace/*/storage/*/read/**"})).await;
-    h.put("/Contracts/a.txt", &contract(2)).await;
-    h.settle_to_dead().await;
-    h.no_faults().await;
-    let told = top(&h, "/Contracts/a.analysis.md").await;
-    assert!(told.contains("earlier version") && told.contains("could not be brought to OpenAI"), "{told}");
-    h.retry_dead().await;
-    h.converges().await;
-    let result = h.read("/Contracts/a.analysis.md").await;
-    assert!(result.contains("EUR 20,000") && !result.contains("earlier version"), "{result}");
     h.finish().await;
 }
 
@@ -308,6 +292,26 @@ async fn a_contract_whose_result_gave_way_to_anothers_has_its_last_answer_back()
     let told = top(&h, "/Contracts/c.analysis.md").await;
     assert!(told.contains("asks something else"), "{told}");
     assert!(h.read("/Contracts/c.analysis.md").await.contains("EUR 10,000"));
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_contract_whose_result_a_person_edited_takes_the_place_of_anothers() {
+    let settings = legal("");
+    let mut h = analysed(&settings).await;
+    h.put("/Contracts/b.txt", &contract(2)).await;
+    h.settle().await;
+    h.put("/Contracts/a.analysis.md", "checked by Kim").await;
+    h.trash("/Contracts/b.txt").await;
+    h.restart(&settings.replace("Extract every", "Find each")).await;
+    h.settle().await;
+    h.rename("/Contracts/a.txt", "/Contracts/b.txt").await;
+    h.settle().await;
+    let told = top(&h, "/Contracts/b.analysis.md").await;
+    assert!(told.contains("asks something else") && !told.contains("was deleted"), "{told}");
+    assert!(h.read("/Contracts/b.analysis.md").await.contains("EUR 10,000"));
+    assert_eq!(h.read("/Contracts/a.analysis.md").await, "checked by Kim");
+    assert_eq!(paths(&h).await.len(), 3);
     h.finish().await;
 }
 

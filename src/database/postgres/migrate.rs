@@ -40,13 +40,14 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 6] = migrations! {
+const MIGRATIONS: [Migration; 7] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
     3 "0003_tenure",
     4 "0004_replica",
     5 "0005_limit",
     6 "0006_model_limit",
+    8 "0008_looked_at",
 };
 
 /// The table of those that were applied. Its row 0 is what whoever migrates holds.

@@ -63,6 +63,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0074_replica"
     "0075_limit"
     "0076_model_limit"
+    "0078_looked_at"
 };
 
 /// Those of the inbox beside it.

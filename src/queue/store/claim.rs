@@ -23,6 +23,7 @@ pub struct Claimed {
     pub attempt: u16,
     /// The request that asked for it last.
     pub request_id: Option<String>,
+    pub claimed_at: i64,
     pub(super) needs: Needs,
     live: bool,
     lease: Lease,
@@ -156,6 +157,7 @@ pub fn claim(
         task,
         attempt: attempt.try_into().unwrap_or(u16::MAX),
         request_id,
+        claimed_at: now,
         // In hand before the commit, after which another worker could take it for one whose worker is dead.
         in_hand: breaker.take(lease, &first.needs, now),
         live: first.is_live(),

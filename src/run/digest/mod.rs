@@ -55,8 +55,8 @@ impl Runs {
             let mut briefs = runs::briefs(connection, &asked, std::iter::once(&key))?;
             let runs = briefs.remove(&of).unwrap_or_default();
             let row = indexed.as_deref().and_then(|indexed| Row::of(indexed, &runs, &definition.hash));
-            let mark = row
-                .map(|row| format!("{form} {:?} {row:?}", indexed.as_deref().map(|indexed| &indexed.path)));
+            let of_file = indexed.as_deref().map(|indexed| (&indexed.path, indexed.is_out_of_sight));
+            let mark = row.map(|row| format!("{form} {of_file:?} {row:?}"));
             Ok((store::mark(connection, (&asked, &of))? == mark, mark))
         };
         // A run that goes on is looked at every few seconds: only what changes is written.
@@ -254,6 +254,9 @@ fn current(connection: &mut Connection, covered: &Covered) -> Result<Option<(Bit
     Ok(Some((all.collect(), rest)))
 }
 
+/// Said of a file whose job is dead that was to learn what it is now.
+const OUT_OF_SIGHT: &str = "may be about an earlier version: what the file is now could not be looked at";
+
 /// Said of an answer to what the rule asked before.
 const OTHER_QUESTION: &str = "the rule asks something else since";
 
@@ -273,6 +276,7 @@ fn rendered(schema: &Schema, form: Form, current: &[(Indexed, Row, Option<Run>)]
                 Row::Underway => ("being_analysed", None),
                 Row::NotAnalysed => ("not_analysed", None),
             };
+            let remark = if indexed.is_out_of_sight { Some(OUT_OF_SIGHT) } else { remark };
             let is_judged = matches!(row, Row::Run(told) if told.judged.is_some());
             Entry {
                 file: &indexed.path,

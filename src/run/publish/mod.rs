@@ -27,6 +27,7 @@ use crate::own::ResultOf;
 use crate::own::store::{self as own, OwnFile};
 use crate::queue::{Verdict, presence};
 use crate::result::name::{Pattern, unnumbered};
+use crate::sync::store as files;
 use page::Page;
 use stand::{At, Shown, Stand};
 
@@ -53,10 +54,12 @@ impl Runs {
             let FileKey { profile, node } = asked.key.clone();
             let job = Task::File { profile, node }.key();
             let job = presence::waiting(connection, &[job])?.into_values().find(|job| job.state == "dead");
-            Ok((runs, own::of(connection, &owned)?, job.and_then(|job| job.reason)))
+            let seen = files::file(connection, &asked.key.to_string())?;
+            let is_out_of_sight = seen.is_some_and(|seen| seen.looked_at.is_none());
+            Ok((runs, own::of(connection, &owned)?, (job.and_then(|job| job.reason), is_out_of_sight)))
         };
-        let (runs, known, stuck) = self.database.read(read).await?;
-        let at = At { now: self.clock.now(), stuck: stuck.as_deref() };
+        let (runs, known, (stuck, is_out_of_sight)) = self.database.read(read).await?;
+        let at = At { now: self.clock.now(), stuck: stuck.as_deref(), is_out_of_sight };
         match Stand::of(definition, file, &runs, at) {
             Stand::AsItIs => self.leave_write(&owner, known).await,
             Stand::Nothing => self.retract(&owner, known).await,
@@ -123,7 +126,14 @@ impl Runs {
         };
         let written = self.publisher.write(&output).await?;
         let owner = owner.to_owned();
-        self.database.write(move |tx| own::shows(tx, &owner, &answer, &form)).await?;
+        let node = written.as_ref().map(|written| written.node.clone());
+        let shows = move |tx: &mut Connection| {
+            // What was left alone is a person's, and stays what it is.
+            let known = if node.is_none() { own::of(tx, &owner)? } else { None };
+            let Some(node) = node.clone().or(known.and_then(|known| known.node)) else { return Ok(()) };
+            own::shows(tx, (&owner, &node), (&answer, &form))
+        };
+        self.database.write(shows).await?;
         if let Some(written) = written {
             tracing::info!(run.id = shown.run.id.0, rule = of.rule, name = written.name, "result written");
         }

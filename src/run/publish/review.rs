@@ -10,9 +10,9 @@ use super::super::settings::Definition;
 use super::FORM;
 use crate::database::{Connection, Error, json_list, params, statements};
 use crate::fastio::FileKey;
-use crate::job::{self, FILE_JOBS, Task};
-use crate::queue::{Heir, Priority};
-use crate::sync::store::{self as files, FileRow};
+use crate::job::{self, FILE_JOBS, FOLDER_JOBS, Task};
+use crate::queue::{Death, Heir, Priority};
+use crate::sync::store as files;
 
 /// Jobs that one transaction adds.
 const BITE: u32 = 500;
@@ -61,17 +61,22 @@ impl Runs {
     }
 }
 
-/// Has what was found out about a file looked at when the file's job dies: nothing else says that it is of an earlier version then.
+/// Has what was found out about a file looked at when the file's job dies: nothing else says that it may be of an earlier version
+/// then. When a folder's job dies each file that was in it is looked at by itself.
 #[derive(Debug)]
 pub struct Looks(pub Arc<[Arc<Definition>]>);
 
 impl Heir for Looks {
-    fn died(&self, connection: &mut Connection, key: &str, now: i64) -> Result<(), Error> {
-        let Some(key) = key.strip_prefix(FILE_JOBS).and_then(|key| key.parse::<FileKey>().ok()) else {
-            return Ok(());
-        };
-        let seen = files::file(connection, &key.to_string())?;
-        let Some(seen) = seen.filter(FileRow::is_there) else { return Ok(()) };
+    fn died(&self, connection: &mut Connection, death: &Death<'_>) -> Result<(), Error> {
+        let Death { key, begun_at, now } = *death;
+        let id_behind = |begins: &str| key.strip_prefix(begins).and_then(|id| id.parse::<FileKey>().ok());
+        if let Some(FileKey { profile, node }) = FOLDER_JOBS.into_iter().find_map(id_behind) {
+            let under = Task::Under { profile, node };
+            return job::enqueue(connection, &under, Priority::Live, now).map(drop);
+        }
+        let Some(key) = id_behind(FILE_JOBS) else { return Ok(()) };
+        files::lose_sight(connection, &key.to_string(), begun_at.unwrap_or(now))?;
+        let Some(seen) = files::file(connection, &key.to_string())? else { return Ok(()) };
         for definition in self.0.iter().filter(|definition| definition.rule.covers(&key.profile, &seen.path))
         {
             let task = Task::run(key.clone(), &definition.rule.name);

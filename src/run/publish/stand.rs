@@ -25,6 +25,8 @@ pub(super) struct At<'a> {
     pub now: i64,
     /// Why the job is dead that was to bring the present version to OpenAI.
     pub stuck: Option<&'a str>,
+    /// A job died that was to learn what the file is now, and none has learned it since.
+    pub is_out_of_sight: bool,
 }
 
 /// An answer, and how it is shown.
@@ -46,20 +48,27 @@ impl<'r> Stand<'r> {
         let rank =
             |run: &&Run| (file.is_about(run), run.definition == definition.hash, run.answered_at, run.id);
         let Some(run) = answers.max_by_key(rank) else { return Stand::AsItIs };
+        if at.is_out_of_sight && at.stuck.is_none() {
+            // It is about to be looked at, or a person has given that up.
+            return Stand::AsItIs;
+        }
         if let Some(why) = file.gone_because() {
             return match definition.when_gone {
                 WhenGone::Keep => Stand::AsItIs,
                 WhenGone::Mark => Stand::Answer(Shown {
                     run,
-                    notice: Some(why),
+                    notice: Some(at.unseen(GONE).unwrap_or(why)),
                     path: file.last_path().unwrap_or(&run.path),
                     folder: None,
                 }),
                 WhenGone::Remove => Stand::Nothing,
             };
         }
-        let notice = if file.is_about(run) {
-            (run.definition != definition.hash).then(|| OTHER_QUESTION.to_owned())
+        let other_question = (run.definition != definition.hash).then(|| OTHER_QUESTION.to_owned());
+        let notice = if let Some(unseen) = at.unseen(EARLIER) {
+            Some([Some(unseen), other_question].into_iter().flatten().collect::<Vec<_>>().join(" "))
+        } else if file.is_about(run) {
+            other_question
         } else {
             let Some(present) = present(file, runs, at) else { return Stand::AsItIs };
             Some(format!(
@@ -72,6 +81,18 @@ impl<'r> Stand<'r> {
     }
 }
 
+impl At<'_> {
+    /// What is not known, if that is so, with why.
+    fn unseen(&self, what: &str) -> Option<String> {
+        let why = self.stuck.filter(|_| self.is_out_of_sight)?;
+        Some(format!("{what} What the document is now could not be looked at: {}", sentence(why)))
+    }
+}
+
+const EARLIER: &str = "This may be about an earlier version of the document.";
+
+const GONE: &str = "The document was gone from here when it was looked at last, and may be there again.";
+
 const OTHER_QUESTION: &str =
     "The rule asks something else since this was found out: what follows answers its earlier question.";
 
@@ -81,7 +102,7 @@ fn has_answer(run: &Run) -> bool {
 }
 
 /// What becomes of the file's present content, in a sentence; none while that is about to show.
-fn present(file: &FileState, runs: &[Run], At { now, stuck }: At<'_>) -> Option<String> {
+fn present(file: &FileState, runs: &[Run], At { now, stuck, .. }: At<'_>) -> Option<String> {
     if let FileState::Unreadable(_, why) = file {
         return Some(format!("The present version could not be read: {}", sentence(why)));
     }

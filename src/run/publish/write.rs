@@ -182,9 +182,17 @@ impl Publisher {
         self.anew(output).await
     }
 
-    /// Begins a new file where none of ours stands any more, unless a person is to have the last word on that.
+    /// Begins a new file where none of ours stands any more, unless a person is to have the last word on that. Where something stands
+    /// that was written for another there is nothing that a person has said of this.
     async fn anew(&self, output: &Output<'_>) -> Result<Next, Verdict> {
-        if output.only_over_ours { Ok(Next::Done(None)) } else { self.fresh(output).await }
+        let is_left = match output.of {
+            _ if !output.only_over_ours => false,
+            Some(of) if !output.stays => {
+                !self.is_filled((output.owner, of), (output.folder, output.name)).await?
+            }
+            _ => true,
+        };
+        if is_left { Ok(Next::Done(None)) } else { self.fresh(output).await }
     }
 
     async fn fresh(&self, output: &Output<'_>) -> Result<Next, Verdict> {
@@ -233,6 +241,14 @@ impl Publisher {
         );
         let (owner, of, now) = (output.owner.to_owned(), output.of.cloned(), self.clock.now());
         let write = move |tx: &mut Connection| {
+            // Its job may have done something with it since, and another may have taken it.
+            let is_known = match &known {
+                Some(known) => own::is_as_seen(tx, known)?,
+                None => own::of(tx, &owner)?.is_none(),
+            };
+            if !is_known || !own::is_as_seen(tx, &other)? {
+                return Ok(());
+            }
             match (&known, &of) {
                 (Some(known), _) => own::swap(tx, known, &other)?,
                 (None, Some(of)) => own::give(tx, &other, &owner, of)?,

@@ -58,6 +58,8 @@ pub struct FileRow {
     pub missing_since: Option<i64>,
     /// When a job last looked.
     pub seen_at: i64,
+    /// When a job last learned what it is; none since its job died without having learned it.
+    pub looked_at: Option<i64>,
     /// ` FOLDER FOLDER `, from its parent upwards. Empty until a job has looked at it after the tables were rebuilt.
     ancestors: String,
 }
@@ -78,6 +80,7 @@ from_row!(row => FileRow {
         .map(|(of, sha256)| ReadAs { of, sha256 }),
     missing_since,
     seen_at,
+    looked_at,
     ancestors,
 });
 
@@ -90,7 +93,8 @@ impl FileRow {
     /// Whether what is known of the file is not so any more, as far as it concerns what stands beside it.
     pub fn differs(&self, present: &Present, (matched, skipped): (&[&Rule], Option<&String>)) -> bool {
         let rules = matched.iter().map(|rule| rule.name.as_str());
-        self.path != present.path
+        self.looked_at.is_none()
+            || self.path != present.path
             || self.reason.as_ref() != skipped
             || !self.is_there()
             || !self.rules.split(',').filter(|name| !name.is_empty()).eq(rules)
@@ -169,6 +173,11 @@ pub fn miss(connection: &mut Connection, key: &FileKey, now: i64) -> Result<(), 
     Ok(())
 }
 
+/// Writes down that a job died that was to learn what the file is now, if none has learned it since `since`.
+pub fn lose_sight(connection: &mut Connection, source_id: &str, since: i64) -> Result<(), Error> {
+    connection.run(LOSE_SIGHT, params![source_id, since]).map(drop)
+}
+
 /// Writes down that the file is gone, if we ever knew it: its tombstone.
 pub fn bury(connection: &mut Connection, key: &FileKey, reason: &str, now: i64) -> Result<(), Error> {
     connection.run(BURY, params![key.to_string(), reason, now])?;
@@ -206,14 +215,16 @@ pub fn fingerprint(source: &Source, claim: &str) -> String {
     format!("{content} as {claim}")
 }
 
-/// The files that were under `folder` when a job last looked at them, and the file that it is, if it is none.
+/// The files that were under `folder` when a job last looked at them, and the file that it is, if it is none. Those that are gone are
+/// among them only if `gone` says so.
 pub fn files_under(
     connection: &mut Connection,
     profile: &Profile,
     folder: &NodeId,
+    gone: bool,
 ) -> Result<Vec<NodeId>, Error> {
-    let nodes: Vec<String> =
-        connection.all(FILES_UNDER, params![profile.to_string(), folder.canonical(), folder.is_root()])?;
+    let (of, id) = (profile.to_string(), folder.canonical());
+    let nodes: Vec<String> = connection.all(FILES_UNDER, params![of, id, folder.is_root(), gone])?;
     Ok(nodes.into_iter().map(NodeId::new).collect())
 }
 
@@ -275,18 +286,20 @@ statements! {
     FILES = "SELECT * FROM file WHERE source_id IN (SELECT value FROM json_each($1))";
     SEE = "
         INSERT INTO file (source_id, profile, node, state, reason, path, ancestors, rules, version, hash, size,
-                          modified_at, seen_at, created_at, decided_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                          modified_at, seen_at, looked_at, created_at, decided_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15)
         ON CONFLICT (source_id) DO UPDATE SET
             state = excluded.state, reason = excluded.reason, path = excluded.path, ancestors = excluded.ancestors,
             rules = excluded.rules, version = excluded.version, hash = excluded.hash, size = excluded.size,
             modified_at = excluded.modified_at, created_at = excluded.created_at, missing_since = NULL,
-            seen_at = excluded.seen_at, decided_by = excluded.decided_by,
+            seen_at = excluded.seen_at, looked_at = excluded.looked_at, decided_by = excluded.decided_by,
             refused = CASE WHEN excluded.state = 'skipped' THEN file.refused ELSE NULL END";
     MISS = "UPDATE file SET missing_since = $2 WHERE source_id = $1";
     BURY = "
-            UPDATE file SET state = 'gone', reason = $2, refused = NULL, seen_at = CASE state WHEN 'gone' THEN seen_at ELSE $3 END
+            UPDATE file SET state = 'gone', reason = $2, refused = NULL, looked_at = $3,
+                            seen_at = CASE state WHEN 'gone' THEN seen_at ELSE $3 END
             WHERE source_id = $1";
+    LOSE_SIGHT = "UPDATE file SET looked_at = NULL WHERE source_id = $1 AND looked_at < $2";
     CALLED = "
         SELECT source_id FROM file WHERE path IN (SELECT value FROM json_each($1))
         UNION
@@ -298,7 +311,7 @@ statements! {
     /// In the order of the file: most of what is there is of one workspace, and an index would only be a detour.
     FILES_UNDER = "
         SELECT node FROM file
-        WHERE +profile = $1 AND state <> 'gone'
+        WHERE +profile = $1 AND ($4 OR state <> 'gone')
           AND ($3 OR source_id = $1 || ':' || $2 OR ancestors LIKE '% ' || $2 || ' %')";
     OTHER_HASHES = "
         SELECT count(*), min(path) FROM file WHERE read_agreed_at IS NOT NULL AND state = 'present'";
@@ -340,6 +353,7 @@ impl FileRow {
             read: None,
             missing_since: None,
             seen_at: 0,
+            looked_at: Some(0),
             ancestors: "  ".to_owned(),
         }
     }

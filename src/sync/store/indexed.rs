@@ -15,6 +15,8 @@ pub struct Indexed {
     pub ancestors: Vec<NodeId>,
     /// What the file is now.
     pub source: Source,
+    /// A job died since that was to learn what the file is now.
+    pub is_out_of_sight: bool,
     /// What can be searched: the same content, or that of an earlier version while a newer one is on its way.
     pub copy: Copy,
 }
@@ -59,6 +61,7 @@ from_row!(row => Indexed {
     path: row.get("file_path")?,
     ancestors: nodes(&row.get::<String>("file_ancestors")?).collect(),
     source: source(row, ["file_version", "file_hash", "file_size", "file_modified_at"])?,
+    is_out_of_sight: row.get::<Option<i64>>("file_looked_at")?.is_none(),
     copy: Copy::from_row(row)?,
 });
 
@@ -72,14 +75,14 @@ statements! {
     INDEXED = "
         SELECT c.*, f.profile AS file_profile, f.node AS file_node, f.path AS file_path,
                f.ancestors AS file_ancestors, f.version AS file_version, f.hash AS file_hash, f.size AS file_size,
-               f.modified_at AS file_modified_at
+               f.modified_at AS file_modified_at, f.looked_at AS file_looked_at
         FROM file AS f JOIN copy AS c ON c.source_id = f.source_id
         WHERE f.source_id = $1 AND f.state = 'present' AND c.vector_store = $2 AND c.state = 'indexed'
         ORDER BY c.id DESC LIMIT 1";
     INDEXED_PAGE = "
         SELECT c.*, f.profile AS file_profile, f.node AS file_node, f.path AS file_path,
                f.ancestors AS file_ancestors, f.version AS file_version, f.hash AS file_hash, f.size AS file_size,
-               f.modified_at AS file_modified_at
+               f.modified_at AS file_modified_at, f.looked_at AS file_looked_at
         FROM file AS f JOIN copy AS c ON c.id = (
             SELECT max(id) FROM copy WHERE source_id = f.source_id AND vector_store = $1 AND state = 'indexed')
         WHERE f.source_id > $2 AND f.source_id < $3 AND f.state = 'present'
