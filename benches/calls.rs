@@ -1,6 +1,7 @@
 //! What each kind of change costs in calls and bytes, at both services, and whether the file could be found all the while.
 
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -27,18 +28,19 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A document of a page or two.
 const CONTENT: &str = "Liability is capped at EUR 50,000 for each claim and each year of this contract. ";
 
-/// What `benches/peers/sdk/sync.py` does in a person's place.
-const PEERS: [&str; 2] = ["sdk", "langchain"];
+/// What a person would use instead, and the folder of `benches/peers` in which it is.
+const PEERS: [(&str, &str); 3] = [("sdk", "sdk"), ("langchain", "sdk"), ("agency", "agency")];
 
 /// At most so many calls of each kind of change: at Fastio, at OpenAI.
 const PROMISED: [(&str, u64, u64); 6] =
-    [("add", 3, 3), ("edit", 3, 8), ("touch", 1, 1), ("rename", 1, 1), ("delete", 1, 4), ("50 edits", 6, 16)];
+    [("add", 2, 3), ("edit", 2, 8), ("touch", 1, 1), ("rename", 1, 1), ("delete", 1, 4), ("50 edits", 4, 16)];
 
 /// Counts the calls, and the bytes of their bodies, that a file costs which is added, edited, touched, renamed, edited fifty times
 /// within seconds, and deleted; and for how long no version of it could be found while it was edited.
 ///
-/// --peers adds a plain script on OpenAI's own library, and LangChain's `index()` over it. It exits 1 when a change costs more than promised, when the file could not be found for a moment, or when a peer
-/// needs no more calls for all of it. A single edit or deletion costs a peer less: it does not look whether what it removed is gone.
+/// --peers adds a plain script on OpenAI's own library, LangChain's `index()` over it, and agency-swarm's agent with a folder of files.
+/// It exits 1 when a change costs more than promised, when the file could not be found for a moment, or when a peer needs no more calls
+/// for all of it.
 #[derive(Debug, Args)]
 pub struct Options {
     /// Print one JSON object instead of lines
@@ -68,8 +70,17 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     let gap = format!("{} ms", docket.gap_ms);
     report.judge("time in which no version could be found", "none", gap, Some(docket.gap_ms == 0));
-    for way in PEERS.into_iter().filter(|_| options.peers) {
-        let other = peer(&base, way, edits)?;
+    for (way, folder) in PEERS.into_iter().filter(|_| options.peers) {
+        let Some(peer) = Peer::installed(way, folder) else {
+            report.judge(
+                &format!("calls to OpenAI for all, beside {way}"),
+                "fewer",
+                NOT_INSTALLED.to_owned(),
+                None,
+            );
+            continue;
+        };
+        let other = peer.costs(&base, edits)?;
         tell(&mut report, way, &other.changes);
         report.say(&format!("{way}: no version could be found for {} ms", other.gap_ms));
         let (own, theirs) = (docket.calls(), other.calls());
@@ -150,7 +161,7 @@ fn docket(base: &Base, edits: usize) -> anyhow::Result<Costs> {
     count("50 edits", &mut || {
         (2..2 + edits).try_for_each(|edit| told(&stands.put("/signed.txt", &text(edit))?))
     })?;
-    Ok(Costs { changes, gap_ms: stands.gap_ms(&node, 0)? })
+    Ok(Costs { changes, gap_ms: stands.gap_ms(Some(&node), 0)? })
 }
 
 fn text(edit: usize) -> String {
@@ -176,40 +187,59 @@ fn rests(stands: &Stands, place: &Place) -> anyhow::Result<()> {
     }
 }
 
-/// A script that is started once for each change, as `benches/peers/sdk/sync.py` tells.
-fn peer(base: &Base, way: &'static str, edits: usize) -> anyhow::Result<Costs> {
-    let stands = Stands::start(base, &["--index-delay", "1ms"])?;
-    let folder = tempfile::tempdir_in(&base.folder)?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (python, script) = (root.join("target/peers/sdk/bin/python"), root.join("benches/peers/sdk/sync.py"));
-    let run = |change: &str, edit: usize| -> anyhow::Result<()> {
-        let mut command = Command::new(&python);
-        command.arg(&script).args([way, change, &stands.openai_url, &text(edit)]).current_dir(folder.path());
-        let ended = command.status();
-        let ended = ended
-            .with_context(|| format!("{}: scripts/bench calls --peers installs it", python.display()))?;
-        anyhow::ensure!(ended.success(), "the script failed at {change}");
+/// Said of a peer for which this machine has no Python that is new enough.
+const NOT_INSTALLED: &str = "not installed";
+
+/// A script that is started once for each change, as it tells itself.
+struct Peer {
+    way: &'static str,
+    python: PathBuf,
+    script: PathBuf,
+}
+
+impl Peer {
+    fn installed(way: &'static str, folder: &str) -> Option<Peer> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let python = root.join(target).join("peers").join(folder).join("bin/python");
+        let script = root.join("benches/peers").join(folder).join("sync.py");
+        python.exists().then_some(Peer { way, python, script })
+    }
+
+    fn change(&self, stands: &Stands, (folder, change, edit): (&Path, &str, usize)) -> anyhow::Result<()> {
+        let mut command = Command::new(&self.python);
+        command.arg(&self.script).args([self.way, change, &stands.openai_url, &text(edit)]);
+        let ended =
+            command.current_dir(folder).status().with_context(|| self.python.display().to_string())?;
+        anyhow::ensure!(ended.success(), "{} failed at {change}", self.way);
         Ok(())
-    };
-    // As with Docket, the store is there before.
-    run("add", 0)?;
-    run("delete", 0)?;
-    let mut changes = Vec::new();
-    let mut count = |what, edits: std::ops::Range<usize>| -> anyhow::Result<()> {
-        stands.forget_calls()?;
-        for edit in edits {
-            run(what, edit)?;
-        }
-        changes.push((what, stands.calls()?));
-        Ok(())
-    };
-    count("add", 0..1)?;
-    count("edit", 1..2)?;
-    count("touch", 1..2)?;
-    count("rename", 1..2)?;
-    count("delete", 1..2)?;
-    run("add", 2)?;
-    let began = stands.now_ms()?;
-    count("50 edits", 3..3 + edits)?;
-    Ok(Costs { changes, gap_ms: stands.gap_ms(way, began)? })
+    }
+
+    fn costs(&self, base: &Base, edits: usize) -> anyhow::Result<Costs> {
+        let stands = Stands::start(base, &["--index-delay", "1ms"])?;
+        stands.detach_what_is_deleted()?;
+        let folder = tempfile::tempdir_in(&base.folder)?;
+        let run = |change: &str, edit: usize| self.change(&stands, (folder.path(), change, edit));
+        // As with Docket, the store is there before.
+        run("add", 0)?;
+        run("delete", 0)?;
+        let mut changes = Vec::new();
+        let mut count = |what, edits: Range<usize>| -> anyhow::Result<()> {
+            stands.forget_calls()?;
+            for edit in edits {
+                run(what, edit)?;
+            }
+            changes.push((what, stands.calls()?));
+            Ok(())
+        };
+        count("add", 0..1)?;
+        count("edit", 1..2)?;
+        count("touch", 1..2)?;
+        count("rename", 1..2)?;
+        count("delete", 1..2)?;
+        run("add", 2)?;
+        let began = stands.now_ms()?;
+        count("50 edits", 3..3 + edits)?;
+        Ok(Costs { changes, gap_ms: stands.gap_ms(None, began)? })
+    }
 }

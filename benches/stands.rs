@@ -57,6 +57,12 @@ impl Stands {
         Ok(())
     }
 
+    /// Has OpenAI take a file out of its stores when it is deleted, as is documented. It was seen not to, which a peer may not bear.
+    pub fn detach_what_is_deleted(&self) -> anyhow::Result<()> {
+        http::must(self.openai, "POST", "/_sandbox/faults", r#"{"kind": "delete_detaches"}"#)?;
+        Ok(())
+    }
+
     /// Has OpenAI refuse the key from now on.
     pub fn refuse_key(&self) -> anyhow::Result<()> {
         http::must(self.openai, "POST", "/_sandbox/faults", r#"{"kind": "unauthorized"}"#)?;
@@ -137,13 +143,13 @@ impl Stands {
     }
 
     /// For how long no version of a file could be found, from when the first could until now. It is told by what its `source_id`
-    /// ends with, and what was before `since` does not count.
-    pub fn gap_ms(&self, source: &str, since: i64) -> anyhow::Result<i64> {
+    /// ends with; without that there is only one. What was before `since` does not count.
+    pub fn gap_ms(&self, source: Option<&str>, since: i64) -> anyhow::Result<i64> {
         let said: Value = serde_json::from_str(&http::must(self.openai, "GET", "/_sandbox/searchable", "")?)?;
         let plain = |id: &str| id.replace('-', "");
         let of_it = |one: &&Value| {
             let id = one["attributes"]["source_id"].as_str().unwrap_or_default();
-            plain(id).ends_with(&plain(source))
+            source.is_none_or(|source| plain(id).ends_with(&plain(source)))
         };
         let intervals = said["intervals"].as_array().into_iter().flatten().filter(of_it);
         let mut spans: Vec<(i64, i64)> = intervals
@@ -151,7 +157,7 @@ impl Stands {
             .filter(|(_, until)| *until >= since)
             .collect();
         spans.sort_unstable();
-        anyhow::ensure!(!spans.is_empty(), "no version of {source} was ever found");
+        anyhow::ensure!(!spans.is_empty(), "no version of the file was ever found");
         let (mut until, mut gap) = (spans[0].1, 0);
         for (from, to) in spans {
             gap += (from - until).max(0);

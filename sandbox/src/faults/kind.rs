@@ -77,6 +77,8 @@ pub enum FaultKind {
     DeleteConflict,
     /// A file attached now ends `failed` with `code` and `message`.
     IndexFailure,
+    /// Deleting a file takes it out of its vector stores, as OpenAI's documents say.
+    DeleteDetaches,
     /// What is deleted now is still listed and served for `delay_ms`.
     SlowDelete,
     /// What is not there under `/v1/vector_stores/` is answered with 400, without type or code, and the next request on that
@@ -144,6 +146,7 @@ impl FaultKind {
             | FaultKind::SlowRun
             | FaultKind::BadRun
             | FaultKind::DeleteConflict
+            | FaultKind::DeleteDetaches
             | FaultKind::AbsentAs400
             | FaultKind::SlowAttach
             | FaultKind::AttributesDropped

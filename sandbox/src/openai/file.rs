@@ -224,7 +224,8 @@ async fn look(
 }
 
 /// The documents say that deleting a file also removes it from all vector stores. In practice (an observation of September
-/// 2026 in appsmithorg/appsmith-docs#3038) the stores go on listing it until it is detached, and so they do here.
+/// 2026 in appsmithorg/appsmith-docs#3038) the stores go on listing it until it is detached, and so they do here, unless a
+/// fault has it as documented.
 async fn remove(
     Shared(state): Shared<State>,
     Extension(trace): Extension<Trace>,
@@ -235,6 +236,10 @@ async fn remove(
     if trace.hit(FaultKind::DeleteConflict).is_some() {
         let message = "File is still processing. Check back later.";
         return Err(ApiError::plain(message).status(StatusCode::CONFLICT));
+    }
+    if trace.hit(FaultKind::DeleteDetaches).is_some() {
+        let stores: Vec<String> = world.stores.iter().map(|store| store.id.clone()).collect();
+        stores.iter().for_each(|store| world.detach(store, &id, now));
     }
     if !world.is_doomed(&id) {
         match trace.hit(FaultKind::SlowDelete) {

@@ -282,6 +282,19 @@ async fn deletes_conflict_or_take_their_time_when_told_to() {
 }
 
 #[tokio::test]
+async fn a_deleted_file_leaves_its_stores_when_told_to() {
+    let openai = openai().await;
+    let store = openai.store().await;
+    for (fault, status) in [(None, 200), (Some("delete_detaches"), 404)] {
+        let file = openai.upload("a.txt", "liability").await;
+        openai.attach(&store, &file).await;
+        fault.into_iter().for_each(|kind| openai.fault(json!([{"kind": kind}])));
+        openai.delete(&format!("files/{file}")).await;
+        assert_eq!(openai.get(&format!("vector_stores/{store}/files/{file}")).await.0, status);
+    }
+}
+
+#[tokio::test]
 async fn refusals_have_openai_s_words() {
     let openai = openai().await;
     for (kind, status, family, code) in [
