@@ -40,6 +40,24 @@ async fn an_edited_file_is_replaced_and_the_old_copy_is_gone() {
 }
 
 #[tokio::test]
+async fn what_is_held_against_its_hash_is_read_with_one_call() {
+    let h = Harness::start().await;
+    h.put("/nda.txt", "one version").await;
+    h.settle().await;
+    let before = h.fastio_requests().await.len();
+    h.put("/nda.txt", "another version").await;
+    h.converges().await;
+    let asked: Vec<String> = h.fastio_requests().await[before..]
+        .iter()
+        .map(|request| {
+            request["path"].as_str().unwrap().trim_end_matches('/').rsplit('/').next().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(asked, ["details", "read"]);
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn an_edited_file_is_searchable_all_the_time() {
     let h = Harness::start().await;
     h.put("/nda.txt", NDA).await;

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use super::copy::{Draft, READ_HASH, Source};
 use super::text::{Flow, Unreadable};
 use crate::contain::lock;
+use crate::fastio::Hash;
 use crate::{database, fastio};
 
 use pages::Pages;
@@ -68,6 +69,15 @@ impl Relayed {
     fn set(&self, result: Result<(), Broken>) {
         *lock(&self.0) = Some(result);
     }
+}
+
+/// The hashes that what passes is held against, as Fastio calls them.
+const MD5: &str = "md5";
+const SHA256: &str = "sha256";
+
+/// Whether what passes is held against this hash, as Fastio announced it.
+pub fn is_checked(hash: &Hash) -> bool {
+    [MD5, SHA256].contains(&hash.algorithm.as_str())
 }
 
 /// What passed, known before the last of it goes out.
@@ -286,7 +296,7 @@ struct Check {
 
 impl Check {
     fn new(source: &Source) -> Self {
-        let md5 = source.hash.as_ref().is_some_and(|hash| hash.algorithm == "md5");
+        let md5 = source.hash.as_ref().is_some_and(|hash| hash.algorithm == MD5);
         Check { source: source.clone(), passed: 0, sha256: Sha256::new(), md5: md5.then(Md5::new) }
     }
 
@@ -313,7 +323,7 @@ impl Check {
         let expected = hash.as_ref().map(|hash| (hash.algorithm.as_str(), hash.value.as_str()));
         let wrong = match (expected, &self.md5) {
             (Some((_, value)), Some(md5)) => hex::encode(md5.clone().finalize()) != value,
-            (Some(("sha256" | READ_HASH, value)), None) => self.sha256() != value,
+            (Some((SHA256 | READ_HASH, value)), None) => self.sha256() != value,
             _ => false,
         };
         if wrong {

@@ -5,7 +5,6 @@ use crate::harness::{Dies, ONE_STORE, Server, Step, fastio, openai};
 const FILE: &str = "/Contracts/nda.txt";
 
 const LOOK: Step = fastio("GET", "/current/workspace/*/storage/*/details/");
-const LEAVE: Step = fastio("GET", "/current/workspace/*/storage/*/requestread/");
 const READ: Step = fastio("GET", "/current/workspace/*/storage/*/read/");
 const LIST: Step = fastio("GET", "/current/workspace/*/storage/*/list/");
 const UPLOAD: Step = openai("POST", "/v1/files");
@@ -123,7 +122,6 @@ async fn deleted(step: Step, dies: Dies) {
 killed! {
     fn killed_while_it_asks_what_a_file_is(): LOOK => added;
     fn killed_while_it_asks_where_a_file_is(): LOOK.after(1) => added;
-    fn killed_while_it_asks_leave_to_download(): LEAVE => added;
     fn killed_while_it_begins_to_download(): READ => added;
     fn killed_while_it_creates_the_vector_store(): STORE => added;
     fn killed_while_it_looks_for_the_vector_store_that_it_created(): STORES => store_looked_for;
