@@ -38,7 +38,7 @@ pub struct Fence(Arc<AtomicI64>);
 
 impl Fence {
     pub fn set(&self, replica: &Replica) {
-        self.0.store(replica.id, Ordering::Relaxed);
+        self.0.store(replica.id(), Ordering::Relaxed);
     }
 
     pub fn replica(&self) -> Option<i64> {
@@ -131,6 +131,11 @@ impl Replica {
         let keeper = thread::Builder::new().name("db-replica".to_owned()).spawn(move || keeper.run(&stopped));
         let keeper = Some(keeper.map_err(OpenError::Threads)?);
         Ok(Replica { id, lost, stop: Some(stop), keeper })
+    }
+
+    /// Its number, by which jobs and roles name it.
+    pub fn id(&self) -> i64 {
+        self.id
     }
 
     /// Cancelled when others have removed it.
