@@ -323,15 +323,15 @@ pub fn lose(
     Ok(lost.and_then(|own| own.of))
 }
 
-/// What a file of ours that is gone from this place was the result of.
-pub fn lost_at(
+/// What those files of ours but `node` are the results of that stand, or stood when they went, in this folder under one of these names.
+pub fn results_at(
     connection: &mut Connection,
-    profile: &Profile,
-    (folder, name): (&NodeId, &str),
-) -> Result<Option<ResultOf>, Error> {
-    let lost: Option<OwnFile> =
-        connection.first(LOST_AT, params![profile.to_string(), folder.canonical(), name])?;
-    Ok(lost.and_then(|own| own.of))
+    (profile, node): (&Profile, &NodeId),
+    (folder, names): (&NodeId, &[String]),
+) -> Result<Vec<ResultOf>, Error> {
+    let (of, folder, node) = (profile.to_string(), folder.canonical(), node.canonical());
+    let there: Vec<OwnFile> = connection.all(RESULTS_AT, params![of, folder, json_list(names), node])?;
+    Ok(there.into_iter().filter_map(|own| own.of).collect())
 }
 
 /// Writes down that the file at `node` is there after all. Answers what it is the result of, if it was taken to be gone.
@@ -465,9 +465,10 @@ statements! {
         UPDATE own_file SET gone_since = coalesce(gone_since, $3) WHERE profile = $1 AND node = $2
         RETURNING *";
 
-    LOST_AT = "
+    RESULTS_AT = "
         SELECT * FROM own_file
-        WHERE gone_since > 0 AND profile = $1 AND folder = $2 AND name = $3 AND rule IS NOT NULL LIMIT 1";
+        WHERE profile = $1 AND folder = $2 AND name IN (SELECT value FROM json_each($3)) AND rule IS NOT NULL
+          AND (node IS NULL OR node <> $4)";
 
     FIND_AGAIN = "
         UPDATE own_file SET gone_since = NULL, shown = NULL

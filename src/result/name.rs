@@ -137,6 +137,9 @@ pub fn made_name(path: &str) -> String {
     }
 }
 
+/// `name (2)` to `name (20)`: a folder with more of them has another problem.
+pub const MOST_NUMBERS: usize = 20;
+
 /// `nda (2).md` for `nda.md` and 2: how a name is numbered when it is taken. The first is the name itself.
 pub fn numbered(name: &str, number: usize) -> String {
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
@@ -149,6 +152,12 @@ pub fn unnumbered(path: &str) -> Option<String> {
     let (plain, number) = stem.strip_suffix(')')?.rsplit_once(" (")?;
     let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
     is_number.then(|| format!("{plain}.{extension}"))
+}
+
+/// The names that something has which is called so, or would be: the name without a number, and that with each.
+pub fn alike(name: &str) -> Vec<String> {
+    let plain = unnumbered(name).unwrap_or_else(|| name.to_owned());
+    (1..=MOST_NUMBERS).map(|number| numbered(&plain, number)).collect()
 }
 
 /// A name that any system takes and that shows what it is: no path, no character that is not seen.

@@ -47,6 +47,7 @@ use crate::govern::Governor;
 use crate::job::{self, Task};
 use crate::own::{self, Whose};
 use crate::queue::{Causes, Priority, Verdict};
+use crate::result::name::alike;
 use crate::rule::{Rule, Rules, UNCOVERED};
 use crate::{fastio, openai};
 
@@ -372,13 +373,13 @@ impl Sync {
     async fn is_there(&self, key: &FileKey, present: &Present) -> Result<(), database::Error> {
         let (key, now) = (key.clone(), self.clock.now());
         let folder = present.ancestors.first().cloned().unwrap_or_else(NodeId::root);
-        let name = present.name.clone();
+        let names = alike(&present.name);
         let find = move |tx: &mut Connection| {
-            let of = match own::store::find_again(tx, &key.profile, &key.node)? {
-                Some(of) => Some(of),
-                None => own::store::lost_at(tx, &key.profile, (&folder, &name))?,
+            let all = match own::store::find_again(tx, &key.profile, &key.node)? {
+                Some(of) => vec![of],
+                None => own::store::results_at(tx, (&key.profile, &key.node), (&folder, &names))?,
             };
-            of.map_or(Ok(()), |of| look_at(tx, of, now))
+            all.into_iter().try_for_each(|of| look_at(tx, of, now))
         };
         self.database.write(find).await
     }

@@ -296,6 +296,24 @@ async fn a_contract_whose_result_gave_way_to_anothers_has_its_last_answer_back()
 }
 
 #[tokio::test]
+async fn an_old_result_that_comes_back_over_an_edited_one_gives_way_to_the_one_beside_it() {
+    let h = analysed(&legal("")).await;
+    h.trash("/Contracts/a.analysis.md").await;
+    h.put("/Contracts/a.txt", &contract(2)).await;
+    h.settle().await;
+    h.put("/Contracts/a.analysis.md", "checked by Kim").await;
+    h.put("/Contracts/a.txt", &contract(3)).await;
+    h.settle().await;
+    assert!(h.read("/Contracts/a.analysis (2).md").await.contains("EUR 30,000"));
+    h.restore("/Contracts/a.analysis.md").await;
+    assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 10,000"));
+    h.settle().await;
+    assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 30,000"));
+    assert_eq!(paths(&h).await, ["/Contracts/a.analysis.md", "/Contracts/a.txt"]);
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn a_contract_whose_result_a_person_edited_takes_the_place_of_anothers() {
     let settings = legal("");
     let mut h = analysed(&settings).await;

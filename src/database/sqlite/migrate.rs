@@ -64,6 +64,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0075_limit"
     "0076_model_limit"
     "0078_looked_at"
+    "0079_own_place"
 };
 
 /// Those of the inbox beside it.

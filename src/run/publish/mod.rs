@@ -108,7 +108,9 @@ impl Runs {
             asked,
         };
         let form = form(&page, &folder);
-        if stands && known.is_some_and(|known| known.shown.as_deref() == Some(&form)) {
+        let shows_it = known.filter(|known| stands && known.shown.as_deref() == Some(&form));
+        // Beside what has its name, that may have come to be one of ours, or to be gone.
+        if shows_it.as_ref().is_some_and(|known| known.folder == folder && known.name == name) {
             return Ok(());
         }
         let only_over_ours =
@@ -134,7 +136,9 @@ impl Runs {
             own::shows(tx, (&owner, &node), (&answer, &form))
         };
         self.database.write(shows).await?;
-        if let Some(written) = written {
+        if let Some(written) = written
+            && shows_it.is_none_or(|known| known.node.as_ref() != Some(&written.node))
+        {
             tracing::info!(run.id = shown.run.id.0, rule = of.rule, name = written.name, "result written");
         }
         Ok(())

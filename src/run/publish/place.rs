@@ -11,10 +11,7 @@ use crate::job::verdict::fastio_verdict;
 use crate::own::store::{self as own, OwnFile};
 use crate::own::{Content, ResultOf};
 use crate::queue::Verdict;
-use crate::result::name::{Pattern, numbered, unnumbered};
-
-/// `name (2)` to `name (20)`: a folder with more of them has another problem.
-const MOST_NAMES: usize = 20;
+use crate::result::name::{MOST_NUMBERS, Pattern, numbered, unnumbered};
 
 /// What stands where something is to be written.
 pub(super) enum Spot {
@@ -36,7 +33,7 @@ pub(super) fn parent(node: &Node) -> NodeId {
 impl Publisher {
     /// The name that is wanted, or the first of `… (2)`, `… (3)` that can be had. `itself` is the file that is to come there.
     pub(super) async fn spot(&self, output: &Output<'_>, itself: Option<&NodeId>) -> Result<Spot, Verdict> {
-        for number in 1..=MOST_NAMES {
+        for number in 1..=MOST_NUMBERS {
             let name = numbered(output.name, number);
             let found = self.fastio.child(output.profile, output.folder, &name).await;
             let Some(found) = found.map_err(|error| fastio_verdict(&error))? else {
@@ -54,7 +51,7 @@ impl Publisher {
                 return Ok(spot);
             }
         }
-        Err(Verdict::Dead { reason: format!("{} and {MOST_NAMES} names like it are taken", output.name) })
+        Err(Verdict::Dead { reason: format!("{} and {MOST_NUMBERS} names like it are taken", output.name) })
     }
 
     /// How `found` gives its place up to the result of another, if it is as we wrote it and does not belong where it stands.
@@ -82,7 +79,7 @@ impl Publisher {
         whose: (&str, &ResultOf),
         (folder, name): (&NodeId, &str),
     ) -> Result<bool, Verdict> {
-        for number in 1..=MOST_NAMES {
+        for number in 1..=MOST_NUMBERS {
             let found = self.fastio.child(&whose.1.key.profile, folder, &numbered(name, number)).await;
             let Some(found) = found.map_err(|error| fastio_verdict(&error))? else { break };
             if self.yielding(whose, found).await?.is_some() {
