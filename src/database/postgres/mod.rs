@@ -21,6 +21,7 @@ mod tests;
 mod tls;
 mod turn;
 mod value;
+mod warned;
 #[cfg(test)]
 mod way_tests;
 

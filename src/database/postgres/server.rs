@@ -10,6 +10,7 @@ use url::Url;
 use super::error::unopened;
 use super::replica::Fence;
 use super::session::{Begins, Made, Session, runtime};
+use super::warned::Warned;
 use super::{deadline, tls};
 use crate::database::error::Error;
 use crate::database::lane::Access;
@@ -127,9 +128,9 @@ impl Server {
     /// What stands in the way, and what to do about it.
     pub fn connect(&self, access: Access) -> Result<Session, OpenError> {
         let runtime = runtime().map_err(OpenError::Threads)?;
-        let (client, begins) = runtime.block_on(self.open(access))?;
+        let (client, warned, begins) = runtime.block_on(self.open(access))?;
         let (is_pooled, fence) = (self.is_pooled, self.fence.clone());
-        Ok(Session::new(Made { client, runtime, begins, access, is_pooled, fence }))
+        Ok(Session::new(Made { client, warned, runtime, begins, access, is_pooled, fence }))
     }
 
     /// Whether connections are handed out by the transaction although the settings say otherwise: then what is set for a session is
@@ -148,7 +149,7 @@ impl Server {
                 let row = client.query_typed_one("SELECT pg_backend_pid()", &[]).await.map_err(failed)?;
                 Ok::<i32, OpenError>(row.get(0))
             };
-            let (one, other) = (self.reach().await?, self.reach().await?);
+            let (one, other) = (self.reach(&Warned::default()).await?, self.reach(&Warned::default()).await?);
             for _ in 0..LOOKS {
                 let first = process(&one).await?;
                 // While the other one keeps the connection that it is given, this one is given another.
@@ -164,32 +165,33 @@ impl Server {
     }
 
     /// Driven by the same thread's runtime, for as long as it asks.
-    async fn reach(&self) -> Result<Client, OpenError> {
+    async fn reach(&self, warned: &Warned) -> Result<Client, OpenError> {
         let failed = |error: tokio_postgres::Error| unopened(&error, &self.place);
         Ok(match &self.tls {
             Some(tls) => {
                 let (client, connection) = self.config.connect(tls.clone().0).await.map_err(failed)?;
-                tokio::spawn(connection);
+                tokio::spawn(warned.clone().listen(connection));
                 client
             }
             None => {
                 let (client, connection) = self.config.connect(NoTls).await.map_err(failed)?;
-                tokio::spawn(connection);
+                tokio::spawn(warned.clone().listen(connection));
                 client
             }
         })
     }
 
-    async fn open(&self, access: Access) -> Result<(Client, Begins), OpenError> {
+    async fn open(&self, access: Access) -> Result<(Client, Warned, Begins), OpenError> {
         let failed = |error: tokio_postgres::Error| unopened(&error, &self.place);
-        let client = self.reach().await?;
+        let warned = Warned::default();
+        let client = self.reach(&warned).await?;
         let version = self.look(&client).await?;
         let set = settings(access, version);
         if !self.is_pooled {
             let set: Vec<String> = set.iter().map(|(name, value)| format!("SET {name} = {value}")).collect();
             client.batch_execute(&set.join("; ")).await.map_err(failed)?;
         }
-        Ok((client, self.begins(access, &set)))
+        Ok((client, warned, self.begins(access, &set)))
     }
 
     /// Whether it is a server that can be worked with; answers its version.

@@ -18,6 +18,7 @@ use tokio_postgres::{Client, RowStream, Statement};
 use super::error::{explained, is_lost, is_out_of_date, is_to_be_repeated};
 use super::replica::Fence;
 use super::value::Sent;
+use super::warned::Warned;
 use super::{deadline, dialect};
 use crate::database::error::Error;
 use crate::database::lane::{Access, Manner};
@@ -33,6 +34,7 @@ const AT_ONCE: usize = 64;
 
 pub struct Session {
     client: Client,
+    warned: Warned,
     runtime: Runtime,
     begins: Begins,
     deadline: Duration,
@@ -80,6 +82,7 @@ impl std::fmt::Debug for Session {
 /// How a session is made: with a client that `runtime` drives.
 pub struct Made {
     pub client: Client,
+    pub warned: Warned,
     pub runtime: Runtime,
     pub begins: Begins,
     pub access: Access,
@@ -94,10 +97,20 @@ pub fn runtime() -> std::io::Result<Runtime> {
 
 impl Session {
     pub fn new(made: Made) -> Self {
-        let Made { client, runtime, begins, access, is_pooled, fence } = made;
+        let Made { client, warned, runtime, begins, access, is_pooled, fence } = made;
         let fence = (access == Access::Write).then_some(fence);
         let (deadline, known) = (deadline(access) + GRACE, HashMap::new());
-        Session { client, runtime, begins, deadline, known, is_pooled, fence, state: State::default() }
+        Session {
+            client,
+            warned,
+            runtime,
+            begins,
+            deadline,
+            known,
+            is_pooled,
+            fence,
+            state: State::default(),
+        }
     }
 
     /// Begins a transaction.
@@ -149,9 +162,16 @@ impl Session {
         if self.state.is_lost {
             return Err(Error::passing("the connection to PostgreSQL was lost"));
         }
+        self.warned.take();
         let ended = self.runtime.block_on(bounded(self.deadline, self.client.batch_execute(how)));
         self.state.is_open = ended.is_err();
-        note(&mut self.state, ended)
+        note(&mut self.state, ended)?;
+        if self.warned.take() {
+            return Err(Error::passing(
+                "PostgreSQL has committed, and no standby has said in time that it has that, too",
+            ));
+        }
+        Ok(())
     }
 
     /// Whether the last transaction is to be done again from its start.

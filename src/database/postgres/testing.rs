@@ -13,12 +13,20 @@ pub mod cluster;
 
 /// The URL of a new database with our schema.
 pub fn url() -> String {
-    // On a thread of its own: a session has a runtime, and the first test that asks may run in one.
-    let migrate = |url: &str| {
-        super::migrate::migrate(&Server::of(&url.into()).unwrap(), Purpose::Work).unwrap();
-    };
-    cluster::cluster()
-        .migrated(|url| std::thread::scope(|scope| scope.spawn(|| migrate(url)).join().unwrap()))
+    cluster::cluster().migrated(migrate)
+}
+
+/// On a thread of its own: a session has a runtime, and the first test that asks may run in one.
+fn migrate(url: &str) {
+    let migrate = || super::migrate::migrate(&Server::of(&url.into()).unwrap(), Purpose::Work).unwrap();
+    std::thread::scope(|scope| scope.spawn(migrate).join().unwrap());
+}
+
+/// A server of one test's own, and the URL of a database there with our schema.
+pub fn alone() -> (cluster::Cluster, String) {
+    let server = cluster::Cluster::start(&[]);
+    let url = server.migrated(migrate);
+    (server, url)
 }
 
 /// What one column of a statement answers, in a database as that of [`session`].
