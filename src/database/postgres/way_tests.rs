@@ -39,7 +39,7 @@ struct Secured {
 }
 
 static SECURED: LazyLock<Secured> = LazyLock::new(|| {
-    let mut made = cluster::command("bash")
+    let mut made = cluster::installed::command("bash")
         .args(["-c", &format!("exec 3>&1 1>/dev/null 2>/dev/null; {CERTIFICATES}")])
         .current_dir("/")
         .stdin(Stdio::piped())

@@ -1,11 +1,15 @@
 //! A PostgreSQL server of the tests' own, from the binaries that are installed. It is started when the first test asks for it, and ends
 //! with the process, however that ends: it stops when nobody holds the pipe any more that it was started with.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+#[path = "installed.rs"]
+pub mod installed;
+
+use installed::{Tended, binaries, free_port};
 
 /// A database that has been migrated. The tests' own are copies of it.
 const TEMPLATE: &str = "docket_template";
@@ -40,8 +44,7 @@ pub struct Cluster {
     port: u16,
     databases: AtomicU32,
     template: OnceLock<()>,
-    /// Its input is what keeps the server going.
-    _server: Child,
+    _server: Tended,
 }
 
 /// The one of this process.
@@ -50,51 +53,13 @@ pub fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(|| Cluster::start(&HASTY))
 }
 
-/// Where Debian has the newest server that is installed, or where `DOCKET_TEST_POSTGRES` says.
-fn binaries() -> PathBuf {
-    if let Some(path) = std::env::var_os("DOCKET_TEST_POSTGRES") {
-        return path.into();
-    }
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let newest =
-        versions.map(|version| version.path().join("bin")).filter(|bin| bin.join("postgres").exists()).max();
-    newest.expect("no PostgreSQL is installed: apt-get install postgresql, or set DOCKET_TEST_POSTGRES to its bin folder")
-}
-
-/// PostgreSQL refuses to run as root.
-pub fn command(program: &str) -> Command {
-    let is_root =
-        std::fs::metadata("/proc/self").is_ok_and(|of| std::os::unix::fs::MetadataExt::uid(&of) == 0);
-    if !is_root {
-        return Command::new(program);
-    }
-    let mut command = Command::new("runuser");
-    command.args(["-u", "postgres", "--", program]);
-    command
-}
-
-/// A port that nobody has now.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 impl Cluster {
     /// Starts a server that is set like this.
     pub fn start(set: &[&str]) -> Cluster {
         let port = free_port();
-        let mut server = command("sh")
-            .args(["-c", SERVE, "sh"])
-            .arg(binaries())
-            .arg(port.to_string())
-            .args(set)
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("sh, and runuser where the tests run as root");
-        let mut place = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut place).unwrap();
-        assert!(!place.is_empty(), "PostgreSQL did not start");
+        let own = [binaries().into_os_string(), port.to_string().into()];
+        let server = Tended::start(SERVE, own.into_iter().chain(set.iter().map(Into::into)));
+        let server = server.expect("PostgreSQL did not start");
         Cluster { port, databases: AtomicU32::new(0), template: OnceLock::new(), _server: server }
     }
 
@@ -154,41 +119,10 @@ impl Cluster {
     }
 }
 
-/// A pooler that hands connections out by the transaction.
-const POOL: &str = r#"
-    set -eu
-    place=$(mktemp -d "${TMPDIR:-/tmp}/docket-pgbouncer.XXXXXX")
-    trap 'rm -rf "$place"' EXIT
-    cd "$place"
-    cat >pgbouncer.ini <<INI
-[databases]
-* = host=127.0.0.1 port=$1 user=docket
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = $2
-unix_socket_dir =
-auth_type = any
-pool_mode = transaction
-default_pool_size = 8
-max_client_conn = 1000
-server_idle_timeout = 5
-logfile = $place/log
-INI
-    PATH=$PATH:/usr/sbin pgbouncer -q pgbouncer.ini & pooler=$!
-    until "$3/pg_isready" -q -h 127.0.0.1 -p "$2" -U docket -d postgres; do
-        kill -0 "$pooler" 2>/dev/null || { cat log >&2; exit 1; }
-        sleep 0.05
-    done
-    echo "$place"
-    read -r _ || true
-    kill -INT "$pooler" 2>/dev/null || true
-    wait "$pooler" || true
-"#;
-
 /// `pgbouncer` before the server of this process, in transaction mode.
 pub struct Pooler {
     port: u16,
-    _pooler: Child,
+    _pooler: Tended,
 }
 
 /// The one of this process.
@@ -200,18 +134,7 @@ pub fn pooler() -> &'static Pooler {
 impl Pooler {
     fn start(cluster: &Cluster) -> Pooler {
         let port = free_port();
-        let mut pooler = command("sh")
-            .args(["-c", POOL, "sh", &cluster.port().to_string(), &port.to_string()])
-            .arg(binaries())
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("sh");
-        let mut place = String::new();
-        BufReader::new(pooler.stdout.take().unwrap()).read_line(&mut place).unwrap();
-        assert!(!place.is_empty(), "pgbouncer did not start: apt-get install pgbouncer");
-        Pooler { port, _pooler: pooler }
+        Pooler { port, _pooler: installed::pooler(cluster.port(), port) }
     }
 
     /// The URL of the same database by way of the pooler.
