@@ -334,10 +334,12 @@ fn blocked(error: &Error) -> Verdict {
 impl Gates for Governor {
     fn opens_at(&self, cause: &str, live: bool, ahead: u32) -> Option<i64> {
         let (limit, now) = (Limit::of(cause)?, self.0.clock.now());
-        Some(match &self.0.shared {
+        let at = match &self.0.shared {
             Some(shared) => shared.opens_at(&limit, (ahead + 1, live), now),
             None => self.bucket(&limit, |bucket| bucket.opens_at(ahead + 1, live, now)),
-        })
+        };
+        // What is open was so for whoever asks by a time that he read before: between the two there may be a question to a database.
+        Some(if at <= now { i64::MIN } else { at })
     }
 }
 
@@ -352,6 +354,20 @@ mod tests {
         }
         assert_eq!(Limit::of("openai/vs_1"), None);
         assert_eq!([1, 300, 1_000, 1_234_567].map(in_thousands), ["1", "300", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn what_is_open_is_so_for_whoever_asks_by_an_earlier_time() {
+        // Each reading is a millisecond after the one before.
+        let passed = std::sync::atomic::AtomicI64::new(1_000);
+        let clock = Clock::new(move || {
+            let at = passed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            crate::clock::Reading { wall_ms: at, passed_ms: at }
+        });
+        let governor = Governor::new(clock.clone(), Settings::default());
+        let asked_at = clock.now();
+        let opens_at = governor.opens_at(&Limit::Uploads.cause(), true, 0);
+        assert!(opens_at.is_some_and(|opens_at| opens_at <= asked_at), "{opens_at:?}");
     }
 
     #[tokio::test]
