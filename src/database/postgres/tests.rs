@@ -152,6 +152,26 @@ async fn a_server_that_is_not_heard_of_is_removed_by_another_within_seconds() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_conflicts_in_its_first_question_is_begun_again() {
+    let url = testing::url();
+    let lock = ServerLock::Replica(begin(&url));
+    let database = Database::open_under(&url, &lock).await.unwrap();
+    // What is asked first conflicts twice before the work is tried, and once after that has conflicted as well.
+    testing::script(
+        &url,
+        "CREATE SEQUENCE asked; CREATE SEQUENCE tried;
+         CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('tried') = 1 THEN RAISE 'again' USING ERRCODE = '40001'; END IF; RETURN NEW; END $$;
+         CREATE TRIGGER conflict BEFORE INSERT ON receive_count FOR EACH ROW EXECUTE FUNCTION conflict();
+         CREATE OR REPLACE FUNCTION replica_lives(mine BIGINT) RETURNS BIGINT LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('asked') IN (1, 2, 4) THEN RAISE 'again' USING ERRCODE = '40001'; END IF; RETURN mine; END $$;",
+    );
+    database.write(|tx| add(tx, "once")).await.unwrap();
+    assert_eq!(testing::sql(&url, "SELECT last_value FROM asked"), "5");
+    assert_eq!(database.read(|c| c.one::<i64>(COUNT, params![])).await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_server_that_was_slow_and_was_removed_writes_nothing_and_learns_of_it() {
     let url = testing::url();
     let lock = ServerLock::Replica(begin(&url));

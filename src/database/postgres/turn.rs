@@ -21,14 +21,14 @@ pub fn do_in_turn(
     mut work: Box<dyn Work>,
 ) -> Result<(), Unbegun> {
     let manner = work.manner();
-    if let Err(error) = session(connection).begin(manner) {
+    let mut tries = 1;
+    if let Err(error) = begin(session(connection), manner, &mut tries) {
         return Err(Unbegun { work, error });
     }
     if !work.begin() {
         session(connection).rollback();
         return Ok(());
     }
-    let mut tries = 1;
     loop {
         let went_well = work.run(connection);
         let session = session(connection);
@@ -53,10 +53,23 @@ pub fn do_in_turn(
         }
         tries += 1;
         thread::sleep(pause(tries));
-        if let Err(error) = session.begin(manner) {
+        if let Err(error) = begin(session, manner, &mut tries) {
             work.answer(Err(error));
             return Ok(());
         }
+    }
+}
+
+/// Begins a transaction, again where the database asks for that: what is asked in it first may conflict like all that follows.
+fn begin(session: &mut super::Session, manner: Manner, tries: &mut u32) -> Result<(), Error> {
+    loop {
+        let begun = session.begin(manner);
+        if begun.is_ok() || !session.asks_again() || *tries >= TRIES {
+            return begun;
+        }
+        session.rollback();
+        *tries += 1;
+        thread::sleep(pause(*tries));
     }
 }
 
