@@ -1,7 +1,7 @@
 //! Deliveries that the test signs and posts itself, beside those of the stand-in: repeats, old news, names that are
 //! not known. Like Fastio, it sends each again until it is acknowledged; only then does it count.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,14 +34,22 @@ pub struct Deliver {
 /// What was acknowledged, and what never may have been.
 #[derive(Debug, Default, Clone)]
 pub struct Told {
-    /// The events of deliveries that were answered with 202.
-    pub acknowledged: HashSet<String>,
+    /// The events of deliveries that were answered with 202, and when that was first known, in Unix milliseconds.
+    pub acknowledged: HashMap<String, i64>,
     /// Answers of 202, repeats included.
     pub answers: u64,
     /// Tries that were not answered, or with 503.
     pub tries_in_vain: u64,
     /// Answers that should not be there.
     pub strange: Vec<String>,
+}
+
+impl Told {
+    /// The event `id` was answered with 202 just now.
+    pub fn took(&mut self, id: &str) {
+        self.answers += 1;
+        self.acknowledged.entry(id.to_owned()).or_insert_with(|| Clock::default().wall());
+    }
 }
 
 impl Deliver {
@@ -81,8 +89,7 @@ impl Deliver {
         let mut told = self.told();
         match status {
             Ok(StatusCode::ACCEPTED) => {
-                told.answers += 1;
-                told.acknowledged.insert(id.to_owned());
+                told.took(id);
                 return true;
             }
             Ok(StatusCode::SERVICE_UNAVAILABLE) | Err(_) => told.tries_in_vain += 1,

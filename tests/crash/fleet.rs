@@ -1,18 +1,24 @@
-//! The processes: the server under test and the stand-ins, and the folder they live in.
+//! The processes: the server under test, or several of them on one PostgreSQL, and the stand-ins; and the folder they live in.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
+use crate::cluster::Cluster;
 use crate::database::Looks;
 use crate::deliver::Deliver;
+use crate::journal::Journal;
+use crate::kill::{GIVE_UP, LOOK};
 use crate::options::{Options, Way};
+use crate::server::{Process, Server, command};
 use crate::stands::Stands;
 
 pub const WORKSPACE: &str = "4829105738291047362";
@@ -24,39 +30,42 @@ const ORG: &str = docket_sandbox::fastio::ORG_ID;
 /// How long the stand-ins take to index a file: long enough to be killed in, short enough to get on.
 const INDEX_DELAY: &str = "40ms";
 
-/// How long a stop may take: what Docket's settings give jobs in hand, and some for a slow machine.
-const STOPS_WITHIN: Duration = Duration::from_secs(40);
+/// How long a server may take to say whether it is ready.
+const READY_WITHIN: Duration = Duration::from_secs(1);
 
-/// Between looks whether it has stopped.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// A process that does not outlive its handle.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
+/// In the order in which they end.
 pub struct Fleet {
+    pub servers: Vec<Server>,
+    /// What stands around several servers.
+    pub cluster: Option<Cluster>,
+    _sandbox: Process,
     folder: Option<TempDir>,
     path: PathBuf,
-    _sandbox: Killed,
-    server: Option<Killed>,
     pub stands: Stands,
     pub deliver: Deliver,
     pub looks: Looks,
+    /// What was asked of OpenAI, read along.
+    pub journal: Arc<Mutex<Journal>>,
+    /// Servers may end by themselves, because what they need is away. Each is started again, as whatever runs servers does.
+    pub is_harmed: bool,
+    /// How they did.
+    pub ended: Vec<String>,
+    client: reqwest::Client,
 }
 
 impl Fleet {
-    pub fn start(options: &Options) -> anyhow::Result<Fleet> {
+    pub async fn start(options: &Options) -> anyhow::Result<Fleet> {
         let folder = tempfile::Builder::new().prefix("docket-crash-").tempdir()?;
         let path = folder.path().to_owned();
+        let cluster = match options.cluster {
+            true => Some(Cluster::start(options, &path).await?),
+            false => None,
+        };
         // The stand-in has to know where to send webhooks before the server is there.
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = match &cluster {
+            Some(cluster) => cluster.door(),
+            None => std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
+        };
         let webhook = format!("http://127.0.0.1:{port}/webhooks/fastio");
         let seed = options.seed.to_string();
         let mut arguments = vec!["sandbox", "--fastio", "127.0.0.1:0", "--openai", "127.0.0.1:0", "--json"];
@@ -75,79 +84,97 @@ impl Fleet {
         }
         let log = File::create(path.join("sandbox.log"))?;
         let sandbox = command(&arguments, &path).stdout(Stdio::piped()).stderr(log).spawn();
-        let mut sandbox = Killed(sandbox.context("docket sandbox")?);
+        let mut sandbox = Process(sandbox.context("docket sandbox")?);
         let out = sandbox.0.stdout.take().context("the sandbox's output")?;
         let line = BufReader::new(out).lines().next().context("the sandbox ended")??;
         let shown: Value = serde_json::from_str(&line)?;
         let url = |name: &str| shown[name].as_str().unwrap_or_default().to_owned();
         let (fastio, openai) = (url("fastio_base_url"), url("openai_base_url"));
-        std::fs::write(path.join("docket.toml"), settings(options, port, (&fastio, &openai)))?;
+        let (looks, database, servers) = match &cluster {
+            Some(cluster) => (cluster.looks(), cluster.settings(), cluster.servers(&path)?),
+            None => {
+                let looks = Looks::at_file(&path.join("docket.db"));
+                (looks, "url = 'sqlite://docket.db'\n".to_owned(), vec![Server::new(&path, "server", port)])
+            }
+        };
+        std::fs::write(path.join("docket.toml"), settings(options, &database, (&fastio, &openai)))?;
+        let stands = Stands::new(&fastio, &openai);
         Ok(Fleet {
-            folder: Some(folder),
+            servers,
+            cluster,
             _sandbox: sandbox,
-            server: None,
-            stands: Stands::new(&fastio, &openai),
+            folder: Some(folder),
+            journal: Arc::new(Mutex::new(Journal::new(stands.clone()))),
+            stands,
             deliver: Deliver::new(&webhook),
-            looks: Looks::new(&path.join("docket.db")),
+            looks,
             path,
+            is_harmed: false,
+            ended: Vec::new(),
+            client: reqwest::Client::builder().timeout(READY_WITHIN).no_proxy().build()?,
         })
     }
 
-    /// Starts the server, without waiting for it.
-    pub fn start_server(&mut self) -> anyhow::Result<Instant> {
-        let log = OpenOptions::new().create(true).append(true).open(self.path.join("server.log"))?;
+    /// The server where there is one.
+    pub fn server(&mut self) -> &mut Server {
+        &mut self.servers[0]
+    }
+
+    /// Starts every server, without waiting for them.
+    pub fn start_servers(&mut self) -> anyhow::Result<Instant> {
         let began = Instant::now();
-        let server = command(&["serve", "--config", "docket.toml"], &self.path)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .context("docket serve")?;
-        self.server = Some(Killed(server));
+        for server in &mut self.servers {
+            server.start()?;
+        }
         Ok(began)
     }
 
-    /// SIGKILL, and the process is gone. An error when it had ended before.
-    pub fn kill_server(&mut self) -> anyhow::Result<()> {
-        let mut server = self.server.take().context("there is no server to kill")?;
-        self.ended(&mut server)?;
-        server.0.kill()?;
-        server.0.wait()?;
-        Ok(())
-    }
-
-    /// That the server still runs.
+    /// That all servers still run, or start again because they could not go on.
     pub fn lives(&mut self) -> anyhow::Result<()> {
-        let mut server = self.server.take().context("there is no server")?;
-        self.ended(&mut server)?;
-        self.server = Some(server);
+        for server in &mut self.servers {
+            let Some(how) = server.ended()? else { continue };
+            anyhow::ensure!(self.is_harmed, "{how}");
+            if server.is_to_start_again() {
+                self.ended.push(how);
+                server.start()?;
+            }
+        }
         Ok(())
     }
 
-    fn ended(&self, server: &mut Killed) -> anyhow::Result<()> {
-        match server.0.try_wait()? {
-            None => Ok(()),
-            Some(status) => anyhow::bail!("the server ended by itself: {status}; {}", self.last_words()),
-        }
-    }
-
-    fn last_words(&self) -> String {
-        let log = std::fs::read_to_string(self.path.join("server.log")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().rev().take(5).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
-    }
-
-    /// Stops the server as a container engine does, and answers whether it ended well.
-    pub async fn stop_server(&mut self) -> anyhow::Result<bool> {
-        let mut server = self.server.take().context("there is no server to stop")?;
-        Command::new("/bin/kill").args(["-TERM", &server.0.id().to_string()]).status()?;
+    /// Waits until every server says that it is ready. One of several also has to be among those that work on the database: who was paused
+    /// may be ready, and is to find only then that others took its place.
+    pub async fn all_ready(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
-        loop {
-            if let Some(status) = server.0.try_wait()? {
-                return Ok(status.success());
+        for server in 0..self.servers.len() {
+            while !self.is_ready(server).await? {
+                self.lives()?;
+                let name = self.servers[server].name();
+                anyhow::ensure!(began.elapsed() < GIVE_UP, "{name} is not ready");
+                tokio::time::sleep(LOOK).await;
             }
-            anyhow::ensure!(began.elapsed() < STOPS_WITHIN, "the server does not stop");
-            tokio::time::sleep(LOOK).await;
         }
+        Ok(())
+    }
+
+    async fn is_ready(&self, server: usize) -> anyhow::Result<bool> {
+        let server = &self.servers[server];
+        if self.cluster.is_some() && !self.looks.is_among(server.process()?).await? {
+            return Ok(false);
+        }
+        let url = format!("http://127.0.0.1:{}/readyz", server.port());
+        Ok(self.client.get(url).send().await.is_ok_and(|answer| answer.status().is_success()))
+    }
+
+    /// Stops the servers, and answers who ended otherwise than well.
+    pub async fn stop_servers(&mut self) -> anyhow::Result<Vec<String>> {
+        let mut unwell = Vec::new();
+        for server in &mut self.servers {
+            if !server.stop().await? {
+                unwell.push(format!("{} ended with an error", server.name()));
+            }
+        }
+        Ok(unwell)
     }
 
     /// Runs a command beside the server. Answers its exit code and what it printed.
@@ -172,23 +199,9 @@ impl Fleet {
     }
 }
 
-/// The binary in the folder, with an environment of its own, killed when the handle is dropped.
-fn command(arguments: &[&str], folder: &std::path::Path) -> Command {
-    let mut command = Command::new(binary());
-    command.args(arguments).current_dir(folder).env_clear().stdin(Stdio::null());
-    command.env("FASTIO_API_KEY", "a-key-of-fastio").env("OPENAI_API_KEY", "a-key-of-openai");
-    command.env("FASTIO_WEBHOOK_SECRET", SECRET).env("RUST_BACKTRACE", "1");
-    command
-}
-
-/// The binary that cargo built with this test, or the one that `CRASH_TEST_BINARY` names.
-fn binary() -> std::ffi::OsString {
-    std::env::var_os("CRASH_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_docket").into())
-}
-
 /// Two rules; short intervals, so that what no webhook told is found while the test runs. Sweeps only on request: they would
 /// hide what a webhook or the feed told in vain.
-fn settings(options: &Options, port: u16, (fastio, openai): (&str, &str)) -> String {
+fn settings(options: &Options, database: &str, (fastio, openai): (&str, &str)) -> String {
     let sweep_minutes = u8::from(options.sweeps());
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/legal/liability.schema.json");
     let feed = match options.has(Way::Feed) {
@@ -196,9 +209,9 @@ fn settings(options: &Options, port: u16, (fastio, openai): (&str, &str)) -> Str
         false => String::new(),
     };
     format!(
-        "[database]\nurl = 'sqlite://docket.db'\n\
+        "[database]\n{database}\
          [fastio]\nbase_url = '{fastio}'\n[openai]\nbase_url = '{openai}'\n\
-         [receive]\nlisten = '127.0.0.1:{port}'\n[operate]\nlisten = 'off'\n\
+         [operate]\nlisten = 'off'\n\
          [sync]\nindex_deadline_seconds = 20\n\
          [limits]\nuploads_per_minute = 1000000\nattaches_per_minute = 300000\nattached_files_per_minute = 1000000\n\
          [sweep]\nevery_minutes = {sweep_minutes}\n\

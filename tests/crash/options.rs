@@ -19,6 +19,12 @@ pub struct Options {
     /// What changes, which faults strike and when it is killed follow from it
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
+    /// Several servers on one PostgreSQL: those, it and all between them are harmed
+    #[arg(long)]
+    pub cluster: bool,
+    /// How many servers a cluster has
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "cluster", value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub replicas: u8,
     /// How many files there are; by default one for every fifty events, at least 60
     #[arg(long, value_name = "N")]
     pub files: Option<usize>,
@@ -54,6 +60,9 @@ pub enum Way {
 /// Seconds between kills, on average: long enough for work to be under way, short enough for 200 in a quarter of an hour.
 const SECONDS_PER_KILL: f64 = 4.0;
 
+/// The same in a cluster, in which a lease has to run out first, and a database to come up.
+const SECONDS_PER_HARM: f64 = 10.0;
+
 impl Options {
     pub fn has(&self, way: Way) -> bool {
         !self.without.contains(&way)
@@ -72,7 +81,8 @@ impl Options {
     /// Events a second.
     pub fn rate(&self) -> f64 {
         let kills = self.kills.max(5) as f64;
-        self.rate.unwrap_or(self.events as f64 / (kills * SECONDS_PER_KILL))
+        let seconds = if self.cluster { SECONDS_PER_HARM } else { SECONDS_PER_KILL };
+        self.rate.unwrap_or(self.events as f64 / (kills * seconds))
     }
 
     /// Which binary is tested.
@@ -87,6 +97,9 @@ impl Options {
             "scripts/crash-test --kills {} --events {} --seed {}",
             self.kills, self.events, self.seed
         );
+        if self.cluster {
+            command += &format!(" --cluster --replicas {}", self.replicas);
+        }
         if let Some(files) = self.files {
             command += &format!(" --files {files}");
         }

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use docket_sandbox::judge::{absences, unbroken};
 use serde_json::Value;
 
+use crate::check::failover::Failover;
+use crate::check::twice::overlaps;
 use crate::check::{self, Broken, Rows, Seen, files, text};
+use crate::cluster::person;
 use crate::fleet::Fleet;
 use crate::options::{Options, Way};
 use crate::report::Report;
@@ -28,9 +31,17 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
         since = work::take_in(&fleet.stands, &fleet.deliver, 0).await?;
     }
     let mut stuck = quiet(options, fleet).await?;
+    let has_forgotten = !forgetful(fleet, &worked).is_empty();
+    let mut tidied = 0;
+    if has_forgotten {
+        tidied = person::tidy(fleet).await?;
+        stuck = quiet(options, fleet).await?;
+    }
     let (mut before, mut differences, mut found) = (Vec::new(), Vec::new(), Value::Null);
     if stuck.is_empty() {
-        if !options.sweeps() {
+        // What a failover has lost no webhook tells again.
+        let is_told = !has_forgotten || options.has(Way::Feed);
+        if is_told && !options.sweeps() {
             before = check::broken_before_sweep(&look(fleet, &worked, Vec::new()).await?);
         }
         found = sweep(fleet, &[], &mut differences).await?;
@@ -38,21 +49,30 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
         sweep(fleet, &["--dry-run"], &mut differences).await?;
     }
     let seconds = began.elapsed().as_secs_f64();
-    let seen = look(fleet, &worked, differences).await?;
+    let mut seen = look(fleet, &worked, differences).await?;
+    let lost = excuse(fleet, &worked, &mut seen);
     let mut broken = before;
     broken.extend(check::broken(&seen));
     broken.extend(Broken::of("everything settles in time", stuck));
+    fleet.journal.lock().await.read().await?;
+    let twice = overlaps(fleet.journal.lock().await.doings(), &worked.killed.stops);
+    broken.extend(Broken::of("nothing is done twice at the same time", twice));
+    if let Some(cluster) = &fleet.cluster {
+        let audited = cluster.audited().await?;
+        broken.extend(Broken::of("a job has one worker, and who was removed settles none", audited));
+    }
+    broken.extend(Broken::of("docket check says what a failover can lose", worked.unsaid.clone()));
     let slow =
         worked.killed.recoveries.iter().map(|back| back.seconds()).filter(|back| *back >= options.recovery);
     let slow = slow.map(|back| format!("a recovery took {back:.2} s")).collect();
     broken.extend(Broken::of("the server is back in time after a kill", slow));
-    let stopped = fleet.stop_server().await?;
-    let unclean = if stopped { Vec::new() } else { vec!["it ended with an error".to_owned()] };
-    broken.extend(Broken::of("the server stops when it is told to", unclean));
+    broken.extend(Broken::of("the server stops when it is told to", fleet.stop_servers().await?));
     if !broken.is_empty() {
         fleet.leave("fastio.json", &seen.fastio)?;
         fleet.leave("openai.json", &seen.openai)?;
         fleet.leave("searchable.json", &seen.searchable)?;
+        fleet.leave("fastio-requests.json", &fleet.stands.journal(Stand::Fastio, 0).await?)?;
+        fleet.leave("openai-requests.json", &fleet.stands.journal(Stand::Openai, 0).await?)?;
     }
     let there = absences(&seen.fastio, &seen.wanderers);
     let told = fleet.deliver.told().clone();
@@ -64,6 +84,12 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
         kills: worked.killed.kills,
         early_kills: worked.killed.early,
         recoveries: worked.killed.recoveries,
+        whole: worked.killed.whole,
+        stops: worked.killed.stops.len(),
+        failovers: worked.killed.failovers.len(),
+        lost_to_failovers: lost,
+        tidied,
+        ended: fleet.ended.len(),
         events: seen.acknowledged.len(),
         answers: told.answers,
         tries_in_vain: told.tries_in_vain,
@@ -77,6 +103,26 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
         struck: worked.struck,
         broken,
     })
+}
+
+/// Leaves out the events that a failover lost where commits do not wait for the standby. Answers how many there are.
+fn excuse(fleet: &Fleet, worked: &Worked, seen: &mut Seen) -> usize {
+    let failovers = forgetful(fleet, worked);
+    let told = fleet.deliver.told();
+    let all = seen.acknowledged.len();
+    seen.acknowledged.retain(|event| {
+        let may_be_lost = failovers.iter().any(|failover| failover.may_lose(told.acknowledged[event]));
+        seen.rows.events.contains(event) || !may_be_lost
+    });
+    all - seen.acknowledged.len()
+}
+
+/// The failovers that may have lost something.
+fn forgetful<'a>(fleet: &Fleet, worked: &'a Worked) -> &'a [Failover] {
+    match &fleet.cluster {
+        Some(cluster) if !cluster.world.is_synchronous => &worked.killed.failovers,
+        _ => &[],
+    }
 }
 
 /// Waits until Fastio has told everything. The server's own work makes events too, so that takes as long as the work.
@@ -111,6 +157,7 @@ async fn quiet(options: &Options, fleet: &mut Fleet) -> anyhow::Result<Vec<Strin
         }
         if tell.elapsed() > Duration::from_secs(10) {
             tell = Instant::now();
+            fleet.journal.lock().await.read().await?;
             eprintln!("settling: {} jobs are left", left.jobs);
         }
         tokio::time::sleep(LOOK).await;
@@ -144,12 +191,13 @@ async fn look(fleet: &Fleet, worked: &Worked, differences: Vec<String>) -> anyho
         openai: fleet.stands.state(Stand::Openai, 0).await?,
         searchable: fleet.stands.searchable().await?,
         fastio,
-        acknowledged: told.acknowledged,
+        acknowledged: told.acknowledged.into_keys().collect(),
         strange: told.strange,
         wanderers: worked.script.wanderers.clone(),
         desk,
         taken: worked.script.taken.clone(),
         moves: worked.script.moves,
         differences,
+        has_forgotten: !forgetful(fleet, worked).is_empty(),
     })
 }

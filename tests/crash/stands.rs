@@ -27,6 +27,7 @@ pub struct Stands {
     fastio: String,
     openai: String,
     fastio_base: String,
+    openai_base: String,
 }
 
 impl Stands {
@@ -38,6 +39,7 @@ impl Stands {
             fastio: control(fastio),
             openai: control(openai),
             fastio_base: fastio.to_owned(),
+            openai_base: openai.to_owned(),
         }
     }
 
@@ -104,9 +106,14 @@ impl Stands {
         }
     }
 
+    /// The requests that the stand-in has received and still knows, but the first `since`.
+    pub async fn journal(&self, stand: Stand, since: u64) -> anyhow::Result<Value> {
+        self.get(stand, &format!("requests?since={since}")).await
+    }
+
     /// How many requests the stand-in has received.
     pub async fn requests(&self, stand: Stand) -> anyhow::Result<u64> {
-        let page = self.get(stand, &format!("requests?since={}", u64::MAX / 2)).await?;
+        let page = self.journal(stand, u64::MAX / 2).await?;
         Ok(page["newest"].as_u64().unwrap_or(0))
     }
 
@@ -144,6 +151,15 @@ impl Stands {
         let url = format!("{}/workspace/{WORKSPACE}/storage/{node}/read/", self.fastio_base);
         let answer = self.client.get(url).bearer_auth("somebody").send().await?;
         Ok(answer.error_for_status()?.text().await?)
+    }
+}
+
+impl Stands {
+    /// Deletes a File object, as a user of the API does.
+    pub async fn delete_file(&self, id: &str) -> anyhow::Result<()> {
+        let url = format!("{}/files/{id}", self.openai_base);
+        self.client.delete(url).bearer_auth("somebody").send().await?.error_for_status()?;
+        Ok(())
     }
 }
 

@@ -15,9 +15,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::check::beside::numbers;
+use crate::check::failover;
+use crate::cluster::harm::{self, Harm};
 use crate::deliver::Deliver;
 use crate::faults::{self, Lane, Struck};
 use crate::fleet::{Fleet, WORKSPACE};
+use crate::journal::Journal;
 use crate::kill::{self, Killed};
 use crate::options::{Options, Way};
 use crate::script::{Script, Step, result_of};
@@ -25,6 +28,9 @@ use crate::stands::{Body, Stands};
 
 /// Between looks at what was acknowledged.
 const TICK: Duration = Duration::from_millis(200);
+
+/// Between looks into the journal. The stand-in keeps 20,000 requests.
+const READ: Duration = Duration::from_secs(1);
 
 /// Between lines about how far it is.
 const TELL: Duration = Duration::from_secs(10);
@@ -45,6 +51,8 @@ pub struct Worked {
     pub struck: Struck,
     pub changes: u64,
     pub seconds: f64,
+    /// What is wrong with what `docket check` said of failovers.
+    pub unsaid: Vec<String>,
 }
 
 /// What the parts share.
@@ -62,8 +70,17 @@ struct Shared {
 
 pub async fn work(options: &Options, fleet: &mut Fleet) -> anyhow::Result<Worked> {
     let began = Instant::now();
-    let started = fleet.start_server()?;
+    let started = fleet.start_servers()?;
     kill::back(fleet, started, (0, &[])).await.context("the first start")?;
+    fleet.all_ready().await?;
+    let unsaid = match &fleet.cluster {
+        Some(cluster) => {
+            cluster.audit().await?;
+            let (_, said) = fleet.docket(&["check", "--json"]).await?;
+            failover::unsaid(&serde_json::from_str(&said)?, cluster.world.is_synchronous)
+        }
+        None => Vec::new(),
+    };
     let shared = Shared {
         stands: fleet.stands.clone(),
         deliver: fleet.deliver.clone(),
@@ -79,6 +96,7 @@ pub async fn work(options: &Options, fleet: &mut Fleet) -> anyhow::Result<Worked
         let plan = (lane, options.seed, options.has(Way::Feed));
         parts.spawn(faults::strike(shared.stands.clone(), plan, struck.clone(), until));
     }
+    parts.spawn(read_along(fleet.journal.clone(), shared.stop.clone()));
     parts.spawn(count(shared.clone(), options.events, options.has(Way::Webhooks)));
     let script = Script::new(options.seed, options.files(), options.events);
     let changer = tokio::spawn(change(shared.clone(), script, (options.rate(), options.has(Way::Webhooks))));
@@ -97,7 +115,7 @@ pub async fn work(options: &Options, fleet: &mut Fleet) -> anyhow::Result<Worked
     }
     let struck = struck.lock().expect("nothing panics while it counts").clone();
     let changes = shared.changes.load(Ordering::Relaxed);
-    Ok(Worked { script, killed, struck, changes, seconds: began.elapsed().as_secs_f64() })
+    Ok(Worked { script, killed, struck, changes, seconds: began.elapsed().as_secs_f64(), unsaid })
 }
 
 /// Kills the server whenever as many events were acknowledged as the plan says, and then waits for the rest of them.
@@ -106,10 +124,12 @@ async fn kills(options: &Options, fleet: &mut Fleet, shared: &Shared) -> anyhow:
     let mut plan: Vec<u64> = (0..options.kills).map(|_| random.u64(0..options.events)).collect();
     plan.sort_unstable();
     let mut progress = shared.progress.subscribe();
+    let harms =
+        fleet.cluster.as_ref().map(|cluster| Harm::plan(&mut random, options.kills, cluster.world.is_pooled));
     let mut killed = Killed::default();
     let began = Instant::now();
     let mut tell = Instant::now();
-    for threshold in plan {
+    for (number, threshold) in plan.into_iter().enumerate() {
         if killed.kills >= options.kills {
             break;
         }
@@ -117,7 +137,10 @@ async fn kills(options: &Options, fleet: &mut Fleet, shared: &Shared) -> anyhow:
             progress.changed().await?;
         }
         tokio::time::sleep(Duration::from_millis(random.u64(0..500))).await;
-        killed.kill(fleet, &mut random, options.kills).await?;
+        match &harms {
+            Some(harms) => harm::strike(fleet, &mut random, harms[number], &mut killed).await?,
+            None => killed.kill(fleet, &mut random, options.kills).await?,
+        }
         if tell.elapsed() > TELL {
             tell = Instant::now();
             let left = fleet.looks.left().await?;
@@ -158,6 +181,18 @@ async fn count(shared: Shared, events: u64, webhooks: bool) -> anyhow::Result<()
     Ok(())
 }
 
+/// Reads the journal before the stand-in forgets it.
+async fn read_along(
+    journal: Arc<tokio::sync::Mutex<Journal>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    while !stop.is_cancelled() {
+        journal.lock().await.read().await?;
+        tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(READ) => {} }
+    }
+    Ok(())
+}
+
 /// Takes in what the stand-in's sender was told since the `since`th acknowledgement; answers how many there are now.
 pub async fn take_in(stands: &Stands, deliver: &Deliver, since: u64) -> anyhow::Result<u64> {
     let page = stands.acknowledged(since).await?;
@@ -165,8 +200,7 @@ pub async fn take_in(stands: &Stands, deliver: &Deliver, since: u64) -> anyhow::
     let events = page["events"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let mut told = deliver.told();
     for event in events {
-        told.answers += 1;
-        told.acknowledged.insert(event.to_owned());
+        told.took(event);
     }
     Ok(page["newest"].as_u64().unwrap_or(since))
 }

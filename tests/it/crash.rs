@@ -10,7 +10,9 @@ use docket_sandbox::judge::{absences, gaps, unbroken};
 use serde_json::{Value, json};
 
 use check::beside::{EDITED, TABLE, contract};
+use check::failover::{Failover, unsaid};
 use check::runs::Run;
+use check::twice::{Doing, Stop, doings, overlaps};
 use check::{Broken, Rows, Seen, broken, broken_before_sweep};
 
 /// A file of the workspace, as Fastio's stand-in shows it.
@@ -76,6 +78,7 @@ fn well() -> Seen {
         taken: BTreeSet::new(),
         moves: 0,
         differences: Vec::new(),
+        has_forgotten: false,
     }
 }
 
@@ -160,7 +163,12 @@ fn the_judge_sees_a_run_made_twice_and_a_result_that_is_not_there() {
     let failed = json!({"metadata": {"docket_run": "1"}, "status": "failed"});
     assert_eq!(after(|seen| push(&mut seen.openai["responses"], failed)), [""; 0]);
     let again = json!({"metadata": {"docket_run": "1"}});
-    assert_eq!(after(|seen| push(&mut seen.openai["responses"], again)), [RUNS]);
+    assert_eq!(after(|seen| push(&mut seen.openai["responses"], again.clone())), [RUNS]);
+    let forgotten = after(|seen| {
+        seen.has_forgotten = true;
+        push(&mut seen.openai["responses"], again);
+    });
+    assert_eq!(forgotten, [""; 0]);
     assert_eq!(after(|seen| seen.rows.runs.clear()), [RUNS]);
     assert_eq!(after(|seen| seen.rows.runs[0].outcome = "failed".to_owned()), [RUNS]);
     assert_eq!(after(|seen| seen.rows.runs[0].lock = "held".to_owned()), [RUNS]);
@@ -242,4 +250,79 @@ fn many_examples_are_counted_and_few_are_shown() {
     assert_eq!(Broken::of("nothing", Vec::new()), None);
     let many = Broken::of("a promise", (0..9).map(|number| number.to_string()).collect()).unwrap();
     assert_eq!((many.times, many.examples.len()), (9, 5));
+}
+
+/// An entry of the journal of OpenAI's stand-in.
+fn request(path: &str, json: &Value) -> Value {
+    json!({"method": "POST", "path": format!("/v1/{path}"), "json": json, "at_ms": 100, "duration_ms": 50,
+           "headers": [["accept", "*/*"], ["openai-project", "server-2"]]})
+}
+
+#[test]
+fn what_makes_something_at_openai_is_known_by_what_it_makes_and_for_what() {
+    let whats = |entry: &Value| doings(entry).into_iter().map(|doing| doing.what).collect::<Vec<_>>();
+    let mut upload = request("files", &Value::Null);
+    upload["parts"] = json!([{"name": "purpose", "value": "assistants"},
+                             {"name": "file", "filename": "a.txt", "bytes": 7}]);
+    assert_eq!(whats(&upload), ["the upload of 7 bytes as a.txt"]);
+    let file = |source: &str| json!({"file_id": "f", "attributes": {"source_id": source, "version": "3"}});
+    let attach = request("vector_stores/vs_1/files", &file("a"));
+    assert_eq!(whats(&attach), ["version 3 of a attached to vs_1"]);
+    let together = request("vector_stores/vs_1/file_batches", &json!({"files": [file("a"), file("b")]}));
+    assert_eq!(whats(&together), ["version 3 of a attached to vs_1", "version 3 of b attached to vs_1"]);
+    let run = request("responses", &json!({"metadata": {"docket_run": "9"}}));
+    let made = Doing {
+        what: "the response of run 9".to_owned(),
+        server: "server-2".to_owned(),
+        from: 100,
+        until: 150,
+    };
+    assert_eq!(doings(&run), [made]);
+    let mut read = attach;
+    read["method"] = json!("GET");
+    assert_eq!(whats(&read), [""; 0]);
+}
+
+#[test]
+fn what_is_done_twice_at_the_same_time_is_seen_unless_the_first_was_stopped_in_the_middle() {
+    let doing = |server: &str, from, until| Doing {
+        what: "one thing".to_owned(),
+        server: server.to_owned(),
+        from,
+        until,
+    };
+    let stop = |server: &str, from, until| Stop { server: server.to_owned(), from, until };
+    let twice = |all: &[Doing], stops: &[Stop]| overlaps(all, stops).len();
+    let first = || doing("a", 100, 200);
+    let other = |from| doing("b", from, from + 20);
+    assert_eq!(twice(&[first(), other(200)], &[]), 0);
+    assert_eq!(twice(&[other(150), first()], &[]), 1);
+    assert_eq!(twice(&[first(), Doing { what: "another".to_owned(), ..other(150) }], &[]), 0);
+    // By the same one too, and behind one that is over already.
+    assert_eq!(twice(&[first(), doing("a", 110, 120), other(150)], &[]), 2);
+    for (stop, times) in [
+        (stop("a", 140, 400), 0),
+        (stop("a", 90, 110), 0),
+        (stop("a", 160, 400), 1),
+        (stop("a", 20, 90), 1),
+        (stop("b", 140, 145), 1),
+    ] {
+        assert_eq!(twice(&[first(), other(150)], std::slice::from_ref(&stop)), times, "{stop:?}");
+    }
+}
+
+#[test]
+fn a_failover_may_lose_what_was_acknowledged_just_before_and_only_where_that_was_said() {
+    let failover = Failover { from: 100_000, until: 102_000 };
+    let may_lose = [90_000, 99_000, 103_000, 110_000].map(|at| failover.may_lose(at));
+    assert_eq!(may_lose, [false, true, true, false]);
+    let says = |message: &str| json!([{"check": "settings", "message": ""}, {"check": "durability", "message": message}]);
+    let warns = says(
+        "standbys follow behind the commits: a failover to one can lose the events acknowledged just before",
+    );
+    let promises =
+        says("neither a crash of PostgreSQL nor a failover to a synchronous standby (b) loses anything");
+    assert_eq!((unsaid(&warns, false).len(), unsaid(&promises, true).len()), (0, 0));
+    assert_eq!((unsaid(&warns, true).len(), unsaid(&promises, false).len()), (1, 1));
+    assert_eq!(unsaid(&says("no standby is connected"), false).len(), 1);
 }

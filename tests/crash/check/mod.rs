@@ -2,7 +2,9 @@
 //! which something is wrong.
 
 pub mod beside;
+pub mod failover;
 pub mod runs;
+pub mod twice;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -51,6 +53,8 @@ pub struct Seen {
     pub moves: usize,
     /// What a sweep still finds.
     pub differences: Vec<String>,
+    /// A failover may have lost what was on record just before. What had been made outside then may be made once more.
+    pub has_forgotten: bool,
 }
 
 /// A promise that does not hold.
