@@ -39,9 +39,8 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
     }
     let (mut before, mut differences, mut found) = (Vec::new(), Vec::new(), Value::Null);
     if stuck.is_empty() {
-        // What a failover has lost no webhook tells again.
-        let is_told = !has_forgotten || options.has(Way::Feed);
-        if is_told && !options.sweeps() {
+        // What was made outside and forgotten in a failover only a sweep finds.
+        if !has_forgotten && !options.sweeps() {
             before = check::broken_before_sweep(&look(fleet, &worked, Vec::new()).await?);
         }
         found = sweep(fleet, &[], &mut differences).await?;
