@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Sync;
 use super::apply::{LOOK_AGAIN, Progress, Subject, later, tell};
 use super::copy::{Copy, CopyState};
+use super::{Sync, store};
 use crate::job::verdict::{openai_has, openai_verdict};
 use crate::openai::{self, Deletion, FileId, Listed, VectorStoreId};
 use crate::queue::Verdict;
@@ -18,7 +18,10 @@ impl Sync {
     pub(super) async fn retire(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
         if copy.state != CopyState::Retiring {
-            self.set_state(copy.id, CopyState::Retiring).await?;
+            let (known, now) = (copy.clone(), self.clock.now());
+            if !self.database.write(move |tx| store::retire(tx, &known, now)).await? {
+                return Ok(Progress::Moved);
+            }
         }
         let detached = self.detach(copy, file_id).await?;
         let deleted = said(self.openai.delete_file(file_id).await)?;

@@ -6,7 +6,7 @@ use crate::fastio::FileKey;
 use crate::job::{self, Task};
 use crate::openai::{Attributes, FileId};
 use crate::queue::Priority;
-use crate::sync::copy::{CopyId, CopyState, Reading, Source};
+use crate::sync::copy::{Copy, CopyId, CopyState, Reading, Source};
 
 /// What a vector store was told of a copy.
 #[derive(Debug)]
@@ -125,7 +125,17 @@ impl Change {
     }
 }
 
+/// The copy is to be taken away, unless it is no more as it was when that was decided: it may have been attached with others meanwhile, and
+/// be what a search finds until its successor is there. Says whether it is.
+pub fn retire(connection: &mut Connection, copy: &Copy, now: i64) -> Result<bool, Error> {
+    let Copy { id, state, attaches, .. } = copy;
+    Ok(connection.run(RETIRE, params![id.0, state.as_str(), attaches, now])? == 1)
+}
+
 statements! {
+    RETIRE = "
+        UPDATE copy SET state = 'retiring', since = $4, unanswered_at = NULL
+        WHERE id = $1 AND state = $2 AND attaches = $3";
     READ = "UPDATE copy SET reading = $2, characters = $3 WHERE id = $1";
     GOT_FILE = "UPDATE copy SET state = $2, file_id = $3, since = $4 WHERE id = $1";
     UNANSWERED = "UPDATE copy SET unanswered_at = $2 WHERE id = $1";
@@ -150,4 +160,39 @@ statements! {
         FROM copy WHERE id = $1 AND content_hash IS NOT NULL";
     FORGOTTEN = "DELETE FROM copy WHERE id = $1";
     REFUSED = "UPDATE file SET state = 'skipped', reason = $2, refused = $3, seen_at = $4 WHERE source_id = $1";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::in_memory;
+    use crate::fastio::{NodeId, Profile};
+    use crate::sync::store::copies;
+
+    statements! {
+        FILE = "
+            INSERT INTO file (source_id, profile, node, state, path, ancestors, rules, version, size, seen_at)
+            VALUES ('workspace:1:2a', 'workspace:1', '2a', 'present', '/a.txt', ' root ', 'all', 'v1', 1, 1)";
+        COPY = "
+            INSERT INTO copy (source_id, vector_store, state, version, size, content_hash, filename, bytes, file_id, since)
+            VALUES ('workspace:1:2a', 'vs_1', 'uploaded', 'v1', 1, 'ab', 'a.txt', 1, 'file-1', 1)";
+    }
+
+    #[test]
+    fn a_copy_that_was_tried_or_attached_meanwhile_is_not_taken_away_by_what_was_decided_before() {
+        let mut connection = in_memory();
+        for sql in [FILE, COPY] {
+            connection.run(sql, params![]).unwrap();
+        }
+        let key = FileKey::new(Profile::workspace("1"), NodeId::new("2a"));
+        let untried = copies(&mut connection, &key).unwrap().remove(0);
+        Change::Attaching(untried.id).write(&mut connection, 2).unwrap();
+        assert!(!retire(&mut connection, &untried, 3).unwrap());
+        let tried = copies(&mut connection, &key).unwrap().remove(0);
+        assert_eq!((tried.state, tried.attaches), (CopyState::Uploaded, 1));
+        Change::State(tried.id, CopyState::Attached).write(&mut connection, 4).unwrap();
+        assert!(!retire(&mut connection, &tried, 5).unwrap());
+        let attached = copies(&mut connection, &key).unwrap().remove(0);
+        assert!(retire(&mut connection, &attached, 6).unwrap());
+    }
 }

@@ -13,7 +13,7 @@ use crate::database::{Error, Row};
 use crate::fastio::{Hash, NodeId, Profile, VersionId};
 use crate::openai::Attributes;
 
-pub use change::{Change, Jobs, Told};
+pub use change::{Change, Jobs, Told, retire};
 pub(super) use copy::json_attributes;
 pub use copy::{Held, copies, copies_of, copy_counts, is_ours};
 pub use file::{
