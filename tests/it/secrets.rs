@@ -240,6 +240,13 @@ impl World {
         assert!(request.send().await.unwrap().status().is_success());
     }
 
+    /// What Fastio shows of a file's hash is of no use, so that the file is read by its version, with a token.
+    async fn hides_hashes(&self) {
+        let fault = serde_json::json!({"kind": "changed_reply", "find": "\"md5\"", "put": "\"crc\""});
+        let request = self.client.post(self.control("faults")).json(&fault);
+        assert!(request.send().await.unwrap().status().is_success());
+    }
+
     async fn delete(&self, path: &str) {
         let request = self.client.delete(self.control(&format!("files/{WORKSPACE}/{path}")));
         assert!(request.send().await.unwrap().status().is_success());
@@ -396,6 +403,7 @@ async fn nothing_that_is_written_holds_a_secret() {
     let world = World::set_up().await;
     let mut written = Written::default();
     world.settings("docket.db", (&world.fastio.url, &world.openai.url), "json");
+    world.hides_hashes().await;
     let server = world.serve();
     world.put("Contracts/nda.txt", contract(1)).await;
     world.put("Contracts/msa.txt", contract(2)).await;

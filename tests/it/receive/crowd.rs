@@ -77,7 +77,7 @@ async fn crowd_in(address: &str, world: &World, many: usize, left: usize) -> Vec
 
 #[tokio::test]
 async fn what_claims_no_readable_and_timely_signature_is_refused_before_its_body_comes() {
-    let mut world = World::start().await;
+    let world = World::start().await;
     let now = world.clock.now() / 1000;
     let signed = |at: i64| sign(Scheme::FastioV1Base64, &SECRET.into(), at, b"{}").remove(0).1;
     let hex = sign(Scheme::XFastioSha256Hex, &SECRET.into(), now, b"{}").remove(0).1;
@@ -198,7 +198,7 @@ async fn bodies_that_nobody_vouched_for_give_way_to_a_delivery_and_to_a_question
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_fill_the_memory_give_way_to_smaller_ones() {
-    let mut world = small(1024).await;
+    let world = small(1024).await;
     let begin = claiming(&world, "content-length: 1048576");
     let piece = vec![b'x'; 1024 * 1024 - 1];
     let mut large = JoinSet::new();

@@ -16,7 +16,7 @@ use crate::harness::database::opened;
 
 #[tokio::test]
 async fn a_delivery_signed_in_any_documented_way_becomes_an_event_and_a_job() {
-    let mut world = World::start().await;
+    let world = World::start().await;
     let secret = SecretString::from(SECRET);
     for (index, scheme) in [Scheme::FastioV1Base64, Scheme::XFastioSha256Hex].into_iter().enumerate() {
         let body = event(&format!("evt_{index}"), &format!("2node{index}")).to_string();
@@ -44,7 +44,7 @@ async fn a_delivery_signed_in_any_documented_way_becomes_an_event_and_a_job() {
 
 #[tokio::test]
 async fn a_delivery_that_is_not_signed_is_401_and_leaves_nothing() {
-    let mut world = World::start().await;
+    let world = World::start().await;
     let body = event("evt_1", "2a").to_string().into_bytes();
     let right = world.signed(&body);
     let stale = sign(Scheme::FastioV1Base64, &SECRET.into(), world.clock.now() / 1000 - 72 * 3600 - 1, &body);

@@ -15,7 +15,7 @@ use docket::event::store::newest;
 use docket::receive::drain::{Drain, drain_once};
 use docket::receive::inbox::Level;
 use docket::receive::signature::{Scheme, sign};
-use docket::receive::{self, Parts, Settings};
+use docket::receive::{self, Parts, Settings, Upkeep};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -37,6 +37,7 @@ struct World {
     clock: TestClock,
     level: Arc<Level>,
     drain: Option<Drain>,
+    upkeep: Upkeep,
     workers: Arc<Notify>,
     address: std::net::SocketAddr,
     client: reqwest::Client,
@@ -83,8 +84,8 @@ impl World {
         // No connection is used twice: the server may cut off an idle one in the moment in which a request begins on it.
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).pool_max_idle_per_host(0);
         let client = client.build().unwrap();
-        let drain = Some(receive.drain);
-        World { folder, database, clock, level, drain, workers, address, client, stop, tasks }
+        let (drain, upkeep) = (Some(receive.drain), receive.upkeep);
+        World { folder, database, clock, level, drain, upkeep, workers, address, client, stop, tasks }
     }
 
     fn path(&self, path: &str) -> String {
@@ -139,13 +140,9 @@ impl World {
         self.number("SELECT count(*) FROM job").await
     }
 
-    /// Lets the drain of a server flush its counts.
-    async fn counts(&mut self) -> Vec<(String, String, i64)> {
-        let stop = CancellationToken::new();
-        stop.cancel();
-        if let Some(drain) = self.drain.take() {
-            drain.run(stop).await;
-        }
+    /// What is counted, as a server writes it down at its end.
+    async fn counts(&self) -> Vec<(String, String, i64)> {
+        self.upkeep.finish().await;
         self.database.read(receive::counts).await.unwrap()
     }
 

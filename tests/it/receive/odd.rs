@@ -22,7 +22,7 @@ fn counted(counts: &[(String, String, i64)], name: &str, label: &str) -> i64 {
 
 #[tokio::test]
 async fn a_delivery_that_is_signed_rightly_and_late_or_early_is_a_hint_too() {
-    let mut world = World::start().await;
+    let world = World::start().await;
     for (number, seconds) in
         [290, 310, 3_600, 86_400, 72 * 3_600 - 10, -290, -310, -3_600].into_iter().enumerate()
     {
@@ -104,7 +104,7 @@ async fn an_address_with_a_slash_or_a_prefix_too_many_takes_deliveries() {
 
 #[tokio::test]
 async fn what_misses_the_address_is_counted_and_only_who_signed_it_is_told_the_right_one() {
-    let mut world = World::start().await;
+    let world = World::start().await;
     let body = event("evt_1", "2a").to_string().into_bytes();
     for path in ["/", "/webhook/fastio", "/fastio", "/webhooks/Fastio"] {
         let signed = world.post_to(path, &world.signed(&body), &body).await;

@@ -73,7 +73,7 @@ async fn whatever_a_command_does_to_the_database_acknowledgements_go_on() {
 
 #[tokio::test]
 async fn what_would_be_committed_to_a_file_that_is_gone_is_503_until_it_is_back() {
-    let mut world = World::start().await;
+    let world = World::start().await;
     let path = |name: &str| world.folder.path().join(name);
     let (database, inbox, away) = (path("docket.db"), path("docket.db-inbox"), path("away"));
     let (wal, inbox_wal) = (path("docket.db-wal"), path("docket.db-inbox-wal"));
