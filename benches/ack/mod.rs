@@ -148,8 +148,8 @@ pub struct Measured {
     rate_at_end: f64,
     /// The rate of the bare server beside it.
     bare: Option<f64>,
-    p50: f64,
-    p99: f64,
+    pub p50: f64,
+    pub p99: f64,
     p999: f64,
     cpu_per_1000: f64,
     sender_cpu_per_1000: f64,
@@ -162,7 +162,7 @@ pub struct Measured {
 
 impl Measured {
     /// What a load of so many seconds came to, with what the server had used before and after it.
-    fn of(what: &str, load: &Load, outcome: &Outcome, used: (Usage, Usage)) -> Measured {
+    pub fn of(what: &str, load: &Load, outcome: &Outcome, used: (Usage, Usage)) -> Measured {
         let within = outcome.answered.iter().filter(|one| u128::from(one.at_us) <= load.duration.as_micros());
         let latencies = Latencies::new(within.map(|one| one.latency_us).collect());
         let thousands = latencies.len() as f64 / 1000.0;
@@ -249,7 +249,7 @@ fn start_bare() -> anyhow::Result<(Process, std::net::SocketAddr)> {
 }
 
 /// The one in the middle.
-fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

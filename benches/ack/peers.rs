@@ -145,7 +145,7 @@ impl Peer {
         })?;
         let kept = stored.ids(self.stores, &name, signed)?;
         ack.acknowledged += outcome.answered.len();
-        let lost = outcome.answered.iter().filter(|one| !kept[one.number as usize]).count();
+        let lost = outcome.lost(&kept);
         anyhow::ensure!(lost == 0, "{} acknowledged {lost} deliveries that it had not stored", self.name);
         Ok(Measured::of(self.name, &load, &outcome, (before, after)))
     }
@@ -186,20 +186,15 @@ impl Stored<'_> {
 
     /// Which of the deliveries that were signed as `name`'s are stored.
     fn ids(&self, stores: Stores, name: &str, count: usize) -> anyhow::Result<Vec<bool>> {
-        let mut kept = vec![false; count];
-        let mut keep = |id: &str| {
-            if let Some(kept) = load::number(name, id).and_then(|number| kept.get_mut(number)) {
-                *kept = true;
-            }
-        };
         match (stores, &self.postgres) {
             (Stores::Postgres(sql), Some((postgres, database))) => {
-                postgres.query(database, sql)?.lines().for_each(&mut keep);
+                postgres.kept(database, sql, (name, count))
             }
             (Stores::Sqlite(sql) | Stores::Postgres(sql), _) => {
-                each_text(&Connection::open(&self.url)?, sql, &mut keep)?;
+                let mut kept = vec![false; count];
+                each_text(&Connection::open(&self.url)?, sql, |id| load::keep(&mut kept, name, id))?;
+                Ok(kept)
             }
         }
-        Ok(kept)
     }
 }

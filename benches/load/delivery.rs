@@ -140,3 +140,10 @@ fn put(text: &mut [u8], mut number: usize) {
 pub fn number(name: &str, event_id: &str) -> Option<usize> {
     event_id.strip_prefix(name)?.strip_prefix('_')?.parse().ok()
 }
+
+/// Writes down that the delivery whose event has this id is there, if it is one of `name`'s.
+pub fn keep(kept: &mut [bool], name: &str, event_id: &str) {
+    if let Some(kept) = number(name, event_id).and_then(|number| kept.get_mut(number)) {
+        *kept = true;
+    }
+}

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use connection::Connection;
-pub use delivery::{Deliveries, SECRET, number};
+pub use delivery::{Deliveries, SECRET, keep, number};
 pub use latency::Latencies;
 pub use lone::Lone;
 
@@ -155,6 +155,11 @@ async fn send(shared: Arc<Shared>, mut connection: Connection) -> anyhow::Result
 }
 
 impl Outcome {
+    /// How many were acknowledged and are not among those that were kept.
+    pub fn lost(&self, kept: &[bool]) -> usize {
+        self.answered.iter().filter(|one| !kept[one.number as usize]).count()
+    }
+
     /// How many a second were acknowledged from one time of the load until another.
     pub fn rate(&self, from: Duration, until: Duration) -> f64 {
         let within = |at: u32| (from.as_micros()..until.as_micros()).contains(&u128::from(at));

@@ -7,7 +7,8 @@ use serde_json::json;
 use tokio_postgres::NoTls;
 
 use super::Run;
-use crate::load::{self, Deliveries, Latencies, Load, Pace};
+use crate::ack::{Measured, median};
+use crate::load::{self, Deliveries, Load, Pace};
 use crate::server::{Place, UNCOVERED};
 use crate::stands::Stands;
 
@@ -16,23 +17,14 @@ const PART: f64 = 0.80;
 /// More a second than any server of this shape was measured to take on two cores.
 const MOST: usize = 60_000;
 
-/// One burst on Docket.
-struct Burst {
-    rate: f64,
-    p50: f64,
-    p99: f64,
-    body_bytes: usize,
-}
-
 impl Run {
     pub(super) fn acks(&mut self) -> anyhow::Result<()> {
         let stands = Stands::start(&self.base, &[])?;
         self.report.say("acknowledgements           a second  only inserted   ratio  p50 ms  p99 ms");
         let mut ratios = Vec::new();
         for round in 0..self.options.rounds {
-            let burst = self.burst(&stands, round)?;
-            let bare = self.inserts(&burst)?;
-            let Burst { rate, p50, p99, .. } = burst;
+            let (Measured { rate, p50, p99, .. }, body_bytes) = self.burst(&stands, round)?;
+            let bare = self.inserts(body_bytes)?;
             let ratio = rate / bare;
             ratios.push(ratio);
             self.report.row(
@@ -44,8 +36,7 @@ impl Run {
                        "p99_ms": p99}),
             );
         }
-        ratios.sort_by(f64::total_cmp);
-        let ratio = ratios[ratios.len() / 2];
+        let ratio = median(ratios);
         let measured = format!("{:.1} %", 100.0 * ratio);
         self.judge(
             "acknowledgements",
@@ -57,7 +48,8 @@ impl Run {
     }
 
     /// A burst on a server of its own on a database of its own, which is killed at its end; all that it acknowledged has to be there.
-    fn burst(&mut self, stands: &Stands, round: usize) -> anyhow::Result<Burst> {
+    /// Answers how long a body was, too.
+    fn burst(&mut self, stands: &Stands, round: usize) -> anyhow::Result<(Measured, usize)> {
         let (database, url) = self.server.database()?;
         let place = Place::on(&self.base, stands, &url)?;
         let mut server = place.serve()?;
@@ -66,40 +58,23 @@ impl Run {
         let (signed, body_bytes) = (deliveries.len(), deliveries.body_bytes());
         let (connections, duration) = (self.options.connections, Duration::from_secs(seconds));
         let load = Load { address: place.address, connections, duration, pace: Pace::Closed };
-        let (outcome, ()) = load::run(&load, deliveries, || server.kill())?;
+        let before = server.usage()?;
+        let (outcome, after) = load::run(&load, deliveries, || {
+            let used = server.usage()?;
+            server.kill()?;
+            Ok(used)
+        })?;
         anyhow::ensure!(!outcome.ran_out, "no signed delivery was left");
-        self.all_kept(&database, &name, signed, &outcome)?;
-        let within = outcome.answered.iter().filter(|one| u128::from(one.at_us) <= duration.as_micros());
-        let latencies = Latencies::new(within.map(|one| one.latency_us).collect());
-        let (rate, p50, p99) =
-            (outcome.rate(Duration::ZERO, duration), latencies.ms(0.5), latencies.ms(0.99));
-        Ok(Burst { rate, p50, p99, body_bytes })
-    }
-
-    /// Looks for each delivery that was acknowledged.
-    fn all_kept(
-        &self,
-        database: &str,
-        name: &str,
-        signed: usize,
-        outcome: &load::Outcome,
-    ) -> anyhow::Result<()> {
-        let mut kept = vec![0_u8; signed];
-        for line in self.server.query(database, KEPT)?.lines() {
-            if let Some(kept) = load::number(name, line).and_then(|number| kept.get_mut(number)) {
-                *kept = kept.saturating_add(1);
-            }
-        }
-        let lost = outcome.answered.iter().filter(|one| kept[one.number as usize] == 0).count();
+        let lost = outcome.lost(&self.server.kept(&database, KEPT, (&name, signed))?);
         anyhow::ensure!(lost == 0, "{lost} deliveries were acknowledged and are not there");
-        Ok(())
+        Ok((Measured::of("burst", &load, &outcome, (before, after)), body_bytes))
     }
 
     /// How many rows a second a client inserts that does nothing else.
-    fn inserts(&mut self, burst: &Burst) -> anyhow::Result<f64> {
+    fn inserts(&mut self, body_bytes: usize) -> anyhow::Result<f64> {
         let (_, url) = self.server.database()?;
         let seconds = Duration::from_secs(self.options.seconds);
-        let (batch, body_bytes) = (self.options.connections, burst.body_bytes);
+        let batch = self.options.connections;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;

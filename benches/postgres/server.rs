@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tempfile::TempDir;
 
+use crate::load;
 use crate::process::{Process, Usage};
 use crate::server::free_address;
 
@@ -84,6 +85,15 @@ impl Postgres {
         let output = command.args(["-At", "-c", sql]).output()?;
         anyhow::ensure!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Which of so many deliveries, signed as `name`'s, are among the events' ids that this answers.
+    pub fn kept(&self, database: &str, sql: &str, (name, count): (&str, usize)) -> anyhow::Result<Vec<bool>> {
+        let mut kept = vec![false; count];
+        for id in self.query(database, sql)?.lines() {
+            load::keep(&mut kept, name, id);
+        }
+        Ok(kept)
     }
 
     pub fn usage(&self) -> anyhow::Result<Usage> {

@@ -25,7 +25,8 @@ use crate::run::store::tries::Sum;
 pub struct Arguments {
     /// Print one JSON array of numbers, each with a name, a label and a value. The first is the verdict: its label is well,
     /// needs_person or no_server, its value the exit code, its reasons what to do. The value of oldest_change, feed and
-    /// sweep is when, in Unix milliseconds, and that of a replica since when it works; a pause has what there is to know of the target beside it
+    /// sweep is when, in Unix milliseconds, and that of a replica since when it works; a pause has what there is to know of
+    /// the target beside it
     #[arg(long)]
     json: bool,
 }

@@ -266,7 +266,7 @@ impl Queue {
             let claimed = store::claim(tx, &breaker, &Claimant { now, lease, replica })?;
             Ok((expired, claimed, breaker::store::save(tx, &breaker)?))
         };
-        // With the power, its worker goes too: then the job waits as before.
+        // What is lost of a file with the power loses its worker too: then the job waits as before. PostgreSQL has it on the disk.
         let (expired, claimed, saved) = self.database.claim(claim).await?;
         saved.into_iter().for_each(|saved| self.breaker.saved(saved));
         expired.dead.iter().for_each(report_death);

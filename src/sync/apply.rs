@@ -294,7 +294,7 @@ impl Sync {
         self.record([Change::Forgotten(copy)]).await
     }
 
-    /// Writes down what OpenAI would say again, without waiting for the disk: should the power fail, it is asked once more.
+    /// Writes down what OpenAI would say again, unsynced where that is possible: should the power fail, it is asked once more.
     pub(super) async fn note<const N: usize>(&self, changes: [Change; N]) -> Result<Progress, Verdict> {
         let now = self.clock.now();
         let noted = move |tx: &mut Connection| changes.iter().try_for_each(|change| change.write(tx, now));

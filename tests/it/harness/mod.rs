@@ -41,11 +41,11 @@ use ending::MustEnd;
 pub use kill::{Asked, Dies, Step, fastio, openai};
 use records::Records;
 pub use runs::{INVENTED, contract, legal};
-pub use server::Server;
+pub use server::{Server, environment};
 pub use world::hex_sha256;
 
 pub const WORKSPACE: &str = "4829105738291047362";
-const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
+pub const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
 
 /// Steps of one settling. A test of a thousand changes with faults takes fewer.
 const MOST_STEPS: usize = 60_000;

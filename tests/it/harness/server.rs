@@ -49,6 +49,19 @@ impl Deref for Server {
     }
 }
 
+/// The environment of a server between these stand-ins, on this database.
+pub fn environment(world: &World, database: String) -> Vec<(&'static str, String)> {
+    vec![
+        ("DATABASE_URL", database),
+        ("DOCKET_OPERATE__LISTEN", "off".to_owned()),
+        ("FASTIO_BASE_URL", world.sandbox.fastio_url().to_string()),
+        ("OPENAI_BASE_URL", world.sandbox.openai_url().to_string()),
+        ("FASTIO_API_KEY", "fastio-key".to_owned()),
+        ("OPENAI_API_KEY", "openai-key".to_owned()),
+        ("FASTIO_WEBHOOK_SECRET", SECRET.to_owned()),
+    ]
+}
+
 impl Server {
     pub async fn with(settings: &str) -> Server {
         Server::between(settings, Options::default()).await
@@ -67,17 +80,11 @@ impl Server {
         let world = elsewhere().spawn(world).await.unwrap();
         let place = Place::new();
         place.write("docket.toml", settings);
-        let environment = vec![
-            ("DATABASE_URL", place.database_url()),
+        let mut environment = environment(&world, place.database_url());
+        environment.extend([
             ("DOCKET_RECEIVE__LISTEN", address.to_string()),
-            ("DOCKET_OPERATE__LISTEN", "off".to_owned()),
-            ("FASTIO_BASE_URL", world.sandbox.fastio_url().to_string()),
-            ("OPENAI_BASE_URL", world.sandbox.openai_url().to_string()),
-            ("FASTIO_API_KEY", "fastio-key".to_owned()),
-            ("OPENAI_API_KEY", "openai-key".to_owned()),
-            ("FASTIO_WEBHOOK_SECRET", SECRET.to_owned()),
             ("OPENAI_WEBHOOK_SECRET", SECRET.to_owned()),
-        ];
+        ]);
         let mut server = Server {
             world,
             place,

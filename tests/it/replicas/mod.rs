@@ -20,11 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::harness::World;
 use crate::harness::cluster::{cluster, pooler};
 use crate::harness::database::{is_pooled, migrate, settings};
-
-const SECRET: &str = "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==";
+use crate::harness::{self, SECRET, World};
 
 /// The URL of a new database with our schema, by way of the pooler where the tests are about that.
 fn new_database() -> String {
@@ -88,16 +86,9 @@ async fn world(address: SocketAddr, options: Options) -> World {
 
 /// The environment of each server.
 fn environment(world: &World, database: &str) -> Vec<(&'static str, String)> {
-    vec![
-        ("DATABASE_URL", database.to_owned()),
-        ("DOCKET_DATABASE__POOLER", is_pooled().to_string()),
-        ("DOCKET_OPERATE__LISTEN", "off".to_owned()),
-        ("FASTIO_BASE_URL", world.sandbox.fastio_url().to_string()),
-        ("OPENAI_BASE_URL", world.sandbox.openai_url().to_string()),
-        ("FASTIO_API_KEY", "fastio-key".to_owned()),
-        ("OPENAI_API_KEY", "openai-key".to_owned()),
-        ("FASTIO_WEBHOOK_SECRET", SECRET.to_owned()),
-    ]
+    let mut environment = harness::environment(world, database.to_owned());
+    environment.push(("DOCKET_DATABASE__POOLER", is_pooled().to_string()));
+    environment
 }
 
 /// The settings of a server in this process.
