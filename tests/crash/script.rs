@@ -10,6 +10,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::check::beside::{EDITED, contract};
+use crate::check::runs::is_result;
 use crate::fleet::WORKSPACE;
 
 /// Folders that files come and go in, and folders in each.
@@ -89,6 +90,8 @@ pub struct Script {
     pub taken: BTreeSet<usize>,
     /// What people did to contracts and results, but for the new versions of contracts: each may bring another version of a result.
     pub moves: usize,
+    /// Results that people copied. Where the copy of the contract moves on before it has a result, the copy of that stays behind.
+    pub copied: usize,
 }
 
 impl Script {
@@ -115,6 +118,7 @@ impl Script {
             next: VecDeque::new(),
             taken: BTreeSet::new(),
             moves: 0,
+            copied: 0,
         }
     }
 
@@ -180,6 +184,8 @@ impl Script {
             _ => "",
         };
         self.moves += usize::from(answer.is_some() && at_the_desk.starts_with(CONTRACTS));
+        let is_of_result = matches!(step, Step::Copy { from, .. } if is_result(from));
+        self.copied += usize::from(answer.is_some() && is_of_result);
         match (step, path) {
             (Step::Write { .. } | Step::Copy { .. } | Step::Restore { .. }, Some(path)) => self.is_at(&path),
             (Step::Restore { path }, None) => self.trashed.retain(|one| one != path),

@@ -196,6 +196,7 @@ async fn look(fleet: &Fleet, worked: &Worked, differences: Vec<String>) -> anyho
         desk,
         taken: worked.script.taken.clone(),
         moves: worked.script.moves,
+        copied: worked.script.copied,
         differences,
         has_forgotten: !forgetful(fleet, worked).is_empty(),
     })

@@ -77,6 +77,7 @@ fn well() -> Seen {
         ]),
         taken: BTreeSet::new(),
         moves: 0,
+        copied: 0,
         differences: Vec::new(),
         has_forgotten: false,
     }
@@ -202,6 +203,11 @@ fn the_judge_sees_a_run_made_twice_and_a_result_that_is_not_there() {
         push(&mut seen.fastio["files"], beside());
     });
     assert_eq!(second, [RUNS]);
+    let copied = after(|seen| {
+        (seen.moves, seen.copied) = (1, 1);
+        push(&mut seen.fastio["files"], beside());
+    });
+    assert_eq!(copied, [""; 0]);
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub struct Seen {
     pub taken: BTreeSet<usize>,
     /// What people did to contracts and results, but for new versions of contracts.
     pub moves: usize,
+    /// Results that people copied.
+    pub copied: usize,
     /// What a sweep still finds.
     pub differences: Vec<String>,
     /// A failover may have lost what was on record just before. What had been made outside then may be made once more.
