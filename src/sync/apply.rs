@@ -304,8 +304,8 @@ impl Sync {
     }
 
     /// Writes `changes` down, all or none.
-    pub(super) async fn record<const N: usize>(&self, changes: [Change; N]) -> Result<Progress, Verdict> {
-        let now = self.clock.now();
+    pub(super) async fn record(&self, changes: impl Into<Vec<Change>>) -> Result<Progress, Verdict> {
+        let (changes, now) = (changes.into(), self.clock.now());
         let written =
             self.database.write(move |tx| changes.iter().try_for_each(|change| change.write(tx, now)));
         written.await.map_err(|error| database_verdict(&error))?;

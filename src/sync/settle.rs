@@ -6,8 +6,8 @@ use super::Sync;
 use super::apply::Progress;
 use super::copy::Copy;
 use super::store::{self, Change};
-use super::survey::{self, Called};
-use crate::job::verdict::{database_verdict, openai_verdict};
+use super::survey::{self, Called, LostUpload};
+use crate::job::verdict::{database_verdict, openai_has, openai_verdict};
 use crate::openai::{File, FileId};
 use crate::queue::Verdict;
 
@@ -18,6 +18,13 @@ const CLOCKS_APART: Duration = Duration::from_secs(120);
 /// its time, so this is reached only by a project that adds files by the hundred thousand in minutes.
 const PAGES: usize = 50;
 
+/// File objects that an upload may have made.
+struct Found {
+    files: Vec<FileId>,
+    /// They have the very name that it was sent with.
+    as_sent: bool,
+}
+
 impl Sync {
     /// Finds out what an upload made whose end was not recorded.
     pub(super) async fn settle(&self, copy: &Copy) -> Result<Progress, Verdict> {
@@ -25,26 +32,63 @@ impl Sync {
         if copy.content_hash.is_none() {
             return self.forget(copy.id).await;
         }
-        let mut found = self.find_uploads(copy).await?;
-        match (found.pop(), found.is_empty()) {
-            // It may land yet. What would prove that it is ours then is kept for the sweeps.
-            (None, _) => self.record([Change::Lost(copy.id)]).await,
-            (Some(file_id), true) => {
-                tracing::info!(file_id = %file_id, "adopted a File object whose upload was not answered");
-                self.record([Change::Uploaded(copy.id, file_id)]).await
-            }
-            (Some(_), false) => Err(Verdict::Dead {
-                reason: format!(
-                    "several File objects named {} with {} bytes appeared at OpenAI while an upload was not answered; \
-                     delete those that are not needed, then retry this job",
-                    copy.filename, copy.bytes
-                ),
-            }),
+        let Found { mut files, as_sent } = self.find_uploads(copy).await?;
+        if files.len() > 1 {
+            files = self.still_there(files).await?;
         }
+        let Some((first, more)) = files.split_first() else {
+            // It may land yet. What would prove that it is ours then is kept for the sweeps.
+            return self.record([Change::Lost(copy.id)]).await;
+        };
+        let mut rivals = self.rivals(copy, as_sent).await?;
+        let is_its_own = rivals.iter().all(|rival| Some(&rival.content_hash) == copy.content_hash.as_ref());
+        if more.is_empty() && is_its_own {
+            tracing::info!(file_id = %first, "adopted a File object whose upload was not answered");
+            return self.record([Change::Uploaded(copy.id, first.clone())]).await;
+        }
+        if more.len() > rivals.len() {
+            let Copy { filename, bytes, .. } = copy;
+            return Err(Verdict::Dead {
+                reason: format!(
+                    "several File objects named {filename} with {bytes} bytes appeared at OpenAI while an upload was not answered; \
+                     delete those that are not needed, then retry this job"
+                ),
+            });
+        }
+        // There are no more of them than uploads of ours, so they are ours. Which of them holds what is not to be known.
+        tracing::info!(
+            files = files.len(),
+            "File objects of several uploads that were not answered go, and the file is uploaded again"
+        );
+        rivals.truncate(more.len());
+        let strays =
+            more.iter().zip(rivals).map(|(file, rival)| Change::Stray(copy.id, file.clone(), rival.id));
+        let changes: Vec<Change> = strays.chain([Change::Spoiled(copy.id, first.clone())]).collect();
+        self.record(changes).await
+    }
+
+    /// Those that are not gone: one of ours, which its job has deleted and forgotten since it was listed, is no candidate.
+    async fn still_there(&self, listed: Vec<FileId>) -> Result<Vec<FileId>, Verdict> {
+        let mut there = Vec::new();
+        for file in listed {
+            if openai_has(self.openai.file(&file).await)?.is_some() {
+                there.push(file);
+            }
+        }
+        Ok(there)
+    }
+
+    /// Uploads that were given up and may have made what this one may have made.
+    async fn rivals(&self, copy: &Copy, as_sent: bool) -> Result<Vec<LostUpload>, Verdict> {
+        let filename = as_sent.then(|| copy.filename.clone());
+        let (bytes, since) = (copy.bytes, copy.since - survey::LANDS_WITHIN_MS);
+        let read =
+            self.database.read(move |c| survey::store::lost_like(c, bytes, filename.as_deref(), since));
+        read.await.map_err(|error| database_verdict(&error))
     }
 
     /// File objects that the upload of `copy` may have made: its name, its size, not older than it, not ours yet.
-    async fn find_uploads(&self, copy: &Copy) -> Result<Vec<FileId>, Verdict> {
+    async fn find_uploads(&self, copy: &Copy) -> Result<Found, Verdict> {
         // A clock that was set back meanwhile was ahead when the upload was written down, or is behind now.
         let apart =
             i64::try_from(CLOCKS_APART.as_secs()).expect("two minutes fit") + self.clock.ahead() / 1000;
@@ -71,9 +115,9 @@ impl Sync {
                 Some(next) if !older => after = Some(next),
                 _ if found.is_empty() => {
                     let fits = others.into_iter().filter(|(_, called)| renames || *called == Called::Alike);
-                    return Ok(fits.map(|(file_id, _)| file_id).collect());
+                    return Ok(Found { files: fits.map(|(file_id, _)| file_id).collect(), as_sent: false });
                 }
-                _ => return Ok(found),
+                _ => return Ok(Found { files: found, as_sent: true }),
             }
         }
         Err(Verdict::Retry {

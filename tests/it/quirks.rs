@@ -222,6 +222,40 @@ async fn a_strangers_file_of_the_same_name_and_size_is_not_taken_for_ours() {
     h.finish().await;
 }
 
+/// Another worker deletes a copy and forgets it between the moment at which it is listed and the one at which its row is looked for.
+#[tokio::test]
+async fn what_is_gone_since_it_was_listed_is_not_taken_for_an_unanswered_upload() {
+    let h = Harness::start().await;
+    let now = h.clock.now() / 1000;
+    let gone = json!({"id": "file-gone", "object": "file", "filename": "nda.txt", "bytes": TEXT.len(), "created_at": now, "purpose": "assistants"});
+    h.openai_fails(json!([
+        {"kind": "lost_reply", "method": "POST", "path": "/v1/files", "count": 1},
+        {"kind": "changed_reply", "method": "GET", "path": "/v1/files", "find": "\"data\":[", "put": format!("\"data\":[{gone},"), "count": 1},
+    ]))
+    .await;
+    h.put("/nda.txt", TEXT).await;
+    h.converges().await;
+    h.finish().await;
+}
+
+/// What an upload that was given up leaves may come while another of its name and size goes unanswered, and nothing at OpenAI says whose it is.
+#[tokio::test]
+async fn a_file_object_that_one_of_two_uploads_may_have_made_is_no_files_content() {
+    for own in ["lost_reply", "reset_after_body"] {
+        let h = Harness::start().await;
+        let fails = |kind| json!({"kind": kind, "method": "POST", "path": "/v1/files", "count": 1});
+        h.openai_fails(fails("reset_after_body")).await;
+        h.put("/a/nda.txt", "Liability is capped at one.").await;
+        h.converges().await;
+        let late = h.upload_as_stranger("nda.txt", "Liability is capped at one.").await;
+        h.openai_fails(fails(own)).await;
+        h.put("/b/nda.txt", "Liability is capped at two.").await;
+        h.converges().await;
+        assert!(h.copies().await.iter().all(|copy| copy.file_id != late), "{own}");
+        h.finish().await;
+    }
+}
+
 /// The first try had its effect and the store denies it, so a second one is made, which the store answers with what is there.
 #[tokio::test]
 async fn a_rename_between_two_tries_at_attaching_is_told_to_the_store() {

@@ -24,9 +24,6 @@ const MOST_LOST: u32 = 10_000;
 /// How far OpenAI's clock may be from ours.
 const CLOCKS_APART: Duration = Duration::from_secs(120);
 
-/// How long after we gave an upload up its File object may appear. Nothing documents it; a proxy's longest patience.
-const LANDS_WITHIN: Duration = Duration::from_secs(60 * 60);
-
 /// A name and a size.
 type Name = (String, u64);
 
@@ -110,7 +107,12 @@ impl Sweeper<'_> {
             self.report.ambiguous += free.len() as u64;
             return Ok(());
         }
-        let repairs = free.into_iter().zip(&uploads).filter_map(|(id, upload)| orphan(id, upload)).collect();
+        // Which is of which upload is not to be known, and matters where they sent different texts.
+        let is_one_content = uploads.iter().all(|upload| upload.content_hash == uploads[0].content_hash);
+        // The job attaches it when the file still is what was uploaded, and deletes it otherwise.
+        let state = if is_one_content { "uploaded" } else { "retiring" };
+        let repairs = free.into_iter().zip(&uploads).filter_map(|(id, upload)| orphan(id, upload, state));
+        let repairs = repairs.collect();
         self.repair(repairs).await
     }
 }
@@ -120,7 +122,7 @@ fn looks_lost(file: &File, lost: &HashMap<u64, Vec<LostUpload>>) -> Option<(Name
     let made_at = file.created_at?.saturating_mul(1000);
     let millis = |span: Duration| i64::try_from(span.as_millis()).expect("hours fit");
     let fits = |upload: &&LostUpload| {
-        (upload.begun_at - millis(CLOCKS_APART)..=upload.lost_at + millis(LANDS_WITHIN)).contains(&made_at)
+        (upload.begun_at - millis(CLOCKS_APART)..=upload.lost_at + survey::LANDS_WITHIN_MS).contains(&made_at)
     };
     let fitting = lost.get(&file.bytes?)?.iter().filter(fits);
     let called = fitting.map(|upload| (Called::of(&file.filename, &upload.filename), upload));
@@ -128,7 +130,7 @@ fn looks_lost(file: &File, lost: &HashMap<u64, Vec<LostUpload>>) -> Option<(Name
     Some(((upload.filename.clone(), upload.bytes), called))
 }
 
-fn orphan(id: FileId, upload: &LostUpload) -> Option<Repair> {
+fn orphan(id: FileId, upload: &LostUpload, state: &'static str) -> Option<Repair> {
     let key: FileKey = upload.source_id.parse().ok()?;
     let why = "an upload that was given up landed after all";
     let finding = Finding {
@@ -142,8 +144,7 @@ fn orphan(id: FileId, upload: &LostUpload) -> Option<Repair> {
         path: String::new(),
         rule: String::new(),
         store: VectorStoreId(upload.vector_store.clone()),
-        // The job attaches it when the file still is what was uploaded, and deletes it otherwise.
-        state: "uploaded",
+        state,
         source: upload.source.clone(),
         content_hash: upload.content_hash.clone(),
         filename: upload.filename.clone(),

@@ -41,6 +41,9 @@ pub enum Change {
     Uploaded(CopyId, FileId),
     /// The upload made a File object that is not the file: it is to be deleted.
     Spoiled(CopyId, FileId),
+    /// This File object is of some upload of ours, and none knows of which: it is to be deleted as if it were this copy's file's. The upload
+    /// that was given up and has this number is not looked for any more.
+    Stray(CopyId, FileId, i64),
     /// One more try at attaching, written down before it is made.
     Attaching(CopyId),
     /// Tries at attaching count from nought again.
@@ -95,6 +98,10 @@ impl Change {
             Change::Spoiled(copy, file) => {
                 connection.run(GOT_FILE, params![copy.0, CopyState::Retiring.as_str(), file.0, now])
             }
+            Change::Stray(copy, file, lost) => {
+                connection.run(FOUND_LOST, params![lost])?;
+                connection.run(STRAY, params![copy.0, file.0, now])
+            }
             Change::Attaching(copy) => connection.run(ATTACHING, params![copy.0]),
             Change::AttachesAnew(copy) => connection.run(ATTACHES_ANEW, params![copy.0]),
             Change::Attached(copy, Told { attributes, given }) => {
@@ -138,6 +145,12 @@ statements! {
         WHERE id = $1 AND state = $2 AND attaches = $3";
     READ = "UPDATE copy SET reading = $2, characters = $3 WHERE id = $1";
     GOT_FILE = "UPDATE copy SET state = $2, file_id = $3, since = $4 WHERE id = $1";
+    FOUND_LOST = "DELETE FROM lost_upload WHERE id = $1";
+    STRAY = "
+        INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, content_hash, filename, bytes, file_id, since)
+        SELECT source_id, vector_store, 'retiring', version, hash, size, modified_at, content_hash, filename, bytes, $2, $3
+        FROM copy WHERE id = $1
+        ON CONFLICT (file_id) DO NOTHING";
     UNANSWERED = "UPDATE copy SET unanswered_at = $2 WHERE id = $1";
     SHOWN = "UPDATE copy SET attributes = $2, given = $3 WHERE id = $1";
     READ_AS = "UPDATE file SET read_of = $2, read_sha256 = $3, read_agreed_at = NULL WHERE source_id = $1";

@@ -10,6 +10,9 @@ use crate::fastio::Node;
 
 pub use store::{Adopted, LostUpload};
 
+/// How long after an upload was given up its File object may appear, in milliseconds. Nothing documents it; a proxy's longest patience.
+pub const LANDS_WITHIN_MS: i64 = 60 * 60 * 1000;
+
 /// How a File object is called, beside the name that a file was sent under. The first is the surest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Called {

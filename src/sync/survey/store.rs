@@ -183,6 +183,16 @@ pub fn lost_uploads(connection: &mut Connection, limit: u32) -> Result<Vec<LostU
     connection.all(LOST_UPLOADS, params![limit])
 }
 
+/// Uploads of this size, and of this name where there is one, that were given up after `since`.
+pub fn lost_like(
+    connection: &mut Connection,
+    length: u64,
+    filename: Option<&str>,
+    since: i64,
+) -> Result<Vec<LostUpload>, Error> {
+    connection.all(LOST_LIKE, params![bytes(length), filename, since])
+}
+
 /// Forgets an upload that was found, or all that were given up before `before`.
 pub fn forget_lost(connection: &mut Connection, id: Option<i64>, before: i64) -> Result<u64, Error> {
     connection.run(FORGET_LOST, params![id, before])
@@ -242,6 +252,10 @@ statements! {
         UPDATE copy SET state = 'retiring', since = $2
         WHERE id = $1 AND state IN ('attached', 'indexed')";
     LOST_UPLOADS = "SELECT * FROM lost_upload ORDER BY id DESC LIMIT $1";
+    LOST_LIKE = "
+        SELECT * FROM lost_upload
+        WHERE bytes = $1 AND (CAST($2 AS TEXT) IS NULL OR filename = $2) AND lost_at > $3
+        ORDER BY id";
     FORGET_LOST = "DELETE FROM lost_upload WHERE id = $1 OR (CAST($1 AS BIGINT) IS NULL AND lost_at < $2)";
     FORGET_LOST_OF = "DELETE FROM lost_upload WHERE source_id = $1";
     UPLOADING = "SELECT id FROM copy WHERE state = 'uploading' AND bytes = $1";
