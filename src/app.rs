@@ -25,7 +25,8 @@ use crate::http::{AnswerCounter, PlainAnswer};
 use crate::job::Task;
 use crate::job::verdict::{FASTIO, OPENAI, call_cause, openai_cause};
 use crate::listen;
-use crate::operate::{Observer, Operate};
+use crate::operate::routes::{Routes, Stated};
+use crate::operate::{self, Observer, Operate, Served};
 use crate::outside::Remover;
 use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive, Upkeep};
@@ -57,6 +58,8 @@ pub struct Work {
     feed: Feed,
     remover: Remover,
     eraser: Eraser,
+    database: Database,
+    clock: Clock,
     fastio: fastio::Client,
     openai: openai::Client,
     /// Plain questions that were answered, by the service.
@@ -137,6 +140,10 @@ impl Work {
             Ok(Task::Digest { rule }) => self.runs.digest(&rule).await,
             Ok(Task::Erase { profile, node }) => self.eraser.erase(&FileKey::new(profile, node)).await,
             Ok(Task::Object { kind, object }) => self.eraser.object(&kind, &object).await,
+            Ok(Task::Bulk { bulk }) => {
+                let definitions = self.runs.definitions();
+                operate::bulk::carry_out(&self.database, (definitions, &self.clock), bulk).await
+            }
             Ok(Task::Leftover { leftover, .. }) => self.remover.remove(leftover).await,
             Err(error) => {
                 Verdict::Dead { reason: format!("this version cannot read the job's task: {error}") }
@@ -228,6 +235,8 @@ impl Parts {
             feed: feed.clone(),
             remover,
             eraser,
+            database: database.clone(),
+            clock: clock.clone(),
             fastio,
             openai,
             taken: AnswerCounter::default(),
@@ -242,6 +251,11 @@ impl Parts {
         receive.public.take_openai(&config.secrets.openai_webhook).context("OPENAI_WEBHOOK_SECRET")?;
         Ok(Parts { database, queue, governor, work, receive, feed })
     }
+}
+
+/// Every route of the operator listener, with who may ask.
+pub fn operator_routes() -> Vec<Stated> {
+    operate::routes().stated().to_vec()
 }
 
 /// What compares and lists, for a command beside a server.
@@ -321,7 +335,7 @@ impl App {
                 .with_context(|| format!("cannot listen on receive.listen = {}", config.receive.listen))?,
         };
         let address = listener.local_addr().context("listening")?;
-        let operate = Operate::bind(&config.operate, config.secrets.admin_token.clone()).await?;
+        let operate = Operate::bind(&config.operate, config.secrets.tokens.clone()).await?;
 
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
         let mut parts = JoinSet::new();
@@ -343,8 +357,9 @@ impl App {
         let operate_address = operate.as_ref().map(Operate::address);
         if let Some(operate) = operate {
             let (observer, until) = (Observer::new(database.clone(), config.about()), stop.clone());
+            let served = Served { observer, pages: Routes::default(), dress: |router| router, counters };
             parts.spawn(async move {
-                operate.serve(observer, counters, until).await;
+                operate.serve(served, until).await;
                 "operator listener"
             });
         }

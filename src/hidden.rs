@@ -1,5 +1,7 @@
 //! Characters that a reader does not see, or that change what is seen: one list for terminals and for results.
 
+use std::fmt::Write as _;
+
 /// Whether a character steers a terminal, changes the order of what stands beside it, or cannot be seen: control
 /// characters (C0, DEL, C1), line separators, and what Unicode calls default-ignorable. Its variation selectors are left:
 /// they belong to the character before them, as in emoji.
@@ -16,6 +18,19 @@ pub fn is_hidden(character: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}'
             | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The text with everything in it that [`is_hidden`] written out.
+pub fn reveal(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_hidden(character) {
+            let _ = write!(shown, "{}", character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// JSON whose texts hold nothing that is hidden: `serde_json` escapes C0 and nothing beyond. Outside of

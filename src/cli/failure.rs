@@ -99,7 +99,7 @@ fn is_usage(error: &(dyn Error + 'static)) -> bool {
         || error.is::<receive::signature::NoSecret>()
         || matches!(receive, Some(receive::Error::NoSecret(_) | receive::Error::BadSetting(_)))
         || error.downcast_ref::<OpenError>().is_some_and(OpenError::is_usage)
-        || matches!(error.downcast_ref(), Some(operate::Error::Open(_) | operate::Error::Token(_)))
+        || error.downcast_ref::<operate::Error>().is_some_and(operate::Error::is_usage)
         || error.downcast_ref::<fastio::Error>().is_some_and(|error| {
             error.kind == fastio::ErrorKind::Rejected && error.phase == Phase::BeforeBody
         })

@@ -254,6 +254,7 @@ fn row(connection: &mut Connection, job: JobRow, pauses: &[PauseRow]) -> Result<
             | Task::Digest { .. }
             | Task::Leftover { .. }
             | Task::Stray { .. }
+            | Task::Bulk { .. }
             | Task::Attach { .. }
             | Task::Object { .. },
         )

@@ -2,12 +2,11 @@
 //! stand in any of them. Every printer of [`super::output`] takes this type and no other, and only [`super::text::Paint`]
 //! adds colours, so no text of others reaches a terminal as they wrote it.
 
-use std::fmt::Write as _;
 use std::ops::{Add, AddAssign};
 
 use unicode_width::UnicodeWidthStr;
 
-pub use crate::hidden::is_hidden;
+pub use crate::hidden::reveal;
 
 /// One line: what would steer a terminal or deceive its reader is written out, as in `nda\u{202e}fdp.txt`. A line break
 /// is too, so a name cannot add a line that looks like ours.
@@ -104,19 +103,6 @@ impl<T: Into<Shown>> AddAssign<T> for Shown {
         self.text.push_str(&more.text);
         self.width += more.width;
     }
-}
-
-/// The text with everything in it that [`is_hidden`] written out.
-pub fn reveal(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_hidden(character) {
-            let _ = write!(shown, "{}", character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

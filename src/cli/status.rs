@@ -8,7 +8,7 @@ use super::failure::{Failure, Outcome};
 use super::fields::Fields;
 use super::shown::Shown;
 use super::table::{Column, Cut, Mood, Table, mood, plain};
-use super::text::{Paint, count, dollars, span, when};
+use super::text::{Paint, count, span, when};
 use super::{open, output, server};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -16,8 +16,8 @@ use crate::database::ServerRow;
 use crate::feed::store::Way;
 use crate::operate::status::{About, COPY_STATES, FILE_STATES, JOB_STATES, RUN_STATES, Status, of};
 use crate::operate::verdict::{Verdict, Word};
+use crate::operate::words::{cure, signed, spent_words};
 use crate::queue::store::PauseRow;
-use crate::run::store::tries::Sum;
 
 /// Says whether it is well, and exits with 0 when it is, 3 when something waits that needs a person, 4 when no server
 /// works on the database.
@@ -250,57 +250,8 @@ impl Status {
     }
 }
 
-/// What to do about deliveries that are refused for one of these reasons, where that is one thing.
-fn cure(reason: &str) -> Option<&'static str> {
-    Some(match reason {
-        "signed_to_another_path" => {
-            "signed, but posted to another path than /webhooks/fastio: correct the address at Fastio, or the proxy"
-        }
-        "another_path" => {
-            "posted to a path that is not /webhooks/fastio; if they are Fastio's, correct the address there"
-        }
-        "signature_mismatch" => {
-            "signed with another secret than FASTIO_WEBHOOK_SECRET, or changed on the way: set the one that Fastio shows"
-        }
-        "timestamp_too_old" | "timestamp_too_new" => {
-            "this machine's clock or the sender's is wrong, or receive.late_hours is too few"
-        }
-        "encoding" => "signed, and compressed in a way that is not read: let the proxy send them as they are",
-        _ => return None,
-    })
-}
-
-/// What a rule's runs took within a day.
-fn spent_words(spent: &Sum) -> String {
-    let responses = count(spent.responses.unsigned_abs(), "response");
-    let tokens = spent.input_tokens + spent.output_tokens;
-    let cost = match (spent.cost, spent.unpriced) {
-        (_, unpriced) if unpriced == spent.responses => String::new(),
-        (cost, 0) => format!(", {}", dollars(cost.unsigned_abs())),
-        (cost, unpriced) => format!(", {} and {unpriced} without a price", dollars(cost.unsigned_abs())),
-    };
-    format!("{tokens} tokens in {responses} of {} within 24 hours{cost}", spent.rule)
-}
-
 /// How long it is told that a store was made anew: longer than a weekend.
 pub const TOLD_FOR_MS: i64 = 7 * 24 * 60 * 60 * 1000;
-
-/// How deliveries proved where they come from. The label is `SCHEME secret NUMBER FORM`, as it was counted.
-fn signed(label: &str) -> String {
-    let parts: Vec<&str> = label.split(' ').collect();
-    let [scheme, "secret", number, form] = parts[..] else { return label.to_owned() };
-    let which = match number {
-        "0" => "the first secret".to_owned(),
-        "1" => "the second secret".to_owned(),
-        other => format!("secret number {}", other.parse::<u32>().map_or(0, |number| number + 1)),
-    };
-    let form = match form {
-        "tail_decoded" => ", decoded from base64 after its prefix",
-        "tail_text" => ", as the text after its prefix",
-        _ => "",
-    };
-    format!("{which}{form} (receive.signature_scheme = {scheme})")
-}
 
 /// The states that anything is in, in their order; the last resort is the first one at 0.
 fn in_words(states: &[&str], counts: &[(String, i64)], paint: Paint) -> Shown {

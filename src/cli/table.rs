@@ -4,6 +4,8 @@
 use super::shown::Shown;
 use super::text::{Paint, ends, head, prose, tail, terminal_width, wrap};
 
+pub use crate::operate::words::{Mood, mood};
+
 /// The least that a column which gives way keeps.
 const NARROWEST: usize = 12;
 
@@ -42,29 +44,6 @@ impl Column {
 
     pub const fn right(self) -> Self {
         Column { right: true, ..self }
-    }
-}
-
-/// What a cell's colour says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Mood {
-    #[default]
-    Plain,
-    Good,
-    Waiting,
-    Bad,
-    Faint,
-}
-
-/// The mood of a state's word, whichever table it is from.
-pub fn mood(state: &str) -> Mood {
-    match state {
-        "indexed" | "completed" | "accepted" | "present" | "current" | "ok" | "yes" => Mood::Good,
-        "dead" | "FAIL" | "failed" | "no" | "refused" | "rejected" | "needs_review" | "unread" => Mood::Bad,
-        "gone" | "ignored" | "skipped" | "superseded" | "cancelled" => Mood::Faint,
-        "behind" | "wanted" | "starting" | "answered" | "ending" | "held" | "waiting" | "running"
-        | "uploading" | "uploaded" | "attached" | "retiring" => Mood::Waiting,
-        _ => Mood::Plain,
     }
 }
 

@@ -1,23 +1,15 @@
-//! Words for people: times, sizes, counts and shortened texts. Pure, but for asking what the terminal is.
+//! Words for people on a terminal: shortened and wrapped texts, colours. Pure, but for asking what the terminal is.
 
 use std::env;
 use std::io::{self, IsTerminal};
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use terminal_size::{Width, terminal_size_of};
 use unicode_width::UnicodeWidthStr;
 
 use super::shown::{Shown, reveal};
 use super::table::Mood;
 
-const SECOND: i64 = 1000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
-
-/// From here on a date says more than "41 days ago".
-const LONG_AGO: i64 = 14 * DAY;
+pub use crate::operate::words::{bytes, count, dollars, span, when};
 
 /// The widest that is still easy to read.
 const WIDEST: usize = 160;
@@ -88,67 +80,6 @@ impl Paint {
     fn wrap(self, code: &str, text: impl Into<Shown>) -> Shown {
         let text = text.into();
         if self.on && !text.is_empty() { text.styled(code) } else { text }
-    }
-}
-
-/// `12s ago`, `in 3m`, and a date when it is long past.
-pub fn when(at: i64, now: i64) -> String {
-    let distance = at - now;
-    match distance.abs() {
-        ..SECOND => "now".to_owned(),
-        LONG_AGO.. => date(at),
-        length if distance < 0 => format!("{} ago", span(length)),
-        length => format!("in {}", span(length)),
-    }
-}
-
-/// One unit is enough to see how long it is: `41s`, `7m`, `3h`, `5d`.
-pub fn span(ms: i64) -> String {
-    match ms.max(0) {
-        ms @ ..MINUTE => format!("{}s", ms / SECOND),
-        MINUTE..HOUR => format!("{}m", ms / MINUTE),
-        HOUR..DAY => format!("{}h", ms / HOUR),
-        _ => format!("{}d", ms / DAY),
-    }
-}
-
-fn date(at: i64) -> String {
-    Timestamp::from_millisecond(at)
-        .map_or_else(|_| at.to_string(), |at| at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d").to_string())
-}
-
-/// Bytes as people say them: `812 B`, `3.4 KB`, `512 MB`.
-pub fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["KB", "MB", "GB", "TB", "PB"];
-    if count < 1024 {
-        return format!("{count} B");
-    }
-    let mut size = count as f64 / 1024.0;
-    let mut unit = 0;
-    // 1023.95 would be shown as 1024.0.
-    while size >= 1023.95 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    if size < 9.95 { format!("{size:.1} {}", UNITS[unit]) } else { format!("{size:.0} {}", UNITS[unit]) }
-}
-
-/// `1 job`, `2 jobs`.
-pub fn count(number: u64, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {}", plural(one)) }
-}
-
-/// A sum of money that is kept in millionths of a US dollar.
-pub fn dollars(millionths: u64) -> String {
-    let dollars = millionths as f64 / 1_000_000.0;
-    // Of what costs next to nothing the cents say nothing.
-    if dollars < 0.1 { format!("${dollars:.4}") } else { format!("${dollars:.2}") }
-}
-
-fn plural(one: &str) -> String {
-    match one.strip_suffix('y') {
-        Some(stem) => format!("{stem}ies"),
-        None => format!("{one}s"),
     }
 }
 
@@ -225,21 +156,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_told_from_now() {
-        let now = 1_790_000_000_000;
-        let told = |distance| when(now + distance, now);
-        assert_eq!([told(0), told(-999), told(-41 * SECOND)], ["now", "now", "41s ago"]);
-        assert_eq!([told(-90 * SECOND), told(5 * HOUR), told(-3 * DAY)], ["1m ago", "in 5h", "3d ago"]);
-        assert_eq!(told(-100 * DAY), "2026-06-13");
-    }
-
-    #[test]
-    fn sizes_have_at_most_three_digits() {
-        let shown = [0, 1023, 1024, 3500, 10 * 1024, 1024 * 1024 - 1, 512 << 20].map(bytes);
-        assert_eq!(shown, ["0 B", "1023 B", "1.0 KB", "3.4 KB", "10 KB", "1.0 MB", "512 MB"]);
-    }
-
-    #[test]
     fn a_long_text_is_cut_where_it_matters_least() {
         assert_eq!(head("the quick brown fox", 10), "the quick…");
         assert_eq!(tail("/Contracts/2026/nda.txt", 12), "…026/nda.txt");
@@ -253,13 +169,5 @@ mod tests {
     fn words_stay_whole() {
         assert_eq!(wrap("the quick  brown\nfox jumps", 10), ["the quick", "brown fox", "jumps"]);
         assert!(wrap(" ", 10).is_empty());
-    }
-
-    #[test]
-    fn numbers_agree_with_their_words() {
-        assert_eq!(
-            [count(1, "job"), count(0, "job"), count(2, "delivery")],
-            ["1 job", "0 jobs", "2 deliveries"]
-        );
     }
 }

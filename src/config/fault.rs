@@ -149,12 +149,13 @@ pub fn written(secret: &str) -> Option<Fault> {
 }
 
 /// What people copy together with a value.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "fastio_api_key",
     "openai_api_key",
     "fastio_webhook_secret",
     "openai_webhook_secret",
     "docket_admin_token",
+    "docket_view_token",
     "authorization",
     "x-api-key",
 ];

@@ -14,7 +14,13 @@ const NAMED: [(&str, &str); 3] = [
 ];
 
 /// Variables that begin like a setting and are none.
-const OTHERS: [&str; 3] = ["DOCKET_CONFIG", "DOCKET_ADMIN_TOKEN", "DOCKET_ADMIN_TOKEN_FILE"];
+const OTHERS: [&str; 5] = [
+    "DOCKET_CONFIG",
+    "DOCKET_ADMIN_TOKEN",
+    "DOCKET_ADMIN_TOKEN_FILE",
+    "DOCKET_VIEW_TOKEN",
+    "DOCKET_VIEW_TOKEN_FILE",
+];
 
 /// One setting from outside the file.
 pub struct Override {

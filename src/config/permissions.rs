@@ -10,12 +10,13 @@ use super::Config;
 use crate::database;
 
 /// The variables that name a file with a secret in it.
-const SECRET_FILES: [&str; 6] = [
+const SECRET_FILES: [&str; 7] = [
     "FASTIO_API_KEY_FILE",
     "FASTIO_WEBHOOK_SECRET_FILE",
     "OPENAI_API_KEY_FILE",
     "OPENAI_WEBHOOK_SECRET_FILE",
     "DOCKET_ADMIN_TOKEN_FILE",
+    "DOCKET_VIEW_TOKEN_FILE",
     "DATABASE_PASSWORD_FILE",
 ];
 

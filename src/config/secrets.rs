@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
 use super::fault::{self, Fault};
+use crate::operate::Tokens;
 
 /// What only Docket may see.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +20,7 @@ pub struct Secrets {
     /// As those. Without one OpenAI's webhooks are not taken in.
     pub openai_webhook: Vec<SecretString>,
     /// What the operator listener asks for.
-    pub admin_token: Option<SecretString>,
+    pub tokens: Tokens,
     /// PostgreSQL's.
     pub(super) database_password: Option<SecretString>,
 }
@@ -31,7 +32,10 @@ impl Secrets {
             openai_api_key: value(environment, "OPENAI_API_KEY")?.map(SecretString::from),
             fastio_webhook: several(environment, "FASTIO_WEBHOOK_SECRET")?,
             openai_webhook: several(environment, "OPENAI_WEBHOOK_SECRET")?,
-            admin_token: value(environment, "DOCKET_ADMIN_TOKEN")?.map(SecretString::from),
+            tokens: Tokens {
+                admin: value(environment, "DOCKET_ADMIN_TOKEN")?.map(SecretString::from),
+                view: value(environment, "DOCKET_VIEW_TOKEN")?.map(SecretString::from),
+            },
             database_password: value(environment, "DATABASE_PASSWORD")?.map(SecretString::from),
         })
     }
@@ -72,12 +76,15 @@ impl Secrets {
         .collect()
     }
 
-    /// What is wrong with how the operators' token is written.
+    /// What is wrong with how the operators' tokens are written.
     pub(super) fn token_fault(&self) -> Option<ConfigError> {
-        let fault = fault::written(self.admin_token.as_ref()?.expose_secret());
-        // One that could be guessed is told of by the listener, with how to make another.
-        let fault = fault.filter(|fault| *fault != Fault::Placeholder)?;
-        Some(ConfigError::BadSecret { which: "DOCKET_ADMIN_TOKEN".to_owned(), fault })
+        let tokens = [("DOCKET_ADMIN_TOKEN", &self.tokens.admin), ("DOCKET_VIEW_TOKEN", &self.tokens.view)];
+        tokens.into_iter().find_map(|(which, token)| {
+            let fault = fault::written(token.as_ref()?.expose_secret());
+            // One that could be guessed is told of by the listener, with how to make another.
+            let fault = fault.filter(|fault| *fault != Fault::Placeholder)?;
+            Some(ConfigError::BadSecret { which: which.to_owned(), fault })
+        })
     }
 }
 

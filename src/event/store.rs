@@ -209,6 +209,24 @@ pub fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> 
     connection.all(COUNTS, &[])
 }
 
+/// How many events were received from `from` on and before `to`; no more than `most` are counted.
+pub fn received_between(
+    connection: &mut Connection,
+    (from, to): (i64, i64),
+    most: u32,
+) -> Result<i64, Error> {
+    connection.one(BETWEEN, params![from, to, most])
+}
+
+/// How many events were received since `from` in each time of `step`, by its number; of the newest `most`.
+pub fn by_step(
+    connection: &mut Connection,
+    (from, step): (i64, i64),
+    most: u32,
+) -> Result<Vec<(i64, i64)>, Error> {
+    connection.all(BY_STEP, params![from, step, most])
+}
+
 /// Forgets at most `limit` events that arrived before `before`, and says how many. An event told again after that is
 /// new again, which costs a look.
 pub fn prune(connection: &mut Connection, before: i64, limit: u32) -> Result<u64, Error> {
@@ -269,6 +287,14 @@ statements! {
             SELECT ignored_because FROM event WHERE received_at >= $1 ORDER BY received_at DESC LIMIT $3) AS newest";
 
     COUNTS = "SELECT kind, events FROM event_count WHERE events > 0 ORDER BY kind";
+
+    BETWEEN = "
+        SELECT count(*) FROM (
+            SELECT received_at FROM event WHERE received_at >= $1 AND received_at < $2 LIMIT $3) AS counted";
+    BY_STEP = "
+        SELECT (received_at - $1) / $2 AS step, count(*) FROM (
+            SELECT received_at FROM event WHERE received_at >= $1 ORDER BY received_at DESC LIMIT $3) AS newest
+        GROUP BY 1";
 
     ABOUT = "
         SELECT event_id FROM event

@@ -117,6 +117,14 @@ fn in_thousands(number: u32) -> String {
     groups.join(",")
 }
 
+/// What is left of a limit within the minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    pub what: String,
+    pub left: u32,
+    pub most: u32,
+}
+
 /// The buckets. Clones share them.
 #[derive(Clone)]
 pub struct Governor(Arc<Inner>);
@@ -243,6 +251,20 @@ impl Governor {
         let files = self.take(Limit::Attached, files, live).await?.reserved();
         let request = self.take(Limit::Attaches(store.to_owned()), 1, live).await?;
         Ok([files.spend(), request])
+    }
+
+    /// What is left of the limits that concern all files, for a person.
+    ///
+    /// # Errors
+    /// As [`Governor::room`].
+    pub async fn left(&self) -> Result<Vec<Left>, Verdict> {
+        let mut all = Vec::new();
+        for limit in [Limit::Uploads, Limit::Attached] {
+            let most = self.size(&limit);
+            let what = limit.in_words(&self.0.settings);
+            all.push(Left { what, left: self.room(&limit, most, true).await?, most });
+        }
+        Ok(all)
     }
 
     /// How many tokens there are, of up to `most`.

@@ -50,6 +50,8 @@ pub enum Task {
     Object { kind: String, object: String },
     /// Take away what a run left there.
     Leftover { leftover: i64, at: Service },
+    /// Do what a person asked for to each of many, in our own tables.
+    Bulk { bulk: i64 },
 }
 
 /// Where something was left.
@@ -83,6 +85,7 @@ impl Task {
             Task::Digest { rule } => format!("digest:{rule}"),
             Task::Leftover { leftover, .. } => format!("leftover:{leftover}"),
             Task::Stray { store } => format!("stray:{store}"),
+            Task::Bulk { bulk } => format!("bulk:{bulk}"),
             Task::Attach { store } => format!("attach:{store}"),
             Task::Listing { profile, node } => format!("{}{profile}:{}", FOLDER_JOBS[1], node.canonical()),
         }
@@ -104,6 +107,7 @@ impl Task {
             | Task::Object { .. }
             | Task::Stray { .. }
             | Task::Leftover { at: Service::Openai, .. } => &["openai"],
+            Task::Bulk { .. } => &[],
         }
     }
 }

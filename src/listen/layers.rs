@@ -57,7 +57,8 @@ pub(super) fn around(router: Router, tell: Tell) -> Router {
         MapRequestLayer::new(usable_id),
         SetRequestIdLayer::new(REQUEST_ID, NewId),
         PropagateRequestIdLayer::new(REQUEST_ID),
-        always(CACHE_CONTROL, "no-store"),
+        // What is named after its content says that it may be kept.
+        SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, HeaderValue::from_static("no-store")),
         always(X_CONTENT_TYPE_OPTIONS, "nosniff"),
         trace,
         CatchPanicLayer::custom(panicked),

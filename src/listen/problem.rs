@@ -35,6 +35,17 @@ impl Problem {
     }
 }
 
+impl Problem {
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+/// The answer has the problem beside it, for those who tell it in another form.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let document = Document {
@@ -50,6 +61,7 @@ impl IntoResponse for Problem {
         if let Some(wait) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
+        response.extensions_mut().insert(self);
         response
     }
 }

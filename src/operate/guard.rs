@@ -1,23 +1,105 @@
-//! Which clients may ask. With a token, those that have it. Without one, this machine: and a page in a browser here is not this
-//! machine, though its requests come from it. Such a page either says where it comes from (`Origin`, `Sec-Fetch-Site`), or
-//! reaches us under a name of its own that it had point here, so the name in `Host` must be ours.
+//! Which clients may ask, and for what. With tokens, those that have one: a program sends it, a browser a session that it got
+//! for one. Without, this machine: and a page in a browser here is not this machine, though its requests come from it. Such a
+//! page either says where it comes from (`Origin`, `Sec-Fetch-Site`), or reaches us under a name of its own that it had point
+//! here, so the name in `Host` must be ours.
+//!
+//! Who asks is found out here, once; what that client may see or do, each handler states by taking [`Admin`] or [`Viewer`].
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue, LOCATION, ORIGIN, WWW_AUTHENTICATE,
+};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use secrecy::SecretString;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::token::Guarded;
+use super::token::{Guarded, SESSION, Token, Tokens};
 use crate::listen::gate::Gate;
 use crate::listen::problem::Problem;
 
 /// What every browser since 2023 says of a request, and no page can change.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// Where a browser gets a session.
+pub const SIGN_IN: &str = "/sign-in";
+
+/// What the page there is made of. It tells nothing that the program's package does not.
+pub const ASSETS: &str = "/assets/";
+
+/// The session's name where it came over https: a browser then takes it from no other host, and sends it nowhere else.
+const SECURE_COOKIE: &str = "__Host-docket";
+
+/// Its name on plain http, where a browser would not keep the other one.
+const PLAIN_COOKIE: &str = "docket";
+
+/// What a client may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// See files and runs.
+    Viewer,
+    /// See and do everything.
+    Admin,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Who(pub Token);
+
+impl Who {
+    pub fn role(self) -> Role {
+        match self.0 {
+            Token::ThisMachine | Token::Admin => Role::Admin,
+            Token::View => Role::Viewer,
+        }
+    }
+
+    /// As the audit log names it.
+    pub fn as_str(self) -> &'static str {
+        self.0.as_str()
+    }
+}
+
+/// A handler that takes this is for those who may do everything.
+#[derive(Debug, Clone, Copy)]
+pub struct Admin(pub Who);
+
+/// A handler that takes this is for all who may see files and runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Viewer(pub Who);
+
+impl<S: Sync> FromRequestParts<S> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        at_least(Role::Admin, parts).map(Admin)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Viewer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        at_least(Role::Viewer, parts).map(Viewer)
+    }
+}
+
+fn at_least(role: Role, parts: &Parts) -> Result<Who, Problem> {
+    match parts.extensions.get::<Who>() {
+        Some(who) if who.role() >= role => Ok(*who),
+        Some(_) => {
+            let detail = "DOCKET_VIEW_TOKEN is for seeing files and runs: this needs DOCKET_ADMIN_TOKEN";
+            Err(Problem::new(StatusCode::FORBIDDEN, detail))
+        }
+        None => Err(Problem::new(StatusCode::UNAUTHORIZED, "who asks is not known")),
+    }
+}
 
 /// What is asked of a request.
 #[derive(Debug, Clone)]
@@ -25,42 +107,111 @@ pub struct Guard(Arc<Asked>);
 
 #[derive(Debug)]
 struct Asked {
-    token: Option<Guarded>,
+    tokens: Option<Guarded>,
     gate: Gate,
 }
 
 impl Guard {
-    pub fn new(token: Option<SecretString>) -> Guard {
-        Guard(Arc::new(Asked { token: token.map(Guarded::new), gate: Gate::default() }))
+    pub fn new(tokens: Tokens) -> Guard {
+        Guard(Arc::new(Asked { tokens: Guarded::new(tokens), gate: Gate::default() }))
+    }
+
+    /// Whether clients have to prove who they are.
+    pub fn asks(&self) -> bool {
+        self.0.tokens.is_some()
+    }
+
+    /// Who has the token `given`, after the wait that guessing costs now.
+    pub async fn who_has(&self, given: &str) -> Option<Who> {
+        let which = self.0.tokens.as_ref()?.which(given).await;
+        if which.is_none()
+            && let Some(suppressed) = self.0.gate.pass()
+        {
+            tracing::warn!(suppressed, "a client sent the operator listener a wrong token");
+        }
+        which.map(Who)
+    }
+
+    /// A session of `who` for the browser that sent `headers`, as `Set-Cookie` has it.
+    pub fn cookie(&self, who: Who, headers: &HeaderMap) -> Option<HeaderValue> {
+        let session = self.0.tokens.as_ref()?.session(who.0)?;
+        Some(set_cookie(&session, SESSION.as_secs(), headers))
+    }
+
+    /// Who sent a session of ours.
+    fn who_signed_in(&self, headers: &HeaderMap) -> Option<Who> {
+        let tokens = self.0.tokens.as_ref()?;
+        let cookies = headers.get_all(COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
+        let pairs = cookies.flat_map(|cookie| cookie.split(';')).filter_map(|pair| pair.split_once('='));
+        let mut sessions = pairs.filter(|(name, _)| [SECURE_COOKIE, PLAIN_COOKIE].contains(&name.trim()));
+        sessions.find_map(|(_, session)| tokens.of_session(session.trim())).map(Who)
     }
 }
 
-/// Lets a request through or answers it.
-pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+/// `Set-Cookie` that ends a session in the browser that sent `headers`.
+pub fn no_cookie(headers: &HeaderMap) -> HeaderValue {
+    set_cookie("", 0, headers)
+}
+
+/// A page's form says in `Origin` over what it came; behind a proxy we would not know otherwise.
+fn set_cookie(session: &str, seconds: u64, headers: &HeaderMap) -> HeaderValue {
+    let origin = headers.get(ORIGIN).map(HeaderValue::as_bytes).unwrap_or_default();
+    let (name, secure) = match origin.starts_with(b"https://") {
+        true => (SECURE_COOKIE, "; Secure"),
+        false => (PLAIN_COOKIE, ""),
+    };
+    let cookie = format!("{name}={session}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::try_from(cookie).expect("letters, digits and signs of ours")
+}
+
+/// Finds out who asks, and lets the request through or answers it.
+pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     let refuse = |detail| Problem::new(StatusCode::FORBIDDEN, detail).into_response();
-    if is_foreign(request.headers()) {
+    if is_foreign(request.headers()) && !follows_link(&request) {
         return refuse("a page of another origin asks: Origin or Sec-Fetch-Site says so");
     }
-    let Asked { token, gate } = &*guard.0;
-    let Some(token) = token else {
-        return match names_this_machine(&request) {
-            true => next.run(request).await,
-            false => refuse("the Host header does not name this machine"),
-        };
+    let who = match (guard.asks(), bearer(request.headers())) {
+        (false, _) if names_this_machine(&request) => Some(Who(Token::ThisMachine)),
+        (false, _) => return refuse("the Host header does not name this machine"),
+        (true, Some(given)) => guard.who_has(given).await,
+        (true, None) => guard.who_signed_in(request.headers()),
     };
-    match bearer(request.headers()) {
-        Some(given) if token.is(given).await => return next.run(request).await,
-        Some(_) => {
-            if let Some(suppressed) = gate.pass() {
-                tracing::warn!(suppressed, "a client sent the operator listener a wrong token");
-            }
+    match who {
+        Some(who) => {
+            request.extensions_mut().insert(who);
+            next.run(request).await
         }
-        None => {}
+        None if is_open(request.uri().path()) => next.run(request).await,
+        None => ask_who(&request),
     }
-    let mut response =
-        Problem::new(StatusCode::UNAUTHORIZED, "send DOCKET_ADMIN_TOKEN as a bearer token").into_response();
+}
+
+/// Whether everybody may see what is at `path`, and has to, to say who they are.
+fn is_open(path: &str) -> bool {
+    path == SIGN_IN || path.starts_with(ASSETS)
+}
+
+/// Sends a person to the page that asks for a token, and tells a program how to send it.
+fn ask_who(request: &Request) -> Response {
+    if wants_page(request.headers()) && bearer(request.headers()).is_none() {
+        let back = match request.uri().path_and_query() {
+            Some(path) if request.method() == Method::GET && path.as_str() != "/" => {
+                format!("{SIGN_IN}?next={}", utf8_percent_encode(path.as_str(), NON_ALPHANUMERIC))
+            }
+            _ => SIGN_IN.to_owned(),
+        };
+        return (StatusCode::SEE_OTHER, [(LOCATION, back)]).into_response();
+    }
+    let detail = "send DOCKET_ADMIN_TOKEN, or for files and runs DOCKET_VIEW_TOKEN, as a bearer token";
+    let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
+}
+
+/// Whether a person reads the answer: browsers say that they take pages, and programs do not.
+pub fn wants_page(headers: &HeaderMap) -> bool {
+    let accepts = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accepts.is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -69,7 +220,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Whether a browser sent this for a page that is not ours. What is no browser says nothing of the kind.
-fn is_foreign(headers: &HeaderMap) -> bool {
+pub fn is_foreign(headers: &HeaderMap) -> bool {
     let is_ours = |site: &HeaderValue| site == "same-origin" || site == "none";
     let is_own = |origin: &HeaderValue| {
         let origin = origin.to_str().ok().and_then(|text| text.split_once("://"));
@@ -79,6 +230,16 @@ fn is_foreign(headers: &HeaderMap) -> bool {
         })
     };
     !headers.get_all(SEC_FETCH_SITE).iter().all(is_ours) || !headers.get_all(ORIGIN).iter().all(is_own)
+}
+
+/// Whether a person followed a link from elsewhere, to see a page of ours alone in its window. The page that has the link does
+/// not see it, and nothing changes by it.
+fn follows_link(request: &Request) -> bool {
+    let says = |name, what| request.headers().get(name).is_some_and(|value| value == what);
+    request.method() == Method::GET
+        && !request.headers().contains_key(ORIGIN)
+        && says(SEC_FETCH_MODE, "navigate")
+        && says(SEC_FETCH_DEST, "document")
 }
 
 fn names_this_machine(request: &Request) -> bool {

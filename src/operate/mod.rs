@@ -1,15 +1,20 @@
-//! The operator listener: what a person or a monitor on this machine may ask a running server. It reads and never writes,
-//! and is not for the world: it listens on this machine unless a token guards it.
+//! The operator listener: what a person or a monitor may ask a running server. It is not for the world: it listens on this
+//! machine unless a token guards it.
 //!
 //! `GET /api/v1/status` answers what `docket status --json` prints, `GET /api/v1/health` only whether it is well: 200, or 503
 //! with the reasons when a person is needed.
 
-mod guard;
+pub mod act;
+pub mod audit;
+pub mod bulk;
+pub mod guard;
+pub mod routes;
 mod settings;
 mod snapshot;
 pub mod status;
 mod token;
 pub mod verdict;
+pub mod words;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,9 +24,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use axum::{Json, Router, middleware};
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -29,11 +32,13 @@ use crate::database;
 use crate::listen::problem::Problem;
 use crate::listen::{self, Incident, Limits, Offer, Tell};
 use crate::receive::{Count, Counters};
-use guard::Guard;
+use guard::{Admin, Guard, Role};
+use routes::Routes;
 use verdict::Word;
 
 pub use settings::{Error, Listen, Settings};
 pub use snapshot::Observer;
+pub use token::{Token, Tokens};
 
 /// A person, a monitor and a few pages hold one connection each; 64 leave room for what forgets to close its own.
 const LIMITS: Limits = Limits {
@@ -64,37 +69,58 @@ impl Operate {
     /// Binds the listener, if there is to be one.
     ///
     /// # Errors
-    /// An address that others can reach and no token, or one that is taken.
-    pub async fn bind(settings: &Settings, token: Option<SecretString>) -> Result<Option<Self>, Error> {
-        settings.check(token.as_ref())?;
+    /// An address that others can reach and no token, tokens that cannot be used, or an address that is taken.
+    pub async fn bind(settings: &Settings, tokens: Tokens) -> Result<Option<Self>, Error> {
+        settings.check(&tokens)?;
         let Some(address) = settings.listen.0 else { return Ok(None) };
         let failed = |source| Error::Bind { address, source };
         let listener = listen::bind(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Some(Operate { listener, address, guard: Guard::new(token) }))
+        Ok(Some(Operate { listener, address, guard: Guard::new(tokens) }))
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `stop`. What panics is counted in `counters`; that a page was left before it came is not.
-    pub async fn serve(self, observer: Observer, counters: Arc<Counters>, stop: CancellationToken) {
+    /// What finds out who asks: pages sign people in with it.
+    pub fn guard(&self) -> Guard {
+        self.guard.clone()
+    }
+
+    /// Serves until `stop`.
+    pub async fn serve(self, served: Served, stop: CancellationToken) {
+        let Served { observer, pages, dress, counters } = served;
+        // That a page was left before it came is not counted.
         let tell: Tell = Arc::new(move |incident| {
             if incident == Incident::Panicked {
                 counters.add(Count::OperatorPanic, 1);
             }
         });
-        let offer = Offer { router: router(observer, self.guard), limits: LIMITS, tell };
-        listen::serve(self.listener, offer, stop).await;
+        let router = dress(router(routes().with_state(observer).merge(pages), self.guard));
+        listen::serve(self.listener, Offer { router, limits: LIMITS, tell }, stop).await;
     }
 }
 
-fn router(observer: Observer, asked: Guard) -> Router {
-    Router::new()
-        .route("/api/v1/status", get(status))
-        .route("/api/v1/health", get(health))
-        .with_state(observer)
+/// What the operator listener serves.
+pub struct Served {
+    pub observer: Observer,
+    /// What is there besides `/api/v1`.
+    pub pages: Routes,
+    /// What stands around all of it, the guard's answers too: a person is told in a page what a program is told in JSON.
+    pub dress: fn(Router) -> Router,
+    /// Where panics are counted.
+    pub counters: Arc<Counters>,
+}
+
+/// What programs ask.
+pub fn routes() -> Routes<Observer> {
+    Routes::default().get(Role::Admin, "/api/v1/status", status).get(Role::Admin, "/api/v1/health", health)
+}
+
+fn router(routes: Routes, asked: Guard) -> Router {
+    routes
+        .into_router()
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
@@ -113,7 +139,7 @@ async fn in_time(State(limit): State<Duration>, request: Request, next: Next) ->
 }
 
 /// What `docket status --json` says.
-async fn status(State(observer): State<Observer>) -> Response {
+async fn status(_: Admin, State(observer): State<Observer>) -> Response {
     match observer.look().await {
         Ok(snapshot) => Json(&snapshot.rows).into_response(),
         Err(error) => unreadable(&error),
@@ -121,7 +147,7 @@ async fn status(State(observer): State<Observer>) -> Response {
 }
 
 /// For a monitor that knows nothing but status codes.
-async fn health(State(observer): State<Observer>) -> Response {
+async fn health(_: Admin, State(observer): State<Observer>) -> Response {
     match observer.look().await {
         Ok(snapshot) => {
             let well = snapshot.verdict.verdict == Word::Well;
@@ -146,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_takes_too_long_is_a_problem_document() {
-        let router = Router::new().route("/", get(std::future::pending::<()>));
+        let router = Router::new().route("/", axum::routing::get(std::future::pending::<()>));
         let router = router.layer(middleware::from_fn_with_state(Duration::from_millis(1), in_time));
         let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);

@@ -16,6 +16,8 @@ const FRESH: Duration = Duration::from_secs(1);
 pub struct Snapshot {
     pub rows: Vec<Row>,
     pub verdict: Verdict,
+    /// What both were made of.
+    pub seen: Arc<Status>,
     at: Instant,
 }
 
@@ -60,6 +62,7 @@ impl Observer {
         let snapshot = Arc::new(Snapshot {
             verdict: Verdict::of(&seen, true),
             rows: seen.rows(&self.about, true),
+            seen: Arc::new(seen),
             at: Instant::now(),
         });
         *self.last.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot.clone());
@@ -141,7 +144,12 @@ mod tests {
         let busy = hold_observer(&database).await;
         *observer.last.write().unwrap() = answers.pop().map(|answer| {
             let old = Instant::now().checked_sub(2 * FRESH).unwrap();
-            Arc::new(Snapshot { rows: Vec::new(), verdict: answer.verdict.clone(), at: old })
+            Arc::new(Snapshot {
+                rows: Vec::new(),
+                verdict: answer.verdict.clone(),
+                seen: answer.seen.clone(),
+                at: old,
+            })
         });
         let first = look();
         while observer.turn.try_lock().is_ok() {

@@ -69,6 +69,7 @@ pub struct Row {
 }
 
 /// Everything there is a number for.
+#[derive(Debug)]
 pub struct Status {
     /// The servers that work on a PostgreSQL.
     pub servers: Vec<ServerRow>,

@@ -26,6 +26,11 @@ pub fn oldest(connection: &mut Connection) -> Result<Option<Waiting>, Error> {
     connection.first(OLDEST, &[])
 }
 
+/// The oldest of such jobs.
+pub fn looking(connection: &mut Connection, most: u32) -> Result<Vec<Waiting>, Error> {
+    connection.all(LOOKING, params![most])
+}
+
 /// How many dead jobs have a key that begins so, up to its first colon and with it.
 pub fn dead(connection: &mut Connection, begins: &str) -> Result<i64, Error> {
     connection.one(DEAD, params![begins.trim_end_matches(':')])
@@ -53,6 +58,14 @@ statements! {
         SELECT id AS job_id, key, state, reason, needs, created_at FROM job
         WHERE key LIKE 'file:%' OR key LIKE 'folder:%' OR key LIKE 'listing:%'
         ORDER BY created_at LIMIT 1";
+
+    LOOKING = "
+        SELECT id AS job_id, key, state, reason, needs, created_at FROM job INDEXED BY job_looks
+        WHERE key GLOB 'file:*' OR key GLOB 'folder:*' OR key GLOB 'listing:*'
+        ORDER BY created_at LIMIT $1", postgres: "
+        SELECT id AS job_id, key, state, reason, needs, created_at FROM job
+        WHERE key LIKE 'file:%' OR key LIKE 'folder:%' OR key LIKE 'listing:%'
+        ORDER BY created_at LIMIT $1";
 
     DEAD = "SELECT coalesce(sum(jobs), 0) FROM job_count WHERE state = 'dead' AND kind = $1";
 

@@ -34,6 +34,35 @@ pub struct Judgement {
     pub at: i64,
 }
 
+/// Characters of a note: it is read before the result, and is none itself.
+const MOST_NOTE: usize = 1_000;
+
+const MOST_NAME: usize = 100;
+
+/// Why somebody says so, as they write it.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn note(text: &str) -> Result<String, String> {
+    within(text, MOST_NOTE)
+}
+
+/// Who says so, as they write it.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn name(text: &str) -> Result<String, String> {
+    within(text, MOST_NAME)
+}
+
+fn within(text: &str, most: usize) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it is empty: say it in words".to_owned()),
+        text if text.chars().count() > most => Err(format!("it has more than {most} characters")),
+        text => Ok(text.to_owned()),
+    }
+}
+
 impl Judgement {
     /// `accepted on 2026-11-27 by Kim`.
     pub fn words(&self) -> String {

@@ -183,6 +183,6 @@ pub fn doubtful(result: &Value) -> Vec<Check> {
 }
 
 /// The checks of a result on record.
-pub(super) fn checks(result: &Value) -> Vec<Check> {
+pub fn checks(result: &Value) -> Vec<Check> {
     serde_json::from_value::<Vec<Check>>(result["checks"].clone()).unwrap_or_default()
 }

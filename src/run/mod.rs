@@ -67,7 +67,7 @@ use publish::{Looks, Publisher};
 
 pub use admit::{cancel, judge};
 pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, judgement_of, want_one};
-pub use deliver::doubtful;
+pub use deliver::{checks, doubtful};
 pub use row::{Outcome, Run, RunId, State};
 pub use settings::{Clash, Definition, Engine, Price, SettingsError, definitions};
 
@@ -145,6 +145,11 @@ impl Runs {
     /// What is run over the files of `rule`; nothing, when its settings no longer say so.
     pub fn definition(&self, rule: &str) -> Option<&Arc<Definition>> {
         self.definitions.iter().find(|definition| definition.rule.name == rule)
+    }
+
+    /// What is run over the rules' files.
+    pub fn definitions(&self) -> &[Arc<Definition>] {
+        &self.definitions
     }
 
     /// What has results looked at when the job of their file dies.

@@ -15,10 +15,11 @@ pub const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 const RULE: &str = "[[rule]]\nname = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\n";
 
 /// Settings that are off unless they are set.
-const WITHOUT_DEFAULT: [&str; 7] = [
+const WITHOUT_DEFAULT: [&str; 8] = [
     "database.migration_url",
     "openai.organization",
     "openai.project",
+    "operate.environment",
     "feed.org_id",
     "prices.input",
     "prices.cached_input",

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use docket::operate::guard::Role;
+use docket::operate::routes::Stated;
 use reqwest::StatusCode;
 use reqwest::header::{HOST, WWW_AUTHENTICATE};
 use serde_json::Value;
@@ -11,6 +13,7 @@ use tokio::net::TcpStream;
 use crate::harness::program::{At, KEYS, Place, Program};
 
 const TOKEN: &str = "a-token-for-operators";
+const VIEW: &str = "another-for-who-only-looks";
 
 /// Starts a server, and answers where its public and its operator listener are.
 fn start(at: &At<'_>) -> (Program, String, Option<String>) {
@@ -66,6 +69,39 @@ async fn with_a_token_only_who_has_it_learns_anything() {
     assert!(!server.err.rest().contains(TOKEN), "the token stands in the log");
 }
 
+/// Who asks, in the order of what they may do.
+const CLIENTS: [(Option<&str>, Option<Role>); 4] = [
+    (None, None),
+    (Some("a-token-that-is-none"), None),
+    (Some(VIEW), Some(Role::Viewer)),
+    (Some(TOKEN), Some(Role::Admin)),
+];
+
+/// No route can be left out: the list is made where the routes are.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_route_answers_who_may_ask_and_nobody_else() {
+    let place = Place::alone();
+    let tokens = [("DOCKET_ADMIN_TOKEN", TOKEN), ("DOCKET_VIEW_TOKEN", VIEW)];
+    let (mut server, _, operate) = start(&place.with(&with(&tokens)));
+    let (client, operate) = (reqwest::Client::new(), operate.unwrap());
+    for Stated { method, path, role } in docket::app::operator_routes() {
+        // What is named in a path is not there, which only who may ask learns.
+        let url = format!("{operate}{}", path.replace(['{', '}', '*'], ""));
+        for (token, is) in CLIENTS {
+            let request = client.request(method.clone(), &url);
+            let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+            let status = request.send().await.unwrap().status().as_u16();
+            match (role, is) {
+                (None, _) => assert!(![401, 403].contains(&status), "{method} {path} {is:?}: {status}"),
+                (Some(_), None) => assert_eq!(status, 401, "{method} {path}"),
+                (Some(least), Some(is)) if is < least => assert_eq!(status, 403, "{method} {path} {is:?}"),
+                _ => assert!(![401, 403, 500].contains(&status), "{method} {path} {is:?}: {status}"),
+            }
+        }
+    }
+    assert_eq!(server.stop(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_token_a_name_that_is_not_this_machines_is_refused() {
     let place = Place::alone();
@@ -99,6 +135,7 @@ async fn a_page_of_another_origin_is_refused_with_or_without_a_token() {
             &[("origin", "null")],
             &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
             &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
         ] {
             let answer = ask(page).await;
             assert_eq!(answer.status(), 403, "{page:?}");
@@ -109,6 +146,12 @@ async fn a_page_of_another_origin_is_refused_with_or_without_a_token() {
             &[][..],
             &[("origin", operate.as_str()), ("sec-fetch-site", "same-origin")],
             &[("sec-fetch-site", "none")],
+            // A person follows a link from elsewhere.
+            &[
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+            ],
         ] {
             assert_eq!(ask(own).await.status(), 200, "{own:?}");
         }

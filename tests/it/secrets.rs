@@ -23,6 +23,7 @@ use crate::harness::{contract, legal};
 const FASTIO_KEY: &str = "fastio-key/9f8e+7d6c=5b4a&3928";
 const OPENAI_KEY: &str = "sk-proj-Zm9v+YmFy/cXV4_MTIzNDU2";
 const ADMIN_TOKEN: &str = "admin-token-4f1d9c0b7a";
+const VIEW_TOKEN: &str = "view-token-7be2a90c41";
 const WEBHOOK_NEW: &str = "whsec_bmV3LWZhc3Rpby1zZWNyZXQtMTIzNDU2+/8=";
 const WEBHOOK_OLD: &str = "hex:6f6c642d66617374696f2d7365637265742d313233343536";
 const OPENAI_WEBHOOK_NEW: &str = "whsec_bmV3LW9wZW5haS1zZWNyZXQtNjU0MzIx";
@@ -38,6 +39,7 @@ impl Vault {
             ("Fastio's key", FASTIO_KEY),
             ("OpenAI's key", OPENAI_KEY),
             ("the admin token", ADMIN_TOKEN),
+            ("the view token", VIEW_TOKEN),
             ("Fastio's webhook secret", WEBHOOK_NEW),
             ("Fastio's old webhook secret", WEBHOOK_OLD),
             ("OpenAI's webhook secret", OPENAI_WEBHOOK_NEW),
@@ -219,6 +221,7 @@ impl World {
             ("FASTIO_API_KEY_FILE", key.to_str().unwrap()),
             ("OPENAI_API_KEY", OPENAI_KEY),
             ("DOCKET_ADMIN_TOKEN", ADMIN_TOKEN),
+            ("DOCKET_VIEW_TOKEN", VIEW_TOKEN),
             ("FASTIO_WEBHOOK_SECRET", &fastio),
             ("OPENAI_WEBHOOK_SECRET", &openai),
             ("RUST_LOG", "trace"),
@@ -286,7 +289,7 @@ impl World {
 
 /// What the operator listener tells who has the token, and who has a wrong one.
 async fn operator(world: &World, written: &mut Written) {
-    for (token, status) in [(ADMIN_TOKEN, 200), (OPENAI_KEY, 401)] {
+    for (token, status) in [(ADMIN_TOKEN, 200), (VIEW_TOKEN, 403), (OPENAI_KEY, 401)] {
         let request = world.client.get(format!("http://{}/api/v1/status", world.operator)).bearer_auth(token);
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), status);

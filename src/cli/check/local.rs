@@ -167,7 +167,7 @@ pub async fn operator(report: &mut CheckReport, config: &Config, in_use: bool) -
     if let Some(fault) = config.token_fault() {
         return report.fail(CHECK, fault.to_string());
     }
-    if let Err(error) = config.operate.check(config.secrets.admin_token.as_ref()) {
+    if let Err(error) = config.operate.check(&config.secrets.tokens) {
         return report.fail(CHECK, error.to_string());
     }
     match config.operate.listen.0 {

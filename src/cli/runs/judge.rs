@@ -8,14 +8,9 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::{Form, RowArguments, output};
 use crate::clock::Clock;
 use crate::database::{Connection, Database};
-use crate::result::judgement::{Judgement, Said};
+use crate::result::judgement::{Judgement, Said, name, note};
 use crate::run::store::{self, RunRow};
 use crate::run::{self, RunId};
-
-/// Characters of a note: it is read before the result, and is none itself.
-const MOST_NOTE: usize = 1_000;
-
-const MOST_NAME: usize = 100;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -32,25 +27,11 @@ pub struct Arguments {
     form: Form,
 }
 
-fn note(text: &str) -> Result<String, String> {
-    within(text, MOST_NOTE)
-}
-
-fn name(text: &str) -> Result<String, String> {
-    within(text, MOST_NAME)
-}
-
-fn within(text: &str, most: usize) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("it is empty: say it in words".to_owned()),
-        text if text.chars().count() > most => Err(format!("it has more than {most} characters")),
-        text => Ok(text.to_owned()),
-    }
-}
-
 /// Who is logged in, as shells say it; behind `sudo` the person who called it.
 fn user() -> Option<String> {
-    ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| self::name(&std::env::var(name).ok()?).ok())
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|variable| name(&std::env::var(variable).ok()?).ok())
 }
 
 pub async fn judge(database: &Database, said: Said, arguments: Arguments) -> Result<Outcome, Failure> {

@@ -15,7 +15,6 @@ use crate::config::Config;
 use crate::database::{Connection, Database};
 use crate::queue::presence;
 use crate::result::judgement::Said;
-use crate::result::quote::Proof;
 use crate::run::store::{self, RunRow};
 use crate::run::{self, RunId};
 
@@ -194,7 +193,11 @@ async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failur
     if let Some(result) = result {
         for check in run::doubtful(&result) {
             let word = if check.proof.is_verified() { "PARTIAL" } else { "UNVERIFIED" };
-            output::line(format!("{word:<13} {}: {}", check.pointer, why(&check.proof)))?;
+            output::line(format!(
+                "{word:<13} {}: {}",
+                check.pointer,
+                check.proof.words(|words| head(words, QUOTE_SHOWN))
+            ))?;
             output::line(format!("              “{}”", head(&check.quote, QUOTE_SHOWN)))?;
         }
         output::line("")?;
@@ -214,19 +217,6 @@ fn tokens(row: &RunRow) -> String {
 
 /// Characters of a quote that are shown beside why it is not proven; the result below has it whole.
 const QUOTE_SHOWN: usize = 200;
-
-/// Why a quote is not proven, or not as a whole.
-fn why(proof: &Proof) -> String {
-    match proof {
-        Proof::Found(place) => match &place.left_out {
-            Some(words) => format!("its sentence also says “{}”", head(words, QUOTE_SHOWN)),
-            None => "it is in the document".to_owned(),
-        },
-        Proof::NotFound => "it is not in the document as it stands here".to_owned(),
-        Proof::TooShort => "it is too short to prove anything".to_owned(),
-        Proof::Unchecked => "it was not looked up".to_owned(),
-    }
-}
 
 /// What a person wants to see of a result: the data where there is some, else the text.
 fn answer(result: &Value) -> String {

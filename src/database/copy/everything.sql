@@ -54,3 +54,7 @@ INSERT INTO digest_ask VALUES ('ended', 1, 2);
 INSERT INTO shown_rule VALUES ('ended', 'md');
 INSERT INTO question VALUES ('d', 'why?', 5);
 INSERT INTO erasure (source_id, because, asked_at) VALUES ('workspace:1:x', 'asked', 5);
+INSERT INTO audit (at, who, name, action, about, filter, number, why)
+VALUES (5, 'admin token', NULL, 'retry job', 'job:9000', NULL, 1, NULL), (6, 'this machine', 'Zoë', 'accept run', 'bulk:1', 'state=x', 2, 'why');
+INSERT INTO bulk (action, who, filter, number, began_at) VALUES ('accept run', 'this machine', 'state=x', 2, 6);
+INSERT INTO bulk_item VALUES (1, '500', NULL), (1, '499', ''), (1, '498', 'it is running');

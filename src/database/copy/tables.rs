@@ -87,6 +87,9 @@ pub const TABLES: &[Table] = &[
     plain("question", &["definition"]),
     plain("run_object", &["kind", "object"]),
     numbered("erasure", &["erasure_id"]),
+    numbered("audit", &["audit_id"]),
+    numbered("bulk", &["bulk_id"]),
+    plain("bulk_item", &["bulk_id", "item"]),
     Table { place: Place::Inbox, ..numbered("inbox", &["inbox_id"]) },
 ];
 

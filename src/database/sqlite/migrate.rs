@@ -65,6 +65,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0076_model_limit"
     "0078_looked_at"
     "0079_own_place"
+    "0080_audit"
 };
 
 /// Those of the inbox beside it.

@@ -115,6 +115,19 @@ impl Proof {
         matches!(self, Proof::Found(_))
     }
 
+    /// Why a quote is not proven, or not as a whole. What the document says besides goes through `cut`.
+    pub fn words(&self, cut: impl Fn(&str) -> String) -> String {
+        match self {
+            Proof::Found(place) => match &place.left_out {
+                Some(words) => format!("its sentence also says “{}”", cut(words)),
+                None => "it is in the document".to_owned(),
+            },
+            Proof::NotFound => "it is not in the document as it stands here".to_owned(),
+            Proof::TooShort => "it is too short to prove anything".to_owned(),
+            Proof::Unchecked => "it was not looked up".to_owned(),
+        }
+    }
+
     /// The words that its own sentence adds, and that say otherwise.
     pub fn left_out(&self) -> Option<&str> {
         let Proof::Found(place) = self else { return None };

@@ -135,6 +135,18 @@ pub fn page(
     }
 }
 
+/// Those that stand so, of all or of one rule, in the words of [`RunRow::word`], behind `after`: the last one over each file, as long as
+/// that is there.
+pub fn page_of(
+    connection: &mut Connection,
+    (word, rule): (&str, Option<&str>),
+    after: Option<Place>,
+    limit: u32,
+) -> Result<Vec<RunRow>, Error> {
+    let Place { updated_at, run_id } = after.unwrap_or(Place { updated_at: i64::MAX, run_id: i64::MAX });
+    connection.all(LIST_OF_WORD, params![updated_at, run_id, limit, word, rule])
+}
+
 /// Runs that have not ended.
 pub fn unfinished(connection: &mut Connection, most: u32) -> Result<Vec<RunRow>, Error> {
     connection.all(UNFINISHED, params![most])
@@ -191,6 +203,10 @@ statements! {
     LIST = select!("WHERE (updated_at, run_id) < ($1, $2) ORDER BY updated_at DESC, run_id DESC LIMIT $3");
     LIST_OF_RULE = select!(
         "WHERE rule = $4 AND (updated_at, run_id) < ($1, $2) ORDER BY updated_at DESC, run_id DESC LIMIT $3"
+    );
+    LIST_OF_WORD = select!(
+        "WHERE counted = $4 AND (CAST($5 AS TEXT) IS NULL OR rule = $5) AND (updated_at, run_id) < ($1, $2)
+         ORDER BY updated_at DESC, run_id DESC LIMIT $3"
     );
     COUNTS = "SELECT word, sum(runs) FROM run_count GROUP BY word HAVING sum(runs) > 0 ORDER BY word";
     HELD = "

@@ -1,6 +1,6 @@
 //! The statements on `file` and `vector_store` that open again what was final.
 
-use crate::database::{Connection, Error, from_row, params, statements};
+use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::job;
 use crate::queue::Priority;
 use crate::sync::listing::Place;
@@ -51,6 +51,11 @@ pub fn given_up(
     )
 }
 
+/// Those of these files that are skipped, or whose job is dead.
+pub fn given_up_of(connection: &mut Connection, source_ids: &[&str]) -> Result<Vec<Row>, Error> {
+    connection.all(GIVEN_UP_OF, params![json_list(source_ids)])
+}
+
 /// Forgets that these were final, and asks for a look at each, with all attempts.
 pub fn reopen(
     connection: &mut Connection,
@@ -87,6 +92,11 @@ statements! {
                OR EXISTS (SELECT 1 FROM json_each($3) WHERE f.path GLOB value))
           AND (CAST($6 AS TEXT) IS NULL OR instr(',' || rules || ',', ',' || $6 || ',') > 0)
         ORDER BY source_id LIMIT $7";
+    GIVEN_UP_OF = "
+        SELECT source_id, profile, node, path, decided_by FROM file AS f
+        WHERE source_id IN (SELECT value FROM json_each($1))
+          AND (state = 'skipped' OR EXISTS (
+            SELECT 1 FROM job WHERE key = 'file:' || f.source_id AND state = 'dead'))";
     REOPEN = "UPDATE file SET refused = NULL, decided_by = NULL WHERE source_id = $1";
     GIVE_UP_STORE = "UPDATE vector_store SET given_up = vector_store_id WHERE name = $1";
 }

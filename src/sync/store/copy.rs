@@ -78,7 +78,15 @@ pub fn copy_counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Er
     connection.all(COPY_COUNTS, &[])
 }
 
+/// How many copies each vector store has in each state.
+pub fn copies_by_store(connection: &mut Connection) -> Result<Vec<(String, String, i64)>, Error> {
+    connection.all(COPIES_BY_STORE, &[])
+}
+
 statements! {
+    COPIES_BY_STORE = "
+        SELECT vector_store, state, sum(copies) FROM copy_count GROUP BY vector_store, state
+        HAVING sum(copies) > 0 ORDER BY vector_store, state";
     COPIES = "SELECT * FROM copy WHERE source_id = $1 ORDER BY id";
     COPIES_OF = "SELECT * FROM copy WHERE source_id IN (SELECT value FROM json_each($1)) ORDER BY id";
     OF_FILE = "SELECT id FROM copy WHERE file_id = $1";

@@ -128,6 +128,11 @@ pub fn path(connection: &mut Connection, source_id: &str) -> Result<Option<Strin
     Ok(file(connection, source_id)?.map(|row| row.path))
 }
 
+/// The rules that cover a file, comma-separated, as they were when it was last looked at.
+pub fn rules_of(connection: &mut Connection, source_id: &str) -> Result<Option<String>, Error> {
+    connection.first(RULES_OF, params![source_id])
+}
+
 /// The rows of these files, by their id.
 pub fn files(connection: &mut Connection, source_ids: &[String]) -> Result<HashMap<String, FileRow>, Error> {
     let rows: Vec<FileRow> = connection.all(FILES, params![json_list(source_ids)])?;
@@ -307,6 +312,7 @@ statements! {
     GONE_NODES = "
         SELECT source_id, node FROM file INDEXED BY file_gone_id
         WHERE state = 'gone' AND source_id > $1 AND source_id < $2 AND reason <> $3 ORDER BY source_id LIMIT $4";
+    RULES_OF = "SELECT rules FROM file WHERE source_id = $1";
     FORGET = "DELETE FROM file WHERE source_id IN (SELECT value FROM json_each($1))";
     /// In the order of the file: most of what is there is of one workspace, and an index would only be a detour.
     FILES_UNDER = "

@@ -15,10 +15,10 @@ use crate::openai::Attributes;
 
 pub use change::{Change, Jobs, Told, retire};
 pub(super) use copy::json_attributes;
-pub use copy::{Held, copies, copies_of, copy_counts, is_ours};
+pub use copy::{Held, copies, copies_by_store, copies_of, copy_counts, is_ours};
 pub use file::{
     FileRow, Judged, PURGED, ReadAs, announced, bury, called, file, file_counts, files, files_under,
-    fingerprint, folder_path, forget, gone_nodes, lose_sight, miss, named, other_hashes, path, see,
+    fingerprint, folder_path, forget, gone_nodes, lose_sight, miss, named, other_hashes, path, rules_of, see,
 };
 pub use indexed::{Indexed, Page, indexed, indexed_page};
 pub use made::{

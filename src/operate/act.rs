@@ -1,0 +1,213 @@
+//! What a person does to one thing, or to many, through the operator listener: to a job, a file or a run. Each is done and
+//! written down in one transaction, and whoever comes too late is told what is so instead.
+
+use std::sync::Arc;
+
+use super::audit::{self, Entry};
+use super::guard::Who;
+use crate::database::{Connection, Database, Error};
+use crate::queue::{self, Priority};
+use crate::result::judgement::{Judgement, Said};
+use crate::run::{self, Definition, RunId};
+use crate::sync::again;
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// A job is made due now, with all its attempts.
+    RetryJob,
+    /// A job that no worker has in hand is forgotten.
+    DiscardJob,
+    /// A file that is skipped, or whose job is dead, is tried again.
+    RetryFile,
+    /// A run's answer may be relied on.
+    Accept,
+    /// It may not.
+    Reject,
+    /// What was said of it is taken back.
+    Withdraw,
+    /// A run that has ended is made once more, over what its file is now.
+    RunAgain,
+    /// A run that goes on is stopped.
+    CancelRun,
+}
+
+impl Action {
+    pub const ALL: [Action; 8] = [
+        Action::RetryJob,
+        Action::DiscardJob,
+        Action::RetryFile,
+        Action::Accept,
+        Action::Reject,
+        Action::Withdraw,
+        Action::RunAgain,
+        Action::CancelRun,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::RetryJob => "retry job",
+            Action::DiscardJob => "discard job",
+            Action::RetryFile => "retry file",
+            Action::Accept => "accept run",
+            Action::Reject => "reject run",
+            Action::Withdraw => "withdraw verdict",
+            Action::RunAgain => "run again",
+            Action::CancelRun => "cancel run",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Action> {
+        Action::ALL.into_iter().find(|action| action.as_str() == text)
+    }
+
+    /// Whether it takes a reason and a name, which stand with the result.
+    pub fn is_verdict(self) -> bool {
+        matches!(self, Action::Accept | Action::Reject)
+    }
+
+    /// What the audit log calls the one that it is done to.
+    pub fn about(self, item: &str) -> String {
+        let kind = match self {
+            Action::RetryJob | Action::DiscardJob => "job",
+            Action::RetryFile => "file",
+            Action::Accept | Action::Reject | Action::Withdraw | Action::RunAgain | Action::CancelRun => {
+                "run"
+            }
+        };
+        format!("{kind}:{item}")
+    }
+}
+
+/// What is done, by whom and why.
+#[derive(Debug, Clone)]
+pub struct Deed {
+    pub action: Action,
+    /// The person's own name. A verdict has one; without one it is the token's.
+    pub name: Option<String>,
+    pub why: Option<String>,
+}
+
+impl Deed {
+    fn judgement(&self, said: Said, now: i64) -> Judgement {
+        Judgement {
+            said,
+            by: self.name.clone().unwrap_or_else(|| "an operator".to_owned()),
+            note: self.why.clone().unwrap_or_else(|| "no reason was given".to_owned()),
+            at: now,
+        }
+    }
+}
+
+/// Does it to one, and writes it down. The inner error says in words why it cannot be done now.
+///
+/// # Errors
+/// The database's.
+pub async fn one(
+    database: &Database,
+    (who, definitions): (Who, &[Arc<Definition>]),
+    (deed, item): (Deed, String),
+    now: i64,
+) -> Result<Result<(), String>, Error> {
+    let definitions = definitions.to_vec();
+    let write = move |tx: &mut Connection| {
+        let done = apply(tx, &definitions, (&deed, &item), now)?;
+        if done.is_ok() {
+            let entry = Entry {
+                who,
+                name: deed.name.as_deref(),
+                action: deed.action.as_str(),
+                about: &deed.action.about(&item),
+                filter: None,
+                number: 1,
+                why: deed.why.as_deref(),
+            };
+            audit::record(tx, &entry, now)?;
+        }
+        Ok(done)
+    };
+    database.write(write).await
+}
+
+/// Does it to `item`: a job's or a run's number, or a file's id.
+pub(super) fn apply(
+    tx: &mut Connection,
+    definitions: &[Arc<Definition>],
+    (deed, item): (&Deed, &str),
+    now: i64,
+) -> Result<Result<(), String>, Error> {
+    let number = || item.parse::<i64>().unwrap_or(-1);
+    let said = |said| Some(deed.judgement(said, now));
+    Ok(match deed.action {
+        Action::RetryJob => match queue::store::retry(tx, number(), now)? {
+            0 => Err(job_as_it_is(tx, number())?),
+            _ => Ok(()),
+        },
+        Action::DiscardJob => match queue::store::discard(tx, number())? {
+            0 => Err(job_as_it_is(tx, number())?),
+            _ => Ok(()),
+        },
+        Action::RetryFile => {
+            let rows = again::store::given_up_of(tx, &[item])?;
+            again::store::reopen(tx, &rows, (Priority::Live, now))?;
+            let nothing =
+                || "it is not skipped and has no dead job: there is nothing to try again".to_owned();
+            if rows.is_empty() { Err(nothing()) } else { Ok(()) }
+        }
+        Action::Accept => judge(tx, RunId(number()), said(Said::Accepted), now)?,
+        Action::Reject => judge(tx, RunId(number()), said(Said::Rejected), now)?,
+        Action::Withdraw => judge(tx, RunId(number()), None, now)?,
+        Action::RunAgain => run_again(tx, definitions, RunId(number()), now)?,
+        Action::CancelRun => match run::cancel(tx, RunId(number()), now)? {
+            true => Ok(()),
+            false => Err(run_as_it_is(tx, RunId(number()))?),
+        },
+    })
+}
+
+fn judge(
+    tx: &mut Connection,
+    id: RunId,
+    judgement: Option<Judgement>,
+    now: i64,
+) -> Result<Result<(), String>, Error> {
+    Ok(match run::judge(tx, id, judgement.as_ref(), now)? {
+        true => Ok(()),
+        false => Err(run_as_it_is(tx, id)?),
+    })
+}
+
+fn run_again(
+    tx: &mut Connection,
+    definitions: &[Arc<Definition>],
+    id: RunId,
+    now: i64,
+) -> Result<Result<(), String>, Error> {
+    let Some(row) = run::store::row(tx, id)? else { return Ok(Err(run_as_it_is(tx, id)?)) };
+    let Some(definition) = definitions.iter().find(|definition| definition.rule.name == row.rule) else {
+        return Ok(Err(format!("no rule with [rule.run] is called {} any more", row.rule)));
+    };
+    let Some(indexed) = run::file(tx, definition, &row.source_id)? else {
+        return Ok(Err("its file is not indexed as it is now under that rule".to_owned()));
+    };
+    Ok(match run::want_one(tx, (definition, &indexed), now)? {
+        true => Ok(()),
+        false => Err("the rule is being run over its file already".to_owned()),
+    })
+}
+
+fn job_as_it_is(tx: &mut Connection, id: i64) -> Result<String, Error> {
+    Ok(match queue::store::get(tx, id)? {
+        Some(job) if job.state == "running" => "it is being worked on now".to_owned(),
+        Some(job) => format!("it is {}", job.state),
+        None => "it is there no more: it is done, or was discarded".to_owned(),
+    })
+}
+
+fn run_as_it_is(tx: &mut Connection, id: RunId) -> Result<String, Error> {
+    Ok(match run::store::row(tx, id)? {
+        Some(row) if row.state == "ended" => format!("it has ended as {}", row.word().replace('_', " ")),
+        Some(row) => format!("it is {}", row.word().replace('_', " ")),
+        None => "there is no such run any more".to_owned(),
+    })
+}
