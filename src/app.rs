@@ -16,11 +16,12 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::contain::keep_running;
-use crate::database::{Connection, Database, Role, ServerLock};
+use crate::database::{Connection, Database, Role, ServerLock, this_process};
 use crate::erase::Eraser;
 use crate::fastio::FileKey;
 use crate::feed::{self, Feed};
 use crate::govern::Governor;
+use crate::history::History;
 use crate::http::{AnswerCounter, PlainAnswer};
 use crate::job::Task;
 use crate::job::verdict::{FASTIO, OPENAI, call_cause, openai_cause};
@@ -190,6 +191,7 @@ impl Parts {
             causes: queue.causes(),
         });
         queue.tell(runs.looks());
+        queue.watch(Arc::new(History::new(this_process())));
         let sync = Sync::new(sync::Parts {
             database: database.clone(),
             clock: clock.clone(),

@@ -23,6 +23,7 @@ pub mod fastio;
 pub mod feed;
 pub mod govern;
 mod hidden;
+pub mod history;
 pub mod http;
 pub mod job;
 pub mod lenient;

@@ -46,6 +46,12 @@ pub struct ServerRow {
     pub roles: Vec<String>,
 }
 
+/// This process, for people.
+pub fn this_process() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("process {} on {}", std::process::id(), host.trim())
+}
+
 impl Connection {
     /// The servers that work on it now, the oldest first. Of a file nothing says so but its lock.
     ///

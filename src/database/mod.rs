@@ -33,7 +33,7 @@ pub use copy::{Copied, CopyError, Phase};
 pub use error::Error;
 pub use lane::Posted;
 use lane::{Lane, Manner};
-pub use lead::{Role, ServerRow, spread};
+pub use lead::{Role, ServerRow, spread, this_process};
 pub use open_error::OpenError;
 pub use postgres::Timed;
 pub use row::{FromRow, Row, from_row};

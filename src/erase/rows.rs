@@ -5,6 +5,7 @@ use crate::database::{Connection, Error, json_list};
 use crate::erasure::{self, Because, Erasure, Remains};
 use crate::event;
 use crate::fastio::FileKey;
+use crate::history;
 use crate::job::{RUN_JOBS, Task};
 use crate::own::{self, OwnFile};
 use crate::queue;
@@ -52,6 +53,7 @@ fn forget(
     queue::store::discard_about(tx, &jobs, &format!("{RUN_JOBS}{source}"))?;
     sync::survey::store::forget_lost_of(tx, &source)?;
     sync::store::forget(tx, &ids)?;
+    history::store::forget(tx, &ids)?;
     erasure::store::clear(tx, id, now)
 }
 

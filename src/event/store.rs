@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{DOWNLOAD, Kind, Report};
 use crate::database::{Connection, Error, Param, from_row, json_list, params, statements};
-use crate::fastio::Profile;
+use crate::fastio::{FileKey, Profile};
 use crate::job::{self, Task};
 use crate::request_id;
 
@@ -158,6 +158,8 @@ pub struct Row {
     pub ignored_because: Option<String>,
     /// The id of the request that told of it.
     pub request_id: Option<String>,
+    /// By which scheme a webhook that told of it was signed.
+    pub scheme: Option<String>,
 }
 
 from_row!(Row {
@@ -172,6 +174,7 @@ from_row!(Row {
     source,
     ignored_because,
     request_id,
+    scheme,
 });
 
 /// Where an event stands among all: when it was received, and its id.
@@ -186,6 +189,11 @@ impl Row {
 /// Where the event of this id stands.
 pub fn place(connection: &mut Connection, event_id: &str) -> Result<Option<Place>, Error> {
     connection.first(PLACE, params![event_id])
+}
+
+/// The newest events that told of this file and asked for something, at most `limit`, the newest first.
+pub fn told_of(connection: &mut Connection, key: &FileKey, limit: u32) -> Result<Vec<Row>, Error> {
+    connection.all(TOLD_OF, params![key.profile.to_string(), key.node.canonical(), limit])
 }
 
 /// The newest events first, with those of downloads or without; behind `after`, when it is given.
@@ -247,7 +255,8 @@ pub fn blank(connection: &mut Connection, event_ids: &[String]) -> Result<u64, E
 /// What is read of an event.
 macro_rules! columns {
     () => {
-        "SELECT event_id, kind, subject, name, profile, node, occurred_at, received_at, source, ignored_because, request_id
+        "SELECT event_id, kind, subject, name, profile, node, occurred_at, received_at, source, ignored_because, request_id,
+                scheme
          FROM event"
     };
 }
@@ -278,6 +287,12 @@ statements! {
         " INDEXED BY event_shown
           WHERE ignored_because IS DISTINCT FROM 'a download changes no file' AND (received_at, event_id) < ($1, $2)",
         newest!()
+    );
+
+    TOLD_OF = concat!(
+        columns!(),
+        " WHERE lower(replace(node, '-', '')) = $2 AND kind <> 'ignored' AND profile = $1
+          ORDER BY received_at DESC LIMIT $3"
     );
 
     PLACE = "SELECT received_at, event_id FROM event WHERE event_id = $1";

@@ -273,6 +273,11 @@ pub fn last_sweep(connection: &mut Connection) -> Result<Option<SweepRow>, Error
     connection.first(LAST_SWEEP, &[])
 }
 
+/// The newest sweeps, dry runs too, at most `limit`.
+pub fn sweeps(connection: &mut Connection, limit: u32) -> Result<Vec<SweepRow>, Error> {
+    connection.all(SWEEPS, params![limit])
+}
+
 statements! {
     STATE = "SELECT way, reason, since, heard_at, retry_at FROM feed";
     SET_WAY = "
@@ -322,6 +327,7 @@ statements! {
         INSERT INTO swept_rule (rule, fingerprint, swept_at) VALUES ($1, $2, $3)
         ON CONFLICT (rule) DO UPDATE SET fingerprint = excluded.fingerprint, swept_at = excluded.swept_at";
     SWEPT_RULES = "SELECT rule, fingerprint FROM swept_rule";
+    SWEEPS = "SELECT sweep, started_at, ended_at, outcome, report FROM sweep ORDER BY started_at DESC LIMIT $1";
     LAST_SWEEP = "
         SELECT sweep, started_at, ended_at, outcome, report FROM sweep WHERE dry_run = 0
         ORDER BY started_at DESC LIMIT 1";

@@ -14,6 +14,9 @@ pub const FOLDER_JOBS: [&str; 2] = ["folder:", "listing:"];
 /// How the key of a run's job begins; behind it stand the file's `FileKey`, a colon and the rule's name.
 pub const RUN_JOBS: &str = "run:";
 
+/// How the key of the job begins that looks at what OpenAI has read of a file; behind it stands the file's `FileKey`.
+pub const READING_JOBS: &str = "reading:";
+
 /// How the key of the job begins that erases what derives from a file; behind it stands the file's `FileKey`.
 pub const ERASE_JOBS: &str = "erase:";
 
@@ -75,7 +78,7 @@ impl Task {
             Task::File { profile, node } => format!("{FILE_JOBS}{profile}:{}", node.canonical()),
             Task::Folder { profile, node } => format!("{}{profile}:{}", FOLDER_JOBS[0], node.canonical()),
             Task::Under { profile, node } => format!("under:{profile}:{}", node.canonical()),
-            Task::Reading { profile, node } => format!("reading:{profile}:{}", node.canonical()),
+            Task::Reading { profile, node } => format!("{READING_JOBS}{profile}:{}", node.canonical()),
             Task::Relist { profile: Some(profile) } => format!("relist:{profile}"),
             Task::Relist { profile: None } => "relist".to_owned(),
             Task::Run { profile, node, rule } => format!("{RUN_JOBS}{profile}:{}:{rule}", node.canonical()),

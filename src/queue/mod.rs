@@ -32,7 +32,9 @@ mod needs;
 pub mod presence;
 mod report;
 pub mod store;
+pub mod trail;
 pub mod waiting;
+mod witness;
 mod work;
 
 use std::time::Duration;
@@ -42,6 +44,7 @@ use serde::Deserialize;
 pub use breaker::{Causes, Change, Gates, Kind, Outcome, is_live};
 pub use needs::share;
 pub use store::{Claimed, Enqueued, NewJob, Settled, enqueue};
+pub use witness::{Attempt, Ended, Witness};
 pub use work::{Death, Handler, Heir, Queue, Settlement};
 
 /// How long a held job stands back, so that another one is the next to probe.

@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use super::breaker::{Change, Kind};
-use super::store::{Claimed, Dead, Settled};
+use super::store::{Claimed, Orphan, Settled};
 use crate::contain::Panicked;
 
 /// A job, as the log says what becomes of it.
@@ -44,7 +44,7 @@ impl Report {
                 tracing::warn!(job.id = id, job.key = key, "settled too late; the job goes on elsewhere");
             }
             Settled::Dead(reason) => {
-                report_death(&Dead { id: *id, key: key.clone(), attempt: (*attempt).into(), reason });
+                report_death(&Orphan { id: *id, key: key.clone(), attempt: (*attempt).into(), reason });
             }
             Settled::Recorded => self.recorded(verdict),
         }
@@ -112,8 +112,8 @@ impl Report {
 }
 
 /// Every death is reported, however a job came to it: nothing of the job happens any more without a person.
-pub fn report_death(dead: &Dead) {
-    let Dead { id, key, attempt, reason } = dead;
+pub fn report_death(dead: &Orphan) {
+    let Orphan { id, key, attempt, reason } = dead;
     tracing::error!(job.id = id, job.key = key, attempt, reason, "job is dead: it needs a person");
 }
 

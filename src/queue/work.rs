@@ -13,11 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::breaker::{self, Breaker, Causes, Change, Gates, Judgement, Outcome};
 use super::report::{Report, report_change, report_death};
-use super::store::{self, Claimant, Claimed, Dead, Expiry, Renewed, Settled, Settling};
+use super::store::{self, Claimant, Claimed, Expired, Expiry, Renewed, Settled, Settling};
+use super::witness::{Attempt, Ended, Witness};
 use super::{Settings, Verdict};
 use crate::clock::Clock;
 use crate::contain;
 use crate::database::{Connection, Database, Error, claimed, spread};
+use crate::queue::trail::{self, Trail};
 use crate::request_id;
 
 /// How stale an idle worker may be, about. A missed wake-up costs this much and no more.
@@ -76,6 +78,7 @@ pub struct Queue {
     /// What holds work, and the jobs that this process works on.
     breaker: Breaker,
     heir: Arc<OnceLock<Arc<dyn Heir>>>,
+    witness: Arc<OnceLock<Arc<dyn Witness>>>,
     /// The number of this server, where several share the queue.
     replica: Option<i64>,
     /// Whether the database refused the last use of it, so that this is said once.
@@ -103,6 +106,7 @@ struct End {
     claimed: Claimed,
     outcome: Outcome,
     judgement: Judgement,
+    trail: Trail,
 }
 
 impl Queue {
@@ -115,6 +119,7 @@ impl Queue {
             wake: Arc::default(),
             breaker: Breaker::default(),
             heir: Arc::default(),
+            witness: Arc::default(),
             trouble: Arc::default(),
         }
     }
@@ -134,6 +139,11 @@ impl Queue {
         self.heir.get_or_init(|| heir);
     }
 
+    /// Tells this of each attempt that ends. The first one is told.
+    pub fn watch(&self, witness: Arc<dyn Witness>) {
+        self.witness.get_or_init(|| witness);
+    }
+
     /// What is held, for those who work.
     pub fn causes(&self) -> Causes {
         self.breaker.causes()
@@ -146,15 +156,15 @@ impl Queue {
     /// Makes the jobs of servers that died due at once. Only before this one works, and holds the database's file if it is one.
     pub async fn recover(&self) -> Result<u64, Error> {
         let (now, max_attempts, replica) = (self.clock.now(), self.settings.max_attempts, self.replica);
-        let heir = self.heir.clone();
+        let told = self.told();
         let release = move |tx: &mut Connection| {
             let expired = store::release_all(tx, (now, max_attempts), replica)?;
-            bequeath_all(&heir, tx, (&expired.dead, now))?;
+            told.expired(tx, (&expired, now))?;
             Ok(expired)
         };
         let expired = self.database.write(release).await?;
         expired.dead.iter().for_each(report_death);
-        Ok(expired.released)
+        Ok(expired.released.len() as u64)
     }
 
     /// Works until `stop`, then finishes what is in hand unless `abandon` comes first.
@@ -190,6 +200,10 @@ impl Queue {
         self.work_next(handler, abandon, Look::First).await
     }
 
+    fn told(&self) -> Told {
+        Told { heir: self.heir.clone(), witness: self.witness.clone() }
+    }
+
     async fn work_next<H: Handler>(
         &self,
         handler: &H,
@@ -219,8 +233,11 @@ impl Queue {
         let count = |cause: &str| (cause.to_owned(), handler.answers(cause));
         let before: Vec<(String, u64)> = claimed.causes().map(count).collect();
         let done_before = handler.done();
-        let work = claimed::scope(claimed.claim(), handler.handle(&claimed));
+        // In a box too: it is the largest of what is nested here.
+        let work = Box::pin(claimed::scope(claimed.claim(), handler.handle(&claimed)));
         let work = breaker::working(claimed.working(), work);
+        let trail = Trail::default();
+        let work = trail::scope(trail.clone(), work);
         let verdict = tokio::select! {
             verdict = contain::catch(work) => Some(verdict.unwrap_or_else(|panicked| report.panicked(&panicked))),
             () = self.keep(&claimed) => {
@@ -235,7 +252,8 @@ impl Queue {
             |(cause, times): &(String, u64)| done_before.get(cause).is_none_or(|before| before < times);
         let done = handler.done().into_iter().filter(grew).map(|(cause, _)| cause).collect();
         let outcome = Outcome { verdict, heard, done };
-        let Settlement { settled, changes } = self.settle(claimed, outcome.clone(), abandon).await?;
+        let Settlement { settled, changes } =
+            self.settle_on(claimed, (outcome.clone(), trail), abandon).await?;
         report.settled(outcome.verdict.as_ref(), settled);
         changes.iter().for_each(report_change);
         Ok(())
@@ -258,11 +276,11 @@ impl Queue {
         let (now, lease, max_attempts) =
             (self.clock.now(), self.settings.lease(), self.settings.max_attempts);
         let replica = self.replica;
-        let (breaker, heir) = (self.breaker.clone(), self.heir.clone());
+        let (breaker, told) = (self.breaker.clone(), self.told());
         let claim = move |tx: &mut Connection| {
             let expiry = Expiry { now, max_attempts, replica, in_hand: &breaker.in_hand() };
             let expired = store::expire(tx, &expiry)?;
-            bequeath_all(&heir, tx, (&expired.dead, now))?;
+            told.expired(tx, (&expired, now))?;
             let claimed = store::claim(tx, &breaker, &Claimant { now, lease, replica })?;
             Ok((expired, claimed, breaker::store::save(tx, &breaker)?))
         };
@@ -285,9 +303,18 @@ impl Queue {
         outcome: Outcome,
         abandon: &CancellationToken,
     ) -> Result<Settlement, Error> {
+        self.settle_on(claimed, (outcome, Trail::default()), abandon).await
+    }
+
+    async fn settle_on(
+        &self,
+        claimed: Claimed,
+        (outcome, trail): (Outcome, Trail),
+        abandon: &CancellationToken,
+    ) -> Result<Settlement, Error> {
         let mut judgement = self.breaker.judge(&claimed, &outcome, self.clock.now(), self.settings.workers);
         let changes = std::mem::take(&mut judgement.changes);
-        let end = Arc::new(End { claimed, outcome, judgement });
+        let end = Arc::new(End { claimed, outcome, judgement, trail });
         let settled = loop {
             match self.try_settle(end.clone()).await {
                 Ok(settled) => break settled,
@@ -308,10 +335,10 @@ impl Queue {
     }
 
     async fn try_settle(&self, end: Arc<End>) -> Result<Settled, Error> {
-        let (breaker, heir) = (self.breaker.clone(), self.heir.clone());
+        let (breaker, told) = (self.breaker.clone(), self.told());
         let (now, max_attempts, replica) = (self.clock.now(), self.settings.max_attempts, self.replica);
         let settle = move |tx: &mut Connection| {
-            let End { claimed, outcome, judgement } = &*end;
+            let End { claimed, outcome, judgement, trail } = &*end;
             let lost = Verdict::Blocked { reason: "the database was started anew meanwhile".to_owned() };
             let verdict = match &outcome.verdict {
                 // It may have lost what was written on the way.
@@ -321,7 +348,24 @@ impl Queue {
             let settled = store::settle(tx, &Settling { claimed, verdict, judgement, now, max_attempts })?;
             if matches!(settled, Settled::Dead(_)) {
                 let death = Death { key: &claimed.key, begun_at: Some(claimed.claimed_at), now };
-                bequeath(&heir, tx, &death)?;
+                told.died(tx, &death)?;
+            }
+            if let Some((ended, reason)) = Ended::of(verdict, &settled) {
+                told.ended(
+                    tx,
+                    &Attempt {
+                        job_id: claimed.id,
+                        key: &claimed.key,
+                        number: claimed.attempt,
+                        due_at: Some(claimed.due_at),
+                        began_at: Some(claimed.claimed_at),
+                        ended_at: now,
+                        ended,
+                        reason,
+                        request_id: claimed.request_id.as_deref(),
+                        trail,
+                    },
+                )?;
             }
             if judgement.resumes {
                 breaker.open_unawaited(&store::due(tx, now)?);
@@ -401,20 +445,44 @@ impl Queue {
     }
 }
 
-fn bequeath(
-    heir: &OnceLock<Arc<dyn Heir>>,
-    connection: &mut Connection,
-    death: &Death<'_>,
-) -> Result<(), Error> {
-    heir.get().map_or(Ok(()), |heir| heir.died(connection, death))
+/// Who hears of what becomes of jobs, in the transaction that writes it down.
+struct Told {
+    heir: Arc<OnceLock<Arc<dyn Heir>>>,
+    witness: Arc<OnceLock<Arc<dyn Witness>>>,
 }
 
-/// The same of jobs whose workers stopped without a word.
-fn bequeath_all(
-    heir: &OnceLock<Arc<dyn Heir>>,
-    connection: &mut Connection,
-    (dead, now): (&[Dead], i64),
-) -> Result<(), Error> {
-    dead.iter()
-        .try_for_each(|dead| bequeath(heir, connection, &Death { key: &dead.key, begun_at: None, now }))
+impl Told {
+    fn died(&self, connection: &mut Connection, death: &Death<'_>) -> Result<(), Error> {
+        self.heir.get().map_or(Ok(()), |heir| heir.died(connection, death))
+    }
+
+    fn ended(&self, connection: &mut Connection, attempt: &Attempt<'_>) -> Result<(), Error> {
+        self.witness.get().map_or(Ok(()), |witness| witness.ended(connection, attempt))
+    }
+
+    /// Of the jobs whose workers stopped without a word.
+    fn expired(&self, connection: &mut Connection, (expired, now): (&Expired, i64)) -> Result<(), Error> {
+        for dead in &expired.dead {
+            self.died(connection, &Death { key: &dead.key, begun_at: None, now })?;
+        }
+        let lost = expired.released.iter().map(|orphan| (Ended::Lost, orphan));
+        for (ended, orphan) in lost.chain(expired.dead.iter().map(|orphan| (Ended::Dead, orphan))) {
+            self.ended(
+                connection,
+                &Attempt {
+                    job_id: orphan.id,
+                    key: &orphan.key,
+                    number: orphan.attempt.try_into().unwrap_or(u16::MAX),
+                    due_at: None,
+                    began_at: None,
+                    ended_at: now,
+                    ended,
+                    reason: Some(&orphan.reason),
+                    request_id: None,
+                    trail: &Trail::default(),
+                },
+            )?;
+        }
+        Ok(())
+    }
 }

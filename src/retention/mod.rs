@@ -19,7 +19,7 @@ use crate::job::{self, Task};
 use crate::queue::Priority;
 use crate::run::RunId;
 use crate::run::store::objects;
-use crate::{event, own, run, sync};
+use crate::{event, history, own, run, sync};
 
 pub use settings::Settings;
 
@@ -89,6 +89,9 @@ impl Retention {
             let forget = move |tx: &mut Connection, before, most| forget_gone(tx, before, most, now);
             forgotten.files = self.bites(stop, now - keep, forget).await?;
             forgotten.own_files = self.bites(stop, now - keep, own::store::prune).await?;
+        }
+        if let Some(keep) = self.settings.history_ms() {
+            self.bites(stop, now - keep, history::store::prune).await?;
         }
         if let Some(keep) = self.settings.old_runs_ms() {
             forgotten.runs = self.old_runs(stop, now - keep).await?;
@@ -193,6 +196,7 @@ fn forget_gone(tx: &mut Connection, before: i64, most: u32, now: i64) -> Result<
     let ids = json_list(&gone);
     run::store::old::forget_of(tx, &ids)?;
     sync::store::forget(tx, &ids)?;
+    history::store::forget(tx, &ids)?;
     Ok(found)
 }
 

@@ -14,6 +14,9 @@ pub struct Settings {
     /// How long a run is kept whose place a newer one took: long enough to compare with last year's. The newest run of each
     /// rule over a file that is there, the newest result, and one over the file's present content are always kept. 0 for ever.
     pub old_runs_days: u32,
+    /// How long it is kept what was tried for a file: the question why something was late is asked within weeks. Of one file the newest
+    /// 200 attempts are kept. 0 for as long as the file is remembered.
+    pub history_days: u32,
     /// Whether what derives from a file goes when Fastio has purged it: a person who empties the trash wants the file to be nowhere.
     pub erase_purged: bool,
     /// How long a conversation with an answer is kept at OpenAI, with its response. 0 for as long as its file is remembered: it is how
@@ -28,6 +31,7 @@ impl Default for Settings {
         Settings {
             gone_days: 90,
             old_runs_days: 400,
+            history_days: 30,
             erase_purged: true,
             conversation_keep_days: 0,
             erasure_record_days: 1095,
@@ -42,6 +46,10 @@ impl Settings {
 
     pub(super) fn old_runs_ms(&self) -> Option<i64> {
         days(self.old_runs_days)
+    }
+
+    pub(super) fn history_ms(&self) -> Option<i64> {
+        days(self.history_days)
     }
 
     pub(super) fn conversation_keep_ms(&self) -> Option<i64> {

@@ -21,6 +21,7 @@ use crate::openai::{self, Error, ErrorKind, ModelLimits};
 use crate::outside::store::Conversation;
 use crate::outside::{self, FRESH_MS, Kind};
 use crate::queue::Verdict;
+use crate::queue::trail::{self, What};
 
 /// Between looks for a response whose creation was not answered.
 const TRACE_AGAIN: Duration = Duration::from_secs(20);
@@ -75,8 +76,13 @@ impl Runs {
         if let Some(gate) = self.begun((run, definition)).await? {
             return self.wait_at(run, gate).await;
         }
+        let began_at = self.clock.now();
         match definition.engine.start(&self.openai, ask, conversation).await {
-            Ok(response) => self.record(run.id, [Change::Response(response)]).await,
+            Ok(response) => {
+                let model = pace::model(definition);
+                trail::done(What::Asked, (began_at, self.clock.now()), model);
+                self.record(run.id, [Change::Response(response)]).await
+            }
             Err(error) if error.may_have_happened() => {
                 tracing::warn!(run.id = run.id.0, error = %error, "no answer to a run's creation; looking whether it runs");
                 Err(Verdict::later(

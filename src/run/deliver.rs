@@ -14,6 +14,7 @@ use super::store::made::{self, Produced};
 use crate::fastio::{Node, NodeId};
 use crate::job::verdict::fastio_verdict;
 use crate::queue::Verdict;
+use crate::queue::trail::{self, What};
 use crate::result::quote::Check;
 use crate::sync::copy::Source;
 
@@ -120,6 +121,8 @@ impl Runs {
             }
         }
         let outcome = run.outcome.unwrap_or(Outcome::Completed);
+        let now = self.clock.now();
+        trail::done(What::Analysed, (now, now), outcome.as_str());
         let names = delivered_names(&result);
         self.record(run.id, [Change::Result(result), Change::Ending { outcome, reason }]).await?;
         tracing::info!(

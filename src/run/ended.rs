@@ -16,6 +16,7 @@ use super::store::Change;
 use super::store::tries::Spent;
 use crate::openai::{About, Failure};
 use crate::queue::Verdict;
+use crate::queue::trail::{self, What};
 
 /// Answers of one run that may be no answer: broken, empty, or cut for no reason that is told. A model that gives three such
 /// gives a fourth, and each is paid for.
@@ -41,6 +42,9 @@ impl Runs {
         definition: &Definition,
         ended: Ended,
     ) -> Result<(), Verdict> {
+        let now = self.clock.now();
+        let model = ended.model.clone().unwrap_or_default();
+        trail::done(What::Answered, (run.begun_at.unwrap_or(now), now), model);
         if matches!(ended.how, How::Completed | How::Incomplete(_)) {
             self.speed_up((run, definition)).await?;
         }

@@ -70,6 +70,7 @@ pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, judge
 pub use deliver::{checks, doubtful};
 pub use row::{Outcome, Run, RunId, State};
 pub use settings::{Clash, Definition, Engine, Price, SettingsError, definitions};
+pub use steps::WORKING;
 
 /// The work on runs: what it needs, shared by all workers.
 #[derive(Debug)]

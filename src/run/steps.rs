@@ -13,12 +13,16 @@ use crate::fastio::FileKey;
 use crate::openai::ErrorKind;
 use crate::outside::FRESH_MS;
 use crate::queue::Verdict;
+use crate::queue::trail::{self, What};
 
 /// Steps of one run in one go. A life without a wait takes ten; more means that a step and its record disagree.
 const MOST_STEPS: usize = 60;
 
 /// Between looks at a response: OpenAI's guide looks each 2 s, and a long one need not be asked for as often.
 pub(super) const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
+
+/// Why a run waits that was begun.
+pub const WORKING: &str = "OpenAI is working on it";
 
 /// Why a run over what is not there is cancelled.
 pub(super) const GONE: &str = "the file is gone";
@@ -185,6 +189,8 @@ impl Runs {
             }
             _ => tracing::info!(run.id = run_id, rule, path, outcome = outcome_name, reason, "run ends"),
         }
+        let now = self.clock.now();
+        trail::done(What::Analysed, (now, now), format!("{outcome_name}: {reason}"));
         changes.push(Change::Ending { outcome, reason: Some(reason.to_owned()) });
         self.record(run.id, changes).await
     }
@@ -226,7 +232,7 @@ impl Runs {
             }
             ResponseState::Going => {
                 let wait = Duration::from_millis(u64::try_from(age / 10).unwrap_or(0));
-                Err(Verdict::later(wait.clamp(LOOK_AGAIN.0, LOOK_AGAIN.1), "OpenAI is working on it"))
+                Err(Verdict::later(wait.clamp(LOOK_AGAIN.0, LOOK_AGAIN.1), WORKING))
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::govern::Taken;
 use crate::job::Task;
 use crate::job::verdict::{database_verdict, is_final, openai_has, openai_verdict};
 use crate::openai::{AttributeValue, Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
+use crate::queue::trail::{self, What};
 use crate::queue::{self, Priority, Verdict};
 
 /// How long after a File object was made, or attached, OpenAI may still say that it does not exist. Seen in the issue
@@ -130,8 +131,10 @@ impl Sync {
             self.record([Change::Attaching(copy.id)]).await?;
         }
         let (begun, limit) = (Instant::now(), self.settings.attach_limit());
+        let began_at = self.clock.now();
         match self.openai.attach_within(limit, (&copy.store, file_id), attributes).await {
             Ok(there) => {
+                trail::done(What::Attached, (began_at, self.clock.now()), format!("to {}", copy.store));
                 let tries = if is_first { 1 } else { copy.attaches + 1 };
                 let told = Told::by_any_of(tries, attributes, there.attributes);
                 self.note([Change::Attached(copy.id, told)]).await
@@ -224,6 +227,7 @@ impl Sync {
     ) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
         let Some((present, _)) = subject.present else { return Ok(Progress::Moved) };
+        let began_at = self.clock.now();
         let Some(there) = openai_has(self.openai.relabel(&copy.store, file_id, attributes).await)? else {
             return self.index_lost(copy).await;
         };
@@ -235,6 +239,7 @@ impl Sync {
         }
         // It may have been moved to where a rule runs something over it.
         let runs = self.runs_over(subject, copy).await?;
+        trail::done(What::Relabelled, (began_at, self.clock.now()), format!("in {}", copy.store));
         let is_run_over = !runs.is_empty();
         let told = Told::new(attributes, shown);
         let relabelled = Change::Relabelled(copy.id, told, present.source.clone());
@@ -256,6 +261,7 @@ impl Sync {
         let claimed = subject.present.map(|(_, claim)| claim.key());
         let claim = copy.claim.clone().or(claimed).unwrap_or_default();
         let content = store::fingerprint(&copy.source, &claim);
+        self.skips(reason);
         self.record([
             Change::State(copy.id, CopyState::Retiring),
             Change::Refused(subject.key.clone(), content, reason.to_owned()),
@@ -273,6 +279,12 @@ impl Sync {
         let rules = path.into_iter().flat_map(|path| self.rules.running(&subject.key.profile, path));
         let looks = rules.map(|rule| Task::run(subject.key.clone(), &rule.name));
         Change::Jobs(Jobs { tasks: looks.collect(), priority: Priority::Live })
+    }
+
+    /// The file does not go to OpenAI, for this reason.
+    pub(super) fn skips(&self, reason: &str) {
+        let now = self.clock.now();
+        trail::done(What::Skipped, (now, now), reason);
     }
 
     pub(super) fn age(&self, copy: &Copy) -> Duration {

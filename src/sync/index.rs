@@ -10,6 +10,7 @@ use crate::fastio::FileKey;
 use crate::job::Task;
 use crate::job::verdict::openai_has;
 use crate::openai::{Attributes, FileId, IndexStatus, Polled, StoreFile, is_about_content};
+use crate::queue::trail::{self, What};
 use crate::queue::{Priority, Verdict};
 
 /// How long a worker waits for the index before it takes another job. Small files are done within this.
@@ -17,6 +18,9 @@ const IN_HAND: Duration = Duration::from_secs(3);
 
 /// Looks get rarer as the wait gets longer: the next comes after this part of the time waited so far.
 const LOOK_PART: u32 = 4;
+
+/// Why a file waits that was attached.
+pub const INDEXING: &str = "OpenAI is indexing it";
 
 const ATTACHES_WHEN_FAILED: u16 = 3;
 
@@ -52,7 +56,7 @@ impl Sync {
             let asked = polled.poll_after.unwrap_or(LOOK_AGAIN);
             let pause = asked.max(waited / LOOK_PART).clamp(LOOK_LIMITS.0, LOOK_LIMITS.1);
             if waited + pause > IN_HAND {
-                return Err(later(pause, "OpenAI is indexing it"));
+                return Err(later(pause, INDEXING));
             }
             tokio::time::sleep(pause).await;
         }
@@ -76,6 +80,7 @@ impl Sync {
         };
         let (indexed, shown) = (Change::State(copy.id, CopyState::Indexed), Change::Shown(copy.id, told));
         self.note([indexed, shown, Change::Jobs(runs), Change::Jobs(look)]).await?;
+        trail::done(What::Indexed, (copy.since, self.clock.now()), format!("in {}", copy.store));
         tell(subject.present.map(|(present, _)| present.path.as_str()), copy, self.age(copy), "copy indexed");
         self.wake.notify_waiters();
         Ok(Progress::Moved)

@@ -46,6 +46,7 @@ use crate::fastio::{FileKey, NodeId};
 use crate::govern::Governor;
 use crate::job::{self, Task};
 use crate::own::{self, Whose};
+use crate::queue::trail::{self, What};
 use crate::queue::{Causes, Priority, Verdict};
 use crate::result::name::alike;
 use crate::rule::{Rule, Rules, UNCOVERED};
@@ -60,6 +61,7 @@ use plan::{Place, plan};
 use stores::Stores;
 use together::Together;
 
+pub use index::INDEXING;
 pub use look::Present;
 pub use stores::{INTENT, fault as vector_store_fault};
 pub use stray::is_stray;
@@ -215,6 +217,7 @@ impl Sync {
             None => Some(self.may_upload().await?.reserved()),
             Some(_) => None,
         };
+        let began_at = self.clock.now();
         let look = match self.looker.look(&key.profile, &key.node).await {
             Ok(look) => look,
             Err(error) => return Ok(self.unseen(&key.profile, &error).await),
@@ -237,6 +240,9 @@ impl Sync {
             Look::Present(_) => None,
         };
         if let Some(reason) = gone {
+            if known.as_ref().is_some_and(store::FileRow::is_there) {
+                trail::done(What::Gone, (began_at, self.clock.now()), reason);
+            }
             self.bury(key, known.as_ref(), reason).await.map_err(|error| database_verdict(&error))?;
         }
         if look == Look::Unknown {
@@ -281,6 +287,10 @@ impl Sync {
         if let (Some(present), Some(judged)) = (&present, &judged) {
             let skipped = judged.as_ref().err();
             let told = known.filter(|known| known.differs(present, (&matched, skipped)));
+            if known.is_none() || told.is_some() {
+                trail::done(What::Looked, (began_at, self.clock.now()), found(present));
+                skipped.inspect(|reason| self.skips(reason));
+            }
             let told = told.map_or(Vec::new(), |known| self.beside(key, known, &matched));
             self.see(key, present, (&matched, skipped), told).await?;
         }
@@ -441,6 +451,12 @@ impl Sync {
 /// Has what stands beside a file looked at.
 fn look_at(connection: &mut Connection, of: own::ResultOf, now: i64) -> Result<(), database::Error> {
     job::enqueue(connection, &Task::run(of.key, of.rule), Priority::Live, now).map(drop)
+}
+
+/// What Fastio shows of a file, in words.
+fn found(present: &Present) -> String {
+    let version = present.source.version.as_ref().map(|version| format!("version {version}, "));
+    format!("{}{} bytes at {}", version.unwrap_or_default(), present.source.size, present.path)
 }
 
 fn unsettled() -> Verdict {

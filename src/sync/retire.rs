@@ -8,6 +8,7 @@ use super::{Sync, store};
 use crate::job::verdict::{openai_has, openai_verdict};
 use crate::openai::{self, Deletion, FileId, Listed, VectorStoreId};
 use crate::queue::Verdict;
+use crate::queue::trail::{self, What};
 
 /// How long something that was deleted may still be shown. OpenAI's guide: removal is eventually consistent.
 const FORGETS_WITHIN: Duration = Duration::from_secs(15 * 60);
@@ -23,6 +24,7 @@ impl Sync {
                 return Ok(Progress::Moved);
             }
         }
+        let began_at = self.clock.now();
         let detached = self.detach(copy, file_id).await?;
         let deleted = said(self.openai.delete_file(file_id).await)?;
         let shown = openai_has(self.openai.store_file(&copy.store, file_id).await)?.is_some()
@@ -30,10 +32,15 @@ impl Sync {
             || self.lists(copy, file_id, (detached, deleted)).await?;
         if !shown {
             let forgotten = self.forget(copy.id).await?;
-            let (path, what) = match subject.present {
-                Some((present, _)) => (Some(present.path.clone()), "copy replaced by a newer one"),
-                None => (self.path(subject.key).await?, "copy removed"),
+            let (path, what, step) = match subject.present {
+                Some((present, _)) => {
+                    (Some(present.path.clone()), "copy replaced by a newer one", What::Replaced)
+                }
+                None => (self.path(subject.key).await?, "copy removed", What::Removed),
             };
+            let version = copy.source.version.as_ref().map(|version| format!("version {version} "));
+            let note = format!("{}in {}", version.unwrap_or_default(), copy.store);
+            trail::done(step, (began_at, self.clock.now()), note);
             tell(path.as_deref(), copy, self.age(copy), what);
             return Ok(forgotten);
         }

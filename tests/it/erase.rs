@@ -102,6 +102,7 @@ async fn rows(h: &Harness, key: &FileKey) -> i64 {
     h.number(&format!(
         "SELECT (SELECT count(*) FROM file WHERE source_id = '{id}') + (SELECT count(*) FROM run WHERE source_id = '{id}')
               + (SELECT count(*) FROM copy WHERE source_id = '{id}') + (SELECT count(*) FROM run_object WHERE source_id = '{id}')
+              + (SELECT count(*) FROM history WHERE source_id = '{id}' AND task <> 'erase')
               + (SELECT count(*) FROM digest_row WHERE source_id = '{id}')
               + (SELECT count(*) FROM event WHERE lower(replace(node, '-', '')) = '{node}' AND (name <> '' OR payload IS NOT NULL))"
     ))

@@ -15,6 +15,7 @@ mod forms;
 mod founding;
 mod governor;
 mod harness;
+mod history;
 mod judged;
 mod kill;
 mod memory;

@@ -52,6 +52,7 @@ const fn count(name: &'static str, key: &'static [&'static str], number: &'stati
 /// All that is copied, in this order: what refers to others comes after them, and `run_object` after what makes rows of it.
 pub const TABLES: &[Table] = &[
     plain("receive_count", &["name", "label"]),
+    numbered("history", &["history_id"]),
     plain("event", &["event_id"]),
     numbered("job", &["id"]),
     plain("pause", &["target"]),

@@ -40,7 +40,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 9] = migrations! {
+const MIGRATIONS: [Migration; 10] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
     3 "0003_tenure",
@@ -50,6 +50,7 @@ const MIGRATIONS: [Migration; 9] = migrations! {
     8 "0008_looked_at",
     9 "0009_own_place",
     10 "0010_audit",
+    11 "0011_history",
 };
 
 /// The table of those that were applied. Its row 0 is what whoever migrates holds.

@@ -166,7 +166,7 @@ fn come(tx: &mut Connection, is_alone: bool) -> Result<Result<i64, String>, Erro
     }
     // By chance: of numbers in a row a standby that was behind would give one once more when it takes over.
     let id = fastrand::i64(1..i64::MAX);
-    tx.run(COME, params![id, this_process(), i64::from(is_alone)])?;
+    tx.run(COME, params![id, crate::database::this_process(), i64::from(is_alone)])?;
     tx.run(LEASE, params![id])?;
     Ok(Ok(id))
 }
@@ -324,12 +324,6 @@ pub fn holder(server: &Server) -> Result<Option<String>, OpenError> {
         .map(|(name, _)| name)
         .collect();
     Ok((!names.is_empty()).then(|| names.join(", ")))
-}
-
-/// This process, for people.
-fn this_process() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("process {} on {}", std::process::id(), host.trim())
 }
 
 const LIVING: Sql = Sql::listed(

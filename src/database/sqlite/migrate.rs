@@ -66,6 +66,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0078_looked_at"
     "0079_own_place"
     "0080_audit"
+    "0081_history"
 };
 
 /// Those of the inbox beside it.

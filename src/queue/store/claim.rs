@@ -23,6 +23,8 @@ pub struct Claimed {
     pub attempt: u16,
     /// The request that asked for it last.
     pub request_id: Option<String>,
+    /// Since when it could have been claimed.
+    pub due_at: i64,
     pub claimed_at: i64,
     pub(super) needs: Needs,
     live: bool,
@@ -157,6 +159,7 @@ pub fn claim(
         task,
         attempt: attempt.try_into().unwrap_or(u16::MAX),
         request_id,
+        due_at: first.due_at,
         claimed_at: now,
         // In hand before the commit, after which another worker could take it for one whose worker is dead.
         in_hand: breaker.take(lease, &first.needs, now),
@@ -184,13 +187,13 @@ fn most_urgent(
 #[derive(Debug, Default)]
 pub struct Expired {
     /// Those that go on.
-    pub released: u64,
-    pub dead: Vec<Dead>,
+    pub released: Vec<Orphan>,
+    pub dead: Vec<Orphan>,
 }
 
-/// A job that died now.
+/// A job that lost its worker, or its last attempt.
 #[derive(Debug, Clone)]
-pub struct Dead {
+pub struct Orphan {
     pub id: i64,
     pub key: String,
     pub attempt: i64,
@@ -218,10 +221,8 @@ pub fn expire(connection: &mut Connection, expiry: &Expiry<'_>) -> Result<Expire
         connection.all(EXPIRE, params![now, max_attempts, json_list(in_hand), replica])?;
     let mut expired = Expired::default();
     for (id, key, attempt, state, reason) in rows {
-        match state.as_str() {
-            "dead" => expired.dead.push(Dead { id, key, attempt, reason }),
-            _ => expired.released += 1,
-        }
+        let of = if state == "dead" { &mut expired.dead } else { &mut expired.released };
+        of.push(Orphan { id, key, attempt, reason });
     }
     Ok(expired)
 }

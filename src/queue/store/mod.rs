@@ -8,7 +8,7 @@ mod settle;
 pub use super::breaker::store::{PauseRow, pauses};
 #[cfg(test)]
 pub use claim::looks;
-pub(super) use claim::{Claimant, Dead, Expiry, claim, due, elsewhere, expire, next_due};
+pub(super) use claim::{Claimant, Expiry, Orphan, claim, due, elsewhere, expire, next_due};
 pub use claim::{Claimed, Expired, release_all};
 pub use enqueue::{Enqueued, NewJob, enqueue};
 pub use listing::{

@@ -25,6 +25,7 @@ use crate::job::Task;
 use crate::outside;
 use crate::own::ResultOf;
 use crate::own::store::{self as own, OwnFile};
+use crate::queue::trail::{self, What};
 use crate::queue::{Verdict, presence};
 use crate::result::name::{Pattern, unnumbered};
 use crate::sync::store as files;
@@ -126,7 +127,11 @@ impl Runs {
             only_over_ours,
             stays,
         };
+        let began_at = self.clock.now();
         let written = self.publisher.write(&output).await?;
+        if let Some(written) = &written {
+            trail::done(What::Written, (began_at, self.clock.now()), &*written.name);
+        }
         let owner = owner.to_owned();
         let node = written.as_ref().map(|written| written.node.clone());
         let shows = move |tx: &mut Connection| {

@@ -13,6 +13,7 @@ use crate::http::Retry;
 use crate::job::verdict::{database_verdict, openai_verdict};
 use crate::openai::StoreText;
 use crate::queue::Verdict;
+use crate::queue::trail::{self, What};
 
 /// Fewer characters on a page are a stamp or a page number: a page of a contract has 2,000, "Page 17 of 297" twelve.
 const LEAST_ON_A_PAGE: u64 = 30;
@@ -73,7 +74,11 @@ impl Sync {
         let wanted = key.clone();
         let unlooked = self.database.read(move |connection| store::unlooked(connection, &wanted)).await;
         for store::Counted { copy, pages, .. } in unlooked.map_err(|error| database_verdict(&error))? {
+            let began_at = self.clock.now();
             if let Some((reading, characters)) = self.look_into(&copy, pages, attempt).await? {
+                let of =
+                    characters.map(|characters| format!("{characters} characters: ")).unwrap_or_default();
+                trail::done(What::Read, (began_at, self.clock.now()), format!("{of}{}", reading.as_str()));
                 self.record([Change::Read(copy.id, reading, characters)]).await?;
                 if reading != Reading::Text {
                     let reading = reading.as_str();

@@ -21,6 +21,7 @@ use std::time::Duration;
 use super::Sync;
 use super::apply::{LOOK_AGAIN, later};
 use super::copy::{Copy, CopyId};
+use super::index::INDEXING;
 use super::store::Change;
 use crate::contain::lock;
 use crate::database::Connection;
@@ -270,7 +271,7 @@ impl Sync {
     /// Whether the store's job looks at this copy for its file's.
     pub(super) fn is_looked_at(&self, copy: &Copy) -> Result<(), Verdict> {
         if copy.batch.is_some() && self.age(copy) < ONE_BY_ONE + LEFT {
-            return Err(later(LEFT, "OpenAI is indexing it"));
+            return Err(later(LEFT, INDEXING));
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ use crate::fastio::FileKey;
 use crate::govern::{Limit, Taken};
 use crate::job::verdict::{OPENAI, call_cause, database_verdict, fastio_verdict, is_final, openai_verdict};
 use crate::openai::{Error, ErrorKind, File, NewFile, UPLOADING, VectorStoreId};
+use crate::queue::trail::{self, Trail, What};
 use crate::queue::{self, Verdict};
 
 use store::{Intent, Shape};
@@ -43,6 +44,8 @@ struct Begun<'a> {
     claim: &'a Claim,
     store: &'a VectorStoreId,
     copy: CopyId,
+    /// When its bytes were asked for.
+    began_at: i64,
 }
 
 impl Sync {
@@ -58,7 +61,7 @@ impl Sync {
         };
         let _carried = self.governor.carry(present.source.size)?;
         let copy = self.intend(subject.key, place, (present, claim)).await?;
-        let begun = Begun { subject, present, claim, store: &place.store, copy };
+        let begun = Begun { subject, present, claim, store: &place.store, copy, began_at: self.clock.now() };
         let opened = match self.download(&begun).await {
             Ok(body) => head(body, HEAD).await,
             Err(verdict) => {
@@ -86,7 +89,7 @@ impl Sync {
         let length = begun.present.source.size;
         let shape =
             Shape { filename: form.filename.clone(), bytes: length, characters: None, is_text: false };
-        let record = self.recorded(begun.copy, shape);
+        let record = self.recorded(begun, shape);
         let content = relay(body, (&begun.present.source, Way::AsTheyAre), record);
         self.send(begun, (form, length), content).await
     }
@@ -111,7 +114,7 @@ impl Sync {
         let filename = form.filename.clone();
         let shape = Shape { filename, bytes: length, characters: Some(characters), is_text: true };
         let passed = Passed { sha256, pages: None, draft: None, note };
-        let content = send(bytes, passed, self.recorded(begun.copy, shape));
+        let content = send(bytes, passed, self.recorded(begun, shape));
         self.send(begun, (form, length), content).await
     }
 
@@ -148,7 +151,7 @@ impl Sync {
         }
         let filename = form.filename.clone();
         let shape = Shape { filename, bytes: length, characters: None, is_text: true };
-        let content = relay(body, (source, way), self.recorded(begun.copy, shape));
+        let content = relay(body, (source, way), self.recorded(begun, shape));
         self.send(begun, (form, length), content).await
     }
 
@@ -222,10 +225,13 @@ impl Sync {
     }
 
     /// Writes down what passed and as what it goes, before the last of it does.
-    fn recorded(&self, copy: CopyId, shape: Shape) -> Record {
-        let database = self.database.clone();
+    fn recorded(&self, begun: &Begun<'_>, shape: Shape) -> Record {
+        let (copy, began_at, size) = (begun.copy, begun.began_at, begun.present.source.size);
+        // The connection's own task asks for it.
+        let (database, clock, trail) = (self.database.clone(), self.clock.clone(), Trail::current());
         let twin = Broken::Twin { filename: shape.filename.clone(), bytes: shape.bytes };
         Box::new(move |passed| {
+            trail.add(What::Downloaded, (began_at, clock.now()), format!("{size} bytes"));
             let write = move |tx: &mut Connection| store::passed(tx, copy, (&passed, &shape));
             async move {
                 match database.write(write).await {
@@ -240,6 +246,7 @@ impl Sync {
 
     async fn uploaded(&self, begun: &Begun<'_>, file: &File) -> Result<Progress, Verdict> {
         let copy = begun.copy;
+        trail::done(What::Uploaded, (begun.began_at, self.clock.now()), format!("as {}", file.id));
         if self.is_one_of_many(begun.store).await? {
             return self.record([Change::Uploaded(copy, file.id.clone())]).await;
         }
@@ -315,6 +322,7 @@ impl Sync {
     /// Writes down that OpenAI cannot hold this content as what it claims to be.
     async fn refuse_content(&self, begun: &Begun<'_>, reason: &str) -> Result<Progress, Verdict> {
         let content = fingerprint(&begun.present.source, &begun.claim.key());
+        self.skips(reason);
         let refused = Change::Refused(begun.subject.key.clone(), content, reason.to_owned());
         self.record([refused, self.looks(begun.subject)]).await?;
         self.wake.notify_waiters();
