@@ -35,6 +35,7 @@ pub mod outside;
 pub mod own;
 pub mod queue;
 pub mod receive;
+pub mod rehearse;
 pub mod request_id;
 pub mod result;
 pub mod retention;

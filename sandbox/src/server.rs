@@ -164,6 +164,10 @@ async fn connection(injector: Arc<FaultInjector>, stream: TcpStream, stop: Cance
     }
 }
 
+/// How the names of headers begin that a reply is to be without.
+#[derive(Clone)]
+struct Dropped(Vec<String>);
+
 struct FaultInjector {
     service: Service,
     control: Router,
@@ -185,6 +189,13 @@ impl FaultInjector {
                 let status = response.status();
                 let stamp = Stamp { seq: trace.seq(), elapsed_ms: trace.elapsed_ms(), status };
                 (self.service.stamp)(&stamp, response.headers_mut());
+                if let Some(Dropped(names)) = response.extensions_mut().remove() {
+                    let is_dropped = |name: &str| names.iter().any(|dropped| name.starts_with(dropped));
+                    let headers = response.headers_mut();
+                    let gone: Vec<_> =
+                        headers.keys().filter(|name| is_dropped(name.as_str())).cloned().collect();
+                    gone.into_iter().for_each(|name| drop(headers.remove(name)));
+                }
                 trace.end(RequestEnd::Status(response.status().as_u16()));
                 Ok(response)
             }
@@ -203,7 +214,7 @@ impl FaultInjector {
         reset: &Arc<AtomicBool>,
     ) -> Result<Response<Body>, Cut> {
         let mut request = recorded(request, trace);
-        let (mut after, mut changes) = (None, Vec::new());
+        let (mut after, mut changes, mut dropped) = (None, Vec::new(), Vec::new());
         let faults = &self.service.core.faults;
         let body = if faults.want_body(trace.method(), trace.path()) {
             Some(whole(&mut request).await)
@@ -219,6 +230,7 @@ impl FaultInjector {
                     after = Some(hit)
                 }
                 FaultKind::ChangedReply => changes.push(hit),
+                FaultKind::HeadersDropped => dropped.extend(hit.details.find),
                 FaultKind::ResetBeforeBody => return Err(Cut),
                 FaultKind::ResetDuringBody => {
                     let half = content_length(request.headers()).map(|length| length / 2);
@@ -245,7 +257,10 @@ impl FaultInjector {
         }
         request.extensions_mut().insert(trace.clone());
         let (request, unread) = Leftover::of(request);
-        let response = changed(call(&self.service.api, request).await, &changes).await;
+        let mut response = changed(call(&self.service.api, request).await, &changes).await;
+        if !dropped.is_empty() {
+            response.extensions_mut().insert(Dropped(dropped));
+        }
         unread.read().await;
         match after {
             Some(hit) if hit.kind == FaultKind::LostReply => Err(Cut),

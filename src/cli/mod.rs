@@ -22,6 +22,7 @@ mod migrate;
 mod output;
 mod progress;
 mod rebuild;
+mod rehearse;
 mod rules;
 mod runs;
 #[cfg(feature = "sandbox")]
@@ -82,6 +83,8 @@ enum Command {
     Sandbox(sandbox::Arguments),
     /// Check settings, rules, database, Fastio and OpenAI, and say what to fix; changes nothing and makes no file
     Check(check::Arguments),
+    /// Try with the live services what Docket only assumes of them, in a folder and a vector store that it removes again
+    Rehearse(rehearse::Arguments),
     /// Say what each rule's patterns match in Fastio now, and what is left out by default
     Rules(rules::Arguments),
     /// Post a signed test event to a running server
@@ -180,6 +183,7 @@ impl Command {
             #[cfg(feature = "sandbox")]
             Command::Sandbox(arguments) => sandbox::run(arguments, &settings.load()?).await,
             Command::Check(arguments) => check::run(arguments, &settings.load()?).await,
+            Command::Rehearse(arguments) => rehearse::run(arguments, &settings.load()?).await,
             Command::Rules(arguments) => rules::run(arguments, &settings.load()?).await,
             Command::Send(arguments) => send::run(arguments, &settings.load()?).await,
             Command::Status(arguments) => status::run(arguments, &settings.load()?).await,

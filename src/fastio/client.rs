@@ -81,6 +81,11 @@ impl Client {
         Ok(())
     }
 
+    /// Where it asks.
+    pub fn server(&self) -> String {
+        self.base.text()
+    }
+
     /// How often Fastio has answered this client and its clones so far.
     pub fn answers(&self) -> u64 {
         self.answers.count()

@@ -14,6 +14,7 @@ mod lock;
 mod node;
 pub mod path;
 mod scope;
+mod scratch;
 mod text;
 mod write;
 

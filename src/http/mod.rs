@@ -21,6 +21,7 @@ mod speaker;
 pub mod upload;
 pub mod value;
 pub mod wait;
+pub mod witness;
 
 use std::time::Duration;
 

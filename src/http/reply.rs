@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::credential::Credentials;
-use super::{Phase, SILENCE_LIMIT, Unusable, upload};
+use super::{Phase, SILENCE_LIMIT, Unusable, upload, witness};
 use crate::lenient;
 
 /// The largest JSON answer that is read. The largest one asked for is a page of 500 Fastio nodes with all their
@@ -173,9 +173,12 @@ async fn send(request: RequestBuilder) -> Result<Begun, Failure> {
     let (client, request) = request.build_split();
     let request = request.map_err(Failure::sending)?;
     let sent = Credentials::of(&request);
+    witness::asked(&request);
     let mut response = client.execute(request).await.map_err(Failure::sending)?;
     sent.redact_headers(response.headers_mut());
-    Ok(Begun { response, sent })
+    let begun = Begun { response, sent };
+    witness::began(&begun);
+    Ok(begun)
 }
 
 /// Reads the answer that has begun.
@@ -207,7 +210,9 @@ pub async fn read(begun: Begun) -> Result<Reply, Failure> {
             break;
         }
     }
-    Ok(Reply { head, body: sent.redact_body(body.freeze()), room })
+    let reply = Reply { head, body: sent.redact_body(body.freeze()), room };
+    witness::answered(&reply);
+    Ok(reply)
 }
 
 /// Sends a request for a long body and returns once the head is there.

@@ -34,6 +34,7 @@ mod reading;
 mod receive;
 mod receive_kill;
 mod refusals;
+mod rehearse;
 mod replicas;
 mod result_forms;
 mod retention;

@@ -100,7 +100,8 @@ pub(super) fn check(fault: &NewFault, which: StandIn) -> Result<(), Refused> {
     if fault.containing.is_some() && !fault.kind.is_general() && fault.kind != FaultKind::BadRun {
         return Err(Refused(format!("{name} cannot look into a body: it does not take `containing`")));
     }
-    if fault.kind == FaultKind::ChangedReply && fault.details.find.as_deref().unwrap_or_default().is_empty() {
+    let finds = matches!(fault.kind, FaultKind::ChangedReply | FaultKind::HeadersDropped);
+    if finds && fault.details.find.as_deref().unwrap_or_default().is_empty() {
         return Err(Refused("find must be a text that is not empty".to_owned()));
     }
     let codes = ["server_error", "unsupported_file", "invalid_file"];

@@ -37,6 +37,8 @@ pub enum FaultKind {
     CannedReply,
     /// The request takes effect; in the reply's body each `find` becomes `put`. What follows may change it too.
     ChangedReply,
+    /// The request takes effect; the reply comes without the headers whose names begin with `find`.
+    HeadersDropped,
     /// The connection is reset when the headers are in; nothing is read of the body and nothing happens.
     ResetBeforeBody,
     /// The connection is reset in the middle of the body (after `after_bytes`, else half); nothing happens.
@@ -122,6 +124,7 @@ impl FaultKind {
                 | FaultKind::NotFound
                 | FaultKind::CannedReply
                 | FaultKind::ChangedReply
+                | FaultKind::HeadersDropped
                 | FaultKind::ResetBeforeBody
                 | FaultKind::ResetDuringBody
                 | FaultKind::ResetAfterBody
@@ -134,7 +137,7 @@ impl FaultKind {
 
     /// Whether other faults may strike the same request.
     pub fn leaves_room(self) -> bool {
-        matches!(self, FaultKind::Latency | FaultKind::ChangedReply)
+        matches!(self, FaultKind::Latency | FaultKind::ChangedReply | FaultKind::HeadersDropped)
     }
 
     /// Whether the stand-in `which` can do this at all.
@@ -184,6 +187,7 @@ impl FaultKind {
             FaultKind::NotFoundAfterCreate => &["window_ms"],
             FaultKind::NotFound | FaultKind::CannedReply => &["body"],
             FaultKind::ChangedReply => &["find", "put"],
+            FaultKind::HeadersDropped => &["find"],
             FaultKind::IndexFailure | FaultKind::BadRun => &["code", "message"],
             _ => &[],
         }
