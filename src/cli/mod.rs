@@ -5,6 +5,7 @@
 //! something that needs a person, 4 for no server.
 
 mod backfill;
+mod backup;
 mod check;
 mod database;
 #[cfg(feature = "sandbox")]
@@ -101,6 +102,10 @@ enum Command {
     Sweep(sweep::Arguments),
     /// Restore a lost database from what the vector stores say of themselves
     Rebuild(rebuild::Arguments),
+    /// Copy the database to a file while a server works on it
+    Backup(backup::BackupArguments),
+    /// Put such a copy back, and say what happened at Fastio and OpenAI since it was made; stop the server first
+    Restore(backup::RestoreArguments),
     /// Copy the database into another one, from SQLite to PostgreSQL or back; give back the space that its file does not use
     Database(database::Arguments),
     /// Bring the database's schema up to that of this version, and do nothing else
@@ -192,6 +197,8 @@ impl Command {
             Command::Backfill(arguments) => backfill::run(arguments, &settings.load()?).await,
             Command::Sweep(arguments) => sweep::run(arguments, &settings.load()?).await,
             Command::Rebuild(arguments) => rebuild::run(arguments, &settings.load()?).await,
+            Command::Backup(arguments) => backup::backup(arguments, &settings.load()?).await,
+            Command::Restore(arguments) => backup::restore(arguments, &settings.load()?).await,
             Command::Database(arguments) => database::run(arguments, &settings.load()?).await,
             Command::Migrate(arguments) => migrate::run(arguments, &settings.load()?).await,
             Command::Erase(arguments) => erase::run(arguments, &settings.load()?).await,

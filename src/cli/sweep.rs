@@ -15,6 +15,9 @@ use crate::feed::sweep::{Finding, Report, Scope, Tell};
 /// Findings in a JSON object. A person reads each as it is found; a program that needs more asks for one rule.
 const MOST_IN_JSON: usize = 1_000;
 
+/// Findings that a person is shown who did not ask for them.
+pub(super) const MOST_SHOWN: usize = 50;
+
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Only say what would be done
@@ -66,13 +69,13 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
 /// The kinds of findings that have a plural.
 const NOUNS: [&str; 5] = ["ghost", "duplicate", "orphan", "stray", "leftover"];
 
-fn line(finding: &Finding) -> String {
+pub(super) fn line(finding: &Finding) -> String {
     let name = if finding.path.is_empty() { &finding.source_id } else { &finding.path };
     let object = finding.file_id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
     format!("{:<10} {name}{object}: {}", finding.kind.as_str(), finding.why)
 }
 
-fn words(report: &Report, paint: Paint) -> Vec<Shown> {
+pub(super) fn words(report: &Report, paint: Paint) -> Vec<Shown> {
     let compared = format!(
         "{} in Fastio, {} in vector stores and {} compared.",
         count(report.files_listed, "file"),

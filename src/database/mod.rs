@@ -25,6 +25,7 @@ mod statement;
 mod tests;
 mod value;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use claimed::Claim;
@@ -41,7 +42,7 @@ use schema::Purpose;
 pub use schema::{Schema, Standing};
 pub use server_lock::ServerLock;
 pub use settings::Settings;
-pub use sqlite::{Displaced, INBOX_SUFFIX, beside, path, relative_to};
+pub use sqlite::{Backup, Displaced, INBOX_SUFFIX, Restored, beside, path, relative_to};
 pub use statement::{Sql, statements};
 #[cfg(test)]
 pub use tests::{in_memory, prepare, steps};
@@ -195,6 +196,30 @@ impl Database {
         }
         let url = url.to_owned();
         blocking(move || sqlite::compact(&url)).await
+    }
+
+    /// Copies the database's file to `to`, where nothing may be; a server may be using it.
+    ///
+    /// # Errors
+    /// As [`Database::open_existing`], and when the copy cannot be written.
+    pub async fn back_up(url: &str, to: &Path) -> Result<Backup, OpenError> {
+        if settings::is_postgres(url) {
+            return Err(OpenError::NoFile);
+        }
+        let (url, to) = (url.to_owned(), to.to_owned());
+        blocking(move || sqlite::back_up(&url, &to)).await
+    }
+
+    /// Puts such a copy in the place of the database's file, which goes aside. Nothing may use it meanwhile.
+    ///
+    /// # Errors
+    /// A copy that is not whole or not of a version that can be worked with, and what the disk refuses.
+    pub async fn put_back(url: &str, from: &Path) -> Result<Restored, OpenError> {
+        if settings::is_postgres(url) {
+            return Err(OpenError::NoFile);
+        }
+        let (url, from) = (url.to_owned(), from.to_owned());
+        blocking(move || sqlite::put_back(&url, &from)).await
     }
 
     /// Does `work` in one transaction that writes, and commits it. It waits for its turn and holds a writer, in SQLite the only one, so

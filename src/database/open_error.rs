@@ -126,6 +126,8 @@ pub enum OpenError {
          user can write"
     )]
     Refused { path: PathBuf, what: String },
+    #[error("{path}: {what}")]
+    Copy { path: PathBuf, what: String },
     #[error("cannot open the database: {0}")]
     Open(#[from] Error),
     #[error("cannot bring the database's schema up to date: {0}")]

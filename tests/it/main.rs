@@ -1,6 +1,7 @@
 //! Docket's story, told against the real program: real HTTP, a real database, stand-ins with faults switched on.
 
 mod absence;
+mod backup;
 mod cli;
 mod clients;
 mod content;

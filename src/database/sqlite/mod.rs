@@ -5,6 +5,7 @@
 //! own. The inbox is a file of its own with a writer of its own: no acknowledgement waits for a write to the database.
 
 mod apart;
+mod backup;
 #[cfg(test)]
 pub mod kept;
 mod location;
@@ -23,6 +24,7 @@ mod whole;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use backup::{Backup, Restored, back_up, put_back};
 pub use location::{beside, path, relative_to};
 pub use lock::FileLock;
 pub use migrate::MigrateError;

@@ -78,7 +78,7 @@ pub fn as_of_this_version(
     }
 }
 
-fn schema(
+pub fn schema(
     connection: &rusqlite::Connection,
     migrations: &Migrations,
     path: &Path,

@@ -83,6 +83,17 @@ impl Feed {
         Ok(changed)
     }
 
+    /// Has the next server that starts compare everything at once, as if all rules were new.
+    ///
+    /// # Errors
+    /// Our database's.
+    pub async fn sweep_at_start(&self) -> Result<(), Error> {
+        let names: Vec<String> = self.rules.iter().map(|rule| rule.name.clone()).collect();
+        let now = self.clock.now();
+        self.database.write(move |tx| store::rules_followed(tx, &names, now)).await?;
+        Ok(())
+    }
+
     pub(super) fn rule_marks(&self) -> Vec<RuleMark> {
         self.rules.iter().map(|rule| (rule.name.clone(), rule.fingerprint.clone())).collect()
     }

@@ -182,6 +182,11 @@ impl Harness {
         }
     }
 
+    /// Where the settings and, in SQLite, the database are.
+    pub fn kept_in(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// Drains the inbox and does jobs until nothing is left, moving time to when the next one is due. Returns how many
     /// times a job was worked on.
     pub async fn settle(&self) -> usize {
