@@ -8,11 +8,16 @@
 # Nothing of the base is in the image but the files that `scripts/image layout` names.
 ARG BASE=rust:1.95-bookworm
 FROM ${BASE} AS build
+# So that the binary says which crates it is made of: scanners read that out of it.
+RUN cargo install --locked cargo-auditable@0.7.7
 WORKDIR /src
+# What is others' first: this layer stays as long as Cargo.lock does, and is most of the work.
+COPY Cargo.toml Cargo.lock build.rs ./
+COPY sandbox/Cargo.toml sandbox/
+COPY scripts/image scripts/
+RUN scripts/image dependencies
 COPY . .
-RUN --mount=type=cache,target=/usr/local/cargo/registry \
-    --mount=type=cache,target=/src/target \
-    scripts/image all /rootfs && mkdir /state
+RUN scripts/image all /rootfs && mkdir /state
 
 FROM scratch
 COPY --from=build /rootfs/ /
