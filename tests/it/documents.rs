@@ -15,7 +15,7 @@ pub const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 const RULE: &str = "[[rule]]\nname = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\n";
 
 /// Settings that are off unless they are set.
-const WITHOUT_DEFAULT: [&str; 8] = [
+pub const WITHOUT_DEFAULT: [&str; 8] = [
     "database.migration_url",
     "openai.organization",
     "openai.project",

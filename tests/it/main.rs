@@ -34,6 +34,7 @@ mod quotes;
 mod reading;
 mod receive;
 mod receive_kill;
+mod reference;
 mod refusals;
 mod rehearse;
 mod replicas;
