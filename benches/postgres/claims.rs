@@ -1,10 +1,11 @@
 //! Claims and their settling by Docket's own queue, several at a time, before and while another session holds a snapshot: no row that
 //! a claim leaves behind can be cleaned away meanwhile.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use docket::clock::Clock;
-use docket::database::Database;
+use docket::database::{Connection, Database, ServerLock};
 use docket::queue::{self, Claimed, Handler, NewJob, Priority, Queue, Settings, Verdict};
 use futures_util::future::try_join_all;
 use serde_json::json;
@@ -18,16 +19,25 @@ const PART: f64 = 0.90;
 /// Who claims at once.
 const CLAIMERS: usize = 8;
 
-/// Jobs that wait, whenever one is claimed.
-const WAITING: usize = 1_000;
+/// Jobs that come together, whenever there are fewer that wait.
+const WAITING: i64 = 1_000;
 
-/// Work that takes no time. Its job is to be done again at once, so that there are always as many.
+/// Work that takes no time.
 struct Nothing;
 
 impl Handler for Nothing {
     async fn handle(&self, _: &Claimed) -> Verdict {
-        Verdict::later(Duration::ZERO, "again")
+        Verdict::Done
     }
+}
+
+/// The queue of a server, and how many jobs there were.
+struct Claims {
+    database: Database,
+    queue: Queue,
+    clock: Clock,
+    added: AtomicI64,
+    done: AtomicI64,
 }
 
 impl Run {
@@ -37,24 +47,21 @@ impl Run {
             (Duration::from_secs(self.options.seconds), Duration::from_secs(self.options.snapshot));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let (free, beside) = runtime.block_on(async {
-            let database = Database::open(&url).await?;
-            database
-                .write(|tx| {
-                    (0..WAITING)
-                        .try_for_each(|number| queue::enqueue(tx, &job(&number.to_string()), 0).map(drop))
-                })
-                .await?;
-            let queue = Queue::new(database.clone(), Clock::default(), Settings::default());
+            let clock = Clock::default();
+            let lock = ServerLock::serve(&url, clock.clone()).await?;
+            let database = Database::open_under(&url, &lock).await?;
+            let queue = Queue::new(database.clone(), clock.clone(), Settings::default());
+            let claims = Claims { database, queue, clock, added: 0.into(), done: 0.into() };
             // What is prepared once and remembered is so in both.
-            claimed_within(&queue, counted / 4).await?;
-            let free = claimed_within(&queue, counted).await?;
+            claims.within(counted / 4).await?;
+            let free = claims.within(counted).await?;
             let (holder, connection) = tokio_postgres::connect(&url, NoTls).await?;
             tokio::spawn(connection);
             holder.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM job").await?;
-            claimed_within(&queue, held.saturating_sub(counted)).await?;
-            let beside = claimed_within(&queue, counted).await?;
+            claims.within(held.saturating_sub(counted)).await?;
+            let beside = claims.within(counted).await?;
             holder.batch_execute("COMMIT").await?;
-            database.close().await;
+            claims.database.close().await;
             anyhow::Ok((free, beside))
         })?;
         let (ratio, seconds) = (beside / free, self.options.snapshot);
@@ -73,20 +80,43 @@ impl Run {
     }
 }
 
-fn job(key: &str) -> NewJob<'_> {
-    NewJob { key, task: "{}", needs: &["fastio"], priority: Priority::Live }
-}
+impl Claims {
+    /// How many jobs a second are claimed and settled.
+    async fn within(&self, time: Duration) -> anyhow::Result<f64> {
+        let began = Instant::now();
+        let before = self.done.load(Ordering::Relaxed);
+        let claimers = (0..CLAIMERS).map(|_| async {
+            let never = CancellationToken::new();
+            while began.elapsed() < time {
+                self.fill().await?;
+                let worked = self.queue.work_one(&Nothing, &never).await?;
+                self.done.fetch_add(i64::from(worked), Ordering::Relaxed);
+            }
+            anyhow::Ok(())
+        });
+        try_join_all(claimers).await?;
+        let done = self.done.load(Ordering::Relaxed) - before;
+        Ok(done as f64 / began.elapsed().as_secs_f64())
+    }
 
-/// How many jobs a second are claimed and settled.
-async fn claimed_within(queue: &Queue, time: Duration) -> anyhow::Result<f64> {
-    let began = Instant::now();
-    let claimers = (0..CLAIMERS).map(|_| async {
-        let (never, mut claimed) = (CancellationToken::new(), 0_u32);
-        while began.elapsed() < time {
-            claimed += u32::from(queue.work_one(&Nothing, &never).await?);
+    /// Adds jobs, if there are few.
+    async fn fill(&self) -> anyhow::Result<()> {
+        let waiting = self.added.load(Ordering::Relaxed) - self.done.load(Ordering::Relaxed);
+        if waiting > WAITING {
+            return Ok(());
         }
-        anyhow::Ok(claimed)
-    });
-    let claimed: u32 = try_join_all(claimers).await?.into_iter().sum();
-    Ok(f64::from(claimed) / began.elapsed().as_secs_f64())
+        let (from, now) = (self.added.fetch_add(WAITING, Ordering::Relaxed), self.clock.now());
+        let add = move |tx: &mut Connection| {
+            (from..from + WAITING).try_for_each(|number| {
+                let job = NewJob {
+                    key: &number.to_string(),
+                    task: "{}",
+                    needs: &["fastio"],
+                    priority: Priority::Live,
+                };
+                queue::enqueue(tx, &job, now).map(drop)
+            })
+        };
+        Ok(self.database.write(add).await?)
+    }
 }

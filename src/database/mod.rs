@@ -45,7 +45,7 @@ pub use settings::Settings;
 pub use sqlite::{Backup, Displaced, INBOX_SUFFIX, Restored, beside, path, relative_to};
 pub use statement::{Sql, statements};
 #[cfg(test)]
-pub use tests::{in_memory, prepare, steps};
+pub use tests::{in_memory, in_postgres, prepare, steps};
 pub use value::{Column, JsonList, Param, json_list, params};
 
 use crate::contain::blocking;

@@ -5,11 +5,16 @@ use std::collections::BTreeSet;
 use super::connection::{Connection, Session};
 use super::statement::Sql;
 use super::value::Param;
-use super::{copy, postgres, sqlite};
+use super::{Database, copy, postgres, sqlite};
 
 /// A new database in memory.
 pub fn in_memory() -> Connection {
     Connection::sqlite(sqlite::in_memory())
+}
+
+/// A new database in PostgreSQL.
+pub async fn in_postgres() -> Database {
+    Database::open(&postgres::testing::url()).await.unwrap()
 }
 
 /// How many steps of SQLite's machine a statement takes to its end: what it costs, whatever else the computer does.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::breaker::{self, Breaker, Causes, Change, Gates, Judgement, Outcome};
 use super::report::{Report, report_change, report_death};
-use super::store::{self, Claimant, Claimed, Expired, Expiry, Renewed, Settled, Settling};
+use super::store::{self, Claimant, Claimed, Expired, Expiry, Heads, Renewed, Settled, Settling};
 use super::witness::{Attempt, Ended, Witness};
 use super::{Settings, Verdict};
 use crate::clock::Clock;
@@ -77,6 +77,7 @@ pub struct Queue {
     wake: Arc<Notify>,
     /// What holds work, and the jobs that this process works on.
     breaker: Breaker,
+    heads: Heads,
     heir: Arc<OnceLock<Arc<dyn Heir>>>,
     witness: Arc<OnceLock<Arc<dyn Witness>>>,
     /// The number of this server, where several share the queue.
@@ -118,6 +119,7 @@ impl Queue {
             settings,
             wake: Arc::default(),
             breaker: Breaker::default(),
+            heads: Heads::default(),
             heir: Arc::default(),
             witness: Arc::default(),
             trouble: Arc::default(),
@@ -276,12 +278,20 @@ impl Queue {
         let (now, lease, max_attempts) =
             (self.clock.now(), self.settings.lease(), self.settings.max_attempts);
         let replica = self.replica;
-        let (breaker, told) = (self.breaker.clone(), self.told());
+        let (breaker, heads, told) = (self.breaker.clone(), self.heads.clone(), self.told());
         let claim = move |tx: &mut Connection| {
             let expiry = Expiry { now, max_attempts, replica, in_hand: &breaker.in_hand() };
+            let claimant = Claimant { now, lease, replica, heads: &heads };
+            // Where many have the queue, a look at what they have in hand may cost much more than a claim.
+            if replica.is_some()
+                && !heads.is_time_for_leases()
+                && let Some(claimed) = store::claim(tx, &breaker, &claimant)?
+            {
+                return Ok((Expired::default(), Some(claimed), breaker::store::save(tx, &breaker)?));
+            }
             let expired = store::expire(tx, &expiry)?;
             told.expired(tx, (&expired, now))?;
-            let claimed = store::claim(tx, &breaker, &Claimant { now, lease, replica })?;
+            let claimed = store::claim(tx, &breaker, &claimant)?;
             Ok((expired, claimed, breaker::store::save(tx, &breaker)?))
         };
         // What is lost of a file with the power loses its worker too: then the job waits as before. PostgreSQL has it on the disk.
@@ -388,11 +398,12 @@ impl Queue {
     /// # Errors
     /// The database's.
     pub async fn next_due(&self) -> Result<Option<i64>, Error> {
-        let (breaker, now, replica) = (self.breaker.clone(), self.clock.now(), self.replica);
+        let (breaker, heads) = (self.breaker.clone(), self.heads.clone());
+        let (now, lease, replica) = (self.clock.now(), self.settings.lease(), self.replica);
         self.database
             .read(move |c| {
                 breaker::store::look(c, &breaker, (replica, now))?;
-                store::next_due(c, &breaker, replica)
+                store::next_due(c, &breaker, &Claimant { now, lease, replica, heads: &heads })
             })
             .await
     }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::heads::Heads;
 use super::settle::Lease;
 use crate::database::claimed::Claim;
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
@@ -96,15 +97,19 @@ pub fn due(connection: &mut Connection, now: i64) -> Result<Vec<Needs>, Error> {
 pub fn next_due(
     connection: &mut Connection,
     breaker: &Breaker,
-    replica: Option<i64>,
+    claimant: &Claimant<'_>,
 ) -> Result<Option<i64>, Error> {
-    let lease_ends: Option<i64> =
-        connection.one(FIRST_LEASE, params![json_list(&breaker.in_hand()), replica])?;
-    let firsts = firsts(connection, &[])?;
+    let firsts = looked_at(connection, breaker, claimant, &[])?;
     let opens = firsts
         .iter()
         .filter_map(|first| Some(breaker.opens_at(&first.needs, first.is_live())?.max(first.due_at)));
-    Ok(opens.chain(lease_ends).min())
+    let opens = opens.min();
+    if opens.is_some_and(|opens| opens <= claimant.now) {
+        return Ok(opens);
+    }
+    let lease_ends: Option<i64> =
+        connection.one(FIRST_LEASE, params![json_list(&breaker.in_hand()), claimant.replica])?;
+    Ok(opens.into_iter().chain(lease_ends).min())
 }
 
 /// Jobs that others may take before this claim does, until it is left to the next look. So many claims are hardly ever made at once.
@@ -115,28 +120,29 @@ type Taken = (String, String, i64, i64, Option<String>, i64);
 
 /// Who takes a job, and for how long from when.
 #[derive(Debug, Clone, Copy)]
-pub struct Claimant {
+pub struct Claimant<'a> {
     pub now: i64,
     pub lease: Duration,
     /// The number of this server, where several share the queue.
     pub replica: Option<i64>,
+    pub heads: &'a Heads,
 }
 
 /// Takes the most urgent job that is due and that nothing holds.
 pub fn claim(
     connection: &mut Connection,
     breaker: &Breaker,
-    claimant: &Claimant,
+    claimant: &Claimant<'_>,
 ) -> Result<Option<Claimed>, Error> {
-    let Claimant { now, lease, replica } = *claimant;
+    let Claimant { now, lease, replica, .. } = *claimant;
     let mut taken = Vec::new();
     let (first, row) = loop {
         // Another job's failure proves more than that of one which has struck already.
         let struck = breaker.struck();
         let but: Vec<i64> = struck.iter().chain(&taken).copied().collect();
-        let mut first = most_urgent(connection, breaker, now, &but)?;
+        let mut first = most_urgent(connection, breaker, claimant, &but)?;
         if first.is_none() && !struck.is_empty() {
-            first = most_urgent(connection, breaker, now, &taken)?;
+            first = most_urgent(connection, breaker, claimant, &taken)?;
         }
         let Some(first) = first else { return Ok(None) };
         let row: Option<Taken> = match breaker::store::probes_alone(connection, breaker, (&first.needs, now))?
@@ -173,14 +179,31 @@ pub fn claim(
 fn most_urgent(
     connection: &mut Connection,
     breaker: &Breaker,
-    now: i64,
+    claimant: &Claimant<'_>,
     but: &[i64],
 ) -> Result<Option<First>, Error> {
-    let firsts = firsts(connection, but)?.into_iter().filter(|first| {
-        let opens_at = breaker.opens_at(&first.needs, first.is_live());
-        first.due_at <= now && opens_at.is_some_and(|opens_at| opens_at <= now)
-    });
+    let firsts = looked_at(connection, breaker, claimant, but)?;
+    let firsts = firsts.into_iter().filter(|first| is_ready(breaker, first, claimant.now));
     Ok(firsts.min_by_key(|first| (first.priority, breaker.last_turn(&first.needs), first.due_at, first.id)))
+}
+
+/// The first job of each lane; `but` are passed over.
+fn looked_at(
+    connection: &mut Connection,
+    breaker: &Breaker,
+    claimant: &Claimant<'_>,
+    but: &[i64],
+) -> Result<Vec<First>, Error> {
+    match claimant.replica {
+        Some(_) => claimant.heads.firsts(connection, but, |first| is_ready(breaker, first, claimant.now)),
+        None => firsts(connection, but),
+    }
+}
+
+/// Whether the first job of a lane can be claimed.
+fn is_ready(breaker: &Breaker, first: &First, now: i64) -> bool {
+    let opens_at = breaker.opens_at(&first.needs, first.is_live());
+    first.due_at <= now && opens_at.is_some_and(|opens_at| opens_at <= now)
 }
 
 /// What became of the jobs whose workers stopped without a word.
@@ -345,7 +368,9 @@ mod tests {
 
     const NOW: i64 = 1_000_000;
 
-    const CLAIMANT: Claimant = Claimant { now: NOW, lease: Duration::from_secs(15), replica: None };
+    fn claimant(heads: &Heads) -> Claimant<'_> {
+        Claimant { now: NOW, lease: Duration::from_secs(15), replica: None, heads }
+    }
 
     /// With so many jobs that are held, so many that are not due yet, and one that can be claimed.
     fn filled(jobs: usize) -> Connection {
@@ -375,14 +400,14 @@ mod tests {
 
     #[test]
     fn each_of_those_that_share_the_queue_has_its_turn() {
-        let (mut connection, breaker) = (in_memory(), Breaker::default());
+        let (mut connection, breaker, heads) = (in_memory(), Breaker::default(), Heads::default());
         let (large, small) = (crate::queue::share("large"), crate::queue::share("small"));
         for (number, share) in [&large, &large, &large, &large, &small, &small].into_iter().enumerate() {
             let (key, needs) = (format!("{share} {number}"), ["fastio", share.as_str()]);
             let job = NewJob { key: &key, task: "{}", needs: &needs, priority: Priority::Backfill };
             enqueue(&mut connection, &job, NOW).unwrap();
         }
-        let mut next = || claim(&mut connection, &breaker, &CLAIMANT).unwrap().unwrap().key;
+        let mut next = || claim(&mut connection, &breaker, &claimant(&heads)).unwrap().unwrap().key;
         let claimed: Vec<String> = (0..6).map(|_| next()).collect();
         let of = |place: usize| claimed[place].split(' ').next().unwrap().to_owned();
         assert_ne!(of(0), of(1), "{claimed:?}");
@@ -393,14 +418,14 @@ mod tests {
     #[test]
     fn what_is_held_is_passed_over_and_what_is_due_is_found() {
         let mut connection = filled(3);
-        let breaker = Breaker::default();
-        let refused = claim(&mut connection, &breaker, &CLAIMANT).unwrap().unwrap();
+        let (breaker, heads) = (Breaker::default(), Heads::default());
+        let refused = claim(&mut connection, &breaker, &claimant(&heads)).unwrap().unwrap();
         assert_eq!(refused.key, "held 0");
         let verdict = Verdict::Hold { target: "openai".to_owned(), reason: "no".to_owned() };
         breaker.judge(&refused, &Outcome { verdict: Some(verdict), ..Outcome::default() }, NOW, 8);
-        let claimed = claim(&mut connection, &breaker, &CLAIMANT).unwrap().unwrap();
+        let claimed = claim(&mut connection, &breaker, &claimant(&heads)).unwrap().unwrap();
         assert_eq!((claimed.key.as_str(), claimed.is_probe()), ("due", false));
-        assert!(claim(&mut connection, &breaker, &CLAIMANT).unwrap().is_none());
-        assert_eq!(next_due(&mut connection, &breaker, None).unwrap(), Some(NOW + 1));
+        assert!(claim(&mut connection, &breaker, &claimant(&heads)).unwrap().is_none());
+        assert_eq!(next_due(&mut connection, &breaker, &claimant(&heads)).unwrap(), Some(NOW + 1));
     }
 }
