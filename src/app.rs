@@ -1,5 +1,6 @@
 //! Builds the parts, wires them, runs them until the process is told to stop, and stops them in order.
 
+pub mod rotation;
 mod several;
 
 use std::collections::HashMap;
@@ -36,6 +37,7 @@ use crate::rule::Rules;
 use crate::run::{self, Runs};
 use crate::sync::{self, Sync};
 use crate::{fastio, openai};
+use rotation::Rotation;
 use several::{Lead, share};
 
 /// How long parts that were told to let go may take to write that down.
@@ -325,8 +327,9 @@ impl App {
         // Before a file is made.
         config.usable()?;
         let lock = ServerLock::serve(&config.database, clock.clone()).await?;
-        let Parts { database, queue, governor, work, receive, feed } =
-            Parts::build(config, clock.clone(), Some(&lock)).await?;
+        let built = Parts::build(config, clock.clone(), Some(&lock)).await?;
+        let rotation = Rotation::of(config, &built);
+        let Parts { database, queue, governor, work, receive, feed } = built;
         let place = || config.database.place();
         work.sync.begin(anew).await.with_context(place)?;
         clock.persist(&database).await.context("persisting the time")?;
@@ -349,6 +352,13 @@ impl App {
             }
             "place among the servers"
         });
+        if let Some(rotation) = rotation {
+            let until = stop.clone();
+            parts.spawn(async move {
+                keep_running("secrets", &until, || rotation.clone().run(until.clone())).await;
+                "secrets"
+            });
+        }
         let Receive { public, drain, upkeep } = receive;
         let counters = public.counters();
         let until = stop.clone();

@@ -6,6 +6,7 @@ mod fault;
 mod overlay;
 pub mod permissions;
 mod ranges;
+mod rotation;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::{database, feed, govern, operate, queue, receive, retention, run, set
 
 pub use base_url::Way;
 pub use fault::{Fault, PUBLIC_SECRET};
+pub use rotation::{Rotated, SecretFiles};
 pub use secrets::Secrets;
 
 /// Where the settings are when neither flag nor environment says otherwise.

@@ -40,6 +40,21 @@ impl Secrets {
         })
     }
 
+    /// These, with those of `newer` that it has.
+    pub(super) fn with(&self, newer: Secrets) -> Secrets {
+        let either =
+            |new: Vec<SecretString>, old: &Vec<SecretString>| if new.is_empty() { old.clone() } else { new };
+        Secrets {
+            fastio_api_key: newer.fastio_api_key.or_else(|| self.fastio_api_key.clone()),
+            openai_api_key: newer.openai_api_key.or_else(|| self.openai_api_key.clone()),
+            fastio_webhook: either(newer.fastio_webhook, &self.fastio_webhook),
+            openai_webhook: either(newer.openai_webhook, &self.openai_webhook),
+            // Of a start.
+            tokens: self.tokens.clone(),
+            database_password: self.database_password.clone(),
+        }
+    }
+
     /// # Errors
     /// It is not set, or is none.
     pub fn fastio_api_key(&self) -> Result<SecretString, ConfigError> {

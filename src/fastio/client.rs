@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::SecretString;
 use url::Url;
 
 use crate::http::reply::exchange;
-use crate::http::{AnswerCounter, Base, Head, PlainAnswer, SMALL_CALL_LIMIT};
+use crate::http::{AnswerCounter, Base, Bearer, Head, PlainAnswer, SMALL_CALL_LIMIT};
 
 use super::answer::{Answer, Opened};
 use super::envelope::Envelope;
@@ -28,8 +28,7 @@ const PAGE_SIZE: &str = "500";
 pub struct Client {
     http: reqwest::Client,
     base: Base,
-    /// `Bearer …`, marked sensitive.
-    authorization: HeaderValue,
+    key: Bearer,
     answers: AnswerCounter,
 }
 
@@ -66,9 +65,16 @@ impl Client {
         const OPERATION: &str = "setting up";
         let base = Base::new(base_url).map_err(|error| Error::unusable(OPERATION, error))?;
         let http = crate::http::client(&base).map_err(|failure| Error::failed(OPERATION, failure))?;
-        let authorization =
-            crate::http::bearer(&api_key).map_err(|failure| Error::failed(OPERATION, failure))?;
-        Ok(Client { http, base, authorization, answers: AnswerCounter::default() })
+        let key = Bearer::new(&api_key).map_err(|failure| Error::failed(OPERATION, failure))?;
+        Ok(Client { http, base, key, answers: AnswerCounter::default() })
+    }
+
+    /// Sends this key from now on, in every clone.
+    ///
+    /// # Errors
+    /// As [`Client::new`]; the old key stays.
+    pub fn use_key(&self, api_key: &SecretString) -> Result<(), Error> {
+        self.key.replace(api_key).map_err(|failure| Error::failed("taking up a new key", failure))
     }
 
     /// Asks whether the key is good: `GET user/auth/check/`.
@@ -243,7 +249,7 @@ impl Client {
         path: &[&str],
     ) -> Result<RequestBuilder, Error> {
         let request = self.without_key(operation, method, path)?;
-        Ok(request.header(AUTHORIZATION, self.authorization.clone()))
+        Ok(request.header(AUTHORIZATION, self.key.header()))
     }
 
     pub(super) fn without_key(

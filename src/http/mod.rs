@@ -13,6 +13,7 @@
 //! | upload | [`upload::STALL_LIMIT`] without progress, [`upload::ANSWER_LIMIT`] after the last byte, and a total by size |
 
 pub mod answer_counter;
+mod bearer;
 pub mod call_error;
 mod credential;
 pub mod pages;
@@ -25,11 +26,10 @@ pub mod witness;
 
 use std::time::Duration;
 
-use reqwest::header::HeaderValue;
-use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 pub use answer_counter::AnswerCounter;
+pub use bearer::Bearer;
 pub use call_error::{CallError, CallErrorKind};
 pub use reply::{Failure, Head, Reply};
 pub use speaker::{PlainAnswer, Speaker};
@@ -196,18 +196,6 @@ fn builder(base: &Base) -> reqwest::ClientBuilder {
         builder = builder.no_proxy();
     }
     builder
-}
-
-/// The `Authorization` header for `key`, marked so that it prints as "Sensitive".
-///
-/// # Errors
-/// When the key is empty or holds what no header can, such as a line break from the file it was read from.
-pub fn bearer(key: &SecretString) -> Result<HeaderValue, Failure> {
-    let key = key.expose_secret();
-    let value = HeaderValue::from_str(&format!("Bearer {key}")).ok().filter(|_| !key.is_empty());
-    let mut value = value.ok_or(Failure::from(Unusable::Key))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::http::reply::{Failure, Head, Reply, Room, exchange};
 use crate::http::value::Fields;
-use crate::http::{AnswerCounter, Base, PlainAnswer, SMALL_CALL_LIMIT, Unusable};
+use crate::http::{AnswerCounter, Base, Bearer, PlainAnswer, SMALL_CALL_LIMIT, Unusable};
 use crate::request_id;
 
 use super::Error;
@@ -37,7 +37,8 @@ const PLAIN_QUESTION: &str = "asking";
 pub struct Client {
     connections: Connections,
     base: Base,
-    /// Key, organization and project; the key is marked sensitive.
+    key: Bearer,
+    /// Organization and project.
     headers: HeaderMap,
     answers: AnswerCounter,
     pub(super) heard: Heard,
@@ -75,14 +76,29 @@ impl Client {
         let base = Base::new(base_url).map_err(unusable)?;
         let failed = |failure| Error::failed(OPERATION, failure);
         let connections = Connections::new(&base).map_err(failed)?;
+        let key = Bearer::new(&api_key).map_err(failed)?;
         let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, crate::http::bearer(&api_key).map_err(failed)?);
         for (name, value) in [("openai-organization", organization), ("openai-project", project)] {
             let Some(value) = value else { continue };
             let value = HeaderValue::from_str(value).map_err(|_| unusable(Unusable::Header))?;
             headers.insert(HeaderName::from_static(name), value);
         }
-        Ok(Client { connections, base, headers, answers: AnswerCounter::default(), heard: Heard::default() })
+        Ok(Client {
+            connections,
+            base,
+            key,
+            headers,
+            answers: AnswerCounter::default(),
+            heard: Heard::default(),
+        })
+    }
+
+    /// Sends this key from now on, in every clone.
+    ///
+    /// # Errors
+    /// As [`Client::new`]; the old key stays.
+    pub fn use_key(&self, api_key: &SecretString) -> Result<(), Error> {
+        self.key.replace(api_key).map_err(|failure| Error::failed("taking up a new key", failure))
     }
 
     /// Whether this is OpenAI itself, as far as the address tells, and not a server compatible with it.
@@ -145,6 +161,7 @@ impl Client {
         let url = self.base.join(path).map_err(|error| Error::unusable(operation, error))?;
         let id = unique_id();
         let request = self.connections.http().request(method, url).headers(self.headers.clone());
+        let request = request.header(AUTHORIZATION, self.key.header());
         let path = path.iter().map(ToString::to_string).collect();
         Ok(Call { request: request.header("x-client-request-id", &id), sent: Sent { id, path } })
     }

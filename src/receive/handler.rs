@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::count::Count;
+use super::current::Current;
 use super::hint::{self, Hints};
 use super::inbox::{Inbox, Refused};
 use super::place;
@@ -46,7 +47,7 @@ struct Taken {
 /// Takes Fastio's deliveries.
 pub(super) struct DeliveryService {
     pub requests: Arc<RequestReader>,
-    pub verifier: Verifier,
+    pub verifier: Current<Verifier>,
     pub inbox: Inbox,
 }
 
@@ -153,10 +154,11 @@ impl DeliveryService {
     /// The request, whose signature is right.
     async fn proven(self: &Arc<Self>, request: Request) -> Result<(Unchecked, Signed), Refusal> {
         let requests = &self.requests;
-        let unchecked = requests.read(request, |headers, now| self.verifier.precheck(headers, now)).await?;
+        let verifier = self.verifier.get();
+        let unchecked = requests.read(request, |headers, now| verifier.precheck(headers, now)).await?;
         let service = self.clone();
         let check = move |headers: &HeaderMap, body: &[u8]| {
-            service.verifier.verify(headers, body, service.requests.clock.wall())
+            verifier.verify(headers, body, service.requests.clock.wall())
         };
         requests.check(unchecked, check).await
     }

@@ -10,15 +10,17 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Notify;
 
 use super::count::Count;
+use super::current::Current;
 use super::inbox::Refused;
 use super::refusal::Refusal;
 use super::request::RequestReader;
-use super::signature::standard::{Signed, Verifier};
+use super::signature::standard::{BadSecret, Signed, TOLERANCE_SECONDS, Verifier};
 use super::store;
 use crate::database::{self, Connection, Database};
 use crate::job::{self, Task};
@@ -39,7 +41,7 @@ const LONGEST_ID: usize = 128;
 /// What taking hints needs.
 pub(super) struct Hints {
     pub requests: Arc<RequestReader>,
-    pub verifier: Arc<Verifier>,
+    pub verifier: Current<Verifier>,
     pub database: Database,
     pub workers: Arc<Notify>,
 }
@@ -74,6 +76,14 @@ fn is_id(response: &str) -> bool {
         && response.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
+/// What checks signatures by `secrets`.
+///
+/// # Errors
+/// One that cannot be used.
+pub(super) fn verifier(secrets: &[SecretString]) -> Result<Verifier, BadSecret> {
+    Ok(Verifier::new(secrets, TOLERANCE_SECONDS)?.taking_late(LATE_SECONDS))
+}
+
 pub(super) async fn openai(State(hints): State<Arc<Hints>>, request: Request) -> Response {
     match hints.take(request).await {
         Ok(jobs) => {
@@ -87,10 +97,10 @@ pub(super) async fn openai(State(hints): State<Arc<Hints>>, request: Request) ->
 impl Hints {
     /// How many jobs it made: none for a repeat, or for an event about something else.
     async fn take(&self, request: Request) -> Result<u32, Refusal> {
-        let unchecked =
-            self.requests.read(request, |headers, now| self.verifier.precheck(headers, now)).await?;
+        let verifier = self.verifier.get();
+        let unchecked = self.requests.read(request, |headers, now| verifier.precheck(headers, now)).await?;
         let now = self.requests.clock.now();
-        let (verifier, wall) = (self.verifier.clone(), self.requests.clock.wall());
+        let wall = self.requests.clock.wall();
         let check = move |headers: &HeaderMap, body: &[u8]| verifier.verify(headers, body, wall);
         let (told, signed) = self.requests.check(unchecked, check).await?;
         self.requests.counters.add(Count::Late, u64::from(signed.is_late));

@@ -13,6 +13,7 @@
 mod ahead;
 mod body;
 mod count;
+mod current;
 pub mod drain;
 mod encoding;
 mod handler;
@@ -39,15 +40,17 @@ use crate::database::{self, Database};
 use crate::event::Wanted;
 use crate::listen::gate::Gate;
 use crate::listen::{self, Incident, Offer, Tell, files};
+use current::Current;
 use drain::Drain;
 use handler::DeliveryService;
 use hint::Hints;
 use inbox::{Level, Limits};
 use memory::Memory;
 use request::RequestReader;
-use signature::{NoSecret, Verifier, standard};
+use signature::{NoSecret, Policy, Verifier, standard};
 
 pub use count::{Count, Counters};
+pub use current::{BadSecrets, Keys};
 pub use handler::TEST_AGENT;
 pub use settings::{BadSetting, Settings};
 pub use store::{counts, waiting, waiting_since};
@@ -87,6 +90,8 @@ pub struct Receive {
 pub struct Public {
     service: Arc<DeliveryService>,
     limits: listen::Limits,
+    /// What the settings say of signatures, and of late ones.
+    signed: (Policy, u32),
     hints: Option<Arc<Hints>>,
     database: Database,
     workers: Arc<Notify>,
@@ -98,7 +103,8 @@ pub struct Public {
 /// No secret to check signatures with, a setting that cannot work, or a database that cannot be read.
 pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) -> Result<Receive, Error> {
     let Parts { database, clock, workers, heard, wanted } = parts;
-    let verifier = Verifier::new(secrets, settings.check()?)?.taking_late(settings.late_seconds());
+    let (policy, late_seconds) = (settings.check()?, settings.late_seconds());
+    let verifier = Current::new(Verifier::new(secrets, policy.clone())?.taking_late(late_seconds));
     let limits = Limits { rows: settings.inbox_max_rows, ack_timeout: settings.ack_timeout() };
     let (wake, counters) = (Arc::new(Notify::new()), Arc::new(Counters::default()));
     let public = (database.clone(), workers.clone());
@@ -125,7 +131,8 @@ pub async fn open(settings: Settings, secrets: &[SecretString], parts: Parts) ->
     let service = DeliveryService { requests: Arc::new(requests), verifier, inbox };
     let (database, workers) = public;
     let limits = settings.limits();
-    let public = Public { service: Arc::new(service), limits, hints: None, database, workers };
+    let signed = (policy, late_seconds);
+    let public = Public { service: Arc::new(service), limits, signed, hints: None, database, workers };
     Ok(Receive { public, drain, upkeep })
 }
 
@@ -138,12 +145,17 @@ impl Public {
         if secrets.is_empty() {
             return Ok(());
         }
-        let verifier = standard::Verifier::new(secrets, standard::TOLERANCE_SECONDS)?;
-        let verifier = Arc::new(verifier.taking_late(hint::LATE_SECONDS));
+        let verifier = Current::new(hint::verifier(secrets)?);
         let requests = self.service.requests.clone();
         let (database, workers) = (self.database.clone(), self.workers.clone());
         self.hints = Some(Arc::new(Hints { requests, verifier, database, workers }));
         Ok(())
+    }
+
+    /// By which its secrets are replaced, once those of OpenAI's webhooks are known.
+    pub fn keys(&self) -> Keys {
+        let (policy, late_seconds) = self.signed.clone();
+        Keys { service: self.service.clone(), hints: self.hints.clone(), policy, late_seconds }
     }
 
     /// Serves the public listener until `stop`, and what is in hand then.

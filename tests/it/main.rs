@@ -40,6 +40,7 @@ mod rehearse;
 mod replicas;
 mod result_forms;
 mod retention;
+mod rotation;
 mod run;
 mod run_again;
 mod run_alone;

@@ -105,7 +105,11 @@ fn reference() -> String {
             let _ = write!(page, "\n{}\n", wrapped(&words));
         }
         page += "\n| setting | default | variable | meaning |\n|---|---|---|---|\n";
+        let mut before = String::new();
         for Setting { name, value, is_default, words } in settings {
+            // Two that are said of together.
+            let words = if words.is_empty() { format!("See `{before}`.") } else { words };
+            before.clone_from(&name);
             let full = format!("{title}.{name}");
             let is_of_file = title.starts_with("rule") || title.starts_with("prices");
             let mut variable = match is_of_file {
