@@ -27,7 +27,9 @@ use crate::http::{AnswerCounter, PlainAnswer};
 use crate::job::Task;
 use crate::job::verdict::{FASTIO, OPENAI, call_cause, openai_cause};
 use crate::listen;
-use crate::operate::routes::{Routes, Stated};
+use crate::operate::api::{self, Api};
+use crate::operate::query::Known;
+use crate::operate::routes::Stated;
 use crate::operate::{self, Observer, Operate, Served};
 use crate::outside::Remover;
 use crate::queue::{Claimed, Handler, Queue, Verdict};
@@ -259,7 +261,7 @@ impl Parts {
 
 /// Every route of the operator listener, with who may ask.
 pub fn operator_routes() -> Vec<Stated> {
-    operate::routes().stated().to_vec()
+    [operate::routes().stated(), api::routes().stated()].concat()
 }
 
 /// What compares and lists, for a command beside a server.
@@ -369,7 +371,20 @@ impl App {
         let operate_address = operate.as_ref().map(Operate::address);
         if let Some(operate) = operate {
             let (observer, until) = (Observer::new(database.clone(), config.about()), stop.clone());
-            let served = Served { observer, pages: Routes::default(), dress: |router| router, counters };
+            let asked = Api::new(api::ApiParts {
+                database: database.clone(),
+                clock: clock.clone(),
+                known: Known {
+                    about: config.about(),
+                    rules: config.rules()?,
+                    server: Some(lock.words()),
+                    now: clock.now(),
+                },
+                definitions: work.runs.definitions().to_vec(),
+                wake: queue.wake(),
+            });
+            let pages = api::routes().with_state(asked);
+            let served = Served { observer, pages, dress: |router| router, counters };
             parts.spawn(async move {
                 operate.serve(served, until).await;
                 "operator listener"

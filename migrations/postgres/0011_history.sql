@@ -30,5 +30,6 @@ CREATE TABLE history (
 
 CREATE INDEX history_file ON history (source_id, history_id);
 
--- What told of a file, for its timeline.
+-- What told of a file, for its timeline; and, as before, of a folder above one that may be older than its rule.
+DROP INDEX event_told;
 CREATE INDEX event_node ON event (lower(replace(node, '-', '')), received_at) WHERE kind <> 'ignored';

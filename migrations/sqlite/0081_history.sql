@@ -1,7 +1,6 @@
 -- What was tried for a file, one row for each attempt at a job about it, so that a person can be told how it came to where it is, what it
 -- waited for and what failed. Written with what became of the attempt; what only waits again for the same makes its row longer. Rows of a
 -- file are bounded in number, all of them in age, and go with the file.
--- needs 79
 CREATE TABLE history (
     history_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     -- The file.
@@ -30,5 +29,6 @@ CREATE TABLE history (
 
 CREATE INDEX history_file ON history (source_id, history_id);
 
--- What told of a file, for its timeline.
+-- What told of a file, for its timeline; and, as before, of a folder above one that may be older than its rule.
+DROP INDEX event_told;
 CREATE INDEX event_node ON event (lower(replace(node, '-', '')), received_at) WHERE kind <> 'ignored';

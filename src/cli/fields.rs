@@ -51,6 +51,12 @@ impl Fields {
         }
     }
 
+    /// A sentence above all else.
+    pub fn sentence(&mut self, words: &str) {
+        let lines = wrap(words, terminal_width().unwrap_or(usize::MAX));
+        self.lines.extend(lines.into_iter().map(|line| self.paint.bold(line)));
+    }
+
     /// Words that stand for themselves.
     pub fn point(&mut self, words: &str) {
         let before = Shown::default().padded(INDENT);

@@ -12,9 +12,11 @@ mod database;
 mod demo;
 mod erase;
 mod events;
+mod explain;
 mod failure;
 mod fields;
 mod files;
+mod generated;
 mod introduction;
 mod jobs;
 mod log;
@@ -32,10 +34,12 @@ mod send;
 mod serve;
 mod shown;
 mod signals;
+mod source;
 mod status;
 mod sweep;
 mod table;
 mod text;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -70,6 +74,11 @@ struct SettingsArgs {
     /// One setting, above file and environment, such as queue.workers=4; may be given again
     #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = "Settings")]
     set: Vec<String>,
+    /// Ask this server, at its operator listener, and not the database; without it $DOCKET_SERVER. The token is DOCKET_ADMIN_TOKEN or
+    /// DOCKET_VIEW_TOKEN. For status, files, explain, events, watch, jobs list, show, retry and discard, and runs list, show, accept,
+    /// reject, withdraw and cancel
+    #[arg(long, global = true, value_name = "URL", help_heading = "Settings")]
+    server: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,6 +103,10 @@ enum Command {
     Status(status::Arguments),
     /// List the files, each with its copies at OpenAI
     Files(files::Arguments),
+    /// Say in words why a file is as it is, and how it came to that
+    Explain(explain::Arguments),
+    /// Follow what happens, line by line
+    Watch(watch::Arguments),
     /// List the events that were received
     Events(events::Arguments),
     /// Queue what was in Fastio before Docket, behind live traffic
@@ -116,6 +129,10 @@ enum Command {
     Jobs(jobs::Arguments),
     /// List what was run over the files, show a result, run a rule again, stop a run
     Runs(runs::Arguments),
+    /// Print what a shell completes commands and options with
+    Completions(generated::Completions),
+    /// Write manual pages
+    Man(generated::Man),
 }
 
 /// What every command that lists rows takes.
@@ -129,21 +146,10 @@ struct ListArguments {
 }
 
 impl ListArguments {
-    /// How many rows to read: one more than are shown, to know whether there are more.
-    fn read(&self) -> u32 {
-        self.limit.saturating_add(1)
-    }
-
-    /// Leaves as many rows as are to be shown, and says what to do about those that are not. `id` is what `--after` takes.
-    fn keep<T>(&self, rows: &mut Vec<T>, what: &str, id: impl Fn(&T) -> String) -> Option<String> {
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let last = rows.last().filter(|_| more)?;
-        Some(format!(
-            "The newest {limit} {what} shown; --limit shows more. --after {} goes on behind them.",
-            id(last)
-        ))
+    /// What to do about rows that are not shown. `last` is what `--after` takes.
+    fn more(&self, what: &str, last: impl std::fmt::Display) -> String {
+        let limit = self.limit;
+        format!("The newest {limit} {what} shown; --limit shows more. --after {last} goes on behind them.")
     }
 }
 
@@ -181,6 +187,7 @@ impl Cli {
 
 impl Command {
     async fn run(self, settings: &SettingsArgs) -> Result<Outcome, Failure> {
+        self.asks_where_it_can(settings)?;
         match self {
             Command::Serve(arguments) => serve::run(arguments, &settings.load()?).await,
             #[cfg(feature = "sandbox")]
@@ -191,9 +198,11 @@ impl Command {
             Command::Rehearse(arguments) => rehearse::run(arguments, &settings.load()?).await,
             Command::Rules(arguments) => rules::run(arguments, &settings.load()?).await,
             Command::Send(arguments) => send::run(arguments, &settings.load()?).await,
-            Command::Status(arguments) => status::run(arguments, &settings.load()?).await,
-            Command::Files(arguments) => files::run(arguments, &settings.load()?).await,
-            Command::Events(arguments) => events::run(arguments, &settings.load()?).await,
+            Command::Status(arguments) => status::run(arguments, settings).await,
+            Command::Files(arguments) => files::run(arguments, settings).await,
+            Command::Explain(arguments) => explain::run(arguments, settings).await,
+            Command::Watch(arguments) => watch::run(arguments, settings).await,
+            Command::Events(arguments) => events::run(arguments, settings).await,
             Command::Backfill(arguments) => backfill::run(arguments, &settings.load()?).await,
             Command::Sweep(arguments) => sweep::run(arguments, &settings.load()?).await,
             Command::Rebuild(arguments) => rebuild::run(arguments, &settings.load()?).await,
@@ -202,8 +211,27 @@ impl Command {
             Command::Database(arguments) => database::run(arguments, &settings.load()?).await,
             Command::Migrate(arguments) => migrate::run(arguments, &settings.load()?).await,
             Command::Erase(arguments) => erase::run(arguments, &settings.load()?).await,
-            Command::Jobs(arguments) => jobs::run(arguments, &settings.load()?).await,
-            Command::Runs(arguments) => runs::run(arguments, &settings.load()?).await,
+            Command::Jobs(arguments) => jobs::run(arguments, settings).await,
+            Command::Runs(arguments) => runs::run(arguments, settings).await,
+            Command::Completions(arguments) => generated::completions(&arguments),
+            Command::Man(arguments) => generated::man(&arguments),
+        }
+    }
+
+    /// `--server` is for what a server answers. The variable may stand in an environment for those alone.
+    fn asks_where_it_can(&self, settings: &SettingsArgs) -> Result<(), Failure> {
+        let can = match self {
+            Command::Status(_) | Command::Explain(_) | Command::Watch(_) | Command::Events(_) => true,
+            Command::Files(arguments) => arguments.asks(),
+            Command::Jobs(_) => true,
+            Command::Runs(arguments) => arguments.asks(),
+            _ => false,
+        };
+        match can || settings.server.is_none() {
+            true => Ok(()),
+            false => Err(Failure::Usage(
+                "--server: this command works beside the database, not through a server".to_owned(),
+            )),
         }
     }
 }

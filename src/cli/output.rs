@@ -38,7 +38,6 @@ impl Rows {
 }
 
 /// One JSON object on one line, for a program that reads lines.
-#[cfg(feature = "sandbox")]
 pub fn one_line<T: Serialize>(object: &T) -> io::Result<()> {
     write(&escaped(&serde_json::to_string(object)?))
 }

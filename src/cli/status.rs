@@ -7,13 +7,14 @@ use clap::Args;
 use super::failure::{Failure, Outcome};
 use super::fields::Fields;
 use super::shown::Shown;
+use super::source::Source;
 use super::table::{Column, Cut, Mood, Table, mood, plain};
 use super::text::{Paint, count, span, when};
-use super::{open, output, server};
+use super::{SettingsArgs, output};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::database::ServerRow;
 use crate::feed::store::Way;
+use crate::operate::query::status::OverviewView;
 use crate::operate::status::{About, COPY_STATES, FILE_STATES, JOB_STATES, RUN_STATES, Status, of};
 use crate::operate::verdict::{Verdict, Word};
 use crate::operate::words::{cure, signed, spent_words};
@@ -31,13 +32,12 @@ pub struct Arguments {
     json: bool,
 }
 
-pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
-    let server = server(config).await?;
-    let database = open(config).await?;
-    let seen = Status::read(&database).await;
-    database.close().await;
-    let seen = seen?;
-    let (about, verdict) = (config.about(), Verdict::of(&seen, server.is_some()));
+pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcome, Failure> {
+    let source = Source::open(settings).await?;
+    let overview = source.overview().await;
+    source.close().await;
+    let OverviewView { about, server, status: seen } = overview?;
+    let verdict = Verdict::of(&seen, server.is_some());
     if arguments.json {
         output::json(&seen.rows(&about, server.is_some()))?;
     } else {
@@ -71,7 +71,7 @@ impl Status {
         }]);
         verdict.reasons.iter().for_each(|reason| fields.point(reason));
         fields.title("Docket");
-        fields.line("version", about.version);
+        fields.line("version", &about.version);
         self.server_words(&mut fields, (server, now));
         fields.words("database", Mood::Plain, &about.database.display().to_string());
         let rules = if about.rules.is_empty() { "none".to_owned() } else { about.rules.join(", ") };

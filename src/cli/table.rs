@@ -173,6 +173,16 @@ mod tests {
 
     const OFF: Paint = Paint::off();
 
+    #[test]
+    fn a_table_fits_in_wide_scripts_too() {
+        let path = "/契約/二〇二六年/秘密保持契約書（最終版）.pdf";
+        let table = table(path, "責任の制限に関する条項が見つかりませんでした。もう一度お試しください。");
+        for width in [24, 40, 60] {
+            let lines = table.render_in(width, OFF);
+            assert!(lines.iter().all(|line| line.width() <= width), "{width}: {lines:#?}");
+        }
+    }
+
     fn table(path: &str, reason: &str) -> Table {
         let mut table = Table::new(&[
             Column::new("state", Cut::Nowhere),

@@ -130,11 +130,29 @@ pub fn prose(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A word that is wider than `width`, in pieces where its script has no spaces between words. One in narrow letters, such as an address,
+/// stays whole, so that it can be copied.
+fn pieces(word: String, width: usize) -> Vec<String> {
+    let is_wide = word.width() > word.chars().count();
+    if word.width() <= width || !is_wide {
+        return vec![word];
+    }
+    let (mut pieces, mut rest) = (Vec::new(), word.as_str());
+    while !rest.is_empty() {
+        let piece = start(rest, width);
+        // Not one character fits.
+        let piece = if piece.is_empty() { rest } else { piece };
+        pieces.push(piece.to_owned());
+        rest = &rest[piece.len()..];
+    }
+    pieces
+}
+
 /// Lines of whole words, none wider than `width` unless a word is.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut taken = 0;
-    for word in text.split_whitespace().map(reveal) {
+    for word in text.split_whitespace().flat_map(|word| pieces(reveal(word), width)) {
         let needed = word.width();
         match lines.last_mut() {
             Some(line) if taken + 1 + needed <= width => {
@@ -154,6 +172,17 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_without_spaces_is_wrapped_within_its_columns() {
+        let text = "契約書には責任の制限に関する条項があります file-abcdefghijklmnop";
+        let lines = wrap(text, 12);
+        assert_eq!(lines.concat(), text.replace(' ', ""));
+        let (wide, narrow) = lines.split_at(lines.len() - 1);
+        assert!(wide.iter().all(|line| line.width() <= 12), "{wide:?}");
+        assert_eq!(narrow, ["file-abcdefghijklmnop"], "an id stays whole");
+        assert_eq!(wrap("契約", 1), ["契約"]);
+    }
 
     #[test]
     fn a_long_text_is_cut_where_it_matters_least() {

@@ -21,7 +21,7 @@ use crate::operate::status::About;
 use crate::rule::{RuleError, RuleSettings, Rules};
 use crate::{database, feed, govern, operate, queue, receive, retention, run, setting_error, sync};
 
-pub use base_url::Way;
+pub use base_url::{Way, is_loopback};
 pub use fault::{Fault, PUBLIC_SECRET};
 pub use rotation::{Rotated, SecretFiles};
 pub use secrets::Secrets;
@@ -344,7 +344,11 @@ impl Config {
     pub fn about(&self) -> About {
         let rules = self.rules();
         let rules = rules.iter().flat_map(|rules| rules.iter().map(|rule| rule.name.clone()));
-        About { version: env!("CARGO_PKG_VERSION"), database: self.database.shown(), rules: rules.collect() }
+        About {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            database: self.database.shown(),
+            rules: rules.collect(),
+        }
     }
 
     /// What is wrong with the webhooks' secrets, without them. None may be used by a server.

@@ -14,12 +14,13 @@ const NAMED: [(&str, &str); 3] = [
 ];
 
 /// Variables that begin like a setting and are none.
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 6] = [
     "DOCKET_CONFIG",
     "DOCKET_ADMIN_TOKEN",
     "DOCKET_ADMIN_TOKEN_FILE",
     "DOCKET_VIEW_TOKEN",
     "DOCKET_VIEW_TOKEN_FILE",
+    "DOCKET_SERVER",
 ];
 
 /// One setting from outside the file.

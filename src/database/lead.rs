@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, Session};
@@ -36,7 +36,7 @@ impl Role {
 }
 
 /// One of the servers that work on a database which several may share.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerRow {
     /// Its process and machine, for people.
     pub name: String,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::lead::this_process;
 use super::open_error::OpenError;
 use super::postgres::{Company, Timed};
 use super::schema::Purpose;
@@ -62,6 +63,14 @@ impl ServerLock {
         match self {
             ServerLock::File(_) => CancellationToken::new(),
             ServerLock::Replica(replica) => replica.lost().clone(),
+        }
+    }
+
+    /// This server, as [`ServerLock::holder`] tells others of it.
+    pub fn words(&self) -> String {
+        match self {
+            ServerLock::File(_) => sqlite::words(std::process::id()),
+            ServerLock::Replica(_) => this_process(),
         }
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{DOWNLOAD, Kind, Report};
 use crate::database::{Connection, Error, Param, from_row, json_list, params, statements};
@@ -142,7 +143,8 @@ impl<'a> NewRow<'a> {
 }
 
 /// One event, as `docket events` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Event)]
 pub struct Row {
     pub event_id: String,
     pub kind: String,
@@ -184,6 +186,11 @@ impl Row {
     pub fn place(&self) -> Place {
         (self.received_at, self.event_id.clone())
     }
+}
+
+/// The first `limit` events that came since `since`, but downloads.
+pub fn since(connection: &mut Connection, since: i64, limit: u32) -> Result<Vec<Row>, Error> {
+    connection.all(SINCE, params![since, limit])
 }
 
 /// Where the event of this id stands.
@@ -291,8 +298,16 @@ statements! {
 
     TOLD_OF = concat!(
         columns!(),
-        " WHERE lower(replace(node, '-', '')) = $2 AND kind <> 'ignored' AND profile = $1
+        " INDEXED BY event_node
+          WHERE lower(replace(node, '-', '')) = $2 AND kind <> 'ignored' AND profile = $1
           ORDER BY received_at DESC LIMIT $3"
+    );
+
+    SINCE = concat!(
+        columns!(),
+        " INDEXED BY event_shown
+          WHERE ignored_because IS DISTINCT FROM 'a download changes no file' AND received_at >= $1
+          ORDER BY received_at, event_id LIMIT $2"
     );
 
     PLACE = "SELECT received_at, event_id FROM event WHERE event_id = $1";

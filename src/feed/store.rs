@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::sweep::Report;
 use crate::database::{Connection, Error, Param, from_row, json_list, params, statements};
@@ -39,7 +39,7 @@ impl Way {
 }
 
 /// The row of `feed`, as a person sees it too.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     pub way: String,
     pub reason: Option<String>,
@@ -223,7 +223,7 @@ impl Outcome {
 }
 
 /// A sweep as a person looks back at it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepRow {
     pub sweep: String,
     pub started_at: i64,

@@ -8,7 +8,7 @@ use crate::database::{Connection, Error};
 use crate::job::{ERASE_JOBS, FILE_JOBS, READING_JOBS, RUN_JOBS};
 use crate::queue::{Attempt, Witness};
 
-pub use timeline::{Entry, Kind, Phase, Spent, Timeline, timeline};
+pub use timeline::{Entry, Kind, Phase, Spent, Timeline, done, received, timeline};
 
 /// What writes attempts down, for one process.
 #[derive(Debug)]

@@ -109,6 +109,32 @@ pub fn of(connection: &mut Connection, source_id: &str) -> Result<Vec<Row>, Erro
     Ok(rows)
 }
 
+/// An attempt with its number and its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    pub history_id: i64,
+    pub source_id: String,
+    pub row: Row,
+}
+
+from_row!(row => Numbered { history_id, source_id, row: Row::from_row(row)? });
+
+/// The number of the newest attempt; 0 when there is none.
+///
+/// # Errors
+/// The database's.
+pub fn newest(connection: &mut Connection) -> Result<i64, Error> {
+    Ok(connection.first(NEWEST, params![])?.unwrap_or(0))
+}
+
+/// The first `limit` attempts behind this number.
+///
+/// # Errors
+/// The database's.
+pub fn since(connection: &mut Connection, history_id: i64, limit: u32) -> Result<Vec<Numbered>, Error> {
+    connection.all(SINCE, params![history_id, limit])
+}
+
 /// Forgets what was tried for a file.
 ///
 /// # Errors
@@ -142,6 +168,11 @@ statements! {
     OF = "
         SELECT task, rule, job_id, attempt, times, due_at, began_at, ended_at, ended, reason, server, request_id, steps
         FROM history WHERE source_id = $1 ORDER BY history_id DESC LIMIT $2";
+    NEWEST = "SELECT history_id FROM history ORDER BY history_id DESC LIMIT 1";
+    SINCE = "
+        SELECT history_id, source_id, task, rule, job_id, attempt, times, due_at, began_at, ended_at, ended, reason, server,
+               request_id, steps
+        FROM history WHERE history_id > $1 ORDER BY history_id LIMIT $2";
     FORGET = "DELETE FROM history WHERE source_id IN (SELECT value FROM json_each($1))";
     PRUNE = "
         DELETE FROM history WHERE history_id IN (SELECT history_id FROM history ORDER BY history_id LIMIT $2)

@@ -252,7 +252,8 @@ fn newest_change(told: &[event::Row], rows: &[Row]) -> Option<i64> {
     told.iter().map(|event| event.received_at).filter(|at| *at > before).min()
 }
 
-fn received(event: &event::Row) -> Entry {
+/// What told of a file.
+pub fn received(event: &event::Row) -> Entry {
     let by = match event.source.as_str() {
         "webhook" => match &event.scheme {
             Some(scheme) => format!("by webhook, signed ({scheme})"),
@@ -329,6 +330,14 @@ fn attempts(rows: &[Row], entries: &mut Vec<Entry>) {
             Ended::Waits | Ended::Limited | Ended::Held => {}
         }
     }
+}
+
+/// What an attempt did and came to, without its turn in the queue before it.
+pub fn done(row: &Row) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    attempts(std::slice::from_ref(row), &mut entries);
+    entries.retain(|entry| entry.phase != Phase::Queue);
+    entries
 }
 
 /// What a job waits for behind an attempt that ended so.

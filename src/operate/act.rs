@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::audit::{self, Entry};
 use super::guard::Who;
+use crate::clock::Clock;
 use crate::database::{Connection, Database, Error};
 use crate::queue::{self, Priority};
 use crate::result::judgement::{Judgement, Said};
@@ -113,20 +114,61 @@ pub async fn one(
     let write = move |tx: &mut Connection| {
         let done = apply(tx, &definitions, (&deed, &item), now)?;
         if done.is_ok() {
-            let entry = Entry {
-                who,
-                name: deed.name.as_deref(),
-                action: deed.action.as_str(),
-                about: &deed.action.about(&item),
-                filter: None,
-                number: 1,
-                why: deed.why.as_deref(),
-            };
-            audit::record(tx, &entry, now)?;
+            record(tx, who, (&deed, &deed.action.about(&item), 1), now)?;
         }
         Ok(done)
     };
     database.write(write).await
+}
+
+/// Dead jobs that are changed in one transaction: the server's own work waits for it.
+const BITE: u32 = 500;
+
+/// Retries or discards as many jobs as are dead now, so that it ends even if they die again meanwhile. How many it were.
+///
+/// # Errors
+/// The database's.
+pub async fn all_dead(database: &Database, (who, deed): (Who, Deed), clock: &Clock) -> Result<u64, Error> {
+    let counts = database.read(queue::store::counts).await?;
+    let dead: i64 = counts.iter().filter(|(state, _)| state == "dead").map(|(_, jobs)| jobs).sum();
+    let (mut left, mut all, action) = (dead.unsigned_abs(), 0, deed.action);
+    while left > 0 {
+        let (most, now) = (BITE.min(u32::try_from(left).unwrap_or(BITE)), clock.now());
+        let changed = database.write(move |tx| match action {
+            Action::DiscardJob => queue::store::discard_dead(tx, most),
+            _ => queue::store::retry_dead(tx, most, now),
+        });
+        let changed = changed.await?;
+        if changed == 0 {
+            break;
+        }
+        (left, all) = (left.saturating_sub(changed), all + changed);
+    }
+    let (now, number) = (clock.now(), i64::try_from(all).unwrap_or(i64::MAX));
+    database.write(move |tx| record(tx, who, (&deed, DEAD_JOBS, number), now)).await?;
+    Ok(all)
+}
+
+/// What the audit log calls all dead jobs.
+pub const DEAD_JOBS: &str = "job:dead";
+
+/// Writes down who did something, and why.
+pub(super) fn record(
+    tx: &mut Connection,
+    who: Who,
+    (deed, about, number): (&Deed, &str, i64),
+    now: i64,
+) -> Result<(), Error> {
+    let entry = Entry {
+        who,
+        name: deed.name.as_deref(),
+        action: deed.action.as_str(),
+        about,
+        filter: None,
+        number,
+        why: deed.why.as_deref(),
+    };
+    audit::record(tx, &entry, now)
 }
 
 /// Does it to `item`: a job's or a run's number, or a file's id.

@@ -1,6 +1,7 @@
 //! What people did through the operator listener, on record: who, when, to what, by which filter, how many and why.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::guard::Who;
 use crate::database::{Connection, Error, from_row, params, statements};
@@ -24,7 +25,8 @@ pub struct Entry<'a> {
 }
 
 /// The same as it is read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = AuditRow)]
 pub struct Row {
     pub audit_id: i64,
     /// Unix milliseconds.

@@ -5,9 +5,11 @@
 //! with the reasons when a person is needed.
 
 pub mod act;
+pub mod api;
 pub mod audit;
 pub mod bulk;
 pub mod guard;
+pub mod query;
 pub mod routes;
 mod settings;
 mod snapshot;

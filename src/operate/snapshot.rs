@@ -117,7 +117,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/docket.db", folder.path().display());
         let database = Database::open(&url).await.unwrap();
-        let about = About { version: "1", database: "docket.db".into(), rules: Vec::new() };
+        let about = About { version: "1".to_owned(), database: "docket.db".into(), rules: Vec::new() };
         let observer = Observer::new(database.clone(), about);
         // Until this is given back the status cannot be read.
         let busy = hold_observer(&database).await;

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::verdict::Verdict;
 use crate::database::{Connection, Database, Error, ServerRow};
@@ -42,10 +42,10 @@ pub const RUN_STATES: [&str; 15] = [
 const REASONS: u32 = 5;
 
 /// Which Docket this is about.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct About {
     /// This program's.
-    pub version: &'static str,
+    pub version: String,
     pub database: PathBuf,
     /// The rules' names.
     pub rules: Vec<String>,
@@ -69,7 +69,7 @@ pub struct Row {
 }
 
 /// Everything there is a number for.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
     /// The servers that work on a PostgreSQL.
     pub servers: Vec<ServerRow>,
@@ -105,7 +105,7 @@ pub struct Status {
 }
 
 /// A change that cannot be searched yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Oldest {
     pub since: i64,
     pub why: String,
@@ -169,7 +169,7 @@ impl Status {
         let Verdict { verdict, reasons } = Verdict::of(self, server);
         let judged = row("verdict", verdict.as_str(), verdict.code().into());
         let mut rows = vec![Row { reasons: Some(reasons), ..judged }];
-        rows.push(row("server", about.version, server.into()));
+        rows.push(row("server", &about.version, server.into()));
         rows.extend(self.servers.iter().map(|server| Row {
             roles: Some(server.roles.clone()),
             ..row("replica", &server.name, server.began_at)

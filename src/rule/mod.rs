@@ -276,7 +276,7 @@ fn fingerprint(places: &impl Serialize) -> String {
 }
 
 /// All rules, in the order of the settings. Where two rules send a file to one store, the first gives it its name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Rules(Vec<Rule>);
 
 impl Rules {

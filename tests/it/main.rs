@@ -1,6 +1,7 @@
 //! Docket's story, told against the real program: real HTTP, a real database, stand-ins with faults switched on.
 
 mod absence;
+mod api;
 mod backup;
 mod cli;
 mod clients;
@@ -9,6 +10,7 @@ mod copy;
 mod crash;
 mod documents;
 mod erase;
+mod explain;
 mod feed;
 mod flood;
 mod forged;

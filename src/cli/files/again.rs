@@ -4,19 +4,22 @@
 use super::super::failure::{Failure, Outcome};
 use super::super::output;
 use super::super::text::count;
-use super::PAGE;
 use crate::clock::Clock;
 use crate::database::{Connection, Database};
+use crate::operate::query::files::Files;
+use crate::operate::query::{Known, MOST};
 use crate::sync::copy::Reading;
-use crate::sync::listing::{self, Cursor, Filter, Row};
+use crate::sync::listing::{self, Cursor, Row};
 use crate::sync::reading::store;
 
 /// Asks for a look at each file that `filter` lists and that is not known to have been read.
-pub async fn look(database: &Database, filter: &Filter) -> Result<Outcome, Failure> {
+pub async fn look((database, known): (&Database, &Known), question: &Files) -> Result<Outcome, Failure> {
+    let (asked, known) = (question.clone(), known.clone());
+    let filter = database.read(move |connection| asked.filter(connection, &known)).await??;
     let (mut after, mut asked) = (Cursor::default(), 0);
     loop {
         let (from, wanted, now) = (after, filter.clone(), Clock::default().now());
-        let page = database.read(move |connection| listing::page(connection, &wanted, &from, PAGE)).await?;
+        let page = database.read(move |connection| listing::page(connection, &wanted, &from, MOST)).await?;
         let mut files: Vec<String> =
             page.rows.iter().filter(|row| is_unread(row)).map(|row| row.source_id.clone()).collect();
         files.dedup();

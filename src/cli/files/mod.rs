@@ -1,26 +1,24 @@
 //! `docket files`: whether what can be searched of each file is what the file is, and if not, since when and why.
 
 mod again;
-mod one;
+pub mod one;
 mod retry;
 
 use clap::{Args, Subcommand, ValueEnum};
-use unicode_normalization::UnicodeNormalization;
 
 use super::failure::{Failure, Outcome};
+use super::source::Source;
 use super::table::{Column, Cut, Table, plain, state};
 use super::text::{Paint, bytes, count, terminal_width, when, wrap};
-use super::{Form, ListArguments, open, output, rule_named};
+use super::{Form, ListArguments, SettingsArgs, output};
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::database::{self, Connection, Database};
-use crate::sync::listing::{self, Cursor, Filter, Number, Place, Row, Standing};
+use crate::operate::query::MOST;
+use crate::operate::query::explain::Explain;
+use crate::operate::query::files::{FileCount, Files};
+use crate::sync::listing::{Number, Row, Standing};
 
 /// Before what is said of all files.
 const INDENT: &str = "  ";
-
-/// Files that are read and printed at a time.
-const PAGE: u32 = 500;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -81,66 +79,57 @@ impl From<State> for Standing {
     }
 }
 
-pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
-    if let Some(Command::Retry(arguments)) = arguments.command {
-        return retry::run(arguments, config).await;
+impl Arguments {
+    /// Whether a server answers it.
+    pub fn asks(&self) -> bool {
+        self.command.is_none() && !self.look_again
     }
-    let mut filter = filter(&arguments, config)?;
-    let most = if arguments.all { u32::MAX } else { arguments.list.limit };
-    let database = open(config).await?;
-    if let Some(place) = &arguments.place {
-        filter.place = Some(as_stored(&database, &filter, place).await?);
+
+    fn question(&self) -> Files {
+        Files {
+            place: self.place.clone(),
+            state: self.state.map(Standing::from),
+            rule: self.rule.clone(),
+            gone: self.all,
+            from: self.from.clone(),
+            ..Files::default()
+        }
     }
-    if arguments.look_again {
-        let asked = again::look(&database, &filter).await;
-        database.close().await;
-        return asked;
+}
+
+pub async fn run(mut arguments: Arguments, settings: &SettingsArgs) -> Result<Outcome, Failure> {
+    if let Some(Command::Retry(arguments)) = arguments.command.take() {
+        return retry::run(arguments, &settings.load()?).await;
     }
-    let begin = arguments.from.as_deref().map_or(Cursor::Start, Cursor::before);
-    let outcome = list(&database, (&filter, begin), most, arguments.list.form).await;
-    database.close().await;
-    let listed = outcome?;
+    let source = Source::open(settings).await?;
+    let outcome = match arguments.look_again {
+        true => again::look(source.here()?, &arguments.question()).await,
+        false => list(&source, &arguments).await,
+    };
+    source.close().await;
+    outcome
+}
+
+async fn list(source: &Source, arguments: &Arguments) -> Result<Outcome, Failure> {
+    let question = arguments.question();
+    let listed = rows(source, &question, arguments).await?;
     if listed.files > 0 || arguments.list.form.json {
-        return Ok(if listed.files == 0 && filter.place.is_some() { Outcome::Bad } else { Outcome::Done });
+        return Ok(if listed.files == 0 && question.place.is_some() { Outcome::Bad } else { Outcome::Done });
     }
-    match arguments.place {
+    match &question.place {
         Some(place) => {
-            output::lines(unknown(&place, &filter, config))?;
+            output::line(format!("Docket knows no such file at {place}."))?;
+            if question.state.is_none() && question.rule.is_none() {
+                let explained = source.ask(&Explain { place: place.clone() }).await?;
+                output::lines(explained.besides)?;
+            }
             Ok(Outcome::Bad)
         }
         None => {
-            output::line(nothing(&filter))?;
+            output::line(nothing(&question))?;
             Ok(Outcome::Done)
         }
     }
-}
-
-/// The place in the form in which files are known there: a keyboard composes letters, and what a Mac uploaded does not.
-async fn as_stored(database: &Database, filter: &Filter, place: &str) -> Result<Place, Failure> {
-    if place.is_ascii() {
-        return Ok(Place::new(place));
-    }
-    for form in [place.to_owned(), place.nfc().collect(), place.nfd().collect()] {
-        let here = Filter { place: Some(Place::new(&form)), ..filter.clone() };
-        if number(database, here).await?.files > 0 {
-            return Ok(Place::new(&form));
-        }
-    }
-    Ok(Place::new(place))
-}
-
-fn filter(arguments: &Arguments, config: &Config) -> Result<Filter, Failure> {
-    let profile = |name: &String| {
-        let rules = config.rules().map_err(Failure::usage)?;
-        Ok::<_, Failure>((name.clone(), rule_named(&rules, name)?.profile.to_string()))
-    };
-    Ok(Filter {
-        standing: arguments.state.map(Standing::from),
-        // A file that is named is shown whatever became of it.
-        gone: arguments.all || arguments.place.is_some(),
-        rule: arguments.rule.as_ref().map(profile).transpose()?,
-        place: arguments.place.as_deref().map(Place::new),
-    })
 }
 
 /// What was printed.
@@ -148,50 +137,42 @@ struct Listed {
     files: u32,
 }
 
-async fn list(
-    database: &Database,
-    (filter, begin): (&Filter, Cursor),
-    most: u32,
-    form: Form,
-) -> Result<Listed, Failure> {
+async fn rows(source: &Source, question: &Files, arguments: &Arguments) -> Result<Listed, Failure> {
+    let form = arguments.list.form;
+    let most = if arguments.all { u32::MAX } else { arguments.list.limit };
     let mut printer = Printer::new(form);
-    let mut after = begin;
+    let mut question = question.clone();
     let (mut files, mut waiting) = (0, Vec::new());
     let more = loop {
-        let room = PAGE.min(most - files);
-        let filter_here = filter.clone();
-        let read = move |connection: &mut Connection| listing::page(connection, &filter_here, &after, room);
-        let page = database.read(read).await?;
+        question.limit = Some(MOST.min(most - files));
+        let page = source.ask(&question).await?;
         files += u32::try_from(page.files).unwrap_or(u32::MAX);
         waiting.extend(page.rows);
         let next = page.next.filter(|_| files < most || page.files > 0);
         // Whether it is the only one is known at the end.
         if files > 1 || next.is_none() {
-            printer.page(&waiting, filter.place.is_some() && files == 1)?;
+            printer.page(&waiting, question.place.is_some() && files == 1)?;
             waiting.clear();
         }
         match next {
-            Some(next) if files < most => after = next,
+            Some(next) if files < most => question.after = Some(next),
             next => break next.is_some(),
         }
     };
     printer.page(&waiting, false)?;
     printer.end()?;
-    if let Some(words) = if more { shorter(database, filter, files).await? } else { None } {
+    question.after = None;
+    if let Some(words) = if more { shorter(source, &question, files).await? } else { None } {
         output::complain(words);
     } else if !form.json {
-        hidden(database, filter).await?;
+        hidden(source, &question).await?;
     }
     Ok(Listed { files })
 }
 
 /// Says that there are more files than were shown.
-async fn shorter(
-    database: &Database,
-    filter: &Filter,
-    files: u32,
-) -> Result<Option<String>, database::Error> {
-    let all = number(database, filter.clone()).await?;
+async fn shorter(source: &Source, question: &Files, files: u32) -> Result<Option<String>, Failure> {
+    let all = source.ask(&FileCount(question.clone())).await?;
     Ok(match all {
         Number { or_more: true, .. } => Some(format!(
             "The first {files} files shown; --all shows all of them, --from PATH goes on there."
@@ -203,17 +184,13 @@ async fn shorter(
     })
 }
 
-async fn number(database: &Database, filter: Filter) -> Result<Number, database::Error> {
-    database.read(move |connection| listing::count(connection, &filter)).await
-}
-
 /// Says which files were not asked for and are there.
-async fn hidden(database: &Database, filter: &Filter) -> Result<(), Failure> {
-    if filter.gone || filter.standing.is_some() {
+async fn hidden(source: &Source, question: &Files) -> Result<(), Failure> {
+    if question.gone || question.place.is_some() || question.state.is_some() {
         return Ok(());
     }
-    let gone = Filter { standing: Some(Standing::Gone), ..filter.clone() };
-    match number(database, gone).await? {
+    let gone = Files { state: Some(Standing::Gone), ..question.clone() };
+    match source.ask(&FileCount(gone)).await? {
         Number { files: 0, .. } => {}
         Number { files, or_more } => output::complain(format!(
             "{}{} that {} gone from Fastio not shown; --state gone shows them.",
@@ -326,34 +303,9 @@ fn why(row: &Row, now: i64) -> String {
     format!("{}{}", since.unwrap_or_default(), reason.map_or("", String::as_str))
 }
 
-fn nothing(filter: &Filter) -> &'static str {
-    match (filter.standing, &filter.rule) {
+fn nothing(question: &Files) -> &'static str {
+    match (question.state, &question.rule) {
         (None, None) => "No file yet. One appears here when an event about it has been worked on.",
         _ => "No such file.",
     }
-}
-
-/// What can be said of a place at which nothing is known.
-fn unknown(place: &str, filter: &Filter, config: &Config) -> Vec<String> {
-    let mut lines = vec![format!("Docket knows no such file at {place}.")];
-    if filter.standing.is_some() || filter.rule.is_some() {
-        return lines;
-    }
-    let path = Place::new(place).path();
-    let Ok(rules) = config.rules() else { return lines };
-    let covers = rules.iter().filter(|rule| rule.covers(&rule.profile, &path));
-    let names: Vec<&str> = covers.map(|rule| rule.name.as_str()).collect();
-    let mut whys: Vec<String> = rules.iter().map(|rule| rules.why_not(&rule.profile, &path)).collect();
-    whys.dedup();
-    whys.retain(|why| why != crate::rule::UNCOVERED);
-    lines.push(if names.is_empty() {
-        let whys: Vec<String> = whys.iter().map(|why| format!(": {why}")).collect();
-        format!("No rule covers that path{}.", whys.concat())
-    } else {
-        format!(
-            "A file there is covered by {}, and no event named one. To compare with Fastio now: docket sweep --dry-run",
-            names.join(", ")
-        )
-    });
-    lines
 }

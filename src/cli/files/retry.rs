@@ -3,16 +3,17 @@
 use clap::Args;
 use serde_json::json;
 
-use super::as_stored;
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::source::known;
 use crate::cli::{Form, open, output, rule_named};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Connection, Database};
+use crate::operate::query::Known;
+use crate::operate::query::files::Files;
 use crate::queue::Priority;
 use crate::rule::Target;
 use crate::sync::again::store::{self, Which};
-use crate::sync::listing::Filter;
 
 /// Files in one transaction, so that a server gets its turn in between.
 const AT_ONCE: u32 = 500;
@@ -35,7 +36,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
     let target = target(&arguments, config)?;
     let database = open(config).await?;
-    let asked = retry(&database, &arguments, target).await;
+    let asked = retry(&database, (&arguments, known(config)), target).await;
     database.close().await;
     let asked = asked?;
     if arguments.form.json {
@@ -59,16 +60,18 @@ fn target(arguments: &Arguments, config: &Config) -> Result<Option<Target>, Fail
     Ok(Some(rule_named(&rules, name)?.target.clone()))
 }
 
-async fn retry(database: &Database, arguments: &Arguments, target: Option<Target>) -> Result<u64, Failure> {
+async fn retry(
+    database: &Database,
+    (arguments, known): (&Arguments, Known),
+    target: Option<Target>,
+) -> Result<u64, Failure> {
     let now = Clock::default().now();
     if let Some(Target::Create { create }) = target {
         database.write(move |tx| store::give_up_store(tx, &create)).await?;
     }
-    let any = Filter { gone: true, ..Filter::default() };
-    let place = match &arguments.place {
-        Some(place) => Some(as_stored(database, &any, place).await?),
-        None => None,
-    };
+    let named = Files { place: arguments.place.clone(), gone: true, ..Files::default() };
+    let filter = database.read(move |connection| named.filter(connection, &known)).await??;
+    let place = filter.place;
     let which = Which { place, rule: arguments.rule.clone() };
     let (mut after, mut asked) = (String::new(), 0);
     loop {

@@ -3,14 +3,13 @@
 use clap::Args;
 use serde_json::json;
 
-use super::no_run;
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::source::Source;
 use crate::cli::{Form, RowArguments, output};
-use crate::clock::Clock;
-use crate::database::{Connection, Database};
-use crate::result::judgement::{Judgement, Said, name, note};
-use crate::run::store::{self, RunRow};
-use crate::run::{self, RunId};
+use crate::operate::act::Action;
+use crate::operate::api::Why;
+use crate::operate::query::runs::Run;
+use crate::result::judgement::{Said, name, note};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -34,26 +33,27 @@ fn user() -> Option<String> {
         .find_map(|variable| name(&std::env::var(variable).ok()?).ok())
 }
 
-pub async fn judge(database: &Database, said: Said, arguments: Arguments) -> Result<Outcome, Failure> {
+pub async fn judge(source: &Source, said: Said, arguments: Arguments) -> Result<Outcome, Failure> {
     let Arguments { id, note, by, form } = arguments;
     let by = by.or_else(user).ok_or_else(|| {
         Failure::Usage("who says so? Nobody is known to be logged in: add --by NAME".to_owned())
     })?;
-    let judgement = Judgement { said, by, note, at: Clock::default().now() };
-    let kept = judgement.clone();
-    let (is_kept, row) = change(database, RunId(id), Some(kept)).await?;
-    if !is_kept {
+    let row = source.ask(&Run { id }).await?.run;
+    let action = if said == Said::Accepted { Action::Accept } else { Action::Reject };
+    let why = Why { why: Some(note), name: Some(by) };
+    if !source.can(action, &id.to_string(), why).await? {
         let word = row.word();
         let why = if row.state == "ended" { format!("ended as {word}") } else { format!("is {word}") };
         return Err(Failure::Failed(format!("run {id} {why}: it has no answer to be {}", said.as_str())));
     }
     if form.json {
+        let judgement = source.ask(&Run { id }).await?.run.judgement();
         output::json(&[json!({"run_id": id, "verdict": judgement})])?;
         return Ok(Outcome::Done);
     }
-    let said = said.as_str();
-    output::line(format!("Run {id} is {said}; the server writes it into the result and the rule's table."))?;
-    if judgement.said == Said::Rejected {
+    let word = said.as_str();
+    output::line(format!("Run {id} is {word}; the server writes it into the result and the rule's table."))?;
+    if said == Said::Rejected {
         let (rule, file) = (&row.rule, &row.path);
         output::line(format!(
             "The result stays and says so. Another answer: docket runs again --rule {rule} --file \"{file}\" --yes; if the rule \
@@ -63,10 +63,10 @@ pub async fn judge(database: &Database, said: Said, arguments: Arguments) -> Res
     Ok(Outcome::Done)
 }
 
-pub async fn withdraw(database: &Database, one: &RowArguments) -> Result<Outcome, Failure> {
+pub async fn withdraw(source: &Source, one: &RowArguments) -> Result<Outcome, Failure> {
     let id = one.id;
-    let (is_kept, _) = change(database, RunId(id), None).await?;
-    if !is_kept {
+    source.ask(&Run { id }).await?;
+    if !source.can(Action::Withdraw, &id.to_string(), Why::default()).await? {
         return Err(Failure::Failed(format!("run {id} was neither accepted nor rejected")));
     }
     if one.form.json {
@@ -77,18 +77,4 @@ pub async fn withdraw(database: &Database, one: &RowArguments) -> Result<Outcome
         ))?;
     }
     Ok(Outcome::Done)
-}
-
-/// Whether it was kept, and the run as it was.
-async fn change(
-    database: &Database,
-    id: RunId,
-    judgement: Option<Judgement>,
-) -> Result<(bool, RunRow), Failure> {
-    let now = Clock::default().now();
-    let write = move |tx: &mut Connection| {
-        let Some(row) = store::row(tx, id)? else { return Ok(None) };
-        Ok(Some((run::judge(tx, id, judgement.as_ref(), now)?, row)))
-    };
-    database.write(write).await?.ok_or_else(|| no_run(id.0))
 }

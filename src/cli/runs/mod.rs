@@ -7,16 +7,17 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::failure::{Failure, Outcome};
+use super::source::Source;
 use super::table::{Column, Cut, Table, plain, state};
 use super::text::{Paint, dollars, head, when};
-use super::{ListArguments, RowArguments, open, output};
+use super::{ListArguments, RowArguments, SettingsArgs, open, output};
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::database::{Connection, Database};
-use crate::queue::presence;
+use crate::operate::act::Action;
+use crate::operate::api::Why;
+use crate::operate::query::runs::{DEAD, Run, RunView, RunWhole, Runs};
 use crate::result::judgement::Said;
-use crate::run::store::{self, RunRow};
-use crate::run::{self, RunId};
+use crate::run;
+use crate::run::store::RunRow;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -52,67 +53,57 @@ enum Command {
     Withdraw(RowArguments),
 }
 
-pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
-    let database = open(config).await?;
-    let outcome = match arguments.command {
-        Command::List { rule, after, list } => self::list(&database, (rule, after), &list).await,
-        Command::Show(one) => show(&database, &one).await,
-        Command::Again(arguments) => again::run(&database, config, &arguments).await,
-        Command::Cancel(one) => cancel(&database, &one).await,
-        Command::Accept(arguments) => judge::judge(&database, Said::Accepted, arguments).await,
-        Command::Reject(arguments) => judge::judge(&database, Said::Rejected, arguments).await,
-        Command::Withdraw(one) => judge::withdraw(&database, &one).await,
+impl Arguments {
+    /// Whether a server answers it.
+    pub fn asks(&self) -> bool {
+        !matches!(self.command, Command::Again(_))
+    }
+}
+
+pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcome, Failure> {
+    let command = match arguments.command {
+        Command::Again(arguments) => {
+            let config = settings.load()?;
+            let database = open(&config).await?;
+            let outcome = again::run(&database, &config, &arguments).await;
+            database.close().await;
+            return outcome;
+        }
+        command => command,
     };
-    database.close().await;
+    let source = Source::open(settings).await?;
+    let outcome = match command {
+        Command::List { rule, after, list } => self::list(&source, (rule, after), &list).await,
+        Command::Show(one) => show(&source, &one).await,
+        Command::Cancel(one) => cancel(&source, &one).await,
+        Command::Accept(arguments) => judge::judge(&source, Said::Accepted, arguments).await,
+        Command::Reject(arguments) => judge::judge(&source, Said::Rejected, arguments).await,
+        Command::Withdraw(one) => judge::withdraw(&source, &one).await,
+        Command::Again(_) => unreachable!("it was carried out above"),
+    };
+    source.close().await;
     outcome
 }
 
 async fn list(
-    database: &Database,
-    (rule, after): (Option<String>, Option<i64>),
+    source: &Source,
+    (rule, behind): (Option<String>, Option<i64>),
     list: &ListArguments,
 ) -> Result<Outcome, Failure> {
-    let after = match after {
-        Some(id) => {
-            let row = database.read(move |connection| store::row(connection, RunId(id))).await?;
-            Some(row.ok_or_else(|| no_run(id))?.place())
-        }
-        None => None,
-    };
-    let most = list.read();
-    let read = move |connection: &mut Connection| {
-        let rows = store::page(connection, rule.as_deref(), after, most)?;
-        let keys: Vec<String> = rows.iter().filter_map(RunRow::job).collect();
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let jobs = presence::states(connection, &keys)?;
-        Ok((rows, jobs))
-    };
-    let (mut rows, jobs) = database.read(read).await?;
-    let more = list.keep(&mut rows, "runs", |row| row.run_id.to_string());
-    let is_dead = |row: &RunRow| {
-        let job = row.job().and_then(|key| jobs.get(&key));
-        row.state != "ended" && job.is_some_and(|state| state == "dead")
-    };
+    let (rows, more, _) = source.list(Runs { rule, behind, ..Runs::default() }, list.limit).await?;
     if list.form.json {
-        let shown = |row: &RunRow| {
-            let mut shown = serde_json::to_value(row).expect("a row is numbers and texts");
-            shown["word"] = (if is_dead(row) { DEAD } else { row.word() }).into();
-            shown
-        };
-        output::json(&rows.iter().map(shown).collect::<Vec<_>>())?;
+        output::json(&rows)?;
     } else if rows.is_empty() {
         output::line("No run yet. One begins when a file of a rule with [rule.run] is indexed.")?;
     } else {
-        output::lines(table(&rows, is_dead, Clock::default().now()).render(Paint::stdout()))?;
+        output::lines(table(&rows, Clock::default().now()).render(Paint::stdout()))?;
     }
-    more.into_iter().for_each(output::complain);
+    let last = rows.last().filter(|_| more);
+    last.map(|row| list.more("runs", row.run.run_id)).into_iter().for_each(output::complain);
     Ok(Outcome::Done)
 }
 
-/// How a run stands whose job the queue has given up.
-const DEAD: &str = "dead";
-
-fn table(rows: &[RunRow], is_dead: impl Fn(&RunRow) -> bool, now: i64) -> Table {
+fn table(rows: &[RunView], now: i64) -> Table {
     let mut table = Table::new(&[
         Column::new("run", Cut::Nowhere).right(),
         Column::new("rule", Cut::End).widest(16),
@@ -122,14 +113,14 @@ fn table(rows: &[RunRow], is_dead: impl Fn(&RunRow) -> bool, now: i64) -> Table 
         Column::new("changed", Cut::Nowhere),
         Column::new("reason", Cut::Below),
     ]);
-    for row in rows {
+    for RunView { run: row, word } in rows {
         let tokens = row.input_tokens.map(|input| (input + row.output_tokens.unwrap_or(0)).to_string());
         let tokens = tokens.map(|tokens| match row.cost {
             Some(cost) => format!("{tokens} ({})", dollars(cost.unsigned_abs())),
             None => tokens,
         });
         let since = row.ended_at.or(row.answered_at).or(row.begun_at).unwrap_or(row.created_at);
-        let dead = is_dead(row);
+        let dead = word == DEAD;
         let reason = match (dead, row.reason.as_deref()) {
             (true, _) => "its job is dead: docket jobs list --state dead".to_owned(),
             (false, reason) => {
@@ -142,7 +133,7 @@ fn table(rows: &[RunRow], is_dead: impl Fn(&RunRow) -> bool, now: i64) -> Table 
             plain(row.run_id.to_string()),
             plain(&row.rule),
             plain(&row.path),
-            state(if dead { DEAD } else { row.word() }),
+            state(word),
             plain(tokens.as_deref().unwrap_or("–")),
             plain(when(since, now)),
             plain(reason + &held.unwrap_or_default()),
@@ -151,19 +142,13 @@ fn table(rows: &[RunRow], is_dead: impl Fn(&RunRow) -> bool, now: i64) -> Table 
     table
 }
 
-async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failure> {
-    let id = RunId(one.id);
-    let read = move |connection: &mut Connection| {
-        let result = store::get(connection, id)?.and_then(|run| run.result);
-        Ok(store::row(connection, id)?.map(|row| (row, result)))
-    };
-    let Some((row, result)) = database.read(read).await? else { return Err(no_run(one.id)) };
+async fn show(source: &Source, one: &RowArguments) -> Result<Outcome, Failure> {
+    let whole = source.ask(&Run { id: one.id }).await?;
     if one.form.json {
-        let mut shown = serde_json::to_value(&row).expect("a row is numbers and texts");
-        shown["result"] = result.unwrap_or_default();
-        output::json(&[shown])?;
+        output::json(&[whole])?;
         return Ok(Outcome::Done);
     }
+    let RunWhole { run: row, result, .. } = whole;
     let now = Clock::default().now();
     let at = |at: Option<i64>| at.map_or_else(|| "–".to_owned(), |at| when(at, now));
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
@@ -190,7 +175,7 @@ async fn show(database: &Database, one: &RowArguments) -> Result<Outcome, Failur
     for (name, value) in lines {
         output::line(format!("{name:<13} {value}"))?;
     }
-    if let Some(result) = result {
+    if !result.is_null() {
         for check in run::doubtful(&result) {
             let word = if check.proof.is_verified() { "PARTIAL" } else { "UNVERIFIED" };
             output::line(format!(
@@ -227,13 +212,10 @@ fn answer(result: &Value) -> String {
     }
 }
 
-async fn cancel(database: &Database, one: &RowArguments) -> Result<Outcome, Failure> {
-    let (id, now) = (RunId(one.id), Clock::default().now());
-    if database.read(move |connection| store::row(connection, id)).await?.is_none() {
-        return Err(no_run(one.id));
-    }
-    if !database.write(move |tx| run::cancel(tx, id, now)).await? {
-        return Err(Failure::Failed(format!("run {id} has ended; there is nothing to stop")));
+async fn cancel(source: &Source, one: &RowArguments) -> Result<Outcome, Failure> {
+    source.ask(&Run { id: one.id }).await?;
+    if !source.can(Action::CancelRun, &one.id.to_string(), Why::default()).await? {
+        return Err(Failure::Failed(format!("run {} has ended; there is nothing to stop", one.id)));
     }
     if one.form.json {
         output::json(&[json!({"run_id": one.id, "cancelled": true})])?;
@@ -241,8 +223,4 @@ async fn cancel(database: &Database, one: &RowArguments) -> Result<Outcome, Fail
         output::line(format!("Run {} is told to stop; the server does so with its next look.", one.id))?;
     }
     Ok(Outcome::Done)
-}
-
-fn no_run(id: i64) -> Failure {
-    Failure::Failed(format!("there is no run {id}; `docket runs list` shows those there are"))
 }

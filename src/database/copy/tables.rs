@@ -108,6 +108,7 @@ pub const COUNTS: &[Table] = &[
 #[cfg(test)]
 pub const OWN: &[(&str, &str)] = &[
     ("_sqlx_migrations", "SQLite: which migrations this file has had"),
+    ("answer", "what was answered to a program within a day: a copy is another server, which was not asked"),
     ("sqlite_sequence", "SQLite: the last number of each table; it is set by itself when all is copied"),
     ("docket_migration", "PostgreSQL: which migrations this database has had"),
     ("replica", "PostgreSQL: which servers work on it, and none does while it is copied"),

@@ -40,7 +40,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 10] = migrations! {
+const MIGRATIONS: [Migration; 11] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
     3 "0003_tenure",
@@ -51,6 +51,7 @@ const MIGRATIONS: [Migration; 10] = migrations! {
     9 "0009_own_place",
     10 "0010_audit",
     11 "0011_history",
+    12 "0012_answer",
 };
 
 /// The table of those that were applied. Its row 0 is what whoever migrates holds.

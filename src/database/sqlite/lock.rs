@@ -96,6 +96,11 @@ fn holder(real: &Path) -> String {
         .ok()
         .and_then(|file| (0..TRIES).find_map(|_| process(&fs::read_to_string(LOCKS).ok()?, file.ino())));
     let Some(process) = process else { return "a process that cannot be seen from here".to_owned() };
+    words(process)
+}
+
+/// A process, for people.
+pub fn words(process: u32) -> String {
     match fs::read_to_string(format!("/proc/{process}/comm")) {
         Ok(name) => format!("process {process}, {}", name.trim_end()),
         Err(_) => format!("process {process}"),

@@ -67,6 +67,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0079_own_place"
     "0080_audit"
     "0081_history"
+    "0082_answer"
 };
 
 /// Those of the inbox beside it.

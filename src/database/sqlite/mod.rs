@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 pub use backup::{Backup, Restored, back_up, put_back};
 pub use location::{beside, path, relative_to};
-pub use lock::FileLock;
+pub use lock::{FileLock, words};
 pub use migrate::MigrateError;
 use migrate::{INBOX, MAIN};
 pub use open::INBOX_SUFFIX;

@@ -1,13 +1,14 @@
 //! The statements on `pause`: what the breaker holds, for people, for a restart, and for the other servers where several share the queue.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Breaker, Needs};
 use crate::database::{Connection, Error, Param, from_row, params, statements};
 use crate::queue::store::elsewhere;
 
 /// A paused target as a person sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PauseRow {
     pub target: String,
     /// `refusal` or `outage`.

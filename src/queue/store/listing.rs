@@ -3,14 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::claim::{self, First};
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::queue::waiting::Waiting;
 
 /// A job as a person sees it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobRow {
     pub job_id: i64,
     pub key: String,
@@ -69,7 +69,7 @@ pub struct Page {
 }
 
 /// Where a job stands in the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     state: String,
     due_at: i64,

@@ -85,9 +85,9 @@ statements! {
     IS_NEWS = "
         SELECT EXISTS (SELECT 1 FROM file WHERE source_id = $1 AND (created_at > $5 OR modified_at > $5))
             OR EXISTS (
-                SELECT 1 FROM event INDEXED BY event_told
+                SELECT 1 FROM event INDEXED BY event_node
                 WHERE lower(replace(node, '-', '')) IN (SELECT $3 UNION ALL SELECT value FROM json_each($4))
-                  AND source IN ('webhook', 'feed') AND kind IN ('added', 'moved')
+                  AND kind <> 'ignored' AND source IN ('webhook', 'feed') AND kind IN ('added', 'moved')
                   AND name NOT LIKE '%rename' AND name NOT LIKE '%renamed'
                   AND profile = $2 AND received_at >= $5 AND coalesce(occurred_at, received_at) > $6)";
     COUNTS = "

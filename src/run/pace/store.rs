@@ -1,6 +1,7 @@
 //! The statements on `model_pace`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::room::{self, Begun, Wanted};
 use super::{Pace, Turn};
@@ -61,7 +62,7 @@ pub(in crate::run) fn tell(
 from_row!(row => Begun { begun_at, tokens, goes_on: row.get::<i64>("goes_on")? != 0 });
 
 /// A model whose runs are paced, as a person sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PaceRow {
     /// Empty where an assistant has its own.
     pub model: String,

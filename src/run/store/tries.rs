@@ -3,6 +3,7 @@
 use super::super::row::RunId;
 use super::number;
 use crate::database::{Connection, Error, from_row, params, statements};
+use serde::{Deserialize, Serialize};
 
 /// A response that is about to be begun.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ pub fn since(connection: &mut Connection, rule: &str, since: i64) -> Result<Vec<
 }
 
 /// What the responses of one rule took within a time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     pub rule: String,
     pub responses: i64,

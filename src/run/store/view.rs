@@ -1,6 +1,7 @@
 //! Runs as a person sees them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::row::RunId;
 use crate::database::{Connection, Error, from_row, params, statements};
@@ -8,7 +9,7 @@ use crate::job::Task;
 use crate::result::judgement::{Judgement, Said};
 
 /// A run as a person sees it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RunRow {
     pub run_id: i64,
     pub rule: String,
@@ -78,7 +79,7 @@ from_row!(RunRow {
 });
 
 /// Where a run stands in the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     updated_at: i64,
     run_id: i64,
@@ -147,6 +148,11 @@ pub fn page_of(
     connection.all(LIST_OF_WORD, params![updated_at, run_id, limit, word, rule])
 }
 
+/// The newest runs over a file, at most `limit`.
+pub fn over(connection: &mut Connection, source_id: &str, limit: u32) -> Result<Vec<RunRow>, Error> {
+    connection.all(OVER, params![source_id, limit])
+}
+
 /// Runs that have not ended.
 pub fn unfinished(connection: &mut Connection, most: u32) -> Result<Vec<RunRow>, Error> {
     connection.all(UNFINISHED, params![most])
@@ -163,7 +169,7 @@ pub fn counts(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> 
 }
 
 /// Runs that one limit keeps waiting.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HeldRow {
     pub rule: String,
     pub reason: String,
@@ -199,6 +205,7 @@ macro_rules! select {
 
 statements! {
     UNFINISHED = select!("INDEXED BY run_unfinished WHERE state <> 'ended' ORDER BY run_id LIMIT $1");
+    OVER = select!("WHERE source_id = $1 ORDER BY run_id DESC LIMIT $2");
     ROW = select!("WHERE run_id = $1");
     LIST = select!("WHERE (updated_at, run_id) < ($1, $2) ORDER BY updated_at DESC, run_id DESC LIMIT $3");
     LIST_OF_RULE = select!(

@@ -8,7 +8,8 @@ mod line;
 mod sql;
 mod store;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::copy::Reading;
 use super::reading::in_words;
@@ -19,7 +20,7 @@ use crate::queue::waiting::{Waiting, why};
 pub use store::{Number, Page, count, page};
 
 /// How a file stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// What can be searched is what the file is.
@@ -139,7 +140,7 @@ fn behind(begin: &str) -> String {
 }
 
 /// What a listing has shown last: the next page begins behind it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cursor {
     #[default]
     Start,
@@ -157,7 +158,7 @@ impl Cursor {
 }
 
 /// A file and one of its copies.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Row {
     pub source_id: String,
     /// None until it has been looked at.
@@ -192,7 +193,7 @@ impl Row {
 }
 
 /// What OpenAI holds, in the names that a row has had from the start.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CopyRow {
     pub vector_store: Option<String>,
     /// How far it has come; searchable when it is `indexed`.

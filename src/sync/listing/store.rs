@@ -3,7 +3,9 @@
 //! A list goes by path, and files that only a job knows of come last. It is read in bites: a page looks at so many files and
 //! no more, whatever it finds, so that a filter that few files pass never keeps a connection.
 
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use utoipa::ToSchema;
 
 use super::line::{Line, unseen};
 use super::{Cursor, Filter, Place, Row, Standing};
@@ -30,7 +32,7 @@ pub struct Page {
 }
 
 /// How many files there are, as far as they were counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Number {
     pub files: i64,
     /// There may be more.

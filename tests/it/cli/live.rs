@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::harness::beside::Beside;
-use crate::harness::program::{Place, Program, SECRET, WORKSPACE};
+use crate::harness::program::{Listens, Place, Program, SECRET, WORKSPACE};
 use crate::harness::records::Records;
 
 const ENVIRONMENT: [(&str, &str); 3] =
@@ -19,6 +19,16 @@ pub async fn serve(
     environment: &[(&str, &str)],
     settings: impl FnOnce(&str, &str) -> String,
 ) -> (Sandbox, Program, DropGuard) {
+    let (sandbox, server, _, guard) = serve_at(place, environment, settings).await;
+    (sandbox, server, guard)
+}
+
+/// The same, and where the server takes connections.
+pub async fn serve_at(
+    place: &Place,
+    environment: &[(&str, &str)],
+    settings: impl FnOnce(&str, &str) -> String,
+) -> (Sandbox, Program, Listens, DropGuard) {
     // The server's address must be known before the stand-ins start, and theirs before the server does.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let webhook = Webhook {
@@ -30,8 +40,8 @@ pub async fn serve(
     let guard = stop.clone().drop_guard();
     let sandbox = start(Options { webhook: Some(webhook), ..Options::default() }, stop).await.unwrap();
     place.write("docket.toml", &settings(sandbox.fastio_url().as_str(), sandbox.openai_url().as_str()));
-    let (server, _) = place.with(environment).serve(&["--set", &format!("receive.listen={free}")]);
-    (sandbox, server, guard)
+    let (server, listens) = place.with(environment).serve(&["--set", &format!("receive.listen={free}")]);
+    (sandbox, server, listens, guard)
 }
 
 /// The stand-ins as a process, and its first line.

@@ -3,7 +3,7 @@
 mod check;
 mod files;
 mod hostile;
-mod live;
+pub mod live;
 mod long;
 mod moves;
 mod pages;
@@ -23,6 +23,23 @@ fn help_lists_the_commands() {
     for command in ["serve", "demo", "sandbox", "check", "send", "status", "files", "events", "jobs", "runs"]
     {
         assert!(help.out.contains(&format!("\n  {command} ")), "{command} in {}", help.out);
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_are_made_of_the_commands() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = place.docket(&["completions", shell]);
+        assert!(script.code == 0 && script.out.contains("look-again"), "{shell}");
+    }
+    let made = place.docket(&["man", "pages"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    for (page, says) in
+        [("docket.1", "explain"), ("docket-files.1", "look"), ("docket-runs-accept.1", "note")]
+    {
+        let text = std::fs::read_to_string(place.path("pages").join(page)).unwrap();
+        assert!(text.contains(says), "{page}");
     }
 }
 

@@ -268,6 +268,11 @@ impl Harness {
         database::url_in(self.folder.path())
     }
 
+    /// By the settings that it was last started with.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     pub fn records(&self) -> Records {
         Records::new(self.database.clone())
     }

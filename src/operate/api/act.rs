@@ -1,0 +1,264 @@
+//! What a program does to one thing: to a job, a file or a run. With an `Idempotency-Key` it is done once, however often it is told.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, body::Bytes};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::answered::{self, Answered, Key};
+use super::{Api, Named};
+use crate::database::{Connection, Error};
+use crate::job::{self, Task};
+use crate::listen::problem::Problem;
+use crate::operate::act::{self, Action, Deed};
+use crate::operate::guard::{Admin, Role, Who};
+use crate::operate::routes::Routes;
+use crate::operate::{audit, unreadable};
+use crate::queue::Priority;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Says that an answer is that of an earlier request with the same key.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Characters of a reason, and of a name.
+const MOST_WHY: usize = 1_000;
+const MOST_NAME: usize = 100;
+
+/// Why something is done, and who says so.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Why {
+    /// In words, for who reads the result or the audit log.
+    pub why: Option<String>,
+    /// The person's own name, where a token is several people's.
+    pub name: Option<String>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Done {
+    pub action: String,
+    /// `job:5`, `run:12`, or `file:` and its id.
+    pub about: String,
+    pub number: u64,
+}
+
+pub fn routes() -> Routes<Api> {
+    let all = Role::Admin;
+    Routes::default()
+        .post(all, "/api/v1/jobs/{id}/retry", retry_job)
+        .post(all, "/api/v1/jobs/{id}/discard", discard_job)
+        .post(all, "/api/v1/jobs/retry-dead", retry_dead)
+        .post(all, "/api/v1/jobs/discard-dead", discard_dead)
+        .post(all, "/api/v1/files/{id}/retry", retry_file)
+        .post(all, "/api/v1/runs/{id}/accept", accept)
+        .post(all, "/api/v1/runs/{id}/reject", reject)
+        .post(all, "/api/v1/runs/{id}/withdraw", withdraw)
+        .post(all, "/api/v1/runs/{id}/again", again)
+        .post(all, "/api/v1/runs/{id}/cancel", cancel)
+        .post(all, "/api/v1/relist", relist)
+}
+
+/// The key that a client gave its request.
+pub struct GivenKey(Option<String>);
+
+impl<S: Sync> FromRequestParts<S> for GivenKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(key) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(GivenKey(None)) };
+        let key = key.to_str().ok().filter(|key| answered::is_usable(key));
+        let wrong = || {
+            Problem::new(StatusCode::BAD_REQUEST, "Idempotency-Key is no text of 1 to 255 plain characters")
+        };
+        key.map(|key| GivenKey(Some(key.to_owned()))).ok_or_else(wrong)
+    }
+}
+
+/// Who asks for what.
+struct Order {
+    who: Who,
+    key: Option<String>,
+    action: Action,
+    item: String,
+    body: Bytes,
+}
+
+impl Api {
+    /// Does it to one and writes it down, unless it was done for the same key.
+    async fn act(&self, order: Order) -> Response {
+        let why = match why(&order.body, order.action) {
+            Ok(why) => why,
+            Err(problem) => return problem.into_response(),
+        };
+        let Order { who, key, action, item, body } = order;
+        let asked = answered::asked(action.as_str(), &item, &body);
+        let key = key.map(|key| Key { who: who.as_str(), key, asked });
+        let (definitions, now) = (self.0.definitions.clone(), self.0.clock.now());
+        let write = move |tx: &mut Connection| {
+            answered::once(tx, (key.as_ref(), now), |tx| {
+                let deed = Deed { action, name: why.name.clone(), why: why.why.clone() };
+                if let Err(words) = act::apply(tx, &definitions, (&deed, &item), now)? {
+                    return Ok(refused(words));
+                }
+                let about = action.about(&item);
+                act::record(tx, who, (&deed, &about, 1), now)?;
+                Ok(done(&Done { action: action.as_str().to_owned(), about, number: 1 }))
+            })
+        };
+        self.reply(self.0.database.write(write).await)
+    }
+
+    /// Done twice it does no harm, so it takes no key.
+    async fn all_dead(&self, (who, action): (Who, Action), body: &Bytes) -> Response {
+        let why = match why(body, action) {
+            Ok(why) => why,
+            Err(problem) => return problem.into_response(),
+        };
+        let deed = Deed { action, name: why.name, why: why.why };
+        let changed = act::all_dead(&self.0.database, (who, deed), &self.0.clock).await;
+        self.reply(changed.map(|number| {
+            let about = act::DEAD_JOBS.to_owned();
+            Ok(done(&Done { action: action.as_str().to_owned(), about, number }))
+        }))
+    }
+
+    fn reply(&self, written: Result<Result<Answered, Problem>, Error>) -> Response {
+        match written {
+            Ok(Ok(answered)) => {
+                self.0.wake.notify_waiters();
+                reply(answered)
+            }
+            Ok(Err(problem)) => problem.into_response(),
+            Err(error) => unreadable(&error),
+        }
+    }
+}
+
+fn done(done: &Done) -> Answered {
+    let body = serde_json::to_string(done).expect("texts and a number");
+    Answered { status: StatusCode::OK.as_u16(), body, replayed: false }
+}
+
+/// Too late, or not as things are.
+fn refused(words: String) -> Answered {
+    Answered { status: StatusCode::CONFLICT.as_u16(), body: words, replayed: false }
+}
+
+fn reply(answered: Answered) -> Response {
+    let Answered { status, body, replayed } = answered;
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = match status {
+        StatusCode::OK => match serde_json::from_str::<serde_json::Value>(&body) {
+            Ok(body) => Json(body).into_response(),
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        },
+        status => Problem::new(status, body).into_response(),
+    };
+    if replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// A reason and a name, checked. A verdict on a run has both in its result, so it needs a reason.
+fn why(body: &Bytes, action: Action) -> Result<Why, Problem> {
+    let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
+    let why: Why = match body.is_empty() {
+        true => Why::default(),
+        false => serde_json::from_slice(body).map_err(|_| {
+            wrong("the body is no JSON object with `why` and `name`, or has something else".to_owned())
+        })?,
+    };
+    let trimmed =
+        |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let why = Why { why: trimmed(why.why), name: trimmed(why.name) };
+    let is_long = |text: &Option<String>, most| text.as_ref().is_some_and(|text| text.chars().count() > most);
+    if is_long(&why.why, MOST_WHY) {
+        return Err(wrong(format!("`why` has more than {MOST_WHY} characters")));
+    }
+    if is_long(&why.name, MOST_NAME) {
+        return Err(wrong(format!("`name` has more than {MOST_NAME} characters")));
+    }
+    if action.is_verdict() && why.why.is_none() {
+        return Err(wrong("say why: `why` stands in the result beside the verdict".to_owned()));
+    }
+    Ok(why)
+}
+
+macro_rules! handlers {
+    ($($(#[$about:meta])* $name:ident $path:literal $tag:literal $id:ty => $action:expr;)+) => { $(
+        $(#[$about])*
+        #[utoipa::path(post, path = $path, tag = $tag, params(("id" = $id, Path),
+            ("Idempotency-Key" = Option<String>, Header, description = "told twice with one key, it is done once")),
+            request_body = Why, responses((status = 200, body = Done), (status = 409, description = "it cannot be done as things are")))]
+        pub async fn $name(
+            Admin(who): Admin,
+            State(api): State<Api>,
+            Named(id): Named<$id>,
+            GivenKey(key): GivenKey,
+            body: Bytes,
+        ) -> Response {
+            api.act(Order { who, key, action: $action, item: id.to_string(), body }).await
+        }
+    )+ };
+}
+handlers! {
+    /// Makes a dead or waiting job due now, with all its attempts.
+    retry_job "/api/v1/jobs/{id}/retry" "jobs" i64 => Action::RetryJob;
+    /// Forgets a job that no worker has in hand; its file is looked at again with its next event.
+    discard_job "/api/v1/jobs/{id}/discard" "jobs" i64 => Action::DiscardJob;
+    /// Tries a file again that is skipped, or whose job is dead.
+    retry_file "/api/v1/files/{id}/retry" "files" String => Action::RetryFile;
+    /// Says that a run's answer may be relied on.
+    accept "/api/v1/runs/{id}/accept" "runs" i64 => Action::Accept;
+    /// Says that it may not.
+    reject "/api/v1/runs/{id}/reject" "runs" i64 => Action::Reject;
+    /// Takes back what was said of a run's answer.
+    withdraw "/api/v1/runs/{id}/withdraw" "runs" i64 => Action::Withdraw;
+    /// Makes a run that has ended once more, over what its file is now. It is paid for.
+    again "/api/v1/runs/{id}/again" "runs" i64 => Action::RunAgain;
+    /// Stops a run that goes on.
+    cancel "/api/v1/runs/{id}/cancel" "runs" i64 => Action::CancelRun;
+}
+
+/// Makes every dead job due now.
+#[utoipa::path(post, path = "/api/v1/jobs/retry-dead", tag = "jobs", request_body = Why, responses((status = 200, body = Done)))]
+pub async fn retry_dead(Admin(who): Admin, State(api): State<Api>, body: Bytes) -> Response {
+    api.all_dead((who, Action::RetryJob), &body).await
+}
+
+/// Forgets every dead job.
+#[utoipa::path(post, path = "/api/v1/jobs/discard-dead", tag = "jobs", request_body = Why, responses((status = 200, body = Done)))]
+pub async fn discard_dead(Admin(who): Admin, State(api): State<Api>, body: Bytes) -> Response {
+    api.all_dead((who, Action::DiscardJob), &body).await
+}
+
+/// Lists all in Fastio once more, and looks at each file that differs from what is known. Behind live traffic.
+#[utoipa::path(post, path = "/api/v1/relist", tag = "server", responses((status = 200, body = Done)))]
+pub async fn relist(Admin(who): Admin, State(api): State<Api>, GivenKey(key): GivenKey) -> Response {
+    let now = api.0.clock.now();
+    let key = key.map(|key| Key { who: who.as_str(), key, asked: answered::asked("relist", "", &[]) });
+    let write = move |tx: &mut Connection| {
+        answered::once(tx, (key.as_ref(), now), |tx| {
+            job::enqueue(tx, &Task::Relist { profile: None }, Priority::Backfill, now)?;
+            let entry = audit::Entry {
+                who,
+                name: None,
+                action: "relist",
+                about: "relist",
+                filter: None,
+                number: 1,
+                why: None,
+            };
+            audit::record(tx, &entry, now)?;
+            Ok(done(&Done { action: "relist".to_owned(), about: "relist".to_owned(), number: 1 }))
+        })
+    };
+    let written = api.0.database.write(write).await;
+    api.reply(written)
+}

@@ -1,0 +1,263 @@
+//! `/api/v1` for programs: all that the commands show, and what they do to one thing. Its description is made from this code.
+
+mod act;
+mod answered;
+mod document;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use utoipa::{IntoParams, ToSchema};
+
+use super::guard::{Admin, Role, Viewer};
+use super::query::events::{Events, EventsPage};
+use super::query::explain::{Explain, Explained};
+use super::query::files::{FileCount, Files, FilesPage};
+use super::query::jobs::{Job, JobView, Jobs, JobsPage};
+use super::query::runs::{Run, RunWhole, Runs, RunsPage};
+use super::query::status::Overview;
+use super::query::sweeps::{Limits, LimitsView, Sweeps, SweepsPage};
+use super::query::watch::{SeenPage, Watch};
+use super::query::{Known, Question, Wrong, most};
+use super::routes::Routes;
+use super::{audit, unreadable};
+use crate::clock::Clock;
+use crate::database::{Connection, Database};
+use crate::listen::problem::Problem;
+use crate::receive;
+use crate::run::Definition;
+use crate::sync::listing::Number;
+
+pub use act::{Done, Why};
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Api(Arc<ApiParts>);
+
+/// What it is made of.
+pub struct ApiParts {
+    pub database: Database,
+    pub clock: Clock,
+    pub known: Known,
+    pub definitions: Vec<Arc<Definition>>,
+    /// What to notify when a job may be due.
+    pub wake: Arc<Notify>,
+}
+
+impl Api {
+    pub fn new(parts: ApiParts) -> Self {
+        Api(Arc::new(parts))
+    }
+
+    async fn answer<Q: Question>(&self, question: Q) -> Response {
+        match self.ask(question).await {
+            Ok(answer) => Json(answer).into_response(),
+            Err(response) => response,
+        }
+    }
+
+    /// The answer, or what is told instead.
+    async fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, Response> {
+        let known = Known { now: self.0.clock.now(), ..self.0.known.clone() };
+        let answer = move |connection: &mut Connection| question.answer(connection, &known);
+        let told = |status, words| Problem::new(status, words).into_response();
+        match self.0.database.observe(answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Wrong::Nothing(words))) => Err(told(StatusCode::NOT_FOUND, words)),
+            Ok(Err(Wrong::Asked(words))) => Err(told(StatusCode::BAD_REQUEST, words)),
+            Err(error) => Err(unreadable(&error)),
+        }
+    }
+}
+
+/// What stands in the path.
+struct Named<T>(T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let wrong = |_| Problem::new(StatusCode::BAD_REQUEST, "what is named in the path is no number");
+        Path::from_request_parts(parts, state).await.map(|Path(named)| Named(named)).map_err(wrong)
+    }
+}
+
+/// What stands behind the `?`.
+struct Asked<Q>(Q);
+
+impl<Q: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<Q> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let wrong = |_| {
+            let detail = "a parameter is none of those there are, or has a wrong value: /api/v1/openapi.json";
+            Problem::new(StatusCode::BAD_REQUEST, detail)
+        };
+        Query::try_from_uri(&parts.uri).map(|Query(asked)| Asked(asked)).map_err(wrong)
+    }
+}
+
+pub fn routes() -> Routes<Api> {
+    let (see, all) = (Role::Viewer, Role::Admin);
+    let seen = Routes::default()
+        .get(see, "/api/v1/files", files)
+        .get(see, "/api/v1/files/count", files_count)
+        .get(see, "/api/v1/files/{id}", file)
+        .get(see, "/api/v1/explain", explain)
+        .get(see, "/api/v1/runs", runs)
+        .get(see, "/api/v1/runs/{id}", run)
+        .get(see, "/api/v1/openapi.json", openapi)
+        .get(all, "/api/v1/overview", overview)
+        .get(all, "/api/v1/events", events)
+        .get(all, "/api/v1/deliveries", deliveries)
+        .get(all, "/api/v1/jobs", jobs)
+        .get(all, "/api/v1/jobs/{id}", job)
+        .get(all, "/api/v1/sweeps", sweeps)
+        .get(all, "/api/v1/limits", limits)
+        .get(all, "/api/v1/audit", audit_log)
+        .get(all, "/api/v1/watch", watch);
+    seen.merge(act::routes())
+}
+
+/// The files, each with its copies at OpenAI.
+#[utoipa::path(get, path = "/api/v1/files", tag = "files", params(Files), responses((status = 200, body = FilesPage)))]
+async fn files(_: Viewer, State(api): State<Api>, Asked(asked): Asked<Files>) -> Response {
+    api.answer(asked).await
+}
+
+/// How many files there are, as far as one look says.
+#[utoipa::path(get, path = "/api/v1/files/count", tag = "files", params(Files), responses((status = 200, body = Number)))]
+async fn files_count(_: Viewer, State(api): State<Api>, Asked(asked): Asked<FileCount>) -> Response {
+    api.answer(asked).await
+}
+
+/// One file: why it is as it is, and how it came to that.
+#[utoipa::path(get, path = "/api/v1/files/{id}", tag = "files", params(("id" = String, Path,
+    description = "as `source_id` has it: `workspace:ID:NODE`")), responses((status = 200, body = Explained)))]
+async fn file(_: Viewer, State(api): State<Api>, Named(id): Named<String>) -> Response {
+    match api.ask(Explain { place: id }).await {
+        Ok(Explained { files, sentence, .. }) if files.is_empty() => {
+            Problem::new(StatusCode::NOT_FOUND, sentence).into_response()
+        }
+        Ok(explained) => Json(explained).into_response(),
+        Err(response) => response,
+    }
+}
+
+/// Why the file at a path is as it is, or why none is known there.
+#[utoipa::path(get, path = "/api/v1/explain", tag = "files", params(Explain), responses((status = 200, body = Explained)))]
+async fn explain(_: Viewer, State(api): State<Api>, Asked(asked): Asked<Explain>) -> Response {
+    api.answer(asked).await
+}
+
+/// What was run over the files, the newest first. Without results: those are with each run.
+#[utoipa::path(get, path = "/api/v1/runs", tag = "runs", params(Runs), responses((status = 200, body = RunsPage)))]
+async fn runs(_: Viewer, State(api): State<Api>, Asked(asked): Asked<Runs>) -> Response {
+    api.answer(asked).await
+}
+
+/// One run with its result.
+#[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "runs", params(("id" = i64, Path)), responses((status = 200, body = RunWhole)))]
+async fn run(_: Viewer, State(api): State<Api>, Named(id): Named<i64>) -> Response {
+    api.answer(Run { id }).await
+}
+
+/// All numbers there are, as `docket status` shows them.
+#[utoipa::path(get, path = "/api/v1/overview", tag = "server", responses((status = 200, body = Object)))]
+async fn overview(_: Admin, State(api): State<Api>) -> Response {
+    let known = Known { now: api.0.clock.now(), ..api.0.known.clone() };
+    match Overview::read(&api.0.database, &known).await {
+        Ok(view) => Json(view).into_response(),
+        Err(error) => unreadable(&error),
+    }
+}
+
+/// What was said to have happened, the newest first.
+#[utoipa::path(get, path = "/api/v1/events", tag = "events", params(Events), responses((status = 200, body = EventsPage)))]
+async fn events(_: Admin, State(api): State<Api>, Asked(asked): Asked<Events>) -> Response {
+    api.answer(asked).await
+}
+
+/// How often something was received, by what came of it.
+#[derive(Debug, Serialize, ToSchema)]
+struct DeliveryCount {
+    name: String,
+    label: String,
+    value: i64,
+}
+
+/// What deliveries came to, in numbers.
+#[utoipa::path(get, path = "/api/v1/deliveries", tag = "events", responses((status = 200, body = Vec<DeliveryCount>)))]
+async fn deliveries(_: Admin, State(api): State<Api>) -> Response {
+    match api.0.database.observe(receive::counts).await {
+        Ok(rows) => {
+            let rows = rows.into_iter().map(|(name, label, value)| DeliveryCount { name, label, value });
+            Json(rows.collect::<Vec<_>>()).into_response()
+        }
+        Err(error) => unreadable(&error),
+    }
+}
+
+/// The work that is left: the dead first.
+#[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", params(Jobs), responses((status = 200, body = JobsPage)))]
+async fn jobs(_: Admin, State(api): State<Api>, Asked(asked): Asked<Jobs>) -> Response {
+    api.answer(asked).await
+}
+
+/// One job.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = i64, Path)), responses((status = 200, body = JobView)))]
+async fn job(_: Admin, State(api): State<Api>, Named(id): Named<i64>) -> Response {
+    api.answer(Job { id }).await
+}
+
+/// What the last sweeps found.
+#[utoipa::path(get, path = "/api/v1/sweeps", tag = "server", params(Sweeps), responses((status = 200, body = SweepsPage)))]
+async fn sweeps(_: Admin, State(api): State<Api>, Asked(asked): Asked<Sweeps>) -> Response {
+    api.answer(asked).await
+}
+
+/// What keeps work waiting.
+#[utoipa::path(get, path = "/api/v1/limits", tag = "server", responses((status = 200, body = LimitsView)))]
+async fn limits(_: Admin, State(api): State<Api>) -> Response {
+    api.answer(Limits::default()).await
+}
+
+/// Which part of the audit log.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct AuditAsked {
+    /// The number of the last row of the page before.
+    after: Option<i64>,
+    /// How many at most; 500 are, in any case.
+    limit: Option<u32>,
+}
+
+/// What people did here, the newest first.
+#[utoipa::path(get, path = "/api/v1/audit", tag = "server", params(AuditAsked), responses((status = 200, body = Vec<audit::Row>)))]
+async fn audit_log(_: Admin, State(api): State<Api>, Asked(asked): Asked<AuditAsked>) -> Response {
+    let read = move |connection: &mut Connection| audit::page(connection, asked.after, most(asked.limit));
+    match api.0.database.observe(read).await {
+        Ok(rows) => Json(rows).into_response(),
+        Err(error) => unreadable(&error),
+    }
+}
+
+/// What happened since it was asked last. Some of it may have been told then: rows have an `id`.
+#[utoipa::path(get, path = "/api/v1/watch", tag = "server", params(Watch), responses((status = 200, body = SeenPage)))]
+async fn watch(_: Admin, State(api): State<Api>, Asked(asked): Asked<Watch>) -> Response {
+    api.answer(asked).await
+}
+
+/// This description.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "server", responses((status = 200, body = Object)))]
+async fn openapi(_: Viewer) -> Response {
+    Json(document::document()).into_response()
+}

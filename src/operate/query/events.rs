@@ -1,0 +1,103 @@
+//! What was said to have happened, the newest first.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place};
+use crate::database::{Connection, Error};
+use crate::event::store::{self, Place};
+use crate::event::{self, Subject};
+use crate::fastio::{FileKey, NodeId};
+use crate::{own, sync};
+
+/// Events that are looked through for downloads that are left out.
+const LOOKED_THROUGH: u32 = 1_000;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Events {
+    /// Downloads too; nearly all of them are Docket's own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+    /// What the page before had as `next`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Instead of `after`: the id of an event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<String>,
+    /// How many at most; 500 are, in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// An event and the file or folder it is about, written as everywhere else.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EventView {
+    #[serde(flatten)]
+    pub event: event::Row,
+    pub source_id: Option<String>,
+    /// Where the file or folder was when a job last looked; of a file that Docket wrote its name.
+    pub path: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EventsPage {
+    pub rows: Vec<EventView>,
+    /// How many downloads among them are left out, and whether there may be more.
+    pub downloads: i64,
+    pub or_more: bool,
+    pub next: Option<String>,
+}
+
+impl EventView {
+    pub fn of(connection: &mut Connection, event: event::Row) -> Result<EventView, Error> {
+        let profile = event.profile.as_deref().and_then(|profile| profile.parse().ok());
+        let key = profile.zip(event.node.as_deref());
+        let key = key.map(|(profile, node)| FileKey::new(profile, NodeId::new(node)));
+        let path = match &key {
+            Some(key) => path(connection, key, &event.subject)?,
+            None => None,
+        };
+        Ok(EventView { event, source_id: key.map(|key| key.to_string()), path })
+    }
+}
+
+fn path(connection: &mut Connection, key: &FileKey, subject: &str) -> Result<Option<String>, Error> {
+    if subject == Subject::Folder.as_str() {
+        return sync::store::folder_path(connection, &key.profile, &key.node);
+    }
+    match sync::store::path(connection, &key.to_string())? {
+        Some(path) => Ok(Some(path)),
+        None => own::store::name(connection, &key.profile, &key.node),
+    }
+}
+
+listed!(Events, EventView);
+
+impl Question for Events {
+    type Answer = EventsPage;
+
+    fn path(&self) -> String {
+        "/events".to_owned()
+    }
+
+    fn answer(&self, connection: &mut Connection, _: &Known) -> Result<Result<EventsPage, Wrong>, Error> {
+        let mut after: Option<Place> = ask!(place(self.after.as_deref()));
+        if let Some(id) = &self.behind {
+            after = store::place(connection, id)?;
+            if after.is_none() {
+                let words = format!("there is no event {id}; `docket events` shows those there are");
+                return Ok(Err(Wrong::Nothing(words)));
+            }
+        }
+        let limit = most(self.limit);
+        let mut events = store::newest(connection, (self.all, limit + 1), after.as_ref())?;
+        let next = cut(&mut events, limit).map(|last| cursor(&last.place()));
+        let since = events.last().map_or(0, |event| event.received_at);
+        let (downloads, or_more) =
+            if self.all { (0, false) } else { store::downloads(connection, since, LOOKED_THROUGH)? };
+        let rows = events.into_iter().map(|event| EventView::of(connection, event));
+        Ok(Ok(EventsPage { rows: rows.collect::<Result<_, _>>()?, downloads, or_more, next }))
+    }
+}

@@ -1,0 +1,121 @@
+//! What was run over the files and what became of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place};
+use crate::database::{Connection, Error};
+use crate::queue::presence;
+use crate::run::RunId;
+use crate::run::store::{self, Place, RunRow};
+
+/// How a run stands whose job the queue has given up.
+pub const DEAD: &str = "dead";
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Runs {
+    /// Only those of this rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What the page before had as `next`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Instead of `after`: the number of a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<i64>,
+    /// How many at most; 500 are, in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// A run, and how it stands in one word.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RunView {
+    #[serde(flatten)]
+    pub run: RunRow,
+    pub word: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RunsPage {
+    pub rows: Vec<RunView>,
+    pub next: Option<String>,
+}
+
+/// A run with its result.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RunWhole {
+    #[serde(flatten)]
+    pub run: RunRow,
+    pub word: String,
+    #[schema(value_type = Object)]
+    pub result: Value,
+}
+
+/// There is no such run.
+pub fn nothing(id: i64) -> Wrong {
+    Wrong::Nothing(format!("there is no run {id}; `docket runs list` shows those there are"))
+}
+
+/// Each with its word.
+pub fn views(connection: &mut Connection, rows: Vec<RunRow>) -> Result<Vec<RunView>, Error> {
+    let keys: Vec<String> = rows.iter().filter_map(RunRow::job).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let jobs = presence::states(connection, &keys)?;
+    let view = |run: RunRow| {
+        let job = run.job().and_then(|key| jobs.get(&key));
+        let is_dead = run.state != "ended" && job.is_some_and(|state| state == "dead");
+        RunView { word: if is_dead { DEAD } else { run.word() }.to_owned(), run }
+    };
+    Ok(rows.into_iter().map(view).collect())
+}
+
+listed!(Runs, RunView);
+
+impl Question for Runs {
+    type Answer = RunsPage;
+
+    fn path(&self) -> String {
+        "/runs".to_owned()
+    }
+
+    fn answer(&self, connection: &mut Connection, _: &Known) -> Result<Result<RunsPage, Wrong>, Error> {
+        let mut after: Option<Place> = ask!(place(self.after.as_deref()));
+        if let Some(id) = self.behind {
+            let Some(row) = store::row(connection, RunId(id))? else { return Ok(Err(nothing(id))) };
+            after = Some(row.place());
+        }
+        let limit = most(self.limit);
+        let mut rows = store::page(connection, self.rule.as_deref(), after, limit + 1)?;
+        let next = cut(&mut rows, limit).map(|last| cursor(&last.place()));
+        Ok(Ok(RunsPage { rows: views(connection, rows)?, next }))
+    }
+}
+
+/// One run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Run {
+    #[serde(skip)]
+    pub id: i64,
+}
+
+impl Question for Run {
+    type Answer = RunWhole;
+
+    fn path(&self) -> String {
+        format!("/runs/{}", self.id)
+    }
+
+    fn answer(&self, connection: &mut Connection, _: &Known) -> Result<Result<RunWhole, Wrong>, Error> {
+        let id = RunId(self.id);
+        let Some(row) = store::row(connection, id)? else { return Ok(Err(nothing(self.id))) };
+        let result = store::get(connection, id)?.and_then(|run| run.result).unwrap_or_default();
+        let Some(RunView { run, word }) = views(connection, vec![row])?.pop() else {
+            return Ok(Err(nothing(self.id)));
+        };
+        Ok(Ok(RunWhole { run, word, result }))
+    }
+}

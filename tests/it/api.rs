@@ -1,0 +1,299 @@
+//! `/api/v1` of the real program, and the commands that ask a server instead of the database.
+
+use docket::run::store::RunRow;
+use docket_sandbox::Sandbox;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use tokio_util::sync::DropGuard;
+
+use crate::cli::live;
+use crate::harness::beside::Beside;
+use crate::harness::program::{At, KEYS, Place, Program, Run, WORKSPACE};
+use crate::harness::records::Records;
+use crate::harness::{contract, legal};
+
+const ADMIN: &str = "a-token-for-operators";
+const VIEW: &str = "another-for-who-looks-on";
+
+/// A server with the legal team's rule between stand-ins, in whose workspace there is a contract that was analysed, and a file that OpenAI
+/// cannot hold.
+struct World {
+    place: Place,
+    sandbox: Sandbox,
+    server: Program,
+    operate: String,
+    _stop: DropGuard,
+}
+
+impl World {
+    async fn start() -> World {
+        let place = Place::new();
+        let settings = |fastio: &str, openai: &str| {
+            let settings = place.settings(fastio, openai).replace("listen = 'off'", "listen = '127.0.0.1:0'");
+            let (settings, _) = settings.split_once("[[rule]]").unwrap();
+            format!("{settings}{}", legal(""))
+        };
+        let environment = [&KEYS[..], &[("DOCKET_ADMIN_TOKEN", ADMIN), ("DOCKET_VIEW_TOKEN", VIEW)]].concat();
+        let (sandbox, server, listens, stop) = live::serve_at(&place, &environment, settings).await;
+        let world = World { place, sandbox, server, operate: listens.operate_url(""), _stop: stop };
+        world.put("Contracts/1.txt", contract(1)).await;
+        world.put("Contracts/setup.exe", "MZ".to_owned()).await;
+        world.sandbox.flush_webhooks().await;
+        let is_done = async |records: &Records| {
+            let runs = records.runs().await;
+            let skipped = records.files(&docket::sync::listing::Filter::default()).await;
+            let is_skipped = skipped.iter().any(|row| row.state.as_str() == "skipped");
+            (is_skipped && runs.iter().map(RunRow::word).eq(["completed"]) && records.jobs().await.is_empty())
+                .then_some(())
+        };
+        Beside::of(&world.place.database_url()).await.until(is_done).await;
+        world
+    }
+
+    async fn put(&self, path: &str, content: String) {
+        let url = self.sandbox.fastio_url().join(&format!("/_sandbox/files/{WORKSPACE}/{path}")).unwrap();
+        Client::new().put(url).body(content).send().await.unwrap().error_for_status().unwrap();
+    }
+
+    fn at<'a>(&'a self, more: &[(&str, &str)]) -> At<'a> {
+        self.place.with(&[&KEYS[..], more].concat())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let answer = self.ask(Method::GET, path, ADMIN).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.json().await.unwrap()
+    }
+
+    async fn ask(&self, method: Method, path: &str, token: &str) -> reqwest::Response {
+        Client::new()
+            .request(method, format!("{}{path}", self.operate))
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    async fn post(&self, path: &str, key: Option<&str>, body: &Value) -> (StatusCode, bool, Value) {
+        let mut request = Client::new().post(format!("{}{path}", self.operate)).bearer_auth(ADMIN).json(body);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let answer = request.send().await.unwrap();
+        let (status, replayed) = (answer.status(), answer.headers().contains_key("idempotent-replayed"));
+        (status, replayed, answer.json().await.unwrap())
+    }
+
+    /// What a command prints when it asks the server, which is what it prints when it reads the database.
+    fn same_either_way(&self, arguments: &[&str]) -> Run {
+        let (beside, asking) =
+            (self.at(&[]), self.at(&[("DOCKET_SERVER", &self.operate), ("DOCKET_ADMIN_TOKEN", ADMIN)]));
+        loop {
+            let before = beside.docket(arguments);
+            let asked = asking.docket(arguments);
+            let after = beside.docket(arguments);
+            // A second may have passed, of which both tell.
+            if (before.code, &before.out, &before.err) == (after.code, &after.out, &after.err) {
+                assert_eq!(
+                    (asked.code, &asked.out, &asked.err),
+                    (after.code, &after.out, &after.err),
+                    "{arguments:?}"
+                );
+                return asked;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_shows_the_same_whether_it_asks_a_server_or_the_database() {
+    let mut world = World::start().await;
+    for command in [
+        &["status"][..],
+        &["files"],
+        &["files", "/Contracts/1.txt"],
+        &["files", "--state", "skipped"],
+        &["files", "/nowhere.txt"],
+        &["files", "--rule", "liability"],
+        &["explain", "/Contracts/1.txt"],
+        &["explain", "/Contracts/setup.exe"],
+        &["explain", "/elsewhere/1.txt"],
+        &["runs", "list"],
+        &["runs", "show", "1"],
+        &["runs", "show", "9"],
+        &["jobs", "list"],
+        &["jobs", "show", "9"],
+        &["jobs", "retry", "9"],
+        &["jobs", "retry", "--all"],
+        &["events"],
+        &["events", "--limit", "1"],
+    ] {
+        world.same_either_way(command);
+        let json = world.same_either_way(&[command, &["--json"]].concat());
+        let _: Value = serde_json::from_str(&json.out).unwrap_or_else(|_| assert_eq!(json.code, 1).into());
+    }
+    let wrong = world.same_either_way(&["files", "--rule", "nobody"]);
+    assert!(
+        wrong.code == 2 && wrong.err.contains("no rule is called `nobody`; those there are: liability"),
+        "{wrong:?}"
+    );
+    assert_eq!(world.server.stop(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_through_a_server_stands_in_the_result_and_on_record_who_gave_it() {
+    let mut world = World::start().await;
+    let operate = world.operate.clone();
+    let asking = world.at(&[("DOCKET_ADMIN_TOKEN", ADMIN)]);
+    let with = |arguments: &[&str]| asking.docket(&[arguments, &["--server", &operate]].concat());
+    let accepted = with(&["runs", "accept", "1", "--note", "read it", "--by", "Ada"]);
+    assert_eq!(
+        accepted.out, "Run 1 is accepted; the server writes it into the result and the rule's table.\n",
+        "{accepted:?}"
+    );
+    let run = world.get("/api/v1/runs/1").await;
+    assert_eq!(
+        (&run["word"], &run["verdict_by"], &run["verdict_note"]),
+        (&json!("accepted"), &json!("Ada"), &json!("read it"))
+    );
+    let again = with(&["runs", "reject", "1", "--note", "no", "--by", "Bob", "--json"]);
+    let again: Value = serde_json::from_str(&again.out).unwrap();
+    assert_eq!(
+        (&again[0]["verdict"]["said"], &again[0]["verdict"]["by"]),
+        (&json!("rejected"), &json!("Bob")),
+        "{again}"
+    );
+    assert_eq!(with(&["runs", "withdraw", "1"]).code, 0);
+    let nothing = with(&["runs", "withdraw", "1"]);
+    assert!(nothing.code == 1 && nothing.err.contains("neither accepted nor rejected"), "{nothing:?}");
+    let audit = world.get("/api/v1/audit").await;
+    let actions: Vec<&str> =
+        audit.as_array().unwrap().iter().map(|row| row["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["withdraw verdict", "reject run", "accept run"], "{audit:#}");
+    assert_eq!(
+        (&audit[2]["name"], &audit[2]["who"], &audit[2]["why"]),
+        (&json!("Ada"), &json!("admin token"), &json!("read it"))
+    );
+    // Who only looks on may not.
+    let viewing = world.at(&[("DOCKET_VIEW_TOKEN", VIEW)]);
+    let refused =
+        viewing.docket(&["runs", "accept", "1", "--note", "x", "--by", "Eve", "--server", &operate]);
+    assert!(refused.code == 1 && refused.err.contains("needs DOCKET_ADMIN_TOKEN"), "{refused:?}");
+    let unknown = world.at(&[]).docket(&["status", "--server", &operate]);
+    assert!(unknown.code == 2 && unknown.err.contains("set DOCKET_ADMIN_TOKEN"), "{unknown:?}");
+    let cannot = world.at(&[]).docket(&["sweep", "--server", &operate]);
+    assert!(cannot.code == 2 && cannot.err.contains("not through a server"), "{cannot:?}");
+    let nobody = world.at(&[]).docket(&["status", "--server", "http://127.0.0.1:9"]);
+    assert!(nobody.code == 1 && nobody.err.contains("nothing listens there"), "{nobody:?}");
+    let open = asking.docket(&["status", "--server", "http://docket.example"]);
+    assert!(open.code == 2 && open.err.contains("in clear text"), "{open:?}");
+    assert_eq!(world.server.stop(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_twice_under_one_key_is_done_once() {
+    let mut world = World::start().await;
+    let accept = "/api/v1/runs/1/accept";
+    let why = json!({"why": "read it", "name": "Ada"});
+    let first = world.post(accept, Some("k-1"), &why).await;
+    assert_eq!((first.0, first.1, &first.2["about"]), (StatusCode::OK, false, &json!("run:1")));
+    assert_eq!(world.post(accept, Some("k-1"), &why).await, (first.0, true, first.2.clone()));
+    let other = world.post("/api/v1/runs/1/reject", Some("k-1"), &why).await;
+    assert_eq!(other.0, StatusCode::UNPROCESSABLE_ENTITY, "{other:?}");
+    let audit = world.get("/api/v1/audit").await;
+    assert_eq!(audit.as_array().unwrap().len(), 1, "{audit:#}");
+    // A verdict says why, and what is too late says so.
+    assert_eq!(world.post(accept, None, &json!({})).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(world.post(accept, None, &json!({"why": "x", "what": 1})).await.0, StatusCode::BAD_REQUEST);
+    let late = world.post("/api/v1/runs/1/cancel", None, &json!({})).await;
+    assert_eq!((late.0, &late.2["detail"]), (StatusCode::CONFLICT, &json!("it has ended as accepted")));
+    let gone = world.post("/api/v1/jobs/99/retry", None, &json!({})).await;
+    assert_eq!(gone.0, StatusCode::CONFLICT, "{gone:?}");
+    // A file that was final is tried again.
+    let skipped = world.get("/api/v1/files?state=skipped").await;
+    let id = skipped["rows"][0]["source_id"].as_str().unwrap().to_owned();
+    let tried = world.post(&format!("/api/v1/files/{id}/retry"), Some("k-2"), &json!({})).await;
+    assert_eq!((tried.0, &tried.2["action"]), (StatusCode::OK, &json!("retry file")), "{tried:?}");
+    assert_eq!(world.server.stop(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_answers_in_pages_and_says_what_is_wrong_with_a_question() {
+    let mut world = World::start().await;
+    let (mut after, mut ids) = (String::new(), Vec::new());
+    loop {
+        let page = world.get(&format!("/api/v1/events?limit=1{after}")).await;
+        ids.extend(page["rows"].as_array().unwrap().iter().map(|row| row["event_id"].to_string()));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    let all = world.get("/api/v1/events").await;
+    let all: Vec<String> =
+        all["rows"].as_array().unwrap().iter().map(|row| row["event_id"].to_string()).collect();
+    assert!(ids.len() > 1 && ids == all, "{ids:?} {all:?}");
+
+    let file = world.get("/api/v1/explain?place=/Contracts/1.txt").await;
+    assert!(file["sentence"].as_str().unwrap().starts_with("/Contracts/1.txt is current: "), "{file:#}");
+    let id = file["files"][0]["source_id"].as_str().unwrap();
+    let same = world.get(&format!("/api/v1/files/{id}")).await;
+    assert_eq!(same["timeline"]["entries"], file["timeline"]["entries"]);
+    for path in
+        ["overview", "deliveries", "jobs", "runs", "sweeps", "limits", "audit", "files/count", "watch"]
+    {
+        world.get(&format!("/api/v1/{path}")).await;
+    }
+    for (path, status) in [
+        ("/api/v1/files?limit=some", 400),
+        ("/api/v1/files?what=1", 400),
+        ("/api/v1/files?after=nothing", 400),
+        ("/api/v1/files?rule=nobody", 400),
+        ("/api/v1/runs/99", 404),
+        ("/api/v1/files/workspace:1:2abc", 404),
+        ("/api/v1/jobs/99", 404),
+        ("/api/v1/runs/one", 400),
+    ] {
+        let answer = world.ask(Method::GET, path, ADMIN).await;
+        assert_eq!(answer.status(), status, "{path}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
+    }
+    // Files and runs are for who only looks on; the rest is not.
+    for (path, status) in
+        [("files", 200), ("runs/1", 200), ("explain?place=/x", 200), ("events", 403), ("audit", 403)]
+    {
+        assert_eq!(world.ask(Method::GET, &format!("/api/v1/{path}"), VIEW).await.status(), status, "{path}");
+    }
+    assert_eq!(world.server.stop(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_is_followed_line_by_line_until_it_is_told_to_end() {
+    let mut world = World::start().await;
+    let operate = world.operate.clone();
+    let asking = world.at(&[("DOCKET_SERVER", &operate), ("DOCKET_ADMIN_TOKEN", ADMIN)]);
+    let beside = world.at(&[]);
+    let mut watching = [asking.start(&["watch", "--json"]), beside.start(&["watch"])];
+    for watch in &mut watching {
+        watch.err.find(|line| line.contains("Ctrl-C ends it"));
+    }
+    world.put("Contracts/2.txt", contract(2)).await;
+    let of = |kind: &str, line: &str| {
+        let seen: Value = serde_json::from_str(line).unwrap();
+        seen["kind"] == kind && seen["path"] == "/Contracts/2.txt"
+    };
+    for kind in ["uploaded", "written"] {
+        watching[0].out.find(|line| of(kind, line));
+        watching[1].out.find(|line| line.contains(kind) && line.contains("/Contracts/2.txt"));
+    }
+    for watch in &mut watching {
+        watch.signal("INT");
+        assert_eq!(watch.wait(), 0);
+    }
+    let once = watching[0].out.rest();
+    let mut ids: Vec<Value> =
+        once.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone()).collect();
+    let all = ids.len();
+    ids.sort_by_key(Value::to_string);
+    ids.dedup();
+    assert_eq!(ids.len(), all, "nothing is told twice: {once}");
+    assert_eq!(world.server.stop(), 0);
+}
