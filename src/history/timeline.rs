@@ -179,6 +179,15 @@ impl Entry {
         }
     }
 
+    /// Where it stands: what an attempt came to, behind what was done on its way.
+    fn place(&self) -> (i64, i64) {
+        let ended_at = self.ended_at.unwrap_or(i64::MAX);
+        match self.kind {
+            Kind::Failed | Kind::Dead | Kind::Interrupted | Kind::Settled => (ended_at, ended_at),
+            _ => (self.began_at, ended_at),
+        }
+    }
+
     pub fn milliseconds(&self) -> Option<i64> {
         self.ended_at.map(|ended_at| (ended_at - self.began_at).max(0))
     }
@@ -194,7 +203,7 @@ pub struct Spent {
 /// The way of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
-    /// In the order in which they began.
+    /// In the order in which they began; the end of an attempt stands where it ended.
     pub entries: Vec<Entry>,
     /// When the newest change was heard of; what came before it is of earlier ones.
     pub since: Option<i64>,
@@ -238,7 +247,7 @@ pub fn timeline(connection: &mut Connection, key: &FileKey, now: i64) -> Result<
         let words = queue::waiting::why(job, &pauses);
         entries.extend(open(job, &rows, words, now));
     }
-    entries.sort_by_key(|entry| (entry.began_at, entry.ended_at.unwrap_or(i64::MAX)));
+    entries.sort_by_key(Entry::place);
     let spent = spent(&entries, since.unwrap_or(i64::MIN), now);
     Ok(Timeline { entries, since, spent, cut })
 }

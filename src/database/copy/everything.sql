@@ -58,3 +58,6 @@ INSERT INTO audit (at, who, name, action, about, filter, number, why)
 VALUES (5, 'admin token', NULL, 'retry job', 'job:9000', NULL, 1, NULL), (6, 'this machine', 'Zoë', 'accept run', 'bulk:1', 'state=x', 2, 'why');
 INSERT INTO bulk (action, who, filter, number, began_at) VALUES ('accept run', 'this machine', 'state=x', 2, 6);
 INSERT INTO bulk_item VALUES (1, '500', NULL), (1, '499', ''), (1, '498', 'it is running');
+INSERT INTO history (source_id, task, rule, job_id, attempt, times, due_at, began_at, ended_at, ended, reason, server, request_id, steps)
+VALUES ('workspace:1:a', 'file', NULL, 9000, 1, 1, 1, 2, 3, 'done', NULL, 'process 1 on here', 'id', '[{"w":"uploaded","b":2,"e":3}]'),
+       ('workspace:1:a', 'run', 'ended', 9001, 2, 7, NULL, NULL, 4, 'lost', 'its worker stopped', 'process 2 on here', NULL, '[]');

@@ -37,7 +37,7 @@ const SMALL: [&str; 25] = [
 ];
 
 /// Statements that may go through a table or an index from its end, and why.
-const SCANS: [(&str, &str); 27] = [
+const SCANS: [(&str, &str); 31] = [
     ("queue::store::claim::FIRSTS", "the first row of an index in its order"),
     ("queue::store::claim::END_LEASES", "an index of the jobs that run, at the start"),
     ("queue::store::claim::ELSEWHERE", "an index of the jobs that run: as many as there are workers"),
@@ -46,6 +46,8 @@ const SCANS: [(&str, &str); 27] = [
     ("receive::store::WAITING_SINCE", "the first row of a table in its order"),
     ("receive::store::OLDEST", "the first rows of a table in its order"),
     ("queue::presence::OLDEST", "the first row of an index in its order"),
+    ("queue::presence::LOOKING", "the first rows of an index in its order"),
+    ("operate::bulk::NEWEST", "the newest rows of a table, from its end"),
     ("queue::store::listing::RUNNING", "an index of the jobs that run: as many as there are workers"),
     ("run::store::view::UNFINISHED", "an index of the runs that have not ended, once in a sweep"),
     ("run::store::view::COUNTS", "as many rows as there are rules, and reasons for which runs are held"),
@@ -57,6 +59,8 @@ const SCANS: [(&str, &str); 27] = [
     ("erasure::store::LIST", "the newest rows of a table, from its end"),
     ("erasure::store::IS_UNSHED", "an index of the erasures that have just ended"),
     ("erasure::store::SHED", "an index of the erasures that have just ended"),
+    ("history::store::NEWEST", "the newest row of a table, from its end"),
+    ("history::store::PRUNE", "the oldest rows of a table, from its beginning"),
     ("event::store::ABOUT", "once for a file that is erased, by a reader"),
     ("own::store::LIST", "asked for by the demo, which makes a few"),
     ("own::store::LEFT_STANDING", "once in `docket check`: a row for each result"),

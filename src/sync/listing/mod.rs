@@ -159,6 +159,7 @@ impl Cursor {
 
 /// A file and one of its copies.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = File)]
 pub struct Row {
     pub source_id: String,
     /// None until it has been looked at.
