@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Shown};
 use crate::contain::keep_running;
+use crate::dashboard::{self, Dashboard};
 use crate::database::{Connection, Database, Role, ServerLock, this_process};
 use crate::erase::Eraser;
 use crate::fastio::FileKey;
@@ -28,8 +29,9 @@ use crate::job::Task;
 use crate::job::verdict::{FASTIO, OPENAI, call_cause, openai_cause};
 use crate::listen;
 use crate::operate::api::{self, Api};
+use crate::operate::guard::Guard;
 use crate::operate::query::Known;
-use crate::operate::routes::Stated;
+use crate::operate::routes::{Routes, Stated};
 use crate::operate::{self, Observer, Operate, Served};
 use crate::outside::Remover;
 use crate::queue::{Claimed, Handler, Queue, Verdict};
@@ -261,7 +263,47 @@ impl Parts {
 
 /// Every route of the operator listener, with who may ask.
 pub fn operator_routes() -> Vec<Stated> {
-    [operate::routes().stated(), api::routes().stated()].concat()
+    [operate::routes().stated(), api::routes().stated(), dashboard::routes().stated()].concat()
+}
+
+/// What the pages stand on.
+pub struct Beneath<'a> {
+    pub database: &'a Database,
+    pub clock: &'a Clock,
+    pub queue: &'a Queue,
+    pub governor: &'a Governor,
+    pub work: &'a Work,
+}
+
+/// The pages of the operator listener.
+///
+/// # Errors
+/// Rules that cannot work.
+pub fn pages(
+    config: &Config,
+    beneath: &Beneath<'_>,
+    (observer, guard): (Observer, Guard),
+) -> anyhow::Result<Routes> {
+    let Beneath { database, clock, queue, governor, work } = *beneath;
+    let dashboard = Dashboard::new(dashboard::Parts {
+        database: database.clone(),
+        observer,
+        clock: clock.clone(),
+        governor: governor.clone(),
+        guard,
+        rules: config.rules()?,
+        definitions: work.runs.definitions().to_vec(),
+        environment: config.operate.environment.as_str().to_owned(),
+        settings: settings_shown(config),
+        wake: queue.wake(),
+    });
+    Ok(dashboard::routes().with_state(dashboard))
+}
+
+/// The settings as a page tells them.
+fn settings_shown(config: &Config) -> Vec<dashboard::Setting> {
+    let shown = config.shown().into_iter();
+    shown.map(|Shown { name, value, from }| dashboard::Setting { name, value, from }).collect()
 }
 
 /// What compares and lists, for a command beside a server.
@@ -314,6 +356,7 @@ pub struct App {
     abandon: CancellationToken,
     stop_limit: Duration,
     address: SocketAddr,
+    operate_address: Option<SocketAddr>,
     database: Database,
     upkeep: Upkeep,
     lock: ServerLock,
@@ -383,8 +426,16 @@ impl App {
                 definitions: work.runs.definitions().to_vec(),
                 wake: queue.wake(),
             });
-            let pages = api::routes().with_state(asked);
-            let served = Served { observer, pages, dress: |router| router, counters };
+            let beneath = Beneath {
+                database: &database,
+                clock: &clock,
+                queue: &queue,
+                governor: &governor,
+                work: &work,
+            };
+            let pages = pages(config, &beneath, (observer.clone(), operate.guard()))?
+                .merge(api::routes().with_state(asked));
+            let served = Served { observer, pages, dress: dashboard::dress, counters };
             parts.spawn(async move {
                 operate.serve(served, until).await;
                 "operator listener"
@@ -436,12 +487,17 @@ impl App {
         let operate = operate_address.map(tracing::field::display);
         tracing::info!(listen = %address, operate, recovered, workers = queue.workers(), "docket is ready");
         let stop_limit = config.queue.stop_limit();
-        Ok(App { parts, stop, abandon, stop_limit, address, database, upkeep, lock })
+        Ok(App { parts, stop, abandon, stop_limit, address, operate_address, database, upkeep, lock })
     }
 
     /// Where the public listener listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the operator listener listens, if there is one.
+    pub fn operate_address(&self) -> Option<SocketAddr> {
+        self.operate_address
     }
 
     /// The server's database.

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod compute;
 pub mod config;
 pub mod contain;
+pub mod dashboard;
 pub mod database;
 pub mod erase;
 pub mod erasure;

@@ -10,6 +10,12 @@ use crate::server::{COVERED, Place};
 
 pub const STATUS: &str = "GET /api/v1/status";
 
+/// How what is measured of a page is called, up to its path.
+pub const PAGE: &str = "page ";
+
+/// The most that a page may send.
+const PAGE_BYTES: usize = 60_000;
+
 /// The server answers from what it read less than a second ago, and it is the reading that is measured.
 const READ_ANEW: Duration = Duration::from_millis(1_100);
 
@@ -27,13 +33,15 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub enum Asked {
     Status,
     Command(&'static [&'static str]),
+    /// A page of the dashboard.
+    Page(&'static str),
     /// A lone delivery.
     Delivery,
     /// One acknowledgement in a burst of covered events, while the drain looks each of them up among all.
     Burst,
 }
 
-pub const ALL: [Asked; 14] = [
+pub const ALL: [Asked; 23] = [
     Asked::Status,
     Asked::Command(&["status", "--json"]),
     Asked::Command(&["files", "--json"]),
@@ -46,6 +54,15 @@ pub const ALL: [Asked; 14] = [
     Asked::Command(&["jobs", "list", "--json", "--state", "waiting"]),
     Asked::Command(&["jobs", "list", "--json", "--state", "dead"]),
     Asked::Command(&["runs", "list", "--json"]),
+    Asked::Page("/"),
+    Asked::Page("/files"),
+    Asked::Page("/files?state=behind"),
+    Asked::Page("/files?state=gone"),
+    Asked::Page("/files?path=%2FContracts%2F007%2Fcontract-7.txt"),
+    Asked::Page("/runs"),
+    Asked::Page("/webhooks"),
+    Asked::Page("/jobs"),
+    Asked::Page("/jobs?state=waiting"),
     Asked::Delivery,
     Asked::Burst,
 ];
@@ -61,6 +78,13 @@ impl Asked {
                 let what = format!("docket {}", command.join(" "));
                 in_turn(&what, OFTEN, places, |place| timed(|| place.docket(command).map(drop)))
             }
+            Asked::Page(path) => in_turn(&format!("{PAGE}{path}"), OFTEN, places, |place| {
+                timed(|| {
+                    let page = http::must(place.operator, "GET", path, "")?;
+                    anyhow::ensure!(page.len() < PAGE_BYTES, "{path} has {} bytes", page.len());
+                    Ok(())
+                })
+            }),
             Asked::Delivery => lone(places),
             Asked::Burst => {
                 let mut burst = 0;

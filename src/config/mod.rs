@@ -8,6 +8,7 @@ pub mod permissions;
 mod ranges;
 mod rotation;
 mod secrets;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +26,7 @@ pub use base_url::{Way, is_loopback};
 pub use fault::{Fault, PUBLIC_SECRET};
 pub use rotation::{Rotated, SecretFiles};
 pub use secrets::Secrets;
+pub use shown::Shown;
 
 /// Where the settings are when neither flag nor environment says otherwise.
 const DEFAULT_PATH: &str = "docket.toml";
@@ -54,6 +56,8 @@ pub struct Config {
     folder: PathBuf,
     /// The files that hold secrets, each by the variable that names it.
     secret_files: Vec<(String, PathBuf)>,
+    /// What was set, where: all but what is a default.
+    set: shown::Set,
 }
 
 /// Where the settings come from.
@@ -258,6 +262,7 @@ impl Config {
         let told = |error: &toml::de::Error| file_error(setting_error::in_text(text, error));
         let file: File = toml::from_str(text).map_err(|error| told(&error))?;
         let overrides = overlay::overrides(sources)?;
+        let set = shown::set(text, path, &overrides);
         let file = if overrides.is_empty() {
             file
         } else {
@@ -312,6 +317,7 @@ impl Config {
             path: path.map(Path::to_owned),
             folder,
             secret_files,
+            set,
         };
         config.ways().iter().try_for_each(Way::check)?;
         Ok(config)

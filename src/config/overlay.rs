@@ -26,10 +26,10 @@ const OTHERS: [&str; 6] = [
 /// One setting from outside the file.
 pub struct Override {
     /// For an error: the variable or flag as the person wrote it.
-    place: String,
+    pub(super) place: String,
     /// `section.name`.
-    key: String,
-    value: Value,
+    pub(super) key: String,
+    pub(super) value: Value,
 }
 
 /// Every override, the strongest last.

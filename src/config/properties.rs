@@ -37,6 +37,7 @@ fn right(name: &str, default: &Value) -> BoxedStrategy<Value> {
         ("base_url", _) => one_of(&["https://api.fast.io/current", "http://127.0.0.1:9102/v1"]),
         ("listen", _) => one_of(&["0.0.0.0:8080", "127.0.0.1:0", "[::1]:1"]),
         ("signature_scheme", _) => one_of(&["auto", "fastio_v1_base64", "x_fastio_sha256_hex"]),
+        ("environment", _) => one_of(&["production", "", "Test 2"]),
         ("format", _) => one_of(&["auto", "text", "json"]),
         (_, Value::Integer(_)) => (0..=255_i64).prop_map(Value::Integer).boxed(),
         (_, Value::Boolean(_)) => any::<bool>().prop_map(Value::Boolean).boxed(),

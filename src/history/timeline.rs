@@ -201,7 +201,7 @@ pub struct Spent {
 }
 
 /// The way of one file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
     /// In the order in which they began; the end of an attempt stands where it ended.
     pub entries: Vec<Entry>,

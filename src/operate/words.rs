@@ -24,6 +24,15 @@ pub fn when(at: i64, now: i64) -> String {
     }
 }
 
+/// How long something took, as exactly as it matters: `340 ms`, `4.2 s`, and then as [`span`].
+pub fn lasted(ms: i64) -> String {
+    match ms.max(0) {
+        ms @ ..SECOND => format!("{ms} ms"),
+        ms @ SECOND..MINUTE => format!("{}.{} s", ms / SECOND, ms % SECOND / 100),
+        ms => span(ms),
+    }
+}
+
 /// One unit is enough to see how long it is: `41s`, `7m`, `3h`, `5d`.
 pub fn span(ms: i64) -> String {
     match ms.max(0) {

@@ -8,6 +8,7 @@ mod clients;
 mod content;
 mod copy;
 mod crash;
+mod dashboard;
 mod documents;
 mod erase;
 mod explain;

@@ -289,13 +289,23 @@ impl World {
 
 /// What the operator listener tells who has the token, and who has a wrong one.
 async fn operator(world: &World, written: &mut Written) {
-    for (token, status) in [(ADMIN_TOKEN, 200), (VIEW_TOKEN, 403), (OPENAI_KEY, 401)] {
-        let request = world.client.get(format!("http://{}/api/v1/status", world.operator)).bearer_auth(token);
+    for (path, token, status) in [
+        ("/api/v1/status", ADMIN_TOKEN, 200),
+        ("/api/v1/status", VIEW_TOKEN, 403),
+        ("/api/v1/status", OPENAI_KEY, 401),
+        ("/", ADMIN_TOKEN, 200),
+        ("/settings", ADMIN_TOKEN, 200),
+        ("/jobs", ADMIN_TOKEN, 200),
+        ("/files", VIEW_TOKEN, 200),
+    ] {
+        let request = world.client.get(format!("http://{}{path}", world.operator)).bearer_auth(token);
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), status);
         let headers = format!("{:?}", answer.headers());
-        written
-            .add(format!("the operator's {status}"), format!("{headers}\n{}", answer.text().await.unwrap()));
+        written.add(
+            format!("the operator's {status} of {path}"),
+            format!("{headers}\n{}", answer.text().await.unwrap()),
+        );
     }
 }
 

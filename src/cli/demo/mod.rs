@@ -98,11 +98,12 @@ async fn demo(
 
     let start = Start { listener: Some(listener), ..Start::default() };
     let app = App::start(&config, Clock::default(), start).await?;
+    let pages = app.operate_address().map(|address| format!("http://{address}/"));
     let world = World::new(&sandbox, app.database().clone())?;
     let stop_server = CancellationToken::new();
     let server = app.run_until(stop_server.cancelled());
     tokio::pin!(server);
-    let stage = Stage { addresses: &addresses, settings: &path, stop };
+    let stage = Stage { addresses: &addresses, pages, settings: &path, stop };
     let outcome = tokio::select! {
         outcome = play(arguments, &world, &stage) => outcome,
         ended = &mut server => {
@@ -153,7 +154,8 @@ impl Addresses {
 url = {}
 
 [operate]
-listen = \"off\"
+listen = \"127.0.0.1:0\"
+environment = \"demo\"
 
 [receive]
 listen = {}
@@ -216,6 +218,8 @@ fn sources(path: &Path, settings: &SettingsArgs) -> Sources {
 /// What the story needs to know of its surroundings.
 struct Stage<'a> {
     addresses: &'a Addresses,
+    /// Where the pages are that show what happens; none where `--set` says so.
+    pages: Option<String>,
     settings: &'a PathBuf,
     stop: &'a CancellationToken,
 }
@@ -224,7 +228,7 @@ struct Stage<'a> {
 async fn play(arguments: &Arguments, world: &World<'_>, stage: &Stage<'_>) -> Result<Outcome, Failure> {
     let teller = if arguments.json { Teller::stderr() } else { Teller::stdout() };
     let told = async {
-        story::tell(world, &teller).await?;
+        story::tell(world, &teller, stage.pages.as_deref()).await?;
         let comparison = Comparison::read(world).await?;
         comparison.show(&teller)?;
         Ok::<_, Failure>(comparison)
@@ -254,6 +258,11 @@ fn try_it(stage: &Stage<'_>, store: &VectorStoreId, run: RunId) -> anyhow::Resul
     let program = std::env::current_exe().context("finding this program")?;
     let programs = program.parent().context("this program is in no folder")?.display();
     let openai = bare(openai);
+    let pages = stage
+        .pages
+        .as_ref()
+        .map(|pages| format!("  and shows what it does at {pages}\n"))
+        .unwrap_or_default();
     Ok(format!(
         "
 Everything stays up until Ctrl-C. In another terminal, first:
@@ -282,6 +291,6 @@ Everything stays up until Ctrl-C. In another terminal, first:
     curl {openai_control}requests
 
   Docket takes webhooks at http://{listen}/webhooks/fastio
-"
+{pages}"
     ))
 }

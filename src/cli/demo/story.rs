@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 
 use super::super::failure::Failure;
+use super::super::shown::Shown;
 use super::super::text::{bytes, count, head, tail};
 use super::beside::Beside;
 use super::tell::{Teller, WIDTH};
@@ -37,9 +38,12 @@ const ORDER_TEXT: &str = include_str!("saas-order-form.txt");
 const OLD_CAP: &str = "five hundred thousand US dollars (USD 500,000)";
 const NEW_CAP: &str = "two million US dollars (USD 2,000,000)";
 
-pub async fn tell(world: &World<'_>, teller: &Teller) -> Result<(), Failure> {
+pub async fn tell(world: &World<'_>, teller: &Teller, pages: Option<&str>) -> Result<(), Failure> {
     teller.say(teller.paint.bold("Docket: what is in Fastio can be searched at OpenAI, and stays right."))?;
     teller.say("Both are stand-ins here. The server, its webhooks and their signatures are real.")?;
+    if let Some(pages) = pages {
+        teller.say(Shown::from("Watch it in a browser at ") + teller.paint.mark(pages))?;
+    }
     add(world, teller).await?;
     ask(world, teller).await?;
     edit(world, teller).await?;

@@ -124,6 +124,9 @@ fn the_demo_agrees_and_leaves_nothing_behind() {
         assert!(run.err.contains(told), "{run:?}");
     }
     assert!(run.err.contains("The order form is deleted"), "{run:?}");
+    // Where it can be watched is said before there is anything to see.
+    let before = run.err.split_once("Three contracts are uploaded").map(|(before, _)| before);
+    assert!(before.is_some_and(|before| before.contains("browser at http://127.0.0.1:")), "{run:?}");
     assert!(run.err.lines().all(|line| line.chars().count() <= 80), "{run:?}");
     assert!(!run.err.contains('\x1b'), "no colours where there is no terminal");
     assert_eq!(place.left_in_tmp(), 0);

@@ -112,6 +112,9 @@ pub struct Harness {
     pub webhook_url: Url,
     _tasks: JoinSet<()>,
     folder: TempDir,
+    pub governor: docket::govern::Governor,
+    /// What it was first started with.
+    pub config: docket::config::Config,
     /// By the settings that it was last started with.
     rules: Rules,
     must_end: MustEnd,
@@ -160,7 +163,7 @@ impl Harness {
         let config = config(&folder, &world.sandbox, settings);
         let rules = config.rules().unwrap();
         let clock = TestClock::default();
-        let Parts { database, queue, work, receive, feed, .. } =
+        let Parts { database, queue, governor, work, receive, feed } =
             Parts::build(&config, clock.share(), None).await.unwrap();
         let receive::Receive { public, drain, .. } = receive;
         let mut tasks = JoinSet::new();
@@ -177,6 +180,8 @@ impl Harness {
             webhook_url,
             _tasks: tasks,
             folder,
+            governor,
+            config,
             rules,
             must_end,
         }

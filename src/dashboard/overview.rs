@@ -1,0 +1,361 @@
+//! Is it well? How fresh each rule is, what needs a person, and what came in.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+
+use super::Dashboard;
+use super::chart::Chart;
+use super::page::{Cell, Frame, Table, TableRow, show, unreadable};
+use crate::database::{Connection, Error};
+use crate::job::FILE_JOBS;
+use crate::listen::problem::Problem;
+use crate::operate::guard::{Role, Viewer};
+use crate::operate::status::{Status, of};
+use crate::operate::verdict::Word;
+use crate::operate::words::{count, dollars, span, spent_words, stamp};
+use crate::queue::store::{JobRow, Page as JobPage};
+use crate::queue::waiting::{Waiting, paused, why};
+use crate::queue::{self, presence};
+use crate::rule::{Rule, Target};
+use crate::sync;
+
+/// The oldest changes that are looked at to say how fresh each rule is.
+const OLDEST: u32 = 200;
+
+/// Dead jobs that are looked at to say what they have in common.
+const DEAD: u32 = 1_000;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Page {
+    frame: Frame,
+    word: &'static str,
+    class: &'static str,
+    reasons: Vec<Step>,
+    /// Answers that wait for somebody to read them; nothing is wrong with the server by that.
+    review: String,
+    fresh: Table,
+    causes: Table,
+    charts: [Chart; 2],
+    limits: Table,
+    holds: Table,
+    numbers: Vec<Number>,
+    notes: Vec<String>,
+}
+
+/// What a person has to do.
+struct Step {
+    words: String,
+    href: &'static str,
+    label: &'static str,
+}
+
+struct Number {
+    words: String,
+    label: &'static str,
+    href: &'static str,
+}
+
+/// What is read for it besides the status.
+struct Read {
+    waiting: Vec<(Waiting, Option<String>)>,
+    dead: Vec<JobRow>,
+    stores: BTreeMap<String, Option<String>>,
+    copies: Vec<(String, String, i64)>,
+}
+
+pub async fn page(Viewer(who): Viewer, State(dashboard): State<Dashboard>) -> Result<Response, Problem> {
+    if who.role() < Role::Admin {
+        return Ok((StatusCode::SEE_OTHER, [(LOCATION, "/files")]).into_response());
+    }
+    let snapshot = dashboard.observer.look().await.map_err(|error| unreadable(&error))?;
+    let names: Vec<String> =
+        dashboard.rules.iter().filter_map(|rule| made_name(rule).map(str::to_owned)).collect();
+    let Read { waiting, dead, stores, copies } =
+        dashboard.read(move |connection| read(connection, &names)).await?;
+    let (seen, now) = (&snapshot.seen, dashboard.now());
+    let rules: Vec<&Rule> = dashboard.rules.iter().collect();
+    let store = |rule: &Rule| match &rule.target {
+        Target::Id(id) => Some(id.0.clone()),
+        Target::Create { create } => stores.get(create).cloned().flatten(),
+    };
+    let (word, class) = match snapshot.verdict.verdict {
+        Word::Well => ("All is well.", "good"),
+        Word::NeedsPerson => ("Something needs a person.", "bad"),
+        Word::NoServer => ("No server.", "bad"),
+    };
+    show(&Page {
+        frame: dashboard.frame(who, ("/", "Overview"), "docket status").live(),
+        word,
+        class,
+        reasons: snapshot.verdict.reasons.iter().map(|reason| step(reason)).collect(),
+        review: match of(&seen.runs, "needs_review") {
+            0 => String::new(),
+            1 => "1 answer is not proven in all it says".to_owned(),
+            runs => format!("{runs} answers are not proven in all they say"),
+        },
+        fresh: fresh(&rules, &waiting, seen, now),
+        causes: causes(seen, &dead, now),
+        charts: dashboard.charts().await?,
+        limits: dashboard.limits(seen).await,
+        holds: holds(&rules, store, &copies, seen),
+        numbers: numbers(seen),
+        notes: notes(seen, now),
+    })
+}
+
+fn made_name(rule: &Rule) -> Option<&str> {
+    match &rule.target {
+        Target::Id(_) => None,
+        Target::Create { create } => Some(create),
+    }
+}
+
+fn read(connection: &mut Connection, names: &[String]) -> Result<Read, Error> {
+    let mut waiting = Vec::new();
+    for job in presence::looking(connection, OLDEST)? {
+        let rules = match job.key.strip_prefix(FILE_JOBS) {
+            Some(source_id) => sync::store::rules_of(connection, source_id)?,
+            None => None,
+        };
+        waiting.push((job, rules));
+    }
+    let dead = JobPage { state: Some("dead".to_owned()), after: None, most: DEAD };
+    let mut stores = BTreeMap::new();
+    for name in names {
+        let id = sync::store::store_named(connection, name)?;
+        stores.insert(name.clone(), id.map(|id| id.0));
+    }
+    Ok(Read {
+        waiting,
+        dead: queue::store::page(connection, &dead)?,
+        stores,
+        copies: sync::store::copies_by_store(connection)?,
+    })
+}
+
+/// What a reason's command is called here.
+fn step(reason: &str) -> Step {
+    let places = [
+        ("docket jobs", "/jobs?state=dead", "See the dead jobs"),
+        ("docket runs", "/runs?state=failed", "See the failed runs"),
+        ("docket sweep", "/sweeps", "See the sweeps"),
+        ("in rule ", "/runs?state=held", "See what is held"),
+    ];
+    let found = places.into_iter().find(|(words, ..)| reason.contains(words));
+    let (_, href, label) = found.unwrap_or(("", "/settings", "See the settings"));
+    Step { words: reason.to_owned(), href, label }
+}
+
+/// The oldest change of each rule that cannot be searched yet.
+fn fresh(rules: &[&Rule], waiting: &[(Waiting, Option<String>)], seen: &Status, now: i64) -> Table {
+    let is_of = |rule: &Rule, (job, rules): &(Waiting, Option<String>)| match rules {
+        Some(rules) if !rules.is_empty() => rules.split(',').any(|name| name.trim() == rule.name),
+        // What has not been looked at may be any of its workspace's rules'.
+        _ => job.key.split_once(':').is_some_and(|(_, rest)| rest.starts_with(&format!("{}:", rule.profile))),
+    };
+    let row = |rule: &&Rule| {
+        let (age, what) = match waiting.iter().find(|one| is_of(rule, one)) {
+            Some((job, _)) => {
+                let age = Cell {
+                    title: stamp(job.created_at),
+                    mood: "waiting",
+                    ..Cell::new(span(now - job.created_at))
+                };
+                let what = why(job, &seen.pauses);
+                (age, Cell::link(what, format!("/jobs/{}", job.job_id)))
+            }
+            None if waiting.len() == OLDEST as usize => {
+                let newest = waiting.last().map_or(0, |(job, _)| now - job.created_at);
+                (
+                    Cell::new(format!("below {}", span(newest))),
+                    Cell::new("older changes of other rules come first"),
+                )
+            }
+            None => (
+                Cell { mood: "good", ..Cell::new("fresh") },
+                Cell::new("every change that is known can be searched"),
+            ),
+        };
+        let files = super::form::link("/files", &[("rule", &rule.name), ("state", "behind")]);
+        TableRow::new([Cell::link(&rule.name, files), age, what])
+    };
+    Table {
+        caption: "How old the oldest change is that cannot be searched yet",
+        head: vec!["rule", "oldest change", "what it waits for"],
+        rows: rules.iter().map(row).collect(),
+        chosen: "",
+    }
+}
+
+/// What several things fail for, once.
+fn causes(seen: &Status, dead: &[JobRow], now: i64) -> Table {
+    let mut rows: Vec<TableRow> = Vec::new();
+    for pause in &seen.pauses {
+        let state = if pause.kind == "outage" { "outage" } else { "refused" };
+        rows.push(TableRow::new([
+            Cell { mood: "bad", ..Cell::new(state) },
+            Cell::new(paused(pause)),
+            Cell::past(pause.since, now),
+            Cell::due(pause.probe_at, now),
+            Cell::link("see what waits", "/jobs?state=waiting"),
+        ]));
+    }
+    let mut groups: BTreeMap<String, (usize, i64, i64)> = BTreeMap::new();
+    for job in dead {
+        let cause = cause(job.reason.as_deref().unwrap_or("no reason is on record"));
+        let (number, first, last) = groups.entry(cause).or_insert((0, i64::MAX, i64::MIN));
+        *number += 1;
+        *first = (*first).min(job.updated_at);
+        *last = (*last).max(job.updated_at);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, (number, ..))| std::cmp::Reverse(*number));
+    for (cause, (number, first, last)) in groups.into_iter().take(10) {
+        let or_more = if dead.len() == DEAD as usize { " or more" } else { "" };
+        rows.push(TableRow::new([
+            Cell { mood: "bad", ..Cell::new(format!("{}{or_more} dead", count(number as u64, "job"))) },
+            Cell::new(cause),
+            Cell::past(first, now),
+            Cell::past(last, now),
+            Cell::link("see and retry", "/jobs?state=dead"),
+        ]));
+    }
+    Table {
+        caption: "Causes",
+        head: vec!["what", "cause", "first", "last, or next try", "then"],
+        rows,
+        chosen: "",
+    }
+}
+
+/// A reason without what is one file's own: numbers, ids and names in quotation marks.
+fn cause(reason: &str) -> String {
+    let words = reason.split_whitespace().map(|word| {
+        let own = word.len() > 5 && word.chars().any(|c| c.is_ascii_digit()) || word.contains('/');
+        if own { "…" } else { word }
+    });
+    let mut cause: Vec<&str> = words.collect();
+    cause.dedup();
+    cause.join(" ")
+}
+
+/// What each rule's vector store has in it, and what its runs took within a day.
+fn holds(
+    rules: &[&Rule],
+    store: impl Fn(&Rule) -> Option<String>,
+    copies: &[(String, String, i64)],
+    seen: &Status,
+) -> Table {
+    let row = |rule: &&Rule| {
+        let id = store(rule);
+        let number = |searchable: bool| -> i64 {
+            let of_it = copies.iter().filter(|(store, ..)| Some(store) == id.as_ref());
+            of_it.filter(|(_, state, _)| (state == "indexed") == searchable).map(|(.., copies)| copies).sum()
+        };
+        let spent = seen.spent.iter().find(|spent| spent.rule == rule.name);
+        let money = spent.map_or_else(String::new, |spent| match spent.cost {
+            0 => spent_words(spent),
+            cost => format!("{}: {}", dollars(cost.unsigned_abs()), spent_words(spent)),
+        });
+        TableRow::new([
+            Cell::link(&rule.name, super::form::link("/files", &[("rule", &rule.name)])),
+            Cell::new(id.clone().unwrap_or_else(|| "not made yet".to_owned())),
+            Cell::new(number(true).to_string()),
+            Cell::new(number(false).to_string()),
+            Cell::new(if money.is_empty() { "nothing".to_owned() } else { money }),
+        ])
+    };
+    Table {
+        caption: "What each rule holds (rules of one vector store share its numbers)",
+        head: vec!["rule", "vector store", "searchable", "on the way", "runs within 24 hours"],
+        rows: rules.iter().map(row).collect(),
+        chosen: "",
+    }
+}
+
+fn numbers(seen: &Status) -> Vec<Number> {
+    let number = |number: i64, label, href| Number { words: number.to_string(), label, href };
+    vec![
+        number(of(&seen.files, "present"), "files", "/files"),
+        number(of(&seen.jobs, "waiting") + of(&seen.jobs, "running"), "jobs left", "/jobs"),
+        number(of(&seen.jobs, "dead"), "dead jobs", "/jobs?state=dead"),
+        number(of(&seen.runs, "needs_review"), "runs to review", "/runs?state=needs_review"),
+        number(of(&seen.files, "skipped"), "skipped files", "/files?state=skipped"),
+        number(seen.unread, "files nothing can be read in", "/files?state=unread"),
+    ]
+}
+
+fn notes(seen: &Status, now: i64) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(oldest) = &seen.oldest {
+        notes.push(format!("The oldest change is {} old: {}.", span(now - oldest.since), oldest.why));
+    }
+    if seen.inbox > 0 {
+        notes.push(format!(
+            "{} in the inbox, not yet turned into jobs.",
+            count(seen.inbox.unsigned_abs(), "delivery")
+        ));
+    }
+    for held in &seen.held {
+        notes.push(format!(
+            "{} of rule {}: {}.",
+            count(held.runs.unsigned_abs(), "run"),
+            held.rule,
+            held.reason
+        ));
+    }
+    notes
+}
+
+impl Dashboard {
+    /// What is left of OpenAI's limits, and what waits for one.
+    async fn limits(&self, seen: &Status) -> Table {
+        let mut rows = Vec::new();
+        for left in self.governor.left().await.unwrap_or_default() {
+            let mood = if left.left == 0 { "waiting" } else { "" };
+            rows.push(TableRow::new([
+                Cell::new(left.what),
+                Cell { mood, ..Cell::new(left.left.to_string()) },
+                Cell::new(left.most.to_string()),
+            ]));
+        }
+        for reason in &seen.limited {
+            rows.push(TableRow::new([
+                Cell::new(reason.as_str()),
+                Cell { mood: "waiting", ..Cell::new("0") },
+                Cell::new(""),
+            ]));
+        }
+        for pace in &seen.paced {
+            let what = format!("runs at once of model {}: {}", pace.model, pace.reason);
+            rows.push(TableRow::new([Cell::new(what), Cell::new(pace.allowed.to_string()), Cell::new("")]));
+        }
+        Table {
+            caption: "Limits of OpenAI, within this minute",
+            head: vec!["limit", "left", "of"],
+            rows,
+            chosen: "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cause;
+
+    #[test]
+    fn what_is_one_files_own_is_left_out_of_a_cause() {
+        assert_eq!(
+            cause("gave up after 30 attempts: OpenAI answers 500"),
+            "gave up after 30 attempts: OpenAI answers 500"
+        );
+        assert_eq!(cause("no such file file-8a7b6c5d in vs_123456"), "no such file … in …");
+        assert_eq!(cause("cannot read /Contracts/a.txt"), cause("cannot read /Other/b.txt"));
+    }
+}

@@ -1,0 +1,146 @@
+//! What a person does in the pages is done once, written down, and told as it is.
+
+use docket::database::Connection;
+use docket::job::{self, Task};
+use docket::operate::audit;
+use docket::queue::Priority;
+use reqwest::StatusCode;
+
+use super::{analysed, sent_to};
+use crate::harness::Harness;
+
+impl Harness {
+    async fn deeds(&self) -> Vec<audit::Row> {
+        self.database.read(|connection| audit::page(connection, None, 100)).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_accepted_or_rejected_with_a_reason_and_taken_back() {
+    let h = analysed().await;
+    let site = h.site(false).await;
+    let say = async |fields: &[(&str, &str)]| {
+        site.post("/act", &[fields, &[("item", "2"), ("back", "/runs/2")]].concat(), "").await
+    };
+    assert!(site.page("/runs/2").await.contains("id=\"reject\""));
+    let without = say(&[("action", "reject run")]).await;
+    assert_eq!(without.status(), StatusCode::BAD_REQUEST);
+    assert!(without.text().await.unwrap().contains("say why it is rejected"));
+    assert_eq!(h.deeds().await, []);
+    let rejected = say(&[("action", "reject run"), ("why", "made up"), ("name", "Kim")]).await;
+    assert_eq!(sent_to(&rejected), "/runs/2");
+    h.settle().await;
+    assert!(site.page("/runs/2").await.contains("by Kim: made up"));
+    assert!(h.read("/Contracts/b.analysis.md").await.contains("Rejected on"), "the file says so as well");
+    sent_to(&say(&[("action", "accept run"), ("why", "read it"), ("name", "Lee")]).await);
+    h.settle().await;
+    let page = site.page("/runs/2").await;
+    assert!(page.contains("Accepted on") && page.contains("by Lee: read it"), "{page}");
+    assert!(page.contains("<blockquote>"), "the answer is kept: {page}");
+    sent_to(&say(&[("action", "withdraw verdict")]).await);
+    h.settle().await;
+    assert!(!site.page("/runs/2").await.contains("id=\"judgement\""));
+    // Whoever comes too late is told what is so.
+    let late = say(&[("action", "withdraw verdict")]).await;
+    assert_eq!(late.status(), StatusCode::CONFLICT);
+    assert!(late.text().await.unwrap().contains("nothing was done, because it has ended as needs review"));
+    let deeds = h.deeds().await;
+    let told: Vec<(&str, Option<&str>)> =
+        deeds.iter().map(|one| (&*one.action, one.name.as_deref())).collect();
+    assert_eq!(told, [("withdraw verdict", None), ("accept run", Some("Lee")), ("reject run", Some("Kim"))]);
+    assert!(deeds.iter().all(|one| one.who == "this machine" && one.about == "run:2"));
+    let log = site.page("/log").await;
+    assert!(log.contains("made up") && log.contains("run:2"), "{log}");
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_confirmed_for_many_is_what_is_done_by_a_job_that_can_be_stopped() {
+    let h = Harness::start().await;
+    let now = h.clock.now();
+    let add = move |tx: &mut Connection| {
+        (0..250).try_for_each(|number| {
+            let task = Task::Response { response: format!("resp_{number:03}") };
+            job::enqueue(tx, &task, Priority::Backfill, now).map(drop)
+        })
+    };
+    h.database.write(add).await.unwrap();
+    let ids: Vec<String> = h.jobs().await.iter().map(|job| job.job_id.to_string()).collect();
+    let site = h.site(false).await;
+    let chosen: Vec<(&str, &str)> = ids.iter().map(|id| ("item", id.as_str())).collect();
+    let ask = [&chosen[..], &[("action", "discard job"), ("back", "/jobs")]].concat();
+    let page = site.post("/confirm", &ask, "").await.text().await.unwrap();
+    for words in ["250 jobs will be forgotten.", "This cannot be undone", "Yes, all 250", "and 230 more"] {
+        assert!(page.contains(words), "no {words} in {page}");
+    }
+    assert_eq!(h.jobs().await.len(), 250, "nothing is done before it is confirmed");
+    let other = site.post("/act", &[&ask[..], &[("number", "249")]].concat(), "").await.text().await.unwrap();
+    assert!(other.contains("there were 249, and there are 250 now. Nothing was done."), "{other}");
+    assert_eq!(h.jobs().await.len(), 250);
+
+    let done = site.post("/act", &[&ask[..], &[("number", "250"), ("why", "old")]].concat(), "").await;
+    assert_eq!(sent_to(&done), "/bulk/1");
+    assert!(site.page("/bulk/1").await.contains("0 of 250"));
+    // One is gone meanwhile, and its outcome says so.
+    let gone: i64 = ids[7].parse().unwrap();
+    h.database.write(move |tx| docket::queue::store::discard(tx, gone)).await.unwrap();
+    assert!(h.work_one().await);
+    assert_eq!(h.jobs().await.len(), 0);
+    let page = site.page("/bulk/1").await;
+    for words in ["250 of 250", "Done to 249; 1 are left as they are", "it is there no more", "Why: old."] {
+        assert!(page.contains(words), "no {words} in {page}");
+    }
+    let stopped = site.post("/bulk/1/stop", &[], "").await;
+    assert_eq!(stopped.status(), StatusCode::CONFLICT);
+    let deeds = h.deeds().await;
+    assert_eq!((deeds.len(), deeds[0].number, &*deeds[0].about), (1, 250, "bulk:1"));
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_bulk_action_that_is_stopped_leaves_the_rest() {
+    let h = Harness::start().await;
+    let now = h.clock.now();
+    let add = move |tx: &mut Connection| {
+        ["resp_1", "resp_2"].into_iter().try_for_each(|response| {
+            let task = Task::Response { response: response.to_owned() };
+            job::enqueue(tx, &task, Priority::Backfill, now).map(drop)
+        })
+    };
+    h.database.write(add).await.unwrap();
+    let ids: Vec<String> = h.jobs().await.iter().map(|job| job.job_id.to_string()).collect();
+    let site = h.site(false).await;
+    let chosen = [("item", &*ids[0]), ("item", &*ids[1]), ("action", "discard job"), ("number", "2")];
+    let begun = site.post("/act", &chosen, "").await;
+    let bulk = sent_to(&begun).to_owned();
+    assert_eq!(sent_to(&site.post(&format!("{bulk}/stop"), &[], "").await), bulk);
+    assert!(h.work_one().await);
+    assert_eq!(h.jobs().await.len(), 2, "nothing more is done");
+    assert!(site.page(&bulk).await.contains("stopped"));
+    h.settle().await;
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_file_that_was_given_up_is_tried_again_from_its_page() {
+    let h = Harness::start().await;
+    h.put("/empty.txt", "").await;
+    h.settle().await;
+    let site = h.site(false).await;
+    let list = site.page("/files?state=skipped").await;
+    let id = list.split("name=\"item\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let again = site.post("/act", &[("action", "retry file"), ("item", id), ("back", "/files")], "").await;
+    assert_eq!(sent_to(&again), "/files");
+    assert_eq!(h.jobs().await.len(), 1);
+    h.settle().await;
+    // All that were given up, by the filter.
+    let all = [("action", "retry file"), ("all", "yes"), ("which", "path=%2Fempty.txt")];
+    let page = site.post("/confirm", &all, "").await.text().await.unwrap();
+    assert!(page.contains("1 file that were given up will be tried again."), "{page}");
+    let begun = site.post("/act", &[&all[..], &[("number", "1")]].concat(), "").await;
+    assert_eq!(sent_to(&begun), "/bulk/1");
+    assert_eq!(h.settle().await, 2, "the bulk action, and the file");
+    let none = [("action", "retry file"), ("all", "yes"), ("which", "path=%2Fnowhere")];
+    assert_eq!(site.post("/confirm", &none, "").await.status(), StatusCode::BAD_REQUEST);
+    h.finish_leaving(&["skipped: /empty.txt"]).await;
+}
