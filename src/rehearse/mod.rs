@@ -35,8 +35,8 @@ use finding::Book;
 /// Calls to both services, at most: what a whole life takes three times over, mostly looks at what is not done yet.
 pub const MOST_CALLS: usize = 600;
 
-/// How long what was made may take to be removed.
-const CLEANING: Duration = Duration::from_secs(120);
+/// How long what was made at one service may take to be removed.
+const CLEANING: Duration = Duration::from_secs(90);
 
 /// How long something may take, and between two looks at it.
 #[derive(Debug, Clone, Copy)]
@@ -100,11 +100,7 @@ pub async fn play(mut plan: Plan, tell: Tell<'_>, stop: CancellationToken) -> Re
         () = too_many(&witness) => (format!("not tried: {MOST_CALLS} calls were made"), None),
     };
     let mut removed = Removed::default();
-    if timeout(CLEANING, clean_up(&plan, &mut made, &mark, &mut removed)).await.is_err() {
-        removed.left.push(format!(
-            "removing took too long: docket rehearse --clean looks for all that is called {MARK}… once more"
-        ));
-    }
+    clean_up(&plan, &mut made, &mark, &mut removed).await;
     let (findings, witness) = book.close(&why);
     Report::of((&plan, began, now()), (findings, &witness.seen()), webhook, (removed, used.tokens))
 }
@@ -166,12 +162,29 @@ async fn too_many(witness: &crate::http::witness::Witness) {
     }
 }
 
+/// At each of both, whatever became of the other.
 async fn clean_up(plan: &Plan, made: &mut Made, mark: &str, removed: &mut Removed) {
     let at_fastio = (&plan.fastio, &plan.profile);
-    made.find_at_fastio(at_fastio, mark, removed).await;
-    made.remove_at_fastio(at_fastio, removed).await;
-    made.find_at_openai(&plan.openai, mark, removed).await;
-    made.remove_at_openai(&plan.openai, removed).await;
+    let cleaning = async {
+        made.find_at_fastio(at_fastio, mark, removed).await;
+        made.remove_at_fastio(at_fastio, removed).await;
+    };
+    if timeout(CLEANING, cleaning).await.is_err() {
+        removed.left.push(late("Fastio"));
+    }
+    let cleaning = async {
+        made.find_at_openai(&plan.openai, mark, removed).await;
+        made.remove_at_openai(&plan.openai, removed).await;
+    };
+    if timeout(CLEANING, cleaning).await.is_err() {
+        removed.left.push(late("OpenAI"));
+    }
+}
+
+fn late(service: &str) -> String {
+    format!(
+        "what is called {MARK}… at {service}, which took too long: docket rehearse --clean looks for it once more"
+    )
 }
 
 /// Unix milliseconds, by the machine's clock: others' times are compared with it.

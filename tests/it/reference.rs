@@ -2,6 +2,9 @@
 //! the code. `DOCKET_WRITE_REFERENCE=1 cargo test --test it reference` writes it anew.
 
 use std::fmt::Write as _;
+use std::path::Path;
+
+use docket::config::{Config, Sources};
 
 use crate::documents::{WITHOUT_DEFAULT, root};
 
@@ -139,4 +142,24 @@ fn the_reference_of_the_settings_is_what_the_example_says() {
     );
     // What the example shows, the page has; documents.rs holds the example to the program.
     assert!(sections().iter().map(|section| section.settings.len()).sum::<usize>() > 80);
+}
+
+/// What is to be deployed as it stands, but for the workspace.
+#[test]
+fn the_settings_and_variables_that_are_deployed_are_known() {
+    let settings = std::fs::read_to_string(root().join("deploy/kubernetes/base/docket.toml")).unwrap();
+    let variables =
+        ["systemd/docket.service", "kubernetes/base/server.yaml", "kubernetes/postgres/replicas.yaml"]
+            .map(|path| std::fs::read_to_string(root().join("deploy").join(path)).unwrap())
+            .concat();
+    let config = Config::from_text(&settings, Some(Path::new("docket.toml")), &Sources::default()).unwrap();
+    assert_eq!(config.rules().unwrap().iter().count(), 1);
+    let is_variable =
+        |word: &&str| word.ends_with("_FILE") || *word == "DATABASE_URL" || *word == "DOCKET_CONFIG";
+    let words = variables.split(|c: char| !c.is_ascii_uppercase() && c != '_').filter(is_variable);
+    let readme = include_str!("../../README.md");
+    for word in words {
+        let named = word.strip_suffix("_FILE").unwrap_or(word);
+        assert!(readme.contains(&format!("`{named}`")), "{word} is no variable of the README's");
+    }
 }
