@@ -300,6 +300,12 @@ pub fn pages(
     Ok(dashboard::routes().with_state(dashboard))
 }
 
+/// The settings as the operator API tells them.
+fn api_settings(config: &Config) -> Vec<api::SettingView> {
+    let shown = config.shown().into_iter();
+    shown.map(|Shown { name, value, from }| api::SettingView { name, value, from }).collect()
+}
+
 /// The settings as a page tells them.
 fn settings_shown(config: &Config) -> Vec<dashboard::Setting> {
     let shown = config.shown().into_iter();
@@ -425,6 +431,7 @@ impl App {
                 },
                 definitions: work.runs.definitions().to_vec(),
                 wake: queue.wake(),
+                settings: api_settings(config),
             });
             let beneath = Beneath {
                 database: &database,

@@ -243,6 +243,9 @@ async fn the_api_answers_in_pages_and_says_what_is_wrong_with_a_question() {
     {
         world.get(&format!("/api/v1/{path}")).await;
     }
+    let settings = world.get("/api/v1/settings").await.to_string();
+    assert!(settings.contains("queue.workers") && !settings.contains(ADMIN), "{settings}");
+
     for (path, status) in [
         ("/api/v1/files?limit=some", 400),
         ("/api/v1/files?what=1", 400),

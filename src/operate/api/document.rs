@@ -29,6 +29,7 @@ use super::{act, audit};
         super::job,
         super::sweeps,
         super::limits,
+        super::settings,
         super::audit_log,
         super::watch,
         super::openapi,

@@ -49,6 +49,19 @@ pub struct ApiParts {
     pub definitions: Vec<Arc<Definition>>,
     /// What to notify when a job may be due.
     pub wake: Arc<Notify>,
+    /// As loaded, without a secret.
+    pub settings: Vec<SettingView>,
+}
+
+/// A setting as it was loaded.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SettingView {
+    /// `section.name`, or the variable of a secret.
+    pub name: String,
+    /// Of a secret only whether it is set.
+    pub value: String,
+    /// The file, a variable, a flag, or `default`.
+    pub from: String,
 }
 
 impl Api {
@@ -121,6 +134,7 @@ pub fn routes() -> Routes<Api> {
         .get(all, "/api/v1/jobs/{id}", job)
         .get(all, "/api/v1/sweeps", sweeps)
         .get(all, "/api/v1/limits", limits)
+        .get(all, "/api/v1/settings", settings)
         .get(all, "/api/v1/audit", audit_log)
         .get(all, "/api/v1/watch", watch);
     seen.merge(act::routes())
@@ -227,6 +241,12 @@ async fn sweeps(_: Admin, State(api): State<Api>, Asked(asked): Asked<Sweeps>) -
 #[utoipa::path(get, path = "/api/v1/limits", tag = "server", responses((status = 200, body = LimitsView)))]
 async fn limits(_: Admin, State(api): State<Api>) -> Response {
     api.answer(Limits::default()).await
+}
+
+/// The settings as loaded, each with where its value came from, and no secret.
+#[utoipa::path(get, path = "/api/v1/settings", tag = "server", responses((status = 200, body = Vec<SettingView>)))]
+async fn settings(_: Admin, State(api): State<Api>) -> Response {
+    Json(&api.0.settings).into_response()
 }
 
 /// Which part of the audit log.
