@@ -28,11 +28,12 @@ use crate::http::{AnswerCounter, PlainAnswer};
 use crate::job::Task;
 use crate::job::verdict::{FASTIO, OPENAI, call_cause, openai_cause};
 use crate::listen;
+use crate::notify::Notifier;
 use crate::operate::api::{self, Api};
 use crate::operate::guard::Guard;
 use crate::operate::query::Known;
 use crate::operate::routes::{Routes, Stated};
-use crate::operate::{self, Observer, Operate, Served};
+use crate::operate::{self, Metrics, Observer, Operate, Served};
 use crate::outside::Remover;
 use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive, Upkeep};
@@ -40,6 +41,7 @@ use crate::retention::Retention;
 use crate::rule::Rules;
 use crate::run::{self, Runs};
 use crate::sync::{self, Sync};
+use crate::telemetry::Meters;
 use crate::{fastio, openai};
 use rotation::Rotation;
 use several::{Lead, share};
@@ -55,6 +57,7 @@ pub struct Parts {
     pub work: Arc<Work>,
     pub receive: Receive,
     pub feed: Feed,
+    pub meters: Meters,
 }
 
 /// What a job's task says, done by the part that knows how.
@@ -169,13 +172,16 @@ impl Parts {
         for doubt in rules.iter().flat_map(|rule| &rule.doubts) {
             tracing::warn!("{doubt}");
         }
+        let meters = Meters::default();
         let fastio = fastio::Client::new(&config.fastio.base_url, config.secrets.fastio_api_key()?)?;
+        let fastio = fastio.measured(&meters);
         let openai = openai::Client::new(
             &config.openai.base_url,
             config.secrets.openai_api_key()?,
             config.openai.organization.as_deref(),
             config.openai.project.as_deref(),
         )?;
+        let openai = openai.measured(&meters);
         let database = match lock {
             Some(lock) => Database::open_under(&config.database, lock).await?,
             None => Database::open(&config.database).await?,
@@ -183,7 +189,7 @@ impl Parts {
         clock.go_on(&database).await.context("reading the persisted time")?;
         run::identity::settle(&database, &rules, clock.now()).await.context("writing down the rules")?;
         run::existing::meet(&database, &rules, clock.now()).await.context("writing down the rules")?;
-        let queue = Queue::new(database.clone(), clock.clone(), config.queue.clone());
+        let queue = Queue::new(database.clone(), clock.clone(), config.queue.clone()).measured(&meters);
         let governor = Governor::sharing(&database, clock.clone(), config.limits.clone());
         queue.ask(Arc::new(governor.clone()));
         let runs = Runs::new(run::Parts {
@@ -209,6 +215,7 @@ impl Parts {
             wake: queue.wake(),
             causes: queue.causes(),
             governor: governor.clone(),
+            meters: meters.clone(),
         });
         let heard = Arc::new(tokio::sync::Notify::new());
         let ours = rules.clone();
@@ -257,13 +264,14 @@ impl Parts {
         let mut receive =
             receive::open(config.receive.clone(), &config.secrets.fastio_webhook, parts).await?;
         receive.public.take_openai(&config.secrets.openai_webhook).context("OPENAI_WEBHOOK_SECRET")?;
-        Ok(Parts { database, queue, governor, work, receive, feed })
+        Ok(Parts { database, queue, governor, work, receive, feed, meters })
     }
 }
 
 /// Every route of the operator listener, with who may ask.
 pub fn operator_routes() -> Vec<Stated> {
-    [operate::routes().stated(), api::routes().stated(), dashboard::routes().stated()].concat()
+    let (asked, pages, scraped) = (api::routes(), dashboard::routes(), operate::scraped());
+    [operate::routes().stated(), asked.stated(), pages.stated(), scraped.stated()].concat()
 }
 
 /// What the pages stand on.
@@ -380,7 +388,7 @@ impl App {
         let lock = ServerLock::serve(&config.database, clock.clone()).await?;
         let built = Parts::build(config, clock.clone(), Some(&lock)).await?;
         let rotation = Rotation::of(config, &built);
-        let Parts { database, queue, governor, work, receive, feed } = built;
+        let Parts { database, queue, governor, work, receive, feed, meters } = built;
         let place = || config.database.place();
         work.sync.begin(anew).await.with_context(place)?;
         clock.persist(&database).await.context("persisting the time")?;
@@ -420,6 +428,14 @@ impl App {
         let operate_address = operate.as_ref().map(Operate::address);
         if let Some(operate) = operate {
             let (observer, until) = (Observer::new(database.clone(), config.about()), stop.clone());
+            let metrics = Metrics::new(operate::Sources {
+                database: database.clone(),
+                clock: clock.clone(),
+                governor: governor.clone(),
+                meters,
+                counters: counters.clone(),
+                about: config.about(),
+            });
             let asked = Api::new(api::ApiParts {
                 database: database.clone(),
                 clock: clock.clone(),
@@ -441,7 +457,8 @@ impl App {
                 work: &work,
             };
             let pages = pages(config, &beneath, (observer.clone(), operate.guard()))?
-                .merge(api::routes().with_state(asked));
+                .merge(api::routes().with_state(asked))
+                .merge(operate::scraped().with_state(metrics));
             let served = Served { observer, pages, dress: dashboard::dress, counters };
             parts.spawn(async move {
                 operate.serve(served, until).await;
@@ -455,6 +472,13 @@ impl App {
         });
         let mut lead = Lead { parts: &mut parts, database: &database, stop: &stop };
         lead.spawn(Role::Drain, move |stop| drain.clone().run(stop));
+        let endpoints = config.endpoints.clone()?;
+        let is_anybody_told = !endpoints.is_empty();
+        let notifier = Notifier::new(database.clone(), clock.clone(), endpoints, config.sync.promised())?;
+        notifier.settle().await.context("writing down who is told what")?;
+        if is_anybody_told {
+            lead.spawn(Role::Notify, move |stop| notifier.clone().run(stop));
+        }
         let retention = Retention {
             database: database.clone(),
             clock: clock.clone(),

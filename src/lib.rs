@@ -29,7 +29,7 @@ pub mod http;
 pub mod job;
 pub mod lenient;
 pub mod listen;
-
+pub mod notify;
 pub mod openai;
 pub mod operate;
 pub mod outside;
@@ -44,3 +44,4 @@ pub mod rule;
 pub mod run;
 mod setting_error;
 pub mod sync;
+pub mod telemetry;

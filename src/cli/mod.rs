@@ -22,6 +22,7 @@ mod jobs;
 mod log;
 mod memory;
 mod migrate;
+mod notify;
 mod output;
 mod progress;
 mod rebuild;
@@ -123,6 +124,8 @@ enum Command {
     Database(database::Arguments),
     /// Bring the database's schema up to that of this version, and do nothing else
     Migrate(migrate::Arguments),
+    /// Say whom the settings have told what happens, and whether messages are taken; send a test
+    Notify(notify::Arguments),
     /// Find what derives from a file, remove it everywhere, and look for it once more
     Erase(erase::Arguments),
     /// List the work that is left, and retry or discard it
@@ -210,6 +213,7 @@ impl Command {
             Command::Restore(arguments) => backup::restore(arguments, &settings.load()?).await,
             Command::Database(arguments) => database::run(arguments, &settings.load()?).await,
             Command::Migrate(arguments) => migrate::run(arguments, &settings.load()?).await,
+            Command::Notify(arguments) => notify::run(arguments, &settings.load()?).await,
             Command::Erase(arguments) => erase::run(arguments, &settings.load()?).await,
             Command::Jobs(arguments) => jobs::run(arguments, settings).await,
             Command::Runs(arguments) => runs::run(arguments, settings).await,

@@ -20,7 +20,7 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
-    let _log = log::start(&config.log)?;
+    let _log = log::start_with_traces(&config.log)?;
     // Before anything is begun, so that a stop during the start is a stop too.
     let mut signals = Signals::listen()?;
     introduce(config);

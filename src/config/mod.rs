@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::operate::status::About;
 use crate::rule::{RuleError, RuleSettings, Rules};
-use crate::{database, feed, govern, operate, queue, receive, retention, run, setting_error, sync};
+use crate::{database, feed, govern, notify, operate, queue, receive, retention, run, setting_error, sync};
 
 pub use base_url::{Way, is_loopback};
 pub use fault::{Fault, PUBLIC_SECRET};
@@ -48,6 +48,8 @@ pub struct Config {
     pub log: LogSettings,
     /// What models' tokens cost, by the model's name in the rules.
     pub prices: BTreeMap<String, run::Price>,
+    /// Who is told what happens, or what stands in the way of that.
+    pub endpoints: Result<Vec<notify::Endpoint>, notify::SettingsError>,
     pub rules: Vec<RuleSettings>,
     pub secrets: Secrets,
     /// The settings file, if there is one.
@@ -127,6 +129,7 @@ struct File {
     retention: retention::Settings,
     log: LogSettings,
     prices: BTreeMap<String, run::Price>,
+    notify: Vec<notify::Settings>,
     #[serde(deserialize_with = "rule_tables")]
     rule: Vec<RuleSettings>,
 }
@@ -283,6 +286,7 @@ impl Config {
             retention,
             log,
             prices,
+            notify,
             rule,
         } = file;
         if let Some((model, _)) = prices.iter().find(|(_, price)| !price.is_sound()) {
@@ -297,6 +301,7 @@ impl Config {
         }
         database.password = secrets.database_password.clone();
         let rules = rule;
+        let endpoints = notify::endpoints(&notify, |name| secrets::named(&sources.environment, name));
         let secret_files = permissions::secret_files(&sources.environment);
         let config = Config {
             database,
@@ -312,6 +317,7 @@ impl Config {
             retention,
             log,
             prices,
+            endpoints,
             rules,
             secrets,
             path: path.map(Path::to_owned),

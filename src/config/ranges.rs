@@ -61,6 +61,7 @@ impl Config {
                 0..=10_000,
                 "0 is never",
             ),
+            range("sync.promised_minutes", self.sync.promised_minutes, 0..=YEAR_MINUTES, "0 is no promise"),
             range(
                 "limits.uploads_per_minute",
                 self.limits.uploads_per_minute,
@@ -154,6 +155,7 @@ impl Config {
         if self.secrets.fastio_webhook.is_empty() {
             wrong.push(NoSecret.to_string());
         }
+        wrong.extend(self.endpoints.as_ref().err().map(ToString::to_string));
         wrong.extend(self.webhook_faults().iter().map(ToString::to_string));
         wrong.extend(self.token_fault().map(|fault| fault.to_string()));
         if wrong.is_empty() { Ok(()) } else { Err(ConfigError::Unusable(wrong)) }

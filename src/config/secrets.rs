@@ -122,6 +122,11 @@ fn several(environment: &BTreeMap<String, String>, name: &str) -> Result<Vec<Sec
     Ok(each.map(SecretString::from).collect())
 }
 
+/// What a variable has that the settings name, or the file that it names with `_FILE`. Whoever needs it says that it is missing.
+pub(super) fn named(environment: &BTreeMap<String, String>, name: &str) -> Option<String> {
+    value(environment, name).ok().flatten()
+}
+
 /// The variable, or what the file holds that `NAME_FILE` names. Empty counts as not set: compose files pass on what is
 /// missing as nothing.
 fn value(environment: &BTreeMap<String, String>, name: &str) -> Result<Option<String>, ConfigError> {

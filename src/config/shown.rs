@@ -138,8 +138,8 @@ fn defaults() -> Vec<Shown> {
         }
         let Some((name, value)) = line.split_once(" = ") else { continue };
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-        // A rule has no defaults to be told here, and a price none at all.
-        if is_name && !section.starts_with("rule") && !section.starts_with("prices") {
+        // A rule, and who is told something, have no defaults to be told here, and a price none at all.
+        if is_name && !["rule", "prices", "notify"].iter().any(|of| section.starts_with(of)) {
             let name = format!("{section}.{name}");
             let value = if WITHOUT_DEFAULT.contains(&name.as_str()) { "not set" } else { value };
             let value = value.trim_matches('"').to_owned();

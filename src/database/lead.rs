@@ -22,6 +22,7 @@ pub enum Role {
     ChangeFeed,
     Sweep,
     Retention,
+    Notify,
 }
 
 impl Role {
@@ -31,6 +32,7 @@ impl Role {
             Role::ChangeFeed => "change feed",
             Role::Sweep => "sweep",
             Role::Retention => "retention",
+            Role::Notify => "notifications",
         }
     }
 }

@@ -48,6 +48,8 @@ pub use statement::{Sql, statements};
 pub use tests::{in_memory, in_postgres, prepare, steps};
 pub use value::{Column, JsonList, Param, json_list, params};
 
+use prometheus_client::metrics::histogram::Histogram;
+
 use crate::contain::blocking;
 use crate::request_id;
 
@@ -395,6 +397,19 @@ impl Database {
             Engine::Sqlite(files) => files.in_place(),
             Engine::Postgres { .. } => Ok(()),
         }
+    }
+
+    /// How long work has waited for its turn at each kind of connection.
+    pub fn waits(&self) -> [(&'static str, Histogram); 5] {
+        let Lanes { writer, readers } = &*self.main;
+        let Lanes { writer: keeper, readers: inbox } = &*self.inbox;
+        [
+            ("write", writer.waits()),
+            ("read", readers.waits()),
+            ("inbox_write", keeper.waits()),
+            ("inbox_read", inbox.waits()),
+            ("observe", self.observer.waits()),
+        ]
     }
 
     /// Waits for work under way and closes the files, which also folds their WALs back into them.

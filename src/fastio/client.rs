@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::http::reply::exchange;
 use crate::http::{AnswerCounter, Base, Bearer, Head, PlainAnswer, SMALL_CALL_LIMIT};
+use crate::telemetry::{Calls, Meters};
 
 use super::answer::{Answer, Opened};
 use super::envelope::Envelope;
@@ -30,6 +31,7 @@ pub struct Client {
     base: Base,
     key: Bearer,
     answers: AnswerCounter,
+    pub(super) calls: Calls,
 }
 
 /// Whether something that was said not to be there is not there.
@@ -66,7 +68,14 @@ impl Client {
         let base = Base::new(base_url).map_err(|error| Error::unusable(OPERATION, error))?;
         let http = crate::http::client(&base).map_err(|failure| Error::failed(OPERATION, failure))?;
         let key = Bearer::new(&api_key).map_err(|failure| Error::failed(OPERATION, failure))?;
-        Ok(Client { http, base, key, answers: AnswerCounter::default() })
+        Ok(Client { http, base, key, answers: AnswerCounter::default(), calls: Calls::of("fastio") })
+    }
+
+    /// Its calls are measured with `meters` from now on.
+    #[must_use]
+    pub fn measured(mut self, meters: &Meters) -> Self {
+        self.calls.told(meters);
+        self
     }
 
     /// Sends this key from now on, in every clone.
@@ -235,7 +244,8 @@ impl Client {
 
     /// Whatever was answered.
     async fn heard(&self, operation: &'static str, request: RequestBuilder) -> Result<Answer, Error> {
-        let reply = exchange(request).await.map_err(|failure| Error::failed(operation, failure))?;
+        let reply = exchange(request, self.calls.begin(operation)).await;
+        let reply = reply.map_err(|failure| Error::failed(operation, failure))?;
         let answer = Answer::read(reply);
         self.answers.heard(&answer.head, answer.speaker());
         Ok(answer)

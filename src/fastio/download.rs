@@ -10,6 +10,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use crate::http::reply::{self, Begun};
 use crate::http::value::text;
 use crate::http::{Failure, Phase, SMALL_CALL_LIMIT};
+use crate::telemetry::Calls;
 
 use super::answer::Answer;
 use super::client::{Client, storage};
@@ -50,7 +51,7 @@ impl Client {
         const OPERATION: &str = "downloading a file";
         let path = storage(profile, &[node.as_str(), "read"]);
         let Some(version) = version else {
-            return start(OPERATION, self.request(OPERATION, Method::GET, &path)?).await;
+            return start(OPERATION, self.request(OPERATION, Method::GET, &path)?, &self.calls).await;
         };
         let version = ("version_id", version.0.as_str());
         let reply =
@@ -59,15 +60,16 @@ impl Client {
         let token =
             token.ok_or_else(|| Error::unreadable(OPERATION, &reply.head, "no token to read with"))?;
         let request = self.without_key(OPERATION, Method::GET, &path)?;
-        start(OPERATION, request.query(&[("token", token.as_str()), version])).await
+        start(OPERATION, request.query(&[("token", token.as_str()), version]), &self.calls).await
     }
 }
 
 /// Begins a download.
-async fn start(operation: &'static str, request: RequestBuilder) -> Result<Download, Error> {
+async fn start(operation: &'static str, request: RequestBuilder, calls: &Calls) -> Result<Download, Error> {
     // Compressed bytes would be uploaded as they are, so we ask for none and refuse them.
     let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let begun = reply::open(request).await.map_err(|failure| Error::failed(operation, failure))?;
+    let begun = reply::open(request, calls.begin(operation)).await;
+    let begun = begun.map_err(|failure| Error::failed(operation, failure))?;
     // A partial answer is not the file; we never ask for one.
     let head = begun.head();
     if head.status != StatusCode::OK {
@@ -81,8 +83,12 @@ async fn start(operation: &'static str, request: RequestBuilder) -> Result<Downl
         ));
     }
     let length = begun.content_length();
-    let body =
-        reply::pieces(begun).map(move |piece| piece.map_err(|failure| Error::failed(operation, failure)));
+    let calls = calls.clone();
+    let body = reply::pieces(begun).map(move |piece| {
+        let piece = piece.map_err(|failure| Error::failed(operation, failure))?;
+        calls.downloaded(piece.len());
+        Ok(piece)
+    });
     Ok(Download { length, body: body.boxed() })
 }
 

@@ -104,7 +104,7 @@ impl Client {
             .body(body)
             .timeout(upload::total_limit(length));
         let failed = |failure: Failure| Error::failed(OPERATION, failure);
-        let reply = upload::send(request, &progress).await.map_err(failed)?;
+        let reply = upload::send(request, (&progress, self.calls.begin(OPERATION))).await.map_err(failed)?;
         Answer::read(reply).accept(OPERATION)?;
         Ok(())
     }

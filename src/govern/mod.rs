@@ -120,6 +120,8 @@ fn in_thousands(number: u32) -> String {
 /// What is left of a limit within the minute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
+    /// In a word, for programs.
+    pub name: &'static str,
     pub what: String,
     pub left: u32,
     pub most: u32,
@@ -259,10 +261,10 @@ impl Governor {
     /// As [`Governor::room`].
     pub async fn left(&self) -> Result<Vec<Left>, Verdict> {
         let mut all = Vec::new();
-        for limit in [Limit::Uploads, Limit::Attached] {
+        for (name, limit) in [("uploads", Limit::Uploads), ("attached_files", Limit::Attached)] {
             let most = self.size(&limit);
             let what = limit.in_words(&self.0.settings);
-            all.push(Left { what, left: self.room(&limit, most, true).await?, most });
+            all.push(Left { name, what, left: self.room(&limit, most, true).await?, most });
         }
         Ok(all)
     }

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::credential::Credentials;
 use super::{Phase, SILENCE_LIMIT, Unusable, upload, witness};
 use crate::lenient;
+use crate::telemetry::Call;
 
 /// The largest JSON answer that is read. The largest one asked for is a page of 500 Fastio nodes with all their
 /// details, a few kilobytes each; this leaves 32 KiB for each.
@@ -158,14 +159,19 @@ fn describe(error: &reqwest::Error) -> String {
     }
 }
 
-/// Sends `request` and reads its answer. Any status is an answer.
+/// Sends `request` and reads its answer, which ends `call`. Any status is an answer.
 ///
 /// The caller has set a total time limit on `request`.
 ///
 /// # Errors
 /// When no complete answer came. A refusal whose body breaks off is still an answer: its status says what matters.
-pub async fn exchange(request: RequestBuilder) -> Result<Reply, Failure> {
-    read(send(request).await?).await
+pub async fn exchange(request: RequestBuilder, call: Call) -> Result<Reply, Failure> {
+    let reply = async { read(send(request).await?).await }.await;
+    call.ended(match &reply {
+        Ok(reply) => Some(reply.head.status.as_u16()),
+        Err(failure) => failure.head.as_ref().map(|head| head.status.as_u16()),
+    });
+    reply
 }
 
 /// Sends `request`, and keeps what lets it in, to redact it in the answer.
@@ -215,15 +221,17 @@ pub async fn read(begun: Begun) -> Result<Reply, Failure> {
     Ok(reply)
 }
 
-/// Sends a request for a long body and returns once the head is there.
+/// Sends a request for a long body and returns once the head is there, which ends `call`.
 ///
 /// # Errors
 /// When no head came within [`SILENCE_LIMIT`].
-pub async fn open(request: RequestBuilder) -> Result<Begun, Failure> {
-    match tokio::time::timeout(SILENCE_LIMIT, send(request)).await {
+pub async fn open(request: RequestBuilder, call: Call) -> Result<Begun, Failure> {
+    let begun = match tokio::time::timeout(SILENCE_LIMIT, send(request)).await {
         Ok(begun) => begun,
         Err(_) => Err(Failure::transport(Phase::BodySent, silence(SILENCE_LIMIT))),
-    }
+    };
+    call.ended(begun.as_ref().ok().map(|begun| begun.response.status().as_u16()));
+    begun
 }
 
 /// The body of `response` as it comes. It ends with an error when the connection breaks, nothing comes for

@@ -13,6 +13,7 @@ use reqwest::{Body, RequestBuilder};
 use super::reply::{Cause, Failure, Reply, excerpt, exchange};
 use super::{Phase, SILENCE_LIMIT};
 use crate::contain::lock;
+use crate::telemetry::Call;
 
 /// How long an upload may stand still. Longer than [`SILENCE_LIMIT`], so that a download which stalls while it feeds an
 /// upload is named as the cause. Progress is looked at once per this time, so a standstill costs up to twice as much.
@@ -119,11 +120,13 @@ impl Stream for Measured {
 /// # Errors
 /// When no complete answer came, with the phase told by how far the body got, and [`Cause::Content`] when the content
 /// itself was at fault.
-pub async fn send(request: RequestBuilder, progress: &Progress) -> Result<Reply, Failure> {
+pub async fn send(request: RequestBuilder, (progress, call): (&Progress, Call)) -> Result<Reply, Failure> {
+    let counted = call.counted();
     let sent = tokio::select! {
-        reply = exchange(request) => reply,
+        reply = exchange(request, call) => reply,
         detail = standstill(progress) => Err(Failure::transport(Phase::BeforeBody, detail)),
     };
+    counted.uploaded(progress.handed_over.load(Ordering::Relaxed));
     sent.map_err(|failure| match progress.broken() {
         Some(detail) => Failure { phase: Phase::BeforeBody, cause: Cause::Content, detail, head: None },
         None if failure.head.is_some() => failure,

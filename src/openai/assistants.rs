@@ -333,9 +333,9 @@ impl Threads<'_> {
         path: &[&str],
         extra: Extra<'_>,
     ) -> Result<Answer, Error> {
-        let Call { request, sent } = self.0.request(operation, method, path)?;
+        let Call { request, sent, timed } = self.0.request(operation, method, path)?;
         let request = extra.put_on(request).header(BETA.0, BETA.1).timeout(SMALL_CALL_LIMIT);
-        self.0.accept(operation, exchange(request).await, sent)
+        self.0.accept(operation, exchange(request, timed).await, sent)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::http::reply::{Failure, Head, Reply, Room, exchange};
 use crate::http::value::Fields;
 use crate::http::{AnswerCounter, Base, Bearer, PlainAnswer, SMALL_CALL_LIMIT, Unusable};
 use crate::request_id;
+use crate::telemetry::{self, Calls, Meters};
 
 use super::Error;
 use super::connections::Connections;
@@ -42,6 +43,7 @@ pub struct Client {
     headers: HeaderMap,
     answers: AnswerCounter,
     pub(super) heard: Heard,
+    calls: Calls,
 }
 
 /// How the request to delete something was answered.
@@ -90,7 +92,15 @@ impl Client {
             headers,
             answers: AnswerCounter::default(),
             heard: Heard::default(),
+            calls: Calls::of("openai"),
         })
+    }
+
+    /// Its calls are measured with `meters` from now on.
+    #[must_use]
+    pub fn measured(mut self, meters: &Meters) -> Self {
+        self.calls.told(meters);
+        self
     }
 
     /// Sends this key from now on, in every clone.
@@ -147,8 +157,8 @@ impl Client {
         path: &[&str],
         extra: Extra<'_>,
     ) -> Result<Answer, Error> {
-        let Call { request, sent } = self.request(operation, method, path)?;
-        let reply = exchange(extra.put_on(request).timeout(SMALL_CALL_LIMIT)).await;
+        let Call { request, sent, timed } = self.request(operation, method, path)?;
+        let reply = exchange(extra.put_on(request).timeout(SMALL_CALL_LIMIT), timed).await;
         self.accept(operation, reply, sent)
     }
 
@@ -163,7 +173,8 @@ impl Client {
         let request = self.connections.http().request(method, url).headers(self.headers.clone());
         let request = request.header(AUTHORIZATION, self.key.header());
         let path = path.iter().map(ToString::to_string).collect();
-        Ok(Call { request: request.header("x-client-request-id", &id), sent: Sent { id, path } })
+        let request = request.header("x-client-request-id", &id);
+        Ok(Call { request, sent: Sent { id, path }, timed: self.calls.begin(operation) })
     }
 
     pub(super) fn accept(
@@ -203,6 +214,7 @@ fn unique_id() -> String {
 pub(super) struct Call {
     pub request: RequestBuilder,
     pub sent: Sent,
+    pub timed: telemetry::Call,
 }
 
 /// What tells a request from others.

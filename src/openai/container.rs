@@ -128,10 +128,11 @@ impl Client {
     ) -> Result<Download, Error> {
         const OPERATION: &str = "downloading a file from a container";
         let path = ["containers", &container.0, "files", file, "content"];
-        let Call { request, sent: Sent { id, path: asked } } = self.request(OPERATION, Method::GET, &path)?;
+        let Call { request, sent: Sent { id, path: asked }, timed } =
+            self.request(OPERATION, Method::GET, &path)?;
         let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let failed = |failure| Error::failed(OPERATION, failure).sent_as(id.clone());
-        let begun = reply::open(request).await.map_err(failed)?;
+        let begun = reply::open(request, timed).await.map_err(failed)?;
         let head = begun.head();
         if !head.status.is_success() {
             let read = tokio::time::timeout(SMALL_CALL_LIMIT, reply::read(begun)).await;

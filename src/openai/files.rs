@@ -47,7 +47,7 @@ impl Client {
 
         let call = self.request(OPERATION, Method::POST, &["files"])?;
         let request = call.request.multipart(form).timeout(upload::total_limit(file.length));
-        let reply = upload::send(request, &progress).await;
+        let reply = upload::send(request, (&progress, call.timed)).await;
         let answer = self.accept(OPERATION, reply, call.sent)?;
         answer.required(File::read)
     }

@@ -167,8 +167,9 @@ impl Client {
     /// # Errors
     /// Those of every call.
     pub async fn create_response(&self, new: &NewResponse<'_>) -> Result<Response, Error> {
-        let Call { request, sent } = self.request(STARTING, Method::POST, &["responses"])?;
-        let reply = exchange(Extra::Text(new.body()).put_on(request).timeout(SMALL_CALL_LIMIT)).await;
+        let Call { request, sent, timed } = self.request(STARTING, Method::POST, &["responses"])?;
+        let request = Extra::Text(new.body()).put_on(request).timeout(SMALL_CALL_LIMIT);
+        let reply = exchange(request, timed).await;
         if let Ok(reply) = &reply {
             self.heard.hear(new.model, &reply.head);
         }

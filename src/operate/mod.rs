@@ -2,13 +2,14 @@
 //! machine unless a token guards it.
 //!
 //! `GET /api/v1/status` answers what `docket status --json` prints, `GET /api/v1/health` only whether it is well: 200, or 503
-//! with the reasons when a person is needed.
+//! with the reasons when a person is needed. `GET /metrics` is for Prometheus.
 
 pub mod act;
 pub mod api;
 pub mod audit;
 pub mod bulk;
 pub mod guard;
+mod metrics;
 pub mod query;
 pub mod routes;
 mod settings;
@@ -24,9 +25,11 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, middleware};
+use prometheus_client::encoding::prometheus_text;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -34,10 +37,11 @@ use crate::database;
 use crate::listen::problem::Problem;
 use crate::listen::{self, Incident, Limits, Offer, Tell};
 use crate::receive::{Count, Counters};
-use guard::{Admin, Guard, Role};
+use guard::{Admin, Guard, Role, Viewer};
 use routes::Routes;
 use verdict::Word;
 
+pub use metrics::{Metrics, Sources};
 pub use settings::{Error, Listen, Settings};
 pub use snapshot::Observer;
 pub use token::{Token, Tokens};
@@ -120,6 +124,11 @@ pub fn routes() -> Routes<Observer> {
     Routes::default().get(Role::Admin, "/api/v1/status", status).get(Role::Admin, "/api/v1/health", health)
 }
 
+/// What a scraper asks. Nothing in it is about one file, so whoever may see files may have it.
+pub fn scraped() -> Routes<Metrics> {
+    Routes::default().get(Role::Viewer, "/metrics", scrape)
+}
+
 fn router(routes: Routes, asked: Guard) -> Router {
     routes
         .into_router()
@@ -156,6 +165,14 @@ async fn health(_: Admin, State(observer): State<Observer>) -> Response {
             let code = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             (code, Json(&snapshot.verdict)).into_response()
         }
+        Err(error) => unreadable(&error),
+    }
+}
+
+/// For Prometheus.
+async fn scrape(_: Viewer, State(metrics): State<Metrics>) -> Response {
+    match metrics.text().await {
+        Ok(text) => ([(CONTENT_TYPE, prometheus_text::CONTENT_TYPE)], text.to_string()).into_response(),
         Err(error) => unreadable(&error),
     }
 }

@@ -98,6 +98,23 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Which one it is, for those who count.
+    fn word(&self) -> &'static str {
+        match self {
+            Verdict::Done => "done",
+            Verdict::Later { .. } => "later",
+            Verdict::Retry { .. } => "retry",
+            Verdict::NotYet { .. } => "not_yet",
+            Verdict::Hold { .. } => "hold",
+            Verdict::Refused { .. } => "refused",
+            Verdict::Waits { .. } => "waits",
+            Verdict::Limited { .. } => "limited",
+            Verdict::Unavailable { .. } => "unavailable",
+            Verdict::Blocked { .. } => "blocked",
+            Verdict::Dead { .. } => "dead",
+        }
+    }
+
     /// All is well, and it goes on in a while.
     pub fn later(after: Duration, reason: &str) -> Self {
         Verdict::Later { after, reason: reason.to_owned() }

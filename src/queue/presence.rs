@@ -41,7 +41,27 @@ pub fn behind_live(connection: &mut Connection) -> Result<i64, Error> {
     connection.one(BEHIND_LIVE, &[])
 }
 
+/// Jobs by kind, state and how many.
+pub fn depths(connection: &mut Connection) -> Result<Vec<(String, String, i64)>, Error> {
+    connection.all(DEPTHS, &[])
+}
+
+/// The oldest jobs that are looked at for [`oldest_by_kind`].
+const MOST: u32 = 5_000;
+
+/// By kind, when its oldest job was made that is not dead. A kind of which all are younger than so many others is left out.
+pub fn oldest_by_kind(connection: &mut Connection) -> Result<Vec<(String, i64)>, Error> {
+    connection.all(OLDEST_BY_KIND, params![MOST])
+}
+
 statements! {
+    DEPTHS = "SELECT kind, state, sum(jobs) AS jobs FROM job_count GROUP BY kind, state ORDER BY kind, state";
+
+    OLDEST_BY_KIND = "
+        SELECT substr(key, 1, instr(key || ':', ':') - 1) AS kind, min(created_at) AS since
+        FROM (SELECT key, created_at FROM job WHERE state <> 'dead' ORDER BY id LIMIT $1) AS first
+        GROUP BY substr(key, 1, instr(key || ':', ':') - 1) ORDER BY 1";
+
     STATES = "SELECT key, state FROM job WHERE key IN (SELECT value FROM json_each($1))";
 
     BELOW = "SELECT key, state FROM job WHERE key BETWEEN $1 || ':' AND $1 || ';'";

@@ -6,10 +6,11 @@ use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::breaker::{self, Breaker, Causes, Change, Gates, Judgement, Outcome};
 use super::report::{Report, report_change, report_death};
@@ -21,6 +22,7 @@ use crate::contain;
 use crate::database::{Connection, Database, Error, claimed, spread};
 use crate::queue::trail::{self, Trail};
 use crate::request_id;
+use crate::telemetry::{Meters, trace};
 
 /// How stale an idle worker may be, about. A missed wake-up costs this much and no more.
 const IDLE: Duration = Duration::from_secs(1);
@@ -84,6 +86,7 @@ pub struct Queue {
     replica: Option<i64>,
     /// Whether the database refused the last use of it, so that this is said once.
     trouble: Arc<AtomicBool>,
+    meters: Meters,
 }
 
 /// What is known before a claim.
@@ -123,7 +126,15 @@ impl Queue {
             heir: Arc::default(),
             witness: Arc::default(),
             trouble: Arc::default(),
+            meters: Meters::default(),
         }
+    }
+
+    /// Attempts are measured with `meters` from now on.
+    #[must_use]
+    pub fn measured(mut self, meters: &Meters) -> Self {
+        self.meters = meters.clone();
+        self
     }
 
     /// What to notify after a commit that added jobs.
@@ -232,18 +243,23 @@ impl Queue {
         abandon: &CancellationToken,
     ) -> Result<(), Error> {
         let mut report = Report::of(&claimed);
+        let kind = claimed.kind().to_owned();
+        let span = trace::job(claimed.request_id.as_deref(), &kind, claimed.attempt);
+        let begun = Instant::now();
         let count = |cause: &str| (cause.to_owned(), handler.answers(cause));
         let before: Vec<(String, u64)> = claimed.causes().map(count).collect();
         let done_before = handler.done();
         // In a box too: it is the largest of what is nested here.
         let work = Box::pin(claimed::scope(claimed.claim(), handler.handle(&claimed)));
-        let work = breaker::working(claimed.working(), work);
+        let work = breaker::working(claimed.working(), work).instrument(span.clone());
         let trail = Trail::default();
         let work = trail::scope(trail.clone(), work);
         let verdict = tokio::select! {
             verdict = contain::catch(work) => Some(verdict.unwrap_or_else(|panicked| report.panicked(&panicked))),
             () = self.keep(&claimed) => {
                 report.lost_the_lease();
+                self.meters.attempt(&kind, "lease_lost", begun.elapsed());
+                trace::settled(&span, "lease_lost");
                 return Ok(());
             }
             () = abandon.cancelled() => None,
@@ -256,6 +272,9 @@ impl Queue {
         let outcome = Outcome { verdict, heard, done };
         let Settlement { settled, changes } =
             self.settle_on(claimed, (outcome.clone(), trail), abandon).await?;
+        let word = ended(outcome.verdict.as_ref(), &settled);
+        self.meters.attempt(&kind, word, begun.elapsed());
+        trace::settled(&span, word);
         report.settled(outcome.verdict.as_ref(), settled);
         changes.iter().for_each(report_change);
         Ok(())
@@ -453,6 +472,16 @@ impl Queue {
             // Due since the claim, or taken by another worker.
             _ => SOON,
         }
+    }
+}
+
+/// How an attempt ended, in one word.
+fn ended(verdict: Option<&Verdict>, settled: &Settled) -> &'static str {
+    match (settled, verdict) {
+        (Settled::LeaseLost, _) => "lease_lost",
+        (Settled::Dead(_), _) => "dead",
+        (Settled::Recorded, None) => "given_back",
+        (Settled::Recorded, Some(verdict)) => verdict.word(),
     }
 }
 

@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
+
+use prometheus_client::metrics::histogram::Histogram;
 
 use super::signature::Verified;
 use crate::contain::lock;
+use crate::telemetry::seconds;
 
 /// What is counted. The labels are words of ours, so that no sender can make the table grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,9 +59,17 @@ impl Count {
 }
 
 /// Counts since the last flush.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counters {
     counts: Mutex<BTreeMap<Count, u64>>,
+    /// How long acknowledgements took, of this server and since it started.
+    acknowledgements: Histogram,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Counters { counts: Mutex::default(), acknowledgements: seconds() }
+    }
 }
 
 impl Counters {
@@ -65,6 +77,15 @@ impl Counters {
         if by > 0 {
             *lock(&self.counts).entry(count).or_default() += by;
         }
+    }
+
+    /// A delivery was acknowledged after so long.
+    pub fn acknowledged(&self, after: Duration) {
+        self.acknowledgements.observe(after.as_secs_f64());
+    }
+
+    pub fn acknowledgements(&self) -> Histogram {
+        self.acknowledgements.clone()
     }
 
     /// Takes what was counted, as rows of `receive_count`.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::header::USER_AGENT;
@@ -14,6 +15,7 @@ use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::json;
+use tracing::Instrument;
 
 use super::count::Count;
 use super::current::Current;
@@ -27,6 +29,7 @@ use super::store::Delivery;
 use crate::event::payload;
 use crate::listen::id_of;
 use crate::listen::problem::Problem;
+use crate::telemetry::trace;
 
 /// How many headers are kept with a delivery, and how much of each. Enough to see who sent it and by which way.
 const KEPT_HEADERS: usize = 12;
@@ -116,13 +119,17 @@ async fn ready(State(inbox): State<Inbox>) -> Response {
 }
 
 async fn fastio(State(service): State<Arc<DeliveryService>>, request: Request) -> Response {
-    match service.take(request).await {
+    let (begun, span) = (Instant::now(), trace::webhook(id_of(request.extensions())));
+    let answer = match service.take(request).instrument(span.clone()).await {
         Ok(events) => {
             service.requests.counters.add(Count::Accepted, 1);
+            service.requests.counters.acknowledged(begun.elapsed());
             (StatusCode::ACCEPTED, Json(Taken { events })).into_response()
         }
         Err(refusal) => service.requests.refuse(refusal),
-    }
+    };
+    trace::answered(&span, answer.status().as_u16());
+    answer
 }
 
 impl DeliveryService {

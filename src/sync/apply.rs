@@ -245,6 +245,7 @@ impl Sync {
         let relabelled = Change::Relabelled(copy.id, told, present.source.clone());
         let runs = Jobs { tasks: runs, priority: Priority::Live };
         let moved = self.record([relabelled, Change::Jobs(runs)]).await?;
+        self.meters.upload_avoided("relabelled");
         if is_run_over {
             self.wake.notify_waiters();
         }

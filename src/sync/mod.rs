@@ -15,6 +15,7 @@ mod erased;
 mod folder;
 pub mod form;
 pub mod founding;
+pub mod freshness;
 mod index;
 pub mod listing;
 mod look;
@@ -50,6 +51,7 @@ use crate::queue::trail::{self, What};
 use crate::queue::{Causes, Priority, Verdict};
 use crate::result::name::alike;
 use crate::rule::{Rule, Rules, UNCOVERED};
+use crate::telemetry::Meters;
 use crate::{fastio, openai};
 
 use crate::job::verdict::{database_verdict, worst};
@@ -86,17 +88,29 @@ pub struct Settings {
     /// From how many copies on that are on their way to one vector store they are attached together, with one request for up to
     /// 100. A person who saves two or three files has each of them at once; a second more does not matter to many. 0 is never.
     pub attach_together_from: u16,
+    /// Within how many minutes a change should be searchable. Where one waits longer, `[[notify]]` tells of its rule; 0 is never.
+    pub promised_minutes: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { index_deadline_seconds: 30 * 60, attach_limit_seconds: 10 * 60, attach_together_from: 4 }
+        Settings {
+            index_deadline_seconds: 30 * 60,
+            attach_limit_seconds: 10 * 60,
+            attach_together_from: 4,
+            promised_minutes: 0,
+        }
     }
 }
 
 impl Settings {
     fn index_deadline(&self) -> Duration {
         Duration::from_secs(self.index_deadline_seconds.into())
+    }
+
+    /// Within which time a change should be searchable, if that was promised.
+    pub fn promised(&self) -> Option<Duration> {
+        (self.promised_minutes > 0).then(|| Duration::from_secs(u64::from(self.promised_minutes) * 60))
     }
 
     fn attach_limit(&self) -> Duration {
@@ -124,6 +138,7 @@ pub struct Sync {
     together: Together,
     /// The server that takes what is uploaded.
     server: String,
+    meters: Meters,
 }
 
 /// What a [`Sync`] is made of.
@@ -143,6 +158,7 @@ pub struct Parts {
     pub causes: Causes,
     /// What may be asked of OpenAI now.
     pub governor: Governor,
+    pub meters: Meters,
 }
 
 /// Whether there may be anything to do for a task: what neither a rule nor a row concerns needs no job that finds that out.
@@ -162,8 +178,8 @@ pub fn is_wanted(rules: &Rules, connection: &mut Connection, task: &Task) -> Res
 
 impl Sync {
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, clock, fastio, openai, rules, settings, erase_purged, wake, causes, governor } =
-            parts;
+        let Parts { database, clock, fastio, openai, rules, .. } = parts;
+        let Parts { settings, erase_purged, wake, causes, governor, meters, .. } = parts;
         let founding = Founding::new(openai.clone(), database.clone(), clock.clone(), rules.clone());
         let founding = Arc::new(founding);
         Sync {
@@ -188,6 +204,7 @@ impl Sync {
             causes,
             governor,
             together: Together::default(),
+            meters,
         }
     }
 

@@ -44,6 +44,7 @@ impl Sync {
         let is_its_own = rivals.iter().all(|rival| Some(&rival.content_hash) == copy.content_hash.as_ref());
         if more.is_empty() && is_its_own {
             tracing::info!(file_id = %first, "adopted a File object whose upload was not answered");
+            self.meters.upload_avoided("adopted");
             return self.record([Change::Uploaded(copy.id, first.clone())]).await;
         }
         if more.len() > rivals.len() {

@@ -58,7 +58,7 @@ fn sections() -> Vec<Section> {
                 name: name.to_owned(),
                 value: value.to_owned(),
                 is_default: line.starts_with("# ")
-                    && !["rule", "prices"].iter().any(|of| section.title.starts_with(of))
+                    && !["rule", "prices", "notify"].iter().any(|of| section.title.starts_with(of))
                     && !WITHOUT_DEFAULT.contains(&format!("{}.{name}", section.title).as_str()),
                 words: sentence(&words),
             });
@@ -102,7 +102,10 @@ fn sentence(words: &[&str]) -> String {
 fn reference() -> String {
     let mut page = HEAD.to_owned();
     for Section { title, words, settings } in sections() {
-        let heading = if title == "rule" { "[[rule]]".to_owned() } else { format!("[{title}]") };
+        let heading = match title.as_str() {
+            "rule" | "notify" => format!("[[{title}]]"),
+            _ => format!("[{title}]"),
+        };
         let _ = write!(page, "\n## {title}\n\n`{heading}`\n");
         if !words.is_empty() {
             let _ = write!(page, "\n{}\n", wrapped(&words));
@@ -114,7 +117,7 @@ fn reference() -> String {
             let words = if words.is_empty() { format!("See `{before}`.") } else { words };
             before.clone_from(&name);
             let full = format!("{title}.{name}");
-            let is_of_file = title.starts_with("rule") || title.starts_with("prices");
+            let is_of_file = ["rule", "prices", "notify"].iter().any(|of| title.starts_with(of));
             let mut variable = match is_of_file {
                 true => "–".to_owned(),
                 false => format!("`DOCKET_{}__{}`", title.to_uppercase(), name.to_uppercase()),

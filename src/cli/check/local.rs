@@ -39,6 +39,19 @@ pub fn settings(report: &mut CheckReport, config: &Config) -> io::Result<()> {
     if unusable.is_empty() {
         report.ok(CHECK, "each number is one that can work")?;
     }
+    match &config.endpoints {
+        Ok(endpoints) => {
+            for endpoint in endpoints {
+                let (name, host) = (&endpoint.name, endpoint.host());
+                let test = "docket notify test says whether it takes messages";
+                report.ok(
+                    "notify",
+                    format!("{name}: {} kinds of news go to {host}; {test}", endpoint.kinds.len()),
+                )?;
+            }
+        }
+        Err(error) => report.fail("notify", error.to_string())?,
+    }
     for finding in permissions::findings(config) {
         report.warn("rights", finding)?;
     }

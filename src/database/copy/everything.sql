@@ -61,3 +61,7 @@ INSERT INTO bulk_item VALUES (1, '500', NULL), (1, '499', ''), (1, '498', 'it is
 INSERT INTO history (source_id, task, rule, job_id, attempt, times, due_at, began_at, ended_at, ended, reason, server, request_id, steps)
 VALUES ('workspace:1:a', 'file', NULL, 9000, 1, 1, 1, 2, 3, 'done', NULL, 'process 1 on here', 'id', '[{"w":"uploaded","b":2,"e":3}]'),
        ('workspace:1:a', 'run', 'ended', 9001, 2, 7, NULL, NULL, 4, 'lost', 'its worker stopped', 'process 2 on here', NULL, '[]');
+INSERT INTO late VALUES ('ended', 5);
+INSERT INTO news (endpoint, kind, about, since, made_at, message) VALUES ('us', 'cause_opened', 'openai', 4, 5, 'msg_1'), ('us', 'run_done', '500', NULL, 6, NULL);
+INSERT INTO news_channel (endpoint, kind, address, message, attempts, begun_at, next_at, trouble)
+VALUES ('us', 'cause_opened', 'hash', 'msg_1', 1, 5, 10, 'answered with 500'), ('us', 'run_done', 'hash', NULL, 0, 0, 0, NULL);

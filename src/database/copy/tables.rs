@@ -91,6 +91,10 @@ pub const TABLES: &[Table] = &[
     numbered("audit", &["audit_id"]),
     numbered("bulk", &["bulk_id"]),
     plain("bulk_item", &["bulk_id", "item"]),
+    plain("late", &["rule"]),
+    numbered("news", &["news_id"]),
+    // Last, so that no trigger makes news of the rows that are copied.
+    plain("news_channel", &["endpoint", "kind"]),
     Table { place: Place::Inbox, ..numbered("inbox", &["inbox_id"]) },
 ];
 

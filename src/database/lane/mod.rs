@@ -12,14 +12,16 @@ use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::oneshot;
 
 use super::connection::{Connection, Session};
 use super::error::Error;
 use super::{postgres, sqlite};
 use crate::contain::lock;
+use crate::telemetry::seconds;
 use work::{Ask, Post, Turn};
 pub use work::{Manner, Posted, Work};
 
@@ -50,13 +52,15 @@ pub struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
     open: Opener,
+    /// How long work waited for a thread.
+    waits: Histogram,
 }
 
 #[derive(Default)]
 struct Waiting {
-    work: VecDeque<Box<dyn Work>>,
+    work: VecDeque<(Box<dyn Work>, Instant)>,
     /// What lets others go first.
-    behind: VecDeque<Box<dyn Work>>,
+    behind: VecDeque<(Box<dyn Work>, Instant)>,
     /// The last turn was not its.
     others_went: bool,
     closed: bool,
@@ -67,7 +71,7 @@ impl Waiting {
         self.work.is_empty() && self.behind.is_empty()
     }
 
-    fn next(&mut self) -> Option<Box<dyn Work>> {
+    fn next(&mut self) -> Option<(Box<dyn Work>, Instant)> {
         let is_its_turn = self.others_went || self.work.is_empty();
         let behind = if is_its_turn { self.behind.pop_front() } else { None };
         self.others_went = behind.is_none();
@@ -90,8 +94,12 @@ impl Lane {
         mut first: Option<Connection>,
         open: impl Fn() -> Result<Connection, Error> + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
-        let queue =
-            Arc::new(Queue { waiting: Mutex::default(), arrived: Condvar::new(), open: Box::new(open) });
+        let queue = Arc::new(Queue {
+            waiting: Mutex::default(),
+            arrived: Condvar::new(),
+            open: Box::new(open),
+            waits: seconds(),
+        });
         let threads = (0..threads).map(|_| {
             let queue = queue.clone();
             let mut served = first.take().map(Served::new);
@@ -155,6 +163,11 @@ impl Lane {
         self.queue.push(Box::new(Post::new(posted)))
     }
 
+    /// How long work has waited for a thread of this lane.
+    pub fn waits(&self) -> Histogram {
+        self.queue.waits.clone()
+    }
+
     /// Ends the threads once they have done what was asked for, and waits for them. Their connections are closed then.
     pub async fn close(&self) {
         self.queue.close();
@@ -190,7 +203,7 @@ impl Queue {
         if line.len() >= LONGEST {
             return Err(Error::passing("too much waits for the database"));
         }
-        line.push_back(work);
+        line.push_back((work, Instant::now()));
         drop(waiting);
         self.arrived.notify_one();
         Ok(())
@@ -203,17 +216,26 @@ impl Queue {
             .arrived
             .wait_while(waiting, |waiting| waiting.is_empty() && !waiting.closed)
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        waiting.next()
+        let next = waiting.next();
+        drop(waiting);
+        next.map(|next| self.waited(next))
+    }
+
+    fn waited(&self, (work, since): (Box<dyn Work>, Instant)) -> Box<dyn Work> {
+        self.waits.observe(since.elapsed().as_secs_f64());
+        work
     }
 
     /// What can share a commit that waits for the disk or does not.
     pub fn next_now(&self, is_synced: bool) -> Option<Box<dyn Work>> {
-        lock(&self.waiting).work.pop_front_if(|work| is_synced || work.manner() != Manner::Durable)
+        let may = |(work, _): &mut (Box<dyn Work>, Instant)| is_synced || work.manner() != Manner::Durable;
+        let next = lock(&self.waiting).work.pop_front_if(may);
+        next.map(|next| self.waited(next))
     }
 
     /// Whether a commit of `first`, and of what waits, has to wait for the disk.
     pub fn is_durable(&self, first: &dyn Work) -> bool {
-        let waits = || lock(&self.waiting).work.iter().any(|work| work.manner() == Manner::Durable);
+        let waits = || lock(&self.waiting).work.iter().any(|(work, _)| work.manner() == Manner::Durable);
         match first.manner() {
             Manner::Durable => true,
             Manner::Repeatable | Manner::Claim => waits(),

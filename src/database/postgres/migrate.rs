@@ -40,7 +40,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 11] = migrations! {
+const MIGRATIONS: [Migration; 12] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
     3 "0003_tenure",
@@ -52,6 +52,7 @@ const MIGRATIONS: [Migration; 11] = migrations! {
     10 "0010_audit",
     11 "0011_history",
     12 "0012_answer",
+    13 "0013_news",
 };
 
 /// The table of those that were applied. Its row 0 is what whoever migrates holds.

@@ -68,6 +68,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0080_audit"
     "0081_history"
     "0082_answer"
+    "0083_news"
 };
 
 /// Those of the inbox beside it.

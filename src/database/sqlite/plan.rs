@@ -7,7 +7,7 @@ use crate::database::statement::Sql;
 
 /// Tables that stay small whatever is in Fastio: as many rows as there are services, rules, workspaces, kinds of things, or
 /// runs and uploads under way or just given up.
-const SMALL: [&str; 25] = [
+const SMALL: [&str; 27] = [
     "pause",
     "founding",
     "clock",
@@ -32,12 +32,14 @@ const SMALL: [&str; 25] = [
     "event_count",
     "run_existing_count",
     "shown_rule",
+    "news_channel",
+    "late",
     // `run_count`, where it is read for what is held.
     "held",
 ];
 
 /// Statements that may go through a table or an index from its end, and why.
-const SCANS: [(&str, &str); 31] = [
+const SCANS: [(&str, &str); 33] = [
     ("queue::store::claim::FIRSTS", "the first row of an index in its order"),
     ("queue::store::claim::END_LEASES", "an index of the jobs that run, at the start"),
     ("queue::store::claim::ELSEWHERE", "an index of the jobs that run: as many as there are workers"),
@@ -48,6 +50,8 @@ const SCANS: [(&str, &str); 31] = [
     ("queue::presence::OLDEST", "the first row of an index in its order"),
     ("queue::presence::LOOKING", "the first rows of an index in its order"),
     ("operate::bulk::NEWEST", "the newest rows of a table, from its end"),
+    ("queue::presence::OLDEST_BY_KIND", "the first rows of a table in its order"),
+    ("sync::freshness::LOOKS", "the first rows of an index in its order"),
     ("queue::store::listing::RUNNING", "an index of the jobs that run: as many as there are workers"),
     ("run::store::view::UNFINISHED", "an index of the runs that have not ended, once in a sweep"),
     ("run::store::view::COUNTS", "as many rows as there are rules, and reasons for which runs are held"),

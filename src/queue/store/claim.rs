@@ -40,6 +40,11 @@ impl Claimed {
         self.in_hand.probes()
     }
 
+    /// What its key begins with: what kind of work it is.
+    pub(in crate::queue) fn kind(&self) -> &str {
+        self.key.split(':').next().unwrap_or_default()
+    }
+
     /// The causes that may hold it.
     pub fn causes(&self) -> impl Iterator<Item = &str> {
         self.needs.causes()

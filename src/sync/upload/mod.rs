@@ -247,6 +247,7 @@ impl Sync {
     async fn uploaded(&self, begun: &Begun<'_>, file: &File) -> Result<Progress, Verdict> {
         let copy = begun.copy;
         trail::done(What::Uploaded, (begun.began_at, self.clock.now()), format!("as {}", file.id));
+        self.meters.uploads.inc();
         if self.is_one_of_many(begun.store).await? {
             return self.record([Change::Uploaded(copy, file.id.clone())]).await;
         }

@@ -163,7 +163,7 @@ impl Harness {
         let config = config(&folder, &world.sandbox, settings);
         let rules = config.rules().unwrap();
         let clock = TestClock::default();
-        let Parts { database, queue, governor, work, receive, feed } =
+        let Parts { database, queue, governor, work, receive, feed, .. } =
             Parts::build(&config, clock.share(), None).await.unwrap();
         let receive::Receive { public, drain, .. } = receive;
         let mut tasks = JoinSet::new();
