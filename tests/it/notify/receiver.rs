@@ -42,10 +42,13 @@ impl Came {
     }
 }
 
+/// A status, and a `Retry-After` in seconds.
+type Answer = (u16, Option<u32>);
+
 #[derive(Debug, Clone, Default)]
 pub struct Receiver {
     came: Arc<Mutex<Vec<Came>>>,
-    answers: Arc<Mutex<VecDeque<(u16, Option<u32>)>>>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
 }
 
 impl Receiver {
@@ -60,7 +63,7 @@ impl Receiver {
     }
 
     /// Answers the next messages so, with a `Retry-After`; those behind them are taken.
-    pub fn answers(&self, answers: &[(u16, Option<u32>)]) {
+    pub fn answers(&self, answers: &[Answer]) {
         self.answers.lock().unwrap().extend(answers);
     }
 
