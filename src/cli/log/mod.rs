@@ -25,6 +25,7 @@ use crate::telemetry::trace::{self, Export, Spans};
 ///
 /// # Errors
 /// A filter that cannot be read.
+#[cfg(feature = "sandbox")]
 pub fn start(settings: &LogSettings) -> Result<Log, Failure> {
     start_with(settings, None)
 }
