@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 /// How what begins that nothing holds, and by which the jobs of one of several that share the queue stand in a lane of their own.
 const SHARE: &str = "share/";
 
+/// What the causes have in common that let so many through within a while, and close and open by themselves.
+const LIMIT: &str = "/limit:";
+
 /// What the jobs name whose turns alternate with those of others of the same priority.
 pub fn share(of: &str) -> String {
     format!("{SHARE}{}", of.split_whitespace().collect::<Vec<_>>().join("_"))
@@ -45,6 +48,16 @@ impl Needs {
         self.causes().any(|own| own == cause)
     }
 
+    /// The limits that have to have room.
+    pub fn limits(&self) -> impl Iterator<Item = &str> {
+        self.causes().filter(|cause| cause.contains(LIMIT))
+    }
+
+    /// Without those: once one had room, what comes next may not need it.
+    pub fn without_limits(&self) -> Self {
+        Needs::of(self.causes().filter(|cause| !cause.contains(LIMIT)))
+    }
+
     pub fn with(&self, cause: &str) -> Self {
         Needs::of(self.causes().chain([cause]))
     }
@@ -65,5 +78,6 @@ mod tests {
         assert_eq!(needs.with("openai"), needs);
         assert!(needs.has("fastio") && !needs.has("fast"));
         assert_eq!(Needs::of([]).causes().count(), 0);
+        assert_eq!(needs.with("openai/limit:uploads").without_limits(), needs);
     }
 }

@@ -145,6 +145,20 @@ async fn what_is_not_uploaded_takes_nothing_of_the_limit() {
     h.finish().await;
 }
 
+#[tokio::test]
+async fn what_had_room_to_be_uploaded_waits_for_no_more_of_it_while_it_is_indexed() {
+    let settings = format!("[limits]\nuploads_per_minute = 1\n{ONE_STORE}");
+    let h = between(&settings, Limits { uploads: 1, ..SMALL }).await;
+    h.openai_fails(json!({"kind": "stuck_in_progress", "delay_ms": 4_000})).await;
+    h.put_files(3).await;
+    h.take_in().await;
+    let since = h.clock.shifted_ms();
+    h.settle().await;
+    let took = h.clock.shifted_ms() - since;
+    assert!(took < 135_000, "the third is uploaded after two minutes, and was searchable after {took} ms");
+    h.finish().await;
+}
+
 /// The account may do less than the settings say, as when others use it too.
 #[tokio::test]
 async fn a_limit_that_is_met_costs_no_attempt_and_makes_no_storm() {

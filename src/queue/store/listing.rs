@@ -192,7 +192,7 @@ macro_rules! select {
 pub fn limited(connection: &mut Connection) -> Result<Vec<String>, Error> {
     let mut limits = BTreeMap::new();
     for First { id, needs, .. } in claim::firsts(connection, &[])? {
-        let Some(cause) = needs.causes().find(|cause| cause.contains(LIMIT)) else { continue };
+        let Some(cause) = needs.limits().next() else { continue };
         let reason: Option<Option<String>> = connection.first(REASON, params![id])?;
         if let Some(reason) = reason.flatten() {
             limits.entry(cause.to_owned()).or_insert(reason);
@@ -200,9 +200,6 @@ pub fn limited(connection: &mut Connection) -> Result<Vec<String>, Error> {
     }
     Ok(limits.into_values().collect())
 }
-
-/// What the causes have in common that are limits.
-const LIMIT: &str = "/limit:";
 
 statements! {
     NAMED = select!("WHERE substr(key, length(key) - length($1)) = ':' || $1");

@@ -122,14 +122,15 @@ impl Settling<'_> {
         let Lease { id, token } = self.claimed.lease();
         let due_at = self.now + millis(wait.after);
         // From now on it waits for what it was refused by, whose jobs it has to be found among.
+        let own = self.claimed.needs.without_limits();
         let needs = match self.verdict {
             Some(
                 Verdict::Hold { target: cause, .. }
                 | Verdict::Waits { cause }
                 | Verdict::Limited { cause, .. },
-            ) => &self.claimed.needs.with(cause),
-            Some(Verdict::Refused { cause, .. }) if !wait.counts => &self.claimed.needs.with(cause),
-            _ => &self.claimed.needs,
+            ) => own.with(cause),
+            Some(Verdict::Refused { cause, .. }) if !wait.counts => own.with(cause),
+            _ => own,
         };
         let uncounted = !wait.counts;
         connection
