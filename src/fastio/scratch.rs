@@ -9,6 +9,9 @@ use super::client::{Client, storage};
 use super::write::Listed;
 use super::{Error, Node, NodeId, Profile};
 
+/// What a folder or a file stands under in an answer.
+const NAMES: [&str; 3] = ["node", "folder", "file"];
+
 impl Client {
     /// Makes a folder; where there is one of that name already, Fastio answers with it.
     ///
@@ -19,6 +22,7 @@ impl Client {
             "making a folder",
             &storage(profile, &[parent.as_str(), "createfolder"]),
             &[("name", name)],
+            &NAMES,
         )
         .await
     }
@@ -28,7 +32,13 @@ impl Client {
     /// # Errors
     /// Those of every call.
     pub async fn rename(&self, profile: &Profile, node: &NodeId, name: &str) -> Result<Node, Error> {
-        self.change("renaming a node", &storage(profile, &[node.as_str(), "update"]), &[("name", name)]).await
+        self.change(
+            "renaming a node",
+            &storage(profile, &[node.as_str(), "update"]),
+            &[("name", name)],
+            &NAMES,
+        )
+        .await
     }
 
     /// Puts a node into another folder.
@@ -37,7 +47,7 @@ impl Client {
     /// Those of every call.
     pub async fn move_to(&self, profile: &Profile, node: &NodeId, folder: &NodeId) -> Result<Node, Error> {
         let form = [("parent", folder.as_str())];
-        self.change("moving a node", &storage(profile, &[node.as_str(), "move"]), &form).await
+        self.change("moving a node", &storage(profile, &[node.as_str(), "move"]), &form, &NAMES).await
     }
 
     /// Takes a node out of the trash.
@@ -45,7 +55,7 @@ impl Client {
     /// # Errors
     /// Those of every call.
     pub async fn restore(&self, profile: &Profile, node: &NodeId) -> Result<Node, Error> {
-        self.change("restoring a node", &storage(profile, &[node.as_str(), "restore"]), &[]).await
+        self.change("restoring a node", &storage(profile, &[node.as_str(), "restore"]), &[], &NAMES).await
     }
 
     /// Whether a folder's list shows a node.
@@ -89,18 +99,5 @@ impl Client {
     /// Always, from a service that answers as documented.
     pub async fn no_such_route(&self) -> Result<(), Error> {
         self.call("asking for a path that is not there", &["docket", "rehearsal"], &[]).await.map(drop)
-    }
-
-    async fn change(
-        &self,
-        operation: &'static str,
-        path: &[&str],
-        form: &[(&str, &str)],
-    ) -> Result<Node, Error> {
-        let request = self.request(operation, Method::POST, path)?.form(form).timeout(SMALL_CALL_LIMIT);
-        let Opened { head, envelope, .. } = self.submit(operation, request).await?;
-        let node = ["node", "folder", "file"].into_iter().find_map(|name| Node::read(envelope.get(name)?));
-        node.or_else(|| envelope.whole().and_then(Node::read))
-            .ok_or_else(|| Error::unreadable(operation, &head, "no node with an id"))
     }
 }

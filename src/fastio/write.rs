@@ -229,9 +229,20 @@ impl Client {
         path: &[&str],
         form: &[(&str, &str)],
     ) -> Result<Node, Error> {
+        self.change(operation, path, form, &["node", "file"]).await
+    }
+
+    /// Asks for a change of one node, and answers what it is then: it stands under one of `names`, or is the whole answer.
+    pub(super) async fn change(
+        &self,
+        operation: &'static str,
+        path: &[&str],
+        form: &[(&str, &str)],
+        names: &[&str],
+    ) -> Result<Node, Error> {
         let request = self.request(operation, Method::POST, path)?.form(form).timeout(SMALL_CALL_LIMIT);
         let Opened { head, envelope, .. } = self.submit(operation, request).await?;
-        let node = ["node", "file"].into_iter().find_map(|name| Node::read(envelope.get(name)?));
+        let node = names.iter().find_map(|name| Node::read(envelope.get(name)?));
         node.or_else(|| envelope.whole().and_then(Node::read))
             .ok_or_else(|| Error::unreadable(operation, &head, "no node with an id"))
     }
