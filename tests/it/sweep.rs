@@ -226,6 +226,28 @@ async fn an_upload_that_lands_after_we_gave_it_up_is_found() {
     h.finish().await;
 }
 
+/// Two that were given up have one name and one size, and nothing at OpenAI says whose text the one is that landed.
+#[tokio::test]
+async fn what_may_be_of_either_of_two_uploads_is_found_and_attached_for_neither() {
+    let h = start().await;
+    let fails = json!({"kind": "reset_after_body", "method": "POST", "path": "/v1/files", "count": 1});
+    for (path, text) in [("/a/late.txt", "It comes late."), ("/b/late.txt", "It goes early.")] {
+        h.openai_fails(fails.clone()).await;
+        h.put(path, text).await;
+        h.sweep().await;
+        h.converges().await;
+    }
+    assert_eq!(h.number("SELECT count(*) FROM lost_upload").await, 2);
+
+    let late = h.upload_as_stranger("late.txt", "It comes late.").await;
+    let report = h.sweep().await;
+    assert_eq!(count(&report, "orphan"), 1, "{report:#?}");
+    assert_eq!(h.number("SELECT count(*) FROM copy WHERE state = 'retiring'").await, 1);
+    h.converges().await;
+    assert!(!h.copies().await.iter().any(|copy| copy.file_id == late));
+    h.finish().await;
+}
+
 #[tokio::test]
 async fn a_vector_store_that_is_made_late_is_found_and_removed_while_it_is_empty() {
     let h = with_files().await;

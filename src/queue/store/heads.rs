@@ -121,8 +121,8 @@ fn look(
     firsts(connection, but)
 }
 
-/// PostgreSQL's alone. What stands before the first known lane and behind the last is between lanes, too. Comparisons of rows and no others: only those end a
-/// look at an index where they end.
+/// PostgreSQL's alone. What stands before the first known lane and behind the last is between lanes, too. Comparisons of rows and no
+/// others: only those end a look at an index where they end.
 const HEADS: Sql = Sql::listed(
     "WITH lane AS MATERIALIZED (
          SELECT needs, priority, due_at, id,
