@@ -29,7 +29,7 @@ use crate::job::Task;
 use crate::job::verdict::{FASTIO, OPENAI, call_cause, openai_cause};
 use crate::listen;
 use crate::notify::Notifier;
-use crate::operate::api::{self, Api};
+use crate::operate::api::{self, Api, SettingView};
 use crate::operate::guard::Guard;
 use crate::operate::query::Known;
 use crate::operate::routes::{Routes, Stated};
@@ -308,16 +308,10 @@ pub fn pages(
     Ok(dashboard::routes().with_state(dashboard))
 }
 
-/// The settings as the operator API tells them.
-fn api_settings(config: &Config) -> Vec<api::SettingView> {
+/// The settings as the operator listener tells them.
+fn settings_shown(config: &Config) -> Vec<SettingView> {
     let shown = config.shown().into_iter();
-    shown.map(|Shown { name, value, from }| api::SettingView { name, value, from }).collect()
-}
-
-/// The settings as a page tells them.
-fn settings_shown(config: &Config) -> Vec<dashboard::Setting> {
-    let shown = config.shown().into_iter();
-    shown.map(|Shown { name, value, from }| dashboard::Setting { name, value, from }).collect()
+    shown.map(|Shown { name, value, from }| SettingView { name, value, from }).collect()
 }
 
 /// What compares and lists, for a command beside a server.
@@ -447,7 +441,7 @@ impl App {
                 },
                 definitions: work.runs.definitions().to_vec(),
                 wake: queue.wake(),
-                settings: api_settings(config),
+                settings: settings_shown(config),
             });
             let beneath = Beneath {
                 database: &database,

@@ -35,13 +35,13 @@ use crate::database::{Connection, Database};
 use crate::govern::Governor;
 use crate::listen::problem::Problem;
 use crate::operate::Observer;
+use crate::operate::api::SettingView;
 use crate::operate::guard::{Guard, Role};
 use crate::operate::routes::Routes;
 use crate::rule::Rules;
 use crate::run::Definition;
 
 pub use page::dress;
-pub use settings::Setting;
 
 /// Rows of a list on one page: what a person looks through, and little enough to send.
 const ROWS: u32 = 50;
@@ -57,7 +57,7 @@ pub struct Parts {
     pub definitions: Vec<Arc<Definition>>,
     /// What this Docket is called; empty where it has no name.
     pub environment: String,
-    pub settings: Vec<Setting>,
+    pub settings: Vec<SettingView>,
     /// What to notify when jobs were added.
     pub wake: Arc<Notify>,
 }

@@ -7,17 +7,9 @@ use axum::response::Response;
 use super::Dashboard;
 use super::page::{Cell, Frame, Table, TableRow, show};
 use crate::listen::problem::Problem;
+use crate::operate::api::SettingView;
 use crate::operate::guard::Admin;
 use crate::rule::{Rule, Target};
-
-/// One setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    pub name: String,
-    pub value: String,
-    /// The file, a variable, a flag, or that it is the default.
-    pub from: String,
-}
 
 #[derive(Template)]
 #[template(path = "settings.html")]
@@ -28,7 +20,7 @@ struct Page {
 }
 
 pub async fn page(Admin(who): Admin, State(dashboard): State<Dashboard>) -> Result<Response, Problem> {
-    let line = |setting: &Setting| {
+    let line = |setting: &SettingView| {
         let mood = if setting.from == "default" { "faint" } else { "" };
         TableRow::new([
             Cell::new(&*setting.name),

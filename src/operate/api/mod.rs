@@ -69,6 +69,11 @@ impl Api {
         Api(Arc::new(parts))
     }
 
+    /// What is known besides the database, as of now.
+    fn known(&self) -> Known {
+        Known { now: self.0.clock.now(), ..self.0.known.clone() }
+    }
+
     async fn answer<Q: Question>(&self, question: Q) -> Response {
         match self.ask(question).await {
             Ok(answer) => Json(answer).into_response(),
@@ -78,7 +83,7 @@ impl Api {
 
     /// The answer, or what is told instead.
     async fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, Response> {
-        let known = Known { now: self.0.clock.now(), ..self.0.known.clone() };
+        let known = self.known();
         let answer = move |connection: &mut Connection| question.answer(connection, &known);
         let told = |status, words| Problem::new(status, words).into_response();
         match self.0.database.observe(answer).await {
@@ -186,8 +191,7 @@ async fn run(_: Viewer, State(api): State<Api>, Named(id): Named<i64>) -> Respon
 /// All numbers there are, as `docket status` shows them.
 #[utoipa::path(get, path = "/api/v1/overview", tag = "server", responses((status = 200, body = Object)))]
 async fn overview(_: Admin, State(api): State<Api>) -> Response {
-    let known = Known { now: api.0.clock.now(), ..api.0.known.clone() };
-    match Overview::read(&api.0.database, &known).await {
+    match Overview::read(&api.0.database, &api.known()).await {
         Ok(view) => Json(view).into_response(),
         Err(error) => unreadable(&error),
     }
