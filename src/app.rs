@@ -35,6 +35,7 @@ use crate::operate::query::Known;
 use crate::operate::routes::{Routes, Stated};
 use crate::operate::{self, Metrics, Observer, Operate, Served};
 use crate::outside::Remover;
+use crate::own::Seal;
 use crate::queue::{Claimed, Handler, Queue, Verdict};
 use crate::receive::{self, Receive, Upkeep};
 use crate::retention::Retention;
@@ -192,12 +193,16 @@ impl Parts {
         let queue = Queue::new(database.clone(), clock.clone(), config.queue.clone()).measured(&meters);
         let governor = Governor::sharing(&database, clock.clone(), config.limits.clone());
         queue.ask(Arc::new(governor.clone()));
+        let seal = Seal::of(&database).await.context("reading the key of the seals")?;
+        let definitions = definitions(config, &rules)?;
+        let results = definitions.iter().filter_map(|definition| definition.write_back.clone()).collect();
         let runs = Runs::new(run::Parts {
             database: database.clone(),
             clock: clock.clone(),
             fastio: fastio.clone(),
             openai: openai.clone(),
-            definitions: definitions(config, &rules)?,
+            definitions,
+            seal: seal.clone(),
             max_attempts: config.queue.max_attempts,
             wake: queue.wake(),
             causes: queue.causes(),
@@ -210,6 +215,8 @@ impl Parts {
             fastio: fastio.clone(),
             openai: openai.clone(),
             rules: rules.clone(),
+            results,
+            seal,
             settings: config.sync.clone(),
             erase_purged: config.retention.erase_purged,
             wake: queue.wake(),

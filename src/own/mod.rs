@@ -1,17 +1,19 @@
 //! The files that Docket itself writes into Fastio, so that it never reacts to them.
 //!
 //! A file is ours for as long as it is in the version that we wrote, and so is every copy of it, wherever it was made: a content
-//! that we wrote is known by its hash. When a person edits it, it is that person's file: it is never written over, and it is
+//! that we wrote is known by its hash, and a page whose hash is on no record by its [`Seal`]. When a person edits it, it is that person's file: it is never written over, and it is
 //! synced like any other if a rule covers it. Our own writes are neither synced nor run over, whatever the rules say: a
 //! search that finds an analysis beside its contract would quote itself.
 //!
 //! A row is written before its file, and an event about the file can come before the write is on record. Such an event
 //! waits until the write is settled.
 
+pub mod seal;
 pub mod store;
 
 use crate::fastio::{Hash, NodeId, Profile, VersionId};
 
+pub use seal::Seal;
 pub use store::{OwnFile, ResultOf, recognise, recognise_all};
 
 /// How long an event waits at most for a write of ours to settle. A write that is older is not under way: its run is

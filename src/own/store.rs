@@ -1,5 +1,6 @@
 //! The statements on `own_file`.
 
+use super::seal::Proven;
 use super::{Content, SETTLES_WITHIN_MS, Seen, Whose};
 use crate::database::{Connection, Error, JsonList, Row, from_row, json_list, params, statements};
 use crate::fastio::{FileKey, Node, NodeId, Profile, VersionId};
@@ -18,6 +19,8 @@ pub struct OwnFile {
     pub version: Option<VersionId>,
     pub sha256: String,
     pub size: i64,
+    /// With which agent's key we wrote it, as Fastio tells that.
+    pub agent: Option<String>,
     pub since: i64,
     /// What it is the result of; none for a table, and where that is not known any more.
     pub of: Option<ResultOf>,
@@ -29,6 +32,13 @@ pub struct OwnFile {
     pub old: Option<(NodeId, VersionId)>,
     /// It is known to be gone since then.
     pub gone_since: Option<i64>,
+}
+
+impl OwnFile {
+    /// Whether a file that is otherwise than on record was made by the same agent as this one.
+    pub fn is_by(&self, agent: Option<&str>) -> bool {
+        agent.is_some() && self.agent.as_deref() == agent
+    }
 }
 
 /// The rule, and the file.
@@ -48,6 +58,7 @@ from_row!(row => OwnFile {
     version: row.get::<Option<String>>("version")?.map(VersionId),
     sha256,
     size,
+    agent,
     since,
     of: result_of(row)?,
     answer,
@@ -285,23 +296,51 @@ pub fn intend(connection: &mut Connection, intent: &Intent<'_>, now: i64) -> Res
             old_version
         ],
     )?;
-    for hash in [sha256, md5] {
+    write_content(connection, [sha256, md5], size, now)?;
+    Ok(true)
+}
+
+/// We wrote a content with these hashes.
+fn write_content(connection: &mut Connection, hashes: [&str; 2], size: i64, now: i64) -> Result<(), Error> {
+    for hash in hashes {
         let hash = hex::decode(hash).map_err(|_| Error::bug("a hash is not hexadecimal"))?;
         connection.run(WRITE_CONTENT, params![hash, size, now])?;
     }
-    Ok(true)
+    Ok(())
+}
+
+/// What `node` holds was proven to be ours, though no record said so. Whoever's it is does not know what it shows.
+pub fn prove(
+    connection: &mut Connection,
+    (profile, node): (&Profile, &NodeId),
+    proven: &Proven,
+    now: i64,
+) -> Result<(), Error> {
+    let Proven { version, sha256, md5, size } = proven;
+    write_content(connection, [sha256, md5], *size, now)?;
+    let version = version.as_ref().map(|version| &version.0);
+    connection.run(PROVE, params![profile.to_string(), node.canonical(), version, sha256, size]).map(drop)
+}
+
+/// The key of the seals: this one, unless there is one.
+pub fn key(connection: &mut Connection, new: &[u8]) -> Result<Vec<u8>, Error> {
+    connection.run(MAKE_KEY, params![new.to_vec()])?;
+    connection.one(KEY, &[])
 }
 
 /// The write made `node` as it is now.
 pub fn written(connection: &mut Connection, owner: &str, node: &Node, now: i64) -> Result<(), Error> {
     let version = node.version.as_ref().map(|version| &version.0);
-    connection.run(WRITTEN, params![owner, node.id.canonical(), version, now]).map(drop)
+    connection
+        .run(WRITTEN, params![owner, node.id.canonical(), version, now, node.agent.as_deref()])
+        .map(drop)
 }
 
 /// The write on record was carried out, and made `node` as it is now: nothing goes on with it, unless another began since.
 pub fn settled(connection: &mut Connection, own: &OwnFile, node: &Node, now: i64) -> Result<(), Error> {
     let version = node.version.as_ref().map(|version| &version.0);
-    connection.run(SETTLED, params![own.owner, node.id.canonical(), version, now, own.since]).map(drop)
+    let agent = node.agent.as_deref();
+    connection.run(SETTLED, params![own.owner, node.id.canonical(), version, now, own.since, agent]).map(drop)
 }
 
 /// A write is not gone on with, and made nothing: what was there before it is ours as before. Its content is not what is on
@@ -419,6 +458,15 @@ statements! {
 
     WRITE_CONTENT = "INSERT INTO own_content (hash, size, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
+    /// What is being written is not what was found.
+    PROVE = "
+        UPDATE own_file SET version = $3, shown = NULL, gone_since = NULL,
+            sha256 = CASE state WHEN 'written' THEN $4 ELSE sha256 END, size = CASE state WHEN 'written' THEN $5 ELSE size END
+        WHERE profile = $1 AND node = $2";
+
+    MAKE_KEY = "INSERT INTO own_key (one, key) VALUES (1, $1) ON CONFLICT DO NOTHING";
+    KEY = "SELECT key FROM own_key WHERE one = 1";
+
     IS_WRITTEN = "SELECT EXISTS (SELECT 1 FROM own_content WHERE hash = $1 AND size = $2)";
 
     BY_NODE = "SELECT * FROM own_file WHERE profile = $1 AND node = $2 ORDER BY owner LIMIT 1";
@@ -448,11 +496,11 @@ statements! {
         RETURNING source_id";
 
     WRITTEN = "
-        UPDATE own_file SET state = 'written', node = $2, version = $3, since = $4, gone_since = NULL
+        UPDATE own_file SET state = 'written', node = $2, version = $3, since = $4, agent = coalesce($5, agent), gone_since = NULL
         WHERE owner = $1";
 
     SETTLED = "
-        UPDATE own_file SET state = 'written', node = $2, version = $3, since = $4, gone_since = NULL
+        UPDATE own_file SET state = 'written', node = $2, version = $3, since = $4, agent = coalesce($6, agent), gone_since = NULL
         WHERE owner = $1 AND state = 'writing' AND since = $5";
 
     ABANDON = "

@@ -60,6 +60,7 @@ use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{Connection, Database};
 use crate::outside::Locks;
+use crate::own::Seal;
 use crate::queue::{Causes, Heir, Verdict};
 use crate::{fastio, openai};
 
@@ -100,6 +101,7 @@ pub struct Parts {
     pub fastio: fastio::Client,
     pub openai: openai::Client,
     pub definitions: Vec<Definition>,
+    pub seal: Seal,
     pub max_attempts: u16,
     /// What to notify when jobs were added.
     pub wake: Arc<Notify>,
@@ -109,7 +111,8 @@ pub struct Parts {
 
 impl Runs {
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, clock, fastio, openai, definitions, max_attempts, wake, causes } = parts;
+        let Parts { database, clock, fastio, openai, definitions, .. } = parts;
+        let Parts { seal, max_attempts, wake, causes, .. } = parts;
         let definitions: Arc<[Arc<Definition>]> = definitions.into_iter().map(Arc::new).collect();
         let compute = Compute::default();
         let started_at = clock.now();
@@ -119,6 +122,7 @@ impl Runs {
             clock: clock.clone(),
             fastio: fastio.clone(),
             compute: Compute::clone(&compute),
+            seal,
             definitions: definitions.clone(),
             wake: wake.clone(),
         };

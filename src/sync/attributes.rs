@@ -71,6 +71,7 @@ mod tests {
             },
             created_at: None,
             withheld: None,
+            agent: None,
         }
     }
 

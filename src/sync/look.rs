@@ -32,6 +32,8 @@ pub struct Present {
     pub created_at: Option<i64>,
     /// Why Fastio would not hand it out, in words.
     pub withheld: Option<&'static str>,
+    /// As [`Node::agent`].
+    pub agent: Option<String>,
 }
 
 impl Present {
@@ -46,6 +48,7 @@ impl Present {
             source: Source::of(node),
             created_at: node.created_at,
             withheld: withheld(node),
+            agent: node.agent.clone(),
         }
     }
 }

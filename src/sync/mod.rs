@@ -31,6 +31,7 @@ pub mod survey;
 pub mod text;
 mod together;
 mod upload;
+mod whose;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -43,13 +44,13 @@ use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{self, Connection, Database};
 use crate::erasure;
-use crate::fastio::{FileKey, NodeId};
+use crate::fastio::FileKey;
 use crate::govern::Governor;
 use crate::job::{self, Task};
-use crate::own::{self, Whose};
+use crate::own::{self, Seal, Whose};
 use crate::queue::trail::{self, What};
 use crate::queue::{Causes, Priority, Verdict};
-use crate::result::name::alike;
+use crate::result::name::Pattern;
 use crate::rule::{Rule, Rules, UNCOVERED};
 use crate::telemetry::Meters;
 use crate::{fastio, openai};
@@ -130,6 +131,9 @@ pub struct Sync {
     stores: Stores,
     founding: Arc<Founding>,
     rules: Rules,
+    /// How results are called.
+    results: Vec<Pattern>,
+    seal: Seal,
     settings: Settings,
     erase_purged: bool,
     wake: Arc<Notify>,
@@ -149,6 +153,10 @@ pub struct Parts {
     pub fastio: fastio::Client,
     pub openai: openai::Client,
     pub rules: Rules,
+    /// How the results of runs are called.
+    pub results: Vec<Pattern>,
+    /// By which they are known where no record says whose they are.
+    pub seal: Seal,
     pub settings: Settings,
     /// Whether what derives from a file goes when Fastio has purged it.
     pub erase_purged: bool,
@@ -179,7 +187,7 @@ pub fn is_wanted(rules: &Rules, connection: &mut Connection, task: &Task) -> Res
 impl Sync {
     pub fn new(parts: Parts) -> Self {
         let Parts { database, clock, fastio, openai, rules, .. } = parts;
-        let Parts { settings, erase_purged, wake, causes, governor, meters, .. } = parts;
+        let Parts { results, seal, settings, erase_purged, wake, causes, governor, meters, .. } = parts;
         let founding = Founding::new(openai.clone(), database.clone(), clock.clone(), rules.clone());
         let founding = Arc::new(founding);
         Sync {
@@ -198,6 +206,8 @@ impl Sync {
             openai,
             compute: Compute::default(),
             rules,
+            results,
+            seal,
             settings,
             erase_purged,
             wake,
@@ -362,28 +372,6 @@ impl Sync {
         Err(Verdict::Retry { after: None, reason: format!("the work did not end after {MOST_STEPS} steps") })
     }
 
-    /// Whose the file is: what we wrote ourselves belongs to no rule.
-    async fn whose(&self, key: &FileKey, present: &Present) -> Result<Whose, Verdict> {
-        let (key, present, now) = (key.clone(), present.clone(), self.clock.now());
-        let recognised = self.database.read(move |c| {
-            let root = NodeId::root();
-            let seen = own::Seen {
-                profile: &key.profile,
-                folder: present.ancestors.first().unwrap_or(&root),
-                name: &present.name,
-                node: &key.node,
-                version: present.source.version.as_ref(),
-                content: present
-                    .source
-                    .hash
-                    .as_ref()
-                    .map(|hash| own::Content { hash, size: present.source.size }),
-            };
-            own::recognise(c, &seen, now)
-        });
-        recognised.await.map_err(|error| database_verdict(&error))
-    }
-
     /// What we remember of the file, and whether it is not to be synced.
     async fn remembered(&self, key: &FileKey) -> Result<(Option<store::FileRow>, bool), database::Error> {
         let key = key.to_string();
@@ -393,22 +381,6 @@ impl Sync {
     async fn copies(&self, key: &FileKey) -> Result<Vec<copy::Copy>, database::Error> {
         let key = key.clone();
         self.database.read(move |c| store::copies(c, &key)).await
-    }
-
-    /// A file of ours that was gone may be restored from the trash, and what we wrote may come to where a result was: what is shown
-    /// there is looked at.
-    async fn is_there(&self, key: &FileKey, present: &Present) -> Result<(), database::Error> {
-        let (key, now) = (key.clone(), self.clock.now());
-        let folder = present.ancestors.first().cloned().unwrap_or_else(NodeId::root);
-        let names = alike(&present.name);
-        let find = move |tx: &mut Connection| {
-            let all = match own::store::find_again(tx, &key.profile, &key.node)? {
-                Some(of) => vec![of],
-                None => own::store::results_at(tx, (&key.profile, &key.node), (&folder, &names))?,
-            };
-            all.into_iter().try_for_each(|of| look_at(tx, of, now))
-        };
-        self.database.write(find).await
     }
 
     async fn bury(

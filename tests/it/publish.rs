@@ -1,5 +1,6 @@
 //! What stands beside a file is true of that file, whatever people do.
 
+use docket::own::OwnFile;
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, contract, legal};
@@ -352,6 +353,56 @@ async fn a_result_that_a_person_edited_or_moved_is_theirs() {
     h.settle().await;
     assert!(h.read("/Contracts/Reviewed/lease.analysis.md").await.contains("EUR 20,000"));
     assert!(h.read("/Contracts/lease.analysis.md").await.contains("EUR 30,000"));
+    h.finish().await;
+}
+
+/// As after a failover to a standby that lagged behind, or where a backup is restored: what was written is there, and its record is not.
+#[tokio::test]
+async fn a_result_whose_record_is_lost_is_known_by_its_seal() {
+    let h = analysed(&legal("")).await;
+    let first = h.records().own_files().await[0].version.clone().unwrap().0;
+    h.put("/Contracts/a.txt", &contract(2)).await;
+    h.settle().await;
+    h.meddle(&format!("DELETE FROM own_content; UPDATE own_file SET version = '{first}'")).await;
+    h.put("/Contracts/a.txt", &contract(3)).await;
+    h.settle().await;
+    assert_eq!(paths(&h).await, ["/Contracts/a.analysis.md", "/Contracts/a.txt"]);
+    assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 30,000"));
+
+    h.meddle("DELETE FROM own_content; DELETE FROM own_file").await;
+    h.rename("/Contracts/a.analysis.md", "/Contracts/b.analysis.md").await;
+    h.settle().await;
+    assert_eq!(h.held().await, ["/Contracts/a.txt"], "what we wrote is not synced");
+    h.rename("/Contracts/b.analysis.md", "/Contracts/a.analysis.md").await;
+    h.meddle("DELETE FROM own_content").await;
+    h.put("/Contracts/a.txt", &contract(4)).await;
+    h.settle().await;
+    assert_eq!(paths(&h).await, ["/Contracts/a.analysis.md", "/Contracts/a.txt"]);
+    assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 40,000"));
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_table_whose_record_is_lost_is_known_by_the_agent_that_wrote_it() {
+    let h = analysed(&legal("digest = 'overview.csv'\ndigest_quiet_seconds = 0")).await;
+    h.converges().await;
+    let is_table = |own: &OwnFile| own.of.is_none();
+    let first = h.records().own_files().await.into_iter().find(is_table).unwrap().version.unwrap().0;
+    let lose = format!(
+        "DELETE FROM own_content; UPDATE own_file SET sha256 = '', version = '{first}' WHERE source_id IS NULL"
+    );
+    for number in 2..=3 {
+        h.put(&format!("/Contracts/{number}.txt"), &contract(number)).await;
+        h.converges().await;
+        if number == 2 {
+            h.meddle(&lose).await;
+        }
+    }
+    assert!(h.read("/Contracts/overview.csv").await.contains("/Contracts/3.txt"));
+    h.put("/Contracts/overview.csv", "mine").await;
+    h.put("/Contracts/4.txt", &contract(4)).await;
+    h.converges().await;
+    assert_eq!(h.read("/Contracts/overview.csv").await, "mine", "a person is no agent of ours");
     h.finish().await;
 }
 

@@ -47,7 +47,7 @@ use show::{named, summary};
 pub use show::{EVENTS_SHOWN, snapshot};
 
 /// Who makes changes through control: a user of its own, not the holder of any key.
-const CONTROL_USER: &str = "1000000000000000000";
+pub(super) const CONTROL_USER: &str = "1000000000000000000";
 
 /// The largest content that is generated: four times what OpenAI takes for one file.
 const MAX_GENERATED_BYTES: u64 = 2 * 1024 * 1024 * 1024;

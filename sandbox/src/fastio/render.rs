@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::control::CONTROL_USER;
 use super::event::Event;
 use super::id::shown;
 use super::lock::held;
@@ -72,6 +73,9 @@ pub fn node(tree: &Tree, key: Key, output: Output, now: i64) -> Value {
 }
 
 fn full(value: &mut Value, node: &Node, now: i64) {
+    if let Some(version) = node.version() {
+        value["actor"] = actor(&version.creator);
+    }
     value["origin"] = json!({"type": "user", "creator": node.creator});
     let (title, short) = &node.described;
     value["summary"] = json!({"title": title, "short": short, "long": null});
@@ -87,6 +91,15 @@ fn full(value: &mut Value, node: &Node, now: i64) {
     value["previews"] = json!({});
     value["metadata"] = json!({});
     value["file_attributes"] = json!({});
+}
+
+/// Who made something: of what a key makes, the human and the agent that the key is named after. That an `actor` names both is
+/// documented, and how is not: this layout is made up.
+fn actor(user: &str) -> Value {
+    if user == CONTROL_USER {
+        return json!({"human": {"id": user}});
+    }
+    json!({"human": {"id": user}, "agent": {"name": format!("agent of {user}"), "verified": false}})
 }
 
 /// A row of `inventory/`. Its fields are inferred: the documents name none.

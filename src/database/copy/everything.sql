@@ -49,6 +49,7 @@ INSERT INTO model_pace VALUES ('gpt', 'why', 1, 1, 1, 1, 1);
 INSERT INTO model_limit VALUES ('gpt', 500, NULL);
 INSERT INTO known_rule VALUES ('ended', NULL, 'what', 5);
 INSERT INTO own_content VALUES (x'ff00', 1, 5), (x'00ff', 1, 5), (x'', 1, 5);
+INSERT INTO own_key VALUES (1, x'00ff');
 INSERT INTO digest_row VALUES ('ended', 'workspace:1:e', 'mark');
 INSERT INTO digest_ask VALUES ('ended', 1, 2);
 INSERT INTO shown_rule VALUES ('ended', 'md');

@@ -82,6 +82,7 @@ pub const TABLES: &[Table] = &[
     plain("model_limit", &["model"]),
     plain("known_rule", &["rule"]),
     plain("own_content", &["hash"]),
+    plain("own_key", &["one"]),
     plain("digest_row", &["rule", "source_id"]),
     plain("digest_ask", &["rule"]),
     plain("shown_rule", &["rule"]),

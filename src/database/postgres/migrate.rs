@@ -40,7 +40,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 12] = migrations! {
+const MIGRATIONS: [Migration; 13] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
     3 "0003_tenure",
@@ -53,6 +53,7 @@ const MIGRATIONS: [Migration; 12] = migrations! {
     11 "0011_history",
     12 "0012_answer",
     13 "0013_news",
+    22 "0022_seal",
 };
 
 /// The table of those that were applied. Its row 0 is what whoever migrates holds.

@@ -69,6 +69,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0081_history"
     "0082_answer"
     "0083_news"
+    "0094_seal"
 };
 
 /// Those of the inbox beside it.

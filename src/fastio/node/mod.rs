@@ -33,6 +33,9 @@ pub struct Node {
     /// Fastio's virus scan found something (`virus.status` "infected", or `virus.infected`: its values are inferred).
     pub infected: bool,
     pub locked: bool,
+    /// With which agent's key its current version was made, as Fastio writes that: nothing to be read, only to be compared. The `actor` of what
+    /// is made with a key names the human and the key's agent; its layout is documented nowhere.
+    pub agent: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,9 @@ pub enum NodeKind {
     /// Fastio does not say, or not in words.
     Unsaid,
 }
+
+/// What is longer says more than who it was.
+const LONGEST_ACTOR: usize = 1024;
 
 /// A content hash, as Fastio sends it but for the letters' case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +104,7 @@ impl Node {
             dmca: fields.flag("dmca").unwrap_or(false),
             infected: fields.object("virus").is_some_and(infected),
             locked: fields.flag("locked").unwrap_or(false),
+            agent: fields.get("actor").and_then(agent),
         })
     }
 }
@@ -124,6 +131,20 @@ fn version(fields: Fields<'_>) -> Option<VersionId> {
     let nested = |version: Fields<'_>| version.id("id").or_else(|| version.id("version_id"));
     let id = fields.id("version").or_else(|| fields.object("version").and_then(nested));
     id.or_else(|| fields.id("version_id")).map(VersionId)
+}
+
+/// Nothing where a person did it, whose `actor` names no agent.
+fn agent(actor: &Value) -> Option<String> {
+    let is_named = |value: &Value| match value {
+        Value::String(name) => !name.is_empty(),
+        Value::Object(fields) => {
+            fields.values().any(|field| field.as_str().is_some_and(|text| !text.is_empty()))
+        }
+        _ => false,
+    };
+    let names_agent =
+        actor.as_object()?.iter().any(|(key, value)| key.starts_with("agent") && is_named(value));
+    Some(actor.to_string()).filter(|text| names_agent && text.len() <= LONGEST_ACTOR)
 }
 
 fn infected(virus: Fields<'_>) -> bool {

@@ -20,7 +20,8 @@ fn a_file_with_everything_documented_is_read() {
         "mimetype": "application/pdf", "mimecategory": "document", "version": "3abcd-efghj",
         "created": "2026-09-25 21:40:11 UTC", "modified": "2026-09-25 21:40:11 UTC", "restricted": false, "dmca": false,
         "locked": true, "lock_info": {}, "virus": {"status": "clean", "infected": false}, "ai": {"state": "ready"},
-        "crc32c": "00000000", "new_in_2027": [1]}),
+        "crc32c": "00000000", "new_in_2027": [1],
+        "actor": {"human": {"id": "1"}, "agent": {"name": "docket", "verified": false}}}),
     );
     let expected = Node {
         id: NodeId::new("2abcdefghj"),
@@ -38,8 +39,25 @@ fn a_file_with_everything_documented_is_read() {
         dmca: false,
         infected: false,
         locked: true,
+        agent: Some(r#"{"agent":{"name":"docket","verified":false},"human":{"id":"1"}}"#.into()),
     };
     assert_eq!(node, Some(expected));
+}
+
+#[test]
+fn who_made_it_is_an_agent_only_where_one_is_named() {
+    let agent = |actor: Value| Node::read(&json!({"id": "2a", "actor": actor})).unwrap().agent;
+    assert!(agent(json!({"user": "1", "agent_name": "docket"})).is_some());
+    for nobody in [
+        json!({"user": "1"}),
+        json!({"agent": {"name": ""}}),
+        json!({"agent_name": null}),
+        json!("docket"),
+        json!(null),
+    ] {
+        assert_eq!(agent(nobody.clone()), None, "{nobody}");
+    }
+    assert_eq!(agent(json!({"agent_name": "d".repeat(2_000)})), None);
 }
 
 #[test]

@@ -177,6 +177,7 @@ mod tests {
             dmca: false,
             infected: false,
             locked: false,
+            agent: None,
         };
         Present::new(&node, "/a.txt".to_owned(), vec![])
     }

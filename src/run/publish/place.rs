@@ -115,12 +115,13 @@ impl Publisher {
             Err(error) => return Err(fastio_verdict(&error)),
         };
         let content = found.hash.clone().zip(found.size);
-        let is_ours = move |connection: &mut Connection| {
+        let is_written = move |connection: &mut Connection| {
             let content = content.as_ref().map(|(hash, size)| Content { hash, size: *size });
             own::is_written(connection, content)
         };
-        let is_ours = self.database.read(is_ours).await?;
-        Ok((is_ours && !found.trashed).then_some(found))
+        let is_written = self.database.read(is_written).await?;
+        let is_ours = !found.trashed && (is_written || self.proves(profile, (&found, false)).await?);
+        Ok(is_ours.then_some(found))
     }
 
     /// Whether the result of a file is to stand where `found` stands.

@@ -27,8 +27,9 @@ use crate::fastio::{Client, Error, ErrorKind, Node, NodeId, Profile, UploadId, U
 use crate::job::verdict::fastio_verdict;
 use crate::job::{self, Task};
 use crate::outside::{self, find, is_that_write, marked};
-use crate::own::ResultOf;
+use crate::own::seal::Page;
 use crate::own::store::{self as own, Adopted, Intent, OwnFile};
+use crate::own::{ResultOf, Seal};
 use crate::queue::{Priority, Verdict};
 
 /// Steps of one write in one go.
@@ -83,6 +84,8 @@ enum Next {
     TakeOver(OwnFile),
     /// The copy of what we wrote that stands where this is to stand becomes its own.
     Adopt(Node),
+    /// Look again: what stands there has turned out to be ours.
+    Again,
     Upload,
     Place(UploadId),
 }
@@ -103,6 +106,7 @@ pub(in crate::run) struct Publisher {
     pub clock: Clock,
     pub fastio: Client,
     pub compute: Compute,
+    pub seal: Seal,
     pub definitions: Arc<[Arc<Definition>]>,
     /// What to notify when an upload has done its work, and is to be taken away.
     pub wake: Arc<Notify>,
@@ -111,12 +115,14 @@ pub(in crate::run) struct Publisher {
 impl Publisher {
     /// Writes `output`. Doing it twice writes once. None where a person's file was left alone.
     pub(in crate::run) async fn write(&self, output: &Output<'_>) -> Result<Option<Written>, Verdict> {
-        let content = output.content.clone();
-        let hashes = self.compute.run(move || Hashes {
-            sha256: hex::encode(Sha256::digest(&content)),
-            md5: hex::encode(Md5::digest(&content)),
+        let (seal, name, content) = (self.seal.clone(), output.name.to_owned(), output.content.clone());
+        let sealed = self.compute.run(move || {
+            let content = seal.put(&name, content);
+            let sha256 = hex::encode(Sha256::digest(&content));
+            (Hashes { sha256, md5: hex::encode(Md5::digest(&content)) }, content)
         });
-        let hashes = hashes.await;
+        let (hashes, content) = sealed.await;
+        let output = &Output { content, ..*output };
         for _ in 0..MOST_STEPS {
             let owner = output.owner.to_owned();
             let known = self.database.read(move |connection| {
@@ -130,6 +136,7 @@ impl Publisher {
                 Next::Intend(place) => self.intend(output, place, &hashes).await?,
                 Next::TakeOver(other) => self.take_over(output, known, other).await?,
                 Next::Adopt(copy) => self.adopt(output, copy).await?,
+                Next::Again => {}
                 Next::Upload => self.upload(output, known.as_ref()).await?,
                 Next::Place(upload) => self.place(output, known.as_ref(), &upload).await?,
             }
@@ -178,8 +185,28 @@ impl Publisher {
         if known.writing && is_that_write(&self.fastio, output.profile, &found, known).await? {
             return Ok(Next::Record(found));
         }
+        let is_by_us = known.is_by(found.agent.as_deref());
+        if known.node.is_some() && self.proves(output.profile, (&found, is_by_us)).await? {
+            return Ok(Next::Again);
+        }
         tracing::info!(path = found.name, "a person has changed a result, or has a file of its name");
         self.anew(output).await
+    }
+
+    /// Whether a file is ours though no record says so, which then does.
+    pub(super) async fn proves(
+        &self,
+        profile: &Profile,
+        (found, is_by_us): (&Node, bool),
+    ) -> Result<bool, Verdict> {
+        let Node { id: node, version, name, size, .. } = found;
+        let page = Page { profile, node, version: version.as_ref(), name, size: *size, is_by_us };
+        let proven = self.seal.proves(&self.fastio, &page).await.map_err(|error| fastio_verdict(&error))?;
+        let Some(proven) = proven else { return Ok(false) };
+        tracing::info!(name, "no record says that Docket wrote this version, but its seal or its maker does");
+        let (profile, node, now) = (profile.clone(), node.clone(), self.clock.now());
+        self.database.write(move |tx| own::prove(tx, (&profile, &node), &proven, now)).await?;
+        Ok(true)
     }
 
     /// Begins a new file where none of ours stands any more, unless a person is to have the last word on that. Where something stands

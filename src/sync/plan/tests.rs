@@ -25,6 +25,7 @@ fn present(version: u8, path: &str) -> Present {
         source: source(version),
         created_at: None,
         withheld: None,
+        agent: None,
     }
 }
 
