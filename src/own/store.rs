@@ -566,7 +566,7 @@ mod tests {
             over: Some((&id, Some(&version))),
         };
         assert!(intend(connection, &intent, 1).unwrap());
-        connection.run(WRITTEN, params![owner, id.canonical(), version.0, 1]).unwrap();
+        connection.run(WRITTEN, params![owner, id.canonical(), version.0, 1, None::<String>]).unwrap();
         super::of(connection, &owner).unwrap().unwrap()
     }
 
