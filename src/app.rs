@@ -25,6 +25,7 @@ use crate::feed::{self, Feed};
 use crate::govern::Governor;
 use crate::history::History;
 use crate::http::{AnswerCounter, PlainAnswer};
+use crate::import::Importer;
 use crate::job::Task;
 use crate::job::verdict::{FASTIO, OPENAI, call_cause, openai_cause};
 use crate::listen;
@@ -69,6 +70,7 @@ pub struct Work {
     feed: Feed,
     remover: Remover,
     eraser: Eraser,
+    importer: Importer,
     database: Database,
     clock: Clock,
     fastio: fastio::Client,
@@ -151,6 +153,7 @@ impl Work {
             Ok(Task::Digest { rule }) => self.runs.digest(&rule).await,
             Ok(Task::Erase { profile, node }) => self.eraser.erase(&FileKey::new(profile, node)).await,
             Ok(Task::Object { kind, object }) => self.eraser.object(&kind, &object).await,
+            Ok(Task::Import { import }) => self.importer.go_on(import).await,
             Ok(Task::Bulk { bulk }) => {
                 let definitions = self.runs.definitions();
                 operate::bulk::carry_out(&self.database, (definitions, &self.clock), bulk).await
@@ -251,12 +254,14 @@ impl Parts {
             openai: openai.clone(),
             wake: queue.wake(),
         };
+        let importer = Importer { database: database.clone(), clock: clock.clone(), fastio: fastio.clone() };
         let work = Arc::new(Work {
             sync,
             runs,
             feed: feed.clone(),
             remover,
             eraser,
+            importer,
             database: database.clone(),
             clock: clock.clone(),
             fastio,

@@ -26,6 +26,7 @@ pub mod govern;
 mod hidden;
 pub mod history;
 pub mod http;
+pub mod import;
 pub mod job;
 pub mod lenient;
 pub mod listen;

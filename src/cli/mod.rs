@@ -17,6 +17,7 @@ mod failure;
 mod fields;
 mod files;
 mod generated;
+mod import;
 mod introduction;
 mod jobs;
 mod log;
@@ -36,6 +37,7 @@ mod serve;
 mod shown;
 mod signals;
 mod source;
+mod sources;
 mod status;
 mod sweep;
 mod table;
@@ -76,7 +78,7 @@ struct SettingsArgs {
     #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = "Settings")]
     set: Vec<String>,
     /// Ask this server, at its operator listener, and not the database; without it $DOCKET_SERVER. The token is DOCKET_ADMIN_TOKEN or
-    /// DOCKET_VIEW_TOKEN. For status, files, explain, events, watch, jobs list, show, retry and discard, and runs list, show, accept,
+    /// DOCKET_VIEW_TOKEN. For status, files, explain, events, watch, import, jobs list, show, retry and discard, and runs list, show, accept,
     /// reject, withdraw and cancel
     #[arg(long, global = true, value_name = "URL", help_heading = "Settings")]
     server: Option<String>,
@@ -112,6 +114,10 @@ enum Command {
     Events(events::Arguments),
     /// Queue what was in Fastio before Docket, behind live traffic
     Backfill(backfill::Arguments),
+    /// Have Fastio fetch what is at a public address; without one, list what was imported
+    Import(import::Arguments),
+    /// Connect cloud storage to Fastio: list, connect, add, pause, resume, refresh, jobs
+    Sources(sources::Arguments),
     /// Compare Fastio, the database and OpenAI now, and repair what differs
     Sweep(sweep::Arguments),
     /// Restore a lost database from what the vector stores say of themselves
@@ -207,6 +213,8 @@ impl Command {
             Command::Watch(arguments) => watch::run(arguments, settings).await,
             Command::Events(arguments) => events::run(arguments, settings).await,
             Command::Backfill(arguments) => backfill::run(arguments, &settings.load()?).await,
+            Command::Import(arguments) => import::run(arguments, settings).await,
+            Command::Sources(arguments) => sources::run(arguments, settings).await,
             Command::Sweep(arguments) => sweep::run(arguments, &settings.load()?).await,
             Command::Rebuild(arguments) => rebuild::run(arguments, &settings.load()?).await,
             Command::Backup(arguments) => backup::backup(arguments, &settings.load()?).await,
@@ -227,7 +235,7 @@ impl Command {
         let can = match self {
             Command::Status(_) | Command::Explain(_) | Command::Watch(_) | Command::Events(_) => true,
             Command::Files(arguments) => arguments.asks(),
-            Command::Jobs(_) => true,
+            Command::Jobs(_) | Command::Import(_) => true,
             Command::Runs(arguments) => arguments.asks(),
             _ => false,
         };

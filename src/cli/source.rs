@@ -16,8 +16,9 @@ use crate::clock::Clock;
 use crate::config::{Config, is_loopback};
 use crate::database::{Connection, Database};
 use crate::http::{self, Base};
+use crate::import::store::Row;
 use crate::operate::Token;
-use crate::operate::act::{self, Action, Deed};
+use crate::operate::act::{self, Action, Deed, ImportOrder, PLACE_IS_TAKEN};
 use crate::operate::api::{Done, Why};
 use crate::operate::guard::Who;
 use crate::operate::query::status::{Overview, OverviewView};
@@ -159,6 +160,22 @@ impl Source {
                 let now = Clock::default().now();
                 let done = act::one(&here.database, (HERE, &[]), (deed, item.to_owned()), now).await?;
                 Ok(done.is_ok())
+            }
+        }
+    }
+
+    /// Has something imported. Answers how far it is.
+    pub async fn import(&self, order: &ImportOrder) -> Result<Row, Failure> {
+        match self {
+            Source::Server(remote) => remote.post("/imports", order).await.map_err(|refused| match refused {
+                Refused::AsThingsAre => Failure::Failed(PLACE_IS_TAKEN.to_owned()),
+                Refused::Otherwise(failure) => failure,
+            }),
+            Source::Database(here) => {
+                let wish = order.wish(&here.known.rules).map_err(Failure::Usage)?;
+                let (why, now) = (order.why.clone(), Clock::default().now());
+                let import = move |tx: &mut Connection| act::import(tx, (HERE, why.as_deref()), &wish, now);
+                here.database.write(import).await?.map_err(Failure::Failed)
             }
         }
     }

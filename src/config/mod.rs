@@ -9,6 +9,7 @@ mod ranges;
 mod rotation;
 mod secrets;
 mod shown;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -164,13 +165,23 @@ pub struct FastioSettings {
     pub base_url: Url,
     /// Send the key over a network in clear text all the same.
     pub allow_plain_http: bool,
+    /// Fastio's MCP server, which OpenAI asks for runs with `tools = ["fastio"]`.
+    #[serde(deserialize_with = "base_url::read")]
+    pub mcp_url: Url,
+    /// What such a run may use without a person.
+    pub mcp_tools: Vec<String>,
 }
+
+/// Tools of Fastio's MCP server that only read (its named set, as its skill describes it).
+const READING_TOOLS: [&str; 4] = ["storage", "find", "metadata", "event"];
 
 impl Default for FastioSettings {
     fn default() -> Self {
         FastioSettings {
             base_url: Url::parse("https://api.fast.io/current").expect("it is a URL"),
             allow_plain_http: false,
+            mcp_url: Url::parse("https://mcp.fast.io/mcp/tools").expect("it is a URL"),
+            mcp_tools: READING_TOOLS.map(str::to_owned).to_vec(),
         }
     }
 }
@@ -331,7 +342,7 @@ impl Config {
 
     /// Where the keys go.
     pub fn ways(&self) -> [Way<'_>; 2] {
-        let FastioSettings { base_url: fastio, allow_plain_http: fastio_plain } = &self.fastio;
+        let FastioSettings { base_url: fastio, allow_plain_http: fastio_plain, .. } = &self.fastio;
         let OpenaiSettings { base_url: openai, allow_plain_http: openai_plain, .. } = &self.openai;
         [
             Way { section: "fastio", url: fastio, allow_plain_http: *fastio_plain },
@@ -382,6 +393,13 @@ impl Config {
         let mut found = run::definitions(&self.rules, rules, (&self.folder, &self.openai.base_url))?;
         for definition in &mut found {
             definition.price = definition.engine.model().and_then(|model| self.prices.get(model)).copied();
+            if definition.tools.contains(&run::ToolServer::Fastio) {
+                definition.mcp = self.secrets.fastio_mcp_key().map(|key| run::Mcp {
+                    url: self.fastio.mcp_url.clone(),
+                    key: key.clone(),
+                    tools: self.fastio.mcp_tools.clone(),
+                });
+            }
         }
         Ok(found)
     }

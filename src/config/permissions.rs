@@ -10,8 +10,9 @@ use super::Config;
 use crate::database;
 
 /// The variables that name a file with a secret in it.
-const SECRET_FILES: [&str; 7] = [
+const SECRET_FILES: [&str; 8] = [
     "FASTIO_API_KEY_FILE",
+    "FASTIO_MCP_KEY_FILE",
     "FASTIO_WEBHOOK_SECRET_FILE",
     "OPENAI_API_KEY_FILE",
     "OPENAI_WEBHOOK_SECRET_FILE",

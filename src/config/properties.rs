@@ -34,7 +34,7 @@ fn known() -> Vec<(String, String, Value)> {
 fn right(name: &str, default: &Value) -> BoxedStrategy<Value> {
     let one_of = |values: &'static [&'static str]| prop::sample::select(values).prop_map(Value::from).boxed();
     match (name, default) {
-        ("base_url", _) => one_of(&["https://api.fast.io/current", "http://127.0.0.1:9102/v1"]),
+        ("base_url" | "mcp_url", _) => one_of(&["https://api.fast.io/current", "http://127.0.0.1:9102/v1"]),
         ("listen", _) => one_of(&["0.0.0.0:8080", "127.0.0.1:0", "[::1]:1"]),
         ("signature_scheme", _) => one_of(&["auto", "fastio_v1_base64", "x_fastio_sha256_hex"]),
         ("environment", _) => one_of(&["production", "", "Test 2"]),

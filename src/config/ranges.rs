@@ -128,11 +128,8 @@ impl Config {
                 "0 is for ever",
             ),
         ];
-        ranges
-            .into_iter()
-            .filter(|range| !range.range.contains(&range.value))
-            .map(|range| range.told())
-            .collect()
+        let outside = ranges.into_iter().filter(|range| !range.range.contains(&range.value));
+        outside.map(|range| range.told()).chain(self.tool_faults()).collect()
     }
 
     /// That a server could begin with these settings and secrets.

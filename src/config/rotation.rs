@@ -10,7 +10,8 @@ use super::secrets::Secrets;
 use super::{Config, ConfigError, base_url};
 
 /// What only a start can take up: who is let in by it is decided elsewhere than in the clients.
-const AT_A_START: [&str; 3] = ["DOCKET_ADMIN_TOKEN_FILE", "DOCKET_VIEW_TOKEN_FILE", "DATABASE_PASSWORD_FILE"];
+const AT_A_START: [&str; 4] =
+    ["DOCKET_ADMIN_TOKEN_FILE", "DOCKET_VIEW_TOKEN_FILE", "DATABASE_PASSWORD_FILE", "FASTIO_MCP_KEY_FILE"];
 
 /// Which file it is, and as of when. A link that leads to another file now is another file.
 type Mark = (u64, u64, i64, i64, u64);

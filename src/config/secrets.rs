@@ -14,6 +14,8 @@ use crate::operate::Tokens;
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     fastio_api_key: Option<SecretString>,
+    /// For OpenAI, which asks Fastio's MCP server with it.
+    fastio_mcp_key: Option<SecretString>,
     openai_api_key: Option<SecretString>,
     /// The present one first, then the one that is being rotated out.
     pub fastio_webhook: Vec<SecretString>,
@@ -29,6 +31,7 @@ impl Secrets {
     pub(super) fn read(environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         Ok(Secrets {
             fastio_api_key: value(environment, "FASTIO_API_KEY")?.map(SecretString::from),
+            fastio_mcp_key: value(environment, "FASTIO_MCP_KEY")?.map(SecretString::from),
             openai_api_key: value(environment, "OPENAI_API_KEY")?.map(SecretString::from),
             fastio_webhook: several(environment, "FASTIO_WEBHOOK_SECRET")?,
             openai_webhook: several(environment, "OPENAI_WEBHOOK_SECRET")?,
@@ -50,6 +53,7 @@ impl Secrets {
             fastio_webhook: either(newer.fastio_webhook, &self.fastio_webhook),
             openai_webhook: either(newer.openai_webhook, &self.openai_webhook),
             // Of a start.
+            fastio_mcp_key: self.fastio_mcp_key.clone(),
             tokens: self.tokens.clone(),
             database_password: self.database_password.clone(),
         }
@@ -61,6 +65,19 @@ impl Secrets {
         let why =
             "make a key at go.fast.io under Settings, API keys, that may read the workspaces of the rules";
         key(self.fastio_api_key.as_ref(), "FASTIO_API_KEY", why)
+    }
+
+    /// The key that runs with Fastio's tools give to OpenAI, if it is set.
+    pub fn fastio_mcp_key(&self) -> Option<&SecretString> {
+        self.fastio_mcp_key.as_ref()
+    }
+
+    /// Whether that is the key that Docket itself uses, which may do more than read.
+    pub(super) fn shares_its_key(&self) -> bool {
+        let [ours, given] = [&self.fastio_api_key, &self.fastio_mcp_key];
+        ours.as_ref()
+            .zip(given.as_ref())
+            .is_some_and(|(ours, given)| ours.expose_secret() == given.expose_secret())
     }
 
     /// # Errors

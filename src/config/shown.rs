@@ -14,8 +14,9 @@ use super::{Config, DEFAULT_PATH};
 const DEFAULTS: &str = include_str!("../../docket.example.toml");
 
 /// The variables of the secrets. Each may name a file instead.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 8] = [
     "FASTIO_API_KEY",
+    "FASTIO_MCP_KEY",
     "OPENAI_API_KEY",
     "FASTIO_WEBHOOK_SECRET",
     "OPENAI_WEBHOOK_SECRET",
@@ -103,6 +104,7 @@ impl Config {
         let secrets = &self.secrets;
         let is_set = [
             secrets.fastio_api_key().is_ok(),
+            secrets.fastio_mcp_key().is_some(),
             secrets.openai_api_key().is_ok(),
             !secrets.fastio_webhook.is_empty(),
             !secrets.openai_webhook.is_empty(),

@@ -5,6 +5,7 @@
 
 mod answer;
 mod client;
+mod cloud;
 mod download;
 mod envelope;
 mod error;
@@ -15,10 +16,13 @@ mod node;
 pub mod path;
 mod scope;
 mod scratch;
+mod talk;
 mod text;
+mod web_upload;
 mod write;
 
 pub use client::{Absence, Client, MAX_NODES_PER_CALL};
+pub use cloud::{Cloud, CloudSource, Drives, Identity, NewSource, SourceChange, SourceJob};
 pub use download::Download;
 pub use error::{Error, ErrorKind};
 pub use feed::{Category, ChangePage, Changes, EventSearch, FoundEvents, Inventoried};
@@ -26,5 +30,7 @@ pub use id::{BadFileKey, BadProfile, FileKey, NodeId, Profile, ProfileKind, Vers
 pub use lock::{LOCK_SECONDS, Lock, LockState};
 pub use node::{Hash, Node, NodeKind, Page};
 pub use scope::{Scopes, Writes};
+pub use talk::{LONGEST_QUESTION, Question, TalkId, TurnAnswer, TurnState};
 pub use text::{Extract, Piece};
+pub use web_upload::{WebUpload, WebUploadStatus};
 pub use write::{OpenUpload, UploadId, UploadState};

@@ -18,7 +18,7 @@ use crate::http::{Failure, SMALL_CALL_LIMIT, upload};
 
 use super::answer::{Answer, Opened};
 use super::client::{Client, storage};
-use super::{Error, ErrorKind, Node, NodeId, Profile, VersionId};
+use super::{Error, ErrorKind, Node, NodeId, NodeKind, Profile, VersionId};
 
 /// How long Fastio is asked to hold its answer while an upload is not done. The newest reference allows 60 s, which is
 /// also our limit for a small call.
@@ -275,6 +275,23 @@ impl Client {
                 Err(Error::gave_up(OPERATION, "an entry of the folder's list cannot be read"))
             }
         }
+    }
+
+    /// The folder at a path such as `/Contracts/2026`; none where there is no such folder.
+    ///
+    /// # Errors
+    /// As [`Client::child`], but for a workspace that is gone.
+    pub async fn folder_at(&self, profile: &Profile, path: &str) -> Result<Option<NodeId>, Error> {
+        let mut folder = NodeId::root();
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            folder = match self.child(profile, &folder, name).await {
+                Ok(Some(node)) if node.kind == NodeKind::Folder => node.id,
+                Ok(_) => return Ok(None),
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(Some(folder))
     }
 
     /// The first node in a folder's list that `is_it`.

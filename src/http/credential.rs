@@ -31,7 +31,9 @@ impl Credentials {
         let tokens =
             pairs.filter(|(name, _)| TOKENS.contains(&name.as_ref())).map(|(_, value)| value.into_owned());
         let mut forms = Vec::new();
-        for credential in key.into_iter().chain(tokens).filter(|text| text.len() >= LEAST_CHARS) {
+        for credential in
+            key.into_iter().chain(tokens).chain(passed_on(request)).filter(|text| text.len() >= LEAST_CHARS)
+        {
             let in_url: String = byte_serialize(credential.as_bytes()).collect();
             let in_json = credential.replace('/', "\\/");
             forms.extend([credential, in_url, in_json]);
@@ -67,6 +69,14 @@ impl Credentials {
     }
 }
 
+/// The credential for somebody else that a request of JSON passes on: what lets OpenAI into the server of a tool.
+fn passed_on(request: &Request) -> Option<String> {
+    const MEMBER: &str = "\"authorization\":\"";
+    let body = request.body().and_then(Body::as_bytes).and_then(|body| std::str::from_utf8(body).ok())?;
+    let (_, rest) = body.split_once(MEMBER)?;
+    rest.split('"').next().map(str::to_owned)
+}
+
 fn is_form(request: &Request) -> bool {
     request.headers().get(CONTENT_TYPE).is_some_and(|value| value == "application/x-www-form-urlencoded")
 }
@@ -96,6 +106,14 @@ mod tests {
         headers.append("retry-after", HeaderValue::from_static("7"));
         sent.redact_headers(&mut headers);
         assert_eq!(headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["retry-after"]);
+    }
+
+    #[test]
+    fn a_key_that_is_passed_on_does_not_come_back() {
+        let request = reqwest::Client::new().post("http://127.0.0.1/responses");
+        let request = request.body(r#"{"tools":[{"authorization":"a-reading-key/1","type":"mcp"}]}"#);
+        let sent = Credentials::of(&request.build().unwrap());
+        assert_eq!(sent.redact_body(Bytes::from("no tool for a-reading-key/1")), "no tool for [secret]");
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub enum Task {
     Object { kind: String, object: String },
     /// Take away what a run left there.
     Leftover { leftover: i64, at: Service },
+    /// Have Fastio fetch what is at an address, and see that it is there.
+    Import { import: i64 },
     /// Do what a person asked for to each of many, in our own tables.
     Bulk { bulk: i64 },
 }
@@ -89,6 +91,7 @@ impl Task {
             Task::Leftover { leftover, .. } => format!("leftover:{leftover}"),
             Task::Stray { store } => format!("stray:{store}"),
             Task::Bulk { bulk } => format!("bulk:{bulk}"),
+            Task::Import { import } => format!("import:{import}"),
             Task::Attach { store } => format!("attach:{store}"),
             Task::Listing { profile, node } => format!("{}{profile}:{}", FOLDER_JOBS[1], node.canonical()),
         }
@@ -103,6 +106,7 @@ impl Task {
             | Task::Listing { .. }
             | Task::Relist { .. }
             | Task::Digest { .. }
+            | Task::Import { .. }
             | Task::Leftover { at: Service::Fastio, .. } => &["fastio"],
             Task::Reading { .. }
             | Task::Attach { .. }

@@ -32,6 +32,7 @@ use crate::http::retry_after;
 use crate::receive::signature::standard;
 use crate::sync::freshness::freshness;
 
+pub use reach::may_be_public;
 pub use settings::{Endpoint, Format, Kind, Settings, SettingsError, endpoints};
 pub use store::{Channel, channels, open};
 

@@ -27,6 +27,8 @@ pub struct Output {
     /// Types of items that cannot be answered in an unattended run, such as `mcp_approval_request`: with one of them the
     /// run has ended without an answer.
     pub waiting_for: Vec<String>,
+    /// The tool of a server that it may use only when a person agrees.
+    pub approval: Option<String>,
 }
 
 /// A file that was cited.
@@ -47,7 +49,10 @@ pub struct MadeFile {
 }
 
 /// Items that ask for something only a person or a program of the caller could give.
-const WAITING: [&str; 2] = ["mcp_approval_request", "function_call"];
+const WAITING: [&str; 2] = [APPROVAL, "function_call"];
+
+/// One of them: a tool of a server may be used only when a person agrees.
+const APPROVAL: &str = "mcp_approval_request";
 
 impl Output {
     /// Boils `items` down. What cannot be read counts as absent.
@@ -68,7 +73,12 @@ impl Output {
                 Some("code_interpreter_call") => {
                     output.containers.extend(item.id("container_id").map(ContainerId));
                 }
-                Some(kind) if WAITING.contains(&kind) => output.waiting_for.push(kind.to_owned()),
+                Some(kind) if WAITING.contains(&kind) => {
+                    if kind == APPROVAL {
+                        output.approval = output.approval.take().or(item.id("name"));
+                    }
+                    output.waiting_for.push(kind.to_owned());
+                }
                 _ => {}
             }
         }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::attributes::Attributes;
 use super::conversation::ConversationId;
@@ -23,10 +25,13 @@ pub struct NewResponse<'a> {
     /// Whole documents beside the text; the guide on files allows 50 MB for all of them together.
     pub files: &'a [FileId],
     pub tools: &'a [Tool],
+    pub mcp: Option<RemoteMcp<'a>>,
     pub format: Option<Format<'a>>,
     /// Counts the tokens of reasoning too.
     pub max_output_tokens: Option<u64>,
     pub max_tool_calls: Option<u64>,
+    /// How it is processed, such as `flex`; as the project is set without one.
+    pub service_tier: Option<&'a str>,
     /// At most 16 entries, keys of 64 and values of 512 characters; comes back on each look.
     pub metadata: BTreeMap<String, String>,
 }
@@ -38,6 +43,17 @@ pub enum Tool {
     FileSearch { store: VectorStoreId, matching: Attributes, max_results: u8 },
     /// Run code in a new container with these files (at most 50), without a network.
     CodeInterpreter { files: Vec<FileId> },
+}
+
+/// The tools of a server that OpenAI asks by the Model Context Protocol.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoteMcp<'a> {
+    /// What its calls are known by.
+    pub label: &'a str,
+    pub url: &'a Url,
+    pub key: &'a SecretString,
+    /// The only ones that the model is shown. They are used without asking anybody; for anything else OpenAI asks.
+    pub tools: &'a [String],
 }
 
 /// A JSON schema that the answer must fit.
@@ -66,9 +82,11 @@ impl NewResponse<'_> {
         };
         put("instructions", self.instructions.map(Value::from));
         put("conversation", self.conversation.map(|id| json!(id)));
+        put("service_tier", self.service_tier.map(Value::from));
         put("max_output_tokens", self.max_output_tokens.map(Value::from));
         put("max_tool_calls", self.max_tool_calls.map(Value::from));
-        let tools: Vec<Value> = self.tools.iter().map(Tool::body).collect();
+        let tools: Vec<Value> =
+            self.tools.iter().map(Tool::body).chain(self.mcp.map(|mcp| mcp.body())).collect();
         put("tools", (!tools.is_empty()).then(|| Value::from(tools)));
         let shown: Vec<&str> = self.tools.iter().map(Tool::shown).collect();
         put("include", (!shown.is_empty()).then(|| Value::from(shown)));
@@ -95,6 +113,20 @@ struct JsonSchema<'a> {
 impl<'a> JsonSchema<'a> {
     fn of(format: Format<'a>) -> Self {
         JsonSchema { r#type: "json_schema", name: format.name, strict: true, schema: Ordered(format.schema) }
+    }
+}
+
+impl RemoteMcp<'_> {
+    /// That OpenAI sends `authorization` as a bearer token is inferred; its document calls it an access token for the server.
+    fn body(self) -> Value {
+        json!({
+            "type": "mcp",
+            "server_label": self.label,
+            "server_url": self.url,
+            "authorization": self.key.expose_secret(),
+            "allowed_tools": self.tools,
+            "require_approval": {"never": {"tool_names": self.tools}},
+        })
     }
 }
 
@@ -146,6 +178,7 @@ mod tests {
         let node = ("node".to_owned(), AttributeValue::Text("2abc".into()));
         let version = ("n".to_owned(), AttributeValue::Number(3.0));
         let store = VectorStoreId("vs_1".into());
+        let (url, key) = ("https://mcp.fast.io/mcp/tools".parse().unwrap(), "a-key".to_owned().into());
         let new = NewResponse {
             model: "m",
             instructions: Some("Be exact."),
@@ -156,14 +189,16 @@ mod tests {
                 Tool::FileSearch { store, matching: [node, version].into(), max_results: 10 },
                 Tool::CodeInterpreter { files: vec![FileId("file-1".into())] },
             ],
+            mcp: Some(RemoteMcp { label: "fastio", url: &url, key: &key, tools: &["find".to_owned()] }),
             format: Some(Format { name: "liability", schema: &schema }),
             max_output_tokens: Some(4000),
             max_tool_calls: Some(20),
+            service_tier: Some("flex"),
             metadata: [("docket".to_owned(), "1".to_owned())].into(),
         };
         let expected = json!({
             "model": "m", "background": true, "store": true, "instructions": "Be exact.",
-            "conversation": "conv_1", "max_output_tokens": 4000, "max_tool_calls": 20,
+            "conversation": "conv_1", "max_output_tokens": 4000, "max_tool_calls": 20, "service_tier": "flex",
             "metadata": {"docket": "1"},
             "input": [{"role": "user", "content": [
                 {"type": "input_text", "text": "Read it."}, {"type": "input_file", "file_id": "file-1"}]}],
@@ -173,6 +208,8 @@ mod tests {
                     {"type": "eq", "key": "n", "value": 3}, {"type": "eq", "key": "node", "value": "2abc"}]}},
                 {"type": "code_interpreter", "container": {
                     "type": "auto", "file_ids": ["file-1"], "network_policy": {"type": "disabled"}}},
+                {"type": "mcp", "server_label": "fastio", "server_url": "https://mcp.fast.io/mcp/tools", "authorization": "a-key",
+                 "allowed_tools": ["find"], "require_approval": {"never": {"tool_names": ["find"]}}},
             ],
             "include": ["file_search_call.results", "code_interpreter_call.outputs"],
             "text": {"format": {"type": "json_schema", "name": "liability", "schema": {"type": "object"}, "strict": true}},

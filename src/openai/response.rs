@@ -43,6 +43,8 @@ pub struct Response {
     pub usage: Option<Usage>,
     /// The model that answered, which may be a dated name of the one asked for.
     pub model: Option<String>,
+    /// How it was processed, which may be otherwise than was asked for.
+    pub service_tier: Option<String>,
     pub conversation: Option<ConversationId>,
     pub metadata: BTreeMap<String, String>,
     /// Unix seconds.
@@ -149,6 +151,7 @@ impl Response {
             output: Output::read(fields.list("output").unwrap_or_default()),
             usage: fields.object("usage").map(Usage::read),
             model: fields.id("model"),
+            service_tier: fields.id("service_tier"),
             conversation: conversation.map(ConversationId),
             metadata: metadata.filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect(),
             created_at: fields.signed("created_at"),

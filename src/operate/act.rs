@@ -3,12 +3,18 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use super::audit::{self, Entry};
 use super::guard::Who;
 use crate::clock::Clock;
 use crate::database::{Connection, Database, Error};
+use crate::fastio::{Profile, ProfileKind};
+use crate::import::{self, Asked, Wish};
 use crate::queue::{self, Priority};
 use crate::result::judgement::{Judgement, Said};
+use crate::rule::Rules;
 use crate::run::{self, Definition, RunId};
 use crate::sync::again;
 
@@ -205,6 +211,85 @@ pub(super) fn apply(
             false => Err(run_as_it_is(tx, RunId(number()))?),
         },
     })
+}
+
+/// What Fastio is to fetch, and where it goes, as a person or a program says it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportOrder {
+    /// Public, and `https`.
+    pub url: String,
+    /// The path of a folder that is there; the top folder without one.
+    pub folder: Option<String>,
+    /// What the file is to be called; as the address ends without one.
+    pub name: Option<String>,
+    /// The id of the workspace; that of the rules without one, where all have the same.
+    pub workspace: Option<String>,
+    /// In words, for the audit log.
+    pub why: Option<String>,
+}
+
+impl ImportOrder {
+    /// # Errors
+    /// Why that cannot be imported, in words for who asks. They do not repeat the address.
+    pub fn wish(&self, rules: &Rules) -> Result<Wish, String> {
+        let profile = workspace(self.workspace.as_deref(), rules)?;
+        let asked = Asked { url: &self.url, folder: self.folder.as_deref(), name: self.name.as_deref() };
+        Wish::new(profile, &asked).map_err(|unfit| unfit.to_string())
+    }
+}
+
+/// The workspace that is named, or the one that the rules name.
+///
+/// # Errors
+/// Why there is none, in words.
+pub fn workspace(named: Option<&str>, rules: &Rules) -> Result<Profile, String> {
+    if let Some(id) = named {
+        let id = id.strip_prefix("workspace:").unwrap_or(id);
+        let is_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        return match !id.is_empty() && id.chars().all(is_id) {
+            true => Ok(Profile::workspace(id)),
+            false => {
+                Err("that is no id of a workspace: Fastio shows it in the workspace's settings".to_owned())
+            }
+        };
+    }
+    let mut of_rules =
+        rules.iter().map(|rule| &rule.profile).filter(|profile| profile.kind == ProfileKind::Workspace);
+    match of_rules.next() {
+        Some(first) if of_rules.all(|other| other == first) => Ok(first.clone()),
+        Some(_) => {
+            Err("the rules name several workspaces: say which one (--workspace, `workspace` in the API)"
+                .to_owned())
+        }
+        None => {
+            Err("no rule names a workspace: say which one (--workspace, `workspace` in the API)".to_owned())
+        }
+    }
+}
+
+/// Why two imports that go on never write to one place.
+pub const PLACE_IS_TAKEN: &str = "something else is being imported to the same place: wait for its end";
+
+/// Has Fastio import it, and writes down who asked. What was asked before is answered as it is; the inner error says in words why it
+/// cannot be done now.
+///
+/// # Errors
+/// The database's.
+pub fn import(
+    tx: &mut Connection,
+    (who, why): (Who, Option<&str>),
+    wish: &Wish,
+    now: i64,
+) -> Result<Result<import::store::Row, String>, Error> {
+    let Some(row) = import::store::ask(tx, wish, now)? else {
+        return Ok(Err(PLACE_IS_TAKEN.to_owned()));
+    };
+    // The address may hold a secret, so the log has its number only.
+    let about = format!("import:{}", row.import_id);
+    let entry = Entry { who, name: None, action: "import", about: &about, filter: None, number: 1, why };
+    audit::record(tx, &entry, now)?;
+    Ok(Ok(row))
 }
 
 fn judge(

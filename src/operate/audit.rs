@@ -16,7 +16,7 @@ pub struct Entry<'a> {
     /// As the person says.
     pub name: Option<&'a str>,
     pub action: &'a str,
-    /// `job:5`, `run:12`, `file:` and its id, `bulk:3`.
+    /// `job:5`, `run:12`, `file:` and its id, `bulk:3`, `import:4`.
     pub about: &'a str,
     /// Of many: which ones were meant.
     pub filter: Option<&'a str>,

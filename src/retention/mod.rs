@@ -19,7 +19,7 @@ use crate::job::{self, Task};
 use crate::queue::Priority;
 use crate::run::RunId;
 use crate::run::store::objects;
-use crate::{event, history, own, run, sync};
+use crate::{event, history, import, own, run, sync};
 
 pub use settings::Settings;
 
@@ -85,6 +85,7 @@ impl Retention {
             events: self.bites(stop, now - self.event_keep_ms, event::store::prune).await?,
             ..Forgotten::default()
         };
+        self.bites(stop, now - self.event_keep_ms, import::store::prune).await?;
         if let Some(keep) = self.settings.gone_ms() {
             let forget = move |tx: &mut Connection, before, most| forget_gone(tx, before, most, now);
             forgotten.files = self.bites(stop, now - keep, forget).await?;

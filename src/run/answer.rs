@@ -34,6 +34,17 @@ struct Made {
     filename: String,
 }
 
+/// What an answer stands on, besides the document.
+#[derive(Default)]
+pub(super) struct Basis {
+    /// Why nothing that is said of the document can be relied upon.
+    pub unread: Option<String>,
+    /// The document was searched, because it is too large to be read whole.
+    pub searched: bool,
+    /// What is cited, where that is not OpenAI's files.
+    pub citations: Option<Value>,
+}
+
 impl Runs {
     /// The response has completed: its answer becomes the run's result.
     pub(super) async fn answer(
@@ -55,12 +66,25 @@ impl Runs {
             let reason = format!("the model refused: {refusal}");
             return self.end_without(run, (&ended, Outcome::Refused), &reason).await;
         }
-        let mut judged = match self.judge(run, definition, output).await? {
+        let judged = match self.judge(run, definition, output).await? {
             Ok(judged) => judged,
             Err(reason) => return self.broken((run, definition), &ended, &reason).await,
         };
-        let made = self.made(definition, output, &mut judged.notes).await?;
         let unread = self.unread((run, definition)).await?;
+        let basis = Basis { unread, searched: frame::is_searched_instead(definition, run), citations: None };
+        self.judged((run, definition), ended, judged, basis).await
+    }
+
+    /// An answer that can be a result is put on record, with all that a reader has to know.
+    pub(super) async fn judged(
+        &self,
+        (run, definition): (&Run, &Definition),
+        ended: Ended,
+        mut judged: Judged,
+        basis: Basis,
+    ) -> Result<(), Verdict> {
+        let (output, Basis { unread, searched, citations }) = (&ended.output, basis);
+        let made = self.made(definition, output, &mut judged.notes).await?;
         let mut doubts = match &unread {
             Some(why) => vec![why.clone()],
             None => doubts(&judged, definition, output.refusal.as_deref()),
@@ -69,9 +93,13 @@ impl Runs {
             judged.notes.insert(0, draft::note(draft));
             doubts.insert(0, draft::in_words(draft));
         }
-        if frame::is_searched_instead(definition, run) {
+        if searched {
             judged.notes.insert(0, SEARCHED.to_owned());
             doubts.insert(0, WAS_SEARCHED.to_owned());
+        }
+        let way = self.way((run, definition)).await?;
+        if let Some((_, note)) = &way {
+            judged.notes.push(note.clone());
         }
         let outcome = if doubts.is_empty() { Outcome::Completed } else { Outcome::NeedsReview };
         let reason = (!doubts.is_empty()).then(|| doubts.join("; "));
@@ -84,6 +112,12 @@ impl Runs {
         result["checks"] = serde_json::to_value(&judged.checks).expect("a check is texts and numbers");
         result["data"] = judged.data.unwrap_or_default();
         result["notes"] = judged.notes.into();
+        if let Some(citations) = citations {
+            result["citations"] = citations;
+        }
+        if let Some((Value::Object(way), _)) = way {
+            result.as_object_mut().expect("a result is an object").extend(way);
+        }
         let changes =
             [Change::Spent(spent(&ended, definition)), Change::Answered { outcome, reason, result }];
         let (id, now) = (run.id, self.clock.now());
@@ -121,7 +155,7 @@ impl Runs {
     }
 
     /// Reads the answer and looks its quotes up. The inner error says why it cannot be a result.
-    async fn judge(
+    pub(super) async fn judge(
         &self,
         run: &Run,
         definition: &Definition,
@@ -195,12 +229,13 @@ impl Runs {
     }
 
     /// What is kept of every response that ended.
-    fn result(&self, run: &Run, definition: &Definition, ended: &Ended) -> Value {
+    pub(super) fn result(&self, run: &Run, definition: &Definition, ended: &Ended) -> Value {
         json!({
             "run_id": run.id, "rule": run.rule, "source_id": run.key.to_string(), "path": run.path,
             "version": run.version, "content_hash": run.content_hash, "definition": run.definition,
             "engine": definition.engine.as_str(), "model": ended.model.as_deref().or(definition.engine.model()),
             "conversation": run.conversation, "response": run.response, "usage": ended.usage,
+            "service_tier": ended.service_tier,
             "begun_at": run.begun_at, "answered_at": self.clock.now(),
             "text": plain(&ended.output.text), "citations": ended.output.citations,
         })

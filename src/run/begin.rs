@@ -130,7 +130,9 @@ impl Runs {
     /// What is known of the limits of the definition's model. Assistants tell nothing of theirs.
     fn heard(&self, definition: &Definition) -> Option<ModelLimits> {
         match definition.engine {
-            Engine::Responses { .. } => self.openai.model_limits(pace::model(definition)),
+            Engine::Responses { .. } | Engine::Fastio { .. } => {
+                self.openai.model_limits(pace::model(definition))
+            }
             Engine::Assistants { .. } => Some(ModelLimits::default()),
         }
     }
@@ -173,11 +175,11 @@ impl Runs {
         let (definition, run, _) = ask;
         // A thread holds the question about one file; a conversation that nothing was begun in holds nothing.
         let tries = self.needed(run, definition).iter().any(|cause| self.causes.tries(cause));
-        if tries && matches!(definition.engine, Engine::Responses { .. }) && self.take_over(run).await? {
+        if tries && !matches!(definition.engine, Engine::Assistants { .. }) && self.take_over(run).await? {
             return Ok(());
         }
         let kind = match definition.engine {
-            Engine::Responses { .. } => Kind::Conversation,
+            Engine::Responses { .. } | Engine::Fastio { .. } => Kind::Conversation,
             Engine::Assistants { .. } => Kind::Thread,
         };
         let (id, now) = (run.id, self.clock.now());
@@ -353,7 +355,7 @@ fn gate(
 /// shows a response when that has completed, a thread at once.
 pub(super) fn traceless_ms(definition: &Definition) -> i64 {
     match definition.engine {
-        Engine::Responses { .. } => definition.deadline_ms + TRACE_MARGIN_MS,
+        Engine::Responses { .. } | Engine::Fastio { .. } => definition.deadline_ms + TRACE_MARGIN_MS,
         Engine::Assistants { .. } => FRESH_MS,
     }
 }

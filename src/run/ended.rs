@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::Runs;
 use super::engine::{Ended, How};
 use super::frame;
@@ -30,6 +32,9 @@ const MOST_CUT: u16 = 2;
 /// the service always fails on is paid for four times.
 const TRY_AGAIN: [Duration; 3] =
     [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(5 * 60)];
+
+/// How a response was processed that costs half (OpenAI's price list in November 2026, as others tell it).
+const FLEX: &str = "flex";
 
 /// Between an answer that is none and the next.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -68,10 +73,31 @@ impl Runs {
                         return Err(self.unanswered(definition, &error).await);
                     }
                 }
+                if let Some(tool) = &ended.output.approval {
+                    let reason =
+                        format!("the model asks to use {tool} of Fastio, which the rule leaves to a person");
+                    return self.asks_a_person((run, definition), &ended, &reason).await;
+                }
                 let reason = format!("it waits for {what}, which no person is there to give");
                 self.end_without(run, (&ended, Outcome::Failed), &reason).await
             }
         }
+    }
+
+    /// It goes no further without a person: the result says what it asks, and needs a review.
+    pub(super) async fn asks_a_person(
+        &self,
+        (run, definition): (&Run, &Definition),
+        ended: &Ended,
+        reason: &str,
+    ) -> Result<(), Verdict> {
+        let outcome = Outcome::NeedsReview;
+        let mut result = self.result(run, definition, ended);
+        result["outcome"] = outcome.as_str().into();
+        result["checks"] = Value::Array(Vec::new());
+        result["notes"] = Value::Array(vec![format!("There is no answer yet: {reason}.").into()]);
+        let answered = Change::Answered { outcome, reason: Some(reason.to_owned()), result };
+        self.record(run.id, [Change::Spent(spent(ended, definition)), answered]).await
     }
 
     /// The answer is not whole.
@@ -229,6 +255,7 @@ pub(super) fn spent(ended: &Ended, definition: &Definition) -> Spent {
         How::Stuck(_) => "stuck",
     };
     let cost = ended.usage.as_ref().and_then(|usage| Some(definition.price?.of(usage)));
+    let cost = cost.map(|cost| if ended.service_tier.as_deref() == Some(FLEX) { cost / 2 } else { cost });
     Spent {
         ended: word,
         input_tokens: ended.usage.map(|usage| usage.input_tokens),

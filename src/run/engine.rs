@@ -1,20 +1,24 @@
-//! The engines: what each of them is asked, and how its life reads. A run's life itself is in [`super::steps`], once for
+//! The engines at OpenAI: what each of them is asked, and how its life reads; what Fastio is asked first stands in [`super::ask`]. A run's life itself is in [`super::steps`], once for
 //! all of them.
 
 use serde_json::Value;
 
 use super::frame::{self, Shown};
 use super::row::Run;
-use super::settings::{Attach, Definition, Engine};
+use super::settings::{Attach, Definition, Engine, Mcp, ServiceTier};
 use crate::openai;
 use crate::openai::{
     AssistantId, Attachment, Client, ConversationId, Error, Failure, FileId, Format, Item, NewResponse,
-    NewRun, NewThread, Order, Output, Response, ResponseId, RunId, RunStatus, Status, ThreadId, Usage,
+    NewRun, NewThread, Order, Output, RemoteMcp, Response, ResponseId, RunId, RunStatus, Status, ThreadId,
+    Usage,
 };
 
 /// How often tools may be called in one run: more than a long document needs, and an end for a model that goes round in
 /// circles.
 const MAX_TOOL_CALLS: u64 = 50;
+
+/// What calls of Fastio's tools are known by.
+const FASTIO: &str = "fastio";
 
 /// Pages of a conversation: ours holds one question and its answer.
 const PAGES: usize = 20;
@@ -47,6 +51,8 @@ pub struct Ended {
     pub output: Output,
     pub usage: Option<Usage>,
     pub model: Option<String>,
+    /// How OpenAI processed it, where it says so.
+    pub service_tier: Option<String>,
 }
 
 /// How it ended.
@@ -67,7 +73,9 @@ impl Engine {
         let (definition, run, shown) = ask;
         let metadata = frame::metadata(run);
         match self {
-            Engine::Responses { .. } => Ok(client.create_conversation(&metadata).await?.0),
+            Engine::Responses { .. } | Engine::Fastio { .. } => {
+                Ok(client.create_conversation(&metadata).await?.0)
+            }
             Engine::Assistants { .. } => {
                 let attachments = attachments(definition, run);
                 let thread = NewThread { text: &shown.text, attachments: &attachments, metadata };
@@ -79,7 +87,7 @@ impl Engine {
     /// What [`Engine::prepare`] asks for.
     pub fn preparing(&self) -> &'static str {
         match self {
-            Engine::Responses { .. } => openai::CONVERSING,
+            Engine::Responses { .. } | Engine::Fastio { .. } => openai::CONVERSING,
             Engine::Assistants { .. } => openai::THREADING,
         }
     }
@@ -95,7 +103,9 @@ impl Engine {
         let format =
             definition.schema.as_ref().map(|schema| Format { name: schema.name(), schema: schema.sent() });
         match self {
-            Engine::Responses { model } => {
+            Engine::Responses { .. } | Engine::Fastio { .. } => {
+                let model =
+                    self.model().expect("only a rule that names a model has OpenAI asked after Fastio");
                 // Empty: it is made in none.
                 let conversation =
                     Some(ConversationId(conversation.to_owned())).filter(|id| !id.0.is_empty());
@@ -106,9 +116,12 @@ impl Engine {
                     text: &shown.text,
                     files: &shown.files,
                     tools: &shown.tools,
+                    mcp: definition.mcp.as_ref().map(remote),
                     format,
                     max_output_tokens: definition.max_output_tokens.map(u64::from),
-                    max_tool_calls: (!shown.tools.is_empty()).then_some(MAX_TOOL_CALLS),
+                    service_tier: definition.service_tier.map(ServiceTier::as_str),
+                    max_tool_calls: (!shown.tools.is_empty() || definition.mcp.is_some())
+                        .then_some(MAX_TOOL_CALLS),
                     metadata,
                 };
                 Ok(client.create_response(&new).await?.id.0)
@@ -134,7 +147,7 @@ impl Engine {
     /// is no proof that there is none. A thread lists its runs from their creation on.
     pub async fn find_lost(&self, client: &Client, conversation: &str) -> Result<LostResponse, Error> {
         match self {
-            Engine::Responses { .. } => {
+            Engine::Responses { .. } | Engine::Fastio { .. } => {
                 let items = items(client, &ConversationId(conversation.to_owned())).await?;
                 Ok(if items.is_empty() {
                     LostResponse::Nothing
@@ -160,7 +173,7 @@ impl Engine {
         response: &str,
     ) -> Result<ResponseState, Error> {
         match self {
-            Engine::Responses { .. } => {
+            Engine::Responses { .. } | Engine::Fastio { .. } => {
                 let id = ResponseId(response.to_owned());
                 found(client.response(&id).await)
                     .map(|response| response.map_or(ResponseState::Lost, from_response))
@@ -178,7 +191,7 @@ impl Engine {
     /// Cancels the response. One that has ended stays as it ended.
     pub async fn cancel(&self, client: &Client, conversation: &str, response: &str) -> Result<(), Error> {
         let cancelled = match self {
-            Engine::Responses { .. } => {
+            Engine::Responses { .. } | Engine::Fastio { .. } => {
                 client.cancel_response(&ResponseId(response.to_owned())).await.map(drop)
             }
             Engine::Assistants { .. } => {
@@ -197,6 +210,10 @@ impl Engine {
             other => other,
         }
     }
+}
+
+fn remote(mcp: &Mcp) -> RemoteMcp<'_> {
+    RemoteMcp { label: FASTIO, url: &mcp.url, key: &mcp.key, tools: &mcp.tools }
 }
 
 fn found<T>(looked: Result<T, Error>) -> Result<Option<T>, Error> {
@@ -246,7 +263,7 @@ fn from_items(items: &[Item]) -> Ended {
     } else {
         How::Completed
     };
-    Ended { how, output, usage: None, model: None }
+    Ended { how, output, usage: None, model: None, service_tier: None }
 }
 
 fn from_response(response: Response) -> ResponseState {
@@ -266,6 +283,7 @@ fn from_response(response: Response) -> ResponseState {
         output: response.output,
         usage: response.usage,
         model: response.model,
+        service_tier: response.service_tier,
     }))
 }
 
@@ -296,5 +314,6 @@ async fn from_run(
         How::Completed | How::Incomplete(_) => client.threads().output(thread, &run.id).await?,
         _ => Output::default(),
     };
-    Ok(ResponseState::Ended(Box::new(Ended { how, output, usage: run.usage, model: run.model })))
+    let (usage, model) = (run.usage, run.model);
+    Ok(ResponseState::Ended(Box::new(Ended { how, output, usage, model, service_tier: None })))
 }

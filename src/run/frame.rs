@@ -40,13 +40,7 @@ pub struct Shown {
 /// # Errors
 /// Why it cannot be shown that, in words.
 pub fn shown(definition: &Definition, run: &Run) -> Result<Shown, String> {
-    let instructions = match definition.instructions.trim() {
-        "" => FRAME.to_owned(),
-        instructions => format!("{instructions}\n\n{FRAME}"),
-    };
-    // As JSON, so that a name with a line break in it stays a name.
-    let name = serde_json::Value::from(run.name());
-    let text = format!("{}\n\nThe document is the file {name}.", definition.prompt.trim());
+    let (instructions, text) = words(definition, run);
     let (mut files, mut tools) = (Vec::new(), Vec::new());
     for attach in attached(definition, run)? {
         let file = FileId(run.file_id.clone());
@@ -63,6 +57,17 @@ pub fn shown(definition: &Definition, run: &Run) -> Result<Shown, String> {
     Ok(Shown { instructions, text, files, tools })
 }
 
+/// Who the model is to be, and what is asked of it.
+pub fn words(definition: &Definition, run: &Run) -> (String, String) {
+    let instructions = match definition.instructions.trim() {
+        "" => FRAME.to_owned(),
+        instructions => format!("{instructions}\n\n{FRAME}"),
+    };
+    // As JSON, so that a name with a line break in it stays a name.
+    let name = serde_json::Value::from(run.name());
+    (instructions, format!("{}\n\nThe document is the file {name}.", definition.prompt.trim()))
+}
+
 /// How the run gets at the document: as the rule says, else whole while it fits; and once it was too large that way, in the
 /// other way that the rule allows.
 pub fn attached(definition: &Definition, run: &Run) -> Result<Vec<Attach>, String> {
@@ -76,7 +81,7 @@ pub fn attached(definition: &Definition, run: &Run) -> Result<Vec<Attach>, Strin
     }
     let ways = match (definition.attach.is_empty(), &definition.engine) {
         (false, _) => definition.attach.clone(),
-        (true, Engine::Responses { .. }) => vec![Attach::InputFile],
+        (true, Engine::Responses { .. } | Engine::Fastio { .. }) => vec![Attach::InputFile],
         // An assistant has no whole documents.
         (true, Engine::Assistants { .. }) => vec![Attach::FileSearch],
     };
@@ -109,7 +114,7 @@ pub fn other_way(definition: &Definition) -> Option<Attach> {
 /// Whether the rule has a document shown whole, as long as that is not too large.
 pub fn is_shown_whole(definition: &Definition) -> bool {
     let is_whole = definition.attach.is_empty() || definition.attach.contains(&Attach::InputFile);
-    is_whole && matches!(definition.engine, Engine::Responses { .. })
+    is_whole && !matches!(definition.engine, Engine::Assistants { .. })
 }
 
 /// What a search is narrowed to: this file in this content, unless the rule says the whole store.

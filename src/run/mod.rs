@@ -22,6 +22,8 @@
 //! finds the response, the file or the lock instead of making a second. A response that is being waited for holds no
 //! worker: its job comes back later, or at once when OpenAI's webhook says that there is something to see.
 //!
+//! Fastio's own AI may be asked alone, or before OpenAI is ([`ask`]); the run is `wanted` meanwhile.
+//!
 //! It reads what [`crate::sync`] has on record of files and copies, and never writes it. What is run over is decided by
 //! content: a rename or a touch runs nothing. What stands beside a file is decided in [`publish`], whenever something becomes
 //! of the file, of its runs or of its rule.
@@ -29,6 +31,7 @@
 mod admit;
 mod again;
 mod answer;
+mod ask;
 mod begin;
 mod deliver;
 mod digest;
@@ -70,7 +73,7 @@ pub use admit::{cancel, judge};
 pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, judgement_of, want_one};
 pub use deliver::{checks, doubtful};
 pub use row::{Outcome, Run, RunId, State};
-pub use settings::{Clash, Definition, Engine, Price, SettingsError, definitions};
+pub use settings::{Clash, Definition, Engine, Mcp, Price, SettingsError, ToolServer, definitions};
 pub use steps::WORKING;
 
 /// The work on runs: what it needs, shared by all workers.

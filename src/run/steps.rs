@@ -145,7 +145,10 @@ impl Runs {
         }
         self.locks.keep(&run.holder(), &run.key).await?;
         match run.state {
-            State::Wanted => self.begin(run, definition, standing).await,
+            State::Wanted => match self.asks_fastio(run, definition, standing).await? {
+                true => Ok(()),
+                false => self.begin(run, definition, standing).await,
+            },
             State::Starting => self.find_lost(run, definition).await,
             State::Running => self.look(run, definition).await,
             State::Answered => self.deliver(run, definition, standing).await,
@@ -253,6 +256,7 @@ impl Runs {
                 Err(error) => return Err(self.unanswered(definition, &error).await),
             }
         }
+        self.leave_fastio(run).await?;
         self.record(run.id, [Change::Ended]).await?;
         self.wake.notify_waiters();
         Ok(())

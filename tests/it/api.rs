@@ -222,6 +222,39 @@ async fn what_is_told_twice_under_one_key_is_done_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_import_is_asked_for_once_by_command_and_api_and_shows_no_secret() {
+    const URL: &str = "https://files.example.com/lease.txt?sig=s3cret";
+    let mut world = World::start().await;
+    let (operate, asking) = (world.operate.clone(), world.at(&[("DOCKET_ADMIN_TOKEN", ADMIN)]));
+    let begun =
+        world.post("/api/v1/imports", Some("k-1"), &json!({"url": URL, "folder": "/Contracts"})).await;
+    assert_eq!((begun.0, &begun.2["url"]), (StatusCode::OK, &json!("https://files.example.com/lease.txt?…")));
+    let same = world.post("/api/v1/imports", Some("k-1"), &json!({"url": URL, "folder": "/Contracts"})).await;
+    assert_eq!((same.1, &same.2), (true, &begun.2));
+    let arguments = ["import", URL, "--folder", "/Contracts/", "--json", "--server", &operate];
+    let again = asking.docket(&arguments);
+    let rows: Value = serde_json::from_str(&again.out).unwrap();
+    assert_eq!((rows[0]["import_id"].as_i64(), again.code), (begun.2["import_id"].as_i64(), 0), "{again:?}");
+    let failed = async |records: &Records| records.jobs().await.is_empty().then_some(());
+    Beside::of(&world.place.database_url()).await.until(failed).await;
+    let list = world.same_either_way(&["import"]);
+    assert!(list.out.contains("/Contracts/lease.txt") && !list.out.contains("s3cret"), "{list:?}");
+    let one = world.get(&format!("/api/v1/imports/{}", begun.2["import_id"])).await;
+    assert!(one["reason"].as_str().unwrap().contains("Fastio could not import it"), "{one}");
+    let wrong = world.same_either_way(&["import", "https://169.254.169.254/latest"]);
+    assert!(wrong.code == 2 && wrong.err.contains("in a private network"), "{wrong:?}");
+    let wrong = world.post("/api/v1/imports", None, &json!({"url": "http://files.example.com/a.pdf"})).await;
+    assert_eq!(
+        (wrong.0, wrong.2["detail"].as_str().unwrap().contains("https://")),
+        (StatusCode::BAD_REQUEST, true)
+    );
+    let audit = world.get("/api/v1/audit").await;
+    assert!(audit[0]["action"] == "import" && !audit.to_string().contains("s3cret"), "{audit:#}");
+    assert_eq!(world.server.stop(), 0);
+    assert!(!world.server.err.rest().contains("s3cret"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_api_answers_in_pages_and_says_what_is_wrong_with_a_question() {
     let mut world = World::start().await;
     let (mut after, mut ids) = (String::new(), Vec::new());

@@ -105,6 +105,8 @@ async fn a_run_in_a_conversation_is_followed_to_its_proven_end() {
         format: Some(Format { name: schema.name(), schema: schema.sent() }),
         max_output_tokens: Some(4000),
         max_tool_calls: Some(10),
+        mcp: None,
+        service_tier: None,
         metadata: metadata.clone(),
     };
     let begun = world.openai.create_response(&new).await.unwrap();

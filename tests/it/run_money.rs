@@ -109,6 +109,20 @@ async fn what_a_run_costs_is_kept_with_all_its_tries_and_told_before_more_are_be
 }
 
 #[tokio::test]
+async fn what_is_processed_as_flex_is_asked_for_so_and_costs_half() {
+    let prices = "[prices.\"sandbox-rules\"]\ninput = 2.0\noutput = 8\n";
+    let h = Harness::with(&format!("{}\n{prices}", legal("service_tier = 'flex'"))).await;
+    h.put("/Contracts/nda.txt", &contract(1)).await;
+    h.converges().await;
+    let run = h.runs().await.remove(0);
+    let (read, written) = (run.input_tokens.unwrap(), run.output_tokens.unwrap());
+    assert_eq!(run.cost, Some((read * 2 + written * 8) / 2), "millionths of a dollar");
+    assert_eq!(h.responses().await[0]["service_tier"], "flex");
+    assert_eq!(h.result(1).await["service_tier"], "flex");
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn a_response_that_failed_without_saying_what_it_took_counts_as_it_was_expected() {
     let h = Harness::with(&legal("max_tokens_per_day = 1500")).await;
     h.openai_fails(json!([

@@ -1,4 +1,4 @@
-//! The Fastio stand-in: storage of workspaces and shares, locks, uploads, events, the change feed, and the webhooks.
+//! The Fastio stand-in: storage of workspaces and shares, locks, uploads, imports, events, the change feed, and the webhooks.
 //!
 //! `world` is what Fastio knows and how each change alters it, pure and tested alone. `api` serves the real paths
 //! over it, `control` the paths under `/_sandbox/`, and `webhook` tells a subscriber what happened. A change through
@@ -10,6 +10,7 @@
 
 mod api;
 mod change;
+mod cloud;
 mod comment;
 mod content;
 mod control;
@@ -20,10 +21,12 @@ mod many;
 mod profile;
 mod refusal;
 mod render;
+mod talk;
 mod time;
 mod token;
 mod tree;
 mod upload;
+mod web;
 mod webhook;
 mod world;
 
@@ -100,6 +103,13 @@ impl State {
 
     fn now(&self) -> i64 {
         self.inner.core.clock.now()
+    }
+
+    /// Has done what Fastio does by itself as time passes.
+    fn go_on(&self) {
+        if self.look(|world| world.web.has_open()) {
+            self.change(|world| world.go_on_importing(self.now()));
+        }
     }
 
     fn look<T>(&self, read: impl FnOnce(&World) -> T) -> T {

@@ -7,15 +7,18 @@ use std::sync::Arc;
 
 use crate::fastio::profile::Profile;
 
+use super::cloud::Cloud;
 use super::comment::Comments;
 use super::content::Stored;
 use super::event::{Event, EventKind, Log};
 use super::id::{IdKind, Ids, is_well_formed};
 use super::many::Many;
 use super::refusal::Refusal;
+use super::talk::Talks;
 use super::token::Tokens;
 use super::tree::{Key, ROOT, Tree};
 use super::upload::Uploads;
+use super::web::Web;
 
 /// More workspaces and shares than any test has; bounds what strangers' ids can make.
 const MAX_PROFILES: usize = 10_000;
@@ -32,6 +35,9 @@ pub struct World {
     pub ids: Ids,
     pub log: Log,
     pub uploads: Uploads,
+    pub web: Web,
+    pub cloud: Cloud,
+    pub talks: Talks,
     pub tokens: Tokens,
     pub comments: Comments,
     trees: BTreeMap<Profile, Tree>,
@@ -46,6 +52,9 @@ impl World {
             ids: Ids::new(seed),
             log: Log::default(),
             uploads: Uploads::default(),
+            web: Web::default(),
+            cloud: Cloud::default(),
+            talks: Talks::default(),
             tokens: Tokens::default(),
             comments: Comments::default(),
             trees: BTreeMap::new(),

@@ -72,7 +72,8 @@ pub enum FaultKind {
     /// A response created now ends badly: `code` is `refusal`, `max_output_tokens`, `content_filter`, `invented_quote` (the
     /// answer quotes what no document says), `answer` (the answer is `message`), `doubled` (its message comes twice),
     /// `doubled_text` (its text does), `broken_json`, `empty`, `no_message`, `unknown_items` (it comes among items that
-    /// OpenAI's documents do not name), `many_files`, `large_file` or `hostile_files` (its code makes them), or the code of
+    /// OpenAI's documents do not name), `many_files`, `large_file` or `hostile_files` (its code makes them), `approval` (it
+    /// asks whether it may use a tool of a server), or the code of
     /// an error such as `server_error` (the default). `containing` is looked for in the documents.
     BadRun,
     /// Deleting a file is answered with 409.
@@ -100,6 +101,12 @@ pub enum FaultKind {
     // In Fastio's replies.
     /// Nodes are shown with the hash `put`, or with one of zeros.
     WrongHash,
+    /// An import by address that is asked for now does not end as it should: `code` is `silent` (it says that it is complete,
+    /// and there is no file), `stuck`, `canceled`, or `failed` (the default), then with `message`.
+    BadImport,
+    /// A question asked of Fastio's AI now ends badly: `code` is `failed` (the default, with `message`), `cancelled`, `lost`,
+    /// `needs_input` (it asks `message` back), `answer` (the answer is `message`) or `invented_quote`.
+    BadTurn,
     // In the webhook sender.
     WebhookDropped,
     WebhookDuplicated,
@@ -156,7 +163,10 @@ impl FaultKind {
             | FaultKind::AttributesAsFloats
             | FaultKind::NamesSanitised
             | FaultKind::SlowDelete => which == StandIn::OpenAi,
-            FaultKind::WrongHash | FaultKind::WebhookReordered => which == StandIn::Fastio,
+            FaultKind::WrongHash
+            | FaultKind::BadImport
+            | FaultKind::BadTurn
+            | FaultKind::WebhookReordered => which == StandIn::Fastio,
             _ => true,
         }
     }
@@ -188,7 +198,9 @@ impl FaultKind {
             FaultKind::NotFound | FaultKind::CannedReply => &["body"],
             FaultKind::ChangedReply => &["find", "put"],
             FaultKind::HeadersDropped => &["find"],
-            FaultKind::IndexFailure | FaultKind::BadRun => &["code", "message"],
+            FaultKind::IndexFailure | FaultKind::BadRun | FaultKind::BadImport | FaultKind::BadTurn => {
+                &["code", "message"]
+            }
             _ => &[],
         }
     }

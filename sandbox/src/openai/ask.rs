@@ -59,6 +59,9 @@ const INCLUDABLE: [&str; 8] = [
     "message.output_text.logprobs",
 ];
 
+/// How a response may be processed, by OpenAI's OpenAPI document 2.3.0.
+const SERVICE_TIERS: [&str; 7] = ["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"];
+
 /// A response as it was asked for.
 #[derive(Debug)]
 pub struct ResponseRequest {
@@ -119,6 +122,9 @@ pub fn read(body: &[u8], world: &mut World, now: i64) -> Result<ResponseRequest,
         return Err(ApiError::invalid("store", message).code("invalid_value"));
     }
     check_ranges(&fields)?;
+    if let Some(tier) = fields.text("service_tier")? {
+        known_value("service_tier", tier, SERVICE_TIERS)?;
+    }
     let include = include(&fields)?;
     let conversation = conversation_id(&fields)?;
     if let Some(id) = &conversation {
@@ -305,6 +311,10 @@ fn echo(fields: &Fields, conversation: &Option<String>) -> Result<Map<String, Va
         if let Some(asked) = fields.value(name) {
             *value = asked.clone();
         }
+    }
+    // OpenAI's guide on remote MCP servers: what lets it in there is in no answer.
+    for tool in echo["tools"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        tool.remove("authorization");
     }
     if let Some(format) = fields.value("text").and_then(|text| text.get("format")) {
         echo["text"]["format"] = format.clone();

@@ -27,7 +27,14 @@ pub fn compose(
         call["id"] = world.ids.hex("fs_").into();
         output.push(call);
     }
-    let mut said = message(&ending, &hits, world.ids.hex("msg_")).filter(|_| told != Some(NO_MESSAGE));
+    let is_silent = matches!(told, Some(NO_MESSAGE | APPROVAL));
+    let mut said = message(&ending, &hits, world.ids.hex("msg_")).filter(|_| !is_silent);
+    if told == Some(APPROVAL) {
+        output.push(json!({
+            "type": "mcp_approval_request", "id": world.ids.hex("mcpr_"), "server_label": "fastio",
+            "name": "storage_manage", "arguments": "{\"action\":\"delete\"}",
+        }));
+    }
     if let Some(tool) = asked.code_interpreter() {
         let (call, citation) = container::run(world, tool, asked, (told, now))?;
         output.push(call);
@@ -50,12 +57,15 @@ const DOUBLED: &str = "doubled";
 /// The code of one that has completed without a message.
 const NO_MESSAGE: &str = "no_message";
 
+/// The code of one that asks whether it may use a tool of a server, and says nothing else.
+const APPROVAL: &str = "approval";
+
 /// How a run ends that a fault spoils: `code` is `refusal`, a reason to be incomplete, what is wrong with the answer, or
 /// the code of an error.
 pub fn bad_ending(hit: &FaultHit, prompt: &Prompt) -> Ending {
     let message = |default: &str| hit.details.message.clone().unwrap_or_else(|| default.to_owned());
     match hit.details.code.as_deref().unwrap_or("server_error") {
-        UNKNOWN_ITEMS | DOUBLED | NO_MESSAGE | MANY_FILES | LARGE_FILE | HOSTILE_FILES => {
+        UNKNOWN_ITEMS | DOUBLED | NO_MESSAGE | APPROVAL | MANY_FILES | LARGE_FILE | HOSTILE_FILES => {
             model::answer(prompt)
         }
         "doubled_text" => model::changed(model::answer(prompt), |text| text.repeat(2)),

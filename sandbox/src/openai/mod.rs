@@ -27,7 +27,7 @@ mod indexing;
 mod item;
 mod kinds;
 mod limits;
-mod model;
+pub(crate) mod model;
 mod other;
 mod read;
 mod response;

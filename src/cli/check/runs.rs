@@ -96,7 +96,9 @@ pub async fn openai(
     for model in models {
         self::model(report, client, model).await?;
     }
-    if definitions.iter().any(|definition| matches!(definition.engine, Engine::Responses { .. })) {
+    if definitions.iter().any(|definition| {
+        !matches!(definition.engine, Engine::Assistants { .. } | Engine::Fastio { model: None })
+    }) {
         conversations(report, client).await?;
     }
     Ok(())

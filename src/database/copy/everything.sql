@@ -62,6 +62,10 @@ INSERT INTO bulk_item VALUES (1, '500', NULL), (1, '499', ''), (1, '498', 'it is
 INSERT INTO history (source_id, task, rule, job_id, attempt, times, due_at, began_at, ended_at, ended, reason, server, request_id, steps)
 VALUES ('workspace:1:a', 'file', NULL, 9000, 1, 1, 1, 2, 3, 'done', NULL, 'process 1 on here', 'id', '[{"w":"uploaded","b":2,"e":3}]'),
        ('workspace:1:a', 'run', 'ended', 9001, 2, 7, NULL, NULL, 4, 'lost', 'its worker stopped', 'process 2 on here', NULL, '[]');
+INSERT INTO import (key, profile, folder, name, url, shown, state, others, upload, node, reason, asked_at, begun_at, updated_at, ended_at)
+VALUES ('k', 'workspace:1', '/', 'Zoë.pdf', 'https://a.example/b?c', 'https://a.example/b?…', 'asked', '["u"]', NULL, NULL, NULL, 1, 2, 2, NULL),
+       ('l', 'workspace:1', '/x', 'é', NULL, 'https://a.example/', 'complete', '[]', 'u', '2a', NULL, 1, 2, 3, 4);
+INSERT INTO run_turn VALUES (500, 'k', 'thread', 'turn', 5, 'Zoë asks back');
 INSERT INTO late VALUES ('ended', 5);
 INSERT INTO news (endpoint, kind, about, since, made_at, message) VALUES ('us', 'cause_opened', 'openai', 4, 5, 'msg_1'), ('us', 'run_done', '500', NULL, 6, NULL);
 INSERT INTO news_channel (endpoint, kind, address, message, attempts, begun_at, next_at, trouble)

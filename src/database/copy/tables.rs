@@ -94,6 +94,8 @@ pub const TABLES: &[Table] = &[
     plain("bulk_item", &["bulk_id", "item"]),
     plain("late", &["rule"]),
     numbered("news", &["news_id"]),
+    numbered("import", &["import_id"]),
+    plain("run_turn", &["run_id"]),
     // Last, so that no trigger makes news of the rows that are copied.
     plain("news_channel", &["endpoint", "kind"]),
     Table { place: Place::Inbox, ..numbered("inbox", &["inbox_id"]) },

@@ -25,7 +25,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Characters of a reason, and of a name.
-const MOST_WHY: usize = 1_000;
+pub(super) const MOST_WHY: usize = 1_000;
 const MOST_NAME: usize = 100;
 
 /// Why something is done, and who says so.
@@ -64,7 +64,7 @@ pub fn routes() -> Routes<Api> {
 }
 
 /// The key that a client gave its request.
-pub struct GivenKey(Option<String>);
+pub struct GivenKey(pub Option<String>);
 
 impl<S: Sync> FromRequestParts<S> for GivenKey {
     type Rejection = Problem;
@@ -127,7 +127,7 @@ impl Api {
         }))
     }
 
-    fn reply(&self, written: Result<Result<Answered, Problem>, Error>) -> Response {
+    pub(super) fn reply(&self, written: Result<Result<Answered, Problem>, Error>) -> Response {
         match written {
             Ok(Ok(answered)) => {
                 self.0.wake.notify_waiters();
@@ -145,7 +145,7 @@ fn done(done: &Done) -> Answered {
 }
 
 /// Too late, or not as things are.
-fn refused(words: String) -> Answered {
+pub(super) fn refused(words: String) -> Answered {
     Answered { status: StatusCode::CONFLICT.as_u16(), body: words, replayed: false }
 }
 

@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 use utoipa::openapi;
 
-use super::{act, audit};
+use super::{act, audit, imports};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -43,7 +43,10 @@ use super::{act, audit};
         act::withdraw,
         act::again,
         act::cancel,
-        act::relist
+        act::relist,
+        imports::list,
+        imports::one,
+        imports::import
     ),
     components(schemas(audit::Row))
 )]

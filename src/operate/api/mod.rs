@@ -3,6 +3,7 @@
 mod act;
 mod answered;
 mod document;
+mod imports;
 
 use std::sync::Arc;
 
@@ -142,7 +143,7 @@ pub fn routes() -> Routes<Api> {
         .get(all, "/api/v1/settings", settings)
         .get(all, "/api/v1/audit", audit_log)
         .get(all, "/api/v1/watch", watch);
-    seen.merge(act::routes())
+    seen.merge(act::routes()).merge(imports::routes())
 }
 
 /// The files, each with its copies at OpenAI.

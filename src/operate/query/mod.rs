@@ -4,6 +4,7 @@
 pub mod events;
 pub mod explain;
 pub mod files;
+pub mod imports;
 pub mod jobs;
 pub mod runs;
 pub mod status;

@@ -8,6 +8,7 @@ mod written;
 use std::path::Path;
 use std::sync::Arc;
 
+use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -21,7 +22,9 @@ use crate::setting_error;
 pub use clash::Clash;
 pub use digest::Digest;
 pub use money::{Price, TooLarge};
-pub use written::{Attach, EngineName, PartialQuotes, RunSettings, Scope, WhenGone};
+pub use written::{
+    Attach, EngineName, PartialQuotes, RunSettings, Scope, ServiceTier, ToolServer, When, WhenGone,
+};
 
 /// The least that OpenAI takes as `max_output_tokens` (its OpenAPI document).
 const LEAST_TOKENS: u32 = 16;
@@ -36,6 +39,8 @@ pub enum Engine {
     Responses { model: String },
     /// Threads and runs of the Assistants API, version 2.
     Assistants { assistant: String, model: Option<String> },
+    /// Fastio's own AI; with a model, OpenAI's Responses API after it, for what the rule escalates.
+    Fastio { model: Option<String> },
 }
 
 impl Engine {
@@ -43,13 +48,14 @@ impl Engine {
         match self {
             Engine::Responses { .. } => "responses",
             Engine::Assistants { .. } => "assistants",
+            Engine::Fastio { .. } => "fastio",
         }
     }
 
     pub fn model(&self) -> Option<&str> {
         match self {
             Engine::Responses { model } => Some(model),
-            Engine::Assistants { model, .. } => model.as_deref(),
+            Engine::Assistants { model, .. } | Engine::Fastio { model } => model.as_deref(),
         }
     }
 }
@@ -64,6 +70,11 @@ pub struct Definition {
     pub prompt: String,
     pub attach: Vec<Attach>,
     pub scope: Scope,
+    /// When OpenAI is asked after Fastio; never where it is empty.
+    pub escalate: Vec<When>,
+    pub tools: Vec<ToolServer>,
+    /// Fastio's MCP server, where `tools` names it and its key is set.
+    pub mcp: Option<Mcp>,
     pub schema: Option<Arc<Schema>>,
     pub write_back: Option<Pattern>,
     pub lock: bool,
@@ -79,6 +90,7 @@ pub struct Definition {
     pub max_tokens_per_day: u64,
     pub max_runs_per_file_hour: u32,
     pub max_output_tokens: Option<u32>,
+    pub service_tier: Option<ServiceTier>,
     /// What the model's tokens cost, where the settings say so.
     pub price: Option<Price>,
     pub deadline_ms: i64,
@@ -86,6 +98,16 @@ pub struct Definition {
     pub folder: Vec<String>,
     /// Names all that shapes the result. Limits, locks and places do not, and are not in it.
     pub hash: String,
+}
+
+/// Fastio's MCP server, as OpenAI asks it on a run's behalf.
+#[derive(Debug, Clone)]
+pub struct Mcp {
+    pub url: Url,
+    /// A key of its own, which may only read: whoever runs the model has it.
+    pub key: SecretString,
+    /// What may be used without asking a person.
+    pub tools: Vec<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +173,15 @@ impl Definition {
         if matches!(engine, Engine::Assistants { .. }) && run.scope == Scope::Store {
             return Err("scope = \"store\" needs engine = \"responses\": an assistant searches the thread's own store".to_owned());
         }
+        let is_of_responses = !matches!(engine, Engine::Assistants { .. } | Engine::Fastio { model: None });
+        if !run.tools.is_empty() && !is_of_responses {
+            return Err("tools are what a response may use: they need engine = \"responses\"".to_owned());
+        }
+        if run.service_tier.is_some() && !is_of_responses {
+            return Err(
+                "service_tier is how OpenAI processes a response: it needs engine = \"responses\"".to_owned()
+            );
+        }
         if run.max_output_tokens.is_some_and(|tokens| tokens < LEAST_TOKENS) {
             return Err(format!("max_output_tokens must be at least {LEAST_TOKENS}"));
         }
@@ -185,6 +216,9 @@ impl Definition {
             prompt: run.prompt,
             attach: run.attach,
             scope: run.scope,
+            escalate: run.escalate.map(|escalate| escalate.when).unwrap_or_default(),
+            tools: run.tools,
+            mcp: None,
             schema,
             write_back,
             lock: run.lock,
@@ -199,6 +233,7 @@ impl Definition {
             max_tokens_per_day: run.max_tokens_per_day,
             max_runs_per_file_hour: run.max_runs_per_file_hour,
             max_output_tokens: run.max_output_tokens,
+            service_tier: run.service_tier,
             price: None,
             deadline_ms: i64::from(run.deadline_seconds) * 1000,
             folder: common_folder(&settings.include),
@@ -214,6 +249,11 @@ impl Definition {
 
     pub fn target(&self) -> &Target {
         &self.rule.target
+    }
+
+    /// Whether OpenAI is asked after Fastio when this is so.
+    pub fn escalates(&self, when: When) -> bool {
+        self.escalate.contains(&when)
     }
 
     /// What a person should know about this rule at the start.
@@ -236,9 +276,9 @@ impl Definition {
         let attach: Vec<&str> = self.attach.iter().map(|attach| attach.as_str()).collect();
         let assistant = match &self.engine {
             Engine::Assistants { assistant, .. } => Some(assistant.as_str()),
-            Engine::Responses { .. } => None,
+            Engine::Responses { .. } | Engine::Fastio { .. } => None,
         };
-        let asked = serde_json::json!({
+        let mut asked = serde_json::json!({
             "frame": frame::VERSION,
             "engine": self.engine.as_str(),
             "model": self.engine.model(),
@@ -249,12 +289,21 @@ impl Definition {
             "scope": matches!(self.scope, Scope::Store),
             "schema": schema,
         });
+        if !self.tools.is_empty() {
+            asked["tools"] = serde_json::json!(self.tools);
+        }
+        if !self.escalate.is_empty() {
+            asked["escalate"] = serde_json::json!(self.escalate);
+        }
         hex::encode(&Sha256::digest(asked.to_string().as_bytes())[..16])
     }
 }
 
 fn engine(run: &RunSettings, openai: &Url) -> Result<Engine, String> {
     let model = run.model.clone().map(|model| model.trim().to_owned()).filter(|model| !model.is_empty());
+    if run.escalate.is_some() && run.engine != EngineName::Fastio {
+        return Err("escalate says what Fastio cannot answer: it belongs to engine = \"fastio\"".to_owned());
+    }
     match run.engine {
         EngineName::Responses => {
             if run.assistant.is_some() {
@@ -278,8 +327,33 @@ fn engine(run: &RunSettings, openai: &Url) -> Result<Engine, String> {
                 assistant.ok_or("assistant is missing: the id of the assistant, such as \"asst_abc123\"")?;
             Ok(Engine::Assistants { assistant, model })
         }
-        EngineName::Fastio => Err("engine = \"fastio\" is not available yet: use \"responses\"".to_owned()),
+        EngineName::Fastio => fastio(run, model),
     }
+}
+
+fn fastio(run: &RunSettings, model: Option<String>) -> Result<Engine, String> {
+    if run.assistant.is_some() {
+        return Err("assistant = \"…\" belongs to engine = \"assistants\"".to_owned());
+    }
+    let Some(escalate) = &run.escalate else {
+        let of_openai = [("model", model.is_some()), ("attach", !run.attach.is_empty())];
+        return match of_openai.into_iter().find(|(_, is_set)| *is_set) {
+            Some((name, _)) => Err(format!(
+                "{name} is for OpenAI, which is not asked: leave it out, or say when it is, as in escalate = {{ when = [\"no_answer\"] }}"
+            )),
+            None => Ok(Engine::Fastio { model: None }),
+        };
+    };
+    if escalate.when.is_empty() {
+        return Err(
+            "escalate.when is empty: name what Fastio cannot answer, or leave escalate out".to_owned()
+        );
+    }
+    if escalate.to != EngineName::Responses {
+        return Err("escalate.to must be \"responses\"".to_owned());
+    }
+    let model = model.ok_or("model is missing: name the one that answers what Fastio cannot")?;
+    Ok(Engine::Fastio { model: Some(model) })
 }
 
 /// The schema in the file at `path`, and its text.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::money::{TooLarge, default_max_runs_per_day, default_max_tokens_per_day};
 use crate::result::render::Form;
@@ -11,7 +11,7 @@ use crate::result::render::Form;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunSettings {
-    /// `responses`, or `assistants` on a compatible server that still serves them.
+    /// `responses`, `fastio` (Fastio's own AI), or `assistants` on a compatible server that still serves them.
     #[serde(default)]
     pub engine: EngineName,
     /// The model. No default, because models are retired. An assistant has one of its own.
@@ -30,6 +30,12 @@ pub struct RunSettings {
     /// What `file_search` searches: this `file` in this version, or the whole `store`.
     #[serde(default)]
     pub scope: Scope,
+    /// When OpenAI is asked after Fastio, as in `{ when = ["no_answer", "unverified", "code_interpreter"], to = "responses" }`;
+    /// only for the engine `fastio`. Without it Fastio alone is asked.
+    pub escalate: Option<Escalate>,
+    /// Servers whose tools a run may use: `fastio`, which is Fastio's own MCP server, of which it may only read.
+    #[serde(default)]
+    pub tools: Vec<ToolServer>,
     /// A JSON schema that the answer must fit, in OpenAI's strict form; relative to the settings file.
     pub schema: Option<PathBuf>,
     /// Where the result is written, beside the source file: `{stem}`, `{name}` and `{ext}` stand for its name without
@@ -72,6 +78,8 @@ pub struct RunSettings {
     pub max_runs_per_file_hour: u32,
     /// Tokens that a run may write, its reasoning included. A run that needs more is held.
     pub max_output_tokens: Option<u32>,
+    /// How OpenAI processes the runs: `auto`, `default`, `flex` (slower, at half the price), `priority`. Without it as the project is set.
+    pub service_tier: Option<ServiceTier>,
     /// How long a run may take before it is cancelled. Seconds.
     #[serde(default = "default_deadline_seconds")]
     pub deadline_seconds: u32,
@@ -104,6 +112,35 @@ pub enum EngineName {
     Fastio,
 }
 
+/// A server whose tools a run may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolServer {
+    Fastio,
+}
+
+/// What goes to OpenAI after Fastio was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Escalate {
+    pub when: Vec<When>,
+    /// Only `responses`.
+    #[serde(default)]
+    pub to: EngineName,
+}
+
+/// When Fastio's answer is not enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// There is none that could be a result, or it asks back.
+    NoAnswer,
+    /// A quote in it is not proven to be in the document.
+    Unverified,
+    /// The rule attaches the document for code, which Fastio does not run.
+    CodeInterpreter,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Attach {
@@ -118,6 +155,27 @@ impl Attach {
             Attach::InputFile => "input_file",
             Attach::FileSearch => "file_search",
             Attach::CodeInterpreter => "code_interpreter",
+        }
+    }
+}
+
+/// How OpenAI processes a response, in its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceTier {
+    Auto,
+    Default,
+    Flex,
+    Priority,
+}
+
+impl ServiceTier {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ServiceTier::Auto => "auto",
+            ServiceTier::Default => "default",
+            ServiceTier::Flex => "flex",
+            ServiceTier::Priority => "priority",
         }
     }
 }

@@ -187,7 +187,7 @@ statements! {
     /// A claim is written by the connection that runs this too, so a run whose job is not running is not worked on.
     SPARE_CONVERSATION = "
         SELECT run_id, conversation FROM run AS r
-        WHERE rule = $1 AND run_id <> $2 AND state = 'wanted' AND engine = 'responses' AND conversation IS NOT NULL
+        WHERE rule = $1 AND run_id <> $2 AND state = 'wanted' AND engine IN ('responses', 'fastio') AND conversation IS NOT NULL
           AND NOT EXISTS (
             SELECT 1 FROM job WHERE key = 'run:' || r.source_id || ':' || r.rule AND state = 'running')
         LIMIT 1";

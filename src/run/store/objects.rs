@@ -83,9 +83,9 @@ statements! {
     FORGET = "DELETE FROM run_object WHERE kind = $1 AND object = $2";
     UNTOLD = "
         SELECT max(0, (SELECT count(*) FROM run JOIN run_try USING (run_id)
-                       WHERE run.source_id = $1 AND run.engine = 'responses')
+                       WHERE run.source_id = $1 AND run.engine IN ('responses', 'fastio'))
                       - (SELECT count(*) FROM run_object WHERE run_object.source_id = $1 AND kind = 'response'))", postgres: "
         SELECT greatest(0, (SELECT count(*) FROM run JOIN run_try USING (run_id)
-                       WHERE run.source_id = $1 AND run.engine = 'responses')
+                       WHERE run.source_id = $1 AND run.engine IN ('responses', 'fastio'))
                       - (SELECT count(*) FROM run_object WHERE run_object.source_id = $1 AND kind = 'response'))";
 }

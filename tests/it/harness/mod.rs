@@ -318,6 +318,7 @@ fn config(folder: &TempDir, sandbox: &Sandbox, settings: &str) -> Config {
             ("FASTIO_BASE_URL", sandbox.fastio_url().to_string()),
             ("OPENAI_BASE_URL", sandbox.openai_url().to_string()),
             ("FASTIO_API_KEY", "fastio-key".to_owned()),
+            ("FASTIO_MCP_KEY", "fastio-reading-key".to_owned()),
             ("OPENAI_API_KEY", "openai-key".to_owned()),
             ("FASTIO_WEBHOOK_SECRET", SECRET.to_owned()),
             ("OPENAI_WEBHOOK_SECRET", SECRET.to_owned()),

@@ -5,6 +5,8 @@ use futures_util::future::join_all;
 
 use crate::erase::{erase_at, erasures};
 use crate::harness::{Asked, Dies, Harness, ONE_STORE, Step, contract, legal};
+use crate::imports::SOURCE;
+use crate::run_fastio::asking;
 
 const SIDES: [(Asked, Dies); 4] = [
     (Asked::Fastio, Dies::Before),
@@ -41,6 +43,39 @@ async fn a_run_killed_at_any_request_is_made_once() {
         assert_eq!(h.paths().await, ["/Contracts/nda.analysis.md", "/Contracts/nda.txt"]);
         assert!(h.read("/Contracts/nda.analysis.md").await.contains("limited to EUR 10,000"));
         assert_eq!(h.held().await, ["/Contracts/nda.txt"], "{step:?}, {dies:?}");
+        h.finish().await;
+        died
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_that_fastio_answers_killed_at_any_request_is_asked_once() {
+    everywhere(async |step, dies| {
+        let h = Harness::with(&asking()).await;
+        h.put("/Contracts/nda.txt", &contract(1)).await;
+        let died = h.settle_killed(&step, dies).await;
+        h.agrees().await;
+        assert_eq!(h.outcomes().await, ["completed"], "{step:?}, {dies:?}");
+        assert_eq!(h.turns_asked().await, (1, 0), "{step:?}, {dies:?}");
+        assert!(h.read("/Contracts/nda.analysis.md").await.contains("limited to EUR 10,000"));
+        h.finish().await;
+        died
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_import_killed_at_any_request_is_made_once() {
+    everywhere(async |step, dies| {
+        let h = Harness::with(ONE_STORE).await;
+        h.web(SOURCE, "The lease ends on 31 March.").await;
+        h.import(SOURCE, None).await.unwrap();
+        let died = h.settle_killed(&step, dies).await;
+        h.agrees().await;
+        assert_eq!(h.imports().await, ["complete"], "{step:?}, {dies:?}");
+        assert_eq!((h.web_uploads().await, h.held().await.len()), (1, 1), "{step:?}, {dies:?}");
+        assert_eq!(h.fastio_state().await["files"][0]["versions"], 1, "{step:?}, {dies:?}");
         h.finish().await;
         died
     })

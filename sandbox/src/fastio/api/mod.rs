@@ -5,6 +5,7 @@
 mod batch;
 mod call;
 mod change;
+mod cloud;
 mod comments;
 mod events;
 mod listing;
@@ -13,7 +14,9 @@ mod nodes;
 mod notes;
 mod read;
 mod search;
+mod talk;
 mod uploads;
+mod web;
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State as Shared};
@@ -23,6 +26,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::State;
+use super::cloud::Family;
 use super::refusal::{self, Refusal};
 use crate::fastio::profile::{Profile, ProfileKind};
 use crate::faults::FaultKind;
@@ -68,6 +72,7 @@ async fn answer(Shared(state): Shared<State>, request: Request) -> Response<Body
 }
 
 async fn plain_answer(state: State, request: Request) -> Response<Body> {
+    state.go_on();
     let resource = refusal::resource(request.method().as_str(), request.uri().path());
     let answer = match Call::new(state, request) {
         Ok((call, segments)) => dispatch(call, segments).await,
@@ -120,7 +125,16 @@ async fn dispatch(mut call: Call, segments: Vec<String>) -> Answer {
         }
         ("GET", [kind @ ("workspace" | "share"), id, "details"]) => events::profile(&call, kind, id),
         ("POST", ["event", id, "ack"]) => events::acknowledge(&call, id),
+        (_, [kind @ ("workspace" | "share"), id, "ai", "agent", rest @ ..]) => {
+            let profile = if *kind == "share" { Profile::share(*id) } else { Profile::workspace(*id) };
+            talk::answer(&mut call, (method, &profile), rest).await
+        }
         (_, ["upload", rest @ ..]) => upload(&mut call, method, rest).await,
+        (_, ["web_upload", rest @ ..]) => web::answer(&mut call, method, rest).await,
+        (_, [root @ ("cloudsync" | "imports"), rest @ ..]) => {
+            let family = Family::parse(root).ok_or_else(Refusal::no_route)?;
+            cloud::answer(&mut call, (family, method), rest).await
+        }
         (_, ["comments", rest @ ..]) => comments::answer(&mut call, method, rest).await,
         ("GET", ["events", "search"]) => events::search(&call),
         ("GET", ["event", id, "details"]) => events::details(&call, id),

@@ -81,6 +81,7 @@ pub async fn state(Shared(state): Shared<State>, Query(asked): Query<Shown>) -> 
 }
 
 pub fn snapshot(state: &State, events: usize) -> Value {
+    state.go_on();
     let now = state.now();
     let mut shown = state.look(|world| {
         let (mut files, mut folders, mut locks) = (Vec::new(), Vec::new(), Vec::new());
@@ -112,6 +113,9 @@ pub fn snapshot(state: &State, events: usize) -> Value {
             "files": files,
             "folders": folders,
             "locks": locks,
+            "turns_asked": world.talks.asked,
+            "talks": world.talks.all().map(|talk| talk.shown(now)).collect::<Vec<Value>>(),
+            "web_uploads": world.web.all().map(|import| import.shown(now)).collect::<Vec<Value>>(),
             "uploads": world.uploads.all().map(Session::shown).collect::<Vec<Value>>(),
             "events": world.log.after(first).map(render::event).collect::<Vec<Value>>(),
             "events_total": world.log.head(),
