@@ -22,6 +22,7 @@
 //!
 //! `{workspace}` is a workspace's id, or `workspace:ID`, or `share:ID`.
 
+mod outside;
 mod show;
 
 use std::sync::Arc;
@@ -35,7 +36,6 @@ use axum::routing::{get, post, put};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::cloud::Family;
 use super::content::{MAX_FILE_BYTES, Stored};
 use super::many::{self, Many};
 use super::refusal::Refusal;
@@ -66,8 +66,8 @@ pub fn router(state: &State) -> Router {
         .route("/_sandbox/copy", post(copy))
         .route("/_sandbox/restore", post(restore))
         .route("/_sandbox/unlock", post(unlock))
-        .route("/_sandbox/web", put(put_web))
-        .route("/_sandbox/cloud", post(set_cloud))
+        .route("/_sandbox/web", put(outside::put_web))
+        .route("/_sandbox/cloud", post(outside::set_cloud))
         .route("/_sandbox/generate", post(generate))
         .route("/_sandbox/webhooks/idle", get(idle))
         .route("/_sandbox/webhooks/acknowledged", get(acknowledged))
@@ -348,57 +348,6 @@ async fn unlock(Shared(state): Shared<State>, body: Bytes) -> Answer {
         world.override_lock(&profile, key, &by)?;
         Ok(Pretty(summary(world.tree(&profile)?, key)))
     })
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct CloudSet {
-    path: Option<String>,
-    text: Option<String>,
-    family: Option<String>,
-    drives_state: Option<String>,
-    source_status: Option<String>,
-    consent: bool,
-}
-
-async fn set_cloud(Shared(state): Shared<State>, body: Bytes) -> Answer {
-    let asked: CloudSet = parse(&body)?;
-    let family = asked.family.as_deref().map(|text| Family::parse(text).ok_or(text)).transpose();
-    let family = family.map_err(|text| {
-        Failed(StatusCode::BAD_REQUEST, format!("{text} is neither cloudsync nor imports"))
-    })?;
-    state.change(|world| {
-        let cloud = &mut world.cloud;
-        cloud.only = family.or(cloud.only);
-        cloud.drives_state = asked.drives_state.or(cloud.drives_state.take());
-        if let (Some(path), Some(text)) = (asked.path, asked.text) {
-            cloud.hold(path, text);
-        }
-        if let Some(status) = asked.source_status {
-            cloud.set_status(&status);
-        }
-        if asked.consent {
-            cloud.consent();
-        }
-    });
-    Ok(Pretty(json!({"set": true})))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Address {
-    url: String,
-}
-
-async fn put_web(
-    Shared(state): Shared<State>,
-    Query(Address { url }): Query<Address>,
-    request: axum::extract::Request,
-) -> Answer {
-    let content = Stored::kept(body(request).await?);
-    let shown = json!({"url": url, "size": content.size()});
-    state.change(|world| world.web.put(url, content));
-    Ok(Pretty(shown))
 }
 
 async fn idle(Shared(state): Shared<State>) -> Pretty<Value> {
