@@ -22,6 +22,7 @@ use crate::harness::{contract, legal};
 // With the characters that base64, URLs and JSON write in their own ways.
 const FASTIO_KEY: &str = "fastio-key/9f8e+7d6c=5b4a&3928";
 const OPENAI_KEY: &str = "sk-proj-Zm9v+YmFy/cXV4_MTIzNDU2";
+const MCP_KEY: &str = "fastio-reads/2b1c+0d9e=8f7a";
 const ADMIN_TOKEN: &str = "admin-token-4f1d9c0b7a";
 const VIEW_TOKEN: &str = "view-token-7be2a90c41";
 const WEBHOOK_NEW: &str = "whsec_bmV3LWZhc3Rpby1zZWNyZXQtMTIzNDU2+/8=";
@@ -38,6 +39,7 @@ impl Vault {
         for (name, secret) in [
             ("Fastio's key", FASTIO_KEY),
             ("OpenAI's key", OPENAI_KEY),
+            ("the key that OpenAI is given", MCP_KEY),
             ("the admin token", ADMIN_TOKEN),
             ("the view token", VIEW_TOKEN),
             ("Fastio's webhook secret", WEBHOOK_NEW),
@@ -208,7 +210,7 @@ impl World {
                  [fastio]\nbase_url = '{fastio}'\n[openai]\nbase_url = '{openai}'\n{}",
                 self.address,
                 self.operator,
-                legal("")
+                legal("tools = ['fastio']")
             ),
         );
     }
@@ -220,6 +222,7 @@ impl World {
         self.place.with(&[
             ("FASTIO_API_KEY_FILE", key.to_str().unwrap()),
             ("OPENAI_API_KEY", OPENAI_KEY),
+            ("FASTIO_MCP_KEY", MCP_KEY),
             ("DOCKET_ADMIN_TOKEN", ADMIN_TOKEN),
             ("DOCKET_VIEW_TOKEN", VIEW_TOKEN),
             ("FASTIO_WEBHOOK_SECRET", &fastio),
@@ -387,6 +390,16 @@ fn tokens(fastio: &[Exchange], field: &str) -> Vec<String> {
     found
 }
 
+/// A run gives OpenAI the key for the tools of Fastio in one member, and nowhere else.
+fn without_the_tools_key((method, uri): (&str, &str), body: &[u8]) -> Vec<u8> {
+    let member = format!("\"authorization\":\"{MCP_KEY}\"");
+    let is_run = method == "POST" && uri.ends_with("/v1/responses");
+    match std::str::from_utf8(body) {
+        Ok(text) if is_run => text.replacen(&member, "", 1).into_bytes(),
+        _ => body.to_vec(),
+    }
+}
+
 /// What crossed the wire holds each secret only where its service wants it: a key in `Authorization`, a token of Fastio's in
 /// the one query or form that takes it.
 fn wire_is_clean(fastio: &[Exchange], openai: &[Exchange], tokens: &Vault) {
@@ -400,6 +413,7 @@ fn wire_is_clean(fastio: &[Exchange], openai: &[Exchange], tokens: &Vault) {
                 assert!(found.is_empty(), "{method} {uri}: {header}: {found:?} ({name})");
                 assert!(tokens.found_in(value.as_bytes()).is_empty(), "{method} {uri}: {header}");
             }
+            let body = &without_the_tools_key((method, uri), body);
             assert!(given.found_in(&[uri.as_bytes(), body].concat()).is_empty(), "{method} {uri}");
             let path = uri.split('?').next().unwrap();
             let in_query = (method == "GET" && path.ends_with("/read/"))
