@@ -30,7 +30,7 @@ pub use id::{BadFileKey, BadProfile, FileKey, NodeId, Profile, ProfileKind, Vers
 pub use lock::{LOCK_SECONDS, Lock, LockState};
 pub use node::{Hash, Node, NodeKind, Page};
 pub use scope::{Scopes, Writes};
-pub use talk::{LONGEST_QUESTION, Question, TalkId, TurnAnswer, TurnState};
+pub use talk::{LONGEST_QUESTION, Question, Subject, TalkId, TurnAnswer, TurnState};
 pub use text::{Extract, Piece};
 pub use web_upload::{WebUpload, WebUploadStatus};
 pub use write::{OpenUpload, UploadId, UploadState};

@@ -12,7 +12,7 @@ use crate::http::value::Fields;
 
 use super::answer::Opened;
 use super::client::Client;
-use super::{Error, ErrorKind, FileKey, NodeId, Profile, VersionId};
+use super::{Error, ErrorKind, NodeId, Profile, VersionId};
 
 /// The longest question, in characters.
 pub const LONGEST_QUESTION: usize = 32_000;
@@ -39,8 +39,33 @@ pub struct Question<'a> {
     pub name: &'a str,
     /// Told twice under one key, it is asked once. At most 64 characters.
     pub key: &'a str,
-    pub file: &'a FileKey,
-    pub version: Option<&'a VersionId>,
+    pub about: Subject<'a>,
+}
+
+/// What a question is about.
+#[derive(Debug)]
+pub enum Subject<'a> {
+    File(&'a NodeId, Option<&'a VersionId>),
+    /// All that is in a folder; the top one is the whole workspace.
+    Folder(&'a NodeId),
+}
+
+impl Subject<'_> {
+    /// As `references` has it: without any, Fastio looks through the whole workspace.
+    fn references(&self) -> Option<String> {
+        let one = match self {
+            Subject::File(node, version) => {
+                let version = version.map(|version| version.0.as_str()).unwrap_or_default();
+                let details = json!({"node_id": node, "version_id": version});
+                json!({"type": "file", "id": node, "file_details": details})
+            }
+            Subject::Folder(node) if node.is_root() => return None,
+            Subject::Folder(node) => {
+                json!({"type": "folder", "id": node, "folder_details": {"node_id": node}})
+            }
+        };
+        Some(json!([one]).to_string())
+    }
 }
 
 /// How far a turn is.
@@ -66,24 +91,21 @@ pub struct TurnAnswer {
 }
 
 impl Client {
-    /// Asks about a file, in a thread of its own.
+    /// Asks about a file or a folder, in a thread of its own.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] also for turns out of order: ask again under the same key, as after any answer that did not come; and
     /// those of every call.
     pub async fn ask(&self, profile: &Profile, question: &Question<'_>) -> Result<TalkId, Error> {
         const OPERATION: &str = "asking Fastio's AI";
-        let node = question.file.node.as_str();
-        let version = question.version.map(|version| version.0.as_str()).unwrap_or_default();
-        let details = json!({"node_id": node, "version_id": version});
-        let references = json!([{"type": "file", "id": node, "file_details": details}]).to_string();
-        let form = [
+        let references = question.about.references();
+        let mut form = vec![
             ("question", question.text),
             ("name", question.name),
             ("privacy", "private"),
-            ("references", &references),
             ("idempotency_key", question.key),
         ];
+        form.extend(references.as_deref().map(|references| ("references", references)));
         let request = self.request(OPERATION, Method::POST, &agent(profile, &[]))?.form(&form);
         let opened =
             self.submit(OPERATION, request.timeout(SMALL_CALL_LIMIT)).await.map_err(|mut error| {

@@ -1,6 +1,6 @@
 //! Runs that Fastio's own AI answers, alone or before OpenAI is asked.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Harness, INVENTED, WORKSPACE, World, contract, legal};
 
@@ -120,6 +120,23 @@ async fn only_what_fastio_cannot_answer_is_asked_of_openai_and_the_result_says_w
     assert!(third["saved_tokens"].as_u64() > Some(0), "{third:#}");
     assert!(h.read("/Contracts/3.analysis.md").await.contains("which saved about"));
     assert_eq!(h.turns_asked().await, (3, 0));
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_question_about_the_whole_store_is_about_the_rules_folder() {
+    let h = Harness::with(&asking().replace("lock = true", "lock = true\nscope = 'store'")).await;
+    h.put("/Elsewhere/other.txt", &contract(2)).await;
+    h.put("/Contracts/Old/nda.txt", &contract(2)).await;
+    h.settle().await;
+    h.put(NDA, &contract(1)).await;
+    h.converges().await;
+    let cited: Vec<Value> = h.result(2).await["citations"].as_array().unwrap().clone();
+    assert_eq!(
+        cited.len(),
+        3,
+        "both contracts and the first one's result, and nothing from elsewhere: {cited:#?}"
+    );
     h.finish().await;
 }
 

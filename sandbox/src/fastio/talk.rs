@@ -62,7 +62,7 @@ pub struct Question {
     pub text: String,
     pub name: Option<String>,
     pub key: Option<String>,
-    /// The files that it is about, by their ids.
+    /// The files and folders that it is about, by their ids.
     pub nodes: Vec<String>,
 }
 
@@ -208,12 +208,26 @@ impl World {
         Ok((self.talks.talks[at].id.clone(), turn_id))
     }
 
-    /// The texts of files. One that cannot be attached fails the whole request, as documented.
+    /// The texts of files, and of all files in folders. One that cannot be attached fails the whole request, as documented.
     fn documents(&self, profile: &Profile, nodes: &[String]) -> Result<Vec<Document>, Refusal> {
-        let mut documents = Vec::new();
+        let tree = self.tree(profile)?;
+        let mut keys: Vec<Key> = Vec::new();
         for id in nodes {
-            let key: Key = self.live(profile, id)?;
-            let node = self.tree(profile)?.node(key).ok_or_else(Refusal::no_node)?;
+            let key = self.live(profile, id)?;
+            let is_below = |found: Key| {
+                let is_file = tree.node(found).is_some_and(|node| node.kind.is_file());
+                is_file
+                    && tree.trashed_at(found).is_none()
+                    && tree.upwards(found).any(|(above, _)| above == key)
+            };
+            match tree.is_folder(key) {
+                true => keys.extend(tree.all().map(|(found, _)| found).filter(|found| is_below(*found))),
+                false => keys.push(key),
+            }
+        }
+        let mut documents = Vec::new();
+        for key in keys {
+            let node = tree.node(key).ok_or_else(Refusal::no_node)?;
             let text = node.version().and_then(|version| version.content.text());
             documents.push(Document {
                 file_id: node.id.clone(),

@@ -23,10 +23,12 @@ use super::engine::{Ended, How};
 use super::frame;
 use super::limit;
 use super::row::{Outcome, Run};
-use super::settings::{Attach, Definition, Engine, When};
+use super::settings::{Attach, Definition, Engine, Scope, When};
 use super::steps::LOOK_AGAIN;
 use crate::database::Connection;
-use crate::fastio::{FileKey, LONGEST_QUESTION, Question, TalkId, TurnAnswer, TurnState, VersionId};
+use crate::fastio::{
+    FileKey, LONGEST_QUESTION, NodeId, Question, Subject, TalkId, TurnAnswer, TurnState, VersionId,
+};
 use crate::http::Retry;
 use crate::job::verdict::fastio_verdict;
 use crate::openai::{Failure, Output};
@@ -101,13 +103,15 @@ impl Runs {
             return self.unanswered_by_fastio((run, definition), &why).await;
         }
         let version = run.version.clone().map(VersionId);
-        let question = Question {
-            text: &text,
-            name: &turn.key,
-            key: &turn.key,
-            file: &run.key,
-            version: version.as_ref(),
+        let folder = match definition.scope {
+            Scope::File => None,
+            Scope::Store => Some(self.folder_of(definition).await?),
         };
+        let about = match &folder {
+            Some(folder) => Subject::Folder(folder),
+            None => Subject::File(&run.key.node, version.as_ref()),
+        };
+        let question = Question { text: &text, name: &turn.key, key: &turn.key, about };
         match self.fastio.ask(&run.key.profile, &question).await {
             Ok(at) => {
                 let id = run.id;
@@ -120,6 +124,14 @@ impl Runs {
             }
             Err(error) => Err(fastio_verdict(&error)),
         }
+    }
+
+    /// The rule's own folder, which every glob of it begins with.
+    async fn folder_of(&self, definition: &Definition) -> Result<NodeId, Verdict> {
+        let (profile, path) = (definition.profile(), definition.folder.join("/"));
+        let found = self.fastio.folder_at(profile, &path).await.map_err(|error| fastio_verdict(&error))?;
+        let reason = || format!("there is no folder /{path} in {profile}");
+        found.ok_or_else(|| Verdict::Retry { after: None, reason: reason() })
     }
 
     async fn look_at_turn(
@@ -268,7 +280,7 @@ fn ended(how: How, text: String) -> Ended {
 }
 
 /// A file that Fastio cites, with its version: of the run's own file the one that the run is over.
-fn cited(run: &Run, (node, version): (crate::fastio::NodeId, Option<VersionId>)) -> Value {
+fn cited(run: &Run, (node, version): (NodeId, Option<VersionId>)) -> Value {
     let is_own = node == run.key.node;
     let version = version.map(|version| version.0).or(run.version.clone().filter(|_| is_own));
     let path = is_own.then_some(&run.path);
