@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::cli::check::{ENVIRONMENT, Right, failed};
 use crate::harness::{Harness, contract, legal};
 
 const NDA: &str = "/Contracts/nda.txt";
@@ -39,4 +40,29 @@ async fn a_run_with_fastios_tools_may_read_and_what_else_it_asks_for_goes_to_a_p
     );
     assert!(h.read("/Contracts/more.analysis.md").await.contains("There is no answer yet"));
     h.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_tells_whether_the_key_that_openai_is_given_only_reads() {
+    let right = Right::set_up().await;
+    let settings =
+        right.place.settings(right.sandbox.fastio_url().as_str(), right.sandbox.openai_url().as_str());
+    let run = "[rule.run]\nmodel = 'sandbox-rules'\nprompt = 'Look.'\ntools = ['fastio']\n";
+    right.place.write("docket.toml", &format!("{settings}{run}"));
+    let with = async |key: &str| {
+        let run = right.check_with(&[&ENVIRONMENT[..], &[("FASTIO_MCP_KEY", key)]].concat(), &[]).await;
+        assert!(!run.out.contains(key), "{run:?}");
+        failed(&run)
+    };
+    assert_eq!(with("read-only-key-of-fastio").await, []);
+    let writes = with("fastio-key-that-does-all").await;
+    assert!(
+        writes.len() == 1 && writes[0].1.contains("OpenAI is given it: make one with the scope"),
+        "{writes:?}"
+    );
+    let none = failed(&right.check(&[]).await);
+    assert!(
+        none.iter().any(|(_, why)| why.contains("it is not set: make a key of Fastio's that may only read")),
+        "{none:?}"
+    );
 }

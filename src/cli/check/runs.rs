@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use url::Url;
+
 use super::CheckReport;
 use crate::fastio::{self, Profile, Writes};
 use crate::openai::{self, ErrorKind};
@@ -80,6 +82,31 @@ pub async fn fastio(
                     format!("whether the key may write in {place} cannot be told ({error}); {needs}"),
                 )?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the key that OpenAI is given for Fastio's tools only reads, as far as Fastio tells.
+pub async fn tools(report: &mut CheckReport, base: &Url, definitions: &[Definition]) -> io::Result<()> {
+    const CHECK: &str = "tools";
+    for definition in definitions {
+        let (Some(mcp), place) = (&definition.mcp, definition.profile()) else { continue };
+        let scopes = match fastio::Client::new(base, mcp.key.clone()) {
+            Ok(client) => client.scopes().await,
+            Err(error) => Err(error),
+        };
+        match scopes.map(|scopes| scopes.write(place)) {
+            Ok(Writes::Yes) => report.fail(
+                CHECK,
+                format!("FASTIO_MCP_KEY may write in {place}, and OpenAI is given it: make one with the scope {place}:r"),
+            )?,
+            Ok(Writes::No) => report.ok(CHECK, format!("FASTIO_MCP_KEY only reads in {place}"))?,
+            Ok(Writes::Unsaid) => report.warn(
+                CHECK,
+                format!("whether FASTIO_MCP_KEY only reads in {place} cannot be told: it is to have the scope {place}:r"),
+            )?,
+            Err(error) => report.fail(CHECK, format!("FASTIO_MCP_KEY: {error}"))?,
         }
     }
     Ok(())

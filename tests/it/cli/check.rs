@@ -9,13 +9,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::harness::program::{Place, Run, SECRET, WORKSPACE};
 
 /// Everything set up rightly.
-pub(super) struct Right {
+pub struct Right {
     pub place: Place,
     pub sandbox: Sandbox,
     _stop: DropGuard,
 }
 
-pub(super) const ENVIRONMENT: [(&str, &str); 3] =
+pub const ENVIRONMENT: [(&str, &str); 3] =
     [("FASTIO_API_KEY", "fk"), ("OPENAI_API_KEY", "sk"), ("FASTIO_WEBHOOK_SECRET", SECRET)];
 
 impl Right {
@@ -53,7 +53,7 @@ impl Right {
     }
 }
 
-pub(super) fn failed(run: &Run) -> Vec<(String, String)> {
+pub fn failed(run: &Run) -> Vec<(String, String)> {
     let rows: Vec<Value> = serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {run:?}"));
     let failed: Vec<_> = rows.iter().filter(|row| row["ok"] == false).collect();
     assert_eq!(run.code, i32::from(!failed.is_empty()), "{run:?}");

@@ -1,6 +1,6 @@
 //! The program as a person runs it: the real binary, its output and its exit codes.
 
-mod check;
+pub mod check;
 mod files;
 mod hostile;
 pub mod live;
