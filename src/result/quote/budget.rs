@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Check, Document, Proof};
+use super::{Check, Document, Paragraph, Proof};
 
 /// Quotes of one answer that are looked up. A long contract has some dozens of clauses that are worth quoting.
 pub const MOST_QUOTES: usize = 1_000;
@@ -10,6 +10,9 @@ pub const MOST_QUOTES: usize = 1_000;
 /// What one answer may cost, in steps: about two seconds of one core. A hundred quotes that are not in the longest
 /// document that a run reads (24 MiB) cost half of it.
 const STEPS: u64 = 4_000_000_000;
+
+/// Bytes of the paragraphs that are kept with one answer: some two hundred of them.
+const PARAGRAPHS: usize = 256 * 1024;
 
 /// What is left for the quotes of one answer. A step is a byte that is searched, or a little more work.
 #[derive(Debug)]
@@ -52,7 +55,17 @@ fn look_up_within<'a>(
         known.insert(quote, proof.clone());
         Check { pointer, quote: quote.to_owned(), proof }
     };
-    quotes.into_iter().enumerate().map(check).collect()
+    let mut checks: Vec<Check> = quotes.into_iter().enumerate().map(check).collect();
+    let mut room = PARAGRAPHS;
+    for check in &mut checks {
+        let Proof::Found(place) = &mut check.proof else { continue };
+        let bytes = place.paragraph.as_ref().map_or(0, Paragraph::bytes);
+        match room.checked_sub(bytes) {
+            Some(left) => room = left,
+            None => place.paragraph = None,
+        }
+    }
+    checks
 }
 
 #[cfg(test)]

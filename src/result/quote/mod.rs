@@ -20,6 +20,7 @@ mod budget;
 mod furniture;
 mod kind;
 mod normal;
+mod paragraph;
 mod partial;
 mod same;
 mod search;
@@ -34,6 +35,7 @@ use serde::{Deserialize, Serialize};
 
 use budget::Budget;
 pub use budget::{MOST_QUOTES, look_up_all};
+pub use paragraph::Paragraph;
 
 use search::{Characters, Found, Quote, Search};
 use source::Source;
@@ -97,6 +99,9 @@ pub struct Place {
     /// The words of that sentence that the quote leaves out and that say otherwise: a negation or an exception.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<String>,
+    /// The paragraph that it stands in, where that says more than it does, and is not too long to be kept beside those of the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paragraph: Option<Paragraph>,
 }
 
 /// One quote of a result, and what is known of it.

@@ -7,7 +7,7 @@ use super::partial;
 use super::search::Characters;
 use super::section::Section;
 use super::sentence::{AFTER, BEFORE, Context, Sentence};
-use super::{Piece, Place};
+use super::{Paragraph, Piece, Place};
 
 /// Every so many characters it is on record where one begins, so that a character is found without counting from the first.
 const STEP: usize = 256;
@@ -175,7 +175,8 @@ impl Source {
     pub fn place(&self, first: u32, last: u32) -> Place {
         let page =
             |offset| self.pages.get(self.pages.partition_point(|page| page.begin <= offset).checked_sub(1)?);
-        let sentence = Sentence::around(&self.context(first, last));
+        let context = self.context(first, last);
+        let sentence = Sentence::around(&context);
         Place {
             offset: first.into(),
             length: u64::from(last.saturating_sub(first)) + 1,
@@ -184,6 +185,7 @@ impl Source {
             section: self.section(first).map(str::to_owned),
             left_out: partial::left_out(&sentence.quoted()),
             sentence: sentence.more(),
+            paragraph: Paragraph::around(&context),
         }
     }
 

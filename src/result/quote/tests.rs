@@ -246,7 +246,13 @@ fn a_place_is_told_in_characters_lines_and_pages() {
     let document =
         Document::new("Überschrift\nSeite eins\u{c}Zweite Seite:\nDer Höchst\u{ad}betrag gilt.\u{c}Drei");
     let Proof::Found(place) = document.find("Der Höchstbetrag gilt") else { panic!("not found") };
-    assert_eq!(place, Place { offset: 37, length: 22, line: 3, pages: Some((2, 2)), ..Place::default() });
+    let paragraph = Paragraph {
+        before: "Zweite Seite: ".to_owned(),
+        quote: "Der Höchstbetrag gilt".to_owned(),
+        after: ".".to_owned(),
+    };
+    let (pages, paragraph) = (Some((2, 2)), Some(paragraph));
+    assert_eq!(place, Place { offset: 37, length: 22, line: 3, pages, paragraph, ..Place::default() });
     let pieces = [("Page one ends with the", Some((4, 4))), ("limit of liability here.", Some((5, 6)))];
     let document = Document::of(pieces.map(|(text, pages)| Piece { text, pages }));
     let Proof::Found(place) = document.find("ends with the limit of liability") else { panic!("not found") };
@@ -278,7 +284,9 @@ fn where_pieces_meet_white_space_is_uncertain_but_numbers_are_not_made() {
 fn a_check_reads_back_as_it_was_written() {
     let [sentence, left_out] = ["It is not q.", "not"].map(|text| Some(text.to_owned()));
     let section = Some("§ 7 Liability".to_owned());
-    let place = Place { offset: 1, length: 2, line: 3, pages: Some((4, 4)), section, sentence, left_out };
+    let paragraph = Some(Paragraph { before: "It is ".into(), quote: "q".into(), after: ".".into() });
+    let place =
+        Place { offset: 1, length: 2, line: 3, pages: Some((4, 4)), section, sentence, left_out, paragraph };
     for proof in [Proof::Found(place), Proof::NotFound, Proof::TooShort, Proof::Unchecked] {
         let check = Check { pointer: "/quote".into(), quote: "q".into(), proof };
         let text = serde_json::to_string(&check).unwrap();

@@ -35,6 +35,10 @@ impl Page {
         // What was written says nothing to a reader, and is on record only from the second time on.
         result.as_object_mut().map(|fields| fields.remove("written"));
         let checks = checks(&result);
+        // Whoever reads the file has the document beside it.
+        for check in result["checks"].as_array_mut().into_iter().flatten() {
+            check.as_object_mut().map(|fields| fields.remove("paragraph"));
+        }
         let unread = result["unread"].as_str();
         let data = Some(&result["data"]).filter(|data| !data.is_null());
         let schema = definition.schema.as_deref();

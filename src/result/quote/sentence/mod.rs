@@ -24,7 +24,7 @@ const BULLETS: &[char] = &['•', '‣', '◦', '▪', '●', '■', '□', '○
 const DASHES: &[char] = &['·', '–', '—', '-', '*', '§'];
 
 /// What stands for what was left out.
-const GAP: &str = "…";
+pub const GAP: &str = "…";
 
 /// Part of a document, and what of it is the quote.
 pub struct Context {
@@ -240,7 +240,7 @@ fn is_link(text: &str) -> bool {
 }
 
 /// On one line, with words whole that were broken over two. White space at the ends stays, as one space.
-fn flat(text: &str) -> String {
+pub fn flat(text: &str) -> String {
     let mut flat = String::with_capacity(text.len());
     let mut characters = text.chars().filter(|c| !matches!(c, '\u{ad}' | '\u{2}')).peekable();
     while let Some(character) = characters.next() {
