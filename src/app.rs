@@ -144,6 +144,8 @@ impl Work {
                 self.sync.read(&FileKey::new(profile, node), job.attempt).await
             }
             Ok(Task::Relist { profile }) => self.feed.relist_told(profile.as_ref()).await,
+            Ok(Task::Sweep { rule, dry_run }) => self.feed.sweep_asked(rule, dry_run).await,
+            Ok(Task::Approved { sweep }) => self.feed.sweep_approved(&sweep).await,
             Ok(Task::Run { profile, node, rule }) => {
                 self.runs.file(&FileKey::new(profile, node), &rule, job.attempt).await
             }

@@ -6,7 +6,7 @@ use super::failure::{Failure, Outcome};
 use super::source::Source;
 use super::table::{Column, Cut, Table, plain, state};
 use super::text::{Paint, count, when};
-use super::{ListArguments, SettingsArgs, output};
+use super::{ListArguments, RangeArguments, SettingsArgs, output};
 use crate::clock::Clock;
 use crate::operate::query::events::{EventView, Events, EventsPage};
 
@@ -19,17 +19,22 @@ pub struct Arguments {
     #[arg(long, value_name = "EVENT_ID")]
     after: Option<String>,
     #[command(flatten)]
+    range: RangeArguments,
+    #[command(flatten)]
     list: ListArguments,
 }
 
 pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcome, Failure> {
-    let Arguments { all, after: behind, list } = arguments;
+    let Arguments { all, after: behind, range: RangeArguments { since, until }, list } = arguments;
+    let is_all = since.is_none() && until.is_none();
     let source = Source::open(settings).await?;
-    let listed = source.list(Events { all, behind, ..Events::default() }, list.limit).await;
+    let listed = source.list(Events { all, behind, since, until, ..Events::default() }, list.limit).await;
     source.close().await;
     let (rows, more, EventsPage { downloads, or_more, .. }) = listed?;
     if list.form.json {
         output::json(&rows)?;
+    } else if rows.is_empty() && !is_all {
+        output::line("No event came in this time.")?;
     } else if rows.is_empty() {
         output::line("No event yet. `docket send` posts one to a running server.")?;
     } else {

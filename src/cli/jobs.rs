@@ -8,7 +8,7 @@ use super::fields::Fields;
 use super::source::Source;
 use super::table::{Column, Cut, Mood, Table, mood, plain, state};
 use super::text::{Paint, count, when};
-use super::{Form, ListArguments, RowArguments, SettingsArgs, output};
+use super::{Form, ListArguments, RangeArguments, RowArguments, SettingsArgs, output};
 use crate::clock::Clock;
 use crate::operate::act::Action;
 use crate::operate::api::Why;
@@ -31,6 +31,8 @@ enum Command {
         /// Go on behind this job, in the order of the list
         #[arg(long, value_name = "ID")]
         after: Option<i64>,
+        #[command(flatten)]
+        range: RangeArguments,
         #[command(flatten)]
         list: ListArguments,
     },
@@ -64,7 +66,12 @@ struct Which {
 pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcome, Failure> {
     let source = Source::open(settings).await?;
     let outcome = match arguments.command {
-        Command::List { state, after, list } => self::list(&source, (state, after), &list).await,
+        Command::List { state, after, range: RangeArguments { since, until }, list } => {
+            let state =
+                state.and_then(|state| state.to_possible_value()).map(|value| value.get_name().to_owned());
+            let question = Jobs { state, behind: after, since, until, ..Jobs::default() };
+            self::list(&source, question, &list).await
+        }
         Command::Show(one) => show(&source, &one).await,
         Command::Retry(which) => change(&source, &which, Action::RetryJob).await,
         Command::Discard(which) => change(&source, &which, Action::DiscardJob).await,
@@ -86,13 +93,9 @@ fn due(job: &JobView, now: i64) -> String {
     if job.state == "waiting" { when(job.due_at.max(now), now) } else { "–".to_owned() }
 }
 
-async fn list(
-    source: &Source,
-    (state, behind): (Option<State>, Option<i64>),
-    list: &ListArguments,
-) -> Result<Outcome, Failure> {
-    let word = state.and_then(|state| state.to_possible_value()).map(|value| value.get_name().to_owned());
-    let mut question = Jobs { state: word.clone(), behind, ..Jobs::default() };
+async fn list(source: &Source, mut question: Jobs, list: &ListArguments) -> Result<Outcome, Failure> {
+    let (word, is_part) = (question.state.clone(), question.behind.is_some());
+    let is_ranged = question.since.is_some() || question.until.is_some();
     let (mut shown, mut last, mut after) = (0, None, None);
     let mut json = list.form.json.then(output::Rows::default);
     let page = loop {
@@ -116,6 +119,7 @@ async fn list(
     };
     match json {
         Some(json) => json.end()?,
+        None if shown == 0 && is_ranged => output::line("No such job is, or was, due in this time.")?,
         None if shown == 0 => {
             let which = word.as_ref().map(|word| format!("{word} ")).unwrap_or_default();
             output::line(format!(
@@ -128,11 +132,11 @@ async fn list(
     if let (Some(last), Some(_)) = (last, &page.next) {
         let asked = page.counts.iter().filter(|(state, _)| word.as_ref().is_none_or(|word| word == state));
         let all: i64 = asked.map(|(_, jobs)| jobs).sum();
-        output::complain(match behind {
-            None => format!(
+        output::complain(match is_part || is_ranged {
+            false => format!(
                 "{shown} of {all} jobs shown; --limit {all} shows all of them, --after {last} goes on."
             ),
-            Some(_) => format!("{shown} jobs shown, and there are more; --after {last} goes on."),
+            true => format!("{shown} jobs shown, and there are more; --after {last} goes on."),
         });
     }
     Ok(Outcome::Done)

@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 failed, 2 usage (which includes settings that are wrong). `docket status` has two more: 3 for
 //! something that needs a person, 4 for no server.
 
+mod audit;
 mod backfill;
 mod backup;
 mod check;
@@ -78,8 +79,7 @@ struct SettingsArgs {
     #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = "Settings")]
     set: Vec<String>,
     /// Ask this server, at its operator listener, and not the database; without it $DOCKET_SERVER. The token is DOCKET_ADMIN_TOKEN or
-    /// DOCKET_VIEW_TOKEN. For status, files, explain, events, watch, import, jobs list, show, retry and discard, and runs list, show, accept,
-    /// reject, withdraw and cancel
+    /// DOCKET_VIEW_TOKEN. For status, files, explain, events, watch, audit, import, jobs, runs and sweep
     #[arg(long, global = true, value_name = "URL", help_heading = "Settings")]
     server: Option<String>,
 }
@@ -112,6 +112,8 @@ enum Command {
     Watch(watch::Arguments),
     /// List the events that were received
     Events(events::Arguments),
+    /// List what people did through pages, the operator API and commands
+    Audit(audit::Arguments),
     /// Queue what was in Fastio before Docket, behind live traffic
     Backfill(backfill::Arguments),
     /// Have Fastio fetch what is at a public address; without one, list what was imported
@@ -152,6 +154,17 @@ struct ListArguments {
     limit: u32,
     #[command(flatten)]
     form: Form,
+}
+
+/// The time that a list is about.
+#[derive(Debug, Clone, Default, Args)]
+struct RangeArguments {
+    /// Only what is as late: 24h or 7d back from now, 2026-11-27, or 2026-11-27T09:30 (UTC)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only what is earlier, written likewise
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
 }
 
 impl ListArguments {
@@ -212,10 +225,11 @@ impl Command {
             Command::Explain(arguments) => explain::run(arguments, settings).await,
             Command::Watch(arguments) => watch::run(arguments, settings).await,
             Command::Events(arguments) => events::run(arguments, settings).await,
+            Command::Audit(arguments) => audit::run(arguments, settings).await,
             Command::Backfill(arguments) => backfill::run(arguments, &settings.load()?).await,
             Command::Import(arguments) => import::run(arguments, settings).await,
             Command::Sources(arguments) => sources::run(arguments, settings).await,
-            Command::Sweep(arguments) => sweep::run(arguments, &settings.load()?).await,
+            Command::Sweep(arguments) => sweep::run(arguments, settings).await,
             Command::Rebuild(arguments) => rebuild::run(arguments, &settings.load()?).await,
             Command::Backup(arguments) => backup::backup(arguments, &settings.load()?).await,
             Command::Restore(arguments) => backup::restore(arguments, &settings.load()?).await,
@@ -233,10 +247,13 @@ impl Command {
     /// `--server` is for what a server answers. The variable may stand in an environment for those alone.
     fn asks_where_it_can(&self, settings: &SettingsArgs) -> Result<(), Failure> {
         let can = match self {
-            Command::Status(_) | Command::Explain(_) | Command::Watch(_) | Command::Events(_) => true,
+            Command::Status(_)
+            | Command::Explain(_)
+            | Command::Watch(_)
+            | Command::Events(_)
+            | Command::Audit(_) => true,
             Command::Files(arguments) => arguments.asks(),
-            Command::Jobs(_) | Command::Import(_) => true,
-            Command::Runs(arguments) => arguments.asks(),
+            Command::Jobs(_) | Command::Import(_) | Command::Runs(_) | Command::Sweep(_) => true,
             _ => false,
         };
         match can || settings.server.is_none() {

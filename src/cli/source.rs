@@ -7,10 +7,12 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::SettingsArgs;
 use super::failure::Failure;
+use super::progress::Progress;
 use super::{open, server};
 use crate::clock::Clock;
 use crate::config::{Config, is_loopback};
@@ -19,7 +21,7 @@ use crate::http::{self, Base};
 use crate::import::store::Row;
 use crate::operate::Token;
 use crate::operate::act::{self, Action, Deed, ImportOrder, PLACE_IS_TAKEN};
-use crate::operate::api::{Done, Why};
+use crate::operate::api::{Again, AgainView, BulkOrder, BulkView, Done, Preview, SweepOrder, Why};
 use crate::operate::guard::Who;
 use crate::operate::query::status::{Overview, OverviewView};
 use crate::operate::query::{self, Known, Listed, Question, Wrong};
@@ -27,9 +29,14 @@ use crate::operate::query::{self, Known, Listed, Question, Wrong};
 /// Who does something beside the database.
 const HERE: Who = Who(Token::ThisMachine);
 
-/// Where the operator API has an action: below what, and as what.
-fn path_of(action: Action) -> (&'static str, &'static str) {
-    match action {
+/// Where the operator API has something done, and what it is told there.
+fn order(action: Action, item: &str, Why { why, name }: Why) -> (String, Value) {
+    let (kind, word) = match action {
+        Action::Sweep | Action::DrySweep => {
+            let rule = (!item.is_empty()).then(|| item.to_owned());
+            let order = SweepOrder { rule, dry_run: action == Action::DrySweep, why, name };
+            return ("/sweeps".to_owned(), json!(order));
+        }
         Action::RetryJob => ("jobs", "retry"),
         Action::DiscardJob => ("jobs", "discard"),
         Action::RetryFile => ("files", "retry"),
@@ -37,8 +44,22 @@ fn path_of(action: Action) -> (&'static str, &'static str) {
         Action::Reject => ("runs", "reject"),
         Action::Withdraw => ("runs", "withdraw"),
         Action::RunAgain => ("runs", "again"),
+        Action::RunOver | Action::RunMissing => {
+            let order = BulkOrder {
+                action: action.as_str().to_owned(),
+                items: vec![item.to_owned()],
+                number: Some(1),
+                why,
+                name,
+                ..BulkOrder::default()
+            };
+            return ("/bulk".to_owned(), json!(order));
+        }
         Action::CancelRun => ("runs", "cancel"),
-    }
+        Action::ApproveSweep => ("sweeps", "approve"),
+        Action::DismissSweep => ("sweeps", "dismiss"),
+    };
+    (format!("/{kind}/{item}/{word}"), json!(Why { why, name }))
 }
 
 /// Why a server did not do or say something.
@@ -59,6 +80,9 @@ impl From<Refused> for Failure {
 
 /// Longer than a server takes for any answer.
 const LIMIT: Duration = Duration::from_secs(15);
+
+/// Between two looks at what a server does.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// The variable that names a server.
 const VARIABLE: &str = "DOCKET_SERVER";
@@ -84,6 +108,11 @@ pub struct Remote {
 }
 
 impl Source {
+    /// Whether a server is to be asked.
+    pub fn is_server(settings: &SettingsArgs) -> Result<bool, Failure> {
+        named(settings).map(|url| url.is_some())
+    }
+
     /// The server that `--server` or `DOCKET_SERVER` names, or the database.
     pub async fn open(settings: &SettingsArgs) -> Result<Source, Failure> {
         Source::open_with(settings, &settings.load()?).await
@@ -148,8 +177,8 @@ impl Source {
     pub async fn can(&self, action: Action, item: &str, why: Why) -> Result<bool, Failure> {
         match self {
             Source::Server(remote) => {
-                let (kind, word) = path_of(action);
-                match remote.post::<Done>(&format!("/{kind}/{item}/{word}"), &why).await {
+                let (path, body) = order(action, item, why);
+                match remote.post::<Done>(&path, &body).await {
                     Ok(_) => Ok(true),
                     Err(Refused::AsThingsAre) => Ok(false),
                     Err(Refused::Otherwise(failure)) => Err(failure),
@@ -184,7 +213,7 @@ impl Source {
     pub async fn all_dead(&self, action: Action) -> Result<u64, Failure> {
         match self {
             Source::Server(remote) => {
-                let (_, word) = path_of(action);
+                let word = if action == Action::DiscardJob { "discard" } else { "retry" };
                 let done: Result<Done, Refused> =
                     remote.post(&format!("/jobs/{word}-dead"), &Why::default()).await;
                 done.map(|done| done.number).map_err(Failure::from)
@@ -192,6 +221,44 @@ impl Source {
             Source::Database(here) => {
                 let deed = Deed { action, name: None, why: None };
                 Ok(act::all_dead(&here.database, (HERE, deed), &Clock::default()).await?)
+            }
+        }
+    }
+
+    /// Has a server do it to all that pass, and waits until that is done. To how many it was.
+    pub async fn many(&self, order: BulkOrder) -> Result<u64, Failure> {
+        let remote = self.server()?;
+        let preview: Preview = remote.post("/bulk/preview", &order).await?;
+        if preview.number == 0 {
+            return Ok(0);
+        }
+        let order = BulkOrder { number: Some(preview.number), ..order };
+        let begun: Done = remote.post("/bulk", &order).await?;
+        let mut progress = Progress::new("done", 0, Some(begun.number));
+        let path = begun.about.replace(':', "/");
+        loop {
+            let BulkView { bulk, .. } = remote.send(remote.client.get(remote.url(&path)?)).await?;
+            let settled = (bulk.done + bulk.left_as).unsigned_abs();
+            progress.at(settled, "");
+            if bulk.state != "running" {
+                progress.end();
+                return Ok(bulk.done.unsigned_abs());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// What a server says that running a rule again would take.
+    pub async fn again(&self, again: &Again) -> Result<AgainView, Failure> {
+        let remote = self.server()?;
+        Ok(remote.send(remote.client.get(remote.url("/again")?).query(again)).await?)
+    }
+
+    fn server(&self) -> Result<&Remote, Failure> {
+        match self {
+            Source::Server(remote) => Ok(remote),
+            Source::Database(_) => {
+                Err(Failure::Usage("--server: name the server that is to do this".to_owned()))
             }
         }
     }
@@ -316,7 +383,7 @@ fn read<T: DeserializeOwned>(status: StatusCode, text: &str) -> Result<T, Failur
         let other = |_| Failure::Failed("what answered there is no Docket of this version".to_owned());
         return serde_json::from_str(text).map_err(other);
     }
-    let problem: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    let problem: Value = serde_json::from_str(text).unwrap_or_default();
     let detail = problem["detail"].as_str().unwrap_or("what answered there says no more").to_owned();
     Err(match status {
         StatusCode::NOT_FOUND => Failure::Failed(detail),

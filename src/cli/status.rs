@@ -193,7 +193,13 @@ impl Status {
             let ended = when(sweep.ended_at, now);
             let (mood, words) = match sweep.outcome.as_str() {
                 "done" => (Mood::Plain, format!("ended {ended}")),
-                "stopped" => (Mood::Bad, format!("stopped {ended}, needs a person: docket sweep --dry-run")),
+                "stopped" if sweep.waits() => {
+                    (Mood::Bad, format!("stopped {ended}, needs a person: docket sweep --dry-run"))
+                }
+                "stopped" => {
+                    let decided = sweep.decided.as_deref().unwrap_or_default();
+                    (Mood::Plain, format!("stopped {ended}, and was {decided}"))
+                }
                 _ => (Mood::Bad, format!("ended {ended} with an incomplete list")),
             };
             fields.words("last sweep", mood, &words);

@@ -11,15 +11,14 @@ use super::Dashboard;
 use super::form::{Fields, Form, own_path};
 use super::page::{Frame, show, unreadable};
 use crate::database::{Connection, Error};
+use crate::feed::sweep::store::{self as sweep, SweepRow};
 use crate::listen::problem::Problem;
 use crate::operate::act::{self, Action, Deed};
-use crate::operate::bulk::{self, MOST};
+use crate::operate::bulk::MOST;
 use crate::operate::guard::{Admin, Who};
+use crate::operate::meant::{Filter, Meant};
 use crate::operate::words::count;
-use crate::queue::store as queue;
 use crate::result::judgement;
-use crate::sync::again::store::{Which, given_up};
-use crate::sync::listing::Place;
 
 /// Of those that are meant, how many are named.
 const NAMED: usize = 20;
@@ -49,15 +48,14 @@ struct Page {
 #[derive(Clone)]
 struct Asked {
     deed: Deed,
-    /// Those that were chosen; else all that the filter leaves.
-    items: Vec<String>,
-    all: bool,
+    meant: Meant,
+    /// The filter, as it stands in an address.
     which: String,
     number: Option<usize>,
     back: String,
 }
 
-fn bad(words: impl Into<String>) -> Problem {
+pub fn bad(words: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, words)
 }
 
@@ -69,49 +67,35 @@ impl Asked {
             read.map_err(|error| bad(format!("{name}: {error}")))
         };
         let deed = Deed { action, name: text("name", judgement::name)?, why: text("why", judgement::note)? };
+        let which = fields.text("which");
+        let filter = fields.get("all").is_some().then(|| filter(&Fields::read(which.as_bytes())));
         Ok(Asked {
             deed,
-            items: fields.all("item"),
-            all: fields.get("all").is_some(),
-            which: fields.text("which"),
+            meant: Meant { action, items: fields.all("item"), filter },
+            which,
             number: fields.get("number").and_then(|number| number.parse().ok()),
             back: own_path(&fields.text("back")).unwrap_or("/").to_owned(),
         })
     }
 
-    /// Those that are meant, now.
-    fn items(&self, connection: &mut Connection) -> Result<Vec<String>, Error> {
-        if !self.all {
-            let mut items = self.items.clone();
-            items.sort_unstable();
-            items.dedup();
-            return Ok(items);
+    /// The only one that is meant.
+    fn one(&self) -> Option<&String> {
+        match (self.meant.items.as_slice(), &self.meant.filter) {
+            ([item], None) => Some(item),
+            _ => None,
         }
-        let which = Fields::read(self.which.as_bytes());
-        let (rule, state) = (which.text("rule"), which.text("state"));
-        Ok(match self.deed.action {
-            Action::RetryJob | Action::DiscardJob => {
-                let page = queue::Page { state: Some("dead".to_owned()), after: None, most: MOST + 1 };
-                queue::page(connection, &page)?.iter().map(|job| job.job_id.to_string()).collect()
-            }
-            Action::RetryFile => {
-                let place = which.get("path").map(Place::new);
-                let which = Which { place, rule: (!rule.is_empty()).then_some(rule) };
-                given_up(connection, &which, ("", MOST + 1))?.into_iter().map(|row| row.source_id).collect()
-            }
-            Action::Accept | Action::Reject | Action::Withdraw | Action::RunAgain | Action::CancelRun => {
-                let rows = super::runs::read(connection, (&rule, &state), None, MOST + 1)?;
-                rows.iter().map(|row| row.run_id.to_string()).collect()
-            }
-        })
     }
+}
 
-    fn filter(&self) -> String {
-        match (self.all, self.which.is_empty()) {
-            (false, _) => "chosen by hand".to_owned(),
-            (true, true) => "all".to_owned(),
-            (true, false) => self.which.clone(),
-        }
+/// What a list's address says of which rows it shows.
+fn filter(which: &Fields) -> Filter {
+    let text = |name: &str| which.get(name).map(str::to_owned);
+    Filter {
+        path: text("path"),
+        rule: text("rule"),
+        state: text("state"),
+        since: text("since"),
+        until: text("until"),
     }
 }
 
@@ -138,7 +122,8 @@ async fn ask(dashboard: &Dashboard, who: Who, asked: Asked, changed: String) -> 
     let number = items.len();
     let kind = match action {
         Action::RetryJob | Action::DiscardJob => "job",
-        Action::RetryFile => "file",
+        Action::RetryFile | Action::RunOver | Action::RunMissing => "file",
+        Action::ApproveSweep | Action::DismissSweep => "sweep",
         _ => "run",
     };
     let many = count(number as u64, kind);
@@ -162,7 +147,19 @@ async fn ask(dashboard: &Dashboard, who: Who, asked: Asked, changed: String) -> 
             format!("{many} will be made once more, over what the files are now."),
             "Each costs what a run costs, and its answer takes the place of the present one, of which what was said does not hold.",
         ),
+        Action::RunOver | Action::RunMissing => {
+            (format!("The rule will be run over {many}."), "Each costs what a run costs.")
+        }
         Action::CancelRun => (format!("{many} will be stopped."), "What they took until then is paid for."),
+        Action::Sweep => ("All that differs will be put right.".to_owned(), ""),
+        Action::DrySweep => ("All that differs will be told.".to_owned(), ""),
+        Action::ApproveSweep => (
+            dashboard.stopped(&items).await?,
+            "They will lose them, and are not found any more. What is in Fastio after all is uploaded again by the sweep after that.",
+        ),
+        Action::DismissSweep => {
+            (dashboard.stopped(&items).await?, "They keep them. A later sweep that stops asks again.")
+        }
     };
     show(&Page {
         frame: dashboard.frame(who, ("", "Confirm"), ""),
@@ -172,8 +169,8 @@ async fn ask(dashboard: &Dashboard, who: Who, asked: Asked, changed: String) -> 
         number,
         named: items.iter().take(NAMED).cloned().collect(),
         more: number.saturating_sub(NAMED),
-        items: if asked.all { Vec::new() } else { items },
-        all: asked.all,
+        all: asked.meant.filter.is_some(),
+        items: if asked.meant.filter.is_some() { Vec::new() } else { items },
         which: asked.which,
         back: asked.back,
         is_verdict: action.is_verdict(),
@@ -191,7 +188,11 @@ pub async fn act(
     if asked.deed.action == Action::Reject && asked.deed.why.is_none() {
         return Err(bad("say why it is rejected, in words for who reads the result"));
     }
-    if let ([item], false) = (asked.items.as_slice(), asked.all) {
+    if let Some(item) = asked.one() {
+        let is_sweep = matches!(asked.deed.action, Action::Sweep | Action::DrySweep);
+        if is_sweep && !item.is_empty() && dashboard.rules.named(item).is_none() {
+            return Err(bad(format!("no rule is called `{item}`")));
+        }
         return one(&dashboard, who, &asked, item.clone()).await;
     }
     let (asked, items) = dashboard.read_asked(asked).await?;
@@ -201,8 +202,8 @@ pub async fn act(
         });
         return ask(&dashboard, who, asked, changed.unwrap_or_default()).await;
     }
-    let (deed, filter, now) = (asked.deed.clone(), asked.filter(), dashboard.now());
-    let begin = move |tx: &mut Connection| bulk::begin(tx, (who, &deed), (&filter, &items), now);
+    let (Asked { deed, meant, .. }, rules, now) = (asked, dashboard.rules.clone(), dashboard.now());
+    let begin = move |tx: &mut Connection| meant.begin(tx, (who, &deed), (&items, &rules), now);
     let id = dashboard.database.write(begin).await.map_err(|error| unreadable(&error))?;
     dashboard.wake.notify_one();
     Ok((StatusCode::SEE_OTHER, [(LOCATION, format!("/bulk/{id}"))]).into_response())
@@ -226,9 +227,22 @@ async fn one(dashboard: &Dashboard, who: Who, asked: &Asked, item: String) -> Re
 }
 
 impl Dashboard {
+    /// What these sweeps stopped for.
+    async fn stopped(&self, sweeps: &[String]) -> Result<String, Problem> {
+        let sweeps = sweeps.to_vec();
+        let read = move |connection: &mut Connection| {
+            let rows = sweeps.iter().map(|sweep| sweep::get(connection, sweep));
+            rows.collect::<Result<Vec<_>, Error>>()
+        };
+        let rows = self.read(read).await?;
+        let reports = rows.iter().flatten().filter_map(SweepRow::report);
+        let stopped = reports.flat_map(|report| report.stopped);
+        Ok(stopped.map(|one| super::sweeps::sentence(&one)).collect::<Vec<_>>().join(" "))
+    }
+
     async fn read_asked(&self, asked: Asked) -> Result<(Asked, Vec<String>), Problem> {
-        let meant = asked.clone();
-        let items = self.read(move |connection| meant.items(connection)).await?;
+        let (meant, now) = (asked.meant.clone(), self.now());
+        let items = self.read(move |connection| meant.items(connection, now)).await?.map_err(bad)?;
         Ok((asked, items))
     }
 }

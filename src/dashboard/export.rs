@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Dashboard;
 use super::form::{Fields, Query};
 use super::review::{Finding, findings};
+use super::runs::Wanted;
 use crate::database::Connection;
 use crate::hidden::{escaped, reveal};
 use crate::listen::problem::Problem;
@@ -25,8 +26,8 @@ pub async fn runs(
     State(dashboard): State<Dashboard>,
     Query(fields): Query,
 ) -> Result<Response, Problem> {
-    let (rule, state) = (fields.text("rule"), fields.text("state"));
-    let read = move |connection: &mut Connection| super::runs::read(connection, (&rule, &state), None, MOST);
+    let wanted = Wanted::read(&fields, dashboard.now())?;
+    let read = move |connection: &mut Connection| super::runs::read(connection, &wanted, None, MOST);
     let rows = dashboard.read(read).await?;
     let head =
         ["run", "rule", "file", "state", "reason", "verdict", "tokens read", "tokens written", "changed"];

@@ -6,8 +6,9 @@ use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use super::form::{Query, link};
+use super::form::{Query, link, quoted};
 use super::page::{Cell, Choice, Empty, Frame, Table, TableRow, choices, next_link, show};
+use super::range::Range;
 use super::{Dashboard, ROWS};
 use crate::database::Connection;
 use crate::listen::problem::Problem;
@@ -15,7 +16,7 @@ use crate::operate::guard::Viewer;
 use crate::operate::words::{bytes, when};
 use crate::sync::listing::{self, Cursor, Filter, Place, Row, Standing};
 
-/// Parts of the list that one page looks through for files that pass its filter: each is some thousands of files and some ten
+/// Parts of the list that one page looks through for files that pass its filter: each is two thousand files and some ten
 /// milliseconds. A page behind which there may be more says so.
 const PARTS: usize = 3;
 
@@ -28,6 +29,7 @@ struct Page {
     path: String,
     rules: Vec<Choice>,
     states: Vec<Choice>,
+    range: Range,
     table: Table,
     empty: Option<Empty>,
     /// Not all files could be looked at for this page.
@@ -43,7 +45,8 @@ pub async fn page(
     Query(fields): Query,
 ) -> Result<Response, Problem> {
     let (path, rule, state) = (fields.text("path"), fields.text("rule"), fields.text("state"));
-    let filter = dashboard.filter(&path, &rule, &state);
+    let range = Range::read(&fields, dashboard.now())?;
+    let filter = Filter { changed: range.changed(), ..dashboard.filter(&path, &rule, &state) };
     let begin = fields.get("after").and_then(cursor).unwrap_or_default();
     let is_first = begin == Cursor::Start;
     let (mut rows, mut after, mut left) = (Vec::new(), Some(begin), PARTS);
@@ -59,7 +62,8 @@ pub async fn page(
         }
     }
     let now = dashboard.now();
-    let pairs = [("path", path.as_str()), ("rule", &rule), ("state", &state)];
+    let pairs =
+        [&[("path", path.as_str()), ("rule", &rule), ("state", &state)][..], &range.fields()].concat();
     let is_filtered = pairs.iter().any(|(_, value)| !value.is_empty());
     let empty = (rows.is_empty() && after.is_none()).then(|| match (is_first, is_filtered) {
         (true, true) => Empty {
@@ -85,13 +89,14 @@ pub async fn page(
     }
     let names = dashboard.rules.iter().map(|rule| rule.name.as_str());
     show(&Page {
-        frame: dashboard.frame(who, ("/files", "Files"), command(&path, &rule, &state)),
+        frame: dashboard.frame(who, ("/files", "Files"), command(&path, &rule, &state) + &range.options()),
         rules: choices(names, &rule),
         states: choices(STATES, &state),
         cut: after.is_some() && rows.len() < ROWS as usize,
         next: next_link("/files", &pairs, after.as_ref().map(written).as_deref()),
         which: link("", &pairs).trim_start_matches('?').to_owned(),
         path,
+        range,
         table,
         empty,
     })
@@ -99,7 +104,6 @@ pub async fn page(
 
 /// The command that lists the same.
 fn command(path: &str, rule: &str, state: &str) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
     let mut command = "docket files".to_owned();
     if !path.is_empty() {
         command.push_str(&format!(" {}", quoted(path)));
@@ -128,26 +132,18 @@ impl Dashboard {
             gone: !path.is_empty(),
             rule: self.rules.named(rule).map(|rule| (rule.name.clone(), rule.profile.to_string())),
             place: (!path.is_empty()).then(|| Place::new(path)),
+            changed: None,
         }
     }
 }
 
 /// Where the next page begins, as it stands in a link.
 fn written(cursor: &Cursor) -> String {
-    let parts = match cursor {
-        Cursor::Start => vec![],
-        Cursor::Unseen(source_id) => vec![source_id],
-        Cursor::Files { path, source_id } => vec![path, source_id],
-    };
-    BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_string(&parts).expect("texts are JSON"))
+    BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_string(cursor).expect("texts and a number are JSON"))
 }
 
 fn cursor(text: &str) -> Option<Cursor> {
-    let parts: Vec<String> = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-    match <[String; 2]>::try_from(parts) {
-        Ok([path, source_id]) => Some(Cursor::Files { path, source_id }),
-        Err(parts) => parts.into_iter().next().map(Cursor::Unseen),
-    }
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
 
 /// Where there is all to know of a file.
@@ -190,11 +186,11 @@ mod tests {
         for at in [
             Cursor::Files { path: "/a b/ü".to_owned(), source_id: "workspace:1:2a".to_owned() },
             Cursor::Unseen("workspace:1:2b".to_owned()),
+            Cursor::Changed { at: 1_790_000_000_000, source_id: "workspace:1:2c".to_owned() },
         ] {
             assert_eq!(cursor(&written(&at)), Some(at));
         }
         assert_eq!(cursor("!"), None);
-        assert_eq!(cursor(&written(&Cursor::Start)), None);
     }
 
     #[test]

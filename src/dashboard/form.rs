@@ -75,6 +75,11 @@ pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
+/// As a shell takes it.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// A path of ours to go back to, and nothing of anybody else's.
 pub fn own_path(path: &str) -> Option<&str> {
     let is_ours = path.starts_with('/')

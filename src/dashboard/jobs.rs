@@ -7,6 +7,7 @@ use axum::response::Response;
 
 use super::form::{Query, link};
 use super::page::{Cell, Choice, Empty, Frame, Table, TableRow, choices, class, next_link, show};
+use super::range::Range;
 use super::{Dashboard, ROWS};
 use crate::database::{Connection, Error};
 use crate::listen::problem::Problem;
@@ -28,6 +29,7 @@ struct Page {
     states: Vec<Choice>,
     counts: Vec<(String, i64, String)>,
     table: Table,
+    range: Range,
     empty: Option<Empty>,
     next: String,
     which: String,
@@ -39,13 +41,16 @@ pub async fn page(
     Query(fields): Query,
 ) -> Result<Response, Problem> {
     let state = fields.get("state").filter(|state| STATES.contains(state)).unwrap_or_default().to_owned();
+    let range = Range::read(&fields, dashboard.now())?;
     let (after, wanted) = (fields.number("after"), (!state.is_empty()).then(|| state.clone()));
+    let (since, until) = (Some(range.bounds.since), Some(range.bounds.until));
     let read = move |connection: &mut Connection| {
         let after = match after {
             Some(id) => store::get(connection, id)?.map(|job| job.place()),
             None => None,
         };
-        let jobs = store::page(connection, &JobPage { state: wanted.clone(), after, most: ROWS + 1 })?;
+        let page = JobPage { state: wanted.clone(), after, since, until, most: ROWS + 1 };
+        let jobs = store::page(connection, &page)?;
         let pauses = store::pauses(connection)?;
         let paths = jobs.iter().map(|job| about(connection, job)).collect::<Result<Vec<_>, Error>>()?;
         Ok((jobs, paths, pauses, store::counts(connection)?))
@@ -54,8 +59,13 @@ pub async fn page(
     let more = jobs.len() > ROWS as usize;
     jobs.truncate(ROWS as usize);
     let last = jobs.last().filter(|_| more).map(|job| job.job_id.to_string());
-    let pairs = [("state", state.as_str())];
+    let pairs = [&[("state", state.as_str())][..], &range.fields()].concat();
     let empty = jobs.is_empty().then(|| match state.as_str() {
+        _ if !range.is_all() => Empty {
+            words: "No such job is, or was, due in this time.".to_owned(),
+            href: "/jobs".to_owned(),
+            label: "See all jobs",
+        },
         "" => Empty { words: "No job: nothing is left to do.".to_owned(), ..Empty::default() },
         state => Empty {
             words: format!("No {state} job: nothing is left to do there."),
@@ -63,10 +73,8 @@ pub async fn page(
             label: "See all jobs",
         },
     });
-    let command = match state.as_str() {
-        "" => "docket jobs list".to_owned(),
-        state => format!("docket jobs list --state {state}"),
-    };
+    let state_option = if state.is_empty() { String::new() } else { format!(" --state {state}") };
+    let command = format!("docket jobs list{state_option}{}", range.options());
     let count = |(state, jobs): (String, i64)| {
         let href = link("/jobs", &[("state", &state)]);
         (state, jobs, href)
@@ -100,6 +108,7 @@ pub async fn page(
             rows,
             chosen: "chosen",
         },
+        range,
         empty,
     })
 }

@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use super::form::Query;
 use super::page::{Cell, Empty, Frame, Table, TableRow, next_link, show};
+use super::range::Range;
 use super::{Dashboard, ROWS};
 use crate::database::Connection;
 use crate::listen::problem::Problem;
@@ -19,6 +20,7 @@ struct Page {
     frame: Frame,
     bulks: Table,
     table: Table,
+    range: Range,
     empty: Option<Empty>,
     next: String,
 }
@@ -31,9 +33,10 @@ pub async fn page(
     State(dashboard): State<Dashboard>,
     Query(fields): Query,
 ) -> Result<Response, Problem> {
-    let after = fields.number("after");
+    let range = Range::read(&fields, dashboard.now())?;
+    let (bounds, after) = (range.bounds, fields.number("after"));
     let read = move |connection: &mut Connection| {
-        Ok((audit::page(connection, after, ROWS + 1)?, bulk::newest(connection, BULKS)?))
+        Ok((audit::page(connection, (bounds, after), ROWS + 1)?, bulk::newest(connection, BULKS)?))
     };
     let (mut rows, bulks) = dashboard.read(read).await?;
     let more = rows.len() > ROWS as usize;
@@ -50,7 +53,7 @@ pub async fn page(
         ])
     };
     show(&Page {
-        frame: dashboard.frame(who, ("/log", "Log"), ""),
+        frame: dashboard.frame(who, ("/log", "Log"), format!("docket audit{}", range.options())),
         bulks: Table {
             caption: "Done to many",
             head: vec!["number", "action", "state", "done", "began"],
@@ -58,11 +61,19 @@ pub async fn page(
             chosen: "",
         },
         table: table(&rows, now),
-        empty: rows.is_empty().then(|| Empty {
-            words: "Nothing yet. What is done through these pages is written down here.".to_owned(),
-            ..Empty::default()
+        empty: rows.is_empty().then(|| match range.is_all() {
+            true => Empty {
+                words: "Nothing yet. What is done through these pages is written down here.".to_owned(),
+                ..Empty::default()
+            },
+            false => Empty {
+                words: "Nothing was done in this time.".to_owned(),
+                href: "/log".to_owned(),
+                label: "See all",
+            },
         }),
-        next: next_link("/log", &[], last.as_deref()),
+        next: next_link("/log", &range.fields(), last.as_deref()),
+        range,
     })
 }
 

@@ -14,10 +14,12 @@ mod export;
 mod file;
 mod files;
 mod form;
+mod holds;
 mod jobs;
 mod log;
 mod overview;
 mod page;
+mod range;
 mod review;
 mod runs;
 mod settings;
@@ -118,6 +120,7 @@ pub fn routes() -> Routes<Dashboard> {
         .get(Role::Admin, "/jobs", jobs::page)
         .get(Role::Admin, "/jobs/{id}", jobs::one)
         .get(Role::Admin, "/sweeps", sweeps::page)
+        .get(Role::Admin, "/sweeps/{sweep}", sweeps::one)
         .get(Role::Admin, "/settings", settings::page)
         .get(Role::Admin, "/log", log::page)
         .get(Role::Admin, "/bulk/{id}", bulk::page)

@@ -8,16 +8,16 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 
-use super::Dashboard;
 use super::chart::Chart;
 use super::page::{Cell, Frame, Table, TableRow, show, unreadable};
+use super::{Dashboard, holds};
 use crate::database::{Connection, Error};
 use crate::job::FILE_JOBS;
 use crate::listen::problem::Problem;
 use crate::operate::guard::{Role, Viewer};
 use crate::operate::status::{Status, of};
 use crate::operate::verdict::Word;
-use crate::operate::words::{count, dollars, span, spent_words, stamp};
+use crate::operate::words::{count, span, stamp};
 use crate::queue::store::{JobRow, Page as JobPage};
 use crate::queue::waiting::{Waiting, paused, why};
 use crate::queue::{self, presence};
@@ -103,7 +103,7 @@ pub async fn page(Viewer(who): Viewer, State(dashboard): State<Dashboard>) -> Re
         causes: causes(seen, &dead, now),
         charts: dashboard.charts().await?,
         limits: dashboard.limits(seen).await,
-        holds: holds(&rules, store, &copies, seen),
+        holds: holds::table(&rules, store, &copies, (seen, now)),
         numbers: numbers(seen),
         notes: notes(seen, now),
     })
@@ -125,7 +125,7 @@ fn read(connection: &mut Connection, names: &[String]) -> Result<Read, Error> {
         };
         waiting.push((job, rules));
     }
-    let dead = JobPage { state: Some("dead".to_owned()), after: None, most: DEAD };
+    let dead = JobPage { state: Some("dead".to_owned()), most: DEAD, ..JobPage::default() };
     let mut stores = BTreeMap::new();
     for name in names {
         let id = sync::store::store_named(connection, name)?;
@@ -243,40 +243,6 @@ fn cause(reason: &str) -> String {
     let mut cause: Vec<&str> = words.collect();
     cause.dedup();
     cause.join(" ")
-}
-
-/// What each rule's vector store has in it, and what its runs took within a day.
-fn holds(
-    rules: &[&Rule],
-    store: impl Fn(&Rule) -> Option<String>,
-    copies: &[(String, String, i64)],
-    seen: &Status,
-) -> Table {
-    let row = |rule: &&Rule| {
-        let id = store(rule);
-        let number = |searchable: bool| -> i64 {
-            let of_it = copies.iter().filter(|(store, ..)| Some(store) == id.as_ref());
-            of_it.filter(|(_, state, _)| (state == "indexed") == searchable).map(|(.., copies)| copies).sum()
-        };
-        let spent = seen.spent.iter().find(|spent| spent.rule == rule.name);
-        let money = spent.map_or_else(String::new, |spent| match spent.cost {
-            0 => spent_words(spent),
-            cost => format!("{}: {}", dollars(cost.unsigned_abs()), spent_words(spent)),
-        });
-        TableRow::new([
-            Cell::link(&rule.name, super::form::link("/files", &[("rule", &rule.name)])),
-            Cell::new(id.clone().unwrap_or_else(|| "not made yet".to_owned())),
-            Cell::new(number(true).to_string()),
-            Cell::new(number(false).to_string()),
-            Cell::new(if money.is_empty() { "nothing".to_owned() } else { money }),
-        ])
-    };
-    Table {
-        caption: "What each rule holds (rules of one vector store share its numbers)",
-        head: vec!["rule", "vector store", "searchable", "on the way", "runs within 24 hours"],
-        rows: rules.iter().map(row).collect(),
-        chosen: "",
-    }
 }
 
 fn numbers(seen: &Status) -> Vec<Number> {

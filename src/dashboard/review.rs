@@ -14,7 +14,7 @@ use crate::listen::problem::Problem;
 use crate::operate::audit;
 use crate::operate::guard::Viewer;
 use crate::operate::words::{dollars, mood, stamp};
-use crate::result::quote::{Check, Proof};
+use crate::result::quote::{Check, Paragraph, Proof};
 use crate::run::store::{self, RunRow};
 use crate::run::{self, RunId};
 
@@ -22,6 +22,12 @@ use crate::run::{self, RunId};
 /// link.
 const FINDINGS: usize = 100;
 const LONGEST: usize = 2_000;
+
+/// What stands around one text in a page.
+const MARKUP: usize = 50;
+
+/// Bytes of findings on one page.
+const ROOM: usize = 40_000;
 
 const DEEDS: u32 = 20;
 
@@ -66,6 +72,15 @@ pub struct Finding {
     pub stands: String,
 }
 
+impl Finding {
+    /// Bytes that it takes on a page, about.
+    fn bytes(&self) -> usize {
+        let said: usize = self.said.iter().map(|(name, value)| name.len() + value.len() + MARKUP).sum();
+        let around: usize = self.context.iter().flatten().map(String::len).sum();
+        said + around.max(self.quote.len()) + self.left_out.len() + self.why.len() + 4 * MARKUP
+    }
+}
+
 pub async fn page(
     Viewer(who): Viewer,
     State(dashboard): State<Dashboard>,
@@ -74,7 +89,8 @@ pub async fn page(
     let read = move |connection: &mut Connection| {
         let Some(row) = store::row(connection, RunId(id))? else { return Ok(None) };
         let result = store::get(connection, RunId(id))?.and_then(|run| run.result).unwrap_or_default();
-        let next = store::page_of(connection, ("needs_review", None), None, 2)?;
+        let next =
+            store::page(connection, &store::Page { word: Some("needs_review"), ..store::Page::first(2) })?;
         let deeds = audit::about(connection, &format!("run:{id}"), DEEDS)?;
         Ok(Some((row, result, next, deeds)))
     };
@@ -83,8 +99,15 @@ pub async fn page(
     };
     let word = row.word().to_owned();
     let mut findings = findings(&result);
-    let more = findings.len().saturating_sub(FINDINGS);
-    findings.truncate(FINDINGS);
+    let (all, mut room) = (findings.len(), ROOM);
+    let fit = findings.iter().take_while(|finding| {
+        let has_room = room > 0;
+        room = room.saturating_sub(finding.bytes());
+        has_room
+    });
+    let fit = fit.count().min(FINDINGS);
+    findings.truncate(fit);
+    let more = all - fit;
     let title = format!("Run {id}");
     show(&Page {
         frame: dashboard.frame(who, ("/runs", &title), format!("docket runs show {id}")),
@@ -156,10 +179,13 @@ fn finding(place: usize, check: &Check, data: &Value) -> Finding {
     }
 }
 
-/// The sentence around a quote, in three parts; none where the document has no more than the quote, or it stands there in other
-/// signs than in the quote.
+/// The paragraph around a quote, in three parts, or the sentence where that is all that was kept; none where the document has no more
+/// than the quote.
 fn context(check: &Check) -> Option<[String; 3]> {
     let Proof::Found(found) = &check.proof else { return None };
+    if let Some(Paragraph { before, quote, after }) = &found.paragraph {
+        return Some([before.clone(), cut(quote), after.clone()]);
+    }
     let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let (sentence, quote) = (squeezed(found.sentence.as_deref()?), squeezed(&check.quote));
     let (before, after) = sentence.split_once(&quote)?;

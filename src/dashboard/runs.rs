@@ -7,16 +7,18 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::file::named;
-use super::form::{Query, link};
+use super::form::{Fields, Query, link, quoted};
 use super::page::{Cell, Choice, Empty, Frame, Table, TableRow, choices, next_link, show};
+use super::range::Range;
 use super::{Dashboard, ROWS};
 use crate::database::{Connection, Error};
 use crate::listen::problem::Problem;
 use crate::operate::guard::{Role, Viewer};
+use crate::operate::range::Bounds;
 use crate::operate::status::{RUN_STATES, of};
 use crate::operate::words::dollars;
 use crate::run::RunId;
-use crate::run::store::{self, RunRow};
+use crate::run::store::{self, Page as RunPage, RunRow};
 
 /// Runs of which the table by folder is made: the newest.
 const OF_FOLDERS: u32 = 2_000;
@@ -33,6 +35,7 @@ struct Page {
     empty: Option<Empty>,
     next: String,
     which: String,
+    range: Range,
     export: [String; 3],
 }
 
@@ -46,18 +49,18 @@ pub async fn page(
     State(dashboard): State<Dashboard>,
     Query(fields): Query,
 ) -> Result<Response, Problem> {
-    let (rule, state) = (fields.text("rule"), fields.text("state"));
+    let wanted = Wanted::read(&fields, dashboard.now())?;
     let after = fields.number("after");
-    let wanted = (rule.clone(), state.clone());
+    let Wanted { rule, state, range } = wanted.clone();
     let read = move |connection: &mut Connection| {
-        let rows = read(connection, (&wanted.0, &wanted.1), after, ROWS + 1)?;
+        let rows = read(connection, &wanted, after, ROWS + 1)?;
         Ok((rows, store::counts(connection)?))
     };
     let (mut rows, counts) = dashboard.read(read).await?;
     let more = rows.len() > ROWS as usize;
     rows.truncate(ROWS as usize);
-    let pairs = [("rule", rule.as_str()), ("state", &state)];
-    let is_filtered = !rule.is_empty() || !state.is_empty();
+    let pairs = [&[("rule", rule.as_str()), ("state", &state)][..], &range.fields()].concat();
+    let is_filtered = pairs.iter().any(|(_, value)| !value.is_empty());
     let empty = rows.is_empty().then(|| match is_filtered {
         true => Empty {
             words: "No run passes this filter.".to_owned(),
@@ -76,11 +79,9 @@ pub async fn page(
         (runs > 0).then(|| Count { href: link("/runs", &[("rule", &rule), ("state", state)]), words })
     };
     let last = rows.last().filter(|_| more).map(|row| row.run_id.to_string());
-    let command = if rule.is_empty() {
-        "docket runs list".to_owned()
-    } else {
-        format!("docket runs list --rule '{rule}'")
-    };
+    let rule_option = if rule.is_empty() { String::new() } else { format!(" --rule {}", quoted(&rule)) };
+    let state_option = if state.is_empty() { String::new() } else { format!(" --state {}", quoted(&state)) };
+    let command = format!("docket runs list{rule_option}{state_option}{}", range.options());
     let mut table = table(&rows, dashboard.now());
     if who.role() < Role::Admin {
         table.chosen = "";
@@ -95,34 +96,53 @@ pub async fn page(
         next: next_link("/runs", &pairs, last.as_deref()),
         which: link("", &pairs).trim_start_matches('?').to_owned(),
         export: ["csv", "json", "md"].map(export),
+        range,
         table,
         empty,
     })
+}
+
+/// Which runs a person asks for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub rule: String,
+    pub state: String,
+    pub range: Range,
+}
+
+impl Wanted {
+    pub fn read(fields: &Fields, now: i64) -> Result<Wanted, Problem> {
+        let range = Range::read(fields, now)?;
+        Ok(Wanted { rule: fields.text("rule"), state: fields.text("state"), range })
+    }
 }
 
 /// Those that pass the filter, those that changed last first. Without a filter those that need a person come before them on the first
 /// page.
 pub fn read(
     connection: &mut Connection,
-    (rule, state): (&str, &str),
+    wanted: &Wanted,
     after: Option<i64>,
     most: u32,
 ) -> Result<Vec<RunRow>, Error> {
+    let Wanted { rule, state, range } = wanted;
     let place = match after {
         Some(id) => store::row(connection, RunId(id))?.map(|row| row.place()),
         None => None,
     };
-    let rule = (!rule.is_empty()).then_some(rule);
+    let Bounds { since, until } = range.bounds;
+    let rule = (!rule.is_empty()).then_some(rule.as_str());
+    let page = RunPage { rule, word: None, after: place, since, until, most };
     if !state.is_empty() {
-        return store::page_of(connection, (state, rule), place, most);
+        return store::page(connection, &RunPage { word: Some(state), ..page });
     }
     let mut rows = match place {
         // Half of a page at most, so that the newest are seen there too.
-        None => store::page_of(connection, ("needs_review", rule), None, most / 2)?,
+        None => store::page(connection, &RunPage { word: Some("needs_review"), most: most / 2, ..page })?,
         Some(_) => Vec::new(),
     };
     let first: Vec<i64> = rows.iter().map(|row| row.run_id).collect();
-    let rest = store::page(connection, rule, place, most)?;
+    let rest = store::page(connection, &page)?;
     rows.extend(rest.into_iter().filter(|row| !first.contains(&row.run_id)));
     rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     Ok(rows)
@@ -178,9 +198,8 @@ pub async fn folders(
 ) -> Result<Response, Problem> {
     let rule = fields.text("rule");
     let wanted = (!rule.is_empty()).then(|| rule.clone());
-    let rows = dashboard
-        .read(move |connection| store::page(connection, wanted.as_deref(), None, OF_FOLDERS))
-        .await?;
+    let rows =
+        dashboard.read(move |connection| store::list(connection, wanted.as_deref(), OF_FOLDERS)).await?;
     let mut folders: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
     for row in &rows {
         let folder = row.path.rsplit_once('/').map_or("/", |(folder, _)| folder);

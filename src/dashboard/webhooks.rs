@@ -9,13 +9,15 @@ use axum::response::Response;
 
 use super::form::{Query, link};
 use super::page::{Cell, Empty, Frame, Table, TableRow, next_link, show, unreadable};
+use super::range::Range;
 use super::{Dashboard, ROWS};
 use crate::database::{Connection, Error};
 use crate::event::Subject;
-use crate::event::store::{Row, newest, place};
+use crate::event::store::{Page as EventPage, Row, newest, place};
 use crate::fastio::{FileKey, NodeId};
 use crate::listen::problem::Problem;
 use crate::operate::guard::Admin;
+use crate::operate::range::Bounds;
 use crate::operate::status::Status;
 use crate::operate::words::{cure, signed};
 use crate::{own, sync};
@@ -28,6 +30,7 @@ struct Page {
     counts: Table,
     refused: Table,
     events: Table,
+    range: Range,
     empty: Option<Empty>,
     downloads: bool,
     other: String,
@@ -41,36 +44,49 @@ pub async fn page(
 ) -> Result<Response, Problem> {
     let snapshot = dashboard.observer.look().await.map_err(|error| unreadable(&error))?;
     let downloads = fields.get("downloads").is_some();
-    let after = fields.get("after").map(str::to_owned);
-    let read = move |connection: &mut Connection| events(connection, downloads, after.as_deref());
+    let range = Range::read(&fields, dashboard.now())?;
+    let (bounds, after) = (range.bounds, fields.get("after").map(str::to_owned));
+    let read = move |connection: &mut Connection| events(connection, (downloads, bounds), after.as_deref());
     let mut rows = dashboard.read(read).await?;
     let more = rows.len() > ROWS as usize;
     rows.truncate(ROWS as usize);
     let last = rows.last().filter(|_| more).map(|(event, _)| event.event_id.clone());
     let now = dashboard.now();
     let seen = &snapshot.seen;
-    let pairs = [("downloads", if downloads { "yes" } else { "" })];
+    let pairs = [&[("downloads", if downloads { "yes" } else { "" })][..], &range.fields()].concat();
+    let all = if downloads { " --all" } else { "" };
     show(&Page {
-        frame: dashboard.frame(who, ("/webhooks", "Webhooks"), "docket events").live(),
+        frame: dashboard.frame(who, ("/webhooks", "Webhooks"), format!("docket events{all}{}", range.options())).live(),
         hints: hints(seen),
         counts: counts(seen),
         refused: refused(seen),
-        empty: rows.is_empty().then(|| Empty {
+        empty: rows.is_empty().then(|| match range.is_all() {
+            true => Empty {
             words: "No event yet. `docket send` posts a signed test event to this server; Fastio posts when a file changes."
                 .to_owned(),
             ..Empty::default()
+            },
+            false => Empty {
+                words: "No event came in this time.".to_owned(),
+                href: "/webhooks".to_owned(),
+                label: "See all",
+            },
         }),
         events: table(&rows, now),
         downloads,
-        other: link("/webhooks", &[("downloads", if downloads { "" } else { "yes" })]),
+        other: link(
+            "/webhooks",
+            &[&[("downloads", if downloads { "" } else { "yes" })][..], &range.fields()].concat(),
+        ),
         next: next_link("/webhooks", &pairs, last.as_deref()),
+        range,
     })
 }
 
 /// The newest, each with the path of what it is about.
 fn events(
     connection: &mut Connection,
-    downloads: bool,
+    (downloads, bounds): (bool, Bounds),
     after: Option<&str>,
 ) -> Result<Vec<(Row, Option<Cell>)>, Error> {
     let at = match after {
@@ -78,7 +94,8 @@ fn events(
         None => None,
     };
     let mut rows = Vec::new();
-    for event in newest(connection, (downloads, ROWS + 1), at.as_ref())? {
+    let page = EventPage { downloads, after: at, since: bounds.since, until: bounds.until, most: ROWS + 1 };
+    for event in newest(connection, page)? {
         let profile = event.profile.as_deref().and_then(|profile| profile.parse().ok());
         let key = profile.zip(event.node.as_deref());
         let key = key.map(|(profile, node)| FileKey::new(profile, NodeId::new(node)));

@@ -203,15 +203,31 @@ pub fn told_of(connection: &mut Connection, key: &FileKey, limit: u32) -> Result
     connection.all(TOLD_OF, params![key.profile.to_string(), key.node.canonical(), limit])
 }
 
-/// The newest events first, with those of downloads or without; behind `after`, when it is given.
-pub fn newest(
-    connection: &mut Connection,
-    (downloads, limit): (bool, u32),
-    after: Option<&Place>,
-) -> Result<Vec<Row>, Error> {
-    let newest = (i64::MAX, String::new());
-    let before = after.unwrap_or(&newest);
-    connection.all(if downloads { NEWEST } else { NEWEST_SHOWN }, params![before.0, before.1, limit])
+/// Which events, of those that came from `since` on and before `until`.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Those of downloads too.
+    pub downloads: bool,
+    /// The event behind which it begins.
+    pub after: Option<Place>,
+    pub since: i64,
+    pub until: i64,
+    pub most: u32,
+}
+
+impl Page {
+    /// The first of all, without those of downloads.
+    pub fn first(most: u32) -> Self {
+        Page { downloads: false, after: None, since: i64::MIN, until: i64::MAX, most }
+    }
+}
+
+/// The newest events first.
+pub fn newest(connection: &mut Connection, page: Page) -> Result<Vec<Row>, Error> {
+    let Page { downloads, after, since, until, most } = page;
+    let end = (until, String::new());
+    let before = after.map_or_else(|| end.clone(), |after| after.min(end.clone()));
+    connection.all(if downloads { NEWEST } else { NEWEST_SHOWN }, params![before.0, before.1, since, most])
 }
 
 /// How many of the last `most` events since `since` are downloads, and whether there are more events.
@@ -270,7 +286,7 @@ macro_rules! columns {
 
 macro_rules! newest {
     () => {
-        " ORDER BY received_at DESC, event_id DESC LIMIT $3"
+        " ORDER BY received_at DESC, event_id DESC LIMIT $4"
     };
 }
 
@@ -286,13 +302,14 @@ statements! {
                              $9::bigint[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[])
         ON CONFLICT (event_id) DO NOTHING RETURNING event_id";
 
-    NEWEST = concat!(columns!(), " WHERE (received_at, event_id) < ($1, $2)", newest!());
+    NEWEST = concat!(columns!(), " WHERE (received_at, event_id) < ($1, $2) AND received_at >= $3", newest!());
 
     /// By an index without downloads, whose text that of [`DOWNLOAD`] has to be.
     NEWEST_SHOWN = concat!(
         columns!(),
         " INDEXED BY event_shown
-          WHERE ignored_because IS DISTINCT FROM 'a download changes no file' AND (received_at, event_id) < ($1, $2)",
+          WHERE ignored_because IS DISTINCT FROM 'a download changes no file' AND (received_at, event_id) < ($1, $2)
+                AND received_at >= $3",
         newest!()
     );
 

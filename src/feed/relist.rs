@@ -116,7 +116,7 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn verdict(error: Error) -> Verdict {
+pub(super) fn verdict(error: Error) -> Verdict {
     match error {
         Error::Fastio(error) => fastio_verdict(&error),
         Error::Openai(error) => openai_verdict(&error),

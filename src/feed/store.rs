@@ -4,12 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::sweep::Report;
 use crate::database::{Connection, Error, Param, from_row, json_list, params, statements};
 use crate::fastio::Profile;
-
-/// Sweeps that are kept for a person to look back at.
-const SWEEPS_KEPT: i64 = 100;
 
 /// How changes are learnt besides webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -202,48 +198,6 @@ pub fn set_backfill(connection: &mut Connection, name: &str, progress: &Progress
     Ok(())
 }
 
-/// How a sweep ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Done,
-    /// A list could not be read to its end.
-    Incomplete,
-    /// More would go than the limit allows.
-    Stopped,
-}
-
-impl Outcome {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Done => "done",
-            Outcome::Incomplete => "incomplete",
-            Outcome::Stopped => "stopped",
-        }
-    }
-}
-
-/// A sweep as a person looks back at it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SweepRow {
-    pub sweep: String,
-    pub started_at: i64,
-    pub ended_at: i64,
-    pub outcome: String,
-    /// A [`Report`], JSON.
-    pub report: String,
-}
-
-from_row!(SweepRow { sweep, started_at, ended_at, outcome, report });
-
-pub fn record_sweep(connection: &mut Connection, report: &Report) -> Result<(), Error> {
-    let Report { sweep, started_at, ended_at, dry_run, .. } = report;
-    let text = serde_json::to_string(report).expect("numbers and texts");
-    let outcome = report.outcome().as_str();
-    connection.run(RECORD_SWEEP, params![sweep, started_at, ended_at, dry_run, outcome, text])?;
-    connection.run(FORGET_SWEEPS, params![SWEEPS_KEPT])?;
-    Ok(())
-}
-
 /// A rule's name and the fingerprint of what it covers.
 pub type RuleMark = (String, String);
 
@@ -266,16 +220,6 @@ pub fn rules_followed(connection: &mut Connection, names: &[String], now: i64) -
 pub fn swept_rules(connection: &mut Connection) -> Result<BTreeMap<String, String>, Error> {
     let rules: Vec<RuleMark> = connection.all(SWEPT_RULES, &[])?;
     Ok(rules.into_iter().collect())
-}
-
-/// The newest sweep of everything.
-pub fn last_sweep(connection: &mut Connection) -> Result<Option<SweepRow>, Error> {
-    connection.first(LAST_SWEEP, &[])
-}
-
-/// The newest sweeps, dry runs too, at most `limit`.
-pub fn sweeps(connection: &mut Connection, limit: u32) -> Result<Vec<SweepRow>, Error> {
-    connection.all(SWEEPS, params![limit])
 }
 
 statements! {
@@ -317,18 +261,9 @@ statements! {
         INSERT INTO backfill (profile, cursor, listed, queued, ended_at, total) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (profile) DO UPDATE SET cursor = excluded.cursor, listed = excluded.listed,
             queued = excluded.queued, ended_at = excluded.ended_at, total = excluded.total";
-    RECORD_SWEEP = "
-        INSERT INTO sweep (sweep, started_at, ended_at, dry_run, outcome, report)
-        VALUES ($1, $2, $3, $4, $5, $6)";
-    FORGET_SWEEPS = "
-        DELETE FROM sweep WHERE sweep NOT IN (SELECT sweep FROM sweep ORDER BY started_at DESC LIMIT $1)";
     FORGET_RULES = "DELETE FROM swept_rule WHERE rule NOT IN (SELECT value FROM json_each($1))";
     RULE_SWEPT = "
         INSERT INTO swept_rule (rule, fingerprint, swept_at) VALUES ($1, $2, $3)
         ON CONFLICT (rule) DO UPDATE SET fingerprint = excluded.fingerprint, swept_at = excluded.swept_at";
     SWEPT_RULES = "SELECT rule, fingerprint FROM swept_rule";
-    SWEEPS = "SELECT sweep, started_at, ended_at, outcome, report FROM sweep ORDER BY started_at DESC LIMIT $1";
-    LAST_SWEEP = "
-        SELECT sweep, started_at, ended_at, outcome, report FROM sweep WHERE dry_run = 0
-        ORDER BY started_at DESC LIMIT 1";
 }

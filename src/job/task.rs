@@ -35,6 +35,10 @@ pub enum Task {
     /// List this workspace or share as a whole, or every rule's, and look at each file that differs from what we know:
     /// something happened there, to what is not said.
     Relist { profile: Option<Profile> },
+    /// Compare all, or what one rule is about, with what there is, because a person asked; or only say what differs.
+    Sweep { rule: Option<String>, dry_run: bool },
+    /// Compare again, past the limit that stopped this sweep, as far as a person approved.
+    Approved { sweep: String },
     /// Attach the copies that wait for this vector store, together, and see what becomes of them.
     Attach { store: String },
     /// Look at what OpenAI has read of this file.
@@ -68,6 +72,11 @@ pub enum Service {
 }
 
 impl Task {
+    /// Before the first colon of the keys of sweeps that were asked for, of those that only look, and of those that were approved.
+    pub const SWEEP_JOBS: &'static str = "sweep";
+    pub const LOOK_JOBS: &'static str = "look";
+    pub const APPROVED_JOBS: &'static str = "approved";
+
     /// The rule's run over this file.
     pub fn run(key: FileKey, rule: impl Into<String>) -> Task {
         let FileKey { profile, node } = key;
@@ -83,6 +92,11 @@ impl Task {
             Task::Reading { profile, node } => format!("{READING_JOBS}{profile}:{}", node.canonical()),
             Task::Relist { profile: Some(profile) } => format!("relist:{profile}"),
             Task::Relist { profile: None } => "relist".to_owned(),
+            Task::Sweep { rule, dry_run } => {
+                let kind = if *dry_run { Task::LOOK_JOBS } else { Task::SWEEP_JOBS };
+                format!("{kind}:{}", rule.as_deref().unwrap_or_default())
+            }
+            Task::Approved { sweep } => format!("{}:{sweep}", Task::APPROVED_JOBS),
             Task::Run { profile, node, rule } => format!("{RUN_JOBS}{profile}:{}:{rule}", node.canonical()),
             Task::Erase { profile, node } => format!("{ERASE_JOBS}{profile}:{}", node.canonical()),
             Task::Object { kind, object } => format!("object:{kind}:{object}"),
@@ -100,7 +114,11 @@ impl Task {
     /// The targets that a job for this cannot do without.
     pub fn needs(&self) -> &'static [&'static str] {
         match self {
-            Task::File { .. } | Task::Run { .. } | Task::Erase { .. } => &["fastio", "openai"],
+            Task::File { .. }
+            | Task::Run { .. }
+            | Task::Erase { .. }
+            | Task::Sweep { .. }
+            | Task::Approved { .. } => &["fastio", "openai"],
             Task::Folder { .. }
             | Task::Under { .. }
             | Task::Listing { .. }

@@ -11,6 +11,8 @@ use super::guard::Who;
 use crate::clock::Clock;
 use crate::database::{Connection, Database, Error};
 use crate::fastio::{Profile, ProfileKind};
+use crate::feed::sweep;
+use crate::feed::sweep::store::Decision;
 use crate::import::{self, Asked, Wish};
 use crate::queue::{self, Priority};
 use crate::result::judgement::{Judgement, Said};
@@ -35,12 +37,24 @@ pub enum Action {
     Withdraw,
     /// A run that has ended is made once more, over what its file is now.
     RunAgain,
+    /// A rule is run over a file, whatever result that has.
+    RunOver,
+    /// A rule is run over a file that has no result under the rule's present definition.
+    RunMissing,
     /// A run that goes on is stopped.
     CancelRun,
+    /// All is swept, or what one rule is about.
+    Sweep,
+    /// The same, only to see what differs.
+    DrySweep,
+    /// What a sweep stopped for may be removed.
+    ApproveSweep,
+    /// It stays as it is.
+    DismissSweep,
 }
 
 impl Action {
-    pub const ALL: [Action; 8] = [
+    pub const ALL: [Action; 14] = [
         Action::RetryJob,
         Action::DiscardJob,
         Action::RetryFile,
@@ -48,7 +62,13 @@ impl Action {
         Action::Reject,
         Action::Withdraw,
         Action::RunAgain,
+        Action::RunOver,
+        Action::RunMissing,
         Action::CancelRun,
+        Action::Sweep,
+        Action::DrySweep,
+        Action::ApproveSweep,
+        Action::DismissSweep,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -60,7 +80,13 @@ impl Action {
             Action::Reject => "reject run",
             Action::Withdraw => "withdraw verdict",
             Action::RunAgain => "run again",
+            Action::RunOver => "run over file",
+            Action::RunMissing => "run where missing",
             Action::CancelRun => "cancel run",
+            Action::Sweep => "sweep",
+            Action::DrySweep => "dry sweep",
+            Action::ApproveSweep => "approve sweep",
+            Action::DismissSweep => "dismiss sweep",
         }
     }
 
@@ -77,10 +103,13 @@ impl Action {
     pub fn about(self, item: &str) -> String {
         let kind = match self {
             Action::RetryJob | Action::DiscardJob => "job",
-            Action::RetryFile => "file",
+            Action::RetryFile | Action::RunOver | Action::RunMissing => "file",
             Action::Accept | Action::Reject | Action::Withdraw | Action::RunAgain | Action::CancelRun => {
                 "run"
             }
+            Action::Sweep | Action::DrySweep if item.is_empty() => return EVERYTHING.to_owned(),
+            Action::Sweep | Action::DrySweep => "rule",
+            Action::ApproveSweep | Action::DismissSweep => "sweep",
         };
         format!("{kind}:{item}")
     }
@@ -155,6 +184,9 @@ pub async fn all_dead(database: &Database, (who, deed): (Who, Deed), clock: &Clo
     Ok(all)
 }
 
+/// What the audit log calls a sweep of all rules.
+const EVERYTHING: &str = "everything";
+
 /// What the audit log calls all dead jobs.
 pub const DEAD_JOBS: &str = "job:dead";
 
@@ -177,7 +209,8 @@ pub(super) fn record(
     audit::record(tx, &entry, now)
 }
 
-/// Does it to `item`: a job's or a run's number, or a file's id.
+/// Does it to `item`: a job's or a run's number, a file's or a sweep's id, or the name of a rule that is swept, empty for all. What a rule is
+/// run over is a file's id, a blank and the rule's name.
 pub(super) fn apply(
     tx: &mut Connection,
     definitions: &[Arc<Definition>],
@@ -206,10 +239,18 @@ pub(super) fn apply(
         Action::Reject => judge(tx, RunId(number()), said(Said::Rejected), now)?,
         Action::Withdraw => judge(tx, RunId(number()), None, now)?,
         Action::RunAgain => run_again(tx, definitions, RunId(number()), now)?,
+        Action::RunOver | Action::RunMissing => run_over(tx, definitions, (deed.action, item), now)?,
         Action::CancelRun => match run::cancel(tx, RunId(number()), now)? {
             true => Ok(()),
             false => Err(run_as_it_is(tx, RunId(number()))?),
         },
+        Action::Sweep | Action::DrySweep => {
+            let rule = (!item.is_empty()).then(|| item.to_owned());
+            sweep::ask(tx, (rule, deed.action == Action::DrySweep), now)?;
+            Ok(())
+        }
+        Action::ApproveSweep => sweep::decide(tx, (item, Decision::Approved), now)?,
+        Action::DismissSweep => sweep::decide(tx, (item, Decision::Dismissed), now)?,
     })
 }
 
@@ -320,6 +361,28 @@ fn run_again(
     Ok(match run::want_one(tx, (definition, &indexed), now)? {
         true => Ok(()),
         false => Err("the rule is being run over its file already".to_owned()),
+    })
+}
+
+fn run_over(
+    tx: &mut Connection,
+    definitions: &[Arc<Definition>],
+    (action, item): (Action, &str),
+    now: i64,
+) -> Result<Result<(), String>, Error> {
+    let (source_id, rule) = item.split_once(' ').unwrap_or((item, ""));
+    let Some(definition) = definitions.iter().find(|definition| definition.rule.name == rule) else {
+        return Ok(Err(format!("no rule with [rule.run] is called {rule}")));
+    };
+    let Some(indexed) = run::file(tx, definition, source_id)? else {
+        return Ok(Err("it is not indexed as it is now under that rule".to_owned()));
+    };
+    Ok(if action == Action::RunMissing {
+        let is_wanted = run::want_missing(tx, (definition, &indexed), now)?;
+        if is_wanted { Ok(()) } else { Err("it has a result by now, or is being run over".to_owned()) }
+    } else {
+        let is_wanted = run::want_one(tx, (definition, &indexed), now)?;
+        if is_wanted { Ok(()) } else { Err("the rule is being run over it already".to_owned()) }
     })
 }
 

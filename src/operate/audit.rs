@@ -1,9 +1,10 @@
 //! What people did through the operator listener, on record: who, when, to what, by which filter, how many and why.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::guard::Who;
+use super::range::Bounds;
 use crate::database::{Connection, Error, from_row, params, statements};
 
 /// Rows that are kept: years of what a few people do.
@@ -16,7 +17,7 @@ pub struct Entry<'a> {
     /// As the person says.
     pub name: Option<&'a str>,
     pub action: &'a str,
-    /// `job:5`, `run:12`, `file:` and its id, `bulk:3`, `import:4`.
+    /// `job:5`, `run:12`, `file:` and its id, `sweep:` and its, `rule:` and its name, `bulk:3`, `import:4`.
     pub about: &'a str,
     /// Of many: which ones were meant.
     pub filter: Option<&'a str>,
@@ -25,7 +26,7 @@ pub struct Entry<'a> {
 }
 
 /// The same as it is read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = AuditRow)]
 pub struct Row {
     pub audit_id: i64,
@@ -49,9 +50,13 @@ pub fn record(tx: &mut Connection, entry: &Entry<'_>, now: i64) -> Result<(), Er
     tx.run(FORGET, params![id - KEPT]).map(drop)
 }
 
-/// The newest first; behind `after`, when it is given.
-pub fn page(connection: &mut Connection, after: Option<i64>, most: u32) -> Result<Vec<Row>, Error> {
-    connection.all(PAGE, params![after.unwrap_or(i64::MAX), most])
+/// The newest of that time first; behind `after`, when it is given.
+pub fn page(
+    connection: &mut Connection,
+    (bounds, after): (Bounds, Option<i64>),
+    most: u32,
+) -> Result<Vec<Row>, Error> {
+    connection.all(PAGE, params![after.unwrap_or(i64::MAX), bounds.since, bounds.until, most])
 }
 
 /// What was done to this one, the newest first.
@@ -66,7 +71,7 @@ statements! {
     FORGET = "DELETE FROM audit WHERE audit_id <= $1";
     PAGE = "
         SELECT audit_id, at, who, name, action, about, filter, number, why FROM audit
-        WHERE audit_id < $1 ORDER BY audit_id DESC LIMIT $2";
+        WHERE audit_id < $1 AND at >= $2 AND at < $3 ORDER BY audit_id DESC LIMIT $4";
     ABOUT = "
         SELECT audit_id, at, who, name, action, about, filter, number, why FROM audit
         WHERE about = $1 ORDER BY audit_id DESC LIMIT $2";

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::act::{self, Action, Deed};
 use super::audit::{self, Entry};
@@ -24,7 +25,8 @@ const BITE: u32 = 100;
 const KEPT: i64 = 100;
 
 /// What was confirmed, and how far it has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Bulk)]
 pub struct Row {
     pub bulk_id: i64,
     pub action: String,
@@ -45,7 +47,7 @@ pub struct Row {
 from_row!(Row { bulk_id, action, who, name, why, filter, number, done, left_as, state, began_at, ended_at });
 
 /// One of them that it could not be done to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Left {
     pub item: String,
     pub outcome: String,

@@ -252,8 +252,12 @@ impl Sheet {
                 "Since the last sweep ended",
                 self.age(Some(sweep.ended_at)),
             );
-            let stopped = f64::from(u8::from(sweep.outcome == "stopped"));
-            self.gauge("docket_sweep_stopped", "1 where the last sweep stopped for a person", stopped);
+            let stopped = f64::from(u8::from(sweep.waits()));
+            self.gauge(
+                "docket_sweep_stopped",
+                "1 where the last sweep stopped and waits for a person",
+                stopped,
+            );
         }
         let feed = seen.feed.iter().map(|feed| (series([("way", &feed.way)]), 1.0));
         self.gauges("docket_feed", "1 at the way by which changes without webhooks are found", feed);

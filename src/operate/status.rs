@@ -97,7 +97,7 @@ pub struct Status {
     pub events: Vec<(String, i64)>,
     pub received: Vec<(String, String, i64)>,
     pub feed: Option<feed::store::State>,
-    pub sweep: Option<feed::store::SweepRow>,
+    pub sweep: Option<feed::sweep::store::SweepRow>,
     /// Files that are synced under a hash that we computed, because Fastio announces another one.
     pub other_hashes: i64,
     /// Stores that were gone at OpenAI and made anew: their names, ids, and when.
@@ -150,7 +150,7 @@ impl Status {
             events: event::store::counts(connection)?,
             received: receive::counts(connection)?,
             feed: feed::store::state(connection)?,
-            sweep: feed::store::last_sweep(connection)?,
+            sweep: feed::sweep::store::last(connection)?,
             other_hashes: sync::store::other_hashes(connection)?.0,
             made_anew: sync::store::made_anew(connection, 0)?,
         })

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::status::{Status, of};
+use crate::feed::sweep::store::SweepRow;
 use crate::queue::waiting::paused;
 
 /// How it stands.
@@ -60,9 +61,10 @@ impl Verdict {
         for pace in seen.paced.iter().filter(|pace| pace.strikes >= LASTING) {
             reasons.push(format!("no run of model {} goes well: {}", pace.model, pace.reason));
         }
-        if seen.sweep.as_ref().is_some_and(|sweep| sweep.outcome == "stopped") {
+        if seen.sweep.as_ref().is_some_and(SweepRow::waits) {
             reasons.push(
-                "a sweep stopped before it removed more than its limit: docket sweep --dry-run".to_owned(),
+                "a sweep stopped before it removed more than its limit: docket sweep --dry-run, then docket sweep approve or dismiss"
+                    .to_owned(),
             );
         }
         for held in seen.held.iter().filter(|held| held.until.is_none()) {

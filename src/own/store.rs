@@ -227,6 +227,11 @@ pub fn forget_gone(connection: &mut Connection, rule: &str, keys: &[String]) -> 
     connection.all(FORGET_GONE, params![rule, json_list(keys)])
 }
 
+/// Those of these files whose results by `rule` are gone.
+pub fn gone(connection: &mut Connection, rule: &str, keys: &[String]) -> Result<Vec<String>, Error> {
+    connection.all(GONE, params![rule, json_list(keys)])
+}
+
 /// Results of a rule that runs nothing any more.
 #[derive(Debug)]
 pub struct LeftStanding {
@@ -490,6 +495,9 @@ statements! {
 
     FORGET = "DELETE FROM own_file WHERE owner = $1";
 
+    GONE = "
+        SELECT source_id FROM own_file
+        WHERE source_id IN (SELECT value FROM json_each($2)) AND rule = $1 AND gone_since IS NOT NULL";
     FORGET_GONE = "
         DELETE FROM own_file
         WHERE source_id IN (SELECT value FROM json_each($2)) AND rule = $1 AND gone_since IS NOT NULL

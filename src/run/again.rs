@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::admit::{add, store_of};
 use super::existing;
@@ -25,7 +26,7 @@ use crate::sync::store::{self as files, Indexed, Page};
 pub const BITE: u32 = 200;
 
 /// What running a rule again would take, before it is done.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Estimate {
     /// Files that the rule covers and OpenAI has.
     pub files: usize,
@@ -57,6 +58,43 @@ pub fn estimate(connection: &mut Connection, definition: &Arc<Definition>) -> Re
         covered = rest;
     }
     guessed(connection, definition, (files, runs, sizes))
+}
+
+/// What `docket runs again` would begin, and the first `most` of the files that it would begin something for, by their ids. Read some at a
+/// time, so that others who look on have their turn.
+///
+/// # Errors
+/// The database's.
+pub async fn survey(
+    database: &Database,
+    definition: &Arc<Definition>,
+    most: usize,
+) -> Result<(Estimate, Vec<String>), Error> {
+    let wanted = definition.clone();
+    let mut covered = database.observe(move |connection| Covered::by(connection, wanted.clone())).await?;
+    let (mut files, mut runs, mut sizes, mut ids) = (0, 0, 0, Vec::new());
+    loop {
+        let here = covered.clone();
+        let look = move |connection: &mut Connection| {
+            let Some((page, rest)) = here.next(connection)? else { return Ok(None) };
+            let keys: Vec<String> = page.iter().map(|indexed| indexed.key.to_string()).collect();
+            let gone = own::store::gone(connection, &here.definition.rule.name, &keys)?;
+            Ok(Some((page.len(), without_result(connection, &here.definition, page)?, gone, rest)))
+        };
+        let Some((looked, wanted, gone, rest)) = database.observe(look).await? else { break };
+        files += looked;
+        runs += wanted.len();
+        sizes += wanted.iter().map(|indexed| indexed.copy.bytes / BYTES_PER_TOKEN).sum::<u64>();
+        let mut here: Vec<String> =
+            wanted.iter().map(|indexed| indexed.key.to_string()).chain(gone).collect();
+        here.sort_unstable();
+        here.dedup();
+        ids.extend(here.into_iter().take(most - ids.len()));
+        covered = rest;
+    }
+    let wanted = definition.clone();
+    let guess = move |connection: &mut Connection| guessed(connection, &wanted, (files, runs, sizes));
+    Ok((database.observe(guess).await?, ids))
 }
 
 /// What running the rule over one file would take.
@@ -163,6 +201,19 @@ pub fn file(
     let Some(key) = files::named(connection, profile, name)? else { return Ok(None) };
     let found = files::indexed(connection, &key, &store)?;
     Ok(found.filter(|found| found.is_present() && definition.rule.covers(profile, &found.path)))
+}
+
+/// Wants a run over one file that has no result, and its result written that was deleted. False where there is nothing to do.
+pub fn want_missing(
+    connection: &mut Connection,
+    (definition, indexed): (&Definition, &Indexed),
+    now: i64,
+) -> Result<bool, Error> {
+    let wanted = without_result(connection, definition, vec![indexed.clone()])?;
+    wanted.iter().try_for_each(|indexed| want(connection, (definition, indexed), now))?;
+    let file = [indexed.key.to_string()];
+    let restored = restore(connection, (&definition.rule.name, &file), now)?;
+    Ok(!wanted.is_empty() || restored > 0)
 }
 
 /// Wants a run over one file, in place of the result that it may have. False while one goes on.

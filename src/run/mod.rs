@@ -70,7 +70,9 @@ use crate::{fastio, openai};
 use publish::{Looks, Publisher};
 
 pub use admit::{cancel, judge};
-pub use again::{Again, BITE, Bite, Estimate, estimate, estimate_one, file, judgement_of, want_one};
+pub use again::{
+    Again, BITE, Bite, Estimate, estimate, estimate_one, file, judgement_of, survey, want_missing, want_one,
+};
 pub use deliver::{checks, doubtful};
 pub use row::{Outcome, Run, RunId, State};
 pub use settings::{Clash, Definition, Engine, Mcp, Price, SettingsError, ToolServer, definitions};

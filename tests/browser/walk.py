@@ -94,11 +94,38 @@ def walk(browser, demo):
     return run
 
 
+def updates(browser, demo):
+    """A page reads itself anew, but not while it is paused, in use, or something in it is chosen."""
+    browser.go(demo.pages + "webhooks")
+    browser.value("document.activeElement.blur()")
+    before = browser.text("#as-of")
+    until("an update", lambda: browser.text("#as-of") != before)
+    browser.key("p")
+    assert browser.value("document.getElementById('pause').getAttribute('aria-pressed')") == "true"
+    browser.go(demo.pages + "sweeps")
+    browser.go(demo.pages)
+    assert browser.text("#pause") == "Go on with updates", "the choice goes along"
+    stays(browser)
+    browser.key("p")
+    before = browser.text("#as-of")
+    until("an update", lambda: browser.text("#as-of") != before)
+    browser.value("document.querySelector('main a').focus()")
+    stays(browser)
+    browser.value("document.activeElement.blur()")
+
+
+def stays(browser):
+    """Two updates would have come by now."""
+    before = browser.text("#as-of")
+    browser.value("new Promise((done) => setTimeout(done, 11000))")
+    assert browser.text("#as-of") == before, "it read itself anew"
+
+
 def pictures(browser, demo, run, folder):
     file = browser_file(browser, demo)
     places = {
         "overview": "", "files": "files", "file": file, "runs": "runs", "review": run.lstrip("/"), "folders": "runs/folders",
-        "webhooks": "webhooks", "jobs": "jobs", "sweeps": "sweeps", "settings": "settings", "log": "log",
+        "webhooks": "webhooks", "jobs": "jobs", "sweeps": "sweeps", "sweep": sweep(browser, demo), "settings": "settings", "log": "log",
     }
     for name, place in places.items():
         for width in (1280, 390):
@@ -110,6 +137,15 @@ def pictures(browser, demo, run, folder):
                 assert needed <= width, f"{place} needs {needed} pixels of {width}"
                 browser.picture(os.path.join(folder, f"{name}-{width}-{scheme}.png"))
     browser.looks(1280, "light")
+
+
+def sweep(browser, demo):
+    """Asks for a sweep in its page, and answers where what it found is."""
+    browser.go(demo.pages + "sweeps")
+    browser.click("button[value='dry sweep']")
+    until("a sweep", lambda: "dry run" in fetch(demo.pages + "sweeps"))
+    browser.go(demo.pages + "sweeps")
+    return browser.value("document.querySelector(\"tbody a[href^='/sweeps/']\").getAttribute('href')").lstrip("/")
 
 
 def browser_file(browser, demo):
@@ -143,6 +179,7 @@ def main():
         browser = Browser(chromium)
         try:
             run = walk(browser, demo)
+            updates(browser, demo)
             pictures(browser, demo, run, folder)
             without_script(browser, demo, run)
             assert browser.complaints == [], browser.complaints

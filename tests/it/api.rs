@@ -126,6 +126,15 @@ async fn a_command_shows_the_same_whether_it_asks_a_server_or_the_database() {
         &["jobs", "retry", "--all"],
         &["events"],
         &["events", "--limit", "1"],
+        &["events", "--since", "1h"],
+        &["files", "--since", "24h"],
+        &["files", "--until", "24h"],
+        &["runs", "list", "--state", "completed", "--since", "1h"],
+        &["jobs", "list", "--until", "7d"],
+        &["sweep", "approve"],
+        &["audit"],
+        &["runs", "again", "--rule", "liability"],
+        &["runs", "again", "--file", "/Contracts/1.txt"],
     ] {
         world.same_either_way(command);
     }
@@ -185,7 +194,7 @@ async fn a_verdict_through_a_server_stands_in_the_result_and_on_record_who_gave_
     assert!(refused.code == 1 && refused.err.contains("needs DOCKET_ADMIN_TOKEN"), "{refused:?}");
     let unknown = world.at(&[]).docket(&["status", "--server", &operate]);
     assert!(unknown.code == 2 && unknown.err.contains("set DOCKET_ADMIN_TOKEN"), "{unknown:?}");
-    let cannot = world.at(&[]).docket(&["sweep", "--server", &operate]);
+    let cannot = world.at(&[]).docket(&["backfill", "--server", &operate]);
     assert!(cannot.code == 2 && cannot.err.contains("not through a server"), "{cannot:?}");
     let nobody = world.at(&[]).docket(&["status", "--server", "http://127.0.0.1:9"]);
     assert!(nobody.code == 1 && nobody.err.contains("nothing listens there"), "{nobody:?}");
@@ -335,5 +344,77 @@ async fn what_happens_is_followed_line_by_line_until_it_is_told_to_end() {
     ids.sort_by_key(Value::to_string);
     ids.dedup();
     assert_eq!(ids.len(), all, "nothing is told twice: {once}");
+    assert_eq!(world.server.stop(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_done_through_the_api_by_their_number_and_once() {
+    let mut world = World::start().await;
+    let order =
+        json!({"action": "retry file", "filter": {"path": "/Contracts"}, "why": "it is a program after all"});
+    let with = |number: usize| {
+        let mut order = order.clone();
+        order["number"] = number.into();
+        order
+    };
+    let (status, _, preview) = world.post("/api/v1/bulk/preview", None, &order).await;
+    assert_eq!((status.as_u16(), &preview["number"]), (200, &json!(1)), "{preview}");
+    assert!(preview["some"][0].as_str().unwrap().starts_with("workspace:"), "{preview}");
+    for (wrong, code, words) in [
+        (order.clone(), 409, "no `number` was given, and there are 1 now: nothing was done"),
+        (with(2), 409, "there were 2, and there are 1 now: nothing was done"),
+        (json!({"action": "retry file"}), 400, "one of the two"),
+        (json!({"action": "fly", "items": ["1"]}), 400, "there is no action `fly`"),
+        (json!({"action": "retry file", "filter": {"since": "soon"}}), 400, "is no time"),
+    ] {
+        let (status, _, problem) = world.post("/api/v1/bulk", None, &wrong).await;
+        assert_eq!(status.as_u16(), code, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(words), "{problem}");
+    }
+    assert_eq!(world.get("/api/v1/bulk").await, json!([]), "nothing was done");
+    let told = |(status, replayed, body): (StatusCode, bool, Value)| {
+        (status.as_u16(), replayed, body["about"].clone())
+    };
+    let first = told(world.post("/api/v1/bulk", Some("once"), &with(1)).await);
+    assert_eq!(first, (200, false, json!("bulk:1")));
+    assert_eq!(told(world.post("/api/v1/bulk", Some("once"), &with(1)).await), (200, true, json!("bulk:1")));
+
+    // A command does the same, and waits until it is done.
+    let operate = world.operate.clone();
+    let asking = world.at(&[("DOCKET_SERVER", &operate), ("DOCKET_ADMIN_TOKEN", ADMIN)]);
+    let retried = asking.docket(&["files", "retry", "/Contracts/setup.exe"]);
+    assert_eq!((retried.code, retried.out.trim()), (0, "1 file is tried again."), "{retried:?}");
+    let nothing = asking.docket(&["files", "retry", "/nowhere"]);
+    assert_eq!(nothing.code, 1, "{nothing:?}");
+    let done = world.get("/api/v1/bulk/2").await;
+    assert_eq!(
+        (&done["state"], &done["done"], &done["filter"]),
+        (&json!("done"), &json!(1), &json!("path=/Contracts/setup.exe"))
+    );
+    let (status, _, late) = world.post("/api/v1/bulk/2/stop", None, &json!({})).await;
+    assert_eq!(status.as_u16(), 409, "{late}");
+
+    let again = asking.docket(&["runs", "again", "--file", "/Contracts/1.txt", "--yes"]);
+    assert!(again.code == 0 && again.out.contains("1 run asked for."), "{again:?}");
+
+    // So it is with a sweep.
+    let dry = asking.docket(&["sweep", "--dry-run"]);
+    assert_eq!(dry.code, 0, "{dry:?}");
+    assert_eq!(dry.out, world.at(&[]).docket(&["sweep", "--dry-run"]).out);
+    let beyond = asking.docket(&["sweep", "--beyond-limit"]);
+    assert_eq!(beyond.code, 2, "{beyond:?}");
+    let rows = world.get("/api/v1/sweeps?since=1h").await;
+    assert_eq!((&rows["rows"][0]["dry_run"], &rows["pending"]), (&json!(true), &json!([])), "{rows}");
+    let (status, _, problem) = world.post("/api/v1/sweeps", None, &json!({"rule": "nobody"})).await;
+    assert_eq!(status.as_u16(), 400, "{problem}");
+    let actions: Vec<Value> = world
+        .get("/api/v1/audit")
+        .await
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["action"].clone())
+        .collect();
+    assert_eq!(actions, ["dry sweep", "run over file", "retry file", "retry file"]);
     assert_eq!(world.server.stop(), 0);
 }

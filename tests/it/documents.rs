@@ -238,6 +238,33 @@ fn every_test_that_the_documents_name_is_a_test() {
     }
 }
 
+/// A behaviour without a test is a promise. Those that need a browser are functions of the program that drives one.
+#[test]
+fn each_of_the_twenty_five_behaviours_of_the_dashboard_names_its_test() {
+    let text = std::fs::read_to_string(root().join("docs/dashboard.md")).unwrap();
+    let (_, table) = text.split_once("## What it is held to").unwrap();
+    let mut code = std::fs::read_to_string(root().join("tests/browser/walk.py")).unwrap();
+    for file in ["src", "tests"].iter().flat_map(|folder| files_under(&root().join(folder), "rs")) {
+        code.push_str(&std::fs::read_to_string(file).unwrap());
+    }
+    let rows = table.lines().filter_map(|line| {
+        let mut cells = line.trim_matches('|').split('|').map(str::trim);
+        Some((cells.next()?.parse::<u32>().ok()?, cells.nth(1)?))
+    });
+    let mut numbers = Vec::new();
+    for (number, tests) in rows {
+        let tests: Vec<&str> =
+            tests.split('`').skip(1).step_by(2).filter(|name| !name.ends_with(".py")).collect();
+        assert!(!tests.is_empty(), "behaviour {number} has no test");
+        for name in tests {
+            let is_there = ["fn", "def"].iter().any(|word| code.contains(&format!("{word} {name}(")));
+            assert!(is_there, "behaviour {number} names {name}");
+        }
+        numbers.push(number);
+    }
+    assert_eq!(numbers, (1..=25).collect::<Vec<_>>());
+}
+
 /// A test that waits by sleeping is slow on a quiet machine and fails on a busy one. Who waits for another process does it
 /// in `harness/beside.rs`.
 #[test]

@@ -179,10 +179,10 @@ fn deliveries(connection: &mut Connection) -> Result<Vec<Trouble>, database::Err
 }
 
 fn sweep(connection: &mut Connection) -> Result<Option<Trouble>, database::Error> {
-    let Some(last) = feed::store::last_sweep(connection)? else { return Ok(None) };
-    let report: Option<feed::sweep::Report> = serde_json::from_str(&last.report).ok();
+    let Some(last) = feed::sweep::store::last(connection)? else { return Ok(None) };
+    let report = last.report();
     Ok(match last.outcome.as_str() {
-        "stopped" => {
+        "stopped" if last.waits() => {
             let stopped = report.map(|report| report.stopped).unwrap_or_default();
             let each: Vec<String> = stopped
                 .iter()
@@ -192,7 +192,7 @@ fn sweep(connection: &mut Connection) -> Result<Option<Trouble>, database::Error
                 .collect();
             Some(Trouble::Grave(format!(
                 "the last sweep was stopped by its limit ({}): docket sweep --dry-run names each; if that is right, docket \
-                 sweep --beyond-limit",
+                 sweep approve, else docket sweep dismiss",
                 each.join(", ")
             )))
         }

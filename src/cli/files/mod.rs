@@ -10,7 +10,7 @@ use super::failure::{Failure, Outcome};
 use super::source::Source;
 use super::table::{Column, Cut, Table, plain, state};
 use super::text::{Paint, bytes, count, terminal_width, when, wrap};
-use super::{Form, ListArguments, SettingsArgs, output};
+use super::{Form, ListArguments, RangeArguments, SettingsArgs, output};
 use crate::clock::Clock;
 use crate::operate::query::MOST;
 use crate::operate::query::explain::Explain;
@@ -43,6 +43,8 @@ pub struct Arguments {
     /// Have Docket look again at what OpenAI can read in them, where that is nothing or not known
     #[arg(long)]
     look_again: bool,
+    #[command(flatten)]
+    range: RangeArguments,
     #[command(flatten)]
     list: ListArguments,
 }
@@ -82,7 +84,7 @@ impl From<State> for Standing {
 impl Arguments {
     /// Whether a server answers it.
     pub fn asks(&self) -> bool {
-        self.command.is_none() && !self.look_again
+        !self.look_again
     }
 
     fn question(&self) -> Files {
@@ -92,6 +94,8 @@ impl Arguments {
             rule: self.rule.clone(),
             gone: self.all,
             from: self.from.clone(),
+            since: self.range.since.clone(),
+            until: self.range.until.clone(),
             ..Files::default()
         }
     }
@@ -99,7 +103,7 @@ impl Arguments {
 
 pub async fn run(mut arguments: Arguments, settings: &SettingsArgs) -> Result<Outcome, Failure> {
     if let Some(Command::Retry(arguments)) = arguments.command.take() {
-        return retry::run(arguments, &settings.load()?).await;
+        return retry::run(arguments, settings).await;
     }
     let source = Source::open(settings).await?;
     let outcome = match arguments.look_again {

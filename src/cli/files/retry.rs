@@ -4,11 +4,14 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::source::known;
-use crate::cli::{Form, open, output, rule_named};
+use crate::cli::source::{Source, known};
+use crate::cli::{Form, SettingsArgs, open, output, rule_named};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Connection, Database};
+use crate::operate::act::Action;
+use crate::operate::api::BulkOrder;
+use crate::operate::meant::Filter;
 use crate::operate::query::Known;
 use crate::operate::query::files::Files;
 use crate::queue::Priority;
@@ -33,12 +36,17 @@ pub struct Arguments {
     form: Form,
 }
 
-pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failure> {
-    let target = target(&arguments, config)?;
-    let database = open(config).await?;
-    let asked = retry(&database, (&arguments, known(config)), target).await;
-    database.close().await;
-    let asked = asked?;
+pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcome, Failure> {
+    let asked = match Source::is_server(settings)? {
+        true => {
+            let filter =
+                Filter { path: arguments.place.clone(), rule: arguments.rule.clone(), ..Filter::default() };
+            let action = Action::RetryFile.as_str().to_owned();
+            let order = BulkOrder { action, filter: Some(filter), ..BulkOrder::default() };
+            Source::open(settings).await?.many(order).await?
+        }
+        false => here(&arguments, &settings.load()?).await?,
+    };
     if arguments.form.json {
         output::json(&[json!({"retried": asked})])?;
     } else {
@@ -51,6 +59,15 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         })?;
     }
     Ok(if asked == 0 && arguments.place.is_some() { Outcome::Bad } else { Outcome::Done })
+}
+
+/// Through the database. How many files it were.
+async fn here(arguments: &Arguments, config: &Config) -> Result<u64, Failure> {
+    let target = target(arguments, config)?;
+    let database = open(config).await?;
+    let asked = retry(&database, (arguments, known(config)), target).await;
+    database.close().await;
+    asked
 }
 
 /// Where the rule that is named sends its files.
@@ -72,7 +89,7 @@ async fn retry(
     let named = Files { place: arguments.place.clone(), gone: true, ..Files::default() };
     let filter = database.read(move |connection| named.filter(connection, &known)).await??;
     let place = filter.place;
-    let which = Which { place, rule: arguments.rule.clone() };
+    let which = Which { place, rule: arguments.rule.clone(), changed: None };
     let (mut after, mut asked) = (String::new(), 0);
     loop {
         let (which, last) = (which.clone(), after.clone());

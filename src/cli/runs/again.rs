@@ -8,11 +8,15 @@ use serde::Serialize;
 
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::progress::Progress;
+use crate::cli::source::Source;
 use crate::cli::text::{count, dollars};
 use crate::cli::{Form, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Connection, Database};
+use crate::operate::act::Action;
+use crate::operate::api::{Again as Asked, AgainView, BulkOrder};
+use crate::operate::bulk::MOST;
 use crate::result::judgement::Judgement;
 use crate::run::{self, Again, Definition, Estimate};
 use crate::sync::store::Indexed;
@@ -63,6 +67,40 @@ pub async fn run(database: &Database, config: &Config, arguments: &Arguments) ->
         (None, None) => Err(Failure::Usage("no rule has [rule.run]".to_owned())),
         (Some(file), _) => one(database, chosen, file, arguments).await,
     }
+}
+
+/// Has a server do it, and waits until it is asked for.
+pub async fn ask(source: &Source, arguments: &Arguments) -> Result<Outcome, Failure> {
+    let again = Asked { rule: arguments.rule.clone(), file: arguments.file.clone() };
+    let first = source.again(&again).await?;
+    let AgainView { rule, estimate, path, judgement, .. } = first.clone();
+    if !arguments.form.json {
+        match &path {
+            Some(path) => {
+                output::line(format!("Rule {rule} would be run over {path}: {}.", tokens(&estimate)))?
+            }
+            None => output::line(words(&rule, &estimate))?,
+        }
+        if let Some(words) = judgement {
+            output::line(format!("Its result was {words}; the new one is not."))?;
+        }
+    }
+    let action = if path.is_some() { Action::RunOver } else { Action::RunMissing };
+    let (mut done, mut items) = (0, if arguments.yes { first.items } else { Vec::new() });
+    while !items.is_empty() {
+        let is_last = path.is_some() || items.len() < MOST as usize;
+        let order = BulkOrder { action: action.as_str().to_owned(), items, ..BulkOrder::default() };
+        let asked = source.many(order).await?;
+        done += asked;
+        // What no run can be asked for would be named without end.
+        items = if is_last || asked == 0 { Vec::new() } else { source.again(&again).await?.items };
+    }
+    if arguments.yes && path.is_some() && done == 0 {
+        return Err(Failure::Failed(format!("rule {rule} is being run over it already")));
+    }
+    let begun = usize::try_from(done).unwrap_or(usize::MAX).min(estimate.runs);
+    let restored = usize::try_from(done).unwrap_or(usize::MAX) - begun;
+    tell(Begun { rule: &rule, estimate, begun, restored }, arguments)
 }
 
 async fn all(

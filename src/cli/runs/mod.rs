@@ -10,11 +10,12 @@ use super::failure::{Failure, Outcome};
 use super::source::Source;
 use super::table::{Column, Cut, Table, plain, state};
 use super::text::{Paint, dollars, head, when};
-use super::{ListArguments, RowArguments, SettingsArgs, open, output};
+use super::{ListArguments, RangeArguments, RowArguments, SettingsArgs, open, output};
 use crate::clock::Clock;
 use crate::operate::act::Action;
 use crate::operate::api::Why;
 use crate::operate::query::runs::{DEAD, Run, RunView, RunWhole, Runs};
+use crate::operate::status::RUN_STATES;
 use crate::result::judgement::Said;
 use crate::run;
 use crate::run::store::RunRow;
@@ -32,9 +33,14 @@ enum Command {
         /// Only those of this rule
         #[arg(long, value_name = "NAME")]
         rule: Option<String>,
+        /// Only those that stand so, such as needs_review: the last one over each file
+        #[arg(long, value_name = "STATE", value_parser = clap::builder::PossibleValuesParser::new(RUN_STATES.into_iter().filter(|state| *state != DEAD)))]
+        state: Option<String>,
         /// Go on behind this run, in the order of the list
         #[arg(long, value_name = "ID")]
         after: Option<i64>,
+        #[command(flatten)]
+        range: RangeArguments,
         #[command(flatten)]
         list: ListArguments,
     },
@@ -53,15 +59,11 @@ enum Command {
     Withdraw(RowArguments),
 }
 
-impl Arguments {
-    /// Whether a server answers it.
-    pub fn asks(&self) -> bool {
-        !matches!(self.command, Command::Again(_))
-    }
-}
-
 pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcome, Failure> {
     let command = match arguments.command {
+        Command::Again(arguments) if Source::is_server(settings)? => {
+            return again::ask(&Source::open(settings).await?, &arguments).await;
+        }
         Command::Again(arguments) => {
             let config = settings.load()?;
             let database = open(&config).await?;
@@ -73,7 +75,10 @@ pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcom
     };
     let source = Source::open(settings).await?;
     let outcome = match command {
-        Command::List { rule, after, list } => self::list(&source, (rule, after), &list).await,
+        Command::List { rule, state, after, range: RangeArguments { since, until }, list } => {
+            let question = Runs { rule, state, behind: after, since, until, ..Runs::default() };
+            self::list(&source, question, &list).await
+        }
         Command::Show(one) => show(&source, &one).await,
         Command::Cancel(one) => cancel(&source, &one).await,
         Command::Accept(arguments) => judge::judge(&source, Said::Accepted, arguments).await,
@@ -85,14 +90,13 @@ pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcom
     outcome
 }
 
-async fn list(
-    source: &Source,
-    (rule, behind): (Option<String>, Option<i64>),
-    list: &ListArguments,
-) -> Result<Outcome, Failure> {
-    let (rows, more, _) = source.list(Runs { rule, behind, ..Runs::default() }, list.limit).await?;
+async fn list(source: &Source, question: Runs, list: &ListArguments) -> Result<Outcome, Failure> {
+    let is_all = question.state.is_none() && question.since.is_none() && question.until.is_none();
+    let (rows, more, _) = source.list(question, list.limit).await?;
     if list.form.json {
         output::json(&rows)?;
+    } else if rows.is_empty() && !is_all {
+        output::line("No such run.")?;
     } else if rows.is_empty() {
         output::line("No run yet. One begins when a file of a rule with [rule.run] is indexed.")?;
     } else {

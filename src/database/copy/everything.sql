@@ -36,7 +36,7 @@ INSERT INTO feed_trail VALUES ('1', 5, 'c'), ('1', -5, 'b');
 INSERT INTO feed_search VALUES ('workspace:1', 5);
 INSERT INTO relist VALUES ('workspace:1', 'why', 5);
 INSERT INTO backfill VALUES ('workspace:1', NULL, 1, 1, NULL, 3);
-INSERT INTO sweep VALUES ('nightly', 1, 2, 0, 'done', '{}');
+INSERT INTO sweep VALUES ('nightly', 1, 2, 0, 'stopped', '{}', 'r', 'approved', '[]');
 INSERT INTO lost_upload (source_id, vector_store, size, content_hash, filename, bytes, begun_at, lost_at)
 VALUES ('workspace:1:e', 'vs_1', 1, 'h', 'f', 1, 1, 1);
 INSERT INTO clock VALUES (1, 5);

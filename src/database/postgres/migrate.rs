@@ -40,7 +40,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 15] = migrations! {
+const MIGRATIONS: [Migration; 17] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
     3 "0003_tenure",
@@ -53,6 +53,8 @@ const MIGRATIONS: [Migration; 15] = migrations! {
     11 "0011_history",
     12 "0012_answer",
     13 "0013_news",
+    14 "0014_sweep_asked",
+    15 "0015_file_changed",
     20 "0020_import",
     21 "0021_turn",
     22 "0022_seal",

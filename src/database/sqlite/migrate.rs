@@ -69,6 +69,8 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0081_history"
     "0082_answer"
     "0083_news"
+    "0084_sweep_asked"
+    "0085_file_changed"
     "0091_import"
     "0092_turn"
     "0094_seal"

@@ -7,7 +7,7 @@ use crate::database::statement::Sql;
 
 /// Tables that stay small whatever is in Fastio: as many rows as there are services, rules, workspaces, kinds of things, or
 /// runs and uploads under way or just given up.
-const SMALL: [&str; 27] = [
+const SMALL: [&str; 28] = [
     "pause",
     "founding",
     "clock",
@@ -36,6 +36,8 @@ const SMALL: [&str; 27] = [
     "late",
     // `run_count`, where it is read for what is held.
     "held",
+    // `sweep`, of which a hundred rows are kept, where one is looked for that came after another.
+    "later",
 ];
 
 /// Statements that may go through a table or an index from its end, and why.

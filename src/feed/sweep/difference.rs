@@ -1,7 +1,7 @@
 //! What kinds of difference there are, and of which kind a file's is. A file is in line when its job would do nothing, so
 //! this asks for the job's own plan. Pure: no clock, no network, no database.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fastio::FileKey;
 use crate::openai::VectorStoreId;
@@ -12,7 +12,7 @@ use crate::sync::store::FileRow;
 use crate::sync::{Present, judge};
 
 /// A kind of difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// In Fastio and covered by a rule, and not searchable.

@@ -64,6 +64,9 @@ impl Sweeper<'_> {
         for key in &found.covered {
             self.files.add(key);
         }
+        for (store, files) in found.sent {
+            self.counted(&store).fastio += files;
+        }
         for (rule, files) in found.spared {
             *self.report.spared.entry(rule).or_default() += files;
         }
@@ -79,6 +82,8 @@ pub struct Found {
     /// The files that a rule covers, or may cover.
     pub covered: Vec<String>,
     pub repairs: Vec<Repair>,
+    /// How many of them rules send to each vector store that there is.
+    pub sent: HashMap<VectorStoreId, u64>,
     /// Of each rule, the files that were there before it and are not run over.
     pub spared: BTreeMap<String, u64>,
 }
@@ -109,8 +114,10 @@ impl Feed {
         let withheld = self.database.read(move |c| erasure::store::withheld(c, &asked)).await?;
         covered.retain(|(_, id, ..)| !withheld.contains(id));
         let known = self.known(ids).await?;
-        let mut repairs = Vec::new();
+        let (mut repairs, mut sent) = (Vec::new(), HashMap::new());
         for (key, id, row, rules) in &covered {
+            let stores: HashSet<VectorStoreId> = rules.iter().filter_map(|rule| place(rule)).collect();
+            stores.into_iter().for_each(|store| *sent.entry(store).or_default() += 1);
             let file = known.rows.get(id);
             let copies = known.copies.get(id).map_or(&[][..], Vec::as_slice);
             let Some(path) = &row.path else {
@@ -133,7 +140,7 @@ impl Feed {
         }
         let repairs = self.without_own(profile, repairs).await?;
         let spared = self.spared(profile, rows).await?;
-        Ok(Found { covered: covered.into_iter().map(|(_, id, ..)| id).collect(), repairs, spared })
+        Ok(Found { covered: covered.into_iter().map(|(_, id, ..)| id).collect(), repairs, sent, spared })
     }
 
     /// How many of a page's files each rule does not run over, because they were there before it.

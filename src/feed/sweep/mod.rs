@@ -17,6 +17,7 @@
 //! Nothing is concluded from a list that is not complete. And when more of a rule's files would lose their copies than
 //! its limit allows, none does, and a person is asked.
 
+mod asked;
 mod difference;
 mod files;
 mod leftovers;
@@ -26,26 +27,34 @@ mod purged;
 mod repair;
 mod report;
 mod seen;
+pub mod store;
 mod stores;
 mod strays;
 mod tables;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use super::store::{self, Outcome};
+use super::store::rules_swept;
 use super::{Error, Feed};
 use crate::contain::catch;
+use crate::database::Connection;
 use crate::fastio::Profile;
 use crate::openai::VectorStoreId;
 use crate::rule::{Rule, Target};
-use crate::sync::store::store_named;
+use crate::sync::copy::CopyState;
+use crate::sync::store::{copies_by_store, store_named};
 use crate::sync::survey;
 
+pub use asked::{Pending, ask, decide, pending};
 pub use difference::Kind;
 use repair::Repair;
 pub(super) use repair::task;
-pub use report::{Finding, Report, Stopped, Tell};
+pub use report::{Counted, Finding, Report, Stopped, Tell};
 use seen::Seen;
+use store::Outcome;
+
+/// Differences that are kept with a sweep. Who needs more asks for one rule.
+const FINDINGS_KEPT: usize = 1_000;
 
 /// What a sweep looks at, and what it may do.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +69,10 @@ pub struct Scope {
     pub dry_run: bool,
     /// A person has seen that the limit stops it, and wants it all the same.
     pub beyond_limit: bool,
+    /// Of these rules a person approved that so many files lose their copies, and no more.
+    pub approved: BTreeMap<String, u64>,
+    /// Somebody asked a server for it: what it found is kept for them, whatever it was about.
+    pub is_asked: bool,
 }
 
 /// A sweep under way.
@@ -83,6 +96,8 @@ struct Sweeper<'a> {
     /// Found before it was known what Fastio lists.
     deferred: Vec<Repair>,
     report: Report,
+    /// The first differences.
+    findings: Vec<Finding>,
     tell: &'a mut (dyn FnMut(Tell<'_>) + Send + Sync),
 }
 
@@ -126,6 +141,7 @@ impl Feed {
             has_objects: false,
             deferred: Vec::new(),
             report,
+            findings: Vec::new(),
             tell,
         };
         // The stores first: a copy that is only missing in our tables is taken in, and needs no upload then.
@@ -176,6 +192,11 @@ impl Sweeper<'_> {
         self.repair(deferred).await
     }
 
+    /// What is counted of a vector store.
+    fn counted(&mut self, store: &VectorStoreId) -> &mut Counted {
+        self.report.counted.entry(store.0.clone()).or_default()
+    }
+
     /// A list that could not be read to its end: nothing is concluded from it.
     fn incomplete(&mut self, what: String, error: &dyn std::fmt::Display) {
         tracing::warn!(what, error = %error, "a listing of the sweep is not complete; nothing is removed for it");
@@ -185,7 +206,19 @@ impl Sweeper<'_> {
     async fn finish(mut self) -> Result<Report, Error> {
         let now = self.feed.clock.now();
         self.report.ended_at = now;
+        for (store, state, copies) in self.feed.database.read(copies_by_store).await? {
+            if state == CopyState::Indexed.as_str()
+                && let Some(counted) = self.report.counted.get_mut(&store)
+            {
+                counted.ours = copies.unsigned_abs();
+            }
+        }
         if self.scope.dry_run {
+            if self.scope.is_asked {
+                let (scope, report, findings) = (self.scope, self.report.clone(), self.findings);
+                let write = move |tx: &mut Connection| store::record(tx, (&scope, &report), &findings);
+                self.feed.database.write(write).await?;
+            }
             return Ok(self.report);
         }
         let before = now - self.feed.sweeps.keep_lost_ms();
@@ -193,12 +226,14 @@ impl Sweeper<'_> {
         let is_whole = self.scope.rule.is_none() && self.scope.profile.is_none() && !self.scope.fastio_only;
         // What its limit stopped is still to be done.
         let marks = (self.report.outcome() == Outcome::Done).then(|| self.feed.rule_marks());
-        let report = self.report.clone();
+        let (scope, report, findings) = (self.scope, self.report.clone(), self.findings);
         let write = self.feed.database.write(move |tx| {
             survey::store::forget_lost(tx, None, before)?;
+            if is_whole || scope.is_asked {
+                store::record(tx, (&scope, &report), &findings)?;
+            }
             if is_whole {
-                store::record_sweep(tx, &report)?;
-                marks.iter().try_for_each(|marks| store::rules_swept(tx, marks, now))?;
+                marks.iter().try_for_each(|marks| rules_swept(tx, marks, now))?;
             }
             Ok(())
         });

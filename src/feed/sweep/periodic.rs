@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::store::last;
 use super::{Report, Scope};
 use crate::feed::store::{self, RuleMark, Way};
 use crate::feed::{Error, Feed};
@@ -30,7 +31,7 @@ impl Feed {
         if self.sweeps.every_minutes == 0 {
             return Ok(None);
         }
-        let read = self.database.read(|c| Ok((store::last_sweep(c)?, store::state(c)?)));
+        let read = self.database.read(|c| Ok((last(c)?, store::state(c)?)));
         let (last, state) = read.await?;
         let alone = self.settings.org_id.is_some() && state.is_some_and(|state| state.way() == Way::Sweeps);
         let minutes = match alone && self.sweeps.alone_minutes > 0 {
@@ -67,7 +68,7 @@ impl Feed {
 
     /// The rules that came, went or changed since the last sweep that put everything right. None before the first.
     pub(in crate::feed) async fn changed_rules(&self) -> Result<Vec<String>, Error> {
-        let read = self.database.read(|c| Ok((store::swept_rules(c)?, store::last_sweep(c)?)));
+        let read = self.database.read(|c| Ok((store::swept_rules(c)?, last(c)?)));
         let (swept, last) = read.await?;
         let (marks, now) = (self.rule_marks(), self.clock.now());
         if swept.is_empty() && last.is_none() {

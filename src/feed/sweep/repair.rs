@@ -2,7 +2,7 @@
 //! one transaction, with the event that tells a person why.
 
 use super::difference::Kind;
-use super::{Finding, Sweeper, Tell};
+use super::{FINDINGS_KEPT, Finding, Sweeper, Tell};
 use crate::database::{self, Connection};
 use crate::event::{self, Event, Kind as EventKind, Report, Source, Subject};
 use crate::fastio::FileKey;
@@ -62,7 +62,15 @@ impl Sweeper<'_> {
     pub fn found(&mut self, finding: &Finding, job: bool) {
         self.report.count(finding.kind);
         self.report.queued += u64::from(job);
+        self.keep(finding.clone());
         (self.tell)(Tell::Found(finding));
+    }
+
+    /// Keeps it with the sweep, if it is among the first.
+    pub fn keep(&mut self, finding: Finding) {
+        if self.findings.len() < FINDINGS_KEPT {
+            self.findings.push(finding);
+        }
     }
 
     /// Those whose task has no job. One that waits or runs sees for itself; a dead one waits for a person, and asking

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::difference::Kind;
 
 /// One difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     pub kind: Kind,
     /// In words.
@@ -56,6 +56,20 @@ pub struct Stopped {
     pub of: u64,
 }
 
+/// How many files one vector store is about, as each side counts them: numbers that should agree, but for what is skipped, on the way, or
+/// a stranger's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Fastio lists so many that rules send there.
+    pub fastio: u64,
+    /// The store lists so many.
+    pub listed: u64,
+    /// The store says in its `file_counts` that it has so many; none where it was not asked.
+    pub told: Option<u64>,
+    /// Our tables have so many there that can be searched.
+    pub ours: u64,
+}
+
 /// What a sweep did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -91,6 +105,9 @@ pub struct Report {
     pub ambiguous: u64,
     pub stopped: Vec<Stopped>,
     pub incomplete: Vec<Gap>,
+    /// By vector store.
+    #[serde(default)]
+    pub counted: BTreeMap<String, Counted>,
 }
 
 impl Report {
@@ -115,6 +132,7 @@ impl Report {
             ambiguous: 0,
             stopped: Vec::new(),
             incomplete: Vec::new(),
+            counted: BTreeMap::new(),
         }
     }
 

@@ -112,6 +112,7 @@ impl Sweeper<'_> {
 
     async fn store_page(&mut self, store: &VectorStoreId, items: Vec<StoreFile>) -> Result<(), Error> {
         self.report.held_listed += items.len() as u64;
+        self.counted(store).listed += items.len() as u64;
         let ids: Vec<FileId> = items.iter().map(|held| held.id.clone()).collect();
         let copies = self.feed.database.read(move |c| survey::store::copies_by_object(c, &ids)).await?;
         let mut repairs = Vec::new();

@@ -31,6 +31,11 @@ impl Sweeper<'_> {
                     return Ok(());
                 }
             };
+            for store in &page.items {
+                if let Some(counted) = self.report.counted.get_mut(&store.id.0) {
+                    counted.told = Some(store.file_counts.total);
+                }
+            }
             for store in page.items.iter().filter(|store| is_stray(store, &intents)) {
                 self.stray(store).await?;
             }

@@ -35,7 +35,9 @@ impl Sweeper<'_> {
         let losses = self.count_ghosts().await?;
         if !self.scope.beyond_limit {
             let stopped = losses.too_many(&self.feed.sweeps);
+            let approved = |rule: &String| self.scope.approved.get(rule).copied().unwrap_or(0);
             self.report.stopped = stopped
+                .filter(|(rule, count)| count.losing > approved(rule))
                 .map(|(rule, count)| Stopped { rule, would_lose: count.losing, of: count.all })
                 .collect();
         }
@@ -47,9 +49,11 @@ impl Sweeper<'_> {
                 let Some(ghost) = self.ghost(id, row, copies) else { continue };
                 let stopped =
                     ghost.held && self.report.stopped.iter().any(|stopped| stopped.rule == ghost.rule);
-                // Stopped, it stays; a person who asks what would go is told each.
+                // Stopped, it stays; who asks what would go is told each, and who decides about it has the first on record.
                 if !stopped || self.scope.dry_run {
                     repairs.push(Repair { job: !stopped, ..ghost.repair() });
+                } else {
+                    self.keep(ghost.repair().finding);
                 }
             }
             self.repair(repairs).await?;

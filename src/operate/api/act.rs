@@ -61,6 +61,9 @@ pub fn routes() -> Routes<Api> {
         .post(all, "/api/v1/runs/{id}/again", again)
         .post(all, "/api/v1/runs/{id}/cancel", cancel)
         .post(all, "/api/v1/relist", relist)
+        .post(all, "/api/v1/sweeps", ask_sweep)
+        .post(all, "/api/v1/sweeps/{id}/approve", approve_sweep)
+        .post(all, "/api/v1/sweeps/{id}/dismiss", dismiss_sweep)
 }
 
 /// The key that a client gave its request.
@@ -139,7 +142,7 @@ impl Api {
     }
 }
 
-fn done(done: &Done) -> Answered {
+pub fn done(done: &Done) -> Answered {
     let body = serde_json::to_string(done).expect("texts and a number");
     Answered { status: StatusCode::OK.as_u16(), body, replayed: false }
 }
@@ -174,6 +177,12 @@ fn why(body: &Bytes, action: Action) -> Result<Why, Problem> {
             wrong("the body is no JSON object with `why` and `name`, or has something else".to_owned())
         })?,
     };
+    checked(why, action)
+}
+
+/// What is too long is none, and a verdict has a reason.
+pub fn checked(why: Why, action: Action) -> Result<Why, Problem> {
+    let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
     let trimmed =
         |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let why = Why { why: trimmed(why.why), name: trimmed(why.name) };
@@ -224,6 +233,51 @@ handlers! {
     again "/api/v1/runs/{id}/again" "runs" i64 => Action::RunAgain;
     /// Stops a run that goes on.
     cancel "/api/v1/runs/{id}/cancel" "runs" i64 => Action::CancelRun;
+    /// Has what a sweep stopped for removed: of each rule as many files' copies as that sweep would have, and no more.
+    approve_sweep "/api/v1/sweeps/{id}/approve" "sweeps" String => Action::ApproveSweep;
+    /// Leaves what a sweep stopped for as it is. A later one that stops asks again.
+    dismiss_sweep "/api/v1/sweeps/{id}/dismiss" "sweeps" String => Action::DismissSweep;
+}
+
+/// Which sweep, and why.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SweepOrder {
+    /// Only what this rule is about.
+    pub rule: Option<String>,
+    /// Only say what differs.
+    pub dry_run: bool,
+    pub why: Option<String>,
+    pub name: Option<String>,
+}
+
+/// Asks for a sweep, which a server makes next. What it found is listed with the others then.
+#[utoipa::path(post, path = "/api/v1/sweeps", tag = "sweeps", request_body = SweepOrder, params(
+    ("Idempotency-Key" = Option<String>, Header, description = "told twice with one key, it is done once")),
+    responses((status = 200, body = Done)))]
+pub async fn ask_sweep(
+    Admin(who): Admin,
+    State(api): State<Api>,
+    GivenKey(key): GivenKey,
+    body: Bytes,
+) -> Response {
+    let wrong = |words: String| Problem::new(StatusCode::BAD_REQUEST, words).into_response();
+    let order: Result<SweepOrder, _> = match body.is_empty() {
+        true => Ok(SweepOrder::default()),
+        false => serde_json::from_slice(&body),
+    };
+    let Ok(SweepOrder { rule, dry_run, why, name }) = order else {
+        return wrong(
+            "the body is no JSON object with `rule`, `dry_run`, `why` and `name`, or has something else"
+                .to_owned(),
+        );
+    };
+    if let Some(rule) = rule.as_ref().filter(|rule| api.0.known.rules.named(rule).is_none()) {
+        return wrong(format!("no rule is called `{rule}`"));
+    }
+    let body = Bytes::from(serde_json::to_vec(&Why { why, name }).expect("texts only"));
+    let action = if dry_run { Action::DrySweep } else { Action::Sweep };
+    api.act(Order { who, key, action, item: rule.unwrap_or_default(), body }).await
 }
 
 /// Makes every dead job due now.

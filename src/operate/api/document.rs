@@ -3,14 +3,14 @@
 use utoipa::OpenApi;
 use utoipa::openapi;
 
-use super::{act, audit, imports};
+use super::{act, again, audit, bulk, imports};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Docket's operator API",
         version = "1",
-        description = "All that the commands show, and what they do to one thing. Times are Unix milliseconds. A list goes on with `after`, \
+        description = "All that the commands show, and what they do to one thing or to many. Times are Unix milliseconds. A list goes on with `after`, \
                        which is what the page before had as `next`. What is refused is a problem document (RFC 9457). What changes \
                        something takes an `Idempotency-Key`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
@@ -46,7 +46,17 @@ use super::{act, audit, imports};
         act::relist,
         imports::list,
         imports::one,
-        imports::import
+        imports::import,
+        again::estimate,
+        super::sweep,
+        act::ask_sweep,
+        act::approve_sweep,
+        act::dismiss_sweep,
+        bulk::bulks,
+        bulk::bulk_one,
+        bulk::preview_bulk,
+        bulk::begin_bulk,
+        bulk::stop_bulk
     ),
     components(schemas(audit::Row))
 )]

@@ -1,7 +1,9 @@
 //! `/api/v1` for programs: all that the commands show, and what they do to one thing. Its description is made from this code.
 
 mod act;
+mod again;
 mod answered;
+mod bulk;
 mod document;
 mod imports;
 
@@ -12,21 +14,22 @@ use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::guard::{Admin, Role, Viewer};
+use super::query::audit::AuditLog;
 use super::query::events::{Events, EventsPage};
 use super::query::explain::{Explain, Explained};
 use super::query::files::{FileCount, Files, FilesPage};
 use super::query::jobs::{Job, JobView, Jobs, JobsPage};
 use super::query::runs::{Run, RunWhole, Runs, RunsPage};
 use super::query::status::Overview;
-use super::query::sweeps::{Limits, LimitsView, Sweeps, SweepsPage};
+use super::query::sweeps::{Limits, LimitsView, Sweep, SweepWhole, Sweeps, SweepsPage};
 use super::query::watch::{SeenPage, Watch};
-use super::query::{Known, Question, Wrong, most};
+use super::query::{Known, Question, Wrong};
 use super::routes::Routes;
 use super::{audit, unreadable};
 use crate::clock::Clock;
@@ -36,7 +39,9 @@ use crate::receive;
 use crate::run::Definition;
 use crate::sync::listing::Number;
 
-pub use act::{Done, Why};
+pub use act::{Done, SweepOrder, Why};
+pub use again::{Again, AgainView};
+pub use bulk::{BulkOrder, BulkView, Preview};
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -133,17 +138,19 @@ pub fn routes() -> Routes<Api> {
         .get(see, "/api/v1/runs", runs)
         .get(see, "/api/v1/runs/{id}", run)
         .get(see, "/api/v1/openapi.json", openapi)
+        .get(all, "/api/v1/again", again::estimate)
         .get(all, "/api/v1/overview", overview)
         .get(all, "/api/v1/events", events)
         .get(all, "/api/v1/deliveries", deliveries)
         .get(all, "/api/v1/jobs", jobs)
         .get(all, "/api/v1/jobs/{id}", job)
         .get(all, "/api/v1/sweeps", sweeps)
+        .get(all, "/api/v1/sweeps/{id}", sweep)
         .get(all, "/api/v1/limits", limits)
         .get(all, "/api/v1/settings", settings)
         .get(all, "/api/v1/audit", audit_log)
         .get(all, "/api/v1/watch", watch);
-    seen.merge(act::routes()).merge(imports::routes())
+    seen.merge(act::routes()).merge(bulk::routes()).merge(imports::routes())
 }
 
 /// The files, each with its copies at OpenAI.
@@ -237,9 +244,15 @@ async fn job(_: Admin, State(api): State<Api>, Named(id): Named<i64>) -> Respons
 }
 
 /// What the last sweeps found.
-#[utoipa::path(get, path = "/api/v1/sweeps", tag = "server", params(Sweeps), responses((status = 200, body = SweepsPage)))]
+#[utoipa::path(get, path = "/api/v1/sweeps", tag = "sweeps", params(Sweeps), responses((status = 200, body = SweepsPage)))]
 async fn sweeps(_: Admin, State(api): State<Api>, Asked(asked): Asked<Sweeps>) -> Response {
     api.answer(asked).await
+}
+
+/// One sweep, with the first of what it found.
+#[utoipa::path(get, path = "/api/v1/sweeps/{id}", tag = "sweeps", params(("id" = String, Path)), responses((status = 200, body = SweepWhole)))]
+async fn sweep(_: Admin, State(api): State<Api>, Named(sweep): Named<String>) -> Response {
+    api.answer(Sweep { sweep }).await
 }
 
 /// What keeps work waiting.
@@ -254,25 +267,10 @@ async fn settings(_: Admin, State(api): State<Api>) -> Response {
     Json(&api.0.settings).into_response()
 }
 
-/// Which part of the audit log.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct AuditAsked {
-    /// The number of the last row of the page before.
-    after: Option<i64>,
-    /// How many at most; 500 are, in any case.
-    limit: Option<u32>,
-}
-
 /// What people did here, the newest first.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "server", params(AuditAsked), responses((status = 200, body = Vec<audit::Row>)))]
-async fn audit_log(_: Admin, State(api): State<Api>, Asked(asked): Asked<AuditAsked>) -> Response {
-    let read = move |connection: &mut Connection| audit::page(connection, asked.after, most(asked.limit));
-    match api.0.database.observe(read).await {
-        Ok(rows) => Json(rows).into_response(),
-        Err(error) => unreadable(&error),
-    }
+#[utoipa::path(get, path = "/api/v1/audit", tag = "server", params(AuditLog), responses((status = 200, body = Vec<audit::Row>)))]
+async fn audit_log(_: Admin, State(api): State<Api>, Asked(asked): Asked<AuditLog>) -> Response {
+    api.answer(asked).await
 }
 
 /// What happened since it was asked last. Some of it may have been told then: rows have an `id`.

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place};
+use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place, range};
 use crate::database::{Connection, Error};
-use crate::event::store::{self, Place};
+use crate::event::store::{self, Page, Place};
 use crate::event::{self, Subject};
 use crate::fastio::{FileKey, NodeId};
+use crate::operate::range::Bounds;
 use crate::{own, sync};
 
 /// Events that are looked through for downloads that are left out.
@@ -20,6 +21,12 @@ pub struct Events {
     /// Downloads too; nearly all of them are Docket's own.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
+    /// Only what was received since then: `24h`, back from now, or `2026-11-27`, or `2026-11-27T09:30` (UTC), or Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Only what was received before then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// What the page before had as `next`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
@@ -82,7 +89,7 @@ impl Question for Events {
         "/events".to_owned()
     }
 
-    fn answer(&self, connection: &mut Connection, _: &Known) -> Result<Result<EventsPage, Wrong>, Error> {
+    fn answer(&self, connection: &mut Connection, known: &Known) -> Result<Result<EventsPage, Wrong>, Error> {
         let mut after: Option<Place> = ask!(place(self.after.as_deref()));
         if let Some(id) = &self.behind {
             after = store::place(connection, id)?;
@@ -91,12 +98,14 @@ impl Question for Events {
                 return Ok(Err(Wrong::Nothing(words)));
             }
         }
+        let Bounds { since, until } = ask!(range(self.since.as_ref(), self.until.as_ref(), known.now));
         let limit = most(self.limit);
-        let mut events = store::newest(connection, (self.all, limit + 1), after.as_ref())?;
+        let page = Page { downloads: self.all, after, since, until, most: limit + 1 };
+        let mut events = store::newest(connection, page)?;
         let next = cut(&mut events, limit).map(|last| cursor(&last.place()));
-        let since = events.last().map_or(0, |event| event.received_at);
+        let last = events.last().map_or(since.max(0), |event| event.received_at);
         let (downloads, or_more) =
-            if self.all { (0, false) } else { store::downloads(connection, since, LOOKED_THROUGH)? };
+            if self.all { (0, false) } else { store::downloads(connection, last, LOOKED_THROUGH)? };
         let rows = events.into_iter().map(|event| EventView::of(connection, event));
         Ok(Ok(EventsPage { rows: rows.collect::<Result<_, _>>()?, downloads, or_more, next }))
     }

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Known, Question, Wrong, ask, cursor, most, place};
+use super::{Known, Question, Wrong, ask, cursor, most, place, range};
 use crate::database::{Connection, Error};
+use crate::operate::range::Bounds;
 use crate::sync::listing::{self, Cursor, Filter, Place, Row, Standing};
 
 /// Which files. Without a state all but the gone.
@@ -28,6 +29,12 @@ pub struct Files {
     /// Begin with the files at this path, in the order of the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// Only what was changed at Fastio since then: `24h`, back from now, or `2026-11-27`, or `2026-11-27T09:30` (UTC), or Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Only what was changed at Fastio before then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// What the page before had as `next`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
@@ -55,18 +62,33 @@ impl Files {
             None => None,
         };
         let gone = self.gone || self.place.is_some();
-        let filter = Filter { standing: self.state, gone, rule, place: None };
-        let Some(place) = &self.place else { return Ok(Ok(filter)) };
-        let here = |text: &str| Filter { place: Some(Place::new(text)), ..filter.clone() };
-        if !place.is_ascii() {
-            for form in [place.to_owned(), place.nfc().collect(), place.nfd().collect()] {
-                if listing::count(connection, &here(&form))?.files > 0 {
-                    return Ok(Ok(here(&form)));
-                }
+        let Bounds { since, until } = ask!(range(self.since.as_ref(), self.until.as_ref(), known.now));
+        let changed = (self.since.is_some() || self.until.is_some()).then_some((since, until));
+        if changed.is_some() && self.from.is_some() {
+            return Ok(Err(Wrong::Asked(
+                "`from` is a path, and what changed in a time goes by that".to_owned(),
+            )));
+        }
+        let mut filter = Filter { standing: self.state, gone, rule, place: None, changed };
+        if let Some(place) = &self.place {
+            filter.place = Some(place_as_known(connection, &filter, place)?);
+        }
+        Ok(Ok(filter))
+    }
+}
+
+/// A place in the form in which files are known there, of those that `filter` leaves.
+pub fn place_as_known(connection: &mut Connection, filter: &Filter, text: &str) -> Result<Place, Error> {
+    if !text.is_ascii() {
+        for form in [text.to_owned(), text.nfc().collect(), text.nfd().collect()] {
+            let place = Place::new(&form);
+            let here = Filter { place: Some(place.clone()), ..filter.clone() };
+            if listing::count(connection, &here)?.files > 0 {
+                return Ok(place);
             }
         }
-        Ok(Ok(here(place)))
     }
+    Ok(Place::new(text))
 }
 
 impl Question for Files {

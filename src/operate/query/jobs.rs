@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place};
+use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place, range};
 use crate::database::{Connection, Error};
 use crate::fastio::FileKey;
 use crate::job::Task;
+use crate::operate::range::Bounds;
 use crate::queue::store::{self, JobRow, Page, PauseRow, Place};
 use crate::queue::waiting::paused;
 use crate::sync;
@@ -19,6 +20,12 @@ pub struct Jobs {
     /// Only those in this state: `dead`, `running` or `waiting`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// Only what is or was due since then: `24h`, back from now, or `2026-11-27`, or `2026-11-27T09:30` (UTC), or Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Only what is or was due before then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// What the page before had as `next`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
@@ -79,7 +86,7 @@ impl Question for Jobs {
         "/jobs".to_owned()
     }
 
-    fn answer(&self, connection: &mut Connection, _: &Known) -> Result<Result<JobsPage, Wrong>, Error> {
+    fn answer(&self, connection: &mut Connection, known: &Known) -> Result<Result<JobsPage, Wrong>, Error> {
         let mut after: Option<Place> = ask!(place(self.after.as_deref()));
         if let Some(id) = self.behind {
             let Some(job) = store::get(connection, id)? else { return Ok(Err(nothing(id))) };
@@ -87,7 +94,9 @@ impl Question for Jobs {
         }
         let limit = most(self.limit);
         let pauses = store::pauses(connection)?;
-        let page = Page { state: self.state.clone(), after, most: limit + 1 };
+        let Bounds { since, until } = ask!(range(self.since.as_ref(), self.until.as_ref(), known.now));
+        let (state, since, until) = (self.state.clone(), Some(since), Some(until));
+        let page = Page { state, after, since, until, most: limit + 1 };
         let mut jobs = store::page(connection, &page)?;
         let next = cut(&mut jobs, limit).map(|last| cursor(&last.place()));
         let rows = jobs.into_iter().map(|job| JobView::of(connection, job, &pauses));

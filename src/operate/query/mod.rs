@@ -1,6 +1,7 @@
 //! What can be asked about Docket. The commands and the operator listener put the same questions and get the same answers, in rows: a command
 //! that asks a server shows what it would have read itself.
 
+pub mod audit;
 pub mod events;
 pub mod explain;
 pub mod files;
@@ -16,6 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::range::{Bounds, bounds};
 use super::status::About;
 use crate::database::{Connection, Error};
 use crate::rule::{Rule, Rules};
@@ -113,6 +115,11 @@ fn place<T: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<T>, Wrong> 
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
     let place = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     place.map(Some).ok_or_else(|| Wrong::Asked("`after` is not what an answer had as `next`".to_owned()))
+}
+
+/// The time that a question is about.
+fn range(since: Option<&String>, until: Option<&String>, now: i64) -> Result<Bounds, Wrong> {
+    bounds((since.map(String::as_str), until.map(String::as_str)), now).map_err(Wrong::Asked)
 }
 
 /// As many as are asked for, within what is answered at once.

@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place};
+use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place, range};
 use crate::database::{Connection, Error};
+use crate::operate::range::Bounds;
 use crate::queue::presence;
 use crate::run::RunId;
-use crate::run::store::{self, Place, RunRow};
+use crate::run::store::{self, Page, Place, RunRow};
 
 /// How a run stands whose job the queue has given up.
 pub const DEAD: &str = "dead";
@@ -20,6 +21,15 @@ pub struct Runs {
     /// Only those of this rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// Only those that stand so, in the word that each has: the last one over each file, as long as that is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Only what changed since then: `24h`, back from now, or `2026-11-27`, or `2026-11-27T09:30` (UTC), or Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Only what changed before then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// What the page before had as `next`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
@@ -82,14 +92,17 @@ impl Question for Runs {
         "/runs".to_owned()
     }
 
-    fn answer(&self, connection: &mut Connection, _: &Known) -> Result<Result<RunsPage, Wrong>, Error> {
+    fn answer(&self, connection: &mut Connection, known: &Known) -> Result<Result<RunsPage, Wrong>, Error> {
         let mut after: Option<Place> = ask!(place(self.after.as_deref()));
         if let Some(id) = self.behind {
             let Some(row) = store::row(connection, RunId(id))? else { return Ok(Err(nothing(id))) };
             after = Some(row.place());
         }
         let limit = most(self.limit);
-        let mut rows = store::page(connection, self.rule.as_deref(), after, limit + 1)?;
+        let Bounds { since, until } = ask!(range(self.since.as_ref(), self.until.as_ref(), known.now));
+        let (rule, word) = (self.rule.as_deref(), self.state.as_deref());
+        let page = Page { rule, word, after, since, until, most: limit + 1 };
+        let mut rows = store::page(connection, &page)?;
         let next = cut(&mut rows, limit).map(|last| cursor(&last.place()));
         Ok(Ok(RunsPage { rows: views(connection, rows)?, next }))
     }

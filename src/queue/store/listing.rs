@@ -65,6 +65,9 @@ pub struct Page {
     pub state: Option<String>,
     /// The job behind which it begins.
     pub after: Option<Place>,
+    /// Only those that are, or were, due from then on, and before then.
+    pub since: Option<i64>,
+    pub until: Option<i64>,
     pub most: u32,
 }
 
@@ -84,12 +87,14 @@ impl JobRow {
 
 /// The jobs in `state` (all of them when `None`), the dead first, then by when they are due.
 pub fn list(connection: &mut Connection, state: Option<&str>, limit: u32) -> Result<Vec<JobRow>, Error> {
-    page(connection, &Page { state: state.map(str::to_owned), after: None, most: limit })
+    page(connection, &Page { state: state.map(str::to_owned), most: limit, ..Page::default() })
 }
 
 /// A part of the list. It costs the same wherever it begins and however many jobs there are.
 pub fn page(connection: &mut Connection, page: &Page) -> Result<Vec<JobRow>, Error> {
-    let Page { state, after, most } = page;
+    let Page { state, after, since, until, most } = page;
+    let begin = (since.unwrap_or(i64::MIN), i64::MIN);
+    let until = until.unwrap_or(i64::MAX);
     let most = usize::try_from(*most).unwrap_or(usize::MAX);
     let begun = after.as_ref().map_or(ORDER[0], |place| place.state.as_str());
     let mut rows: Vec<JobRow> = Vec::new();
@@ -99,19 +104,25 @@ pub fn page(connection: &mut Connection, page: &Page) -> Result<Vec<JobRow>, Err
             continue;
         }
         let place = after.as_ref().filter(|place| place.state == one);
-        let (due_at, id) = place.map_or((i64::MIN, i64::MIN), |place| (place.due_at, place.id));
+        let (due_at, id) = place.map_or(begin, |place| begin.max((place.due_at, place.id)));
         rows.extend(match one {
-            "dead" => connection.all(DEAD, params![due_at, id, room])?,
-            "running" => connection.all(RUNNING, params![due_at, id, room])?,
-            _ => waiting(connection, (due_at, id), room)?,
+            "dead" => connection.all(DEAD, params![due_at, id, until, room])?,
+            "running" => connection.all(RUNNING, params![due_at, id, until, room])?,
+            _ => waiting(connection, Due { after: (due_at, id), until }, room)?,
         });
     }
     Ok(rows)
 }
 
-/// The first jobs that wait behind `after`, by when they are due. No index has all of them in that order, because a claim must
+/// Behind which time and job, and before which time.
+struct Due {
+    after: (i64, i64),
+    until: i64,
+}
+
+/// The first jobs that wait and are due so, by when they are due. No index has all of them in that order, because a claim must
 /// not have to keep one: each lane is in order, and the lanes are merged.
-fn waiting(connection: &mut Connection, after: (i64, i64), most: usize) -> Result<Vec<JobRow>, Error> {
+fn waiting(connection: &mut Connection, due: Due, most: usize) -> Result<Vec<JobRow>, Error> {
     let lanes = claim::firsts(connection, &[])?;
     let mut next = |lane: usize, (due_at, id): (i64, i64)| -> Result<Option<(i64, i64, usize)>, Error> {
         let First { needs, priority, .. } = &lanes[lane];
@@ -120,11 +131,12 @@ fn waiting(connection: &mut Connection, after: (i64, i64), most: usize) -> Resul
     };
     let mut firsts = BinaryHeap::new();
     for lane in 0..lanes.len() {
-        firsts.extend(next(lane, after)?.map(Reverse));
+        firsts.extend(next(lane, due.after)?.map(Reverse));
     }
     let mut ids = Vec::new();
     while ids.len() < most
         && let Some(Reverse((due_at, id, lane))) = firsts.pop()
+        && due_at < due.until
     {
         ids.push(id);
         firsts.extend(next(lane, (due_at, id))?.map(Reverse));
@@ -206,8 +218,8 @@ statements! {
     REASON = "SELECT reason FROM job WHERE id = $1";
     REMOVE = "DELETE FROM job WHERE id = $1";
     GET = select!("WHERE id = $1");
-    DEAD = select!("WHERE state = 'dead' AND (due_at, id) > ($1, $2) ORDER BY due_at, id LIMIT $3");
-    RUNNING = select!("WHERE state = 'running' AND (due_at, id) > ($1, $2) ORDER BY due_at, id LIMIT $3");
+    DEAD = select!("WHERE state = 'dead' AND (due_at, id) > ($1, $2) AND due_at < $3 ORDER BY due_at, id LIMIT $4");
+    RUNNING = select!("WHERE state = 'running' AND (due_at, id) > ($1, $2) AND due_at < $3 ORDER BY due_at, id LIMIT $4");
     THOSE = select!("WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) ORDER BY due_at, id");
 
     NEXT_OF_LANE = "

@@ -18,7 +18,7 @@ use crate::outside;
 pub use brief::{Brief, briefs, those};
 pub use change::Change;
 pub use judgement::{judge, withdraw_judgement};
-pub use view::{HeldRow, Place, RunRow, counts, held, list, over, page, page_of, row, unfinished};
+pub use view::{HeldRow, Page, Place, RunRow, counts, held, list, over, page, row, unfinished};
 
 /// A run to be written down.
 #[derive(Debug)]

@@ -79,7 +79,7 @@ from_row!(RunRow {
 });
 
 /// Where a run stands in the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     updated_at: i64,
     run_id: i64,
@@ -117,35 +117,43 @@ impl RunRow {
     }
 }
 
-/// Those that changed last first; only those of `rule`, when it is given.
-pub fn list(connection: &mut Connection, rule: Option<&str>, limit: u32) -> Result<Vec<RunRow>, Error> {
-    page(connection, rule, None, limit)
+/// Which runs, of those that changed from `since` on and before `until`.
+#[derive(Debug, Clone, Copy)]
+pub struct Page<'a> {
+    pub rule: Option<&'a str>,
+    /// Only those that stand so, in the words of [`RunRow::word`]: the last one over each file, as long as that is there.
+    pub word: Option<&'a str>,
+    /// The run behind which it begins.
+    pub after: Option<Place>,
+    pub since: i64,
+    pub until: i64,
+    pub most: u32,
 }
 
-/// As [`list`], behind `after`, when it is given.
-pub fn page(
-    connection: &mut Connection,
-    rule: Option<&str>,
-    after: Option<Place>,
-    limit: u32,
-) -> Result<Vec<RunRow>, Error> {
-    let Place { updated_at, run_id } = after.unwrap_or(Place { updated_at: i64::MAX, run_id: i64::MAX });
-    match rule {
-        Some(rule) => connection.all(LIST_OF_RULE, params![updated_at, run_id, limit, rule]),
-        None => connection.all(LIST, params![updated_at, run_id, limit]),
+impl Page<'_> {
+    /// The first of all.
+    pub fn first(most: u32) -> Self {
+        Page { rule: None, word: None, after: None, since: i64::MIN, until: i64::MAX, most }
     }
 }
 
-/// Those that stand so, of all or of one rule, in the words of [`RunRow::word`], behind `after`: the last one over each file, as long as
-/// that is there.
-pub fn page_of(
-    connection: &mut Connection,
-    (word, rule): (&str, Option<&str>),
-    after: Option<Place>,
-    limit: u32,
-) -> Result<Vec<RunRow>, Error> {
-    let Place { updated_at, run_id } = after.unwrap_or(Place { updated_at: i64::MAX, run_id: i64::MAX });
-    connection.all(LIST_OF_WORD, params![updated_at, run_id, limit, word, rule])
+/// Those that changed last first; only those of `rule`, when it is given.
+pub fn list(connection: &mut Connection, rule: Option<&str>, limit: u32) -> Result<Vec<RunRow>, Error> {
+    page(connection, &Page { rule, ..Page::first(limit) })
+}
+
+/// Those that changed last first.
+pub fn page(connection: &mut Connection, page: &Page<'_>) -> Result<Vec<RunRow>, Error> {
+    let Page { rule, word, after, since, until, most } = page;
+    let end = Place { updated_at: *until, run_id: i64::MIN };
+    let Place { updated_at, run_id } = after.map_or(end, |after| after.min(end));
+    match (word, rule) {
+        (Some(word), rule) => {
+            connection.all(LIST_OF_WORD, params![updated_at, run_id, since, most, word, rule])
+        }
+        (None, Some(rule)) => connection.all(LIST_OF_RULE, params![updated_at, run_id, since, most, rule]),
+        (None, None) => connection.all(LIST, params![updated_at, run_id, since, most]),
+    }
 }
 
 /// The newest runs over a file, at most `limit`.
@@ -207,13 +215,17 @@ statements! {
     UNFINISHED = select!("INDEXED BY run_unfinished WHERE state <> 'ended' ORDER BY run_id LIMIT $1");
     OVER = select!("WHERE source_id = $1 ORDER BY run_id DESC LIMIT $2");
     ROW = select!("WHERE run_id = $1");
-    LIST = select!("WHERE (updated_at, run_id) < ($1, $2) ORDER BY updated_at DESC, run_id DESC LIMIT $3");
+    LIST = select!(
+        "WHERE (updated_at, run_id) < ($1, $2) AND updated_at >= $3 ORDER BY updated_at DESC, run_id DESC LIMIT $4"
+    );
     LIST_OF_RULE = select!(
-        "WHERE rule = $4 AND (updated_at, run_id) < ($1, $2) ORDER BY updated_at DESC, run_id DESC LIMIT $3"
+        "WHERE rule = $5 AND (updated_at, run_id) < ($1, $2) AND updated_at >= $3
+         ORDER BY updated_at DESC, run_id DESC LIMIT $4"
     );
     LIST_OF_WORD = select!(
-        "WHERE counted = $4 AND (CAST($5 AS TEXT) IS NULL OR rule = $5) AND (updated_at, run_id) < ($1, $2)
-         ORDER BY updated_at DESC, run_id DESC LIMIT $3"
+        "WHERE counted = $5 AND (CAST($6 AS TEXT) IS NULL OR rule = $6) AND (updated_at, run_id) < ($1, $2)
+               AND updated_at >= $3
+         ORDER BY updated_at DESC, run_id DESC LIMIT $4"
     );
     COUNTS = "SELECT word, sum(runs) FROM run_count GROUP BY word HAVING sum(runs) > 0 ORDER BY word";
     HELD = "

@@ -23,6 +23,8 @@ from_row!(Row { source_id, profile, node, path, decided_by });
 pub struct Which {
     pub place: Option<Place>,
     pub rule: Option<String>,
+    /// Changed at Fastio from then on, and before then, in Unix milliseconds.
+    pub changed: Option<(i64, i64)>,
 }
 
 /// The next skipped files after `after`, by their ids.
@@ -46,6 +48,8 @@ pub fn given_up(
             place.map(Place::text),
             place.map(Place::node),
             which.rule,
+            which.changed.map(|(since, _)| since),
+            which.changed.map(|(_, until)| until),
             limit,
         ],
     )
@@ -91,7 +95,8 @@ statements! {
                OR source_id IN ($4, profile || ':' || $5)
                OR EXISTS (SELECT 1 FROM json_each($3) WHERE f.path GLOB value))
           AND (CAST($6 AS TEXT) IS NULL OR instr(',' || rules || ',', ',' || $6 || ',') > 0)
-        ORDER BY source_id LIMIT $7";
+          AND (CAST($7 AS BIGINT) IS NULL OR (modified_at >= $7 AND modified_at < $8))
+        ORDER BY source_id LIMIT $9";
     GIVEN_UP_OF = "
         SELECT source_id, profile, node, path, decided_by FROM file AS f
         WHERE source_id IN (SELECT value FROM json_each($1))

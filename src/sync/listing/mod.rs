@@ -66,6 +66,8 @@ pub struct Filter {
     /// A rule's name, and the workspace or share whose files it covers.
     pub rule: Option<(String, String)>,
     pub place: Option<Place>,
+    /// Only those that were changed at Fastio from then on, and before then, in Unix milliseconds: the last change first.
+    pub changed: Option<(i64, i64)>,
 }
 
 /// `/**/` in one glob. Each doubles what is compared; what is left of them still matches most.
@@ -146,6 +148,8 @@ pub enum Cursor {
     Start,
     /// This file.
     Files { path: String, source_id: String },
+    /// This file, in the order of changes.
+    Changed { at: i64, source_id: String },
     /// This one of the files that only a job knows of.
     Unseen(String),
 }

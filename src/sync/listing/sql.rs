@@ -77,38 +77,67 @@ macro_rules! wanted {
     };
 }
 
-/// A part of a list by path: behind ($1, $2) and up to ($8, $9). `$which` are the files that the list is about, `$index` its index.
+/// What is between ($1, $2) and ($8, $9): behind the first and up to the last, by path, or by when files changed, the newest first.
+macro_rules! between {
+    (path) => {
+        "(f.path, f.source_id) > ($1, $2) AND (f.path, f.source_id) <= ($8, $9)"
+    };
+    (modified_at) => {
+        "f.modified_at IS NOT NULL AND (f.modified_at, f.source_id) < ($1, $2) AND (f.modified_at, f.source_id) >= ($8, $9)"
+    };
+}
+
+macro_rules! order {
+    (path, $table:literal) => {
+        concat!($table, "path, ", $table, "source_id")
+    };
+    (modified_at, $table:literal) => {
+        concat!($table, "modified_at DESC, ", $table, "source_id DESC")
+    };
+}
+
+/// A part of a list by `$column`. `$which` are the files that the list is about, `$index` its index.
 macro_rules! part {
-    ($index:literal, $which:literal) => {
+    ($column:ident, $index:literal, $which:literal) => {
         concat!(
             "(",
             files!($index),
             " WHERE ",
             $which,
-            " AND (f.path, f.source_id) > ($1, $2) AND (f.path, f.source_id) <= ($8, $9)) AS listed WHERE ",
+            " AND ",
+            between!($column),
+            ") AS listed WHERE ",
             wanted!()
         )
     };
 }
 
 macro_rules! page {
-    ($index:literal, $which:literal) => {
+    ($column:ident, $index:literal, $which:literal) => {
         concat!(
             "SELECT p.*, c.vector_store, c.state AS copy_state, c.since AS copy_since, c.version AS copy_version,
                     c.hash AS copy_hash, c.content_hash, c.file_id, c.filename, c.bytes, c.note, c.pages,
                     c.characters, c.reading
              FROM (SELECT * FROM ",
-            part!($index, $which),
-            "      ORDER BY path, source_id LIMIT $10) AS p
+            part!($column, $index, $which),
+            " ORDER BY ",
+            order!($column, ""),
+            " LIMIT $10) AS p
              LEFT JOIN copy AS c ON c.source_id = p.source_id
-             ORDER BY p.path, p.source_id, c.id"
+             ORDER BY ",
+            order!($column, "p."),
+            ", c.id"
         )
     };
 }
 
 macro_rules! count {
-    ($index:literal, $which:literal) => {
-        concat!("SELECT count(*) FROM (SELECT 1 FROM ", part!($index, $which), " LIMIT $10) AS found")
+    ($column:ident, $index:literal, $which:literal) => {
+        concat!(
+            "SELECT count(*) FROM (SELECT 1 FROM ",
+            part!($column, $index, $which),
+            " LIMIT $10) AS found"
+        )
     };
 }
 
@@ -121,6 +150,18 @@ macro_rules! bite {
             " WHERE ",
             $which,
             " AND (path, source_id) > ($1, $2) AND path < $3 ORDER BY path, source_id LIMIT 1 OFFSET $4"
+        )
+    };
+}
+
+/// The same of a list by when files changed: behind ($1, $2), and at $3 or later.
+macro_rules! changed_bite {
+    ($index:literal) => {
+        concat!(
+            "SELECT modified_at, source_id FROM file AS f ",
+            $index,
+            " WHERE modified_at IS NOT NULL AND (modified_at, source_id) < ($1, $2) AND modified_at >= $3
+              ORDER BY modified_at DESC, source_id DESC LIMIT 1 OFFSET $4"
         )
     };
 }

@@ -1,6 +1,6 @@
 //! The statements of the listing.
 //!
-//! A list goes by path, and files that only a job knows of come last. It is read in bites: a page looks at so many files and
+//! A list goes by path, and files that only a job knows of come last; one of a time goes by when files changed. It is read in bites: a page looks at so many files and
 //! no more, whatever it finds, so that a filter that few files pass never keeps a connection.
 
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,14 @@ use utoipa::ToSchema;
 
 use super::line::{Line, unseen};
 use super::{Cursor, Filter, Place, Row, Standing};
-use crate::database::{Connection, Error, FromRow, JsonList, Sql, json_list, params, statements};
+use crate::database::{Connection, Error, FromRow, JsonList, Param, Sql, json_list, params, statements};
 use crate::job::FILE_JOBS;
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::Waiting;
 use crate::queue::{self, presence};
 
-/// Files that one page looks at: some ten milliseconds.
-const BITE: u32 = 5_000;
+/// Files that one page looks at, whatever it finds: some ten milliseconds.
+const BITE: u32 = 2_000;
 
 /// How far files are counted: a person learns no more from a larger number.
 const COUNTED: u32 = 1_000;
@@ -40,16 +40,19 @@ pub struct Number {
 }
 
 statements! {
-    PAGE = page!("INDEXED BY file_path", "true");
-    COUNT = count!("INDEXED BY file_path", "true");
+    PAGE = page!(path, "INDEXED BY file_path", "true");
+    COUNT = count!(path, "INDEXED BY file_path", "true");
     BITE_END = bite!("INDEXED BY file_path", "true");
-    PAGE_SKIPPED = page!("INDEXED BY file_skipped_path", "f.state = 'skipped'");
-    COUNT_SKIPPED = count!("INDEXED BY file_skipped_path", "f.state = 'skipped'");
+    PAGE_SKIPPED = page!(path, "INDEXED BY file_skipped_path", "f.state = 'skipped'");
+    COUNT_SKIPPED = count!(path, "INDEXED BY file_skipped_path", "f.state = 'skipped'");
     BITE_END_SKIPPED = bite!("INDEXED BY file_skipped_path", "f.state = 'skipped'");
-    PAGE_GONE = page!("INDEXED BY file_gone_path", "f.state = 'gone'");
-    COUNT_GONE = count!("INDEXED BY file_gone_path", "f.state = 'gone'");
+    PAGE_GONE = page!(path, "INDEXED BY file_gone_path", "f.state = 'gone'");
+    COUNT_GONE = count!(path, "INDEXED BY file_gone_path", "f.state = 'gone'");
     BITE_END_GONE = bite!("INDEXED BY file_gone_path", "f.state = 'gone'");
-    NAMED = page!("", "f.source_id IN (SELECT value FROM json_each($11))");
+    PAGE_CHANGED = page!(modified_at, "INDEXED BY file_changed", "true");
+    COUNT_CHANGED = count!(modified_at, "INDEXED BY file_changed", "true");
+    BITE_END_CHANGED = changed_bite!("INDEXED BY file_changed");
+    NAMED = page!(path, "", "f.source_id IN (SELECT value FROM json_each($11))");
 
     FILE_PROFILES = profiles!("source_id", "file");
     JOB_PROFILES = profiles!("key", "job");
@@ -66,9 +69,14 @@ pub fn page(connection: &mut Connection, filter: &Filter, after: &Cursor, limit:
     let mut page = match after {
         Cursor::Start => {
             let named = reader.named()?;
-            if named.files > 0 { named } else { reader.by_path(None, limit)? }
+            match named.files > 0 {
+                true => named,
+                false if filter.changed.is_some() => reader.by_change(None, limit)?,
+                false => reader.by_path(None, limit)?,
+            }
         }
         Cursor::Files { path, source_id } => reader.by_path(Some((path, source_id)), limit)?,
+        Cursor::Changed { at, source_id } => reader.by_change(Some((*at, source_id)), limit)?,
         Cursor::Unseen(source_id) => reader.unseen(source_id, limit)?,
     };
     if let Some(standing) = filter.standing {
@@ -85,11 +93,19 @@ pub fn count(connection: &mut Connection, filter: &Filter) -> Result<Number, Err
     if named > 0 {
         return Ok(Number { files: i64::try_from(named).unwrap_or(i64::MAX), or_more: false });
     }
-    let part = reader.part(None)?;
-    let List { count, .. } = list(filter);
-    let found: i64 = part.rows::<i64>(reader.connection, count, COUNTED)?.into_iter().sum();
-    let mut number = Number { files: found, or_more: part.next.is_some() || found >= i64::from(COUNTED) };
-    if !number.or_more {
+    let (found, next) = match filter.changed {
+        Some(_) => {
+            let part = reader.changed_part(None)?;
+            (part.rows::<i64>(reader.connection, COUNT_CHANGED, COUNTED)?, part.next)
+        }
+        None => {
+            let part = reader.part(None)?;
+            (part.rows::<i64>(reader.connection, list(filter).count, COUNTED)?, part.next)
+        }
+    };
+    let found: i64 = found.into_iter().sum();
+    let mut number = Number { files: found, or_more: next.is_some() || found >= i64::from(COUNTED) };
+    if !number.or_more && filter.changed.is_none() {
         let unseen = reader.unseen("", COUNTED)?;
         number.files += i64::try_from(unseen.files).unwrap_or(i64::MAX);
         number.or_more = unseen.next.is_some();
@@ -180,6 +196,33 @@ impl<'a> Reader<'a> {
         Ok(page)
     }
 
+    /// Those that changed in the filter's time, the newest first. What only a job knows of is on no such list.
+    fn by_change(&mut self, after: Option<(i64, &String)>, limit: u32) -> Result<Page, Error> {
+        let part = self.changed_part(after.map(|(at, source_id)| (at, source_id.clone())))?;
+        let rows = self.lines(&part, PAGE_CHANGED, limit)?;
+        let found = files(&rows);
+        let last = rows.last().filter(|_| u32::try_from(found).is_ok_and(|found| found >= limit));
+        let next = match last {
+            Some(row) => Some(Cursor::Changed {
+                at: row.modified_at.unwrap_or(i64::MIN),
+                source_id: row.source_id.clone(),
+            }),
+            None => part.next,
+        };
+        Ok(Page { files: found, rows, next })
+    }
+
+    /// The bite of them behind `after`.
+    fn changed_part(&mut self, after: Option<(i64, String)>) -> Result<Part<'a, i64>, Error> {
+        let (since, until) = self.filter.changed.unwrap_or((i64::MIN, i64::MAX));
+        let after = after.unwrap_or((until, String::new()));
+        let bite_end: Option<(i64, String)> =
+            self.connection.first(BITE_END_CHANGED, params![after.0, after.1, since, BITE - 1])?;
+        let next = bite_end.clone().map(|(at, source_id)| Cursor::Changed { at, source_id });
+        let end = bite_end.unwrap_or((since, String::new()));
+        Ok(Part { filter: self.filter, after, end, next, named: JsonList::default() })
+    }
+
     /// Files that only a job knows of, behind `after`.
     fn unseen(&mut self, after: &str, limit: u32) -> Result<Page, Error> {
         let bounds = keys(self.filter, after).filter(|_| self.filter.place.is_none());
@@ -199,7 +242,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The bite behind `after`.
-    fn part(&mut self, after: Option<(String, String)>) -> Result<Part<'a>, Error> {
+    fn part(&mut self, after: Option<(String, String)>) -> Result<Part<'a, String>, Error> {
         let (begin, high) = self.filter.place.as_ref().map_or((String::new(), END.to_owned()), Place::range);
         let after = after.unwrap_or((begin, String::new()));
         let bite_end: Option<(String, String)> =
@@ -209,7 +252,7 @@ impl<'a> Reader<'a> {
         Ok(Part { filter: self.filter, after, end, next, named: JsonList::default() })
     }
 
-    fn lines(&mut self, part: &Part<'_>, statement: Sql, limit: u32) -> Result<Vec<Row>, Error> {
+    fn lines<K: Param>(&mut self, part: &Part<'_, K>, statement: Sql, limit: u32) -> Result<Vec<Row>, Error> {
         let lines: Vec<Line> = part.rows(self.connection, statement, limit)?;
         let mut keys: Vec<String> = lines.iter().flat_map(Line::folder_keys).collect();
         keys.sort_unstable();
@@ -222,18 +265,18 @@ impl<'a> Reader<'a> {
 /// Behind all paths, which begin with a slash.
 const END: &str = "\u{10FFFF}";
 
-/// What is asked of the files that have been looked at.
-struct Part<'a> {
+/// What is asked of the files that have been looked at, in the order of a key of theirs and their id.
+struct Part<'a, K> {
     filter: &'a Filter,
-    after: (String, String),
-    end: (String, String),
+    after: (K, String),
+    end: (K, String),
     /// Where the next bite begins.
     next: Option<Cursor>,
     /// Ids, as JSON.
     named: JsonList,
 }
 
-impl Part<'_> {
+impl<K: Param> Part<'_, K> {
     fn rows<T: FromRow>(
         &self,
         connection: &mut Connection,
@@ -272,4 +315,54 @@ fn keys(filter: &Filter, after: &str) -> Option<(String, String)> {
     let end = format!("{};", &begin[..begin.len() - 1]);
     let from = begin.max(format!("{FILE_JOBS}{after}"));
     Some((from, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::{in_memory, steps};
+
+    /// So many files that a job is left for: none is current.
+    fn all_behind(files: i64) -> Connection {
+        const FILES: Sql = Sql::listed(
+            "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
+             INSERT INTO file (source_id, profile, node, state, path, ancestors, rules, version, size, modified_at, seen_at, created_at)
+             SELECT 'workspace:1:' || n, 'workspace:1', n, 'present', printf('/%07d.txt', n), ' ', 'r', 'v', 1, n, n, n FROM numbers",
+        );
+        const JOBS: Sql = Sql::listed(
+            "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
+             INSERT INTO job (key, task, needs, state, priority, due_at, created_at, updated_at)
+             SELECT 'file:workspace:1:' || n, '{}', ' openai ', 'waiting', 0, n, n, n FROM numbers",
+        );
+        let mut connection = in_memory();
+        for fill in [FILES, JOBS] {
+            connection.run(fill, params![files]).unwrap();
+        }
+        connection
+    }
+
+    #[test]
+    fn a_page_costs_the_same_however_many_files_there_are_that_its_filter_leaves_out() {
+        let current = Filter { standing: Some(Standing::Current), ..Filter::default() };
+        let changed = Filter { changed: Some((i64::MIN, i64::MAX)), ..current.clone() };
+        let measured = [3, 12].map(|times| {
+            let mut connection = all_behind(times * i64::from(BITE));
+            let found =
+                [&current, &changed].map(|filter| page(&mut connection, filter, &Cursor::Start, 50).unwrap());
+            assert!(found.iter().all(|page| page.rows.is_empty() && page.next.is_some()), "{found:?}");
+            let Some(Cursor::Files { path, .. }) = &found[0].next else { panic!("{found:?}") };
+            assert_eq!(*path, format!("/{BITE:07}.txt"), "so many are looked at");
+            let mut reader = Reader { pauses: Vec::new(), connection: &mut connection, filter: &current };
+            let Part { after, end, .. } = reader.part(None).unwrap();
+            let state = Some("current");
+            let none = None::<&str>;
+            let nothing = JsonList::default();
+            steps(
+                &mut connection,
+                PAGE,
+                params![after.0, after.1, state, false, none, none, none, end.0, end.1, 50_u32, nothing],
+            )
+        });
+        assert_eq!(measured[0], measured[1], "steps of SQLite's machine");
+    }
 }

@@ -3,6 +3,7 @@
 use docket::database::Connection;
 use docket::job::{self, Task};
 use docket::operate::audit;
+use docket::operate::range::Bounds;
 use docket::queue::Priority;
 use reqwest::StatusCode;
 
@@ -11,7 +12,7 @@ use crate::harness::Harness;
 
 impl Harness {
     async fn deeds(&self) -> Vec<audit::Row> {
-        self.database.read(|connection| audit::page(connection, None, 100)).await.unwrap()
+        self.database.read(|connection| audit::page(connection, (Bounds::ALL, None), 100)).await.unwrap()
     }
 }
 

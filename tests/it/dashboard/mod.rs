@@ -1,8 +1,11 @@
 //! The pages of the operator listener, over real HTTP: who sees which, what stands in them, and what they do.
 
 mod act;
+mod behaviours;
 mod pages;
+mod ranges;
 mod sign_in;
+mod sweeps;
 
 use docket::app::{Beneath, pages};
 use docket::operate::{Observer, Operate, Served, Settings, Tokens};

@@ -9,7 +9,7 @@ use super::{Site, analysed};
 use crate::harness::{Harness, ONE_STORE};
 
 /// Every page, of a harness whose run is number 1.
-const PAGES: [&str; 13] = [
+pub const PAGES: [&str; 13] = [
     "/",
     "/files",
     "/files?state=behind",
@@ -26,7 +26,7 @@ const PAGES: [&str; 13] = [
 ];
 
 /// The most that a page may take on its way.
-const MOST_BYTES: usize = 60_000;
+pub const MOST_BYTES: usize = 60_000;
 
 /// What a browser would refuse to do by the policy, or do at once.
 fn faults(page: &str) -> Vec<&str> {
@@ -218,7 +218,7 @@ impl Site {
 }
 
 #[tokio::test]
-async fn findings_stand_in_their_sentence_and_can_be_taken_along() {
+async fn findings_stand_in_their_paragraph_and_can_be_taken_along() {
     let h = analysed().await;
     let site = h.site(false).await;
     let page = site.page("/runs/1").await;

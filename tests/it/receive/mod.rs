@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use docket::database::Database;
-use docket::event::store::newest;
+use docket::event::store::{Page, newest};
 use docket::receive::drain::{Drain, drain_once};
 use docket::receive::inbox::Level;
 use docket::receive::signature::{Scheme, sign};
@@ -125,7 +125,10 @@ impl World {
     }
 
     async fn events(&self) -> Vec<docket::event::Row> {
-        self.database.read(|connection| newest(connection, (true, 1000), None)).await.unwrap()
+        self.database
+            .read(|connection| newest(connection, Page { downloads: true, ..Page::first(1000) }))
+            .await
+            .unwrap()
     }
 
     async fn number(&self, sql: &str) -> i64 {
