@@ -308,7 +308,7 @@ impl Queue {
             {
                 return Ok((Expired::default(), Some(claimed), breaker::store::save(tx, &breaker)?));
             }
-            let expired = store::expire(tx, &expiry)?;
+            let expired = heads.at_leases(|| store::expire(tx, &expiry))?;
             told.expired(tx, (&expired, now))?;
             let claimed = store::claim(tx, &breaker, &claimant)?;
             Ok((expired, claimed, breaker::store::save(tx, &breaker)?))
