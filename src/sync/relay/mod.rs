@@ -28,8 +28,9 @@ use pages::Pages;
 /// file that is nothing else is not worth an upload, and this much is held in memory to find out.
 const BLANK_LIMIT: usize = 64 * 1024;
 
-/// In such pieces a text goes out that was read as a whole.
-const PIECE: usize = 64 * 1024;
+/// In such pieces a text goes out that was read as a whole, and what comes in larger ones, as from a service nearby. hyper takes sixteen of
+/// them before it waits for the network, and of what it has read up to 400 KB at once; so little of one file is in memory.
+const PIECE: usize = 16 * 1024;
 
 /// A download's bytes.
 pub type Body = BoxStream<'static, Result<Bytes, fastio::Error>>;
@@ -253,10 +254,10 @@ impl Relay {
         Ok(())
     }
 
-    fn hold(&mut self, piece: Bytes) {
-        if !piece.is_empty() {
-            self.held_bytes += piece.len();
-            self.held.push_back(piece);
+    fn hold(&mut self, mut piece: Bytes) {
+        self.held_bytes += piece.len();
+        while !piece.is_empty() {
+            self.held.push_back(piece.split_to(piece.len().min(PIECE)));
         }
     }
 
