@@ -10,11 +10,11 @@ use super::limit::Held;
 use super::pace::Turn;
 use super::pace::room::Wanted;
 use super::row::{Outcome, Run};
-use super::settings::{Definition, Engine};
+use super::settings::{Definition, Engine, ServiceTier};
 use super::steps::LOOK_AGAIN;
 use super::store::tries::NewTry;
 use super::store::{self, Change};
-use super::{Runs, limit, pace};
+use super::{Runs, existing, limit, pace};
 use crate::database::{self, Connection};
 use crate::job::verdict::{OPENAI, begin_verdict, call_cause, model_cause, rule_cause};
 use crate::openai::{self, Error, ErrorKind, ModelLimits};
@@ -22,6 +22,7 @@ use crate::outside::store::Conversation;
 use crate::outside::{self, FRESH_MS, Kind};
 use crate::queue::Verdict;
 use crate::queue::trail::{self, What};
+use crate::sync::store::Indexed;
 
 /// Between looks for a response whose creation was not answered.
 const TRACE_AGAIN: Duration = Duration::from_secs(20);
@@ -67,7 +68,9 @@ impl Runs {
             return self.lock(run).await;
         }
         let shown = match frame::shown(definition, run) {
-            Ok(shown) => shown,
+            Ok(shown) => {
+                frame::Shown { service_tier: self.service_tier(definition, indexed).await?, ..shown }
+            }
             Err(reason) => return self.ending(run, Outcome::Failed, &reason).await,
         };
         self.may_begin(run, definition)?;
@@ -92,6 +95,22 @@ impl Runs {
             }
             Err(error) => self.not_begun((run, definition), &error).await,
         }
+    }
+
+    /// How OpenAI is to process the run: what was there before the rule may be processed otherwise than what comes now.
+    async fn service_tier(
+        &self,
+        definition: &Definition,
+        indexed: &Indexed,
+    ) -> Result<Option<ServiceTier>, Verdict> {
+        if definition.backfill_service_tier == definition.service_tier {
+            return Ok(definition.service_tier);
+        }
+        let (rule, indexed, now) = (definition.rule.name.clone(), indexed.clone(), self.clock.now());
+        let read =
+            move |connection: &mut Connection| existing::is_backfill(connection, (&rule, &indexed), now);
+        let is_backfill = self.database.read(read).await?;
+        Ok(if is_backfill { definition.backfill_service_tier } else { definition.service_tier })
     }
 
     /// What keeps the run from beginning now, if anything does.

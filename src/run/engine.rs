@@ -119,7 +119,7 @@ impl Engine {
                     mcp: definition.mcp.as_ref().map(remote),
                     format,
                     max_output_tokens: definition.max_output_tokens.map(u64::from),
-                    service_tier: definition.service_tier.map(ServiceTier::as_str),
+                    service_tier: shown.service_tier.map(ServiceTier::as_str),
                     max_tool_calls: (!shown.tools.is_empty() || definition.mcp.is_some())
                         .then_some(MAX_TOOL_CALLS),
                     metadata,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::row::Run;
-use super::settings::{Attach, Definition, Engine, Scope, TooLarge};
+use super::settings::{Attach, Definition, Engine, Scope, ServiceTier, TooLarge};
 use crate::openai::{AttributeValue, Attributes, FileId, Tool, VectorStoreId};
 
 /// Part of every definition's hash. To be raised with each change of the words below, or old and new results would pass for
@@ -33,6 +33,7 @@ pub struct Shown {
     /// Whole documents.
     pub files: Vec<FileId>,
     pub tools: Vec<Tool>,
+    pub service_tier: Option<ServiceTier>,
 }
 
 /// What `run` is shown under `definition`.
@@ -54,7 +55,7 @@ pub fn shown(definition: &Definition, run: &Run) -> Result<Shown, String> {
             Attach::CodeInterpreter => tools.push(Tool::CodeInterpreter { files: vec![file] }),
         }
     }
-    Ok(Shown { instructions, text, files, tools })
+    Ok(Shown { instructions, text, files, tools, service_tier: definition.service_tier })
 }
 
 /// Who the model is to be, and what is asked of it.

@@ -186,3 +186,17 @@ async fn a_run_that_may_not_begin_asks_fastio_nothing() {
     h.converges().await;
     h.finish().await;
 }
+
+#[tokio::test]
+async fn what_was_there_is_run_over_at_the_price_of_a_backfill_and_what_comes_now_is_not() {
+    let h = archive(&legal("backfill_service_tier = 'flex'"), &PATHS[..1]).await;
+    h.sweep().await;
+    h.settle().await;
+    h.again("liability", true).await;
+    h.settle().await;
+    h.put("/Contracts/new.txt", &contract(1)).await;
+    h.converges().await;
+    let tiers: Vec<_> = h.responses().await.into_iter().map(|one| one["service_tier"].clone()).collect();
+    assert_eq!(tiers, ["flex", "default"]);
+    h.finish().await;
+}

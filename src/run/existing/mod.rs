@@ -80,12 +80,31 @@ pub(super) fn was_there(
     if store::is_known(connection, (rule, &indexed.key, content_hash))? {
         return Ok(true);
     }
-    let since = store::since(connection)?.get(rule).copied().unwrap_or(now);
-    if store::is_news(connection, indexed, since)? {
+    if !is_of_before(connection, (rule, indexed), now)? {
         return Ok(false);
     }
     store::keep(connection, (rule, &indexed.key, content_hash), now)?;
     Ok(true)
+}
+
+/// Whether a run over `indexed` is one over what was there before its rule: a person, or the rule's `existing`, asked for it.
+pub(super) fn is_backfill(
+    connection: &mut Connection,
+    (rule, indexed): (&str, &Indexed),
+    now: i64,
+) -> Result<bool, Error> {
+    let Some(content_hash) = &indexed.copy.content_hash else { return Ok(false) };
+    Ok(store::is_known(connection, (rule, &indexed.key, content_hash))?
+        || is_of_before(connection, (rule, indexed), now)?)
+}
+
+fn is_of_before(
+    connection: &mut Connection,
+    (rule, indexed): (&str, &Indexed),
+    now: i64,
+) -> Result<bool, Error> {
+    let since = store::since(connection)?.get(rule).copied().unwrap_or(now);
+    Ok(!store::is_news(connection, indexed, since)?)
 }
 
 /// Whether `indexed` is a result that a Docket wrote whose records are lost: its name is all that shows it. An analysis

@@ -62,6 +62,8 @@ pub struct Definition {
     pub max_runs_per_file_hour: u32,
     pub max_output_tokens: Option<u32>,
     pub service_tier: Option<ServiceTier>,
+    /// Of runs over what was there before the rule.
+    pub backfill_service_tier: Option<ServiceTier>,
     /// What the model's tokens cost, where the settings say so.
     pub price: Option<Price>,
     pub deadline_ms: i64,
@@ -148,7 +150,7 @@ impl Definition {
         if !run.tools.is_empty() && !is_of_responses {
             return Err("tools are what a response may use: they need engine = \"responses\"".to_owned());
         }
-        if run.service_tier.is_some() && !is_of_responses {
+        if run.service_tier.or(run.backfill_service_tier).is_some() && !is_of_responses {
             return Err(
                 "service_tier is how OpenAI processes a response: it needs engine = \"responses\"".to_owned()
             );
@@ -205,6 +207,7 @@ impl Definition {
             max_runs_per_file_hour: run.max_runs_per_file_hour,
             max_output_tokens: run.max_output_tokens,
             service_tier: run.service_tier,
+            backfill_service_tier: run.backfill_service_tier.or(run.service_tier),
             price: None,
             deadline_ms: i64::from(run.deadline_seconds) * 1000,
             folder: common_folder(&settings.include),

@@ -80,6 +80,8 @@ pub struct RunSettings {
     pub max_output_tokens: Option<u32>,
     /// How OpenAI processes the runs: `auto`, `default`, `flex` (slower, at half the price), `priority`. Without it as the project is set.
     pub service_tier: Option<ServiceTier>,
+    /// The same of runs over what was there before the rule. Default: as the others.
+    pub backfill_service_tier: Option<ServiceTier>,
     /// How long a run may take before it is cancelled. Seconds.
     #[serde(default = "default_deadline_seconds")]
     pub deadline_seconds: u32,
