@@ -33,6 +33,7 @@ use crate::notify::Notifier;
 use crate::operate::api::{self, Api, SettingView};
 use crate::operate::guard::Guard;
 use crate::operate::query::Known;
+use crate::operate::query::search::Searcher;
 use crate::operate::routes::{Routes, Stated};
 use crate::operate::{self, Metrics, Observer, Operate, Served};
 use crate::outside::Remover;
@@ -119,6 +120,11 @@ impl Handler for Work {
 }
 
 impl Work {
+    /// What searches as an assistant does.
+    fn searcher(&self) -> Searcher {
+        Searcher { database: self.database.clone(), openai: self.openai.clone() }
+    }
+
     /// Asks what has nothing to do with any file: a service that takes it refuses something else than all of it.
     async fn plain_question(&self, target: &str) -> PlainAnswer {
         let answer = match target {
@@ -181,13 +187,7 @@ impl Parts {
         let meters = Meters::default();
         let fastio = fastio::Client::new(&config.fastio.base_url, config.secrets.fastio_api_key()?)?;
         let fastio = fastio.measured(&meters);
-        let openai = openai::Client::new(
-            &config.openai.base_url,
-            config.secrets.openai_api_key()?,
-            config.openai.organization.as_deref(),
-            config.openai.project.as_deref(),
-        )?;
-        let openai = openai.measured(&meters);
+        let openai = openai_client(config)?.measured(&meters);
         let database = match lock {
             Some(lock) => Database::open_under(&config.database, lock).await?,
             None => Database::open(&config.database).await?,
@@ -310,6 +310,7 @@ pub fn pages(
     let dashboard = Dashboard::new(dashboard::Parts {
         database: database.clone(),
         observer,
+        searcher: work.searcher(),
         clock: clock.clone(),
         governor: governor.clone(),
         guard,
@@ -328,6 +329,17 @@ fn settings_shown(config: &Config) -> Vec<SettingView> {
     shown.map(|Shown { name, value, from }| SettingView { name, value, from }).collect()
 }
 
+/// What asks OpenAI, as the settings say.
+///
+/// # Errors
+/// A key or an address that cannot be used.
+pub fn openai_client(config: &Config) -> anyhow::Result<openai::Client> {
+    let settings = &config.openai;
+    let names = (settings.organization.as_deref(), settings.project.as_deref());
+    let key = config.secrets.openai_api_key()?;
+    Ok(openai::Client::new(&settings.base_url, key, names.0, names.1)?)
+}
+
 /// What compares and lists, for a command beside a server.
 ///
 /// # Errors
@@ -337,12 +349,7 @@ pub fn feed(config: &Config, database: Database) -> anyhow::Result<Feed> {
         database,
         clock: Clock::default(),
         fastio: fastio::Client::new(&config.fastio.base_url, config.secrets.fastio_api_key()?)?,
-        openai: openai::Client::new(
-            &config.openai.base_url,
-            config.secrets.openai_api_key()?,
-            config.openai.organization.as_deref(),
-            config.openai.project.as_deref(),
-        )?,
+        openai: openai_client(config)?,
         rules: config.rules()?,
         settings: config.feed.clone(),
         sweeps: config.sweep.clone(),
@@ -446,6 +453,7 @@ impl App {
             });
             let asked = Api::new(api::ApiParts {
                 database: database.clone(),
+                searcher: work.searcher(),
                 clock: clock.clone(),
                 known: Known {
                     about: config.about(),

@@ -11,6 +11,7 @@ use super::failure::{Failure, Outcome};
 use super::progress::Progress;
 use super::text::{count, when};
 use super::{Form, can_ask, open, output, rule_named, server};
+use crate::app::openai_client;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Connection, Database};
@@ -162,13 +163,7 @@ fn clients(config: &Config) -> Result<(fastio::Client, openai::Client), Failure>
         &config.fastio.base_url,
         config.secrets.fastio_api_key().map_err(Failure::usage)?,
     );
-    let openai = openai::Client::new(
-        &config.openai.base_url,
-        config.secrets.openai_api_key().map_err(Failure::usage)?,
-        config.openai.organization.as_deref(),
-        config.openai.project.as_deref(),
-    );
-    Ok((fastio.map_err(Failure::usage)?, openai.map_err(Failure::usage)?))
+    Ok((fastio.map_err(Failure::usage)?, openai_client(config).map_err(Failure::usage)?))
 }
 
 /// The files that are meant: every one that was last seen at a path.

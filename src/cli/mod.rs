@@ -33,6 +33,7 @@ mod rules;
 mod runs;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod search;
 mod send;
 mod serve;
 mod shown;
@@ -79,7 +80,7 @@ struct SettingsArgs {
     #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = "Settings")]
     set: Vec<String>,
     /// Ask this server, at its operator listener, and not the database; without it $DOCKET_SERVER. The token is DOCKET_ADMIN_TOKEN or
-    /// DOCKET_VIEW_TOKEN. For status, files, explain, events, watch, audit, import, jobs, runs and sweep
+    /// DOCKET_VIEW_TOKEN. For status, files, explain, search, events, watch, audit, import, jobs, runs and sweep
     #[arg(long, global = true, value_name = "URL", help_heading = "Settings")]
     server: Option<String>,
 }
@@ -108,6 +109,8 @@ enum Command {
     Files(files::Arguments),
     /// Say in words why a file is as it is, and how it came to that
     Explain(explain::Arguments),
+    /// Say what an assistant would find, with how each file that it is of stands
+    Search(search::Arguments),
     /// Follow what happens, line by line
     Watch(watch::Arguments),
     /// List the events that were received
@@ -223,6 +226,7 @@ impl Command {
             Command::Status(arguments) => status::run(arguments, settings).await,
             Command::Files(arguments) => files::run(arguments, settings).await,
             Command::Explain(arguments) => explain::run(arguments, settings).await,
+            Command::Search(arguments) => search::run(arguments, settings).await,
             Command::Watch(arguments) => watch::run(arguments, settings).await,
             Command::Events(arguments) => events::run(arguments, settings).await,
             Command::Audit(arguments) => audit::run(arguments, settings).await,
@@ -249,6 +253,7 @@ impl Command {
         let can = match self {
             Command::Status(_)
             | Command::Explain(_)
+            | Command::Search(_)
             | Command::Watch(_)
             | Command::Events(_)
             | Command::Audit(_) => true,

@@ -15,6 +15,7 @@ use super::output;
 use super::shown::Shown;
 use super::signals::Signals;
 use super::text::{Paint, count, dollars, terminal_width, wrap};
+use crate::app::openai_client;
 use crate::config::Config;
 use crate::fastio::Profile;
 use crate::listen;
@@ -22,7 +23,7 @@ use crate::rehearse::{
     Answer, Finding, MARK, MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS, MOST_CALLS, Patience, Plan, Removed, Report,
     clean, play,
 };
-use crate::{fastio, openai};
+use crate::fastio;
 
 /// Where the words begin behind `holds`, `differs` and `unknown`.
 const TEXT: usize = 9;
@@ -114,11 +115,7 @@ async fn plan(arguments: &Arguments, config: &Config) -> Result<Plan, Failure> {
     let model = arguments.model.clone().or(of_rules).filter(|_| !arguments.no_run);
     let key = config.secrets.fastio_api_key().map_err(Failure::usage)?;
     let fastio = fastio::Client::new(&config.fastio.base_url, key).map_err(Failure::from_error)?;
-    let settings = &config.openai;
-    let names = (settings.organization.as_deref(), settings.project.as_deref());
-    let key = config.secrets.openai_api_key().map_err(Failure::usage)?;
-    let openai =
-        openai::Client::new(&settings.base_url, key, names.0, names.1).map_err(Failure::from_error)?;
+    let openai = openai_client(config).map_err(Failure::from_error)?;
     let listener = match arguments.listen.filter(|_| arguments.yes) {
         None => None,
         Some(address) => Some(listen::bind(address).map_err(|error| {

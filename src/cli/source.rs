@@ -14,6 +14,7 @@ use super::SettingsArgs;
 use super::failure::Failure;
 use super::progress::Progress;
 use super::{open, server};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::{Config, is_loopback};
 use crate::database::{Connection, Database};
@@ -23,6 +24,7 @@ use crate::operate::Token;
 use crate::operate::act::{self, Action, Deed, ImportOrder, PLACE_IS_TAKEN};
 use crate::operate::api::{Again, AgainView, BulkOrder, BulkView, Done, Preview, SweepOrder, Why};
 use crate::operate::guard::Who;
+use crate::operate::query::search::{Results, Search, Searcher, Unanswered};
 use crate::operate::query::status::{Overview, OverviewView};
 use crate::operate::query::{self, Known, Listed, Question, Wrong};
 
@@ -118,7 +120,7 @@ impl Source {
         Source::open_with(settings, &settings.load()?).await
     }
 
-    async fn open_with(settings: &SettingsArgs, config: &Config) -> Result<Source, Failure> {
+    pub async fn open_with(settings: &SettingsArgs, config: &Config) -> Result<Source, Failure> {
         match named(settings)? {
             Some(url) => Remote::new(&url, config).map(Source::Server),
             None => {
@@ -170,6 +172,25 @@ impl Source {
         match self {
             Source::Server(remote) => Ok(remote.send(remote.client.get(remote.url("/overview")?)).await?),
             Source::Database(here) => Ok(Overview::read(&here.database, &here.known).await?),
+        }
+    }
+
+    /// What a search finds. Beside the database this process asks OpenAI itself.
+    pub async fn search(&self, asked: &Search, config: &Config) -> Result<Results, Failure> {
+        match self {
+            Source::Server(remote) => {
+                Ok(remote.send(remote.client.get(remote.url("/search")?).query(asked)).await?)
+            }
+            Source::Database(here) => {
+                let openai = app::openai_client(config).map_err(Failure::usage)?;
+                let searcher = Searcher { database: here.database.clone(), openai };
+                let found = searcher.find(asked, &here.known.rules, Clock::default().now()).await;
+                found.map_err(|unanswered| match unanswered {
+                    Unanswered::Wrong(wrong) => Failure::from(wrong),
+                    Unanswered::Database(error) => Failure::from(error),
+                    Unanswered::OpenAi { .. } => Failure::Failed(unanswered.to_string()),
+                })
+            }
         }
     }
 

@@ -22,6 +22,7 @@ mod page;
 mod range;
 mod review;
 mod runs;
+mod search;
 mod settings;
 mod sign_in;
 mod sweeps;
@@ -39,6 +40,7 @@ use crate::listen::problem::Problem;
 use crate::operate::Observer;
 use crate::operate::api::SettingView;
 use crate::operate::guard::{Guard, Role};
+use crate::operate::query::search::Searcher;
 use crate::operate::routes::Routes;
 use crate::rule::Rules;
 use crate::run::Definition;
@@ -52,6 +54,7 @@ const ROWS: u32 = 50;
 pub struct Parts {
     pub database: Database,
     pub observer: Observer,
+    pub searcher: Searcher,
     pub clock: Clock,
     pub governor: Governor,
     pub guard: Guard,
@@ -111,6 +114,7 @@ pub fn routes() -> Routes<Dashboard> {
         .get(Role::Viewer, "/", overview::page)
         .get(Role::Viewer, "/files", files::page)
         .get(Role::Viewer, "/file", file::page)
+        .get(Role::Viewer, "/search", search::page)
         .get(Role::Viewer, "/runs", runs::page)
         .get(Role::Viewer, "/runs/folders", runs::folders)
         .get(Role::Viewer, "/runs/export", export::runs)

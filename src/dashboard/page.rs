@@ -20,9 +20,10 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The places that the frame of each page names, with the least role that sees them.
-const PLACES: [(&str, &str, Role); 8] = [
+const PLACES: [(&str, &str, Role); 9] = [
     ("/", "Overview", Role::Admin),
     ("/files", "Files", Role::Viewer),
+    ("/search", "Search", Role::Viewer),
     ("/runs", "Runs", Role::Viewer),
     ("/webhooks", "Webhooks", Role::Admin),
     ("/jobs", "Jobs", Role::Admin),

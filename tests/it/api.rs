@@ -117,6 +117,8 @@ async fn a_command_shows_the_same_whether_it_asks_a_server_or_the_database() {
         &["explain", "/Contracts/1.txt"],
         &["explain", "/Contracts/setup.exe"],
         &["explain", "/elsewhere/1.txt"],
+        &["search", "liability of the supplier"],
+        &["search", "liability", "--rule", "nobody"],
         &["runs", "list"],
         &["runs", "show", "1"],
         &["runs", "show", "9"],
@@ -299,6 +301,7 @@ async fn the_api_answers_in_pages_and_says_what_is_wrong_with_a_question() {
         ("/api/v1/runs/99", 404),
         ("/api/v1/files/workspace:1:2abc", 404),
         ("/api/v1/jobs/99", 404),
+        ("/api/v1/search?query=", 400),
         ("/api/v1/runs/one", 400),
     ] {
         let answer = world.ask(Method::GET, path, ADMIN).await;
@@ -307,7 +310,7 @@ async fn the_api_answers_in_pages_and_says_what_is_wrong_with_a_question() {
     }
     // Files and runs are for who only looks on; the rest is not.
     for (path, status) in
-        [("files", 200), ("runs/1", 200), ("explain?place=/x", 200), ("events", 403), ("audit", 403)]
+        [("files", 200), ("runs/1", 200), ("explain?place=/x", 200), ("search?query=liability", 200), ("events", 403), ("audit", 403)]
     {
         assert_eq!(world.ask(Method::GET, &format!("/api/v1/{path}"), VIEW).await.status(), status, "{path}");
     }

@@ -65,6 +65,7 @@ mod run_too_large;
 mod run_tools;
 mod sandbox_fastio;
 mod sandbox_openai;
+mod search;
 mod secrets;
 mod sources;
 mod sweep;

@@ -20,6 +20,7 @@ use super::{act, again, audit, bulk, imports};
         super::files_count,
         super::file,
         super::explain,
+        super::search,
         super::runs,
         super::run,
         super::overview,

@@ -26,6 +26,7 @@ use super::query::explain::{Explain, Explained};
 use super::query::files::{FileCount, Files, FilesPage};
 use super::query::jobs::{Job, JobView, Jobs, JobsPage};
 use super::query::runs::{Run, RunWhole, Runs, RunsPage};
+use super::query::search::{Results, Search, Searcher, Unanswered};
 use super::query::status::Overview;
 use super::query::sweeps::{Limits, LimitsView, Sweep, SweepWhole, Sweeps, SweepsPage};
 use super::query::watch::{SeenPage, Watch};
@@ -50,6 +51,7 @@ pub struct Api(Arc<ApiParts>);
 /// What it is made of.
 pub struct ApiParts {
     pub database: Database,
+    pub searcher: Searcher,
     pub clock: Clock,
     pub known: Known,
     pub definitions: Vec<Arc<Definition>>,
@@ -91,12 +93,33 @@ impl Api {
     async fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, Response> {
         let known = self.known();
         let answer = move |connection: &mut Connection| question.answer(connection, &known);
-        let told = |status, words| Problem::new(status, words).into_response();
         match self.0.database.observe(answer).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(Wrong::Nothing(words))) => Err(told(StatusCode::NOT_FOUND, words)),
-            Ok(Err(Wrong::Asked(words))) => Err(told(StatusCode::BAD_REQUEST, words)),
+            Ok(Err(wrong)) => Err(wrong.into_response()),
             Err(error) => Err(unreadable(&error)),
+        }
+    }
+}
+
+impl IntoResponse for Wrong {
+    fn into_response(self) -> Response {
+        match self {
+            Wrong::Nothing(words) => Problem::new(StatusCode::NOT_FOUND, words),
+            Wrong::Asked(words) => Problem::new(StatusCode::BAD_REQUEST, words),
+        }
+        .into_response()
+    }
+}
+
+impl IntoResponse for Unanswered {
+    fn into_response(self) -> Response {
+        match self {
+            Unanswered::Wrong(wrong) => wrong.into_response(),
+            Unanswered::Database(error) => unreadable(&error),
+            // Somebody else did not answer us, or not with what was asked for.
+            Unanswered::OpenAi { .. } => {
+                Problem::new(StatusCode::BAD_GATEWAY, self.to_string()).into_response()
+            }
         }
     }
 }
@@ -135,6 +158,7 @@ pub fn routes() -> Routes<Api> {
         .get(see, "/api/v1/files/count", files_count)
         .get(see, "/api/v1/files/{id}", file)
         .get(see, "/api/v1/explain", explain)
+        .get(see, "/api/v1/search", search)
         .get(see, "/api/v1/runs", runs)
         .get(see, "/api/v1/runs/{id}", run)
         .get(see, "/api/v1/openapi.json", openapi)
@@ -182,6 +206,16 @@ async fn file(_: Viewer, State(api): State<Api>, Named(id): Named<String>) -> Re
 #[utoipa::path(get, path = "/api/v1/explain", tag = "files", params(Explain), responses((status = 200, body = Explained)))]
 async fn explain(_: Viewer, State(api): State<Api>, Asked(asked): Asked<Explain>) -> Response {
     api.answer(asked).await
+}
+
+/// What an assistant would find, with what is known of each file. OpenAI is asked, once for each vector store.
+#[utoipa::path(get, path = "/api/v1/search", tag = "files", params(Search), responses((status = 200, body = Results),
+    (status = 502, description = "OpenAI did not search")))]
+async fn search(_: Viewer, State(api): State<Api>, Asked(asked): Asked<Search>) -> Response {
+    match api.0.searcher.find(&asked, &api.0.known.rules, api.0.clock.now()).await {
+        Ok(results) => Json(results).into_response(),
+        Err(unanswered) => unanswered.into_response(),
+    }
 }
 
 /// What was run over the files, the newest first. Without results: those are with each run.

@@ -8,6 +8,7 @@ pub mod files;
 pub mod imports;
 pub mod jobs;
 pub mod runs;
+pub mod search;
 pub mod status;
 pub mod sweeps;
 pub mod watch;
@@ -97,12 +98,24 @@ pub enum Wrong {
     Asked(String),
 }
 
+impl Wrong {
+    pub fn words(&self) -> &str {
+        match self {
+            Wrong::Nothing(words) | Wrong::Asked(words) => words,
+        }
+    }
+}
+
 impl Known {
     fn rule(&self, name: &str) -> Result<&Rule, Wrong> {
-        let names = || self.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ");
-        let unknown = || Wrong::Asked(format!("no rule is called `{name}`; those there are: {}", names()));
-        self.rules.named(name).ok_or_else(unknown)
+        rule_named(&self.rules, name)
     }
+}
+
+fn rule_named<'a>(rules: &'a Rules, name: &str) -> Result<&'a Rule, Wrong> {
+    let names = || rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ");
+    let unknown = || Wrong::Asked(format!("no rule is called `{name}`; those there are: {}", names()));
+    rules.named(name).ok_or_else(unknown)
 }
 
 /// Where a list goes on, as a text that says nothing to anybody but us.

@@ -6,6 +6,7 @@
 mod line;
 #[macro_use]
 mod sql;
+mod found;
 mod store;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::database::{JsonList, json_list};
 use crate::queue::store::PauseRow;
 use crate::queue::waiting::{Waiting, why};
 
+pub use found::{Found, Over, found};
 pub use store::{Number, Page, count, page};
 
 /// How a file stands.

@@ -86,6 +86,13 @@ pub fn page(connection: &mut Connection, filter: &Filter, after: &Cursor, limit:
     Ok(page)
 }
 
+/// The files with these ids, each with its copies, however they stand.
+pub(super) fn of_files(connection: &mut Connection, source_ids: &[String]) -> Result<Vec<Row>, Error> {
+    let all = Filter { gone: true, ..Filter::default() };
+    let mut reader = Reader { pauses: queue::store::pauses(connection)?, connection, filter: &all };
+    reader.of(source_ids, &all)
+}
+
 /// How many files there are, as far as one bite of them says.
 pub fn count(connection: &mut Connection, filter: &Filter) -> Result<Number, Error> {
     let mut reader = Reader { pauses: Vec::new(), connection, filter };
@@ -155,14 +162,7 @@ impl<'a> Reader<'a> {
         let ids = |begins: &[String]| begins.iter().map(|begins| format!("{begins}{node}")).collect();
         let mut named: Vec<String> = ids(&begins);
         named.push(place.text.clone());
-        let part = Part {
-            filter: &Filter { place: None, ..self.filter.clone() },
-            after: (String::new(), String::new()),
-            end: (END.to_owned(), String::new()),
-            next: None,
-            named: json_list(&named),
-        };
-        let mut rows = self.lines(&part, NAMED, COUNTED)?;
+        let mut rows = self.of(&named, &Filter { place: None, ..self.filter.clone() })?;
         if let Some((from, end)) = keys(self.filter, "") {
             let begins: Vec<String> = self.connection.all(JOB_PROFILES, params![from, end])?;
             let mut keys: Vec<String> = ids(&begins);
@@ -171,6 +171,18 @@ impl<'a> Reader<'a> {
             rows.extend(jobs.into_iter().map(|job| unseen(job, &self.pauses)));
         }
         Ok(Page { files: files(&rows), rows, next: None })
+    }
+
+    /// The files with these ids.
+    fn of(&mut self, source_ids: &[String], filter: &Filter) -> Result<Vec<Row>, Error> {
+        let part = Part {
+            filter,
+            after: (String::new(), String::new()),
+            end: (END.to_owned(), String::new()),
+            next: None,
+            named: json_list(source_ids),
+        };
+        self.lines(&part, NAMED, COUNTED)
     }
 
     fn by_path(&mut self, after: Option<(&String, &String)>, limit: u32) -> Result<Page, Error> {

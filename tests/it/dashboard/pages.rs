@@ -9,10 +9,12 @@ use super::{Site, analysed};
 use crate::harness::{Harness, ONE_STORE};
 
 /// Every page, of a harness whose run is number 1.
-pub const PAGES: [&str; 13] = [
+pub const PAGES: [&str; 15] = [
     "/",
     "/files",
     "/files?state=behind",
+    "/search",
+    "/search?query=liability",
     "/runs",
     "/runs?state=needs_review",
     "/runs/folders",
@@ -79,6 +81,8 @@ async fn every_page_is_whole_and_keeps_to_the_policy() {
         assert!(answer.headers()["content-type"].to_str().unwrap().starts_with(kind));
         assert!(answer.headers()["cache-control"].to_str().unwrap().contains("immutable"));
     }
+    let found = site.page("/search?query=liability&rule=liability").await;
+    assert!(found.contains("/Contracts/a.txt") && found.contains("docket search"), "{found}");
     assert_eq!(site.get("/assets/style.css", "").await.status(), StatusCode::NOT_FOUND);
     let lost = site.get("/nothing", "").await;
     assert_eq!(lost.status(), StatusCode::NOT_FOUND);
