@@ -32,6 +32,7 @@ use crate::listen;
 use crate::notify::Notifier;
 use crate::operate::api::{self, Api, SettingView};
 use crate::operate::guard::Guard;
+use crate::operate::mcp::{self, Mcp};
 use crate::operate::query::Known;
 use crate::operate::query::search::Searcher;
 use crate::operate::routes::{Routes, Stated};
@@ -285,7 +286,8 @@ impl Parts {
 /// Every route of the operator listener, with who may ask.
 pub fn operator_routes() -> Vec<Stated> {
     let (asked, pages, scraped) = (api::routes(), dashboard::routes(), operate::scraped());
-    [operate::routes().stated(), asked.stated(), pages.stated(), scraped.stated()].concat()
+    let agents = mcp::routes();
+    [operate::routes().stated(), asked.stated(), agents.stated(), pages.stated(), scraped.stated()].concat()
 }
 
 /// What the pages stand on.
@@ -338,6 +340,23 @@ pub fn openai_client(config: &Config) -> anyhow::Result<openai::Client> {
     let names = (settings.organization.as_deref(), settings.project.as_deref());
     let key = config.secrets.openai_api_key()?;
     Ok(openai::Client::new(&settings.base_url, key, names.0, names.1)?)
+}
+
+/// What programs ask, for a command beside a server.
+///
+/// # Errors
+/// Settings or keys that cannot work.
+pub fn api_beside(config: &Config, database: &Database, known: Known) -> anyhow::Result<Api> {
+    let definitions = config.runs(&known.rules)?;
+    Ok(Api::new(api::ApiParts {
+        database: database.clone(),
+        searcher: Searcher { database: database.clone(), openai: openai_client(config)? },
+        clock: Clock::default(),
+        known,
+        definitions: definitions.into_iter().map(Arc::new).collect(),
+        wake: Arc::default(),
+        settings: settings_shown(config),
+    }))
 }
 
 /// What compares and lists, for a command beside a server.
@@ -473,6 +492,7 @@ impl App {
                 work: &work,
             };
             let pages = pages(config, &beneath, (observer.clone(), operate.guard()))?
+                .merge(mcp::routes().with_state(Mcp::new(asked.clone())))
                 .merge(api::routes().with_state(asked))
                 .merge(operate::scraped().with_state(metrics));
             let served = Served { observer, pages, dress: dashboard::dress, counters };

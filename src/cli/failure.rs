@@ -46,6 +46,14 @@ impl Failure {
         if error.chain().any(is_usage) { Failure::Usage(text) } else { Failure::Failed(text) }
     }
 
+    /// What a person reads.
+    pub fn words(&self) -> &str {
+        match self {
+            Failure::ReaderGone => "nobody reads what is said",
+            Failure::Usage(text) | Failure::Failed(text) => text,
+        }
+    }
+
     pub fn report(self) -> ExitCode {
         let (text, code) = match self {
             Failure::ReaderGone => return ExitCode::SUCCESS,

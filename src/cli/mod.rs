@@ -22,6 +22,7 @@ mod import;
 mod introduction;
 mod jobs;
 mod log;
+mod mcp;
 mod memory;
 mod migrate;
 mod notify;
@@ -80,7 +81,7 @@ struct SettingsArgs {
     #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = "Settings")]
     set: Vec<String>,
     /// Ask this server, at its operator listener, and not the database; without it $DOCKET_SERVER. The token is DOCKET_ADMIN_TOKEN or
-    /// DOCKET_VIEW_TOKEN. For status, files, explain, search, events, watch, audit, import, jobs, runs and sweep
+    /// DOCKET_VIEW_TOKEN. For status, files, explain, search, mcp, events, watch, audit, import, jobs, runs and sweep
     #[arg(long, global = true, value_name = "URL", help_heading = "Settings")]
     server: Option<String>,
 }
@@ -111,6 +112,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Say what an assistant would find, with how each file that it is of stands
     Search(search::Arguments),
+    /// Answer an agent over standard input and output, by the Model Context Protocol
+    Mcp(mcp::Arguments),
     /// Follow what happens, line by line
     Watch(watch::Arguments),
     /// List the events that were received
@@ -227,6 +230,7 @@ impl Command {
             Command::Files(arguments) => files::run(arguments, settings).await,
             Command::Explain(arguments) => explain::run(arguments, settings).await,
             Command::Search(arguments) => search::run(arguments, settings).await,
+            Command::Mcp(arguments) => mcp::run(arguments, settings).await,
             Command::Watch(arguments) => watch::run(arguments, settings).await,
             Command::Events(arguments) => events::run(arguments, settings).await,
             Command::Audit(arguments) => audit::run(arguments, settings).await,
@@ -254,6 +258,7 @@ impl Command {
             Command::Status(_)
             | Command::Explain(_)
             | Command::Search(_)
+            | Command::Mcp(_)
             | Command::Watch(_)
             | Command::Events(_)
             | Command::Audit(_) => true,

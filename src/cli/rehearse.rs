@@ -17,13 +17,13 @@ use super::signals::Signals;
 use super::text::{Paint, count, dollars, terminal_width, wrap};
 use crate::app::openai_client;
 use crate::config::Config;
+use crate::fastio;
 use crate::fastio::Profile;
 use crate::listen;
 use crate::rehearse::{
     Answer, Finding, MARK, MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS, MOST_CALLS, Patience, Plan, Removed, Report,
     clean, play,
 };
-use crate::fastio;
 
 /// Where the words begin behind `holds`, `differs` and `unknown`.
 const TEXT: usize = 9;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -24,12 +25,14 @@ use crate::operate::Token;
 use crate::operate::act::{self, Action, Deed, ImportOrder, PLACE_IS_TAKEN};
 use crate::operate::api::{Again, AgainView, BulkOrder, BulkView, Done, Preview, SweepOrder, Why};
 use crate::operate::guard::Who;
+use crate::operate::mcp::http as mcp;
+use crate::operate::mcp::message::Call;
 use crate::operate::query::search::{Results, Search, Searcher, Unanswered};
 use crate::operate::query::status::{Overview, OverviewView};
 use crate::operate::query::{self, Known, Listed, Question, Wrong};
 
 /// Who does something beside the database.
-const HERE: Who = Who(Token::ThisMachine);
+pub const HERE: Who = Who(Token::ThisMachine);
 
 /// Where the operator API has something done, and what it is told there.
 fn order(action: Action, item: &str, Why { why, name }: Why) -> (String, Value) {
@@ -42,9 +45,11 @@ fn order(action: Action, item: &str, Why { why, name }: Why) -> (String, Value) 
         Action::RetryJob => ("jobs", "retry"),
         Action::DiscardJob => ("jobs", "discard"),
         Action::RetryFile => ("files", "retry"),
+        Action::SyncFile => ("files", "sync"),
         Action::Accept => ("runs", "accept"),
         Action::Reject => ("runs", "reject"),
         Action::Withdraw => ("runs", "withdraw"),
+        Action::StartRun => ("runs", "start"),
         Action::RunAgain => ("runs", "again"),
         Action::RunOver | Action::RunMissing => {
             let order = BulkOrder {
@@ -320,7 +325,7 @@ pub fn known(config: &Config) -> Known {
 }
 
 /// The server that is to be asked, if one is named.
-fn named(settings: &SettingsArgs) -> Result<Option<Url>, Failure> {
+pub fn named(settings: &SettingsArgs) -> Result<Option<Url>, Failure> {
     let variable = || std::env::var(VARIABLE).ok().filter(|text| !text.trim().is_empty());
     let (text, from) = match &settings.server {
         Some(text) => (text.clone(), "--server"),
@@ -339,7 +344,7 @@ fn named(settings: &SettingsArgs) -> Result<Option<Url>, Failure> {
 }
 
 impl Remote {
-    fn new(url: &Url, config: &Config) -> Result<Remote, Failure> {
+    pub fn new(url: &Url, config: &Config) -> Result<Remote, Failure> {
         let base = Base::new(url).map_err(|error| Failure::Usage(format!("--server: {error}")))?;
         let token = config.secrets.tokens.admin.clone().or_else(|| config.secrets.tokens.view.clone());
         if token.is_some() && url.scheme() != "https" && !is_loopback(url) {
@@ -364,6 +369,32 @@ impl Remote {
         let url = self.url(path).map_err(Refused::Otherwise)?;
         let request = self.client.post(url).header("idempotency-key", key).json(body);
         self.send(request).await
+    }
+
+    /// Passes a message of the Model Context Protocol on, with what its headers have to say. `version` is what an older client agreed on.
+    ///
+    /// # Errors
+    /// In words, why there is no answer.
+    pub async fn tell(&self, call: &Call, line: &[u8], version: Option<&str>) -> Result<Value, String> {
+        let url = self.base.join(&["mcp"]).map_err(|error| error.to_string())?;
+        let mut request = self.client.post(url).header(CONTENT_TYPE, "application/json").body(line.to_vec());
+        request =
+            request.header(ACCEPT, "application/json, text/event-stream").header(mcp::METHOD, &call.method);
+        if let Some(version) = call.version().or(version) {
+            request = request.header(mcp::VERSION, version);
+        }
+        if let Some(name) = call.name() {
+            request = request.header(mcp::NAME, mcp::encoded(name));
+        }
+        let words = |failure: Failure| failure.words().to_owned();
+        let (status, text) = self.answer(request).await.map_err(words)?;
+        match serde_json::from_str::<Value>(&text) {
+            Ok(answered) if answered["jsonrpc"] == "2.0" => Ok(answered),
+            _ => Err(match read::<Value>(status, &text) {
+                Ok(_) => "what answered there is no Docket of this version".to_owned(),
+                Err(failure) => failure.words().to_owned(),
+            }),
+        }
     }
 
     fn url(&self, path: &str) -> Result<Url, Failure> {

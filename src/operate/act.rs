@@ -10,10 +10,11 @@ use super::audit::{self, Entry};
 use super::guard::Who;
 use crate::clock::Clock;
 use crate::database::{Connection, Database, Error};
-use crate::fastio::{Profile, ProfileKind};
+use crate::fastio::{FileKey, Profile, ProfileKind};
 use crate::feed::sweep;
 use crate::feed::sweep::store::Decision;
 use crate::import::{self, Asked, Wish};
+use crate::job::{self, Task};
 use crate::queue::{self, Priority};
 use crate::result::judgement::{Judgement, Said};
 use crate::rule::Rules;
@@ -29,12 +30,16 @@ pub enum Action {
     DiscardJob,
     /// A file that is skipped, or whose job is dead, is tried again.
     RetryFile,
+    /// A file is looked at now, as if an event had told of it.
+    SyncFile,
     /// A run's answer may be relied on.
     Accept,
     /// It may not.
     Reject,
     /// What was said of it is taken back.
     Withdraw,
+    /// A rule is run over a file as it is now, whether it was before or not.
+    StartRun,
     /// A run that has ended is made once more, over what its file is now.
     RunAgain,
     /// A rule is run over a file, whatever result that has.
@@ -54,13 +59,15 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Action; 14] = [
+    pub const ALL: [Action; 16] = [
         Action::RetryJob,
         Action::DiscardJob,
         Action::RetryFile,
+        Action::SyncFile,
         Action::Accept,
         Action::Reject,
         Action::Withdraw,
+        Action::StartRun,
         Action::RunAgain,
         Action::RunOver,
         Action::RunMissing,
@@ -76,9 +83,11 @@ impl Action {
             Action::RetryJob => "retry job",
             Action::DiscardJob => "discard job",
             Action::RetryFile => "retry file",
+            Action::SyncFile => "sync file",
             Action::Accept => "accept run",
             Action::Reject => "reject run",
             Action::Withdraw => "withdraw verdict",
+            Action::StartRun => "start run",
             Action::RunAgain => "run again",
             Action::RunOver => "run over file",
             Action::RunMissing => "run where missing",
@@ -103,7 +112,9 @@ impl Action {
     pub fn about(self, item: &str) -> String {
         let kind = match self {
             Action::RetryJob | Action::DiscardJob => "job",
-            Action::RetryFile | Action::RunOver | Action::RunMissing => "file",
+            Action::RetryFile | Action::SyncFile | Action::RunOver | Action::RunMissing => "file",
+            // What is to be is not there yet: its file, and its rule.
+            Action::StartRun => "run of",
             Action::Accept | Action::Reject | Action::Withdraw | Action::RunAgain | Action::CancelRun => {
                 "run"
             }
@@ -210,7 +221,8 @@ pub(super) fn record(
 }
 
 /// Does it to `item`: a job's or a run's number, a file's or a sweep's id, or the name of a rule that is swept, empty for all. What a rule is
-/// run over is a file's id, a blank and the rule's name.
+/// run over is a file's id, a blank and the rule's name. For a run that is to be it is a file's id, a colon and
+/// the rule's name.
 pub(super) fn apply(
     tx: &mut Connection,
     definitions: &[Arc<Definition>],
@@ -235,9 +247,14 @@ pub(super) fn apply(
                 || "it is not skipped and has no dead job: there is nothing to try again".to_owned();
             if rows.is_empty() { Err(nothing()) } else { Ok(()) }
         }
+        Action::SyncFile => sync_file(tx, item, now)?,
         Action::Accept => judge(tx, RunId(number()), said(Said::Accepted), now)?,
         Action::Reject => judge(tx, RunId(number()), said(Said::Rejected), now)?,
         Action::Withdraw => judge(tx, RunId(number()), None, now)?,
+        Action::StartRun => match of_run(item) {
+            Some((source_id, rule)) => start_run(tx, definitions, (source_id, rule), now)?,
+            None => Err("name a file's id, a colon and a rule: `workspace:ID:NODE:RULE`".to_owned()),
+        },
         Action::RunAgain => run_again(tx, definitions, RunId(number()), now)?,
         Action::RunOver | Action::RunMissing => run_over(tx, definitions, (deed.action, item), now)?,
         Action::CancelRun => match run::cancel(tx, RunId(number()), now)? {
@@ -345,6 +362,26 @@ fn judge(
     })
 }
 
+/// Tries what was given up again, and has everything else looked at.
+fn sync_file(tx: &mut Connection, item: &str, now: i64) -> Result<Result<(), String>, Error> {
+    let given_up = again::store::given_up_of(tx, &[item])?;
+    if !given_up.is_empty() {
+        again::store::reopen(tx, &given_up, (Priority::Live, now))?;
+        return Ok(Ok(()));
+    }
+    let Ok(FileKey { profile, node }) = item.parse() else {
+        return Ok(Err("no file has such an id: it is `workspace:ID:NODE` or `share:ID:NODE`".to_owned()));
+    };
+    job::enqueue(tx, &Task::File { profile, node }, Priority::Live, now)?;
+    Ok(Ok(()))
+}
+
+/// A file's id and the rule that is to be run over it. An id has three parts; a rule's name may have a colon.
+fn of_run(item: &str) -> Option<(&str, &str)> {
+    let (end, _) = item.match_indices(':').nth(2)?;
+    Some((&item[..end], &item[end + 1..]))
+}
+
 fn run_again(
     tx: &mut Connection,
     definitions: &[Arc<Definition>],
@@ -352,10 +389,19 @@ fn run_again(
     now: i64,
 ) -> Result<Result<(), String>, Error> {
     let Some(row) = run::store::row(tx, id)? else { return Ok(Err(run_as_it_is(tx, id)?)) };
-    let Some(definition) = definitions.iter().find(|definition| definition.rule.name == row.rule) else {
-        return Ok(Err(format!("no rule with [rule.run] is called {} any more", row.rule)));
+    start_run(tx, definitions, (&row.source_id, &row.rule), now)
+}
+
+fn start_run(
+    tx: &mut Connection,
+    definitions: &[Arc<Definition>],
+    (source_id, rule): (&str, &str),
+    now: i64,
+) -> Result<Result<(), String>, Error> {
+    let Some(definition) = definitions.iter().find(|definition| definition.rule.name == rule) else {
+        return Ok(Err(format!("no rule with [rule.run] is called {rule}")));
     };
-    let Some(indexed) = run::file(tx, definition, &row.source_id)? else {
+    let Some(indexed) = run::file(tx, definition, source_id)? else {
         return Ok(Err("its file is not indexed as it is now under that rule".to_owned()));
     };
     Ok(match run::want_one(tx, (definition, &indexed), now)? {

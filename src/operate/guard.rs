@@ -93,12 +93,15 @@ impl<S: Sync> FromRequestParts<S> for Viewer {
 fn at_least(role: Role, parts: &Parts) -> Result<Who, Problem> {
     match parts.extensions.get::<Who>() {
         Some(who) if who.role() >= role => Ok(*who),
-        Some(_) => {
-            let detail = "DOCKET_VIEW_TOKEN is for seeing files and runs: this needs DOCKET_ADMIN_TOKEN";
-            Err(Problem::new(StatusCode::FORBIDDEN, detail))
-        }
+        Some(_) => Err(not_enough()),
         None => Err(Problem::new(StatusCode::UNAUTHORIZED, "who asks is not known")),
     }
+}
+
+/// What a client is told that may only look.
+pub fn not_enough() -> Problem {
+    let detail = "DOCKET_VIEW_TOKEN is for seeing files and runs: this needs DOCKET_ADMIN_TOKEN";
+    Problem::new(StatusCode::FORBIDDEN, detail)
 }
 
 /// What is asked of a request.

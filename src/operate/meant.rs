@@ -83,7 +83,9 @@ impl Meant {
                 let page = Page { rule, word, after: None, since, until, most };
                 runs::page(connection, &page)?.iter().map(|row| row.run_id.to_string()).collect()
             }
-            Action::RunOver
+            Action::SyncFile
+            | Action::StartRun
+            | Action::RunOver
             | Action::RunMissing
             | Action::Sweep
             | Action::DrySweep

@@ -9,6 +9,7 @@ pub mod api;
 pub mod audit;
 pub mod bulk;
 pub mod guard;
+pub mod mcp;
 pub mod meant;
 mod metrics;
 pub mod query;
@@ -155,7 +156,7 @@ async fn in_time(State(limit): State<Duration>, request: Request, next: Next) ->
 async fn status(_: Admin, State(observer): State<Observer>) -> Response {
     match observer.look().await {
         Ok(snapshot) => Json(&snapshot.rows).into_response(),
-        Err(error) => unreadable(&error),
+        Err(error) => unreadable(&error).into_response(),
     }
 }
 
@@ -167,7 +168,7 @@ async fn health(_: Admin, State(observer): State<Observer>) -> Response {
             let code = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             (code, Json(&snapshot.verdict)).into_response()
         }
-        Err(error) => unreadable(&error),
+        Err(error) => unreadable(&error).into_response(),
     }
 }
 
@@ -175,13 +176,13 @@ async fn health(_: Admin, State(observer): State<Observer>) -> Response {
 async fn scrape(_: Viewer, State(metrics): State<Metrics>) -> Response {
     match metrics.text().await {
         Ok(text) => ([(CONTENT_TYPE, prometheus_text::CONTENT_TYPE)], text.to_string()).into_response(),
-        Err(error) => unreadable(&error),
+        Err(error) => unreadable(&error).into_response(),
     }
 }
 
-fn unreadable(error: &database::Error) -> Response {
-    tracing::warn!(error = %error, "the status cannot be read");
-    Problem::unavailable("the database cannot be read", RETRY_AFTER).into_response()
+fn unreadable(error: &database::Error) -> Problem {
+    tracing::warn!(error = %error, "the database cannot be read for an answer");
+    Problem::unavailable("the database cannot be read", RETRY_AFTER)
 }
 
 #[cfg(test)]

@@ -179,6 +179,15 @@ fn add_notes(result: &mut Value, notes: impl Iterator<Item = String>) -> bool {
     known.len() > before
 }
 
+/// What a result on record says: the data where there is some, else the text.
+pub fn said(result: &Value) -> String {
+    match (&result["data"], result["text"].as_str()) {
+        (Value::Null, Some(text)) => text.to_owned(),
+        (Value::Null, None) => format!("{result:#}"),
+        (data, _) => format!("{data:#}"),
+    }
+}
+
 /// The quotes of a result on record that are not proven to be in the document, or only without words that say otherwise.
 pub fn doubtful(result: &Value) -> Vec<Check> {
     let doubtful = |check: &Check| !check.proof.is_verified() || check.proof.left_out().is_some();

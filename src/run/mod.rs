@@ -73,7 +73,7 @@ pub use admit::{cancel, judge};
 pub use again::{
     Again, BITE, Bite, Estimate, estimate, estimate_one, file, judgement_of, survey, want_missing, want_one,
 };
-pub use deliver::{checks, doubtful};
+pub use deliver::{checks, doubtful, said};
 pub use row::{Outcome, Run, RunId, State};
 pub use settings::{Clash, Definition, Engine, Mcp, Price, SettingsError, ToolServer, definitions};
 pub use steps::WORKING;

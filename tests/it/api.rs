@@ -12,21 +12,21 @@ use crate::harness::program::{At, KEYS, Place, Program, Run, WORKSPACE};
 use crate::harness::records::Records;
 use crate::harness::{contract, legal};
 
-const ADMIN: &str = "a-token-for-operators";
-const VIEW: &str = "another-for-who-looks-on";
+pub const ADMIN: &str = "a-token-for-operators";
+pub const VIEW: &str = "another-for-who-looks-on";
 
 /// A server with the legal team's rule between stand-ins, in whose workspace there is a contract that was analysed, and a file that OpenAI
 /// cannot hold.
-struct World {
+pub struct World {
     place: Place,
     sandbox: Sandbox,
-    server: Program,
-    operate: String,
+    pub server: Program,
+    pub operate: String,
     _stop: DropGuard,
 }
 
 impl World {
-    async fn start() -> World {
+    pub async fn start() -> World {
         let place = Place::new();
         let settings = |fastio: &str, openai: &str| {
             let settings = place.settings(fastio, openai).replace("listen = 'off'", "listen = '127.0.0.1:0'");
@@ -58,11 +58,11 @@ impl World {
         Client::new().put(url).body(content).send().await.unwrap().error_for_status().unwrap();
     }
 
-    fn at<'a>(&'a self, more: &[(&str, &str)]) -> At<'a> {
+    pub fn at<'a>(&'a self, more: &[(&str, &str)]) -> At<'a> {
         self.place.with(&[&KEYS[..], more].concat())
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         let answer = self.ask(Method::GET, path, ADMIN).await;
         assert_eq!(answer.status(), 200, "{path}");
         answer.json().await.unwrap()
@@ -309,9 +309,14 @@ async fn the_api_answers_in_pages_and_says_what_is_wrong_with_a_question() {
         assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
     }
     // Files and runs are for who only looks on; the rest is not.
-    for (path, status) in
-        [("files", 200), ("runs/1", 200), ("explain?place=/x", 200), ("search?query=liability", 200), ("events", 403), ("audit", 403)]
-    {
+    for (path, status) in [
+        ("files", 200),
+        ("runs/1", 200),
+        ("explain?place=/x", 200),
+        ("search?query=liability", 200),
+        ("events", 403),
+        ("audit", 403),
+    ] {
         assert_eq!(world.ask(Method::GET, &format!("/api/v1/{path}"), VIEW).await.status(), status, "{path}");
     }
     assert_eq!(world.server.stop(), 0);

@@ -23,6 +23,7 @@ mod history;
 mod imports;
 mod judged;
 mod kill;
+mod mcp;
 mod memory;
 mod mixed;
 mod names;

@@ -33,7 +33,10 @@ async fn what_is_found_says_whose_version_it_is_and_what_is_over_is_left_out() {
     h.settle().await;
     let found = h.search(QUERY, None).await;
     let row = &found.rows[0];
-    assert_eq!((row.path.as_deref(), row.state.as_str(), row.text.as_str()), (Some("/nda.txt"), "current", one));
+    assert_eq!(
+        (row.path.as_deref(), row.state.as_str(), row.text.as_str()),
+        (Some("/nda.txt"), "current", one)
+    );
     assert!(row.is_present && row.reason.is_none() && row.score > 0.0, "{row:?}");
     assert_eq!(row.content_hash, Some(hex_sha256(one.as_bytes())));
     assert!(row.version.is_some() && row.version == row.file_version, "{row:?}");

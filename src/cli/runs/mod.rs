@@ -4,7 +4,7 @@ mod again;
 mod judge;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::failure::{Failure, Outcome};
 use super::source::Source;
@@ -191,7 +191,7 @@ async fn show(source: &Source, one: &RowArguments) -> Result<Outcome, Failure> {
         }
         output::line("")?;
         // Indented, so that no line of an answer looks like one of ours.
-        output::lines(answer(&result).lines().map(|line| format!("  {line}")))?;
+        output::lines(run::said(&result).lines().map(|line| format!("  {line}")))?;
     }
     Ok(Outcome::Done)
 }
@@ -206,15 +206,6 @@ fn tokens(row: &RunRow) -> String {
 
 /// Characters of a quote that are shown beside why it is not proven; the result below has it whole.
 const QUOTE_SHOWN: usize = 200;
-
-/// What a person wants to see of a result: the data where there is some, else the text.
-fn answer(result: &Value) -> String {
-    match (&result["data"], result["text"].as_str()) {
-        (Value::Null, Some(text)) => text.to_owned(),
-        (Value::Null, None) => format!("{result:#}"),
-        (data, _) => format!("{data:#}"),
-    }
-}
 
 async fn cancel(source: &Source, one: &RowArguments) -> Result<Outcome, Failure> {
     source.ask(&Run { id: one.id }).await?;

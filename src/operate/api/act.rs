@@ -5,7 +5,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, body::Bytes};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::answered::{self, Answered, Key};
@@ -55,9 +57,11 @@ pub fn routes() -> Routes<Api> {
         .post(all, "/api/v1/jobs/retry-dead", retry_dead)
         .post(all, "/api/v1/jobs/discard-dead", discard_dead)
         .post(all, "/api/v1/files/{id}/retry", retry_file)
+        .post(all, "/api/v1/files/{id}/sync", sync_file)
         .post(all, "/api/v1/runs/{id}/accept", accept)
         .post(all, "/api/v1/runs/{id}/reject", reject)
         .post(all, "/api/v1/runs/{id}/withdraw", withdraw)
+        .post(all, "/api/v1/runs/{id}/start", start)
         .post(all, "/api/v1/runs/{id}/again", again)
         .post(all, "/api/v1/runs/{id}/cancel", cancel)
         .post(all, "/api/v1/relist", relist)
@@ -66,41 +70,54 @@ pub fn routes() -> Routes<Api> {
         .post(all, "/api/v1/sweeps/{id}/dismiss", dismiss_sweep)
 }
 
+/// A client's name for one order: told again under it, the order is carried out once.
+pub struct OrderKey(pub(super) String);
+
+impl OrderKey {
+    /// # Errors
+    /// It cannot be one.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let wrong = || {
+            let detail = "an idempotency key is a text of 1 to 255 plain characters";
+            Problem::new(StatusCode::BAD_REQUEST, detail)
+        };
+        answered::is_usable(text).then(|| OrderKey(text.to_owned())).ok_or_else(wrong)
+    }
+}
+
 /// The key that a client gave its request.
-pub struct GivenKey(pub Option<String>);
+pub struct GivenKey(pub Option<OrderKey>);
 
 impl<S: Sync> FromRequestParts<S> for GivenKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Some(key) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(GivenKey(None)) };
-        let key = key.to_str().ok().filter(|key| answered::is_usable(key));
-        let wrong = || {
-            Problem::new(StatusCode::BAD_REQUEST, "Idempotency-Key is no text of 1 to 255 plain characters")
-        };
-        key.map(|key| GivenKey(Some(key.to_owned()))).ok_or_else(wrong)
+        let key = parts.headers.get(IDEMPOTENCY_KEY);
+        key.map(|key| OrderKey::parse(key.to_str().unwrap_or_default())).transpose().map(GivenKey)
     }
 }
 
 /// Who asks for what.
-struct Order {
-    who: Who,
-    key: Option<String>,
-    action: Action,
-    item: String,
-    body: Bytes,
+pub struct Order {
+    pub who: Who,
+    pub key: Option<OrderKey>,
+    pub action: Action,
+    pub item: String,
+    pub why: Why,
 }
 
 impl Api {
     /// Does it to one and writes it down, unless it was done for the same key.
-    async fn act(&self, order: Order) -> Response {
-        let why = match why(&order.body, order.action) {
-            Ok(why) => why,
-            Err(problem) => return problem.into_response(),
-        };
-        let Order { who, key, action, item, body } = order;
-        let asked = answered::asked(action.as_str(), &item, &body);
-        let key = key.map(|key| Key { who: who.as_str(), key, asked });
+    pub async fn act(&self, order: Order) -> Result<Done, Problem> {
+        self.acted(order).await.and_then(read)
+    }
+
+    async fn acted(&self, order: Order) -> Result<Answered, Problem> {
+        let Order { who, key, action, item, why } = order;
+        let why = checked(why, action)?;
+        let told = serde_json::to_vec(&why).expect("texts");
+        let asked = answered::asked(action.as_str(), &item, &told);
+        let key = key.map(|OrderKey(key)| Key { who: who.as_str(), key, asked });
         let (definitions, now) = (self.0.definitions.clone(), self.0.clock.now());
         let write = move |tx: &mut Connection| {
             answered::once(tx, (key.as_ref(), now), |tx| {
@@ -113,32 +130,56 @@ impl Api {
                 Ok(done(&Done { action: action.as_str().to_owned(), about, number: 1 }))
             })
         };
-        self.reply(self.0.database.write(write).await)
+        self.written(self.0.database.write(write).await)
     }
 
     /// Done twice it does no harm, so it takes no key.
-    async fn all_dead(&self, (who, action): (Who, Action), body: &Bytes) -> Response {
-        let why = match why(body, action) {
-            Ok(why) => why,
-            Err(problem) => return problem.into_response(),
-        };
+    async fn all_dead(&self, (who, action): (Who, Action), body: &Bytes) -> Result<Answered, Problem> {
+        let why = checked(why(body)?, action)?;
         let deed = Deed { action, name: why.name, why: why.why };
         let changed = act::all_dead(&self.0.database, (who, deed), &self.0.clock).await;
-        self.reply(changed.map(|number| {
+        self.written(changed.map(|number| {
             let about = act::DEAD_JOBS.to_owned();
             Ok(done(&Done { action: action.as_str().to_owned(), about, number }))
         }))
     }
 
-    pub(super) fn reply(&self, written: Result<Result<Answered, Problem>, Error>) -> Response {
-        match written {
-            Ok(Ok(answered)) => {
-                self.0.wake.notify_waiters();
-                reply(answered)
-            }
-            Ok(Err(problem)) => problem.into_response(),
-            Err(error) => unreadable(&error),
-        }
+    /// Lists all in Fastio once more, behind live traffic.
+    pub async fn relist(&self, who: Who, key: Option<OrderKey>) -> Result<Done, Problem> {
+        self.relisted(who, key).await.and_then(read)
+    }
+
+    async fn relisted(&self, who: Who, key: Option<OrderKey>) -> Result<Answered, Problem> {
+        let now = self.0.clock.now();
+        let asked = answered::asked("relist", "", &[]);
+        let key = key.map(|OrderKey(key)| Key { who: who.as_str(), key, asked });
+        let write = move |tx: &mut Connection| {
+            answered::once(tx, (key.as_ref(), now), |tx| {
+                job::enqueue(tx, &Task::Relist { profile: None }, Priority::Backfill, now)?;
+                let entry = audit::Entry {
+                    who,
+                    name: None,
+                    action: "relist",
+                    about: "relist",
+                    filter: None,
+                    number: 1,
+                    why: None,
+                };
+                audit::record(tx, &entry, now)?;
+                Ok(done(&Done { action: "relist".to_owned(), about: "relist".to_owned(), number: 1 }))
+            })
+        };
+        self.written(self.0.database.write(write).await)
+    }
+
+    /// Wakes the workers for what was written.
+    pub(super) fn written(
+        &self,
+        written: Result<Result<Answered, Problem>, Error>,
+    ) -> Result<Answered, Problem> {
+        let answered = written.map_err(|error| unreadable(&error))??;
+        self.0.wake.notify_waiters();
+        Ok(answered)
     }
 }
 
@@ -152,15 +193,21 @@ pub(super) fn refused(words: String) -> Answered {
     Answered { status: StatusCode::CONFLICT.as_u16(), body: words, replayed: false }
 }
 
-fn reply(answered: Answered) -> Response {
-    let Answered { status, body, replayed } = answered;
+/// What was done, or why it was not.
+pub(super) fn read<T: DeserializeOwned>(Answered { status, body, .. }: Answered) -> Result<T, Problem> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = match status {
-        StatusCode::OK => match serde_json::from_str::<serde_json::Value>(&body) {
-            Ok(body) => Json(body).into_response(),
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        },
-        status => Problem::new(status, body).into_response(),
+    match status {
+        StatusCode::OK => serde_json::from_str(&body)
+            .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "an earlier answer cannot be read")),
+        status => Err(Problem::new(status, body)),
+    }
+}
+
+pub(super) fn reply(answered: Result<Answered, Problem>) -> Response {
+    let replayed = answered.as_ref().is_ok_and(|answered| answered.replayed);
+    let mut response = match answered.and_then(read::<Value>) {
+        Ok(done) => Json(done).into_response(),
+        Err(problem) => problem.into_response(),
     };
     if replayed {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
@@ -168,19 +215,16 @@ fn reply(answered: Answered) -> Response {
     response
 }
 
-/// A reason and a name, checked. A verdict on a run has both in its result, so it needs a reason.
-fn why(body: &Bytes, action: Action) -> Result<Why, Problem> {
-    let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
-    let why: Why = match body.is_empty() {
-        true => Why::default(),
-        false => serde_json::from_slice(body).map_err(|_| {
-            wrong("the body is no JSON object with `why` and `name`, or has something else".to_owned())
-        })?,
-    };
-    checked(why, action)
+/// A reason and a name, as a body has them.
+fn why(body: &Bytes) -> Result<Why, Problem> {
+    if body.is_empty() {
+        return Ok(Why::default());
+    }
+    let detail = "the body is no JSON object with `why` and `name`, or has something else";
+    serde_json::from_slice(body).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, detail))
 }
 
-/// What is too long is none, and a verdict has a reason.
+/// The same, checked. A verdict on a run has both in its result, so it needs a reason.
 pub fn checked(why: Why, action: Action) -> Result<Why, Problem> {
     let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
     let trimmed =
@@ -212,7 +256,11 @@ macro_rules! handlers {
             GivenKey(key): GivenKey,
             body: Bytes,
         ) -> Response {
-            api.act(Order { who, key, action: $action, item: id.to_string(), body }).await
+            let order = |why| Order { who, key, action: $action, item: id.to_string(), why };
+            match why(&body) {
+                Ok(why) => reply(api.acted(order(why)).await),
+                Err(problem) => problem.into_response(),
+            }
         }
     )+ };
 }
@@ -223,6 +271,10 @@ handlers! {
     discard_job "/api/v1/jobs/{id}/discard" "jobs" i64 => Action::DiscardJob;
     /// Tries a file again that is skipped, or whose job is dead.
     retry_file "/api/v1/files/{id}/retry" "files" String => Action::RetryFile;
+    /// Has a file looked at now, as if an event had told of it, and tried again what was given up.
+    sync_file "/api/v1/files/{id}/sync" "files" String => Action::SyncFile;
+    /// Runs a rule over a file as it is now: `workspace:ID:NODE:RULE`. It is paid for.
+    start "/api/v1/runs/{id}/start" "runs" String => Action::StartRun;
     /// Says that a run's answer may be relied on.
     accept "/api/v1/runs/{id}/accept" "runs" i64 => Action::Accept;
     /// Says that it may not.
@@ -275,44 +327,25 @@ pub async fn ask_sweep(
     if let Some(rule) = rule.as_ref().filter(|rule| api.0.known.rules.named(rule).is_none()) {
         return wrong(format!("no rule is called `{rule}`"));
     }
-    let body = Bytes::from(serde_json::to_vec(&Why { why, name }).expect("texts only"));
     let action = if dry_run { Action::DrySweep } else { Action::Sweep };
-    api.act(Order { who, key, action, item: rule.unwrap_or_default(), body }).await
+    let order = Order { who, key, action, item: rule.unwrap_or_default(), why: Why { why, name } };
+    reply(api.acted(order).await)
 }
 
 /// Makes every dead job due now.
 #[utoipa::path(post, path = "/api/v1/jobs/retry-dead", tag = "jobs", request_body = Why, responses((status = 200, body = Done)))]
 pub async fn retry_dead(Admin(who): Admin, State(api): State<Api>, body: Bytes) -> Response {
-    api.all_dead((who, Action::RetryJob), &body).await
+    reply(api.all_dead((who, Action::RetryJob), &body).await)
 }
 
 /// Forgets every dead job.
 #[utoipa::path(post, path = "/api/v1/jobs/discard-dead", tag = "jobs", request_body = Why, responses((status = 200, body = Done)))]
 pub async fn discard_dead(Admin(who): Admin, State(api): State<Api>, body: Bytes) -> Response {
-    api.all_dead((who, Action::DiscardJob), &body).await
+    reply(api.all_dead((who, Action::DiscardJob), &body).await)
 }
 
 /// Lists all in Fastio once more, and looks at each file that differs from what is known. Behind live traffic.
 #[utoipa::path(post, path = "/api/v1/relist", tag = "server", responses((status = 200, body = Done)))]
 pub async fn relist(Admin(who): Admin, State(api): State<Api>, GivenKey(key): GivenKey) -> Response {
-    let now = api.0.clock.now();
-    let key = key.map(|key| Key { who: who.as_str(), key, asked: answered::asked("relist", "", &[]) });
-    let write = move |tx: &mut Connection| {
-        answered::once(tx, (key.as_ref(), now), |tx| {
-            job::enqueue(tx, &Task::Relist { profile: None }, Priority::Backfill, now)?;
-            let entry = audit::Entry {
-                who,
-                name: None,
-                action: "relist",
-                about: "relist",
-                filter: None,
-                number: 1,
-                why: None,
-            };
-            audit::record(tx, &entry, now)?;
-            Ok(done(&Done { action: "relist".to_owned(), about: "relist".to_owned(), number: 1 }))
-        })
-    };
-    let written = api.0.database.write(write).await;
-    api.reply(written)
+    reply(api.relisted(who, key).await)
 }

@@ -55,7 +55,7 @@ pub async fn estimate(_: Admin, State(api): State<Api>, Asked(asked): Asked<Agai
         (_, []) => bad("no rule with [rule.run] is called so".to_owned()),
         (None, [definition]) => match whole(&api, definition).await {
             Ok(view) => Json(view).into_response(),
-            Err(error) => unreadable(&error),
+            Err(error) => unreadable(&error).into_response(),
         },
         (None, _) => bad("name the rule".to_owned()),
         (Some(file), _) => {
@@ -71,7 +71,7 @@ pub async fn estimate(_: Admin, State(api): State<Api>, Asked(asked): Asked<Agai
                         bad(format!("several rules run something over it: name {} or another", first.rule))
                     }
                 },
-                Err(error) => unreadable(&error),
+                Err(error) => unreadable(&error).into_response(),
             }
         }
     }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::act::{Done, GivenKey, done, refused};
+use super::act::{Done, GivenKey, OrderKey, done, refused, reply};
 use super::answered::{self, Key};
 use super::{Api, Named, Why};
 use crate::database::Connection;
@@ -99,7 +99,7 @@ impl Api {
     async fn meant(&self, meant: &Meant) -> Result<Vec<String>, Response> {
         let (meant, now) = (meant.clone(), self.0.clock.now());
         let items = self.0.database.observe(move |connection| meant.items(connection, now)).await;
-        let items = items.map_err(|error| unreadable(&error))?;
+        let items = items.map_err(|error| unreadable(&error).into_response())?;
         let bad = |words: String| Problem::new(StatusCode::BAD_REQUEST, words).into_response();
         let items = items.map_err(bad)?;
         match items.len() > MOST as usize {
@@ -147,7 +147,7 @@ pub async fn begin_bulk(
     };
     let (rules, now) = (api.0.known.rules.clone(), api.0.clock.now());
     let asked = answered::asked("bulk", "", &body);
-    let key = key.map(|key| Key { who: who.as_str(), key, asked });
+    let key = key.map(|OrderKey(key)| Key { who: who.as_str(), key, asked });
     let write = move |tx: &mut Connection| {
         answered::once(tx, (key.as_ref(), now), |tx| {
             let Some(number) = number.filter(|number| *number == items.len() && *number > 0) else {
@@ -163,7 +163,7 @@ pub async fn begin_bulk(
         })
     };
     let written = api.0.database.write(write).await;
-    api.reply(written)
+    reply(api.written(written))
 }
 
 /// What was done to many, the newest first.
@@ -171,7 +171,7 @@ pub async fn begin_bulk(
 pub async fn bulks(_: Admin, State(api): State<Api>) -> Response {
     match api.0.database.observe(|connection| bulk::newest(connection, LISTED)).await {
         Ok(rows) => Json(rows).into_response(),
-        Err(error) => unreadable(&error),
+        Err(error) => unreadable(&error).into_response(),
     }
 }
 
@@ -187,7 +187,7 @@ pub async fn bulk_one(_: Admin, State(api): State<Api>, Named(id): Named<i64>) -
         Ok(None) => {
             Problem::new(StatusCode::NOT_FOUND, format!("there is no bulk action {id}")).into_response()
         }
-        Err(error) => unreadable(&error),
+        Err(error) => unreadable(&error).into_response(),
     }
 }
 
@@ -203,5 +203,5 @@ pub async fn stop_bulk(Admin(who): Admin, State(api): State<Api>, Named(id): Nam
         }))
     };
     let written = api.0.database.write(write).await;
-    api.reply(written)
+    reply(api.written(written))
 }

@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::act::{GivenKey, MOST_WHY, refused};
+use super::act::{GivenKey, MOST_WHY, OrderKey, read, refused, reply};
 use super::answered::{self, Answered, Key};
 use super::{Api, Asked, Named};
 use crate::database::Connection;
 use crate::import::store::Row;
 use crate::listen::problem::Problem;
 use crate::operate::act::{self, ImportOrder};
-use crate::operate::guard::{Admin, Role};
+use crate::operate::guard::{Admin, Role, Who};
 use crate::operate::query::imports::{Import, Imports, ImportsPage};
 use crate::operate::routes::Routes;
 
@@ -46,30 +46,48 @@ pub async fn import(
     GivenKey(key): GivenKey,
     body: Bytes,
 ) -> Response {
-    let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail).into_response();
-    let Ok(order) = serde_json::from_slice::<ImportOrder>(&body) else {
-        let known = "`url`, `folder`, `name`, `workspace` and `why`";
-        return wrong(format!("the body is no JSON object with {known}, or has something else"));
-    };
-    if order.why.as_ref().is_some_and(|why| why.chars().count() > MOST_WHY) {
-        return wrong(format!("`why` has more than {MOST_WHY} characters"));
+    match serde_json::from_slice::<ImportOrder>(&body) {
+        Ok(order) => reply(api.imported(who, key, &order).await),
+        Err(_) => {
+            let known = "`url`, `folder`, `name`, `workspace` and `why`";
+            let detail = format!("the body is no JSON object with {known}, or has something else");
+            Problem::new(StatusCode::BAD_REQUEST, detail).into_response()
+        }
     }
-    let wish = match order.wish(&api.0.known.rules) {
-        Ok(wish) => wish,
-        Err(words) => return wrong(words),
-    };
-    let now = api.0.clock.now();
-    let key = key.map(|key| Key { who: who.as_str(), key, asked: answered::asked("import", "", &body) });
-    let write = move |tx: &mut Connection| {
-        answered::once(tx, (key.as_ref(), now), |tx| {
-            Ok(match act::import(tx, (who, order.why.as_deref()), &wish, now)? {
-                Ok(row) => {
-                    let body = serde_json::to_string(&row).expect("texts and numbers");
-                    Answered { status: StatusCode::OK.as_u16(), body, replayed: false }
-                }
-                Err(words) => refused(words),
+}
+
+impl Api {
+    /// Has Fastio import it, unless that was done for the same key.
+    pub async fn import(&self, who: Who, key: Option<OrderKey>, order: &ImportOrder) -> Result<Row, Problem> {
+        self.imported(who, key, order).await.and_then(read)
+    }
+
+    async fn imported(
+        &self,
+        who: Who,
+        key: Option<OrderKey>,
+        order: &ImportOrder,
+    ) -> Result<Answered, Problem> {
+        let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
+        if order.why.as_ref().is_some_and(|why| why.chars().count() > MOST_WHY) {
+            return Err(wrong(format!("`why` has more than {MOST_WHY} characters")));
+        }
+        let wish = order.wish(&self.0.known.rules).map_err(wrong)?;
+        let told = serde_json::to_vec(order).expect("texts");
+        let asked = answered::asked("import", "", &told);
+        let key = key.map(|OrderKey(key)| Key { who: who.as_str(), key, asked });
+        let (why, now) = (order.why.clone(), self.0.clock.now());
+        let write = move |tx: &mut Connection| {
+            answered::once(tx, (key.as_ref(), now), |tx| {
+                Ok(match act::import(tx, (who, why.as_deref()), &wish, now)? {
+                    Ok(row) => {
+                        let body = serde_json::to_string(&row).expect("texts and numbers");
+                        Answered { status: StatusCode::OK.as_u16(), body, replayed: false }
+                    }
+                    Err(words) => refused(words),
+                })
             })
-        })
-    };
-    api.reply(api.0.database.write(write).await)
+        };
+        self.written(self.0.database.write(write).await)
+    }
 }

@@ -27,7 +27,7 @@ use super::query::files::{FileCount, Files, FilesPage};
 use super::query::jobs::{Job, JobView, Jobs, JobsPage};
 use super::query::runs::{Run, RunWhole, Runs, RunsPage};
 use super::query::search::{Results, Search, Searcher, Unanswered};
-use super::query::status::Overview;
+use super::query::status::{Overview, OverviewView};
 use super::query::sweeps::{Limits, LimitsView, Sweep, SweepWhole, Sweeps, SweepsPage};
 use super::query::watch::{SeenPage, Watch};
 use super::query::{Known, Question, Wrong};
@@ -40,7 +40,7 @@ use crate::receive;
 use crate::run::Definition;
 use crate::sync::listing::Number;
 
-pub use act::{Done, SweepOrder, Why};
+pub use act::{Done, Order, OrderKey, SweepOrder, Why};
 pub use again::{Again, AgainView};
 pub use bulk::{BulkOrder, BulkView, Preview};
 
@@ -77,6 +77,15 @@ impl Api {
         Api(Arc::new(parts))
     }
 
+    pub(super) fn now(&self) -> i64 {
+        self.0.clock.now()
+    }
+
+    /// What is run over the rules' files.
+    pub(super) fn definitions(&self) -> &[Arc<Definition>] {
+        &self.0.definitions
+    }
+
     /// What is known besides the database, as of now.
     fn known(&self) -> Known {
         Known { now: self.0.clock.now(), ..self.0.known.clone() }
@@ -85,41 +94,45 @@ impl Api {
     async fn answer<Q: Question>(&self, question: Q) -> Response {
         match self.ask(question).await {
             Ok(answer) => Json(answer).into_response(),
-            Err(response) => response,
+            Err(problem) => problem.into_response(),
         }
     }
 
     /// The answer, or what is told instead.
-    async fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, Response> {
+    pub(super) async fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, Problem> {
         let known = self.known();
         let answer = move |connection: &mut Connection| question.answer(connection, &known);
-        match self.0.database.observe(answer).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(wrong)) => Err(wrong.into_response()),
-            Err(error) => Err(unreadable(&error)),
-        }
+        let answered = self.0.database.observe(answer).await.map_err(|error| unreadable(&error))?;
+        answered.map_err(Problem::from)
+    }
+
+    /// All numbers there are.
+    pub(super) async fn overview(&self) -> Result<OverviewView, Problem> {
+        Overview::read(&self.0.database, &self.known()).await.map_err(|error| unreadable(&error))
+    }
+
+    pub(super) async fn search(&self, asked: &Search) -> Result<Results, Problem> {
+        let found = self.0.searcher.find(asked, &self.0.known.rules, self.0.clock.now()).await;
+        found.map_err(Problem::from)
     }
 }
 
-impl IntoResponse for Wrong {
-    fn into_response(self) -> Response {
-        match self {
+impl From<Wrong> for Problem {
+    fn from(wrong: Wrong) -> Self {
+        match wrong {
             Wrong::Nothing(words) => Problem::new(StatusCode::NOT_FOUND, words),
             Wrong::Asked(words) => Problem::new(StatusCode::BAD_REQUEST, words),
         }
-        .into_response()
     }
 }
 
-impl IntoResponse for Unanswered {
-    fn into_response(self) -> Response {
-        match self {
-            Unanswered::Wrong(wrong) => wrong.into_response(),
+impl From<Unanswered> for Problem {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Wrong(wrong) => wrong.into(),
             Unanswered::Database(error) => unreadable(&error),
             // Somebody else did not answer us, or not with what was asked for.
-            Unanswered::OpenAi { .. } => {
-                Problem::new(StatusCode::BAD_GATEWAY, self.to_string()).into_response()
-            }
+            Unanswered::OpenAi { .. } => Problem::new(StatusCode::BAD_GATEWAY, unanswered.to_string()),
         }
     }
 }
@@ -198,7 +211,7 @@ async fn file(_: Viewer, State(api): State<Api>, Named(id): Named<String>) -> Re
             Problem::new(StatusCode::NOT_FOUND, sentence).into_response()
         }
         Ok(explained) => Json(explained).into_response(),
-        Err(response) => response,
+        Err(problem) => problem.into_response(),
     }
 }
 
@@ -212,9 +225,9 @@ async fn explain(_: Viewer, State(api): State<Api>, Asked(asked): Asked<Explain>
 #[utoipa::path(get, path = "/api/v1/search", tag = "files", params(Search), responses((status = 200, body = Results),
     (status = 502, description = "OpenAI did not search")))]
 async fn search(_: Viewer, State(api): State<Api>, Asked(asked): Asked<Search>) -> Response {
-    match api.0.searcher.find(&asked, &api.0.known.rules, api.0.clock.now()).await {
+    match api.search(&asked).await {
         Ok(results) => Json(results).into_response(),
-        Err(unanswered) => unanswered.into_response(),
+        Err(problem) => problem.into_response(),
     }
 }
 
@@ -233,9 +246,9 @@ async fn run(_: Viewer, State(api): State<Api>, Named(id): Named<i64>) -> Respon
 /// All numbers there are, as `docket status` shows them.
 #[utoipa::path(get, path = "/api/v1/overview", tag = "server", responses((status = 200, body = Object)))]
 async fn overview(_: Admin, State(api): State<Api>) -> Response {
-    match Overview::read(&api.0.database, &api.known()).await {
+    match api.overview().await {
         Ok(view) => Json(view).into_response(),
-        Err(error) => unreadable(&error),
+        Err(problem) => problem.into_response(),
     }
 }
 
@@ -261,7 +274,7 @@ async fn deliveries(_: Admin, State(api): State<Api>) -> Response {
             let rows = rows.into_iter().map(|(name, label, value)| DeliveryCount { name, label, value });
             Json(rows.collect::<Vec<_>>()).into_response()
         }
-        Err(error) => unreadable(&error),
+        Err(error) => unreadable(&error).into_response(),
     }
 }
 

@@ -244,7 +244,9 @@ impl Results {
         for one in &self.left_out {
             *counts.entry(one.why).or_default() += 1;
         }
-        let words: Vec<String> = counts.iter().map(|(why, count)| format!("{count} {}", why.words())).collect();
-        (!words.is_empty()).then(|| format!("Left out, though OpenAI still returns it: {}.", words.join(", ")))
+        let words: Vec<String> =
+            counts.iter().map(|(why, count)| format!("{count} {}", why.words())).collect();
+        (!words.is_empty())
+            .then(|| format!("Left out, though OpenAI still returns it: {}.", words.join(", ")))
     }
 }

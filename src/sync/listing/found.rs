@@ -1,7 +1,7 @@
 //! What a search found, told by what is on record: which file it is of, and whether it is what the file is.
 
-use super::store::of_files;
 use super::Row;
+use super::store::of_files;
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
 
 /// A copy that a search found.
