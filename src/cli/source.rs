@@ -17,9 +17,9 @@ use super::progress::Progress;
 use super::{open, server};
 use crate::app;
 use crate::clock::Clock;
-use crate::config::{Config, is_loopback};
+use crate::config::Config;
 use crate::database::{Connection, Database};
-use crate::http::{self, Base};
+use crate::http::{self, Base, stays_here};
 use crate::import::store::Row;
 use crate::operate::Token;
 use crate::operate::act::{self, Action, Deed, ImportOrder, PLACE_IS_TAKEN};
@@ -347,7 +347,7 @@ impl Remote {
     pub fn new(url: &Url, config: &Config) -> Result<Remote, Failure> {
         let base = Base::new(url).map_err(|error| Failure::Usage(format!("--server: {error}")))?;
         let token = config.secrets.tokens.admin.clone().or_else(|| config.secrets.tokens.view.clone());
-        if token.is_some() && url.scheme() != "https" && !is_loopback(url) {
+        if token.is_some() && url.scheme() != "https" && !stays_here(url) {
             return Err(Failure::Usage(
                 "--server: the token would go over the network in clear text; begin with https://, or ask through a tunnel \
                  to this machine"

@@ -2,9 +2,10 @@
 //! or a setting says aloud that the way is safe for another reason.
 
 use serde::{Deserialize, Deserializer};
-use url::{Host, Url};
+use url::Url;
 
 use super::ConfigError;
+use crate::http::stays_here;
 
 /// Hosts whose API is known to lie under a path, which is easily forgotten.
 const KNOWN: [(&str, &str); 2] = [("api.fast.io", "current"), ("api.openai.com", "v1")];
@@ -24,16 +25,6 @@ pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error>
         }
     }
     Ok(url)
-}
-
-/// Whether whatever is sent there stays on this machine.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// One service's address, and whether its setting allows what is not safe by itself.
@@ -56,7 +47,7 @@ impl Way<'_> {
 
     /// Whether the key goes over a network in clear text.
     pub fn is_plain(&self) -> bool {
-        self.url.scheme() != "https" && !is_loopback(self.url)
+        self.url.scheme() != "https" && !stays_here(self.url)
     }
 }
 

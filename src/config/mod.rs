@@ -19,11 +19,12 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::http::stays_here;
 use crate::operate::status::About;
 use crate::rule::{RuleError, RuleSettings, Rules};
 use crate::{database, feed, govern, notify, operate, queue, receive, retention, run, setting_error, sync};
 
-pub use base_url::{Way, is_loopback};
+pub use base_url::Way;
 pub use fault::{Fault, PUBLIC_SECRET};
 pub use rotation::{Rotated, SecretFiles};
 pub use secrets::Secrets;
@@ -377,7 +378,7 @@ impl Config {
     /// What is wrong with the webhooks' secrets, without them. None may be used by a server.
     pub fn webhook_faults(&self) -> Vec<ConfigError> {
         let bases = [&self.fastio.base_url, &self.openai.base_url];
-        self.secrets.webhook_faults(bases.into_iter().all(base_url::is_loopback))
+        self.secrets.webhook_faults(bases.into_iter().all(stays_here))
     }
 
     /// What is wrong with how the operators' token is written, without it.

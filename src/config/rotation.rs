@@ -7,7 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::secrets::Secrets;
-use super::{Config, ConfigError, base_url};
+use super::{Config, ConfigError};
+use crate::http::stays_here;
 
 /// What only a start can take up: who is let in by it is decided elsewhere than in the clients.
 const AT_A_START: [&str; 4] =
@@ -42,7 +43,7 @@ impl SecretFiles {
         SecretFiles {
             files: config.secret_files.iter().map(mark).collect(),
             secrets: config.secrets.clone(),
-            is_at_home: bases.into_iter().all(base_url::is_loopback),
+            is_at_home: bases.into_iter().all(stays_here),
         }
     }
 

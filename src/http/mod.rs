@@ -19,6 +19,7 @@ mod credential;
 pub mod pages;
 pub mod reply;
 mod speaker;
+mod tls;
 pub mod upload;
 pub mod value;
 pub mod wait;
@@ -33,6 +34,7 @@ pub use bearer::Bearer;
 pub use call_error::{CallError, CallErrorKind};
 pub use reply::{Failure, Head, Reply};
 pub use speaker::{PlainAnswer, Speaker};
+pub use tls::trusting;
 pub use wait::{MAX_WAIT, retry_after};
 
 /// Covers three TCP SYNs (sent at 0, 1 and 3 seconds) and a TLS handshake across the world, with room.
@@ -148,14 +150,16 @@ impl Base {
     pub(crate) fn text(&self) -> String {
         self.0.to_string()
     }
+}
 
-    fn is_loopback(&self) -> bool {
-        match self.0.host() {
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        }
+/// Whether what is sent there stays on this machine, as far as the text tells. Of names only `localhost`: what else ends in it may be
+/// asked of the DNS (RFC 6761 only advises against it), and lead anywhere.
+pub fn stays_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -185,14 +189,14 @@ pub fn client_without_pool(base: &Base) -> Result<reqwest::Client, Failure> {
 }
 
 fn builder(base: &Base) -> reqwest::ClientBuilder {
-    let mut builder = reqwest::Client::builder()
+    let mut builder = trusting(reqwest::Client::builder())
         .user_agent(concat!("docket/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_LIMIT)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never());
     // reqwest's own read timeout is not set: it also runs while a request body is being sent, and so would end
     // every upload that takes longer. Downloads and uploads watch for silence themselves.
-    if base.is_loopback() {
+    if stays_here(&base.0) {
         builder = builder.no_proxy();
     }
     builder
@@ -233,10 +237,17 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machine_is_reached_without_a_proxy() {
-        for own in ["http://127.0.0.1:9101/current/", "http://localhost:9102/v1", "http://[::1]:1/"] {
-            assert!(base(own).unwrap().is_loopback());
+    fn only_what_is_surely_this_machine_is_called_so_and_reached_without_a_proxy() {
+        for own in ["http://127.9.9.9:9101/current/", "http://LOCALHOST:9102/v1", "http://[::1]:1/"] {
+            assert!(stays_here(&own.parse().unwrap()), "{own}");
         }
-        assert!(!base("https://api.openai.com/v1").unwrap().is_loopback());
+        for other in [
+            "https://api.openai.com/v1",
+            "http://0.0.0.0/",
+            "http://a.localhost/",
+            "http://[::ffff:127.0.0.1]/",
+        ] {
+            assert!(!stays_here(&other.parse().unwrap()), "{other}");
+        }
     }
 }

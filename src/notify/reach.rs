@@ -9,33 +9,26 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use crate::http::trusting;
+
 /// How long an endpoint may take, as the specification of Standard Webhooks has it: 15 to 30 seconds.
 const LIMIT: Duration = Duration::from_secs(20);
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Whether it is a name or an address that can only be this machine's.
-pub fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => is_local_name(name),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-fn is_local_name(name: &str) -> bool {
-    let name = name.trim_end_matches('.');
-    name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
-}
-
 /// Whether it may be reached from anywhere, as far as the text tells.
 pub fn may_be_public(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => !is_local_name(name),
+        Some(Host::Domain(name)) => !names_this_machine(name),
         Some(Host::Ipv4(address)) => is_public(IpAddr::V4(address)),
         Some(Host::Ipv6(address)) => is_public(IpAddr::V6(address)),
         None => false,
     }
+}
+
+/// Names that are this machine's where they are not asked of the DNS.
+fn names_this_machine(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// Whether an address is the world's, by IANA's registries of special-purpose addresses.
@@ -99,7 +92,7 @@ impl Resolve for Public {
 /// # Errors
 /// TLS cannot be set up.
 pub fn client(allow_private: bool) -> reqwest::Result<reqwest::Client> {
-    let client = reqwest::Client::builder()
+    let client = trusting(reqwest::Client::builder())
         .user_agent(concat!("docket/", env!("CARGO_PKG_VERSION")))
         .timeout(LIMIT)
         .connect_timeout(CONNECT_LIMIT)

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::reach;
+use crate::http::stays_here;
 use crate::receive::signature::standard;
 
 /// What is told.
@@ -221,7 +222,7 @@ fn endpoint(settings: &Settings, variable: &impl Fn(&str) -> Option<String>) -> 
     }
     match url.scheme() {
         "https" => {}
-        "http" if settings.allow_private && reach::is_this_machine(&url) => {}
+        "http" if settings.allow_private && stays_here(&url) => {}
         _ => return Err(Fault::Plain),
     }
     if !settings.allow_private && !reach::may_be_public(&url) {
