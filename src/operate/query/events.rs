@@ -1,7 +1,7 @@
 //! What was said to have happened, the newest first.
 
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place, range};
 use crate::database::{Connection, Error};
@@ -14,28 +14,20 @@ use crate::{own, sync};
 /// Events that are looked through for downloads that are left out.
 const LOOKED_THROUGH: u32 = 1_000;
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Events {
-    /// Downloads too; nearly all of them are Docket's own.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub all: bool,
-    /// Only what was received since then: `24h`, back from now, or `2026-11-27`, or `2026-11-27T09:30` (UTC), or Unix milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// Only what was received before then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// What the page before had as `next`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+listed! {
+    Events of EventView {
+        /// Downloads too; nearly all of them are Docket's own.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        all: bool,
+        /// Only what was received since then: `24h`, back from now, or `2026-11-27`, or `2026-11-27T09:30` (UTC), or Unix milliseconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        /// Only what was received before then.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+    }
     /// Instead of `after`: the id of an event.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub behind: Option<String>,
-    /// How many at most; 500 are, in any case.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
+    behind String
 }
 
 /// An event and the file or folder it is about, written as everywhere else.
@@ -79,8 +71,6 @@ fn path(connection: &mut Connection, key: &FileKey, subject: &str) -> Result<Opt
         None => own::store::name(connection, &key.profile, &key.node),
     }
 }
-
-listed!(Events, EventView);
 
 impl Question for Events {
     type Answer = EventsPage;

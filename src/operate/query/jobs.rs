@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place, range};
 use crate::database::{Connection, Error};
@@ -13,28 +13,20 @@ use crate::queue::store::{self, JobRow, Page, PauseRow, Place};
 use crate::queue::waiting::paused;
 use crate::sync;
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Jobs {
-    /// Only those in this state: `dead`, `running` or `waiting`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
-    /// Only what is or was due since then: `24h`, back from now, or `2026-11-27`, or `2026-11-27T09:30` (UTC), or Unix milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// Only what is or was due before then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// What the page before had as `next`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+listed! {
+    Jobs of JobView {
+        /// Only those in this state: `dead`, `running` or `waiting`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state: Option<String>,
+        /// Only what is or was due since then: `24h`, back from now, or `2026-11-27`, or `2026-11-27T09:30` (UTC), or Unix milliseconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        /// Only what is or was due before then.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+    }
     /// Instead of `after`: the number of a job.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub behind: Option<i64>,
-    /// How many at most; 500 are, in any case.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
+    behind i64
 }
 
 /// A job and the file or folder it is about.
@@ -76,8 +68,6 @@ pub fn nothing(id: i64) -> Wrong {
         "there is no job {id}: it is done, or was discarded; `docket jobs list` shows what is left"
     ))
 }
-
-listed!(Jobs, JobView);
 
 impl Question for Jobs {
     type Answer = JobsPage;

@@ -56,9 +56,29 @@ pub trait Listed: Question {
     fn take(page: &mut Self::Answer) -> (Vec<Self::Row>, Option<String>);
 }
 
-/// Implements [`Listed`] for a question with `after`, `behind` and `limit`, whose page has `rows` and `next`.
+/// A question with these fields and those that turn its pages, which is [`Listed`]; its answer has `rows` and `next`.
 macro_rules! listed {
-    ($question:ty, $row:ty) => {
+    (
+        $question:ident of $row:ident { $($(#[$own:meta])* $field:ident: $type:ty,)* }
+        $(#[$of_behind:meta])*
+        behind $behind:ty
+    ) => {
+        #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize, utoipa::IntoParams)]
+        #[serde(default, deny_unknown_fields)]
+        #[into_params(parameter_in = Query)]
+        pub struct $question {
+            $($(#[$own])* pub $field: $type,)*
+            /// What the page before had as `next`.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub after: Option<String>,
+            $(#[$of_behind])*
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub behind: Option<$behind>,
+            /// How many at most; 500 are, in any case.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub limit: Option<u32>,
+        }
+
         impl super::Listed for $question {
             type Row = $row;
 

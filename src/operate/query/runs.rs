@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place, range};
 use crate::database::{Connection, Error};
@@ -14,31 +14,23 @@ use crate::run::store::{self, Page, Place, RunRow};
 /// How a run stands whose job the queue has given up.
 pub const DEAD: &str = "dead";
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Runs {
-    /// Only those of this rule.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    /// Only those that stand so, in the word that each has: the last one over each file, as long as that is there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
-    /// Only what changed since then: `24h`, back from now, or `2026-11-27`, or `2026-11-27T09:30` (UTC), or Unix milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// Only what changed before then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// What the page before had as `next`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+listed! {
+    Runs of RunView {
+        /// Only those of this rule.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        /// Only those that stand so, in the word that each has: the last one over each file, as long as that is there.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state: Option<String>,
+        /// Only what changed since then: `24h`, back from now, or `2026-11-27`, or `2026-11-27T09:30` (UTC), or Unix milliseconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        /// Only what changed before then.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+    }
     /// Instead of `after`: the number of a run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub behind: Option<i64>,
-    /// How many at most; 500 are, in any case.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
+    behind i64
 }
 
 /// A run, and how it stands in one word.
@@ -82,8 +74,6 @@ pub fn views(connection: &mut Connection, rows: Vec<RunRow>) -> Result<Vec<RunVi
     };
     Ok(rows.into_iter().map(view).collect())
 }
-
-listed!(Runs, RunView);
 
 impl Question for Runs {
     type Answer = RunsPage;
