@@ -10,8 +10,8 @@ mod work;
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::histogram::Histogram;
@@ -50,7 +50,6 @@ pub struct Lane {
 
 pub struct Queue {
     waiting: Mutex<Waiting>,
-    arrived: Condvar,
     open: Opener,
     /// How long work waited for a thread.
     waits: Histogram,
@@ -63,19 +62,23 @@ struct Waiting {
     behind: VecDeque<(Box<dyn Work>, Instant)>,
     /// The last turn was not its.
     others_went: bool,
+    /// Threads that have nothing to do. The last of them is woken first: a connection that nobody needs is not opened, and each costs
+    /// half a megabyte (SQLite reads the schema for each).
+    idle: Vec<Thread>,
     closed: bool,
 }
 
 impl Waiting {
-    fn is_empty(&self) -> bool {
-        self.work.is_empty() && self.behind.is_empty()
-    }
-
     fn next(&mut self) -> Option<(Box<dyn Work>, Instant)> {
         let is_its_turn = self.others_went || self.work.is_empty();
         let behind = if is_its_turn { self.behind.pop_front() } else { None };
-        self.others_went = behind.is_none();
-        behind.or_else(|| self.work.pop_front())
+        if behind.is_some() {
+            self.others_went = false;
+            return behind;
+        }
+        let work = self.work.pop_front();
+        self.others_went |= work.is_some();
+        work
     }
 }
 
@@ -94,12 +97,7 @@ impl Lane {
         mut first: Option<Connection>,
         open: impl Fn() -> Result<Connection, Error> + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
-        let queue = Arc::new(Queue {
-            waiting: Mutex::default(),
-            arrived: Condvar::new(),
-            open: Box::new(open),
-            waits: seconds(),
-        });
+        let queue = Arc::new(Queue { waiting: Mutex::default(), open: Box::new(open), waits: seconds() });
         let threads = (0..threads).map(|_| {
             let queue = queue.clone();
             let mut served = first.take().map(Served::new);
@@ -204,21 +202,30 @@ impl Queue {
             return Err(Error::passing("too much waits for the database"));
         }
         line.push_back((work, Instant::now()));
+        let idle = waiting.idle.pop();
         drop(waiting);
-        self.arrived.notify_one();
+        if let Some(idle) = idle {
+            idle.unpark();
+        }
         Ok(())
     }
 
     /// The next work, for which it waits. `None` when the lane is closed and nothing is left.
     fn next(&self) -> Option<Box<dyn Work>> {
-        let waiting = lock(&self.waiting);
-        let mut waiting = self
-            .arrived
-            .wait_while(waiting, |waiting| waiting.is_empty() && !waiting.closed)
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let next = waiting.next();
-        drop(waiting);
-        next.map(|next| self.waited(next))
+        let own = thread::current();
+        loop {
+            let mut waiting = lock(&self.waiting);
+            // It may have woken without being called, and whoever calls must find one that has nothing to do.
+            waiting.idle.retain(|thread| thread.id() != own.id());
+            let next = waiting.next();
+            if next.is_some() || waiting.closed {
+                drop(waiting);
+                return next.map(|next| self.waited(next));
+            }
+            waiting.idle.push(own.clone());
+            drop(waiting);
+            thread::park();
+        }
     }
 
     fn waited(&self, (work, since): (Box<dyn Work>, Instant)) -> Box<dyn Work> {
@@ -244,8 +251,9 @@ impl Queue {
     }
 
     fn close(&self) {
-        lock(&self.waiting).closed = true;
-        self.arrived.notify_all();
+        let mut waiting = lock(&self.waiting);
+        waiting.closed = true;
+        waiting.idle.drain(..).for_each(|thread| thread.unpark());
     }
 
     /// Does `work`, and where the engine shares commits what else waits and may share its own.
