@@ -1,6 +1,6 @@
 //! Those who are told what happens: what reaches them, and what becomes of what does not.
 
-mod receiver;
+pub mod receiver;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,7 +30,8 @@ struct Bench {
     _folder: TempDir,
 }
 
-fn settings(url: &str, more: &str) -> String {
+/// Somebody at this address who is told; `more` is added to the `[[notify]]`.
+pub fn settings(url: &str, more: &str) -> String {
     format!(
         "[[notify]]\nname = 'us'\nurl = '{url}'\nsecret_env = 'NOTIFY_SECRET'\nallow_private = true\n{more}\n"
     )

@@ -45,6 +45,9 @@ impl Came {
 /// A status, and a `Retry-After` in seconds.
 type Answer = (u16, Option<u32>);
 
+/// In the place of a status: the message is kept, and its sender learns nothing of that.
+pub const NO_ANSWER: u16 = 0;
+
 #[derive(Debug, Clone, Default)]
 pub struct Receiver {
     came: Arc<Mutex<Vec<Came>>>,
@@ -79,6 +82,9 @@ impl Receiver {
 async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
     receiver.came.lock().unwrap().push(Came { headers, body: body.to_vec() });
     let (status, wait) = receiver.answers.lock().unwrap().pop_front().unwrap_or((200, None));
+    if status == NO_ANSWER {
+        std::future::pending::<()>().await;
+    }
     let status = StatusCode::from_u16(status).unwrap();
     match wait {
         Some(seconds) => (status, [("retry-after", seconds.to_string())]).into_response(),

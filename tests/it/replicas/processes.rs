@@ -15,6 +15,8 @@ use crate::harness::ending::left;
 use crate::harness::program::{Place, Program};
 use crate::harness::records::Records;
 use crate::harness::{Dies, ONE_STORE, World, openai};
+use crate::notify;
+use crate::notify::receiver::{NO_ANSWER, Receiver};
 
 /// Some servers, each at its own address, behind a balancer.
 struct Fleet {
@@ -195,6 +197,44 @@ async fn three_servers_share_the_work_while_one_after_the_other_is_killed() {
     let status = fleet.place.with(&fleet.environment()).docket(&["status"]);
     assert_eq!((status.code, status.out.matches("process ").count()), (0, 3), "{status:?}");
     fleet.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_message_is_told_once_and_twice_with_one_id_where_its_sender_is_killed() {
+    let (receiver, url) = Receiver::start().await;
+    let mut fleet = Fleet::of(3, Options::default()).await;
+    let database = fleet.database.clone();
+    let told = notify::settings(&url, "kinds = ['sweep_stopped']\nevery_seconds = 1");
+    fleet.place.write("docket.toml", &format!("{ONE_STORE}{told}"));
+    fleet.environment.push(("NOTIFY_SECRET", notify::receiver::SECRET.to_owned()));
+    fleet.start_all();
+    let stops = |sweep: &str| {
+        let add = "INSERT INTO sweep (sweep, started_at, ended_at, dry_run, outcome, report) VALUES";
+        sql(&database, &format!("{add} ('{sweep}', 1, 2, 0, 'stopped', '{{}}')"));
+    };
+    let came = async |messages: usize| {
+        again(async || Some(receiver.came()).filter(|came| came.len() >= messages)).await
+    };
+    stops("first");
+    came(1).await;
+    receiver.answers(&[(NO_ANSWER, None)]);
+    stops("second");
+    came(2).await;
+    let leaders = fleet.leaders();
+    let (_, sender) = leaders.iter().find(|(role, _)| role == "notifications").expect("one of them tells");
+    let process = fleet.server(*sender).id();
+    fleet.kill(*sender);
+    // As the others do when they have not heard of it for some seconds.
+    sql(&fleet.database, &format!("DELETE FROM replica WHERE name LIKE 'process {process} on %'"));
+    let messages = came(3).await;
+    let told: Vec<(&str, Value)> =
+        messages.iter().map(|came| (came.proven().id(), came.json()["data"].clone())).collect();
+    assert_eq!(told[1], told[2], "the same message, by another server");
+    assert_ne!(told[0], told[1]);
+    assert!(told.iter().all(|(_, data)| data["count"] == 1), "{told:?}");
+    again(async || (sql(&database, "SELECT count(*) FROM news") == "0").then_some(())).await;
+    fleet.stop();
+    assert_eq!(receiver.came().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
