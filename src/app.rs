@@ -32,6 +32,7 @@ use crate::listen;
 use crate::notify::Notifier;
 use crate::operate::api::{self, Api, SettingView};
 use crate::operate::guard::Guard;
+use crate::operate::headroom::Headroom;
 use crate::operate::mcp::{self, Mcp};
 use crate::operate::query::Known;
 use crate::operate::query::search::Searcher;
@@ -308,13 +309,13 @@ pub fn pages(
     beneath: &Beneath<'_>,
     (observer, guard): (Observer, Guard),
 ) -> anyhow::Result<Routes> {
-    let Beneath { database, clock, queue, governor, work } = *beneath;
+    let Beneath { database, clock, queue, work, .. } = *beneath;
     let dashboard = Dashboard::new(dashboard::Parts {
         database: database.clone(),
         observer,
         searcher: work.searcher(),
         clock: clock.clone(),
-        governor: governor.clone(),
+        headroom: headroom(config, beneath)?,
         guard,
         rules: config.rules()?,
         definitions: work.runs.definitions().to_vec(),
@@ -323,6 +324,17 @@ pub fn pages(
         wake: queue.wake(),
     });
     Ok(dashboard::routes().with_state(dashboard))
+}
+
+/// What says how much is left of OpenAI's limits.
+fn headroom(config: &Config, beneath: &Beneath<'_>) -> anyhow::Result<Headroom> {
+    Ok(Headroom {
+        clock: beneath.clock.clone(),
+        database: beneath.database.clone(),
+        governor: beneath.governor.clone(),
+        rules: config.rules()?,
+        definitions: beneath.work.runs.definitions().to_vec(),
+    })
 }
 
 /// The settings as the operator listener tells them.
@@ -462,14 +474,6 @@ impl App {
         let operate_address = operate.as_ref().map(Operate::address);
         if let Some(operate) = operate {
             let (observer, until) = (Observer::new(database.clone(), config.about()), stop.clone());
-            let metrics = Metrics::new(operate::Sources {
-                database: database.clone(),
-                clock: clock.clone(),
-                governor: governor.clone(),
-                meters,
-                counters: counters.clone(),
-                about: config.about(),
-            });
             let asked = Api::new(api::ApiParts {
                 database: database.clone(),
                 searcher: work.searcher(),
@@ -491,6 +495,14 @@ impl App {
                 governor: &governor,
                 work: &work,
             };
+            let metrics = Metrics::new(operate::Sources {
+                database: database.clone(),
+                clock: clock.clone(),
+                headroom: headroom(config, &beneath)?,
+                meters,
+                counters: counters.clone(),
+                about: config.about(),
+            });
             let pages = pages(config, &beneath, (observer.clone(), operate.guard()))?
                 .merge(mcp::routes().with_state(Mcp::new(asked.clone())))
                 .merge(api::routes().with_state(asked))

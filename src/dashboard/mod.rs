@@ -35,11 +35,11 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::database::{Connection, Database};
-use crate::govern::Governor;
 use crate::listen::problem::Problem;
 use crate::operate::Observer;
 use crate::operate::api::SettingView;
 use crate::operate::guard::{Guard, Role};
+use crate::operate::headroom::Headroom;
 use crate::operate::query::search::Searcher;
 use crate::operate::routes::Routes;
 use crate::rule::Rules;
@@ -56,7 +56,7 @@ pub struct Parts {
     pub observer: Observer,
     pub searcher: Searcher,
     pub clock: Clock,
-    pub governor: Governor,
+    pub headroom: Headroom,
     pub guard: Guard,
     pub rules: Rules,
     pub definitions: Vec<Arc<Definition>>,

@@ -15,6 +15,7 @@ use crate::database::{Connection, Error};
 use crate::job::FILE_JOBS;
 use crate::listen::problem::Problem;
 use crate::operate::guard::{Role, Viewer};
+use crate::operate::headroom::Remaining;
 use crate::operate::status::{Status, of};
 use crate::operate::verdict::Word;
 use crate::operate::words::{count, span, stamp};
@@ -102,7 +103,7 @@ pub async fn page(Viewer(who): Viewer, State(dashboard): State<Dashboard>) -> Re
         fresh: fresh(&rules, &waiting, seen, now),
         causes: causes(seen, &dead, now),
         charts: dashboard.charts().await?,
-        limits: dashboard.limits(seen).await,
+        limits: limits(&dashboard.headroom.remaining().await.map_err(|error| unreadable(&error))?, seen),
         holds: holds::table(&rules, store, &copies, (seen, now)),
         numbers: numbers(seen),
         notes: notes(seen, now),
@@ -279,35 +280,33 @@ fn notes(seen: &Status, now: i64) -> Vec<String> {
     notes
 }
 
-impl Dashboard {
-    /// What is left of OpenAI's limits, and what waits for one.
-    async fn limits(&self, seen: &Status) -> Table {
-        let mut rows = Vec::new();
-        for left in self.governor.left().await.unwrap_or_default() {
-            let mood = if left.left == 0 { "waiting" } else { "" };
-            rows.push(TableRow::new([
-                Cell::new(left.what),
-                Cell { mood, ..Cell::new(left.left.to_string()) },
-                Cell::new(left.most.to_string()),
-            ]));
-        }
-        for reason in &seen.limited {
-            rows.push(TableRow::new([
-                Cell::new(reason.as_str()),
-                Cell { mood: "waiting", ..Cell::new("0") },
-                Cell::new(""),
-            ]));
-        }
-        for pace in &seen.paced {
-            let what = format!("runs at once of model {}: {}", pace.model, pace.reason);
-            rows.push(TableRow::new([Cell::new(what), Cell::new(pace.allowed.to_string()), Cell::new("")]));
-        }
-        Table {
-            caption: "Limits of OpenAI, within this minute",
-            head: vec!["limit", "left", "of"],
-            rows,
-            chosen: "",
-        }
+/// What is left of OpenAI's limits, and what waits for one.
+fn limits(remaining: &[Remaining], seen: &Status) -> Table {
+    let left = |limit: &Remaining| {
+        let mood = if limit.left == 0 { "waiting" } else { "" };
+        TableRow::new([
+            Cell::new(&limit.what),
+            Cell { mood, ..Cell::new(limit.left.to_string()) },
+            Cell::new(limit.most.to_string()),
+        ])
+    };
+    let mut rows: Vec<TableRow> = remaining.iter().map(left).collect();
+    for reason in &seen.limited {
+        rows.push(TableRow::new([
+            Cell::new(reason.as_str()),
+            Cell { mood: "waiting", ..Cell::new("0") },
+            Cell::new(""),
+        ]));
+    }
+    for pace in &seen.paced {
+        let what = format!("runs at once of model {}: {}", pace.model, pace.reason);
+        rows.push(TableRow::new([Cell::new(what), Cell::new(pace.allowed.to_string()), Cell::new("")]));
+    }
+    Table {
+        caption: "Limits of OpenAI, within this minute",
+        head: vec!["limit", "left", "of"],
+        rows,
+        chosen: "",
     }
 }
 

@@ -96,6 +96,14 @@ impl Limit {
         }
     }
 
+    fn name(&self) -> &'static str {
+        match self {
+            Limit::Uploads => "uploads",
+            Limit::Attaches(_) => "attaches",
+            Limit::Attached => "attached_files",
+        }
+    }
+
     fn in_words(&self, settings: &Settings) -> String {
         match self {
             Limit::Uploads => format!("{} uploads a minute", in_thousands(settings.uploads_per_minute)),
@@ -255,18 +263,17 @@ impl Governor {
         Ok([files.spend(), request])
     }
 
-    /// What is left of the limits that concern all files, for a person.
+    /// What is left of a limit, for those who look on: they take none of it.
     ///
     /// # Errors
-    /// As [`Governor::room`].
-    pub async fn left(&self) -> Result<Vec<Left>, Verdict> {
-        let mut all = Vec::new();
-        for (name, limit) in [("uploads", Limit::Uploads), ("attached_files", Limit::Attached)] {
-            let most = self.size(&limit);
-            let what = limit.in_words(&self.0.settings);
-            all.push(Left { name, what, left: self.room(&limit, most, true).await?, most });
-        }
-        Ok(all)
+    /// The database's.
+    pub async fn left(&self, limit: &Limit) -> Result<Left, Error> {
+        let (most, now) = (self.size(limit), self.0.clock.now());
+        let left = match &self.0.shared {
+            Some(shared) => shared.left((limit, most), now).await?,
+            None => lock(&self.0.buckets).get_mut(limit).map_or(most, |bucket| bucket.room(most, true, now)),
+        };
+        Ok(Left { name: limit.name(), what: limit.in_words(&self.0.settings), left, most })
     }
 
     /// How many tokens there are, of up to `most`.

@@ -123,6 +123,16 @@ impl Shared {
         Ok(if hand.closed_until > wanted.now { 0 } else { hand.left.min(wanted.most) })
     }
 
+    /// How many there are of all, as far as is known here: what other servers have drawn counts as used. It draws none.
+    pub async fn left(&self, (limit, size): (&Limit, u32), now: i64) -> Result<u32, Error> {
+        let name = limit.cause();
+        let state = self.database.observe(move |connection| store::seen(connection, &name)).await?;
+        let room = Row::read(&state, size).bucket.room(size, true, now);
+        let hand = self.hand(limit);
+        let hand = lock(&hand);
+        Ok(if hand.closed_until > now { 0 } else { room.saturating_add(hand.left).min(size) })
+    }
+
     /// The service said that it is too much. Says until when no server asks.
     pub async fn refused(
         &self,
@@ -171,10 +181,7 @@ impl Shared {
         let (used, unused) = lock(&hand).give_back(matches!(deed, Deed::Close(_)));
         let name = limit.cause();
         let exchange = move |tx: &mut Connection| {
-            let state = store::held(tx, &name)?;
-            let known = serde_json::from_str(&state).ok();
-            let mut row = known.unwrap_or_else(|| Row { bucket: Bucket::new(size), drawn: BTreeMap::new() });
-            row.bucket.resize(size);
+            let mut row = Row::read(&store::held(tx, &name)?, size);
             row.bury(&tx.living()?, now);
             row.return_of(replica, (used, unused), now);
             let done = row.does(deed, replica, now);
@@ -229,6 +236,14 @@ impl Hand {
 }
 
 impl Row {
+    /// As it was written down; as new where it was not.
+    fn read(state: &str, size: u32) -> Row {
+        let known = serde_json::from_str(state).ok();
+        let mut row: Row = known.unwrap_or_else(|| Row { bucket: Bucket::new(size), drawn: BTreeMap::new() });
+        row.bucket.resize(size);
+        row
+    }
+
     /// What servers had that are no more may have been used until now.
     fn bury(&mut self, living: &[i64], now: i64) {
         let dead: Vec<i64> = self.drawn.keys().filter(|replica| !living.contains(replica)).copied().collect();

@@ -11,6 +11,11 @@ pub fn held(tx: &mut Connection, name: &str) -> Result<String, Error> {
     tx.one(HELD, params![name])
 }
 
+/// The state of this limit as it is now; empty at first.
+pub fn seen(connection: &mut Connection, name: &str) -> Result<String, Error> {
+    Ok(connection.first(SEEN, params![name])?.unwrap_or_default())
+}
+
 pub fn put(tx: &mut Connection, name: &str, state: &str) -> Result<(), Error> {
     tx.run(PUT, params![name, state]).map(drop)
 }
@@ -18,6 +23,7 @@ pub fn put(tx: &mut Connection, name: &str, state: &str) -> Result<(), Error> {
 statements! {
     HELD = "SELECT state FROM limit_bucket WHERE name = $1",
         postgres: "SELECT state FROM limit_bucket WHERE name = $1 FOR UPDATE";
+    SEEN = "SELECT state FROM limit_bucket WHERE name = $1";
     MAKE = "INSERT INTO limit_bucket (name, state) VALUES ($1, '') ON CONFLICT DO NOTHING";
     PUT = "UPDATE limit_bucket SET state = $2 WHERE name = $1";
 }

@@ -12,11 +12,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::Mutex;
 
+use super::headroom::{Headroom, Remaining, Whose};
 use super::status::{About, COPY_STATES, FILE_STATES, RUN_STATES, Status, of};
 use super::verdict::Verdict;
 use crate::clock::Clock;
 use crate::database::{Connection, Database, Error};
-use crate::govern::{Governor, Left};
 use crate::notify::{self, Channel};
 use crate::receive::Counters;
 use crate::sync::freshness::{Freshness, freshness};
@@ -31,7 +31,7 @@ const FRESH: Duration = Duration::from_secs(1);
 pub struct Sources {
     pub database: Database,
     pub clock: Clock,
-    pub governor: Governor,
+    pub headroom: Headroom,
     pub meters: Meters,
     pub counters: Arc<Counters>,
     pub about: About,
@@ -93,7 +93,7 @@ impl Metrics {
 
 impl Inner {
     async fn read(&self) -> Result<String, Error> {
-        let Sources { database, clock, governor, about, .. } = &self.sources;
+        let Sources { database, clock, headroom, about, .. } = &self.sources;
         let delivered = database.read_inbox(receive::waiting_since).await?;
         let beside = database.observe(|connection: &mut Connection| {
             Ok(Beside {
@@ -109,8 +109,8 @@ impl Inner {
         sheet.server(about, &seen);
         sheet.deliveries(&seen, delivered);
         sheet.work(&seen, beside, about);
-        // Where the database cannot say now, the others are worth having.
-        sheet.held(&seen, &governor.left().await.unwrap_or_default());
+        sheet.held(&seen);
+        sheet.limits(&headroom.remaining().await?);
         sheet.runs(&seen);
         sheet.process();
         let mut text = String::new();
@@ -263,7 +263,7 @@ impl Sheet {
         self.gauges("docket_feed", "1 at the way by which changes without webhooks are found", feed);
     }
 
-    fn held(&mut self, seen: &Status, left: &[Left]) {
+    fn held(&mut self, seen: &Status) {
         let causes: Vec<_> = ["refusal", "outage"]
             .into_iter()
             .flat_map(|kind| {
@@ -277,11 +277,26 @@ impl Sheet {
             .collect();
         self.gauges("docket_causes_open", "What holds work now: a service that refuses, or is down", causes);
         self.gauge("docket_paced_models", "Models whose runs begin a few at a time", seen.paced.len() as f64);
-        let series = |left: &Left| series([("limit", left.name)]);
-        let most = left.iter().map(|left| (series(left), f64::from(left.most)));
-        self.gauges("docket_limit", "What the account may do in a minute (limits in the settings)", most);
-        let room = left.iter().map(|room| (series(room), f64::from(room.left)));
-        self.gauges("docket_limit_left", "What of it is left now", room);
+    }
+
+    fn limits(&mut self, remaining: &[Remaining]) {
+        let series = |Remaining { limit, whose, .. }: &Remaining| match whose {
+            Whose::Account => vec![series([("limit", limit)])],
+            Whose::Rules(rules) => {
+                rules.iter().map(|rule| series([("limit", limit), ("rule", rule)])).collect()
+            }
+            Whose::Model(model) => vec![series([("limit", limit), ("model", model)])],
+        };
+        let all = |number: fn(&Remaining) -> u64| {
+            let one = move |limit: &Remaining| {
+                let number = number(limit) as f64;
+                series(limit).into_iter().map(move |series| (series, number)).collect::<Vec<_>>()
+            };
+            remaining.iter().flat_map(one).collect::<Vec<_>>()
+        };
+        let help = "What may be done in a minute: by the account, in a rule's vector store, with a model";
+        self.gauges("docket_limit", help, all(|limit| limit.most));
+        self.gauges("docket_limit_left", "What of it is left now", all(|limit| limit.left));
     }
 
     fn runs(&mut self, seen: &Status) {

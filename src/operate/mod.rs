@@ -9,6 +9,7 @@ pub mod api;
 pub mod audit;
 pub mod bulk;
 pub mod guard;
+pub mod headroom;
 pub mod mcp;
 pub mod meant;
 mod metrics;

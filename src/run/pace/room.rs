@@ -51,6 +51,25 @@ pub fn turn(begun: &[Begun], wanted: &Wanted<'_>, now: i64) -> Option<Turn> {
     [requests, tokens].into_iter().flatten().max_by_key(|turn| turn.wait_ms)
 }
 
+/// What is left of a model's limit within the minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// `requests` or `tokens`.
+    pub limit: &'static str,
+    pub left: u64,
+    pub most: u64,
+}
+
+/// What is left beside those that were begun.
+pub fn left(begun: &[Begun], limits: ModelLimits) -> Vec<Left> {
+    let tokens = begun.iter().map(|one| u64::try_from(one.tokens).unwrap_or_default()).sum();
+    let of = |limit, most: Option<u64>, used: u64| {
+        most.map(|most| Left { limit, left: most.saturating_sub(used), most })
+    };
+    let limits = [of("requests", limits.requests, begun.len() as u64), of("tokens", limits.tokens, tokens)];
+    limits.into_iter().flatten().collect()
+}
+
 /// How long until there is room for `own`; none when there is. What is more than the limit alone begins when nothing else counts.
 fn until(begun: &[Begun], (own, limit, each): (i64, i64, fn(&Begun) -> i64), now: i64) -> Option<i64> {
     let room = (limit - own).max(0);
@@ -105,6 +124,17 @@ mod tests {
         assert!((10_000..=12_000).contains(&for_requests), "{for_requests}");
         assert!(wait(&of_a_minute, 500, (9, 100)).unwrap() >= 50_000, "more than the limit waits for all");
         assert_eq!(wait(&[], 500, (9, 100)), None, "and then begins");
+    }
+
+    #[test]
+    fn what_was_begun_is_not_left() {
+        let limits = ModelLimits { requests: Some(9), tokens: Some(100) };
+        let of_a_minute = begun(&[(10_000, 40, false), (50_000, 40, true)]);
+        let [requests, tokens] = left(&of_a_minute, limits)[..] else { panic!("there are two") };
+        assert_eq!(requests, Left { limit: "requests", left: 7, most: 9 });
+        assert_eq!(tokens, Left { limit: "tokens", left: 20, most: 100 });
+        assert_eq!(left(&begun(&[(1, 500, true)]), limits)[1].left, 0);
+        assert_eq!(left(&of_a_minute, ModelLimits::default()), []);
     }
 
     #[test]

@@ -43,6 +43,13 @@ pub(in crate::run) fn room(
     Ok(room::turn(&begun, wanted, now))
 }
 
+/// What is left of the model's limits; nothing of those that OpenAI has not told.
+pub fn left(connection: &mut Connection, model: &str, now: i64) -> Result<Vec<room::Left>, Error> {
+    let Some(told) = told(connection, model)? else { return Ok(Vec::new()) };
+    let begun: Vec<Begun> = connection.all(BEGUN, params![model, now - room::MINUTE_MS])?;
+    Ok(room::left(&begun, told))
+}
+
 /// What OpenAI last said of the model's limits, to whichever server.
 pub(in crate::run) fn told(connection: &mut Connection, model: &str) -> Result<Option<ModelLimits>, Error> {
     let told: Option<(Option<i64>, Option<i64>)> = connection.first(TOLD, params![model])?;

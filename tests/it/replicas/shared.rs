@@ -95,6 +95,21 @@ async fn within_any_minute_servers_together_use_no_more_than_the_limit() {
 }
 
 #[tokio::test]
+async fn who_looks_at_what_is_left_draws_none_of_it() {
+    let two = Two::start().await;
+    let settings = govern::Settings { uploads_per_minute: 120, ..govern::Settings::default() };
+    let [one, other] = two.governors(&settings);
+    drop(one.take(Limit::Uploads, 20, true).await.unwrap());
+    one.tell().await.unwrap();
+    for governor in [&one, &other] {
+        assert_eq!(governor.left(&Limit::Uploads).await.unwrap().left, 100);
+    }
+    let all = other.take(Limit::Uploads, 100, true).await.unwrap();
+    assert_eq!(one.left(&Limit::Uploads).await.unwrap().left, 0);
+    drop(all);
+}
+
+#[tokio::test]
 async fn what_a_dead_server_had_drawn_comes_back_and_a_429_to_one_stops_all() {
     let two = Two::start().await;
     let settings = govern::Settings { uploads_per_minute: 120, ..govern::Settings::default() };

@@ -61,11 +61,22 @@ async fn the_metrics_of_a_server_that_did_something_are_those_of_the_documents()
         ("docket_transferred_bytes_total{service=\"openai\",way=\"to\"}", 100.0),
         ("docket_job_attempts_total{kind=\"file\",outcome=\"done\"}", 1.0),
         ("docket_limit_left{limit=\"uploads\"}", 900.0),
+        ("docket_limit_left{limit=\"attaches\",rule=\"liability\"}", 290.0),
+        ("docket_limit_left{limit=\"requests\",model=\"sandbox-rules\"}", 9_000.0),
+        ("docket_limit_left{limit=\"tokens\",model=\"sandbox-rules\"}", 1_000_000.0),
         ("docket_run_tokens_day{rule=\"liability\",way=\"input\"}", 1.0),
         ("docket_database_wait_seconds_count{lane=\"write\"}", 1.0),
         ("process_resident_memory_bytes", 1_000_000.0),
     ] {
         assert!(sample(&text, series).is_some_and(|value| value >= least), "{series}\n{text}");
+    }
+    // The overview says the same in words.
+    let overview = reqwest::get(watched.listens.operate_url("/")).await.unwrap().text().await.unwrap();
+    for words in [
+        "300 requests a minute that attach files to vs_",
+        "requests a minute that OpenAI tells of sandbox-rules",
+    ] {
+        assert!(overview.contains(words), "no {words} in {overview}");
     }
     // No label holds what others chose, and no scrape makes the page grow.
     for private in ["secret-deal", "Contracts", "4829105738291047362", "a-request", "vs_"] {
