@@ -168,7 +168,7 @@ pub fn files_under(folder: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 /// The documents a reader is sent to, by their path from the root.
-fn documents() -> Vec<PathBuf> {
+pub fn documents() -> Vec<PathBuf> {
     let mut documents: Vec<PathBuf> = ["docs", "deploy", "examples", "skill"]
         .iter()
         .flat_map(|folder| files_under(&root().join(folder), "md"))

@@ -12,6 +12,7 @@ mod runs;
 mod secret;
 mod status;
 mod steps;
+mod typed;
 mod unwell;
 
 use crate::harness::program::Place;
