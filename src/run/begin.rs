@@ -84,7 +84,7 @@ impl Runs {
             Ok(response) => {
                 let model = pace::model(definition);
                 trail::done(What::Asked, (began_at, self.clock.now()), model);
-                self.record(run.id, [Change::Response(response)]).await
+                self.created((run, definition), response).await
             }
             Err(error) if error.may_have_happened() => {
                 tracing::warn!(run.id = run.id.0, error = %error, "no answer to a run's creation; looking whether it runs");
@@ -134,14 +134,24 @@ impl Runs {
             let gate = gate(tx, (&run, &definition, expected), heard, now)?;
             if gate.is_none() {
                 let model = pace::model(&definition).to_owned();
-                if let Some(limits) = heard
-                    && pace::store::told(tx, &model)? != heard
-                {
-                    pace::store::tell(tx, &model, limits)?;
-                }
                 Change::Begun(NewTry { model, expected }).write(tx, run.id, now)?;
             }
             Ok(gate)
+        };
+        self.database.write(write).await.map_err(Verdict::from)
+    }
+
+    /// Writes down the response that was created, and what OpenAI said with it of the model's limits: for other servers, and for people.
+    async fn created(&self, (run, definition): (&Run, &Definition), response: String) -> Result<(), Verdict> {
+        let (heard, model) = (self.heard(definition), pace::model(definition).to_owned());
+        let (id, now) = (run.id, self.clock.now());
+        let write = move |tx: &mut Connection| {
+            if let Some(limits) = heard
+                && pace::store::told(tx, &model)? != heard
+            {
+                pace::store::tell(tx, &model, limits)?;
+            }
+            Change::Response(response.clone()).write(tx, id, now)
         };
         self.database.write(write).await.map_err(Verdict::from)
     }
