@@ -1,25 +1,16 @@
 //! What Fastio was asked to import from public addresses.
 
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place};
 use crate::database::{Connection, Error};
 use crate::import::store::{self, Row};
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Imports {
-    /// What the page before had as `next`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
+listed! {
+    Imports of Row {}
     /// Instead of `after`: the number of an import.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub behind: Option<i64>,
-    /// How many at most; 500 are, in any case.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
+    behind i64
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -28,8 +19,6 @@ pub struct ImportsPage {
     pub rows: Vec<Row>,
     pub next: Option<String>,
 }
-
-listed!(Imports, Row);
 
 impl Question for Imports {
     type Answer = ImportsPage;
