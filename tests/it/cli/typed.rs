@@ -199,7 +199,7 @@ fn the_quick_start_works_as_it_is_written() {
     server.listens();
     let beside = at.shell("bash -eu beside.sh");
     assert_eq!(beside.code, 0, "{beside:?}");
-    for told in ["\"rows\":", "\"sentence\":", "there is no job 5"] {
+    for told in ["\"rows\":", "\"sentence\":", "it is there no more"] {
         assert!(beside.out.contains(told), "{told} is not in what was answered: {beside:?}");
     }
     assert_eq!((server.stop(), sandbox.stop()), (0, 0));
