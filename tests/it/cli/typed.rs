@@ -33,7 +33,7 @@ const BUILD: Typed = ByHand("the production build, and root to put it in its pla
 const COMPOSE: Typed = ByHand("Docker Compose; scripts/container does the like with podman");
 
 /// By document and the first command of each block.
-const BLOCKS: [(&str, &str, Typed); 43] = [
+const BLOCKS: [(&str, &str, Typed); 44] = [
     ("README.md", "scripts/demo", Section("demo")),
     ("README.md", "scripts/test", ByHand("it is what runs all tests")),
     (
@@ -113,6 +113,11 @@ const BLOCKS: [(&str, &str, Typed); 43] = [
         GUIDE,
     ),
     ("docs/testing.md", "scripts/fuzz --help", Section("fuzz")),
+    (
+        "skill/SKILL.md",
+        "docket explain PATH",
+        ByHand("it names commands, and what they are about is not said"),
+    ),
 ];
 
 /// The blocks of commands in a text.
