@@ -51,6 +51,7 @@ impl Place {
             "[database]\nurl = '{database}'\n\
              [fastio]\nbase_url = '{}'\n[openai]\nbase_url = '{}'\n\
              [receive]\nlisten = '{address}'\n[operate]\nlisten = '{operator}'\n\
+             [sync]\nsplit_text_above_bytes = 0\n\
              [log]\nfilter = 'warn'\n[sweep]\nevery_minutes = 0\n\
              [limits]\nuploads_per_minute = 1000000\nattaches_per_minute = 300000\nattached_files_per_minute = 1000000\n\
              [[rule]]\nname = 'all'\nworkspace = '{COVERED}'\nvector_store = {{ create = 'all' }}\n",

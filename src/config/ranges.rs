@@ -61,6 +61,12 @@ impl Config {
                 0..=10_000,
                 "0 is never",
             ),
+            range(
+                "sync.split_text_above_bytes",
+                self.sync.split_text_above_bytes,
+                0..=512_000_000,
+                "0 is never, and a vector store takes 512 MB in one file",
+            ),
             range("sync.promised_minutes", self.sync.promised_minutes, 0..=YEAR_MINUTES, "0 is no promise"),
             range(
                 "limits.uploads_per_minute",

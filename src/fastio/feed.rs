@@ -93,7 +93,13 @@ pub struct Inventoried {
 impl Inventoried {
     /// What a row does not say can only be asked for, by the file's own job: so it is then placed nowhere.
     pub fn new(node: Node, path: Option<String>) -> Self {
-        let path = path.filter(|_| node.kind != NodeKind::Unsaid && node.size.is_some());
+        // What is no file may have no size to say.
+        let is_said = match node.kind {
+            NodeKind::Unsaid => false,
+            NodeKind::Note | NodeKind::Link => true,
+            _ => node.size.is_some(),
+        };
+        let path = path.filter(|_| is_said);
         let kind = if node.kind == NodeKind::Unsaid { NodeKind::File } else { node.kind };
         Inventoried { node: Node { kind, ..node }, path }
     }
@@ -169,8 +175,8 @@ impl Client {
         cursor: Option<&str>,
     ) -> Result<Page<Inventoried>, Error> {
         const OPERATION: &str = "listing the inventory";
-        // `output` is refused here.
-        let mut query = vec![("type", "file"), ("include", "path"), ("page_size", NODES_PER_PAGE)];
+        // `output` is refused here. Without a type it lists nodes of every type: notes and links too.
+        let mut query = vec![("include", "path"), ("page_size", NODES_PER_PAGE)];
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
         let opened = self.call(OPERATION, &storage(profile, &["inventory"]), &query).await?;
         let page = node::page_of(&opened.envelope, inventoried).and_then(|page| match (&page.next, cursor) {

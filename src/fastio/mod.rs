@@ -28,7 +28,7 @@ pub use error::{Error, ErrorKind};
 pub use feed::{Category, ChangePage, Changes, EventSearch, FoundEvents, Inventoried};
 pub use id::{BadFileKey, BadProfile, FileKey, NodeId, Profile, ProfileKind, VersionId};
 pub use lock::{LOCK_SECONDS, Lock, LockState};
-pub use node::{Hash, Node, NodeKind, Page};
+pub use node::{Extraction, Hash, Node, NodeKind, Page};
 pub use scope::{Scopes, Writes};
 pub use talk::{LONGEST_QUESTION, Question, Subject, TalkId, TurnAnswer, TurnState};
 pub use text::{Extract, Piece};

@@ -1,4 +1,4 @@
-//! The text that Fastio read out of a file, in pieces, with the pages they stand on.
+//! Texts that Fastio has: what it read out of a file, in pieces, with the pages they stand on; and notes.
 
 use crate::http::value::Fields;
 
@@ -74,6 +74,25 @@ impl Client {
         }
         extract.complete = false;
         Ok(extract)
+    }
+}
+
+impl Client {
+    /// The Markdown of a note's current version, and which version that is: `GET {profile}/storage/{node}/readnote/`.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when the note is gone, and those of every call.
+    pub async fn note(&self, profile: &Profile, node: &NodeId) -> Result<(String, Option<VersionId>), Error> {
+        const OPERATION: &str = "reading a note";
+        let Opened { head, envelope, .. } =
+            self.call(OPERATION, &storage(profile, &[node.as_str(), "readnote"]), &[]).await?;
+        // The newest reference has the fields flat; the official client reads `content` beside the whole `note`.
+        let note = envelope.object("note");
+        let text =
+            envelope.get("content").or_else(|| note?.get("content")).and_then(crate::http::value::text);
+        let version = note.and_then(|note| note.id("version")).or_else(|| envelope.root().id("version"));
+        let text = text.ok_or_else(|| Error::unreadable(OPERATION, &head, "no text"))?;
+        Ok((text, version.map(VersionId)))
     }
 }
 

@@ -9,7 +9,7 @@
 use crate::fastio::{FileKey, Node, NodeKind, ProfileKind, VersionId};
 use crate::openai::{AttributeValue, Attributes, File, IndexStatus, StoreFile, VectorStoreId};
 use crate::rule::Rules;
-use crate::sync::copy::Source;
+use crate::sync::copy::{Segment, Source};
 use crate::sync::form::{may_be_sent_as, may_have_become};
 use crate::sync::survey::Adopted;
 
@@ -45,7 +45,7 @@ pub fn is_borne_out(held: &StoreFile, object: &File, node: Option<&Node>) -> boo
     let version = text(&held.attributes, "version");
     let is_current = version.is_some() && version == node.version.as_ref().map(|version| version.0.as_str());
     let is_named = may_be_sent_as(&node.name, &object.filename) || is_named(held, object);
-    if node.kind != NodeKind::File {
+    if !node.kind.has_content() {
         return false;
     }
     if !is_current {
@@ -55,6 +55,8 @@ pub fn is_borne_out(held: &StoreFile, object: &File, node: Option<&Node>) -> boo
         (Some(size), Some(bytes)) => {
             size == bytes || (is_named && may_have_become(&object.filename, size, bytes))
         }
+        // A link has no bytes of its own.
+        (None, Some(_)) => node.kind == NodeKind::Link && is_named,
         _ => false,
     };
     let sha256 = node.hash.as_ref().filter(|hash| hash.algorithm == "sha256");
@@ -96,7 +98,20 @@ pub fn adopted(key: &FileKey, store: &VectorStoreId, held: &StoreFile, object: O
         bytes,
         file_id: held.id.clone(),
         attributes: Some(attributes.clone()),
+        segment: segment(attributes),
     }
+}
+
+/// Which part of its file a copy says it is.
+fn segment(attributes: &Attributes) -> Option<Segment> {
+    let number = |name: &str| match attributes.get(name)? {
+        AttributeValue::Number(number) if *number >= 1.0 && *number <= f64::from(u32::MAX) => {
+            Some(*number as u32)
+        }
+        _ => None,
+    };
+    let (number, count) = (number("segment")?, number("segments")?);
+    (number <= count).then_some(Segment { number, count: Some(count) })
 }
 
 pub fn text<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {

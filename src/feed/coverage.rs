@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::walk::Walk;
-use crate::fastio::{Client, Inventoried, NodeKind, Profile};
+use crate::fastio::{Client, Inventoried, Profile};
 use crate::rule::{Glob, LeftOut, NearMiss, Rule, Rules};
 
 /// Pages of a workspace that are looked at: 10,000 files by its inventory.
@@ -90,7 +90,7 @@ pub async fn coverage<'a>(
 
 impl Coverage<'_> {
     fn page(&mut self, rows: &[Inventoried]) {
-        for row in rows.iter().filter(|row| row.node.kind == NodeKind::File && !row.node.trashed) {
+        for row in rows.iter().filter(|row| row.node.kind.has_content() && !row.node.trashed) {
             let Some(path) = &row.path else { continue };
             self.files += 1;
             let covering: Vec<&str> =

@@ -77,7 +77,9 @@ impl<'a> Walk<'a> {
                         pages.turn(page.items.len(), first)?;
                         self.way = Way::Inventory(Some(next), pages);
                     }
-                    Ok(Some(page.items))
+                    let mut rows = page.items;
+                    rows.retain(|row| row.node.kind != NodeKind::Folder);
+                    Ok(Some(rows))
                 }
                 // Not served here, or not to this key. A listing of folders is documented for every one.
                 Err(error)

@@ -16,7 +16,7 @@ use super::made::Made;
 use super::{Patience, shape};
 use crate::event::payload;
 use crate::fastio::{
-    Absence, Category, Changes, Client, Error, ErrorKind, EventSearch, Hash, Node, NodeId, Profile,
+    Absence, Category, Changes, Client, Error, ErrorKind, EventSearch, Hash, Node, NodeId, NodeKind, Profile,
     ProfileKind, UploadId, UploadState, VersionId, Writes,
 };
 
@@ -260,8 +260,8 @@ impl Stage<'_> {
     async fn judge_inventory(&self, book: &mut Book<'_>) {
         let page = self.client.inventory(self.profile, None).await;
         book.judge(&a::INVENTORY_TELLS_PATHS, page, |page| {
-            let placed = page.items.iter().filter(|row| row.path.is_some()).count();
-            let rows = page.items.len();
+            let files = || page.items.iter().filter(|row| row.node.kind == NodeKind::File);
+            let (placed, rows) = (files().filter(|row| row.path.is_some()).count(), files().count());
             let holds = rows > 0 && placed == rows && page.unreadable == 0;
             (
                 holds,

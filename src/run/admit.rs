@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::frame;
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
 use super::steps::GONE;
@@ -218,7 +219,11 @@ pub(super) fn add(
         path: &indexed.path,
         content_hash,
         version: indexed.source.version.as_ref().map(|version| version.0.as_str()),
-        bytes: indexed.copy.bytes,
+        // One segment is not the document, and all of them together are more than a model reads.
+        bytes: match indexed.copy.segment {
+            Some(_) => indexed.source.size.max(frame::INPUT_FILE_BYTES),
+            None => indexed.copy.bytes,
+        },
         file_id: &file_id.0,
         vector_store: &indexed.copy.store.0,
         definition: &definition.hash,

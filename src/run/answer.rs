@@ -89,6 +89,7 @@ impl Runs {
             Some(why) => vec![why.clone()],
             None => doubts(&judged, definition, output.refusal.as_deref()),
         };
+        judged.notes.splice(0..0, self.stand_in(run).await?.map(str::to_owned));
         if let Some(draft) = self.draft(run).await? {
             judged.notes.insert(0, draft::note(draft));
             doubts.insert(0, draft::in_words(draft));

@@ -5,14 +5,41 @@ use super::row::Run;
 use super::settings::Definition;
 use crate::http::Retry;
 use crate::job::verdict::fastio_verdict;
-use crate::openai::{FileId, VectorStoreId};
+use crate::openai::{Error, FileId, StoreText, VectorStoreId};
 use crate::queue::Verdict;
 use crate::result::answer::Text;
+use crate::sync::reading::store::segments_of;
 
 /// More text than any document that one run can read: about 5,000,000 tokens.
 const MAX_BYTES: usize = 24 * 1024 * 1024;
 
 impl Runs {
+    /// What the vector store read out of a file, or out of all segments of it.
+    async fn store_text(
+        &self,
+        store: &VectorStoreId,
+        file: &FileId,
+    ) -> Result<Result<StoreText, Error>, Verdict> {
+        let first = file.clone();
+        let segments = self.database.read(move |connection| segments_of(connection, &first)).await?;
+        let (mut text, mut left) = (StoreText { pieces: Vec::new(), complete: true }, MAX_BYTES);
+        let files = if segments.is_empty() { vec![file.clone()] } else { segments };
+        for file in files {
+            match self.openai.store_text(store, &file, left).await {
+                Ok(part) => {
+                    left = left.saturating_sub(part.pieces.iter().map(String::len).sum());
+                    text.pieces.extend(part.pieces);
+                    text.complete = part.complete && left > 0;
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+            if !text.complete {
+                break;
+            }
+        }
+        Ok(Ok(text))
+    }
+
     /// The text of the version that the run is over: what the vector store read out of it, else what Fastio did. Without
     /// either, why there is none.
     pub(super) async fn text(
@@ -20,7 +47,7 @@ impl Runs {
         (run, definition): (&Run, &Definition),
     ) -> Result<Result<Text, String>, Verdict> {
         let (store, file) = (VectorStoreId(run.vector_store.clone()), FileId(run.file_id.clone()));
-        let why: String = match self.openai.store_text(&store, &file, MAX_BYTES).await {
+        let why: String = match self.store_text(&store, &file).await? {
             Ok(text) if !text.complete => {
                 "the vector store's text of it is too long to be checked".to_owned()
             }

@@ -1,4 +1,4 @@
-//! Whether the document of a run is still being written: tracked changes and comments in a Word document. Its text, as it is
+//! What a run was shown of its document: whether it is a text that stands for it, and whether the document is still being written: tracked changes and comments in a Word document. Its text, as it is
 //! read out, may have what was deleted beside what was inserted, so a quote is no proof of what was agreed.
 
 use super::Runs;
@@ -6,6 +6,7 @@ use super::row::Run;
 use crate::openai::FileId;
 use crate::queue::Verdict;
 use crate::sync::copy::Draft;
+use crate::sync::form::note_on_result;
 use crate::sync::reading::store;
 
 impl Runs {
@@ -14,6 +15,13 @@ impl Runs {
         let wanted = FileId(run.file_id.clone());
         let known = self.database.read(move |connection| store::copy_of(connection, &wanted)).await?;
         Ok(known.and_then(|known| known.draft).filter(|draft| !draft.is_clean()))
+    }
+
+    /// What is to be said of a text that stands for the document.
+    pub(super) async fn stand_in(&self, run: &Run) -> Result<Option<&'static str>, Verdict> {
+        let wanted = FileId(run.file_id.clone());
+        let known = self.database.read(move |connection| store::copy_of(connection, &wanted)).await?;
+        Ok(known.and_then(|known| known.copy.claim).as_deref().and_then(note_on_result))
     }
 }
 

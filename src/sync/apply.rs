@@ -106,13 +106,17 @@ impl Sync {
     ) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
         let is_first = copy.attaches == 0 || subject.uploaded == Some(copy.id);
-        if copy.awaits.is_some() || (copy.attaches == 0 && self.is_one_of_many(&copy.store).await?) {
+        // The segments of a text come one after the other all the same, and each would wait for the others.
+        let is_alone = copy.segment.is_some();
+        if copy.awaits.is_some()
+            || (!is_alone && copy.attaches == 0 && self.is_one_of_many(&copy.store).await?)
+        {
             self.leave(subject.key, copy, attributes).await?;
         }
         let _taken = match self.governor.take_to_attach(&copy.store.0, 1, queue::is_live()).await {
             Ok(taken) => taken,
             // What has to wait goes with the others that do.
-            Err(full) if is_first && self.attaches_together() => {
+            Err(full) if is_first && !is_alone && self.attaches_together() => {
                 self.leave(subject.key, copy, attributes).await?;
                 return Err(full);
             }
@@ -274,12 +278,15 @@ impl Sync {
     }
 
     /// The looks at what was found out about the file before: it is not about what the file is now, and nothing else says so when that is
-    /// never indexed.
+    /// never indexed. And another look at the file where Fastio's text of it may take its place.
     pub(super) fn looks(&self, subject: &Subject<'_>) -> Change {
         let path = subject.present.map(|(present, _)| present.path.as_str());
         let rules = path.into_iter().flat_map(|path| self.rules.running(&subject.key.profile, path));
         let looks = rules.map(|rule| Task::run(subject.key.clone(), &rule.name));
-        Change::Jobs(Jobs { tasks: looks.collect(), priority: Priority::Live })
+        let extract = subject.present.and_then(|(present, claim)| claim.extract(present.extraction));
+        let FileKey { profile, node } = subject.key.clone();
+        let again = extract.map(|_| Task::File { profile, node });
+        Change::Jobs(Jobs { tasks: looks.chain(again).collect(), priority: Priority::Live })
     }
 
     /// The file does not go to OpenAI, for this reason.

@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::copy::{Copy, Segment};
+use super::form::{Claim, Instead};
 use super::look::Present;
 use crate::fastio::{FileKey, ProfileKind};
 use crate::openai::{AttributeValue, Attributes};
@@ -9,8 +11,13 @@ use crate::openai::{AttributeValue, Attributes};
 /// Characters in a value. OpenAI's OpenAPI document says 512, its guide 256: this suits both.
 const LONGEST_VALUE: usize = 256;
 
-/// The attributes of a copy of `present` under `rule`.
-pub fn attributes(key: &FileKey, present: &Present, rule: &str, content_hash: Option<&str>) -> Attributes {
+/// The attributes of `copy`, which is of `present` as what it claims to be, under `rule`.
+pub fn attributes(
+    key: &FileKey,
+    (present, claim): (&Present, &Claim),
+    rule: &str,
+    copy: &Copy,
+) -> Attributes {
     let mut attributes = Attributes::new();
     let mut text = |name: &str, value: &str| {
         attributes.insert(name.to_owned(), AttributeValue::Text(tail(value)));
@@ -26,11 +33,19 @@ pub fn attributes(key: &FileKey, present: &Present, rule: &str, content_hash: Op
     if let Some(version) = &present.source.version {
         text("version", &version.0);
     }
-    if let Some(hash) = content_hash {
+    if let Some(text_by) = claim.stands_in().and_then(Instead::text_by) {
+        text("text_by", text_by);
+        text("original", claim.name());
+    }
+    if let Some(hash) = &copy.content_hash {
         text("content_hash", hash);
     }
     if present.path.chars().count() > LONGEST_VALUE {
         text("path_hash", &hex::encode(Sha256::digest(present.path.as_bytes())));
+    }
+    if let Some(Segment { number, count: Some(count) }) = copy.segment {
+        attributes.insert("segment".to_owned(), AttributeValue::Number(number.into()));
+        attributes.insert("segments".to_owned(), AttributeValue::Number(count.into()));
     }
     if let Some(modified_at) = present.source.modified_at {
         // Whole seconds: some compatible servers return numbers as floats.
@@ -53,8 +68,10 @@ fn tail(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fastio::{NodeId, Profile, VersionId};
-    use crate::sync::copy::Source;
+    use crate::fastio::{Extraction, NodeId, NodeKind, Profile, VersionId};
+    use crate::sync::copy::{CopyState, Source};
+    use crate::sync::form::claim;
+    use crate::sync::plan::tests::copy;
 
     fn present(path: &str) -> Present {
         Present {
@@ -62,7 +79,10 @@ mod tests {
             path: path.to_owned(),
             is_placed: true,
             ancestors: vec![],
+            kind: NodeKind::File,
             mime_type: None,
+            extraction: Extraction::default(),
+            share: None,
             source: Source {
                 version: Some(VersionId("3v1".to_owned())),
                 hash: None,
@@ -75,10 +95,21 @@ mod tests {
         }
     }
 
+    /// A copy that is known by this hash.
+    fn of(present: &Present, hash: Option<&str>) -> Attributes {
+        let claim = claim(&present.offer()).unwrap();
+        let copy = Copy { content_hash: hash.map(str::to_owned), ..copy(1, 1, 1, CopyState::Uploaded) };
+        attributes(
+            &FileKey::new(Profile::workspace("4829"), NodeId::new("2ABCD-efghj")),
+            (present, &claim),
+            "contracts",
+            &copy,
+        )
+    }
+
     #[test]
     fn they_tell_where_the_copy_comes_from() {
-        let key = FileKey::new(Profile::workspace("4829"), NodeId::new("2ABCD-efghj"));
-        let found = attributes(&key, &present("/Contracts/nda.pdf"), "contracts", Some("ab12"));
+        let found = of(&present("/Contracts/nda.pdf"), Some("ab12"));
         let expected = serde_json::json!({
             "source_id": "workspace:4829:2abcdefghj",
             "workspace_id": "4829",
@@ -92,14 +123,21 @@ mod tests {
     }
 
     #[test]
+    fn what_fastio_read_of_a_file_says_so_and_what_the_file_is_called() {
+        let extraction = Extraction::There;
+        let found = of(&Present { name: "scan.png".to_owned(), extraction, ..present("/scan.png") }, None);
+        let text = |name: &str| serde_json::to_value(&found[name]).unwrap();
+        assert_eq!((text("text_by"), text("original")), ("fastio".into(), "scan.png".into()));
+    }
+
+    #[test]
     fn a_path_longer_than_a_value_keeps_its_end_and_gets_a_hash() {
-        let key = FileKey::new(Profile::share("7"), NodeId::new("2a"));
         let long = format!("/{}/nda.pdf", "ü".repeat(300));
-        let found = attributes(&key, &present(&long), "contracts", None);
+        let found = of(&present(&long), None);
         let AttributeValue::Text(path) = &found["path"] else { panic!() };
         assert!(
             path.chars().count() == LONGEST_VALUE && path.starts_with('…') && path.ends_with("ü/nda.pdf")
         );
-        assert!(found.contains_key("path_hash") && found.contains_key("share_id"));
+        assert!(found.contains_key("path_hash") && found.contains_key("workspace_id"));
     }
 }

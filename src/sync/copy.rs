@@ -153,6 +153,15 @@ impl Draft {
     }
 }
 
+/// Which part of a text that was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// From 1.
+    pub number: u32,
+    /// How many there are. Known once all of them are uploaded, and the file has proved to be what was announced.
+    pub count: Option<u32>,
+}
+
 /// One row of `copy`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Copy {
@@ -160,7 +169,7 @@ pub struct Copy {
     pub store: VectorStoreId,
     pub state: CopyState,
     pub source: Source,
-    /// SHA-256 of the file's bytes at Fastio, in hex. Known once they were read to the end.
+    /// SHA-256 of the file's bytes at Fastio, in hex. Known once they were read to the end; until then, of a segment, that of its own.
     pub content_hash: Option<String>,
     /// The name and size of the File object: how an upload whose reply was lost is found again.
     pub filename: String,
@@ -168,6 +177,8 @@ pub struct Copy {
     /// What name and type said it is when it was uploaded. Of an earlier version's copies, and of those that a rebuild
     /// found, it is not known.
     pub claim: Option<String>,
+    /// None of the whole file.
+    pub segment: Option<Segment>,
     /// How much OpenAI read in it, once that is known.
     pub reading: Option<Reading>,
     /// Known from `uploaded` on.

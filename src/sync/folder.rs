@@ -77,8 +77,8 @@ impl Sync {
             let (profile, id) = (profile.clone(), node.id.clone());
             let covered = || !self.rules.covering(&profile, &path::below(&path, &node.name)).is_empty();
             match node.kind {
-                NodeKind::File if covered() => Some(Task::File { profile, node: id }),
                 NodeKind::Folder => Some(Task::Listing { profile, node: id }),
+                kind if kind.has_content() && covered() => Some(Task::File { profile, node: id }),
                 _ => None,
             }
         };

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use super::copy::Source;
+use super::copy::{Copy, Source};
+use super::form::{Offer, is_extract};
 use crate::contain::lock;
-use crate::fastio::{Client, Error, Node, NodeId, NodeKind, Profile, path};
+use crate::fastio::{Client, Error, Extraction, Node, NodeId, NodeKind, Profile, path};
 
 /// Folders above a file. Deeper than people nest them, and an end for a tree that Fastio reports as a circle.
 const DEEPEST: usize = 64;
@@ -26,7 +27,12 @@ pub struct Present {
     pub is_placed: bool,
     /// The ids of the folders above it, from its parent upwards, without the root.
     pub ancestors: Vec<NodeId>,
+    pub kind: NodeKind,
     pub mime_type: Option<String>,
+    /// How far Fastio is with its text.
+    pub extraction: Extraction,
+    /// The share that it leads to, if it is a link.
+    pub share: Option<String>,
     pub source: Source,
     /// Unix milliseconds, by Fastio's clock.
     pub created_at: Option<i64>,
@@ -44,11 +50,38 @@ impl Present {
             path,
             is_placed: true,
             ancestors,
+            kind: node.kind,
             mime_type: node.mimetype.clone(),
+            extraction: node.extraction,
+            share: node.share.clone(),
             source: Source::of(node),
             created_at: node.created_at,
             withheld: withheld(node),
             agent: node.agent.clone(),
+        }
+    }
+}
+
+impl Present {
+    /// What Fastio has read of this content it has read, whatever it says of it now: a list says nothing, and its AI may have
+    /// been switched off.
+    pub fn keep_extract(&mut self, copies: &[Copy]) {
+        let is_extract = |copy: &Copy| {
+            copy.claim.as_deref().is_some_and(is_extract) && copy.source.same_content(&self.source)
+        };
+        if copies.iter().any(is_extract) {
+            self.extraction = Extraction::There;
+        }
+    }
+
+    /// What Fastio says of it, beside its bytes.
+    pub fn offer(&self) -> Offer<'_> {
+        Offer {
+            kind: self.kind,
+            name: &self.name,
+            mime_type: self.mime_type.as_deref(),
+            size: self.source.size,
+            extraction: self.extraction,
         }
     }
 }
@@ -114,10 +147,9 @@ impl Looker {
             // Nothing is removed because of what an answer lacks.
             NodeKind::File if node.size.is_none() => return Err(Error::unsaid("the size of the file")),
             NodeKind::Unsaid => return Err(Error::unsaid("what kind of node it is")),
-            NodeKind::File => {}
-            NodeKind::Note => return Ok(Look::Gone("it is a note, and notes are not synced")),
+            NodeKind::File | NodeKind::Note | NodeKind::Link => {}
             NodeKind::Folder => return Ok(Look::Folder),
-            NodeKind::Link | NodeKind::Other => return Ok(Look::Gone("it is not a file")),
+            NodeKind::Other => return Ok(Look::Gone("it is not a file")),
         }
         if node.trashed {
             return Ok(Look::Gone("it is in the trash"));

@@ -23,7 +23,9 @@ pub mod plan;
 pub mod reading;
 mod relay;
 mod retire;
+mod segment;
 mod settle;
+mod sheets;
 pub mod store;
 mod stores;
 mod stray;
@@ -44,7 +46,7 @@ use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{self, Connection, Database};
 use crate::erasure;
-use crate::fastio::FileKey;
+use crate::fastio::{Extraction, FileKey};
 use crate::govern::Governor;
 use crate::job::{self, Task};
 use crate::own::{self, Seal, Whose};
@@ -57,7 +59,7 @@ use crate::{fastio, openai};
 
 use crate::job::verdict::{database_verdict, worst};
 use apply::{Announced, Progress, Subject};
-use form::{Claim, claim};
+use form::{Claim, Instead, claim};
 use founding::Founding;
 use look::{Look, Looker};
 use plan::{Place, plan};
@@ -72,6 +74,9 @@ pub use stray::is_stray;
 /// Steps in one go. A file in ten stores with five stale copies in each takes fewer; more means that the plan and the
 /// world disagree about what a step did.
 const MOST_STEPS: usize = 200;
+
+/// What each copy may take beside them: a text that was cut has hundreds.
+const STEPS_OF_A_COPY: usize = 8;
 
 /// Between looks at a file that may be a write of our own under way. Writes take about as long.
 const OWN_WRITE: Duration = Duration::from_secs(2);
@@ -89,6 +94,9 @@ pub struct Settings {
     /// From how many copies on that are on their way to one vector store they are attached together, with one request for up to
     /// 100. A person who saves two or three files has each of them at once; a second more does not matter to many. 0 is never.
     pub attach_together_from: u16,
+    /// A text with more bytes is cut, at its lines, records or paragraphs, into segments of at most half as many and 4,000,000 bytes.
+    /// OpenAI takes 5,000,000 tokens in one file, and 512 MB. 0 is never.
+    pub split_text_above_bytes: u32,
     /// Within how many minutes a change should be searchable. Where one waits longer, `[[notify]]` tells of its rule; 0 is never.
     pub promised_minutes: u32,
 }
@@ -99,6 +107,8 @@ impl Default for Settings {
             index_deadline_seconds: 30 * 60,
             attach_limit_seconds: 10 * 60,
             attach_together_from: 4,
+            // Two bytes are a token in a table of numbers, and more in prose.
+            split_text_above_bytes: 10_000_000,
             promised_minutes: 0,
         }
     }
@@ -299,6 +309,9 @@ impl Sync {
         if let Some(present) = &mut present {
             // A second read with the same bytes is believed.
             present.source = present.source.clone().as_read(read);
+            if present.extraction != Extraction::There && known.is_some() {
+                present.keep_extract(&self.copies(key).await.map_err(|error| database_verdict(&error))?);
+            }
         }
         let judged = present.as_deref().map(|present| match matched.is_empty() {
             true => Err(self.rules.why_not(&key.profile, &present.path)),
@@ -319,7 +332,9 @@ impl Sync {
                 skipped.inspect(|reason| self.skips(reason));
             }
             let told = told.map_or(Vec::new(), |known| self.beside(key, known, &matched));
-            self.see(key, present, (&matched, skipped), told).await?;
+            let is_extract =
+                judged.as_ref().is_ok_and(|claim| matches!(claim.stands_in(), Some(Instead::Extract { .. })));
+            self.see(key, present, (&matched, skipped, is_extract), told).await?;
         }
         let claim = judged.and_then(Result::ok);
         let wanted = if claim.is_some() { matched } else { Vec::new() };
@@ -348,8 +363,13 @@ impl Sync {
         // A store that cannot be used now keeps what it has; only what is certainly unwanted goes.
         let keep_all = !unusable.is_empty();
         let mut seen = *subject;
-        for _ in 0..MOST_STEPS {
+        let mut steps = 0;
+        loop {
             let copies = self.copies(subject.key).await.map_err(|error| database_verdict(&error))?;
+            if steps >= MOST_STEPS + STEPS_OF_A_COPY * copies.len() {
+                break;
+            }
+            steps += 1;
             let next = plan(seen.key, seen.present, &places, &copies)
                 .into_iter()
                 .filter(|(store, _)| !keep_all || places.iter().any(|place| place.store == *store))
@@ -369,7 +389,7 @@ impl Sync {
                 }
             }
         }
-        Err(Verdict::Retry { after: None, reason: format!("the work did not end after {MOST_STEPS} steps") })
+        Err(Verdict::Retry { after: None, reason: format!("the work did not end after {steps} steps") })
     }
 
     /// What we remember of the file, and whether it is not to be synced.
@@ -419,7 +439,7 @@ impl Sync {
         &self,
         key: &FileKey,
         present: &Present,
-        (matched, skipped): (&[&Rule], Option<&String>),
+        (matched, skipped, is_extract): (&[&Rule], Option<&String>, bool),
         told: Vec<Task>,
     ) -> Result<(), Verdict> {
         let rules: Vec<&str> = matched.iter().map(|rule| rule.name.as_str()).collect();
@@ -428,8 +448,12 @@ impl Sync {
         let (key, present) = (key.clone(), present.clone());
         // Fastio shows it once more, should the power fail.
         let see = move |tx: &mut Connection| {
-            let judged =
-                store::Judged { rules: &rules, skipped: skipped.as_deref(), decided_by: &decided_by };
+            let judged = store::Judged {
+                rules: &rules,
+                skipped: skipped.as_deref(),
+                is_extract,
+                decided_by: &decided_by,
+            };
             store::see(tx, (&key, &present), &judged, now)?;
             told.iter().try_for_each(|task| job::enqueue(tx, task, Priority::Live, now).map(drop))
         };
@@ -472,10 +496,16 @@ pub fn judge(
     if let Some(reason) = present.withheld {
         return Err(reason.to_owned());
     }
-    let claim = claim(&present.name, present.mime_type.as_deref(), present.source.size)?;
-    let content = store::fingerprint(&present.source, &claim.key());
-    match refused.filter(|(refused, _)| *refused == content) {
-        Some((_, reason)) => Err(reason.clone()),
-        None => Ok(claim),
+    let claim = claim(&present.offer())?;
+    let why = |claim: &Claim| {
+        let content = store::fingerprint(&present.source, &claim.key());
+        refused.filter(|(refused, _)| *refused == content).map(|(_, reason)| reason.clone())
+    };
+    let extract = claim.extract(present.extraction);
+    match (why(&claim), extract) {
+        // Fastio's text of it is the last that is tried.
+        (None, extract) => extract.as_ref().and_then(why).map_or(Ok(claim), Err),
+        (Some(_), Some(extract)) => Ok(extract),
+        (Some(reason), None) => Err(reason),
     }
 }

@@ -11,8 +11,14 @@ use serde_json::json;
 use crate::harness::{Harness, ONE_STORE, WORKSPACE, World, contract, legal};
 
 /// An account that may do a tenth of what is documented.
-const SMALL: Limits =
-    Limits { uploads: 100, attaches: 30, attached: 200, requests: 10_000, tokens: 2_000_000 };
+const SMALL: Limits = Limits {
+    uploads: 100,
+    attaches: 30,
+    attached: 200,
+    requests: 10_000,
+    tokens: 2_000_000,
+    file_tokens: 5_000_000,
+};
 
 const KNOWN: &str =
     "[limits]\nuploads_per_minute = 100\nattaches_per_minute = 30\nattached_files_per_minute = 200\n";

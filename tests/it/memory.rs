@@ -21,9 +21,13 @@ const MOST_MEMORY_KB: u64 = 100 * 1000;
 async fn eight_files_of_512_mb_at_once_stay_under_100_mb() {
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
-    let sandbox = docket_sandbox::start(docket_sandbox::Options::default(), stop).await.unwrap();
+    // They go whole, which is what is measured.
+    let limits = docket_sandbox::openai::Limits { file_tokens: u64::MAX, ..Default::default() };
+    let options = docket_sandbox::Options { limits, ..Default::default() };
+    let sandbox = docket_sandbox::start(options, stop).await.unwrap();
     let place = Place::beside(&sandbox);
-    let at = place.with(&KEYS);
+    let whole = [("DOCKET_SYNC__SPLIT_TEXT_ABOVE_BYTES", "0")];
+    let at = place.with(&[&KEYS[..], &whole].concat());
     let (mut server, listens) = at.serve(&["--config", "docket.toml"]);
     let webhook = listens.url("/webhooks/fastio");
 

@@ -300,7 +300,7 @@ async fn what_openai_cannot_hold_is_skipped_with_a_reason() {
         [
             "/blank.txt: the file holds only white space",
             "/empty.txt: the file is empty",
-            "/photo.png: OpenAI's file search does not read .png files",
+            "/photo.png: OpenAI's file search does not read .png files, and Fastio has read no text out of it",
         ]
     );
     let old = h.copies().await.into_iter().find(|copy| copy.filename == "old.txt").unwrap();

@@ -44,6 +44,8 @@ impl World {
             creator: by.user.clone(),
             trashed: None,
             announced: None,
+            extraction: None,
+            share: None,
             absences: Vec::new(),
             lock: None,
         }
@@ -179,6 +181,21 @@ impl World {
         }
         let content = note_content(text)?;
         self.add_file(profile, NodeKind::Note, place, content, by)
+    }
+
+    /// Inferred: a link is called by the share that it leads to.
+    pub fn make_link(
+        &mut self,
+        profile: &Profile,
+        (parent, share): (Key, &str),
+        by: &Actor,
+    ) -> Result<Key, Refusal> {
+        let name = self.tree(profile)?.free_name(parent, share);
+        let mut node = self.new_node(NodeKind::Link, parent, name, by);
+        node.share = Some(share.to_owned());
+        let key = self.tree_mut(profile)?.add(node);
+        self.record(profile, key, EventKind::Added, by);
+        Ok(key)
     }
 
     pub fn write_note(&mut self, profile: &Profile, key: Key, text: &str, by: &Actor) -> Result<(), Refusal> {
@@ -322,8 +339,10 @@ impl World {
         by: &Actor,
     ) -> Result<Key, Refusal> {
         let source = self.tree(profile)?.node(key).ok_or_else(Refusal::no_node)?;
-        let (kind, content) = (source.kind, source.version().map(|version| Arc::clone(&version.content)));
+        let (kind, share) = (source.kind, source.share.clone());
+        let content = source.version().map(|version| Arc::clone(&version.content));
         let mut node = self.new_node(kind, place.0, place.1, by);
+        node.share = share;
         if let Some(content) = content {
             node.versions.push(self.version(content, by));
         }

@@ -8,6 +8,7 @@
 //! | `PUT /_sandbox/files/{workspace}/{path}` | the body, or `?generate=BYTES&seed=N`, becomes the file's content; `?mimetype=TYPE` is announced as its type |
 //! | `GET /_sandbox/files/{workspace}/{path}` | the file's content |
 //! | `DELETE /_sandbox/files/{workspace}/{path}` | trashes a file or folder; `?purge=true` removes it without a word |
+//! | `PUT /_sandbox/texts/{workspace}/{path}` | the body becomes the text that Fastio's AI reads out of the file as it is; `?state=STATE` for how far it is, else `ready` |
 //! | `PUT /_sandbox/folders/{workspace}/{path}` | makes a folder and those above it |
 //! | `POST /_sandbox/move` | `{workspace, from, to}`: moves, renames or both, over whatever is at `to` |
 //! | `POST /_sandbox/names` | `{workspace, node_id, name}`: calls it so, slashes and all; without a name Fastio sends none |
@@ -24,6 +25,7 @@
 
 mod outside;
 mod show;
+mod text;
 
 use std::sync::Arc;
 
@@ -60,6 +62,7 @@ pub fn router(state: &State) -> Router {
         .route("/_sandbox/state", get(show::state))
         .route("/_sandbox/profiles/{profile}", put(make_profile).delete(hide_profile))
         .route("/_sandbox/files/{profile}/{*path}", put(put_file).get(show::content).delete(delete))
+        .route("/_sandbox/texts/{profile}/{*path}", put(text::put))
         .route("/_sandbox/folders/{profile}/{*path}", put(make_folder))
         .route("/_sandbox/move", post(move_node))
         .route("/_sandbox/names", post(call))

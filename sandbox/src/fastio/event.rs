@@ -47,6 +47,7 @@ impl Event {
         let rest = match self.what {
             // The documents name a new folder differently from a new file.
             EventKind::Added if self.kind == NodeKind::Folder => "folder_created".to_owned(),
+            EventKind::Added if self.kind == NodeKind::Link => "link_added".to_owned(),
             EventKind::Added => "file_added".to_owned(),
             EventKind::Updated => format!("{subject}_updated"),
             EventKind::Moved => format!("{subject}_moved"),

@@ -50,6 +50,10 @@ pub fn node(tree: &Tree, key: Key, output: Output, now: i64) -> Value {
         value["size"] = version.content.size().into();
         value["version"] = shown(&version.id).into();
     }
+    if let Some(share) = &found.share {
+        // Inferred: the documents name no field for where a link leads to; these are the fields it is made with.
+        value["link"] = json!({"type": "share", "share": share});
+    }
     if let Some(at) = tree.trashed_at(key) {
         value["deleted"] = written(at).into();
         value["deleted_from"] = place(tree, found.parent).into();
@@ -85,7 +89,8 @@ fn full(value: &mut Value, node: &Node, now: i64) {
     value["crc32c"] = version.content.crc32c().into();
     value["lock_info"] = held(&node.lock, now).map_or(Value::Null, |lock| lock.info());
     value["virus"] = json!({"status": "clean", "infected": false});
-    value["ai"] = json!({"state": "disabled", "attach": false});
+    let state = node.extraction.as_ref().map_or("disabled", |extraction| extraction.state.as_str());
+    value["ai"] = json!({"state": state, "attach": false});
     value["is_imported"] = false.into();
     // Nothing is made of a file here: no preview, no metadata.
     value["previews"] = json!({});

@@ -27,6 +27,8 @@ pub enum NodeKind {
     File,
     Folder,
     Note,
+    /// To a share. The official command-line client knows no other link (`addlink/`).
+    Link,
 }
 
 impl NodeKind {
@@ -35,13 +37,24 @@ impl NodeKind {
             NodeKind::File => "file",
             NodeKind::Folder => "folder",
             NodeKind::Note => "note",
+            NodeKind::Link => "link",
         }
     }
 
     /// Whether it has content and versions.
     pub fn is_file(self) -> bool {
-        self != NodeKind::Folder
+        matches!(self, NodeKind::File | NodeKind::Note)
     }
+}
+
+/// The text that Fastio's AI read out of a file.
+#[derive(Debug, Clone)]
+pub struct Extraction {
+    /// `disabled`, `pending`, `in_progress`, `ready` or `failed`.
+    pub state: String,
+    pub text: String,
+    /// The version that it was read out of, without hyphens.
+    pub version: String,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +76,10 @@ pub struct Node {
     pub described: (Option<String>, Option<String>),
     /// The type that Fastio announces, where it is not the one that the name suggests.
     pub announced: Option<String>,
+    /// None while its workspace has no AI to read it.
+    pub extraction: Option<Extraction>,
+    /// The share that a link leads to.
+    pub share: Option<String>,
     /// Stays when the node is trashed: where `restore/` puts it back.
     pub parent: Key,
     pub created: i64,

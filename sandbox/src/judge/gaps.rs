@@ -50,18 +50,53 @@ pub fn unbroken(history: &Value, there: &Absences) -> usize {
     spans(history).keys().filter(|source_id| always(source_id) && !broken.contains(*source_id)).count()
 }
 
-/// When each file could be found, by any of its copies.
+/// When each file could be found whole: by any of its copies, or by all segments of one.
 fn spans(history: &Value) -> BTreeMap<String, Vec<Span>> {
     let mut spans: BTreeMap<String, Vec<Span>> = BTreeMap::new();
+    let mut cut: BTreeMap<(&str, &str), Segments> = BTreeMap::new();
     for interval in rows(&history["intervals"]) {
-        let source = interval["attributes"]["source_id"].as_str();
+        let attributes = &interval["attributes"];
         // Without a beginning it never could be found.
-        if let (Some(source), Some(from)) = (source, interval["from_ms"].as_i64()) {
-            let until = interval["until_ms"].as_i64().unwrap_or(i64::MAX);
-            spans.entry(source.to_owned()).or_default().push((from, until));
+        let (Some(source), Some(from)) = (attributes["source_id"].as_str(), interval["from_ms"].as_i64())
+        else {
+            continue;
+        };
+        let span = (from, interval["until_ms"].as_i64().unwrap_or(i64::MAX));
+        match (attributes["segment"].as_f64(), attributes["segments"].as_f64()) {
+            (Some(number), Some(count)) => {
+                let of = cut.entry((source, text(&attributes["content_hash"]))).or_default();
+                of.count = count as usize;
+                of.spans.entry(number as u64).or_default().push(span);
+            }
+            _ => spans.entry(source.to_owned()).or_default().push(span),
         }
     }
+    for ((source, _), segments) in cut {
+        spans.entry(source.to_owned()).or_default().extend(segments.all());
+    }
+    spans.retain(|_, spans| !spans.is_empty());
     spans
+}
+
+/// When each segment of one content could be found.
+#[derive(Default)]
+struct Segments {
+    count: usize,
+    spans: BTreeMap<u64, Vec<Span>>,
+}
+
+impl Segments {
+    /// When all of them could be.
+    fn all(self) -> Vec<Span> {
+        if self.spans.len() < self.count {
+            return Vec::new();
+        }
+        let both = |all: Vec<Span>, one: Vec<Span>| {
+            let pairs = all.iter().flat_map(|a| one.iter().map(move |b| (a.0.max(b.0), a.1.min(b.1))));
+            pairs.filter(|(from, until)| from < until).collect()
+        };
+        self.spans.into_values().reduce(both).unwrap_or_default()
+    }
 }
 
 /// The absences of each file that is in Fastio at the end, without those whose nodes are in `left_out`.
@@ -77,6 +112,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_text_that_was_cut_is_found_while_all_of_it_is() {
+        let segment = |hash: &str, number: u64, from: i64, until: Option<i64>| {
+            let attributes = json!({"source_id": "workspace:1:2a", "content_hash": hash, "segment": number, "segments": 2});
+            json!({ "attributes": attributes, "from_ms": from, "until_ms": until })
+        };
+        let found = |second: i64| {
+            let old = [segment("a", 1, 10, Some(40)), segment("a", 2, 12, Some(50))];
+            let new = [segment("b", 1, 20, None), segment("b", 2, second, None)];
+            let intervals = [old, new].concat();
+            let history = json!({ "intervals": intervals });
+            gaps(&history, &Absences::from([("workspace:1:2a".to_owned(), Vec::new())])).len()
+        };
+        assert_eq!((found(35), found(45)), (0, 1), "half of each is not one");
+    }
 
     #[test]
     fn a_gap_is_a_gap_unless_the_file_was_gone_while_its_last_copy_answered() {

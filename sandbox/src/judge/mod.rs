@@ -2,7 +2,8 @@
 //! each file in a vector store, judged from what the stand-ins show of themselves (`GET /_sandbox/state` of each).
 //!
 //! A copy says in its attributes what it is of: `source_id` (`workspace:ID:NODE` or `share:ID:NODE`, the node without
-//! hyphens), `path` and `version`. Nothing else is known of the application. Pure, so that it can be tried with states in
+//! hyphens), `path` and `version`; `text_by` of a text that stands for the file, and `segment` of `segments` of one that was cut.
+//! Nothing else is known of the application. Pure, so that it can be tried with states in
 //! which something is wrong.
 
 mod gaps;
@@ -88,6 +89,19 @@ impl Sides {
         Sides { files: files.collect(), copies, orphans }
     }
 
+    /// Whether this is a copy of the whole file, or the first segment of one of which all are there.
+    fn is_first(&self, copy: &StoreCopy) -> bool {
+        let Some((number, count)) = copy.segment() else { return true };
+        let of_it = |other: &&StoreCopy| {
+            other.source_id() == copy.source_id()
+                && other.store_id == copy.store_id
+                && other.version() == copy.version()
+        };
+        let parts = self.copies.iter().filter(of_it).filter_map(StoreCopy::segment);
+        let there: HashSet<u64> = parts.filter(|part| part.1 == count).map(|part| part.0).collect();
+        number == 1 && (1..=count).all(|number| there.contains(&number))
+    }
+
     /// All differences, if each file is `wanted` there. None: the sides agree.
     pub fn differences<'a>(&'a self, wanted: impl Fn(&FastioFile) -> Wanted<'a>) -> Vec<Difference<'a>> {
         let mut wanted: BTreeMap<&str, (&FastioFile, Wanted<'_>, usize)> = self
@@ -101,7 +115,7 @@ impl Sides {
             match wanted.get_mut(copy.source_id()) {
                 None => differences.push(Difference::Unwanted(copy)),
                 Some((file, place, copies)) => {
-                    *copies += 1;
+                    *copies += usize::from(self.is_first(copy));
                     if !copy.is_of(file) || !copy.is_in(*place) {
                         differences.push(Difference::Outdated(file, copy));
                     }
@@ -160,12 +174,23 @@ impl StoreCopy {
         text(&self.attributes["version"])
     }
 
+    /// Which segment it is, and of how many, where it is not the whole file.
+    pub fn segment(&self) -> Option<(u64, u64)> {
+        let number = |name: &str| self.attributes[name].as_f64().map(|number| number as u64);
+        number("segment").zip(number("segments"))
+    }
+
     /// Whether it is of what the file is now.
     pub fn is_of(&self, file: &FastioFile) -> bool {
         self.source_id() == file.source_id
             && self.path() == file.path
             && self.version() == file.version
-            && self.sha256 == file.sha256
+            && (self.sha256 == file.sha256 || self.is_stand_in() || self.segment().is_some())
+    }
+
+    /// Whether it says that it is a text in the place of the file's own bytes.
+    fn is_stand_in(&self) -> bool {
+        !text(&self.attributes["text_by"]).is_empty()
     }
 
     /// Whether a search finds it.

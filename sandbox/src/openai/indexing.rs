@@ -153,7 +153,7 @@ impl State {
             None => Some(self.index_delay_ms),
         };
         let entry = StoreFile {
-            ending: ending(&filename, &content, trace),
+            ending: ending((&filename, &content), self.limits.file_tokens, trace),
             file_id: attach.file_id.clone(),
             filename,
             attributes: attach.attributes,
@@ -184,13 +184,23 @@ fn text_bytes(filename: &str, content: &Content) -> Result<u64, Failure> {
     Ok(if is_all { text.len() as u64 } else { content.size })
 }
 
+/// About as many bytes are a token of English (OpenAI's guide on tokens: four letters).
+const TOKEN_BYTES: u64 = 4;
+
 /// How indexing will end. The messages are those that users report.
-fn ending(filename: &str, content: &Content, trace: &Trace) -> Result<u64, Failure> {
+fn ending((filename, content): (&str, &Content), tokens: u64, trace: &Trace) -> Result<u64, Failure> {
     if !kinds::supported(filename) {
         let code = "unsupported_file".to_owned();
         return Err(Failure { code, message: "The file type is not supported.".to_owned() });
     }
-    let Some(hit) = trace.hit(FaultKind::IndexFailure) else { return text_bytes(filename, content) };
+    let Some(hit) = trace.hit(FaultKind::IndexFailure) else {
+        let text = text_bytes(filename, content)?;
+        if text / TOKEN_BYTES <= tokens {
+            return Ok(text);
+        }
+        let message = "The file could not be parsed because it is too large.".to_owned();
+        return Err(Failure { code: "invalid_file".to_owned(), message });
+    };
     let code = hit.details.code.unwrap_or_else(|| "server_error".to_owned());
     let message = hit.details.message.unwrap_or_else(|| {
         let message = match code.as_str() {

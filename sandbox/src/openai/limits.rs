@@ -22,12 +22,21 @@ pub struct Limits {
     pub requests: u64,
     /// Tokens that one model reads and writes. An account has its own.
     pub tokens: u64,
+    /// In one file of a vector store, at any time. OpenAI's guide on retrieval: 5,000,000.
+    pub file_tokens: u64,
 }
 
 impl Default for Limits {
     /// What is documented, and a project of some size.
     fn default() -> Limits {
-        Limits { uploads: 1_000, attaches: 300, attached: 2_000, requests: 10_000, tokens: 2_000_000 }
+        Limits {
+            uploads: 1_000,
+            attaches: 300,
+            attached: 2_000,
+            requests: 10_000,
+            tokens: 2_000_000,
+            file_tokens: 5_000_000,
+        }
     }
 }
 
@@ -35,13 +44,14 @@ impl Limits {
     /// An account that may do so many times as much.
     pub fn times(self, times: u32) -> Limits {
         let by = |limit: u64| limit.saturating_mul(times.into());
-        let Limits { uploads, attaches, attached, requests, tokens } = self;
+        let Limits { uploads, attaches, attached, requests, tokens, file_tokens } = self;
         Limits {
             uploads: by(uploads),
             attaches: by(attaches),
             attached: by(attached),
             requests: by(requests),
             tokens: by(tokens),
+            file_tokens: by(file_tokens),
         }
     }
 }

@@ -40,7 +40,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 17] = migrations! {
+const MIGRATIONS: [Migration; 18] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
     3 "0003_tenure",
@@ -55,6 +55,7 @@ const MIGRATIONS: [Migration; 17] = migrations! {
     13 "0013_news",
     14 "0014_sweep_asked",
     15 "0015_file_changed",
+    17 "0017_segment",
     20 "0020_import",
     21 "0021_turn",
     22 "0022_seal",

@@ -71,6 +71,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0083_news"
     "0084_sweep_asked"
     "0085_file_changed"
+    "0087_segment"
     "0091_import"
     "0092_turn"
     "0094_seal"

@@ -30,12 +30,13 @@ fn stored(what: &str) -> Option<Meaning> {
     let file = |kind| Some(Meaning::Happened(kind, Subject::File));
     match what {
         // A copy is a new file; a restored one was gone.
-        "file_added" | "file_copied" | "file_restored" | "file_sync_added" => file(Kind::Added),
+        "file_added" | "file_copied" | "file_restored" | "file_sync_added" | "link_added" => {
+            file(Kind::Added)
+        }
         // `updated` is a new version, a rename or a change of metadata: Fastio uses one name for the three.
         "file_updated" | "file_version_restored" | "file_sync_updated" => file(Kind::Modified),
         "file_moved" => file(Kind::Moved),
         "file_deleted" => file(Kind::Deleted),
-        "link_added" => Some(Meaning::NoFile("a link has no content to index")),
         "lock_overridden" => Some(Meaning::NoFile("a lock changes no file")),
         // Docket's own downloads send these too.
         "download_token_created" | "zip_downloaded" => Some(Meaning::NoFile(DOWNLOAD)),

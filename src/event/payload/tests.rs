@@ -125,7 +125,7 @@ fn every_documented_name_has_its_meaning() {
         ] {
             assert_eq!(names::meaning(&format!("{tree}_storage_{suffix}")), meaning, "{suffix}");
         }
-        for suffix in ["link_added", "lock_overridden", "download_token_created", "zip_downloaded"] {
+        for suffix in ["lock_overridden", "download_token_created", "zip_downloaded"] {
             let meaning = names::meaning(&format!("{tree}_storage_{suffix}"));
             assert!(matches!(meaning, Some(Meaning::NoFile(_))), "{suffix}");
         }

@@ -36,6 +36,22 @@ pub struct Node {
     /// With which agent's key its current version was made, as Fastio writes that: nothing to be read, only to be compared. The `actor` of what
     /// is made with a key names the human and the key's agent; its layout is documented nowhere.
     pub agent: Option<String>,
+    pub extraction: Extraction,
+    /// The share that a link leads to. The official client makes no other links; the field's name is inferred.
+    pub share: Option<String>,
+}
+
+/// How far Fastio's AI is with the text of a file (`ai.state`; `ai_state` in its newest reference).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Extraction {
+    /// Lists say nothing of it.
+    #[default]
+    Unsaid,
+    /// It does not read this one, or failed to.
+    None,
+    Underway,
+    /// The text can be asked for: [`super::Client::text`].
+    There,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +69,13 @@ pub enum NodeKind {
 
 /// What is longer says more than who it was.
 const LONGEST_ACTOR: usize = 1024;
+
+impl NodeKind {
+    /// Whether there is something in it to read.
+    pub fn has_content(self) -> bool {
+        matches!(self, NodeKind::File | NodeKind::Note | NodeKind::Link)
+    }
+}
 
 /// A content hash, as Fastio sends it but for the letters' case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +128,8 @@ impl Node {
             infected: fields.object("virus").is_some_and(infected),
             locked: fields.flag("locked").unwrap_or(false),
             agent: fields.get("actor").and_then(agent),
+            extraction: extraction(fields),
+            share: fields.object("link").and_then(|link| link.id("share")).or_else(|| fields.id("share")),
         })
     }
 }
@@ -117,6 +142,17 @@ fn kind(name: &str) -> NodeKind {
         "link" => NodeKind::Link,
         "" => NodeKind::Unsaid,
         _ => NodeKind::Other,
+    }
+}
+
+fn extraction(fields: Fields<'_>) -> Extraction {
+    let nested = fields.object("ai").and_then(|ai| ai.text("state"));
+    match nested.or_else(|| fields.text("ai_state")).as_deref() {
+        None | Some("") => Extraction::Unsaid,
+        Some("pending" | "in_progress") => Extraction::Underway,
+        // Older documents say `ready` and then `indexed`.
+        Some("ready" | "indexed") => Extraction::There,
+        Some(_) => Extraction::None,
     }
 }
 

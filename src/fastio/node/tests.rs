@@ -2,7 +2,7 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
-use super::{Hash, Missing, Node, NodeKind, page, several};
+use super::{Extraction, Hash, Missing, Node, NodeKind, page, several};
 use crate::fastio::envelope::Envelope;
 use crate::fastio::{NodeId, VersionId};
 use crate::http::{Head, Reply};
@@ -40,6 +40,8 @@ fn a_file_with_everything_documented_is_read() {
         infected: false,
         locked: true,
         agent: Some(r#"{"agent":{"name":"docket","verified":false},"human":{"id":"1"}}"#.into()),
+        extraction: Extraction::There,
+        share: None,
     };
     assert_eq!(node, Some(expected));
 }

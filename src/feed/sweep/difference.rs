@@ -94,6 +94,7 @@ pub fn difference(
     if let Some(row) = same {
         listed.present.source = listed.present.source.or(&row.source);
     }
+    listed.present.keep_extract(copies);
     let refused = row.and_then(|row| row.refused.as_ref());
     let claim = judge(&listed.present, listed.rules, refused).ok();
     let wanted = claim.as_ref().map(|claim| (&listed.present, claim));
@@ -117,6 +118,9 @@ pub fn difference(
         return Some(match step {
             Step::Relabel(..) => (Kind::Drift, "it was moved, renamed or touched, or its rules changed"),
             _ if answering.peek().is_none() => missing(row, same),
+            Step::Upload(_) if answering.any(|copy| copy.segment.is_some()) => {
+                (Kind::Missing, "a part of it is not searchable")
+            }
             _ if wanted.is_some_and(|(present, claim)| answering.any(|copy| copy.holds(present, claim))) => {
                 (Kind::Duplicate, "it is held more than once")
             }
@@ -155,7 +159,7 @@ fn missing(row: Option<&FileRow>, same: Option<&FileRow>) -> (Kind, &'static str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fastio::{Hash, Node, NodeId, NodeKind, Profile, VersionId};
+    use crate::fastio::{Extraction, Hash, Node, NodeId, NodeKind, Profile, VersionId};
     use crate::rule::Rules;
     use crate::sync::copy::{CopyId, Source};
     use crate::sync::form::claim;
@@ -178,6 +182,8 @@ mod tests {
             infected: false,
             locked: false,
             agent: None,
+            extraction: Extraction::default(),
+            share: None,
         };
         Present::new(&node, "/a.txt".to_owned(), vec![])
     }
@@ -197,6 +203,7 @@ mod tests {
             filename: "a.txt".to_owned(),
             bytes: 1,
             claim: None,
+            segment: None,
             reading: None,
             file_id: None,
             attributes: None,
@@ -213,7 +220,7 @@ mod tests {
     fn labelled(present: &Present, copy: Copy) -> Copy {
         let place = Place { store: copy.store.clone(), rule: "r".to_owned() };
         let bare = Copy { attributes: None, source: present.source.clone(), ..copy };
-        let claim = claim(&present.name, None, 1).unwrap();
+        let claim = claim(&present.offer()).unwrap();
         let steps = plan(&key(), Some((present, &claim)), &[place], std::slice::from_ref(&bare));
         let [(_, Step::Relabel(_, attributes))] = &steps[..] else { panic!("{steps:?}") };
         Copy { attributes: Some(attributes.clone()), ..bare }

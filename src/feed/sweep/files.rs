@@ -6,7 +6,7 @@ use super::difference::{Kind, Listed, difference};
 use super::repair::Repair;
 use super::{Finding, Sweeper, Tell};
 use crate::erasure;
-use crate::fastio::{FileKey, Inventoried, NodeId, NodeKind, Profile};
+use crate::fastio::{FileKey, Inventoried, NodeId, Profile};
 use crate::feed::walk::Walk;
 use crate::feed::{Error, Feed};
 use crate::openai::VectorStoreId;
@@ -192,7 +192,7 @@ impl Feed {
 }
 
 fn is_file(row: &Inventoried) -> bool {
-    row.node.kind == NodeKind::File && !row.node.trashed
+    row.node.kind.has_content() && !row.node.trashed
 }
 
 fn seen<'a>(profile: &'a Profile, row: &'a Inventoried, root: &'a NodeId) -> Seen<'a> {

@@ -16,6 +16,7 @@ use crate::feed::Error;
 use crate::feed::patience::{first, patiently};
 use crate::http::pages::Pages;
 use crate::openai::{self, File, FileId, VectorStoreId};
+use crate::sync::form::is_part;
 use crate::sync::survey::{self, Adopted, Called, LostUpload};
 
 /// Lost uploads that are looked for at once; the newest. More would mean that nothing has got through for days.
@@ -110,7 +111,9 @@ impl Sweeper<'_> {
         // Which is of which upload is not to be known, and matters where they sent different texts.
         let is_one_content = uploads.iter().all(|upload| upload.content_hash == uploads[0].content_hash);
         // The job attaches it when the file still is what was uploaded, and deletes it otherwise.
-        let state = if is_one_content { "uploaded" } else { "retiring" };
+        // A segment is cut and sent again by the file's own job.
+        let is_whole = uploads.iter().all(|upload| !is_part(&upload.filename));
+        let state = if is_one_content && is_whole { "uploaded" } else { "retiring" };
         let repairs = free.into_iter().zip(&uploads).filter_map(|(id, upload)| orphan(id, upload, state));
         let repairs = repairs.collect();
         self.repair(repairs).await
@@ -151,6 +154,7 @@ fn orphan(id: FileId, upload: &LostUpload, state: &'static str) -> Option<Repair
         bytes: upload.bytes,
         file_id: id,
         attributes: None,
+        segment: None,
     };
     let correction = Some(Correction::Adopt(Box::new(adopted), Some(upload.id)));
     Some(Repair { finding, key, correction, job: true })

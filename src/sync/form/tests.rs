@@ -1,5 +1,9 @@
 use super::*;
 
+fn claim(name: &str, mime_type: Option<&str>, size: u64) -> Result<Claim, String> {
+    super::claim(&Offer { kind: NodeKind::File, name, mime_type, size, extraction: Extraction::None })
+}
+
 fn name(given: &str) -> String {
     claim(given, None, 1).unwrap().filename()
 }
@@ -31,7 +35,7 @@ fn text_that_is_not_listed_is_sent_as_txt() {
 fn what_cannot_be_read_is_skipped_with_a_reason() {
     assert_eq!(
         claim("logo.PNG", Some("image/png"), 9).unwrap_err(),
-        "OpenAI's file search does not read .png files"
+        "OpenAI's file search does not read .png files, and Fastio has read no text out of it"
     );
     assert_eq!(claim("empty.txt", None, 0).unwrap_err(), "the file is empty");
     assert!(claim("letter.rtf", Some("text/rtf"), 9).is_err());

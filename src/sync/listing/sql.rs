@@ -123,7 +123,7 @@ macro_rules! page {
             " ORDER BY ",
             order!($column, ""),
             " LIMIT $10) AS p
-             LEFT JOIN copy AS c ON c.source_id = p.source_id
+             LEFT JOIN copy AS c ON c.source_id = p.source_id AND coalesce(c.segment, 1) = 1
              ORDER BY ",
             order!($column, "p."),
             ", c.id"

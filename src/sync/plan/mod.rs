@@ -1,9 +1,11 @@
 //! From what a file is now, what we hold of it and where it belongs, to the steps that are left. Pure: no clock, no
 //! network, no database. After each step the plan is made anew, so a step has only to be right for this moment.
 //!
-//! For each vector store that should hold the file, one copy is brought forward, uploading → uploaded → attached →
+//! For each vector store that should hold the file, one copy, or all segments of one, is brought forward, uploading → uploaded → attached →
 //! indexed, and only when it is indexed do the others go. So a file that is edited never stops being searchable, and
 //! a crash at any point leaves rows from which the same plan goes on.
+
+mod whole;
 
 use super::attributes::attributes;
 use super::copy::{Copy, CopyId, CopyState};
@@ -12,6 +14,8 @@ use super::look::Present;
 use crate::fastio::FileKey;
 use crate::openai::{Attributes, VectorStoreId};
 use crate::rule::Rule;
+
+use whole::Whole;
 
 /// Where a file belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,32 +84,40 @@ fn plan_store(
     if let Some(unsettled) = here.iter().find(|copy| copy.state == CopyState::Uploading) {
         return vec![Step::Settle(unsettled.id)];
     }
-    let best = here
+    let fitting: Vec<&Copy> = here
         .iter()
+        .copied()
         .filter(|copy| copy.state != CopyState::Retiring && copy.holds(present, claim))
-        .max_by_key(|copy| (copy.state, std::cmp::Reverse(copy.id)));
-    let others = here.iter().filter(|copy| best.is_none_or(|best| best.id != copy.id));
+        .collect();
+    let best = Whole::best(&fitting);
+    let others = here.iter().filter(|copy| best.as_ref().is_none_or(|best| !best.has(copy)));
     // What answers goes only when the new copy does. Where no old copy is known to be indexed, one that was handed to the
     // store may be, unseen by us. What never got there hinders nothing.
-    let ready = best.is_some_and(|best| best.state == CopyState::Indexed);
+    let ready = best.as_ref().is_some_and(|best| best.is_complete && best.state() == CopyState::Indexed);
     let known_to_answer = others.clone().any(|copy| copy.state == CopyState::Indexed);
     let answers =
         |copy: &Copy| if known_to_answer { copy.state == CopyState::Indexed } else { copy.may_answer() };
     let mut steps: Vec<Step> =
         others.filter(|copy| ready || !answers(copy)).map(|copy| Step::Retire(copy.id)).collect();
-    let Some(best) = best else {
+    let Some(best) = best.filter(|best| best.is_complete) else {
         steps.push(Step::Upload(place.clone()));
         return steps;
     };
-    let attributes = attributes(key, present, &place.rule, best.content_hash.as_deref());
-    match best.state {
-        CopyState::Uploaded => steps.push(Step::Attach(best.id, attributes)),
-        CopyState::Attached => steps.push(Step::Await(best.id)),
-        CopyState::Indexed if best.attributes.as_ref() != Some(&attributes) => {
-            steps.insert(0, Step::Relabel(best.id, attributes));
+    // All are handed to the store before any is waited for.
+    let mut forward: Vec<(CopyState, Step)> = Vec::new();
+    for part in best.parts {
+        let attributes = attributes(key, (present, claim), &place.rule, part);
+        match part.state {
+            CopyState::Uploaded => forward.push((part.state, Step::Attach(part.id, attributes))),
+            CopyState::Attached => forward.push((part.state, Step::Await(part.id))),
+            CopyState::Indexed if part.attributes.as_ref() != Some(&attributes) => {
+                steps.insert(0, Step::Relabel(part.id, attributes));
+            }
+            CopyState::Indexed | CopyState::Uploading | CopyState::Retiring => {}
         }
-        CopyState::Indexed | CopyState::Uploading | CopyState::Retiring => {}
     }
+    forward.sort_by_key(|(state, _)| *state);
+    steps.extend(forward.into_iter().map(|(_, step)| step));
     steps
 }
 
@@ -117,4 +129,4 @@ fn remove(copy: &Copy) -> Step {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fastio::{NodeId, Profile, VersionId};
+use crate::fastio::{Extraction, NodeId, NodeKind, Profile, VersionId};
 use crate::openai::FileId;
 use crate::sync::copy::Source;
 
@@ -21,7 +21,10 @@ fn present(version: u8, path: &str) -> Present {
         path: path.to_owned(),
         is_placed: true,
         ancestors: vec![],
+        kind: NodeKind::File,
         mime_type: None,
+        extraction: Extraction::default(),
+        share: None,
         source: source(version),
         created_at: None,
         withheld: None,
@@ -33,7 +36,7 @@ fn place(store: u8) -> Place {
     Place { store: VectorStoreId(format!("vs_{store}")), rule: "rule".to_owned() }
 }
 
-fn copy(id: i64, store: u8, version: u8, state: CopyState) -> Copy {
+pub(in crate::sync) fn copy(id: i64, store: u8, version: u8, state: CopyState) -> Copy {
     Copy {
         id: CopyId(id),
         store: place(store).store,
@@ -43,6 +46,7 @@ fn copy(id: i64, store: u8, version: u8, state: CopyState) -> Copy {
         filename: "a.txt".to_owned(),
         bytes: 3,
         claim: None,
+        segment: None,
         reading: None,
         file_id: (state != CopyState::Uploading).then(|| FileId(format!("file-{id}"))),
         attributes: None,
@@ -56,12 +60,12 @@ fn copy(id: i64, store: u8, version: u8, state: CopyState) -> Copy {
 }
 
 fn labelled(copy: Copy, present: &Present) -> Copy {
-    let attributes = attributes(&key(), present, "rule", copy.content_hash.as_deref());
+    let attributes = attributes(&key(), (present, &claimed(present)), "rule", &copy);
     Copy { attributes: Some(attributes), ..copy }
 }
 
 fn claimed(present: &Present) -> Claim {
-    crate::sync::form::claim(&present.name, None, 3).unwrap()
+    crate::sync::form::claim(&present.offer()).unwrap()
 }
 
 fn steps(present: Option<&Present>, places: &[Place], copies: &[Copy]) -> Vec<Step> {

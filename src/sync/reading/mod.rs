@@ -3,17 +3,21 @@
 
 pub mod store;
 
+use std::time::Duration;
+
 use super::Sync;
+use super::apply::later;
 use super::copy::{Copy, Reading};
-use super::form::is_read_as_text;
-use super::store::Change;
+use super::form::{is_extract, is_read_as_text};
+use super::store::{Change, Jobs, fingerprint};
 use super::text::characters;
-use crate::fastio::FileKey;
+use crate::fastio::{Extraction, FileKey};
 use crate::http::Retry;
+use crate::job::Task;
 use crate::job::verdict::{database_verdict, openai_verdict};
 use crate::openai::StoreText;
-use crate::queue::Verdict;
 use crate::queue::trail::{self, What};
+use crate::queue::{Priority, Verdict};
 
 /// Fewer characters on a page are a stamp or a page number: a page of a contract has 2,000, "Page 17 of 297" twelve.
 const LEAST_ON_A_PAGE: u64 = 30;
@@ -26,6 +30,10 @@ const MOST_BYTES_OF_A_CHARACTER: u64 = 5_000;
 /// A document with fewer characters than half a page is measured more strictly: a few lines behind a large picture.
 const SHORT: u64 = 1_000;
 const MOST_BYTES_IN_SHORT: u64 = 1_000;
+
+/// How long Fastio may take to read what OpenAI could not, and how often it is asked. A scan of a thousand pages takes minutes.
+const EXTRACTED_WITHIN: Duration = Duration::from_secs(60 * 60);
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Failures after which it stays unknown. It is worth a few calls, and no dead job.
 const MOST_TRIES: u16 = 3;
@@ -84,6 +92,41 @@ impl Sync {
                     let reading = reading.as_str();
                     tracing::warn!(source_id = %key, reading, characters, "OpenAI can read next to nothing in a file");
                 }
+            }
+        }
+        self.have_extract(key).await
+    }
+
+    /// Fastio may have read what OpenAI could not, as of a scan. Then its text takes the place of the file's bytes: what is on
+    /// record makes the file's next look claim it.
+    async fn have_extract(&self, key: &FileKey) -> Result<(), Verdict> {
+        let wanted = key.clone();
+        let unread = self.database.read(move |connection| store::unread(connection, &wanted)).await;
+        for copy in unread.map_err(|error| database_verdict(&error))? {
+            let Some(claim) = copy.claim.as_deref().filter(|claim| !is_extract(claim)) else { continue };
+            let extraction = match self.fastio.node(&key.profile, &key.node).await {
+                Ok(node) => node.extraction,
+                // Its own job learns what became of it.
+                Err(error) if error.is_not_found() => return Ok(()),
+                Err(error) => return Err(self.unseen(&key.profile, &error).await),
+            };
+            match extraction {
+                Extraction::There => {
+                    let unread = Change::Unread(key.clone(), fingerprint(&copy.source, claim));
+                    let FileKey { profile, node } = key.clone();
+                    let again =
+                        Jobs { tasks: vec![Task::File { profile, node }], priority: Priority::Backfill };
+                    self.record([unread, Change::Jobs(again)]).await?;
+                    self.wake.notify_waiters();
+                    return Ok(());
+                }
+                Extraction::Underway if self.age(&copy) < EXTRACTED_WITHIN => {
+                    return Err(later(
+                        LOOK_AGAIN,
+                        "Fastio is still reading a file in which OpenAI can read nothing",
+                    ));
+                }
+                Extraction::Underway | Extraction::None | Extraction::Unsaid => {}
             }
         }
         Ok(())

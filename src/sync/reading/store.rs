@@ -31,9 +31,20 @@ pub fn copy_of(connection: &mut Connection, file_id: &FileId) -> Result<Option<C
     connection.first(COPY_OF, params![file_id.0])
 }
 
+/// The File objects of the text that the one with this id is a segment of, in their order; none where it is no segment.
+pub fn segments_of(connection: &mut Connection, file_id: &FileId) -> Result<Vec<FileId>, Error> {
+    let ids: Vec<String> = connection.all(SEGMENTS_OF, params![file_id.0])?;
+    Ok(ids.into_iter().map(FileId).collect())
+}
+
 /// The searchable copies of a file of which it is not known what OpenAI read.
 pub fn unlooked(connection: &mut Connection, key: &FileKey) -> Result<Vec<Counted>, Error> {
     connection.all(UNLOOKED, params![key.to_string()])
+}
+
+/// The searchable copies of a file in which OpenAI can read nothing, or next to nothing.
+pub fn unread(connection: &mut Connection, key: &FileKey) -> Result<Vec<Copy>, Error> {
+    connection.all(UNREAD, params![key.to_string()])
 }
 
 /// Forgets what OpenAI read of a file, where that was not text, and has it looked at again.
@@ -49,8 +60,15 @@ pub fn unread_count(connection: &mut Connection) -> Result<i64, Error> {
 }
 
 statements! {
+    SEGMENTS_OF = "
+        SELECT part.file_id FROM copy AS c JOIN copy AS part
+            ON part.source_id = c.source_id AND part.vector_store = c.vector_store
+               AND part.content_hash = c.content_hash AND part.segments = c.segments
+        WHERE c.file_id = $1 AND part.state = 'indexed' ORDER BY part.segment";
     COPY_OF = "SELECT * FROM copy WHERE file_id = $1";
     UNLOOKED = "SELECT * FROM copy WHERE source_id = $1 AND state = 'indexed' AND reading IS NULL ORDER BY id";
+    UNREAD = "
+        SELECT * FROM copy WHERE source_id = $1 AND state = 'indexed' AND reading IN ('little', 'nothing') ORDER BY id";
     LOOK_AGAIN = "
         UPDATE copy SET reading = NULL, characters = NULL
         WHERE source_id = $1 AND state = 'indexed' AND reading IN ('little', 'nothing')";

@@ -199,17 +199,48 @@ pub async fn collect(mut body: Body, source: &Source) -> Result<(Vec<u8>, String
 }
 
 /// How long a text becomes on its way, which has to be known before its first byte is sent.
-pub async fn measure(mut body: Body, source: &Source, mut flow: Flow) -> Result<u64, Broken> {
-    let (mut check, mut length) = (Check::new(source), 0);
-    while let Some(piece) = body.next().await {
-        let piece = piece.map_err(Broken::Source)?;
-        check.piece(&piece)?;
-        length += flow.piece(piece).map_err(Broken::Unreadable)?.len() as u64;
+pub async fn measure(body: Body, source: &Source, flow: Flow) -> Result<u64, Broken> {
+    let (mut flowing, mut length) = (Flowing::new(body, source, flow), 0);
+    while let Some(piece) = flowing.next().await? {
+        length += piece.len() as u64;
     }
-    check.end()?;
-    length += flow.end().len() as u64;
-    flow.readable().map_err(Broken::Unreadable)?;
     Ok(length)
+}
+
+/// A text as it goes on, checked like any other file.
+pub struct Flowing {
+    body: Body,
+    check: Check,
+    flow: Flow,
+    has_ended: bool,
+}
+
+impl Flowing {
+    pub fn new(body: Body, source: &Source, flow: Flow) -> Self {
+        Flowing { body, check: Check::new(source), flow, has_ended: false }
+    }
+
+    /// The next piece; none when all has come and proved right.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
+        if self.has_ended {
+            return Ok(None);
+        }
+        let Some(piece) = self.body.next().await else {
+            self.has_ended = true;
+            self.check.end()?;
+            let rest = self.flow.end();
+            self.flow.readable().map_err(Broken::Unreadable)?;
+            return Ok(Some(rest));
+        };
+        let piece = piece.map_err(Broken::Source)?;
+        self.check.piece(&piece)?;
+        self.flow.piece(piece).map(Some).map_err(Broken::Unreadable)
+    }
+
+    /// The file's SHA-256, and what is not there any more of the text.
+    pub fn ended(self) -> (String, Option<String>) {
+        (self.check.sha256(), self.flow.note())
+    }
 }
 
 struct Relay {

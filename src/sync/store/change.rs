@@ -58,6 +58,8 @@ pub enum Change {
     Shown(CopyId, Told),
     /// The file was read, and has this SHA-256 and not the hash that was announced.
     ReadAs(FileKey, ReadAs),
+    /// These are all segments of a file, in their order, with the file's SHA-256 and what was left out of it, in words.
+    Sealed(Vec<CopyId>, String, Option<String>),
     /// It moves on, or back.
     State(CopyId, CopyState),
     /// OpenAI holds nothing of it any more.
@@ -70,6 +72,8 @@ pub enum Change {
     /// OpenAI cannot index the file in this content under this claim (a [`super::fingerprint`]), so it is not to be uploaded again
     /// and again; and why, in words.
     Refused(FileKey, String, String),
+    /// OpenAI holds the file in this content under this claim, and reads nothing in it: something else is to take its place.
+    Unread(FileKey, String),
 }
 
 impl Change {
@@ -78,6 +82,12 @@ impl Change {
             Change::Jobs(Jobs { tasks, priority }) => {
                 for task in tasks {
                     job::enqueue(connection, task, *priority, now)?;
+                }
+                return Ok(());
+            }
+            Change::Sealed(copies, sha256, note) => {
+                for copy in copies {
+                    connection.run(SEALED, params![copy.0, copies.len() as i64, sha256, note])?;
                 }
                 return Ok(());
             }
@@ -124,6 +134,7 @@ impl Change {
                 connection.run(FORGOTTEN, params![copy.0])
             }
             Change::Forgotten(copy) => connection.run(FORGOTTEN, params![copy.0]),
+            Change::Unread(key, content) => connection.run(UNREAD, params![key.to_string(), content]),
             Change::Refused(key, content, reason) => {
                 connection.run(REFUSED, params![key.to_string(), reason, content, now])
             }
@@ -144,6 +155,7 @@ statements! {
         UPDATE copy SET state = 'retiring', since = $4, unanswered_at = NULL
         WHERE id = $1 AND state = $2 AND attaches = $3";
     READ = "UPDATE copy SET reading = $2, characters = $3 WHERE id = $1";
+    SEALED = "UPDATE copy SET segments = $2, content_hash = $3, note = $4 WHERE id = $1";
     GOT_FILE = "UPDATE copy SET state = $2, file_id = $3, since = $4 WHERE id = $1";
     FOUND_LOST = "DELETE FROM lost_upload WHERE id = $1";
     STRAY = "
@@ -172,6 +184,7 @@ statements! {
         SELECT source_id, vector_store, version, hash, size, modified_at, content_hash, filename, bytes, since, $2
         FROM copy WHERE id = $1 AND content_hash IS NOT NULL";
     FORGOTTEN = "DELETE FROM copy WHERE id = $1";
+    UNREAD = "UPDATE file SET refused = $2 WHERE source_id = $1 AND state = 'present'";
     REFUSED = "UPDATE file SET state = 'skipped', reason = $2, refused = $3, seen_at = $4 WHERE source_id = $1";
 }
 

@@ -6,7 +6,7 @@ use super::source;
 use crate::database::{Connection, Error, Row, from_row, json_list, params, statements};
 use crate::fastio::FileKey;
 use crate::openai::{Attributes, FileId, VectorStoreId};
-use crate::sync::copy::{Copy, CopyId, CopyState, Reading};
+use crate::sync::copy::{Copy, CopyId, CopyState, Reading, Segment};
 
 /// Every copy of a file.
 pub fn copies(connection: &mut Connection, key: &FileKey) -> Result<Vec<Copy>, Error> {
@@ -43,6 +43,7 @@ from_row!(row => Copy {
     filename,
     bytes,
     claim,
+    segment: segment(row)?,
     reading: row.get::<Option<String>>("reading")?.as_deref().and_then(Reading::of),
     file_id: row.get::<Option<String>>("file_id")?.map(FileId),
     attributes: attributes(row)?,
@@ -53,6 +54,11 @@ from_row!(row => Copy {
     batch,
     since,
 });
+
+fn segment(row: &Row<'_>) -> Result<Option<Segment>, Error> {
+    let (number, count) = (row.get::<Option<u32>>("segment")?, row.get("segments")?);
+    Ok(number.map(|number| Segment { number, count }))
+}
 
 fn state(text: &str) -> Result<CopyState, Error> {
     let known = CopyState::ALL.into_iter().find(|known| known.as_str() == text);

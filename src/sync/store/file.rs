@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{bytes, hash_text, ids_of, nodes, source};
-use crate::database::{Connection, Error, JsonList, from_row, json_list, params, statements};
+use crate::database::{Connection, Error, JsonList, Row, from_row, json_list, params, statements};
 use crate::fastio::{FileKey, NodeId, Profile};
 use crate::rule::Rule;
 use crate::sync::copy::Source;
@@ -31,6 +31,8 @@ pub struct Judged<'a> {
     pub rules: &'a str,
     /// Why it is not synced, if it is not.
     pub skipped: Option<&'a str>,
+    /// Fastio's text of it goes, because its own bytes were refused or say nothing; that they do stays on record.
+    pub is_extract: bool,
     /// By what knowledge.
     pub decided_by: &'a str,
 }
@@ -73,7 +75,7 @@ from_row!(row => FileRow {
     rules,
     source: source(row, ["version", "hash", "size", "modified_at"])?,
     reason,
-    refused: row.get::<Option<String>>("refused")?.zip(row.get("reason")?),
+    refused: row.get::<Option<String>>("refused")?.map(|content| Ok::<_, Error>((content, refusal(row)?))).transpose()?,
     read: row
         .get::<Option<String>>("read_of")?
         .zip(row.get("read_sha256")?)
@@ -83,6 +85,13 @@ from_row!(row => FileRow {
     looked_at,
     ancestors,
 });
+
+/// Why. Of a file of which Fastio's text was held the row does not say it any more.
+fn refusal(row: &Row<'_>) -> Result<String, Error> {
+    let reason = row.get::<Option<String>>("reason")?;
+    Ok(reason
+        .unwrap_or_else(|| "OpenAI can read nothing in it, and Fastio has no text of it any more".to_owned()))
+}
 
 impl FileRow {
     /// It is there, and OpenAI can hold it.
@@ -146,7 +155,7 @@ pub fn see(
     judged: &Judged<'_>,
     now: i64,
 ) -> Result<(), Error> {
-    let Judged { rules, skipped, decided_by } = judged;
+    let Judged { rules, skipped, is_extract, decided_by } = judged;
     let ancestors: Vec<String> = present.ancestors.iter().map(NodeId::canonical).collect();
     let Source { version, hash, size, modified_at } = &present.source;
     connection.run(
@@ -167,6 +176,7 @@ pub fn see(
             now,
             present.created_at,
             decided_by,
+            is_extract,
         ],
     )?;
     Ok(())
@@ -298,7 +308,7 @@ statements! {
             rules = excluded.rules, version = excluded.version, hash = excluded.hash, size = excluded.size,
             modified_at = excluded.modified_at, created_at = excluded.created_at, missing_since = NULL,
             seen_at = excluded.seen_at, looked_at = excluded.looked_at, decided_by = excluded.decided_by,
-            refused = CASE WHEN excluded.state = 'skipped' THEN file.refused ELSE NULL END";
+            refused = CASE WHEN excluded.state = 'skipped' OR $16 THEN file.refused ELSE NULL END";
     MISS = "UPDATE file SET missing_since = $2 WHERE source_id = $1";
     BURY = "
             UPDATE file SET state = 'gone', reason = $2, refused = NULL, looked_at = $3,

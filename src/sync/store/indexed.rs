@@ -17,7 +17,8 @@ pub struct Indexed {
     pub source: Source,
     /// A job died since that was to learn what the file is now.
     pub is_out_of_sight: bool,
-    /// What can be searched: the same content, or that of an earlier version while a newer one is on its way.
+    /// What can be searched: the same content, or that of an earlier version while a newer one is on its way. Of a text that was cut
+    /// the first segment.
     pub copy: Copy,
 }
 
@@ -71,20 +72,34 @@ fn key(row: &Row<'_>) -> Result<FileKey, Error> {
     Ok(FileKey::new(profile, NodeId::new(row.get::<String>("file_node")?)))
 }
 
+/// A copy that can be searched and is the whole file, or the first of segments that all can be.
+macro_rules! is_whole {
+    () => {
+        "c.state = 'indexed' AND (c.segment IS NULL OR c.segment = 1 AND c.segments = (
+             SELECT count(DISTINCT part.segment) FROM copy AS part
+             WHERE part.source_id = c.source_id AND part.vector_store = c.vector_store AND part.state = 'indexed'
+               AND part.segments = c.segments AND part.content_hash = c.content_hash))"
+    };
+}
+
 statements! {
-    INDEXED = "
-        SELECT c.*, f.profile AS file_profile, f.node AS file_node, f.path AS file_path,
-               f.ancestors AS file_ancestors, f.version AS file_version, f.hash AS file_hash, f.size AS file_size,
-               f.modified_at AS file_modified_at, f.looked_at AS file_looked_at
-        FROM file AS f JOIN copy AS c ON c.source_id = f.source_id
-        WHERE f.source_id = $1 AND f.state = 'present' AND c.vector_store = $2 AND c.state = 'indexed'
-        ORDER BY c.id DESC LIMIT 1";
-    INDEXED_PAGE = "
-        SELECT c.*, f.profile AS file_profile, f.node AS file_node, f.path AS file_path,
-               f.ancestors AS file_ancestors, f.version AS file_version, f.hash AS file_hash, f.size AS file_size,
-               f.modified_at AS file_modified_at, f.looked_at AS file_looked_at
-        FROM file AS f JOIN copy AS c ON c.id = (
-            SELECT max(id) FROM copy WHERE source_id = f.source_id AND vector_store = $1 AND state = 'indexed')
-        WHERE f.source_id > $2 AND f.source_id < $3 AND f.state = 'present'
-        ORDER BY f.source_id LIMIT $4";
+    INDEXED = concat!(
+        "SELECT c.*, f.profile AS file_profile, f.node AS file_node, f.path AS file_path,
+                f.ancestors AS file_ancestors, f.version AS file_version, f.hash AS file_hash, f.size AS file_size,
+                f.modified_at AS file_modified_at, f.looked_at AS file_looked_at
+         FROM file AS f JOIN copy AS c ON c.source_id = f.source_id
+         WHERE f.source_id = $1 AND f.state = 'present' AND c.vector_store = $2 AND ",
+        is_whole!(),
+        " ORDER BY c.id DESC LIMIT 1"
+    );
+    INDEXED_PAGE = concat!(
+        "SELECT c.*, f.profile AS file_profile, f.node AS file_node, f.path AS file_path,
+                f.ancestors AS file_ancestors, f.version AS file_version, f.hash AS file_hash, f.size AS file_size,
+                f.modified_at AS file_modified_at, f.looked_at AS file_looked_at
+         FROM file AS f JOIN copy AS c ON c.id = (
+             SELECT max(c.id) FROM copy AS c WHERE c.source_id = f.source_id AND c.vector_store = $1 AND ",
+        is_whole!(),
+        ") WHERE f.source_id > $2 AND f.source_id < $3 AND f.state = 'present'
+         ORDER BY f.source_id LIMIT $4"
+    );
 }

@@ -4,7 +4,7 @@
 
 pub mod store;
 
-use super::form::claim;
+use super::form::{Offer, claim};
 use super::look::withheld;
 use crate::fastio::Node;
 
@@ -36,5 +36,12 @@ impl Called {
 
 /// Whether OpenAI would hold the file, by what Fastio says of it. What is in it can still make it refuse.
 pub fn is_holdable(node: &Node) -> bool {
-    withheld(node).is_none() && claim(&node.name, node.mimetype.as_deref(), node.size.unwrap_or(0)).is_ok()
+    let offer = Offer {
+        kind: node.kind,
+        name: &node.name,
+        mime_type: node.mimetype.as_deref(),
+        size: node.size.unwrap_or(0),
+        extraction: node.extraction,
+    };
+    withheld(node).is_none() && claim(&offer).is_ok()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::openai::{Attributes, FileId, VectorStoreId};
-use crate::sync::copy::{Copy, CopyId, Source};
+use crate::sync::copy::{Copy, CopyId, Segment, Source};
 use crate::sync::store::{Held, bytes, hash_text, json, source};
 
 /// The copies that these File objects are, each with its file's id.
@@ -82,6 +82,7 @@ pub struct Adopted {
     pub bytes: u64,
     pub file_id: FileId,
     pub attributes: Option<Attributes>,
+    pub segment: Option<Segment>,
 }
 
 /// Takes a copy into the tables, and its file when that is not known. False when the copy was there already.
@@ -104,6 +105,8 @@ pub fn adopt(connection: &mut Connection, adopted: &Adopted, now: i64) -> Result
             adopted.file_id.0,
             adopted.attributes.as_ref().map(json),
             now,
+            adopted.segment.map(|segment| segment.number),
+            adopted.segment.and_then(|segment| segment.count),
         ],
     )?;
     connection.run(
@@ -236,8 +239,8 @@ statements! {
         ON CONFLICT (name) DO UPDATE SET intent = excluded.intent, vector_store_id = excluded.vector_store_id";
     ADOPT = "
         INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, content_hash, filename, bytes,
-                          file_id, attributes, attaches, since)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13)
+                          file_id, attributes, attaches, since, segment, segments)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15)
         ON CONFLICT (file_id) DO NOTHING";
     ADOPT_FILE = "
         INSERT INTO file (source_id, profile, node, state, path, ancestors, rules, version, size, modified_at, seen_at)

@@ -1,5 +1,7 @@
 //! The one step that moves bytes: from Fastio's download into OpenAI's upload, through the relay.
 
+mod instead;
+mod segments;
 mod store;
 
 use std::time::Duration;
@@ -11,7 +13,7 @@ use futures_util::stream::Stream;
 use super::Sync;
 use super::apply::{Progress, Subject};
 use super::copy::CopyId;
-use super::form::{Claim, Content, Form, HEAD};
+use super::form::{Claim, Content, Form, HEAD, too_large};
 use super::look::Present;
 use super::plan::Place;
 use super::relay::{
@@ -21,13 +23,13 @@ use super::store::{Change, ReadAs, fingerprint};
 use super::text::{Encoding, Flow, Prepared, Sort, Unreadable, encoding, prepare};
 use crate::contain::lock;
 use crate::database::Connection;
-use crate::fastio::FileKey;
 use crate::govern::{Limit, Taken};
 use crate::job::verdict::{OPENAI, call_cause, database_verdict, fastio_verdict, is_final, openai_verdict};
 use crate::openai::{Error, ErrorKind, File, NewFile, UPLOADING, VectorStoreId};
 use crate::queue::trail::{self, Trail, What};
 use crate::queue::{self, Verdict};
 
+use instead::awaits_extract;
 use store::{Intent, Shape};
 
 /// A text up to this size is held in memory, to be judged as a whole and turned into UTF-8: its new length has to be known
@@ -38,12 +40,15 @@ pub const WHOLE_AT_MOST: u64 = 4 * 1024 * 1024;
 const TWIN: Duration = Duration::from_millis(500);
 
 /// An upload that was begun.
+#[derive(Clone, Copy)]
 struct Begun<'a> {
     subject: &'a Subject<'a>,
     present: &'a Present,
     claim: &'a Claim,
     store: &'a VectorStoreId,
     copy: CopyId,
+    /// Which part of the file, if it is cut.
+    segment: Option<u32>,
     /// When its bytes were asked for.
     began_at: i64,
 }
@@ -52,6 +57,9 @@ impl Sync {
     /// Makes a new copy of the file as far as a File object. What it is sent as, its bytes decide.
     pub(super) async fn upload(&self, subject: &Subject<'_>, place: &Place) -> Result<Progress, Verdict> {
         let Some((present, claim)) = subject.present else { return Ok(Progress::Moved) };
+        if let Some(present) = awaits_extract(subject) {
+            self.await_extract(present)?;
+        }
         // Where uploads are refused whole files are not sent to find out.
         self.causes.pass(&call_cause(OPENAI, UPLOADING))?;
         let asked = lock(subject.upload).take();
@@ -60,12 +68,23 @@ impl Sync {
             None => self.may_upload().await?,
         };
         let _carried = self.governor.carry(present.source.size)?;
-        let copy = self.intend(subject.key, place, (present, claim)).await?;
-        let begun = Begun { subject, present, claim, store: &place.store, copy, began_at: self.clock.now() };
+        let mut begun = Begun {
+            subject,
+            present,
+            claim,
+            store: &place.store,
+            copy: CopyId(0),
+            segment: None,
+            began_at: self.clock.now(),
+        };
+        begun.copy = self.intend(&begun, (&claim.filename(), &claim.key())).await?;
+        if let Some(instead) = claim.stands_in() {
+            return self.upload_instead(&begun, (&claim.as_claimed(), instead)).await;
+        }
         let opened = match self.download(&begun).await {
             Ok(body) => head(body, HEAD).await,
             Err(verdict) => {
-                self.forget(copy).await?;
+                self.forget(begun.copy).await?;
                 return Err(verdict);
             }
         };
@@ -78,8 +97,14 @@ impl Sync {
             Ok(form) => form,
             Err(reason) => return self.cannot_be_read(&begun, &reason).await,
         };
+        if let Some(reason) =
+            too_large(size).filter(|_| form.content == Content::Binary || !self.is_cut(size))
+        {
+            return self.cannot_be_read(&begun, &reason).await;
+        }
         match form.content {
             Content::Binary => self.upload_as_it_is(&begun, &form, body).await,
+            Content::Text if self.is_cut(size) => self.upload_segments(&begun, &form, (&first, body)).await,
             Content::Text if size <= WHOLE_AT_MOST => self.upload_whole(&begun, &form, body).await,
             Content::Text => self.upload_flowing(&begun, &form, (&first, body)).await,
         }
@@ -106,10 +131,20 @@ impl Sync {
         } else {
             self.compute.run(move || prepare(&bytes, sort)).await
         };
-        let Prepared { bytes, characters, note } = match prepared {
-            Ok(prepared) => prepared,
-            Err(unreadable) => return self.broken(begun, Broken::Unreadable(unreadable)).await,
-        };
+        match prepared {
+            Ok(prepared) => self.send_text(begun, form, (prepared, sha256)).await,
+            Err(unreadable) => self.broken(begun, Broken::Unreadable(unreadable)).await,
+        }
+    }
+
+    /// Sends a text that is held. The hash is that of the file.
+    async fn send_text(
+        &self,
+        begun: &Begun<'_>,
+        form: &Form,
+        (prepared, sha256): (Prepared, String),
+    ) -> Result<Progress, Verdict> {
+        let Prepared { bytes, characters, note } = prepared;
         let length = bytes.len() as u64;
         let filename = form.filename.clone();
         let shape = Shape { filename, bytes: length, characters: Some(characters), is_text: true };
@@ -183,21 +218,17 @@ impl Sync {
         self.governor.take(Limit::Uploads, 1, queue::is_live()).await
     }
 
-    async fn intend(
-        &self,
-        key: &FileKey,
-        place: &Place,
-        (present, claim): (&Present, &Claim),
-    ) -> Result<CopyId, Verdict> {
+    async fn intend(&self, begun: &Begun<'_>, (filename, claim): (&str, &str)) -> Result<CopyId, Verdict> {
         // It is compared with OpenAI's times, which are the world's.
         let now = self.clock.now().min(self.clock.wall());
         let intent = Intent {
-            key: key.clone(),
-            store: place.store.clone(),
-            source: present.source.clone(),
-            filename: claim.filename(),
-            bytes: present.source.size,
-            claim: claim.key(),
+            key: begun.subject.key.clone(),
+            store: begun.store.clone(),
+            source: begun.present.source.clone(),
+            filename: filename.to_owned(),
+            bytes: begun.present.source.size,
+            claim: claim.to_owned(),
+            segment: begun.segment,
         };
         let (filename, bytes) = (intent.filename.clone(), intent.bytes);
         // On the disk with what passed, before which OpenAI makes nothing of what it is sent.
@@ -230,8 +261,11 @@ impl Sync {
         // The connection's own task asks for it.
         let (database, clock, trail) = (self.database.clone(), self.clock.clone(), Trail::current());
         let twin = Broken::Twin { filename: shape.filename.clone(), bytes: shape.bytes };
+        let is_first = begun.segment.is_none_or(|number| number == 1);
         Box::new(move |passed| {
-            trail.add(What::Downloaded, (began_at, clock.now()), format!("{size} bytes"));
+            if is_first {
+                trail.add(What::Downloaded, (began_at, clock.now()), format!("{size} bytes"));
+            }
             let write = move |tx: &mut Connection| store::passed(tx, copy, (&passed, &shape));
             async move {
                 match database.write(write).await {
@@ -248,7 +282,8 @@ impl Sync {
         let copy = begun.copy;
         trail::done(What::Uploaded, (begun.began_at, self.clock.now()), format!("as {}", file.id));
         self.meters.uploads.inc();
-        if self.is_one_of_many(begun.store).await? {
+        // Nothing of a text that was cut is attached before all of it is there.
+        if begun.segment.is_some() || self.is_one_of_many(begun.store).await? {
             return self.record([Change::Uploaded(copy, file.id.clone())]).await;
         }
         // What comes next, so that one commit serves both.

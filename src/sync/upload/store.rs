@@ -17,6 +17,8 @@ pub struct Intent {
     pub bytes: u64,
     /// What name and type say it is.
     pub claim: String,
+    /// Which part of it, if it is cut.
+    pub segment: Option<u32>,
 }
 
 /// As what a file goes to OpenAI, once its bytes have shown what it is.
@@ -71,6 +73,7 @@ pub fn intend(connection: &mut Connection, intent: &Intent, now: i64) -> Result<
             bytes(intent.bytes),
             now,
             intent.claim,
+            intent.segment,
         ],
     )?;
     Ok(id.map(CopyId))
@@ -79,8 +82,8 @@ pub fn intend(connection: &mut Connection, intent: &Intent, now: i64) -> Result<
 statements! {
     INTEND = "
         INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, filename, bytes, since,
-                          claim)
-        VALUES ($1, $2, 'uploading', $3, $4, $5, $6, $7, $8, $9, $10)
+                          claim, segment)
+        VALUES ($1, $2, 'uploading', $3, $4, $5, $6, $7, $8, $9, $10, $11)
         ON CONFLICT DO NOTHING
         RETURNING id";
     PASSED = "

@@ -127,6 +127,37 @@ async fn changed(change: impl AsyncFn(&Harness), then: impl AsyncFn(&Harness)) {
     .await;
 }
 
+/// Both versions are too large for one File object and are cut in two. Half of one and half of the other are not found as one.
+#[tokio::test]
+async fn an_edit_of_a_text_that_was_cut_killed_at_any_request_is_all_or_nothing() {
+    let version = |word: &str| {
+        format!("The {word} version begins here.\n\nAnd this is where the {word} version ends.\n")
+    };
+    everywhere(async |step, dies| {
+        let h = Harness::with(&format!(
+            "[sync]\nsplit_text_above_bytes = 70\nattach_together_from = 0\n{ONE_STORE}"
+        ))
+        .await;
+        h.put("/nda.txt", &version("first")).await;
+        h.converges().await;
+        h.put("/nda.txt", &version("second")).await;
+        let died = h.settle_killed(&step, dies).await;
+        h.agrees().await;
+        h.never_unsearchable("/nda.txt").await;
+        let uploads = h.sandbox.openai_core().journal.requests().into_iter().filter(|one| {
+            one.method == "POST" && one.path == "/v1/files" && one.outcome == RequestEnd::Status(200)
+        });
+        let (segments, uploads) = (h.copies().await.len(), uploads.count());
+        assert!(
+            segments > 1 && uploads == 2 * segments,
+            "each segment once, {uploads} of {segments}: {step:?}, {dies:?}"
+        );
+        h.finish().await;
+        died
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_edit_killed_at_any_request_ends_in_line_and_without_a_gap() {
     let edit = async |h: &Harness| drop(h.put("/nda.txt", "the second version").await);

@@ -192,6 +192,7 @@ fn post(call: &Call, profile: &Profile, path: &[&str]) -> Answer {
         [parent, "createfolder"] => change::create_folder(call, profile, parent),
         [parent, "addfile"] => change::add_file(call, profile, parent),
         [parent, "createnote"] => notes::create(call, profile, parent),
+        [parent, "addlink"] => notes::link(call, profile, parent),
         [node, "updatenote"] => notes::update(call, profile, node),
         [node, "update"] => change::update(call, profile, node),
         [node, "move"] => change::move_node(call, profile, node),

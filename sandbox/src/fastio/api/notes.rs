@@ -1,4 +1,4 @@
-//! Notes: Markdown texts that are nodes.
+//! Notes, Markdown texts that are nodes; and links.
 
 use serde_json::json;
 
@@ -27,6 +27,20 @@ pub fn create(call: &Call, profile: &Profile, parent: &str) -> Answer {
         world.ensure(profile)?;
         let parent = world.folder(profile, parent)?;
         let key = world.make_note(profile, (parent, name), text, call.by())?;
+        Ok::<_, Refusal>(render::node(world.tree(profile)?, key, call.output()?, call.now()))
+    })?;
+    ok(json!({"node": node}))
+}
+
+/// A link to a share, the only kind that the official command-line client makes.
+pub fn link(call: &Call, profile: &Profile, parent: &str) -> Answer {
+    let (kind, share) = (call.form.need("type")?, call.form.need("share")?);
+    if kind != "share" {
+        return Err(Refusal::input("type: This must be share."));
+    }
+    let node = call.state.change(|world| {
+        let parent = world.folder(profile, parent)?;
+        let key = world.make_link(profile, (parent, share), call.by())?;
         Ok::<_, Refusal>(render::node(world.tree(profile)?, key, call.output()?, call.now()))
     })?;
     ok(json!({"node": node}))

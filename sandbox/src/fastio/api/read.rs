@@ -110,7 +110,8 @@ fn whole(content: &Stored, name: &str, kind: NodeKind) -> Reply {
     Reply::Whole(response)
 }
 
-/// Extracted text, in chunks. Only texts have any here; of a generated content nothing is extracted.
+/// Extracted text, in chunks: what a control request said that was read, else a text itself. Of a generated content nothing
+/// is extracted.
 pub fn content(call: &Call, profile: &Profile, node: &str) -> Answer {
     let from = call.query.number::<usize>("chunk_from")?.unwrap_or(0);
     let limit = call.query.number::<usize>("limit")?.unwrap_or(CHUNK_LIMIT);
@@ -119,7 +120,11 @@ pub fn content(call: &Call, profile: &Profile, node: &str) -> Answer {
         let key = readable(call, world, profile, node)?;
         let node = world.tree(profile)?.node(key).ok_or_else(Refusal::no_node)?;
         let version = version(node, call.query.get("version_id"))?;
-        let Some(text) = version.content.text() else {
+        let (text, of) = match &node.extraction {
+            Some(read) => (Some(read.text.as_str()).filter(|_| read.state == "ready"), read.version.as_str()),
+            None => (version.content.text(), version.id.as_str()),
+        };
+        let Some(text) = text else {
             return ok(json!({"chunks": [], "indexed": false, "complete": false, "next_cursor": null}));
         };
         let chars: Vec<char> = text.chars().collect();
@@ -139,7 +144,7 @@ pub fn content(call: &Call, profile: &Profile, node: &str) -> Answer {
             "chunks": chunks,
             "indexed": true,
             "complete": complete,
-            "indexed_version_id": shown(&version.id),
+            "indexed_version_id": shown(of),
             "next_cursor": (!complete).then(|| next.to_string()),
         }))
     })
