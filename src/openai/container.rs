@@ -1,15 +1,16 @@
-//! Files that code made in a container. They must be fetched at once: a container dies 20 minutes after it was last used.
+//! Containers that code runs in, what is put into them, and the files that code made there. They must be fetched at once: a container dies 20 minutes after it was last used.
 //!
 //! The calls are in OpenAI's API reference and official libraries.
 
 use std::fmt;
 
 use bytes::Bytes;
-use futures_util::stream::{BoxStream, StreamExt};
+use futures_util::stream::{BoxStream, Stream, StreamExt};
 use reqwest::Method;
 use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
+use reqwest::multipart::Form;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http::reply;
 use crate::http::value::Fields;
@@ -17,10 +18,13 @@ use crate::http::{Failure, Phase, SMALL_CALL_LIMIT};
 
 use super::client::{Call, Client, Extra, Sent};
 use super::file::Page;
-use super::{Error, ErrorKind};
+use super::{Error, ErrorKind, NewFile};
 
 /// Files asked for at once: the most the API reference allows.
 const FILES_PER_PAGE: &str = "100";
+
+/// How long a container lives that nothing is done in. The most that OpenAI's guide on code interpreter names.
+const IDLE_MINUTES: u8 = 20;
 
 /// The id of a container, such as `cntr_abc123`. Opaque.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -86,6 +90,43 @@ fn gone(mut error: Error) -> Error {
 }
 
 impl Client {
+    /// Makes a container without a network. It ends by itself [`IDLE_MINUTES`] after it was last used, so that one whose
+    /// creation was not answered is nothing that stays.
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub async fn create_container(&self, name: &str) -> Result<ContainerId, Error> {
+        let body = json!({
+            "name": name, "expires_after": {"anchor": "last_active_at", "minutes": IDLE_MINUTES},
+            "network_policy": {"type": "disabled"},
+        });
+        let answer =
+            self.call("making a container", Method::POST, &["containers"], Extra::Json(&body)).await?;
+        answer.required(|value| Some(ContainerId(Fields::of(value)?.id("id")?)))
+    }
+
+    /// Puts a file into a container. The bytes are streamed; memory holds one piece of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the container is gone, [`ErrorKind::Content`] when `content` breaks off or is not as long as
+    /// announced; and those of every call.
+    pub async fn fill_container<S, E>(
+        &self,
+        container: &ContainerId,
+        file: NewFile<'_>,
+        content: S,
+    ) -> Result<(), Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        let path = ["containers", &container.0, "files"];
+        self.put("putting a file into a container", (&path, Form::new()), file, content)
+            .await
+            .map(drop)
+            .map_err(gone)
+    }
+
     /// Deletes a container with the files in it.
     ///
     /// # Errors

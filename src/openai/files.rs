@@ -8,7 +8,7 @@ use reqwest::multipart::{Form, Part};
 use crate::http::reply::Failure;
 use crate::http::upload;
 
-use super::client::{Client, Deletion, Extra, UPLOADING};
+use super::client::{Answer, Client, Deletion, Extra, UPLOADING};
 use super::{Error, File, FileId, NewFile, Page};
 
 /// What a file is for. `assistants` is what OpenAI's guide on file search and its libraries use with vector stores.
@@ -35,21 +35,36 @@ impl Client {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        const OPERATION: &str = UPLOADING;
+        let answer =
+            self.put(UPLOADING, (&["files"], Form::new().text("purpose", PURPOSE)), file, content).await?;
+        answer.required(File::read)
+    }
+
+    /// Sends `content` as the file of a form.
+    pub(super) async fn put<S, E>(
+        &self,
+        operation: &'static str,
+        (path, form): (&[&str], Form),
+        file: NewFile<'_>,
+        content: S,
+    ) -> Result<Answer, Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
         let (body, progress) = upload::measured(content, file.length);
         // reqwest would put a line break in a name into the part's header as it is.
         let filename: String = file.filename.chars().filter(|c| !c.is_control()).collect();
         let mime_type = Some(file.mime_type).filter(|text| Part::text("").mime_str(text).is_ok());
         let part = Part::stream_with_length(body, file.length).file_name(filename);
         let part = part.mime_str(mime_type.unwrap_or(OCTETS));
-        let part = part.map_err(|error| Error::failed(OPERATION, Failure::sending(error)))?;
-        let form = Form::new().text("purpose", PURPOSE).part("file", part);
+        let part = part.map_err(|error| Error::failed(operation, Failure::sending(error)))?;
 
-        let call = self.request(OPERATION, Method::POST, &["files"])?;
-        let request = call.request.multipart(form).timeout(upload::total_limit(file.length));
+        let call = self.request(operation, Method::POST, path)?;
+        let request =
+            call.request.multipart(form.part("file", part)).timeout(upload::total_limit(file.length));
         let reply = upload::send(request, (&progress, call.timed)).await;
-        let answer = self.accept(OPERATION, reply, call.sent)?;
-        answer.required(File::read)
+        self.accept(operation, reply, call.sent)
     }
 
     /// # Errors

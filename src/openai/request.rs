@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::attributes::Attributes;
+use super::container::ContainerId;
 use super::conversation::ConversationId;
 use super::file::FileId;
 use super::ordered::{Ordered, With};
@@ -43,6 +44,8 @@ pub enum Tool {
     FileSearch { store: VectorStoreId, matching: Attributes, max_results: u8 },
     /// Run code in a new container with these files (at most 50), without a network.
     CodeInterpreter { files: Vec<FileId> },
+    /// Run code in this container.
+    CodeIn(ContainerId),
 }
 
 /// The tools of a server that OpenAI asks by the Model Context Protocol.
@@ -140,6 +143,7 @@ impl Tool {
                 }
                 tool
             }
+            Tool::CodeIn(container) => json!({"type": "code_interpreter", "container": container}),
             Tool::CodeInterpreter { files } => json!({
                 "type": "code_interpreter",
                 "container": {"type": "auto", "file_ids": files, "network_policy": {"type": "disabled"}},
@@ -151,7 +155,7 @@ impl Tool {
     fn shown(&self) -> &'static str {
         match self {
             Tool::FileSearch { .. } => "file_search_call.results",
-            Tool::CodeInterpreter { .. } => "code_interpreter_call.outputs",
+            Tool::CodeInterpreter { .. } | Tool::CodeIn(_) => "code_interpreter_call.outputs",
         }
     }
 }

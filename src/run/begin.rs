@@ -7,6 +7,7 @@ use super::admit::FileState;
 use super::engine::LostResponse;
 use super::frame;
 use super::limit::Held;
+use super::original::Without;
 use super::pace::Turn;
 use super::pace::room::Wanted;
 use super::row::{Outcome, Run};
@@ -76,6 +77,13 @@ impl Runs {
         self.may_begin(run, definition)?;
         let ask = (definition, run, &shown);
         let Some(conversation) = run.made_in() else { return self.prepare(ask).await };
+        let shown = match self.with_original((run, definition), indexed, shown).await {
+            Ok(shown) => shown,
+            Err(Without::Ever(reason)) => return self.ending(run, Outcome::Failed, &reason).await,
+            Err(Without::Refused(error)) => return Err(self.refused((run, definition), &error).await),
+            Err(Without::Verdict(verdict)) => return Err(verdict),
+        };
+        let ask = (definition, run, &shown);
         if let Some(gate) = self.begun((run, definition)).await? {
             return self.wait_at(run, gate).await;
         }

@@ -45,6 +45,7 @@ mod frame;
 mod hint;
 pub mod identity;
 pub mod limit;
+mod original;
 pub mod pace;
 mod produced;
 mod publish;

@@ -32,8 +32,12 @@ fn any_of(value: &mut Value) {
 
 /// Requests that the cut document does not describe: it was cut before containers were read from. They are in OpenAI's API
 /// reference and its official libraries.
-const UNDOCUMENTED: [&str; 2] =
-    ["get /containers/{container_id}/files", "get /containers/{container_id}/files/{file_id}/content"];
+const UNDOCUMENTED: [&str; 4] = [
+    "get /containers/{container_id}/files",
+    "get /containers/{container_id}/files/{file_id}/content",
+    "post /containers",
+    "post /containers/{container_id}/files",
+];
 
 /// Whether the document has an operation for such a request.
 pub fn is_documented(method: &str, path: &str) -> bool {

@@ -3,7 +3,7 @@
 use docket_sandbox::Options;
 use serde_json::json;
 
-use crate::harness::{Harness, contract, legal};
+use crate::harness::{Dies, Harness, WORKSPACE, contract, legal, openai};
 use crate::openapi;
 
 #[tokio::test]
@@ -103,6 +103,44 @@ async fn the_limits_of_attach_and_scope_reach_the_request() {
     h.settle().await;
     let request = h.openai_requests().await.into_iter().find(|one| one["path"] == "/v1/responses").unwrap();
     assert!(request["json"]["tools"][0]["filters"].is_null());
+    h.finish().await;
+}
+
+/// What is put into containers, as `NAME: BYTES`, sorted.
+async fn put_in(h: &Harness) -> Vec<String> {
+    let state = h.openai_state().await;
+    let containers = state["containers"].as_array().unwrap().iter();
+    let files = containers.flat_map(|container| container["files"].as_array().unwrap());
+    let put = files.filter(|file| file["source"] == "user");
+    let mut put: Vec<String> =
+        put.map(|file| format!("{}: {}", file["path"].as_str().unwrap(), file["bytes"])).collect();
+    put.sort();
+    put
+}
+
+#[tokio::test]
+async fn code_is_given_the_file_itself_where_a_search_reads_another_text() {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    book.add_worksheet().write(0, 0, contract(2)).unwrap();
+    let book = book.save_to_buffer().unwrap();
+    let h = Harness::with(&legal("attach = ['code_interpreter']")).await;
+    h.put("/Contracts/nda.csv", &contract(1)).await;
+    h.put_bytes(WORKSPACE, "/Contracts/rates.xlsx", book.clone()).await;
+    h.put("/Contracts/plain.txt", &contract(3)).await;
+    // The server dies when the first of them is in its container.
+    assert!(h.settle_killed(&openai("POST", "/v1/containers/*/files"), Dies::After).await);
+    h.converges().await;
+    assert!(h.read("/Contracts/nda.analysis.md").await.contains("limited to EUR 10,000"));
+    assert_eq!(h.responses().await.len(), 3, "none ran twice");
+    let mut put = put_in(&h).await;
+    put.dedup();
+    let (nda, plain) = (contract(1).len(), contract(3).len());
+    let expected = [
+        format!("/mnt/data/nda.csv: {nda}"),
+        format!("/mnt/data/plain.txt: {plain}"),
+        format!("/mnt/data/rates.xlsx: {}", book.len()),
+    ];
+    assert_eq!(put, expected);
     h.finish().await;
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::catalog;
+use super::container_file;
 use super::conversation;
 use super::error::ApiError;
 use super::item;
@@ -139,6 +140,10 @@ pub fn read(body: &[u8], world: &mut World, now: i64) -> Result<ResponseRequest,
     tools.iter().enumerate().try_for_each(|(place, tool)| tool::check(tool, place, world, now))?;
     for id in shown_files(&history, &input, &tools) {
         prompt.documents.push(document(world, id, now)?);
+    }
+    for id in tools.iter().filter_map(|tool| tool["container"].as_str()) {
+        let lie = world.containers.get(id).into_iter().flat_map(|container| container.files.iter());
+        prompt.documents.extend(lie.map(container_file::File::document));
     }
     let stream = fields.flag("stream")?.unwrap_or(false);
     let echo = echo(&fields, &conversation)?;

@@ -15,9 +15,11 @@ use super::super::journal::Trace;
 use super::container::live;
 use super::error::ApiError;
 use super::file::{self, MAX_FILE_BYTES, unreadable};
+use super::model::Document;
 use super::read::{Fields, Query};
 use super::shelf::PageRequest;
 use super::state::{State, seconds};
+use super::text;
 
 /// The largest body that names a file instead of holding one.
 const MAX_NAMING_BYTES: usize = 64 * 1024;
@@ -59,6 +61,15 @@ impl File {
     fn uploaded(id: String, (name, content): (String, Content), now: i64) -> File {
         let (bytes, source) = (content.size, Source::User);
         File { id, name, bytes, content: Held::Uploaded(content), source, created_ms: now }
+    }
+
+    /// As code, and with it the model, sees it: of a picture or a workbook the stand-in reads nothing.
+    pub fn document(&self) -> Document {
+        let text = match &self.content {
+            Held::Made(bytes) => String::from_utf8(bytes.clone()).unwrap_or_default(),
+            Held::Uploaded(content) => text::read(&self.name, content).unwrap_or_default(),
+        };
+        Document { file_id: self.id.clone(), filename: self.name.clone(), text }
     }
 
     pub fn show(&self, container: &str) -> Value {
