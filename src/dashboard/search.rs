@@ -76,11 +76,9 @@ pub async fn page(
 
 /// The command that finds the same.
 fn command(query: &str, rule: &str) -> String {
-    if query.is_empty() {
-        return String::new();
-    }
+    let query = if query.is_empty() { "QUERY".to_owned() } else { quoted(query) };
     let rule = if rule.is_empty() { String::new() } else { format!(" --rule {}", quoted(rule)) };
-    format!("docket search {}{rule}", quoted(query))
+    format!("docket search {query}{rule}")
 }
 
 fn view(row: &ResultRow, now: i64) -> HitView {
