@@ -356,6 +356,28 @@ async fn a_result_that_a_person_edited_or_moved_is_theirs() {
     h.finish().await;
 }
 
+#[tokio::test]
+async fn a_result_that_a_page_of_a_persons_displaced_stands_beside_it() {
+    let h = analysed(&legal("")).await;
+    h.put("/Contracts/a.analysis.md", "checked by Kim").await;
+    h.settle().await;
+    h.trash("/Contracts/a.analysis.md").await;
+    h.put("/Contracts/a.txt", &contract(2)).await;
+    h.settle().await;
+    assert!(h.read("/Contracts/a.analysis.md").await.contains("EUR 20,000"));
+    h.restore("/Contracts/a.analysis.md").await;
+    h.settle().await;
+    assert_eq!(h.read("/Contracts/a.analysis.md").await, "checked by Kim");
+    assert!(h.read("/Contracts/a.analysis (2).md").await.contains("EUR 20,000"));
+
+    h.trash("/Contracts/a.analysis (2).md").await;
+    h.settle().await;
+    h.put("/Contracts/a.analysis (2).md", "mine instead").await;
+    h.settle().await;
+    assert_eq!(paths(&h).await.len(), 3, "what a person took away and put something else for stays away");
+    h.finish().await;
+}
+
 /// As after a failover to a standby that lagged behind, or where a backup is restored: what was written is there, and its record is not.
 #[tokio::test]
 async fn a_result_whose_record_is_lost_is_known_by_its_seal() {

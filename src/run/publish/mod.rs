@@ -149,8 +149,8 @@ impl Runs {
         Ok(())
     }
 
-    /// Whether something else that we wrote has come to where this is to stand, or did so to where it stood when it went, as from the trash:
-    /// then nobody took it away. The latter is looked at once: what comes there later has nothing to do with it.
+    /// Whether something that we wrote has come to where this is to stand, or something that was there before to where it stood when it went, as
+    /// from the trash: then nobody took it away. The latter is looked at once: what comes there later has nothing to do with it.
     async fn is_displaced(
         &self,
         whose: (&str, &ResultOf),
@@ -161,7 +161,7 @@ impl Runs {
             return Ok(true);
         }
         match known.filter(|known| known.shown.is_some()) {
-            Some(known) => self.publisher.has_another(whose, (&known.folder, &known.name)).await,
+            Some(known) => self.publisher.gave_way(&whose.1.key.profile, known).await,
             None => Ok(false),
         }
     }

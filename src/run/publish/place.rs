@@ -89,19 +89,21 @@ impl Publisher {
         Ok(false)
     }
 
-    /// Whether something else that we wrote has exactly this name, whether or not it is to stand there.
-    pub(super) async fn has_another(
-        &self,
-        (owner, result): (&str, &ResultOf),
-        (folder, name): (&NodeId, &str),
-    ) -> Result<bool, Verdict> {
-        let profile = &result.key.profile;
-        let found = self.fastio.child(profile, folder, name).await;
-        let Some(found) = found.map_err(|error| fastio_verdict(&error))? else { return Ok(false) };
+    /// Whether what has the name of a result that is gone was there before that was written, or is ours: then it came into its place, as
+    /// from the trash. Whoever takes a result away and puts something of theirs there makes that afterwards.
+    pub(super) async fn gave_way(&self, profile: &Profile, known: &OwnFile) -> Result<bool, Verdict> {
+        let found = self.fastio.child(profile, &known.folder, &known.name).await;
+        let found = found.map_err(|error| fastio_verdict(&error))?;
+        let Some(found) = found.filter(|found| known.node.as_ref() != Some(&found.id)) else {
+            return Ok(false);
+        };
+        if found.created_at.is_some_and(|created_at| created_at < known.since) {
+            return Ok(true);
+        }
         let (of, node) = (profile.clone(), found.id.clone());
-        let known = self.database.read(move |connection| own::by_node(connection, &of, &node)).await?;
-        match known {
-            Some(other) => Ok(other.owner != owner && other.version == found.version),
+        let other = self.database.read(move |connection| own::by_node(connection, &of, &node)).await?;
+        match other {
+            Some(other) => Ok(other.owner != known.owner && other.version == found.version),
             None => Ok(self.copied(profile, found).await?.is_some()),
         }
     }
