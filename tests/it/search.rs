@@ -5,7 +5,7 @@ use docket::operate::query::search::{Results, Search, Searcher, Unanswered, Why}
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, WORKSPACE, hex_sha256};
+use crate::harness::{Harness, ONE_STORE, WORKSPACE, hex_sha256};
 
 impl Harness {
     async fn try_search(&self, query: &str, rule: Option<&str>) -> Result<Results, Unanswered> {
@@ -88,6 +88,21 @@ async fn what_is_found_says_whose_version_it_is_and_what_is_over_is_left_out() {
     assert_eq!(h.search(QUERY, None).await.rows.len(), 0);
     h.no_faults().await;
     h.retry_dead().await;
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_found_in_any_segment_of_a_text_is_its_present_version() {
+    let h = Harness::with(&format!("[sync]\nsplit_text_above_bytes = 400\n{ONE_STORE}")).await;
+    let rows = (0..20).map(|row| format!("{row:03},Acme,liability is capped at {row}000\n"));
+    h.put("/caps.csv", &format!("id,party,clause\n{}", rows.collect::<String>())).await;
+    h.settle().await;
+    let found = h.search("What is liability capped at?", None).await;
+    assert!(found.rows.len() > 2 && found.left_out.is_empty(), "{found:?}");
+    assert!(
+        found.rows.iter().all(|row| row.is_present && row.path.as_deref() == Some("/caps.csv")),
+        "{found:?}"
+    );
     h.finish().await;
 }
 

@@ -61,12 +61,15 @@ pub fn found(connection: &mut Connection, file_ids: &[String]) -> Result<Vec<Fou
     ids.dedup();
     let rows = of_files(connection, &ids)?;
     let of_file = |line: Line| {
+        // Of a copy in segments only one is listed.
         let is_of = |row: &&Row| {
-            row.source_id == line.source_id && row.copy.file_id.as_deref() == Some(&line.file_id)
+            row.source_id == line.source_id && row.copy.vector_store.as_ref() == Some(&line.vector_store)
         };
-        let file = rows.iter().find(is_of)?.clone();
+        let is_it = |row: &&Row| is_of(row) && row.copy.file_id.as_deref() == Some(&line.file_id);
+        let file = rows.iter().find(is_it).or_else(|| rows.iter().find(is_of))?.clone();
         let is_there = line.file_state.as_deref() == Some("present");
-        let over = match (is_there, line.is_retiring || line.is_replaced) {
+        let is_over = line.is_retiring || (line.is_replaced && !line.is_present);
+        let over = match (is_there, is_over) {
             (false, _) => Some(Over::Deleted),
             (true, true) => Some(Over::Superseded),
             (true, false) => None,
