@@ -200,7 +200,7 @@ fn the_quick_start_works_as_it_is_written() {
     let before = at.shell("bash -eu before.sh < keys");
     assert_eq!(before.code, 0, "{before:?}");
     assert!(well(&before.out), "{before:?}");
-    let mut server = at.start_shell("bash -eu serve.sh");
+    let mut server = at.start_shell("exec bash -eu serve.sh");
     server.listens();
     let beside = at.shell("bash -eu beside.sh");
     assert_eq!(beside.code, 0, "{beside:?}");
@@ -212,7 +212,7 @@ fn the_quick_start_works_as_it_is_written() {
     // The README's are the same ones.
     for block in blocks(section(README, "Run it for real")).iter().filter(|block| block.starts_with("docket"))
     {
-        for command in block.lines().map(bare) {
+        for command in block.lines().map(bare).filter(|command| !command.is_empty()) {
             assert!(guide.concat().lines().any(|line| bare(line) == command), "{command}");
         }
     }
