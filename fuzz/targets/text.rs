@@ -2,7 +2,8 @@
 //! reason, and any name gets a form or one too.
 #![no_main]
 
-use docket::sync::form::claim;
+use docket::fastio::{Extraction, NodeKind};
+use docket::sync::form::{Offer, claim};
 use docket::sync::text::{Repair, Sort, prepare};
 use libfuzzer_sys::fuzz_target;
 
@@ -21,7 +22,14 @@ fuzz_target!(|data: &[u8]| {
     }
     let name = String::from_utf8_lossy(bytes);
     let (name, mime_type) = name.split_once('\n').unwrap_or((&name, ""));
-    if let Ok(claim) = claim(name, Some(mime_type), u64::from(*step)) {
+    let offer = Offer {
+        kind: NodeKind::File,
+        name,
+        mime_type: Some(mime_type),
+        size: u64::from(*step),
+        extraction: Extraction::default(),
+    };
+    if let Ok(claim) = claim(&offer) {
         let _ = claim.form(bytes, true);
     }
 });

@@ -6,8 +6,7 @@ use reqwest::ClientBuilder;
 use rustls::ClientConfig;
 use rustls_platform_verifier::ConfigVerifierExt;
 
-/// Has a client trust whom this machine trusts. Who that is is read once for all clients: on most systems it stands in hundreds of files, and
-/// reading them for each client was a third of a start.
+/// Has a client trust whom this machine trusts. Who that is is read once for all clients: on most systems it stands in hundreds of files.
 pub fn trusting(builder: ClientBuilder) -> ClientBuilder {
     match config() {
         Ok(config) => builder.tls_backend_preconfigured(config),
