@@ -20,6 +20,7 @@ use crate::result::judgement::{Judgement, Said};
 use crate::rule::Rules;
 use crate::run::{self, Definition, RunId};
 use crate::sync::again;
+use crate::sync::store::Indexed;
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,7 +257,8 @@ pub(super) fn apply(
             None => Err("name a file's id, a colon and a rule: `workspace:ID:NODE:RULE`".to_owned()),
         },
         Action::RunAgain => run_again(tx, definitions, RunId(number()), now)?,
-        Action::RunOver | Action::RunMissing => run_over(tx, definitions, (deed.action, item), now)?,
+        Action::RunOver => start_run(tx, definitions, file_and_rule(item), now)?,
+        Action::RunMissing => run_missing(tx, definitions, file_and_rule(item), now)?,
         Action::CancelRun => match run::cancel(tx, RunId(number()), now)? {
             true => Ok(()),
             false => Err(run_as_it_is(tx, RunId(number()))?),
@@ -398,38 +400,50 @@ fn start_run(
     (source_id, rule): (&str, &str),
     now: i64,
 ) -> Result<Result<(), String>, Error> {
-    let Some(definition) = definitions.iter().find(|definition| definition.rule.name == rule) else {
-        return Ok(Err(format!("no rule with [rule.run] is called {rule}")));
-    };
-    let Some(indexed) = run::file(tx, definition, source_id)? else {
-        return Ok(Err("its file is not indexed as it is now under that rule".to_owned()));
+    let (definition, indexed) = match indexed(tx, definitions, (source_id, rule))? {
+        Ok(found) => found,
+        Err(why) => return Ok(Err(why)),
     };
     Ok(match run::want_one(tx, (definition, &indexed), now)? {
         true => Ok(()),
-        false => Err("the rule is being run over its file already".to_owned()),
+        false => Err("the rule is being run over the file already".to_owned()),
     })
 }
 
-fn run_over(
+/// As [`start_run`], but only where the file has no result under the rule's present definition.
+fn run_missing(
     tx: &mut Connection,
     definitions: &[Arc<Definition>],
-    (action, item): (Action, &str),
+    (source_id, rule): (&str, &str),
     now: i64,
 ) -> Result<Result<(), String>, Error> {
-    let (source_id, rule) = item.split_once(' ').unwrap_or((item, ""));
+    let (definition, indexed) = match indexed(tx, definitions, (source_id, rule))? {
+        Ok(found) => found,
+        Err(why) => return Ok(Err(why)),
+    };
+    Ok(match run::want_missing(tx, (definition, &indexed), now)? {
+        true => Ok(()),
+        false => Err("it has a result by now, or is being run over".to_owned()),
+    })
+}
+
+/// What is run by a rule, and the file that it is run over; the inner error says in words why it cannot be.
+fn indexed<'d>(
+    tx: &mut Connection,
+    definitions: &'d [Arc<Definition>],
+    (source_id, rule): (&str, &str),
+) -> Result<Result<(&'d Arc<Definition>, Indexed), String>, Error> {
     let Some(definition) = definitions.iter().find(|definition| definition.rule.name == rule) else {
         return Ok(Err(format!("no rule with [rule.run] is called {rule}")));
     };
-    let Some(indexed) = run::file(tx, definition, source_id)? else {
-        return Ok(Err("it is not indexed as it is now under that rule".to_owned()));
-    };
-    Ok(if action == Action::RunMissing {
-        let is_wanted = run::want_missing(tx, (definition, &indexed), now)?;
-        if is_wanted { Ok(()) } else { Err("it has a result by now, or is being run over".to_owned()) }
-    } else {
-        let is_wanted = run::want_one(tx, (definition, &indexed), now)?;
-        if is_wanted { Ok(()) } else { Err("the rule is being run over it already".to_owned()) }
-    })
+    let indexed = run::file(tx, definition, source_id)?;
+    let indexed = indexed.ok_or_else(|| "the file is not indexed as it is now under that rule".to_owned());
+    Ok(indexed.map(|indexed| (definition, indexed)))
+}
+
+/// A file's id and a rule with a blank between them, as the estimate of running again names them.
+fn file_and_rule(item: &str) -> (&str, &str) {
+    item.split_once(' ').unwrap_or((item, ""))
 }
 
 fn job_as_it_is(tx: &mut Connection, id: i64) -> Result<String, Error> {

@@ -1,7 +1,7 @@
 //! The sheets of a workbook, written out as CSV under a heading each. Blocking, and for texts that are held in memory: what is
 //! read and what is written have limits, and an archive that would become much more than it is comes to nothing.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Cursor, Read};
 
 use calamine::{Cell, DataRef, Reader, Xlsb, Xlsx};
@@ -61,12 +61,9 @@ fn xlsx(mut workbook: Xlsx<Cursor<&[u8]>>, text: &mut Text) -> Result<(), String
     for name in workbook.sheet_names() {
         // A chart on a sheet of its own has no cells.
         let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else { continue };
-        text.sheet(&name);
-        while let Some(cell) = cells.next_cell().map_err(|error| error.to_string())? {
-            text.cell(&cell);
-            if text.is_full {
-                return Ok(());
-            }
+        text.sheet(&name, || cells.next_cell())?;
+        if text.is_full {
+            break;
         }
     }
     Ok(())
@@ -76,12 +73,9 @@ fn xlsb(bytes: &[u8], text: &mut Text) -> Result<(), String> {
     let mut workbook = Xlsb::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
     for name in workbook.sheet_names() {
         let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else { continue };
-        text.sheet(&name);
-        while let Some(cell) = cells.next_cell().map_err(|error| error.to_string())? {
-            text.cell(&cell);
-            if text.is_full {
-                return Ok(());
-            }
+        text.sheet(&name, || cells.next_cell())?;
+        if text.is_full {
+            break;
         }
     }
     Ok(())
@@ -98,10 +92,21 @@ struct Text {
 }
 
 impl Text {
-    fn sheet(&mut self, name: &str) {
+    /// A sheet with its cells, until there is no more room.
+    fn sheet<'w, E: Display>(
+        &mut self,
+        name: &str,
+        mut next: impl FnMut() -> Result<Option<Cell<DataRef<'w>>>, E>,
+    ) -> Result<(), String> {
         let name: String = name.chars().filter(|c| !c.is_control()).collect();
         self.heading = Some(format!("## {name}\n\n"));
         self.at = None;
+        while !self.is_full
+            && let Some(cell) = next().map_err(|error| error.to_string())?
+        {
+            self.cell(&cell);
+        }
+        Ok(())
     }
 
     fn cell(&mut self, cell: &Cell<DataRef<'_>>) {

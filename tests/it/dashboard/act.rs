@@ -1,10 +1,7 @@
 //! What a person does in the pages is done once, written down, and told as it is.
 
-use docket::database::Connection;
-use docket::job::{self, Task};
 use docket::operate::audit;
 use docket::operate::range::Bounds;
-use docket::queue::Priority;
 use reqwest::StatusCode;
 
 use super::{analysed, sent_to};
@@ -58,14 +55,7 @@ async fn an_answer_is_accepted_or_rejected_with_a_reason_and_taken_back() {
 #[tokio::test]
 async fn what_is_confirmed_for_many_is_what_is_done_by_a_job_that_can_be_stopped() {
     let h = Harness::start().await;
-    let now = h.clock.now();
-    let add = move |tx: &mut Connection| {
-        (0..250).try_for_each(|number| {
-            let task = Task::Response { response: format!("resp_{number:03}") };
-            job::enqueue(tx, &task, Priority::Backfill, now).map(drop)
-        })
-    };
-    h.database.write(add).await.unwrap();
+    h.enqueue_hints(250).await;
     let ids: Vec<String> = h.jobs().await.iter().map(|job| job.job_id.to_string()).collect();
     let site = h.site(false).await;
     let chosen: Vec<(&str, &str)> = ids.iter().map(|id| ("item", id.as_str())).collect();
@@ -101,14 +91,7 @@ async fn what_is_confirmed_for_many_is_what_is_done_by_a_job_that_can_be_stopped
 #[tokio::test]
 async fn a_bulk_action_that_is_stopped_leaves_the_rest() {
     let h = Harness::start().await;
-    let now = h.clock.now();
-    let add = move |tx: &mut Connection| {
-        ["resp_1", "resp_2"].into_iter().try_for_each(|response| {
-            let task = Task::Response { response: response.to_owned() };
-            job::enqueue(tx, &task, Priority::Backfill, now).map(drop)
-        })
-    };
-    h.database.write(add).await.unwrap();
+    h.enqueue_hints(2).await;
     let ids: Vec<String> = h.jobs().await.iter().map(|job| job.job_id.to_string()).collect();
     let site = h.site(false).await;
     let chosen = [("item", &*ids[0]), ("item", &*ids[1]), ("action", "discard job"), ("number", "2")];

@@ -1,8 +1,5 @@
 //! What a page never does: call unreadable what is not empty, send more than a page, name a command that is none, or round a number.
 
-use docket::database::Connection;
-use docket::job::{self, Task};
-use docket::queue::Priority;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -97,14 +94,7 @@ async fn a_confirmation_names_the_environment_and_ids_are_told_as_they_are() {
     // As text: as a number it would be rounded.
     let id = files.split("name=\"item\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     assert!(id.starts_with(&format!("workspace:{WORKSPACE}:")), "{id}");
-    let now = h.clock.now();
-    let add = move |tx: &mut Connection| {
-        ["resp_1", "resp_2"].into_iter().try_for_each(|response| {
-            let task = Task::Response { response: response.to_owned() };
-            job::enqueue(tx, &task, Priority::Backfill, now).map(drop)
-        })
-    };
-    h.database.write(add).await.unwrap();
+    h.enqueue_hints(2).await;
     let ids: Vec<String> = h.jobs().await.iter().map(|job| job.job_id.to_string()).collect();
     let chosen = [("item", &*ids[0]), ("item", &*ids[1]), ("action", "discard job"), ("back", "/jobs")];
     let asked = site.post("/confirm", &chosen, "").await.text().await.unwrap();
@@ -123,14 +113,7 @@ async fn a_confirmation_names_the_environment_and_ids_are_told_as_they_are() {
 #[tokio::test]
 async fn what_fails_for_one_cause_is_one_line_with_what_to_do() {
     let h = Harness::start().await;
-    let now = h.clock.now();
-    let add = move |tx: &mut Connection| {
-        (0..3).try_for_each(|number| {
-            let task = Task::Response { response: format!("resp_{number}") };
-            job::enqueue(tx, &task, Priority::Backfill, now).map(drop)
-        })
-    };
-    h.database.write(add).await.unwrap();
+    h.enqueue_hints(3).await;
     h.meddle("UPDATE job SET state = 'dead', reason = 'no such response resp_00' || id").await;
     let page = h.site(false).await.page("/").await;
     let causes = page.split("id=\"causes\"").nth(1).unwrap().split("</section>").next().unwrap();

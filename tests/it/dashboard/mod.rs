@@ -8,7 +8,10 @@ mod sign_in;
 mod sweeps;
 
 use docket::app::{Beneath, pages};
+use docket::database::Connection;
+use docket::job::{self, Task};
 use docket::operate::{Observer, Operate, Served, Settings, Tokens};
+use docket::queue::Priority;
 use reqwest::header::{ACCEPT, ORIGIN};
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
@@ -28,6 +31,18 @@ pub struct Site {
 }
 
 impl Harness {
+    /// Adds so many jobs, each about a response of OpenAI's that there is not.
+    pub async fn enqueue_hints(&self, number: usize) {
+        let now = self.clock.now();
+        let add = move |tx: &mut Connection| {
+            (0..number).try_for_each(|number| {
+                let task = Task::Response { response: format!("resp_{number:03}") };
+                job::enqueue(tx, &task, Priority::Backfill, now).map(drop)
+            })
+        };
+        self.database.write(add).await.unwrap();
+    }
+
     /// Serves its pages; with tokens, or for this machine.
     pub async fn site(&self, with_tokens: bool) -> Site {
         let tokens = match with_tokens {

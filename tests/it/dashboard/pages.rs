@@ -139,14 +139,7 @@ async fn a_file_says_in_a_sentence_whether_it_is_current_and_a_filter_stands_in_
 #[tokio::test]
 async fn a_list_goes_on_behind_its_last_row() {
     let h = Harness::start().await;
-    let now = h.clock.now();
-    let add = move |tx: &mut Connection| {
-        (0..60).try_for_each(|number| {
-            let task = Task::Response { response: format!("resp_{number:03}") };
-            job::enqueue(tx, &task, Priority::Backfill, now).map(drop)
-        })
-    };
-    h.database.write(add).await.unwrap();
+    h.enqueue_hints(60).await;
     let site = h.site(false).await;
     let first = site.page("/jobs").await;
     let next = next(&first).unwrap();
