@@ -103,10 +103,14 @@ impl Heads {
         found
     }
 
-    /// The lanes, if they were looked at as a whole a moment ago.
+    /// The lanes, unless it is time to look at everything: then whoever asks does that now, and nobody else meanwhile.
     fn known(&self) -> Option<BTreeMap<Lane, Place>> {
-        let state = lock(&self.0);
-        (!state.whole.is_due() && (1..=MOST_LANES).contains(&state.lanes.len())).then(|| state.lanes.clone())
+        let mut state = lock(&self.0);
+        if state.whole.is_due() {
+            state.whole.at = Some(Instant::now());
+            return None;
+        }
+        (1..=MOST_LANES).contains(&state.lanes.len()).then(|| state.lanes.clone())
     }
 
     fn note(&self, found: &[First], are_heads: bool, whole: Option<Looked>) {
@@ -214,6 +218,17 @@ mod tests {
         let mut found: Vec<i64> = look(tx)?.into_iter().map(|first| first.id).collect();
         found.sort_unstable();
         Ok((tx.one::<i64>(BLOCKS, &[])? - before, found))
+    }
+
+    #[test]
+    fn one_of_many_looks_at_everything_while_the_others_go_by_what_is_known() {
+        let heads = Heads::default();
+        lock(&heads.0).lanes.insert(("openai".to_owned(), 0), (1, 1));
+        assert!(heads.known().is_none(), "nothing was looked at yet");
+        assert!(heads.known().is_some_and(|lanes| lanes.len() == 1), "that look is under way");
+        lock(&heads.0).whole = Looked { at: None, took: Duration::ZERO };
+        assert!(heads.known().is_none(), "it is time again");
+        assert!(heads.known().is_some());
     }
 
     /// To its own transaction what it deleted is what to others is deleted beside a snapshot: gone, and not to be cleaned away.
