@@ -225,6 +225,7 @@ impl Parts {
             results,
             seal,
             settings: config.sync.clone(),
+            storage: config.storage.clone(),
             erase_purged: config.retention.erase_purged,
             wake: queue.wake(),
             causes: queue.causes(),
@@ -321,6 +322,7 @@ pub fn pages(
         definitions: work.runs.definitions().to_vec(),
         environment: config.operate.environment.as_str().to_owned(),
         settings: settings_shown(config),
+        storage: config.about().storage,
         wake: queue.wake(),
     });
     Ok(dashboard::routes().with_state(dashboard))
@@ -534,6 +536,11 @@ impl App {
             event_keep_ms: config.receive.event_keep_ms(),
         };
         lead.spawn(Role::Retention, move |stop| retention.clone().run(stop));
+        let rotating = work.clone();
+        lead.spawn(Role::Rotation, move |stop| {
+            let rotating = rotating.clone();
+            async move { rotating.sync.rotate_for_ever(stop).await }
+        });
         let follower = feed.clone();
         lead.spawn(Role::ChangeFeed, move |stop| {
             let follower = follower.clone();

@@ -44,7 +44,7 @@ pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcom
     } else {
         output::lines(table(&results.rows).render(Paint::stdout()))?;
     }
-    results.left_out_words().into_iter().for_each(output::complain);
+    results.left_out_words().into_iter().chain(results.out_words()).for_each(output::complain);
     Ok(Outcome::Done)
 }
 

@@ -45,6 +45,7 @@ fn order(action: Action, item: &str, Why { why, name }: Why) -> (String, Value) 
         Action::RetryJob => ("jobs", "retry"),
         Action::DiscardJob => ("jobs", "discard"),
         Action::RetryFile => ("files", "retry"),
+        Action::BringFile => ("files", "bring"),
         Action::SyncFile => ("files", "sync"),
         Action::Accept => ("runs", "accept"),
         Action::Reject => ("runs", "reject"),

@@ -9,7 +9,7 @@ use super::fields::Fields;
 use super::shown::Shown;
 use super::source::Source;
 use super::table::{Column, Cut, Mood, Table, mood, plain};
-use super::text::{Paint, count, span, when};
+use super::text::{Paint, bytes, count, span, when};
 use super::{SettingsArgs, output};
 use crate::clock::Clock;
 use crate::database::ServerRow;
@@ -17,8 +17,9 @@ use crate::feed::store::Way;
 use crate::operate::query::status::OverviewView;
 use crate::operate::status::{About, COPY_STATES, FILE_STATES, JOB_STATES, RUN_STATES, Status, of};
 use crate::operate::verdict::{Verdict, Word};
-use crate::operate::words::{cure, signed, spent_words};
+use crate::operate::words::{cure, dollars, signed, spent_words};
 use crate::queue::store::PauseRow;
+use crate::sync::budget::{Of, Standing};
 
 /// Says whether it is well, and exits with 0 when it is, 3 when something waits that needs a person, 4 when no server
 /// works on the database.
@@ -104,6 +105,7 @@ impl Status {
             let words = format!("\"{name}\" was gone at OpenAI {} and made anew: {id}", when(*at, now));
             fields.words("store", Mood::Bad, &words);
         }
+        self.storage_words(&mut fields, (about, now));
         self.run_words(&mut fields, now);
         self.received_words(&mut fields, paint);
         self.learnt_words(&mut fields, now);
@@ -122,6 +124,42 @@ impl Status {
         for ServerRow { name, began_at, roles } in &self.servers {
             let roles = if roles.is_empty() { String::new() } else { format!(": {}", roles.join(", ")) };
             fields.words("server", Mood::Plain, &format!("{name} since {}{roles}", span(now - began_at)));
+        }
+    }
+
+    /// What OpenAI holds of its budgets. Nothing where none is set, nothing is out and the project is far from its limit.
+    fn storage_words(&self, fields: &mut Fields, (about, now): (&About, i64)) {
+        let standings = about.storage.standings(&self.usage);
+        let is_told = |one: &&Standing<'_>| {
+            one.scope.of != Of::Project || self.storage_near.is_some() || one.held.all_out().files > 0
+        };
+        if !standings.iter().any(|one| is_told(&one)) {
+            return;
+        }
+        fields.title("At OpenAI");
+        for one in standings.iter().filter(is_told) {
+            let (inside, out) = (one.held.held(), one.held.all_out());
+            let out = match one.why_out() {
+                Some(why) => {
+                    let files = count(out.files.unsigned_abs(), "file");
+                    format!("; {files} out ({}): {why}", bytes(out.bytes.unsigned_abs()))
+                }
+                None => String::new(),
+            };
+            let mood = if one.held.wanted.files > 0 { Mood::Bad } else { Mood::Plain };
+            let words = format!(
+                "{}: {} ({}, {} a day) of {}{out}",
+                one.scope.whose(),
+                count(inside.files.unsigned_abs(), "file"),
+                bytes(inside.bytes.unsigned_abs()),
+                dollars(one.cost),
+                one.scope.limits(),
+            );
+            fields.words("budget", mood, &words);
+        }
+        if let Some(since) = self.storage_near {
+            let words = format!("the project is near to its limit at OpenAI, since {}", span(now - since));
+            fields.words("storage", Mood::Bad, &words);
         }
     }
 

@@ -43,6 +43,7 @@ pub struct Config {
     pub operate: operate::Settings,
     pub queue: queue::Settings,
     pub sync: sync::Settings,
+    pub storage: sync::budget::Settings,
     pub limits: govern::Settings,
     pub feed: feed::Settings,
     pub sweep: feed::SweepSettings,
@@ -125,6 +126,7 @@ struct File {
     operate: operate::Settings,
     queue: queue::Settings,
     sync: sync::Settings,
+    storage: sync::budget::Settings,
     limits: govern::Settings,
     feed: feed::Settings,
     sweep: feed::SweepSettings,
@@ -292,6 +294,7 @@ impl Config {
             operate,
             queue,
             sync,
+            storage,
             limits,
             feed,
             sweep,
@@ -323,6 +326,7 @@ impl Config {
             operate,
             queue,
             sync,
+            storage,
             limits,
             feed,
             sweep,
@@ -367,8 +371,10 @@ impl Config {
     /// Which Docket this is, for those who ask how it is.
     pub fn about(&self) -> About {
         let rules = self.rules();
+        let storage = rules.as_ref().map(|rules| self.storage.plan(rules)).unwrap_or_default();
         let rules = rules.iter().flat_map(|rules| rules.iter().map(|rule| rule.name.clone()));
         About {
+            storage,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             database: self.database.shown(),
             rules: rules.collect(),

@@ -40,6 +40,8 @@ fn right(name: &str, default: &Value) -> BoxedStrategy<Value> {
         ("environment", _) => one_of(&["production", "", "Test 2"]),
         ("format", _) => one_of(&["auto", "text", "json"]),
         (_, Value::Integer(_)) => (0..=255_i64).prop_map(Value::Integer).boxed(),
+        (_, Value::Float(_)) => (0..=255_u8).prop_map(|number| Value::Float(number.into())).boxed(),
+        (_, Value::Table(_)) => Just(default.clone()).boxed(),
         (_, Value::Boolean(_)) => any::<bool>().prop_map(Value::Boolean).boxed(),
         (_, Value::Array(_)) => prop::collection::vec("[a-z_]{1,9}", 0..4).prop_map(Value::from).boxed(),
         _ => any::<String>().prop_map(Value::String).boxed(),

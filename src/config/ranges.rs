@@ -67,6 +67,18 @@ impl Config {
                 0..=512_000_000,
                 "0 is never, and a vector store takes 512 MB in one file",
             ),
+            range(
+                "storage.limit_megabytes",
+                self.storage.limit_megabytes,
+                1..=4_000_000_000,
+                "what holds nothing needs no Docket",
+            ),
+            range(
+                "storage.margin_percent",
+                self.storage.margin_percent.into(),
+                0..=90,
+                "it is what stays free of it",
+            ),
             range("sync.promised_minutes", self.sync.promised_minutes, 0..=YEAR_MINUTES, "0 is no promise"),
             range(
                 "limits.uploads_per_minute",
@@ -135,7 +147,8 @@ impl Config {
             ),
         ];
         let outside = ranges.into_iter().filter(|range| !range.range.contains(&range.value));
-        outside.map(|range| range.told()).chain(self.tool_faults()).collect()
+        let budgets = self.rules().map_or_else(|_| Vec::new(), |rules| self.storage.faults(&rules));
+        outside.map(|range| range.told()).chain(self.tool_faults()).chain(budgets).collect()
     }
 
     /// That a server could begin with these settings and secrets.

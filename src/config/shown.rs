@@ -152,8 +152,15 @@ fn defaults() -> Vec<Shown> {
 }
 
 /// Settings that are off unless they are set: the example shows what one could be.
-const WITHOUT_DEFAULT: [&str; 5] =
-    ["database.migration_url", "openai.organization", "openai.project", "operate.environment", "feed.org_id"];
+const WITHOUT_DEFAULT: [&str; 7] = [
+    "database.migration_url",
+    "openai.organization",
+    "openai.project",
+    "operate.environment",
+    "feed.org_id",
+    "storage.budget",
+    "storage.stores",
+];
 
 #[cfg(test)]
 mod tests {

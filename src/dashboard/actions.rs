@@ -122,7 +122,11 @@ async fn ask(dashboard: &Dashboard, who: Who, asked: Asked, changed: String) -> 
     let number = items.len();
     let kind = match action {
         Action::RetryJob | Action::DiscardJob => "job",
-        Action::RetryFile | Action::SyncFile | Action::RunOver | Action::RunMissing => "file",
+        Action::RetryFile
+        | Action::BringFile
+        | Action::SyncFile
+        | Action::RunOver
+        | Action::RunMissing => "file",
         Action::ApproveSweep | Action::DismissSweep => "sweep",
         _ => "run",
     };
@@ -134,6 +138,10 @@ async fn ask(dashboard: &Dashboard, who: Who, asked: Asked, changed: String) -> 
             "This cannot be undone: what a job is about is looked at again only with its next event, or by a sweep.",
         ),
         Action::RetryFile => (format!("{many} that were given up will be tried again."), ""),
+        Action::BringFile => (
+            format!("{many} will come back to OpenAI."),
+            "Where a budget is full, what is used least leaves for them.",
+        ),
         Action::SyncFile => (format!("{many} will be looked at now."), ""),
         Action::StartRun => (format!("{many} will be made."), "Each costs what a run costs."),
         Action::Accept => (

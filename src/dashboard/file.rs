@@ -33,6 +33,8 @@ struct Page {
     /// Whether it is current, and if not since when and why.
     sentence: String,
     since: String,
+    /// It has left OpenAI to make room, and may be brought back.
+    is_out: bool,
     may_retry: bool,
     /// This page.
     back: String,
@@ -72,6 +74,7 @@ pub async fn page(
         class: class(mood(row.state.as_str())),
         sentence: sentence(row, now),
         since: row.since.map(stamp).unwrap_or_default(),
+        is_out: row.state == Standing::Out,
         may_retry: row.state == Standing::Skipped || row.job_state.as_deref() == Some("dead"),
         back: place(&row.source_id),
         job: row.job_id,
@@ -111,6 +114,7 @@ fn sentence(row: &Row, now: i64) -> String {
             format!("OpenAI holds the file as it is, and can read next to nothing in it{because}.")
         }
         Standing::Behind => format!("Not current{since}{because}."),
+        Standing::Out => format!("It is out of OpenAI{since}{because}."),
         Standing::Skipped => format!("It cannot be searched, and is skipped{because}."),
         Standing::Gone => format!("It is gone from Fastio, and nothing of it is left{because}."),
     }

@@ -20,7 +20,7 @@ use crate::sync::listing::{self, Cursor, Filter, Place, Row, Standing};
 /// milliseconds. A page behind which there may be more says so.
 const PARTS: usize = 3;
 
-pub const STATES: [&str; 5] = ["current", "unread", "behind", "skipped", "gone"];
+pub const STATES: [&str; 6] = ["current", "unread", "behind", "out", "skipped", "gone"];
 
 #[derive(Template)]
 #[template(path = "files.html")]
@@ -37,6 +37,8 @@ struct Page {
     next: String,
     /// Which files a person means who acts on all of them.
     which: String,
+    /// They are out, and may be brought back.
+    are_out: bool,
 }
 
 pub async fn page(
@@ -95,6 +97,7 @@ pub async fn page(
         cut: after.is_some() && rows.len() < ROWS as usize,
         next: next_link("/files", &pairs, after.as_ref().map(written).as_deref()),
         which: link("", &pairs).trim_start_matches('?').to_owned(),
+        are_out: state == "out",
         path,
         range,
         table,
@@ -123,6 +126,7 @@ impl Dashboard {
             "current" => Some(Standing::Current),
             "unread" => Some(Standing::Unread),
             "behind" => Some(Standing::Behind),
+            "out" => Some(Standing::Out),
             "skipped" => Some(Standing::Skipped),
             "gone" => Some(Standing::Gone),
             _ => None,

@@ -44,6 +44,7 @@ use crate::operate::query::search::Searcher;
 use crate::operate::routes::Routes;
 use crate::rule::Rules;
 use crate::run::Definition;
+use crate::sync::budget::Plan;
 
 pub use page::dress;
 
@@ -63,6 +64,8 @@ pub struct Parts {
     /// What this Docket is called; empty where it has no name.
     pub environment: String,
     pub settings: Vec<SettingView>,
+    /// What OpenAI may hold.
+    pub storage: Plan,
     /// What to notify when jobs were added.
     pub wake: Arc<Notify>,
 }

@@ -18,12 +18,13 @@ use crate::operate::guard::{Role, Viewer};
 use crate::operate::headroom::Remaining;
 use crate::operate::status::{Status, of};
 use crate::operate::verdict::Word;
-use crate::operate::words::{count, span, stamp};
+use crate::operate::words::{bytes, count, dollars, span, stamp};
 use crate::queue::store::{JobRow, Page as JobPage};
 use crate::queue::waiting::{Waiting, paused, why};
 use crate::queue::{self, presence};
 use crate::rule::{Rule, Target};
 use crate::sync;
+use crate::sync::budget::{Amount, Of, Plan, Standing};
 
 /// The oldest changes that are looked at to say how fresh each rule is.
 const OLDEST: u32 = 200;
@@ -44,6 +45,7 @@ struct Page {
     causes: Table,
     charts: [Chart; 2],
     limits: Table,
+    storage: Table,
     holds: Table,
     numbers: Vec<Number>,
     notes: Vec<String>,
@@ -104,6 +106,7 @@ pub async fn page(Viewer(who): Viewer, State(dashboard): State<Dashboard>) -> Re
         causes: causes(seen, &dead, now),
         charts: dashboard.charts().await?,
         limits: limits(&dashboard.headroom.remaining().await.map_err(|error| unreadable(&error))?, seen),
+        storage: storage(&dashboard.storage, seen),
         holds: holds::table(&rules, store, &copies, (seen, now)),
         numbers: numbers(seen),
         notes: notes(seen, now),
@@ -146,6 +149,7 @@ fn step(reason: &str) -> Step {
         ("docket jobs", "/jobs?state=dead", "See the dead jobs"),
         ("docket runs", "/runs?state=failed", "See the failed runs"),
         ("docket sweep", "/sweeps", "See the sweeps"),
+        ("docket files --out", "/files?state=out", "See what is out"),
         ("in rule ", "/runs?state=held", "See what is held"),
     ];
     let found = places.into_iter().find(|(words, ..)| reason.contains(words));
@@ -254,6 +258,11 @@ fn numbers(seen: &Status) -> Vec<Number> {
         number(of(&seen.jobs, "dead"), "dead jobs", "/jobs?state=dead"),
         number(of(&seen.runs, "needs_review"), "runs to review", "/runs?state=needs_review"),
         number(of(&seen.files, "skipped"), "skipped files", "/files?state=skipped"),
+        number(
+            seen.usage.rules.values().map(|held| held.all_out().files).sum(),
+            "files out of OpenAI",
+            "/files?state=out",
+        ),
         number(seen.unread, "files nothing can be read in", "/files?state=unread"),
     ]
 }
@@ -278,6 +287,42 @@ fn notes(seen: &Status, now: i64) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// What OpenAI holds, what is out, and of what budget.
+fn storage(plan: &Plan, seen: &Status) -> Table {
+    let amount = |amount: Amount| {
+        let size = bytes(amount.bytes.unsigned_abs());
+        Cell::new(format!("{}, {size}", count(amount.files.unsigned_abs(), "file")))
+    };
+    let row = |one: &Standing<'_>| {
+        let mood = match (one.held.wanted.files > 0, one.percent()) {
+            (true, _) => "bad",
+            (false, 100..) => "waiting",
+            (false, _) => "",
+        };
+        let out = match (&one.scope.of, one.held.all_out()) {
+            (Of::Rule(rule), out) => {
+                let files = super::form::link("/files", &[("rule", rule.as_str()), ("state", "out")]);
+                Cell::link(amount(out).words, files)
+            }
+            (_, out) => amount(out),
+        };
+        TableRow::new([
+            Cell::new(one.scope.whose()),
+            amount(one.held.held()),
+            out,
+            Cell { mood, ..Cell::new(format!("{} % of {}", one.percent(), one.scope.limits())) },
+            Cell::new(dollars(one.cost)),
+            Cell::new(one.why_out().unwrap_or("nothing is out")),
+        ])
+    };
+    Table {
+        caption: "What OpenAI holds, and what is out to keep within a budget",
+        head: vec!["whose", "in", "out", "budget", "a day", "why"],
+        rows: plan.standings(&seen.usage).iter().map(row).collect(),
+        chosen: "",
+    }
 }
 
 /// What is left of OpenAI's limits, and what waits for one.

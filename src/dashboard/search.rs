@@ -25,6 +25,7 @@ struct Page {
     /// Why there is no answer.
     failed: String,
     left_out: String,
+    out: String,
     hits: Vec<HitView>,
     empty: Option<Empty>,
 }
@@ -62,6 +63,7 @@ pub async fn page(
     show(&Page {
         frame: dashboard.frame(who, ("/search", "Search"), command(&query, &rule)),
         rules: choices(names, &rule),
+        out: results.as_ref().and_then(Results::out_words).unwrap_or_default(),
         left_out: results.as_ref().and_then(Results::left_out_words).unwrap_or_default(),
         empty: results.as_ref().filter(|results| results.rows.is_empty()).map(|_| Empty {
             words: "Nothing is found. A file that is not current may not be searchable yet.".to_owned(),

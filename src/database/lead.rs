@@ -22,6 +22,7 @@ pub enum Role {
     ChangeFeed,
     Sweep,
     Retention,
+    Rotation,
     Notify,
 }
 
@@ -32,6 +33,7 @@ impl Role {
             Role::ChangeFeed => "change feed",
             Role::Sweep => "sweep",
             Role::Retention => "retention",
+            Role::Rotation => "rotation",
             Role::Notify => "notifications",
         }
     }

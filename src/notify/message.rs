@@ -68,6 +68,9 @@ fn told(kind: Kind, item: &Item) -> Value {
         Kind::CauseOpened | Kind::CauseClosed => drop(put("cause", Some(item.about.clone().into()))),
         Kind::SweepStopped => drop(put("sweep", Some(item.about.clone().into()))),
         Kind::Late | Kind::OnTime => drop(put("rule", Some(item.about.clone().into()))),
+        Kind::StorageNear | Kind::StorageClear => {
+            drop(put("storage", Some(item.about.clone().into())));
+        }
     }
     put("since", item.since.and_then(time));
     put("at", time(item.made_at));
@@ -119,6 +122,8 @@ fn title(kind: Kind, count: usize) -> String {
         Kind::SweepStopped => "A sweep stopped for a person: docket sweep --dry-run".to_owned(),
         Kind::Late => "Changes wait longer than was promised".to_owned(),
         Kind::OnTime => "Changes are searchable again in time".to_owned(),
+        Kind::StorageNear => "OpenAI's storage is nearly full: docket status says what to do".to_owned(),
+        Kind::StorageClear => "OpenAI's storage has room again".to_owned(),
     }
 }
 
@@ -135,8 +140,8 @@ fn line(kind: Kind, item: &Item) -> String {
                 None => format!("{file} (run {})", item.about),
             }
         }
-        Kind::CauseOpened | Kind::Late => format!("{}{}", item.about, since()),
-        Kind::CauseClosed | Kind::OnTime | Kind::SweepStopped => item.about.clone(),
+        Kind::CauseOpened | Kind::Late | Kind::StorageNear => format!("{}{}", item.about, since()),
+        Kind::CauseClosed | Kind::OnTime | Kind::StorageClear | Kind::SweepStopped => item.about.clone(),
     }
 }
 

@@ -24,10 +24,12 @@ pub enum Kind {
     SweepStopped,
     Late,
     OnTime,
+    StorageNear,
+    StorageClear,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 10] = [
         Kind::RunDone,
         Kind::RunFailed,
         Kind::NeedsReview,
@@ -36,6 +38,8 @@ impl Kind {
         Kind::SweepStopped,
         Kind::Late,
         Kind::OnTime,
+        Kind::StorageNear,
+        Kind::StorageClear,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -48,6 +52,8 @@ impl Kind {
             Kind::SweepStopped => "sweep_stopped",
             Kind::Late => "late",
             Kind::OnTime => "on_time",
+            Kind::StorageNear => "storage_near",
+            Kind::StorageClear => "storage_clear",
         }
     }
 }

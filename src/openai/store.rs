@@ -55,6 +55,8 @@ pub struct StoreFile {
     pub status: IndexStatus,
     pub last_error: Option<LastError>,
     pub attributes: Attributes,
+    /// What the store keeps of it, which is what is paid for and not what was uploaded. Required by the OpenAPI document.
+    pub usage_bytes: Option<u64>,
 }
 
 /// How far the indexing of a file is.
@@ -145,6 +147,7 @@ impl StoreFile {
             status: IndexStatus::from(fields.text("status").unwrap_or_default()),
             last_error,
             attributes: attributes::read(fields.get("attributes")),
+            usage_bytes: fields.unsigned("usage_bytes"),
         })
     }
 }

@@ -19,8 +19,8 @@ use crate::queue::{self, Priority};
 use crate::result::judgement::{Judgement, Said};
 use crate::rule::Rules;
 use crate::run::{self, Definition, RunId};
-use crate::sync::again;
 use crate::sync::store::Indexed;
+use crate::sync::{again, budget};
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum Action {
     DiscardJob,
     /// A file that is skipped, or whose job is dead, is tried again.
     RetryFile,
+    /// A file that has left OpenAI to make room comes back.
+    BringFile,
     /// A file is looked at now, as if an event had told of it.
     SyncFile,
     /// A run's answer may be relied on.
@@ -60,10 +62,11 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Action; 16] = [
+    pub const ALL: [Action; 17] = [
         Action::RetryJob,
         Action::DiscardJob,
         Action::RetryFile,
+        Action::BringFile,
         Action::SyncFile,
         Action::Accept,
         Action::Reject,
@@ -84,6 +87,7 @@ impl Action {
             Action::RetryJob => "retry job",
             Action::DiscardJob => "discard job",
             Action::RetryFile => "retry file",
+            Action::BringFile => "bring file",
             Action::SyncFile => "sync file",
             Action::Accept => "accept run",
             Action::Reject => "reject run",
@@ -113,7 +117,11 @@ impl Action {
     pub fn about(self, item: &str) -> String {
         let kind = match self {
             Action::RetryJob | Action::DiscardJob => "job",
-            Action::RetryFile | Action::SyncFile | Action::RunOver | Action::RunMissing => "file",
+            Action::RetryFile
+            | Action::BringFile
+            | Action::SyncFile
+            | Action::RunOver
+            | Action::RunMissing => "file",
             // What is to be is not there yet: its file, and its rule.
             Action::StartRun => "run of",
             Action::Accept | Action::Reject | Action::Withdraw | Action::RunAgain | Action::CancelRun => {
@@ -248,6 +256,10 @@ pub(super) fn apply(
                 || "it is not skipped and has no dead job: there is nothing to try again".to_owned();
             if rows.is_empty() { Err(nothing()) } else { Ok(()) }
         }
+        Action::BringFile => match budget::store::bring(tx, &[item.to_owned()], now)? {
+            0 => Err("it has not left OpenAI to make room: there is nothing to bring back".to_owned()),
+            _ => Ok(()),
+        },
         Action::SyncFile => sync_file(tx, item, now)?,
         Action::Accept => judge(tx, RunId(number()), said(Said::Accepted), now)?,
         Action::Reject => judge(tx, RunId(number()), said(Said::Rejected), now)?,
@@ -364,8 +376,11 @@ fn judge(
     })
 }
 
-/// Tries what was given up again, and has everything else looked at.
+/// Tries what was given up again, brings back what had left, and has everything else looked at.
 fn sync_file(tx: &mut Connection, item: &str, now: i64) -> Result<Result<(), String>, Error> {
+    if budget::store::bring(tx, &[item.to_owned()], now)? > 0 {
+        return Ok(Ok(()));
+    }
     let given_up = again::store::given_up_of(tx, &[item])?;
     if !given_up.is_empty() {
         again::store::reopen(tx, &given_up, (Priority::Live, now))?;
@@ -437,6 +452,11 @@ fn indexed<'d>(
         return Ok(Err(format!("no rule with [rule.run] is called {rule}")));
     };
     let indexed = run::file(tx, definition, source_id)?;
+    if indexed.is_none() && budget::store::out_reason(tx, source_id, rule)?.is_some() {
+        return Ok(Err("the file has left OpenAI to make room: bring it back (docket files bring, or sync it now), and \
+                       start the run when it is current"
+            .to_owned()));
+    }
     let indexed = indexed.ok_or_else(|| "the file is not indexed as it is now under that rule".to_owned());
     Ok(indexed.map(|indexed| (definition, indexed)))
 }

@@ -13,7 +13,7 @@ use crate::queue::store as queue;
 use crate::rule::{Rules, Target};
 use crate::run::store::{self as runs, Page};
 use crate::sync::again::store::{Which, give_up_store, given_up};
-use crate::sync::listing;
+use crate::sync::{budget, listing};
 
 /// Which of a list. What is left out leaves all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -65,7 +65,7 @@ impl Meant {
                 };
                 queue::page(connection, &page)?.iter().map(|job| job.job_id.to_string()).collect()
             }
-            Action::RetryFile => {
+            Action::RetryFile | Action::BringFile => {
                 let place = match &filter.path {
                     Some(path) => {
                         let all = listing::Filter { gone: true, ..listing::Filter::default() };
@@ -73,6 +73,10 @@ impl Meant {
                     }
                     None => None,
                 };
+                if self.action == Action::BringFile {
+                    let which = (place.as_ref(), filter.rule.as_deref());
+                    return Ok(Ok(budget::store::out_page(connection, which, ("", most))?));
+                }
                 let is_all = filter.since.is_none() && filter.until.is_none();
                 let changed = (!is_all).then_some((since, until));
                 let which = Which { place, rule: filter.rule.clone(), changed };

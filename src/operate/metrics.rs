@@ -19,6 +19,8 @@ use crate::clock::Clock;
 use crate::database::{Connection, Database, Error};
 use crate::notify::{self, Channel};
 use crate::receive::Counters;
+use crate::sync::budget::store::Held;
+use crate::sync::budget::{Amount, Of};
 use crate::sync::freshness::{Freshness, freshness};
 use crate::telemetry::Meters;
 use crate::{queue, receive};
@@ -112,6 +114,7 @@ impl Inner {
         sheet.held(&seen);
         sheet.limits(&headroom.remaining().await?);
         sheet.runs(&seen);
+        sheet.storage(&seen, about);
         sheet.process();
         let mut text = String::new();
         let written = [&self.measured, &sheet.registry]
@@ -310,6 +313,37 @@ impl Sheet {
         self.gauges("docket_cost_day_dollars", help, dollars);
         let responses = seen.spent.iter().map(|sum| (series([("rule", &sum.rule)]), sum.responses as f64));
         self.gauges("docket_run_responses_day", "Responses that were begun in the last 24 hours", responses);
+    }
+
+    /// What OpenAI holds for each rule, what is out, and of what.
+    fn storage(&mut self, seen: &Status, about: &About) {
+        let places = |number: fn(&Amount) -> i64| {
+            let of_rule = |(rule, held): (&String, &Held)| {
+                let places = [("in", held.staying), ("leaving", held.leaving), ("out", held.out), ("kept_out", held.wanted)];
+                places.map(|(place, amount)| {
+                    (series([("rule", rule), ("place", place)]), number(&amount) as f64)
+                })
+            };
+            seen.usage.rules.iter().flat_map(of_rule).collect::<Vec<_>>()
+        };
+        let help = "Files by rule: at OpenAI, leaving it, out by a budget, and kept out although they are wanted";
+        self.gauges("docket_storage_files", help, places(|amount| amount.files));
+        let help = "Bytes of these files, as they are or were uploaded";
+        self.gauges("docket_storage_bytes", help, places(|amount| amount.bytes));
+        let standings = about.storage.standings(&seen.usage);
+        let used = standings.iter().map(|one| (series([("of", &one.scope.whose())]), one.percent() as f64 / 100.0));
+        let help = "How much of a budget is used; 1 is full, and then what is used least leaves";
+        self.gauges("docket_budget_used_ratio", help, used);
+        let project = standings.iter().filter(|one| one.scope.of == Of::Project);
+        let bytes = project.map(|one| one.held.held().bytes as f64).sum();
+        let help = "Bytes of File objects in the project at OpenAI: Docket's, and others' as the last whole sweep saw them";
+        self.gauge("docket_project_bytes", help, bytes);
+        let help = "1 where these are near to what OpenAI lets the project hold";
+        self.gauge("docket_storage_near", help, f64::from(u8::from(seen.storage_near.is_some())));
+        let cost = standings.iter().filter(|one| one.scope.of == Of::Project);
+        let cost = cost.map(|one| one.cost as f64 / 1e6).sum();
+        let help = "What Docket's copies in vector stores cost a day in US dollars, by the price in the settings, without what is free";
+        self.gauge("docket_storage_cost_day_dollars", help, cost);
     }
 
     /// Under the names that Prometheus' own clients use. Linux says it; elsewhere there is none.

@@ -12,6 +12,8 @@ use crate::queue::waiting::{Waiting, why};
 use crate::run::pace::store::PaceRow;
 use crate::run::store::HeldRow;
 use crate::run::store::tries::{self, Sum};
+use crate::sync::budget::Plan;
+use crate::sync::budget::store::Usage;
 use crate::{event, feed, job, outside, queue, receive, run, sync};
 
 /// States that are shown even when nothing is in them, so that a script finds its number.
@@ -49,6 +51,9 @@ pub struct About {
     pub database: PathBuf,
     /// The rules' names.
     pub rules: Vec<String>,
+    /// What OpenAI may hold.
+    #[serde(default)]
+    pub storage: Plan,
 }
 
 /// One number.
@@ -84,6 +89,12 @@ pub struct Status {
     pub copies: Vec<(String, i64)>,
     /// Files that OpenAI holds and can read nothing in, or next to nothing.
     pub unread: i64,
+    /// What is held for each rule, and what is out.
+    #[serde(default)]
+    pub usage: Usage,
+    /// Since when what the project holds is near to what OpenAI lets it hold.
+    #[serde(default)]
+    pub storage_near: Option<i64>,
     pub runs: Vec<(String, i64)>,
     pub held: Vec<HeldRow>,
     /// Models whose runs begin a few at a time.
@@ -137,6 +148,8 @@ impl Status {
             files: sync::store::file_counts(connection)?,
             copies: sync::store::copy_counts(connection)?,
             unread: sync::reading::store::unread_count(connection)?,
+            usage: sync::budget::store::usage(connection)?,
+            storage_near: sync::budget::store::near(connection)?,
             runs: {
                 let mut runs = run::store::counts(connection)?;
                 runs.push(("dead".to_owned(), queue::presence::dead(connection, job::RUN_JOBS)?));
@@ -192,6 +205,22 @@ impl Status {
             rows.push(row("cost_day", &spent.rule, spent.cost));
         }
         rows.push(row("file", "unread", self.unread));
+        for (rule, held) in &self.usage.rules {
+            let (inside, out) = (held.held(), held.all_out());
+            for (name, value) in [
+                ("files_in", inside.files),
+                ("bytes_in", inside.bytes),
+                ("files_out", out.files),
+                ("bytes_out", out.bytes),
+                ("files_kept_out", held.wanted.files),
+            ] {
+                rows.push(row(name, rule, value));
+            }
+        }
+        // How full each budget is, in hundredths.
+        let standings = about.storage.standings(&self.usage);
+        rows.extend(standings.iter().map(|one| row("budget_used", &one.scope.whose(), one.percent())));
+        rows.extend(self.storage_near.map(|since| row("storage_near", "project", since)));
         rows.push(row("leftover", "left", self.leftovers.0));
         rows.push(row("leftover", "unanswered", self.leftovers.1));
         rows.extend(self.events.iter().map(|(kind, value)| row("event", kind, *value)));

@@ -67,6 +67,19 @@ impl Verdict {
                     .to_owned(),
             );
         }
+        if seen.storage_near.is_some() {
+            reasons.push(NEAR.to_owned());
+        }
+        for (rule, held) in seen.usage.rules.iter().filter(|(_, held)| held.wanted.files > 0) {
+            let (are, them) = match held.wanted.files {
+                1 => ("1 file is".to_owned(), "it"),
+                files => (format!("{files} files are"), "them"),
+            };
+            reasons.push(format!(
+                "{are} wanted in rule {rule} and kept out of OpenAI by a budget: docket files --out --rule {rule} says why; \
+                 raise the budget, pin less, or leave {them} out of the rule"
+            ));
+        }
         for held in seen.held.iter().filter(|held| held.until.is_none()) {
             let are = are(held.runs, "run");
             reasons.push(format!("{are} held in rule {}: {}", held.rule, held.reason));
@@ -111,6 +124,10 @@ fn are(number: i64, what: &str) -> String {
 
 /// Failures in a row after which a limit does not pass by itself: some two minutes of them.
 const LASTING: i64 = 10;
+
+/// What to do before OpenAI takes nothing more.
+const NEAR: &str = "the project at OpenAI is near to its storage limit: have it raised and set storage.limit_megabytes, or set budgets; at the \
+                    limit less its margin what is used least leaves";
 
 /// What to do about runs that failed.
 const FAILED: &str = "docket runs list says why, then docket runs again --rule NAME";

@@ -107,7 +107,7 @@ pub fn mood(state: &str) -> Mood {
     match state {
         "indexed" | "completed" | "accepted" | "present" | "current" | "ok" | "yes" => Mood::Good,
         "dead" | "FAIL" | "failed" | "no" | "refused" | "rejected" | "needs_review" | "unread" => Mood::Bad,
-        "gone" | "ignored" | "skipped" | "superseded" | "cancelled" => Mood::Faint,
+        "gone" | "ignored" | "out" | "skipped" | "superseded" | "cancelled" => Mood::Faint,
         "behind" | "wanted" | "starting" | "answered" | "ending" | "held" | "waiting" | "running"
         | "uploading" | "uploaded" | "attached" | "retiring" => Mood::Waiting,
         _ => Mood::Plain,

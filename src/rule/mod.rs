@@ -1,6 +1,7 @@
 //! Rules: which files go to which vector store.
 
 mod brackets;
+mod budget;
 mod glob;
 mod junk;
 mod letters;
@@ -18,6 +19,7 @@ use crate::result::name::unnumbered;
 
 use pattern::{Deciding, Patterns, composed};
 
+pub use budget::Budget;
 pub use junk::JUNK;
 pub use near::{Glob, NearMiss};
 
@@ -47,6 +49,12 @@ pub struct RuleSettings {
     pub default_excludes: bool,
     /// `"vs_…"`, or `{ create = "name" }`: made once, then remembered.
     pub vector_store: Target,
+    /// What its files may take at OpenAI. Default: no limit of its own.
+    #[serde(default)]
+    pub budget: Budget,
+    /// Globs of files that never leave OpenAI to make room.
+    #[serde(default)]
+    pub pinned: Vec<String>,
     /// `[rule.run]`: what is run over each new version once it is indexed. Without it nothing is.
     pub run: Option<toml::Table>,
 }
@@ -86,6 +94,8 @@ pub struct Rule {
     lines: (Vec<String>, Vec<String>),
     /// Whether it leaves junk out.
     pub default_excludes: bool,
+    pub budget: Budget,
+    pinned: Option<Patterns>,
 }
 
 fn yes() -> bool {
@@ -131,6 +141,8 @@ pub enum RuleError {
         "rule `{0}`: include has only exceptions (`!…`) and so covers nothing: put what it covers before them"
     )]
     Exceptions(String),
+    #[error("rule `{rule}`: budget: {what}")]
+    Budget { rule: String, what: &'static str },
     #[error("rule `{rule}`: `{glob}` is not a glob: {source}")]
     Glob { rule: String, glob: String, source: ignore::Error },
 }
@@ -147,6 +159,8 @@ impl Rule {
             exclude,
             default_excludes,
             vector_store,
+            budget,
+            pinned,
             run,
         } = settings;
         if name.trim().is_empty() {
@@ -166,7 +180,10 @@ impl Rule {
         if !names_one {
             return Err(RuleError::Target(name));
         }
-        for line in include.iter().chain(&exclude) {
+        if let Err(what) = budget.check() {
+            return Err(RuleError::Budget { rule: name, what });
+        }
+        for line in include.iter().chain(&exclude).chain(&pinned) {
             if let Some(what) = glob::mistake(line) {
                 return Err(RuleError::Meant { rule: name, glob: line.clone(), what });
             }
@@ -188,9 +205,13 @@ impl Rule {
         let lines = (include, exclude);
         let include = match lines.0.is_empty() {
             true => None,
-            false => Some(Patterns::new(&lines.0).map_err(not_a_glob)?),
+            false => Some(Patterns::new(&lines.0).map_err(&not_a_glob)?),
         };
-        let exclude = Patterns::with_defaults(defaults, &lines.1).map_err(not_a_glob)?;
+        let exclude = Patterns::with_defaults(defaults, &lines.1).map_err(&not_a_glob)?;
+        let pinned = match pinned.is_empty() {
+            true => None,
+            false => Some(Patterns::new(&pinned).map_err(&not_a_glob)?),
+        };
         let existing = run.as_ref().and_then(|run| run.get("existing")?.as_bool()).unwrap_or(false);
         let (runs, spares_existing) = (run.is_some(), run.is_some() && !existing);
         let target = vector_store;
@@ -209,6 +230,8 @@ impl Rule {
             exclude,
             lines,
             default_excludes,
+            budget,
+            pinned,
         })
     }
 
@@ -232,6 +255,11 @@ impl Rule {
             Deciding { line, is_default: true } => LeftOut::Junk(line),
             Deciding { line, is_default: false } => LeftOut::Excluded(line),
         })
+    }
+
+    /// Whether the file at `path` never leaves OpenAI to make room.
+    pub fn pins(&self, path: &str) -> bool {
+        self.pinned.as_ref().is_some_and(|pinned| pinned.matches(&composed(path)))
     }
 
     /// What it includes and what it excludes, as written.

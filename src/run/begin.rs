@@ -23,6 +23,7 @@ use crate::outside::store::Conversation;
 use crate::outside::{self, FRESH_MS, Kind};
 use crate::queue::Verdict;
 use crate::queue::trail::{self, What};
+use crate::sync::budget;
 use crate::sync::store::Indexed;
 
 /// Between looks for a response whose creation was not answered.
@@ -46,8 +47,10 @@ impl Runs {
         definition: &Definition,
         standing: &FileState,
     ) -> Result<(), Verdict> {
-        let FileState::Present(indexed) = standing else {
-            return Err(Verdict::later(UNINDEXED, "OpenAI is being given the file anew"));
+        let indexed = match standing {
+            FileState::Present(indexed) => indexed,
+            FileState::Unindexed(row) if row.is_out(&run.rule) => return Err(self.bring(run).await?),
+            _ => return Err(Verdict::later(UNINDEXED, "OpenAI is being given the file anew")),
         };
         if let Some(file_id) = indexed.copy.file_id.as_ref().filter(|id| id.0 != run.file_id) {
             let bytes = indexed.copy.bytes;
@@ -105,6 +108,14 @@ impl Runs {
         }
     }
 
+    /// Has the file come back that had left OpenAI to make room.
+    async fn bring(&self, run: &Run) -> Result<Verdict, Verdict> {
+        let (file, now) = ([run.key.to_string()], self.clock.now());
+        self.database.write(move |tx| budget::store::bring(tx, &file, now)).await?;
+        self.wake.notify_waiters();
+        Ok(Verdict::later(UNINDEXED, "its file had left OpenAI to make room, and comes back for it"))
+    }
+
     /// How OpenAI is to process the run: what was there before the rule may be processed otherwise than what comes now.
     async fn service_tier(
         &self,
@@ -143,6 +154,7 @@ impl Runs {
             if gate.is_none() {
                 let model = pace::model(&definition).to_owned();
                 Change::Begun(NewTry { model, expected }).write(tx, run.id, now)?;
+                budget::store::used(tx, &[run.key.to_string()], now)?;
             }
             Ok(gate)
         };

@@ -72,6 +72,8 @@ pub enum Progress {
     Uploaded(CopyId),
     /// OpenAI cannot hold this content; that is on record too.
     Refused,
+    /// There is no room for it; so is that.
+    Out,
 }
 
 impl Sync {
@@ -94,7 +96,7 @@ impl Sync {
             Step::Attach(id, attributes) => self.attach(subject, find(*id), attributes).await,
             Step::Await(id) => self.await_index(subject, find(*id)).await,
             Step::Relabel(id, attributes) => self.relabel(subject, find(*id), attributes).await,
-            Step::Retire(id) => self.retire(subject, find(*id)).await,
+            Step::Retire(id) => self.retire(subject, find(*id), copies).await,
         }
     }
 
@@ -315,8 +317,8 @@ impl Sync {
     }
 
     /// Writes down what OpenAI would say again, unsynced where that is possible: should the power fail, it is asked once more.
-    pub(super) async fn note<const N: usize>(&self, changes: [Change; N]) -> Result<Progress, Verdict> {
-        let now = self.clock.now();
+    pub(super) async fn note(&self, changes: impl Into<Vec<Change>>) -> Result<Progress, Verdict> {
+        let (changes, now) = (changes.into(), self.clock.now());
         let noted = move |tx: &mut Connection| changes.iter().try_for_each(|change| change.write(tx, now));
         let noted = self.database.write_unsynced(noted).await;
         noted.map_err(|error| database_verdict(&error))?;

@@ -9,7 +9,7 @@ use super::store::{Change, Jobs, Told};
 use crate::fastio::FileKey;
 use crate::job::Task;
 use crate::job::verdict::openai_has;
-use crate::openai::{Attributes, FileId, IndexStatus, Polled, StoreFile, is_about_content};
+use crate::openai::{FileId, IndexStatus, Polled, StoreFile, is_about_content};
 use crate::queue::trail::{self, What};
 use crate::queue::{Priority, Verdict};
 
@@ -42,7 +42,7 @@ impl Sync {
             };
             match polled.file.status {
                 IndexStatus::Completed => {
-                    return self.indexed(subject, copy, polled.file.attributes).await;
+                    return self.indexed(subject, copy, polled.file).await;
                 }
                 IndexStatus::Failed | IndexStatus::Cancelled => {
                     return self.index_failed(subject, copy, &polled.file).await;
@@ -67,7 +67,7 @@ impl Sync {
         &self,
         subject: &Subject<'_>,
         copy: &Copy,
-        shown: Attributes,
+        StoreFile { attributes: shown, usage_bytes, .. }: StoreFile,
     ) -> Result<Progress, Verdict> {
         let runs = Jobs { tasks: self.runs_over(subject, copy).await?, priority: Priority::Live };
         let FileKey { profile, node } = subject.key.clone();
@@ -79,7 +79,9 @@ impl Sync {
             None => Told { attributes: shown, given: None },
         };
         let (indexed, shown) = (Change::State(copy.id, CopyState::Indexed), Change::Shown(copy.id, told));
-        self.note([indexed, shown, Change::Jobs(runs), Change::Jobs(look)]).await?;
+        let mut changes = vec![indexed, shown, Change::Jobs(runs), Change::Jobs(look)];
+        changes.extend(usage_bytes.map(|usage| Change::Keeps(copy.id, usage)));
+        self.note(changes).await?;
         trail::done(What::Indexed, (copy.since, self.clock.now()), format!("in {}", copy.store));
         tell(subject.present.map(|(present, _)| present.path.as_str()), copy, self.age(copy), "copy indexed");
         self.wake.notify_waiters();

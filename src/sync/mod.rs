@@ -10,6 +10,7 @@ mod absence;
 pub mod again;
 pub mod apply;
 mod attributes;
+pub mod budget;
 pub mod copy;
 mod erased;
 mod folder;
@@ -51,7 +52,7 @@ use crate::govern::Governor;
 use crate::job::{self, Task};
 use crate::own::{self, Seal, Whose};
 use crate::queue::trail::{self, What};
-use crate::queue::{Causes, Priority, Verdict};
+use crate::queue::{self, Causes, Priority, Verdict};
 use crate::result::name::Pattern;
 use crate::rule::{Rule, Rules, UNCOVERED};
 use crate::telemetry::Meters;
@@ -59,6 +60,7 @@ use crate::{fastio, openai};
 
 use crate::job::verdict::{database_verdict, worst};
 use apply::{Announced, Progress, Subject};
+use budget::Budgets;
 use form::{Claim, Instead, claim};
 use founding::Founding;
 use look::{Look, Looker};
@@ -141,6 +143,7 @@ pub struct Sync {
     stores: Stores,
     founding: Arc<Founding>,
     rules: Rules,
+    budgets: Budgets,
     /// How results are called.
     results: Vec<Pattern>,
     seal: Seal,
@@ -168,6 +171,7 @@ pub struct Parts {
     /// By which they are known where no record says whose they are.
     pub seal: Seal,
     pub settings: Settings,
+    pub storage: budget::Settings,
     /// Whether what derives from a file goes when Fastio has purged it.
     pub erase_purged: bool,
     /// What to notify when jobs were added.
@@ -197,7 +201,7 @@ pub fn is_wanted(rules: &Rules, connection: &mut Connection, task: &Task) -> Res
 impl Sync {
     pub fn new(parts: Parts) -> Self {
         let Parts { database, clock, fastio, openai, rules, .. } = parts;
-        let Parts { results, seal, settings, erase_purged, wake, causes, governor, meters, .. } = parts;
+        let Parts { results, seal, settings, storage, erase_purged, wake, causes, governor, meters, .. } = parts;
         let founding = Founding::new(openai.clone(), database.clone(), clock.clone(), rules.clone());
         let founding = Arc::new(founding);
         Sync {
@@ -215,6 +219,7 @@ impl Sync {
             server: openai.server(),
             openai,
             compute: Compute::default(),
+            budgets: Budgets::new(storage, rules.clone()),
             rules,
             results,
             seal,
@@ -324,6 +329,10 @@ impl Sync {
         {
             return Err(unplaced());
         }
+        // What was changed is wanted, wherever it was.
+        let is_changed = present.as_ref().is_some_and(|present| {
+            known.is_none_or(|known| !known.is_there() || !known.source.same_content(&present.source))
+        });
         if let (Some(present), Some(judged)) = (&present, &judged) {
             let skipped = judged.as_ref().err();
             let told = known.filter(|known| known.differs(present, (&matched, skipped)));
@@ -334,10 +343,13 @@ impl Sync {
             let told = told.map_or(Vec::new(), |known| self.beside(key, known, &matched));
             let is_extract =
                 judged.as_ref().is_ok_and(|claim| matches!(claim.stands_in(), Some(Instead::Extract { .. })));
-            self.see(key, present, (&matched, skipped, is_extract), told).await?;
+            self.see(key, present, (&matched, skipped, is_extract, is_changed), told).await?;
         }
         let claim = judged.and_then(Result::ok);
-        let wanted = if claim.is_some() { matched } else { Vec::new() };
+        let mut wanted = if claim.is_some() { matched } else { Vec::new() };
+        if let Some(known) = known.filter(|_| !is_changed) {
+            wanted.retain(|rule| !known.is_out(&rule.name));
+        }
         let pair = present.as_deref().zip(claim.as_ref());
         let subject = Subject {
             key,
@@ -383,6 +395,8 @@ impl Sync {
                 Ok(Progress::Moved) => {}
                 // OpenAI cannot index what the file is now, so nothing of it, old or new, may answer.
                 Ok(Progress::Refused) => seen.present = None,
+                // It is out, of this store at least, and so is what that has of it.
+                Ok(Progress::Out) => places.retain(|place| place.store != store),
                 Ok(Progress::Uploaded(copy)) => seen.uploaded = Some(copy),
                 Err(verdict) => {
                     stopped.insert(store, verdict);
@@ -439,13 +453,18 @@ impl Sync {
         &self,
         key: &FileKey,
         present: &Present,
-        (matched, skipped, is_extract): (&[&Rule], Option<&String>, bool),
+        (matched, skipped, is_extract, is_changed): (&[&Rule], Option<&String>, bool, bool),
         told: Vec<Task>,
     ) -> Result<(), Verdict> {
         let rules: Vec<&str> = matched.iter().map(|rule| rule.name.as_str()).collect();
         let (rules, skipped, now) = (rules.join(","), skipped.cloned(), self.clock.now());
         let decided_by = again::knowledge(&self.server, matched);
         let (key, present) = (key.clone(), present.clone());
+        // What comes now is used now; what is found later was used when Fastio says that it was changed.
+        let used_at = match is_changed && queue::is_live() {
+            true => now,
+            false => present.source.modified_at.unwrap_or_default().min(now),
+        };
         // Fastio shows it once more, should the power fail.
         let see = move |tx: &mut Connection| {
             let judged = store::Judged {
@@ -453,8 +472,10 @@ impl Sync {
                 skipped: skipped.as_deref(),
                 is_extract,
                 decided_by: &decided_by,
+                used_at,
             };
             store::see(tx, (&key, &present), &judged, now)?;
+            budget::store::forget(tx, &key.to_string(), (!is_changed).then_some(&rules))?;
             told.iter().try_for_each(|task| job::enqueue(tx, task, Priority::Live, now).map(drop))
         };
         self.database.write_unsynced(see).await.map_err(|error| database_verdict(&error))

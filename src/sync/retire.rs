@@ -16,7 +16,12 @@ const FORGETS_WITHIN: Duration = Duration::from_secs(15 * 60);
 impl Sync {
     /// Detach, then delete, then verify. OpenAI documents that deleting a File object detaches it everywhere, and was
     /// seen to go on listing it; the other order is the one that works.
-    pub(super) async fn retire(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
+    pub(super) async fn retire(
+        &self,
+        subject: &Subject<'_>,
+        copy: &Copy,
+        copies: &[Copy],
+    ) -> Result<Progress, Verdict> {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
         if copy.state != CopyState::Retiring {
             let (known, now) = (copy.clone(), self.clock.now());
@@ -32,11 +37,14 @@ impl Sync {
             || self.lists(copy, file_id, (detached, deleted)).await?;
         if !shown {
             let forgotten = self.forget(copy.id).await?;
-            let (path, what, step) = match subject.present {
-                Some((present, _)) => {
-                    (Some(present.path.clone()), "copy replaced by a newer one", What::Replaced)
-                }
-                None => (self.path(subject.key).await?, "copy removed", What::Removed),
+            let path = match subject.present {
+                Some((present, _)) => Some(present.path.clone()),
+                None => self.path(subject.key).await?,
+            };
+            let mut others = copies.iter().filter(|other| other.id != copy.id && other.store == copy.store);
+            let (what, step) = match others.any(|other| other.state != CopyState::Retiring) {
+                true => ("copy replaced by a newer one", What::Replaced),
+                false => ("copy removed", What::Removed),
             };
             let version = copy.source.version.as_ref().map(|version| format!("version {version} "));
             let note = format!("{}in {}", version.unwrap_or_default(), copy.store);

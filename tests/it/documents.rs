@@ -15,12 +15,14 @@ pub const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 const RULE: &str = "[[rule]]\nname = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\n";
 
 /// Settings that are off unless they are set.
-pub const WITHOUT_DEFAULT: [&str; 8] = [
+pub const WITHOUT_DEFAULT: [&str; 10] = [
     "database.migration_url",
     "openai.organization",
     "openai.project",
     "operate.environment",
     "feed.org_id",
+    "storage.budget",
+    "storage.stores",
     "prices.input",
     "prices.cached_input",
     "prices.output",

@@ -6,12 +6,18 @@ use docket::database::Connection;
 use docket::operate::query::explain::{Explain, Explained};
 use docket::operate::query::{Known, Question};
 use docket::operate::status::About;
+use docket::sync::budget::Plan;
 
 use crate::harness::{Harness, WORKSPACE, contract, covering, legal};
 
 impl Harness {
     async fn explain(&self, place: &str) -> Explained {
-        let about = About { version: "1".to_owned(), database: "docket.db".into(), rules: Vec::new() };
+        let about = About {
+            version: "1".to_owned(),
+            database: "docket.db".into(),
+            rules: Vec::new(),
+            storage: Plan::default(),
+        };
         let known = Known { about, rules: self.rules().clone(), server: None, now: self.clock.now() };
         let asked = Explain { place: place.to_owned() };
         let answer = move |connection: &mut Connection| asked.answer(connection, &known);

@@ -3,6 +3,7 @@
 mod absence;
 mod api;
 mod backup;
+mod budget;
 mod cli;
 mod clients;
 mod content;

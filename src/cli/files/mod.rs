@@ -1,6 +1,7 @@
 //! `docket files`: whether what can be searched of each file is what the file is, and if not, since when and why.
 
 mod again;
+mod bring;
 pub mod one;
 mod retry;
 
@@ -31,6 +32,9 @@ pub struct Arguments {
     /// Only those that stand so; without it all but the gone
     #[arg(long, value_enum)]
     state: Option<State>,
+    /// Only those that have left OpenAI to make room: --state out
+    #[arg(long, conflicts_with = "state")]
+    out: bool,
     /// Only those that this rule covers
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
@@ -53,6 +57,8 @@ pub struct Arguments {
 enum Command {
     /// Try again what was given up: files that are skipped, and dead jobs
     Retry(retry::Arguments),
+    /// Bring back what has left OpenAI to make room; what is used least leaves for it
+    Bring(bring::Arguments),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,6 +69,8 @@ enum State {
     Unread,
     /// Something is left to be done about it, or waits for a person
     Behind,
+    /// It has left OpenAI to keep within a budget, and comes back when it is wanted
+    Out,
     /// OpenAI cannot hold it
     Skipped,
     /// It is gone from Fastio
@@ -75,6 +83,7 @@ impl From<State> for Standing {
             State::Current => Standing::Current,
             State::Unread => Standing::Unread,
             State::Behind => Standing::Behind,
+            State::Out => Standing::Out,
             State::Skipped => Standing::Skipped,
             State::Gone => Standing::Gone,
         }
@@ -90,7 +99,7 @@ impl Arguments {
     fn question(&self) -> Files {
         Files {
             place: self.place.clone(),
-            state: self.state.map(Standing::from),
+            state: self.out.then_some(Standing::Out).or(self.state.map(Standing::from)),
             rule: self.rule.clone(),
             gone: self.all,
             from: self.from.clone(),
@@ -102,8 +111,10 @@ impl Arguments {
 }
 
 pub async fn run(mut arguments: Arguments, settings: &SettingsArgs) -> Result<Outcome, Failure> {
-    if let Some(Command::Retry(arguments)) = arguments.command.take() {
-        return retry::run(arguments, settings).await;
+    match arguments.command.take() {
+        Some(Command::Retry(arguments)) => return retry::run(arguments, settings).await,
+        Some(Command::Bring(arguments)) => return bring::run(arguments, settings).await,
+        None => {}
     }
     let source = Source::open(settings).await?;
     let outcome = match arguments.look_again {

@@ -21,6 +21,10 @@ VALUES (500, 'ended', 'workspace:1:e', 'workspace:1', 'e', '/e', 'h', 1, 'f', 'v
 INSERT INTO file (source_id, profile, node, state, path, ancestors, rules, size, seen_at)
 VALUES ('workspace:1:e', 'workspace:1', 'e', 'present', '/e', '', 'ended', 1, 1),
        ('workspace:1:s', 'workspace:1', 's', 'present', '/s', ' root ', 'ended', 1, 1);
+INSERT INTO file_out VALUES ('ended', 'workspace:1:s', 5, 'rule', 'used_least', 0, 7, 'it''s "used" least', 3),
+                            ('Zoë', 'workspace:1:s', 6, 'project', 'no_room', 1, 7, 'no room', 3);
+INSERT INTO storage_seen VALUES (1, 2, 9223372036854775807, 5);
+INSERT INTO storage_near VALUES (1, 5);
 INSERT INTO run_existing (rule, source_id, content_hash, found_at)
 VALUES ('ended', 'workspace:1:e', 'h', 1), ('ended', 'workspace:1:s', 'h', 1);
 INSERT INTO run_file (run_id, filename, container, file_id, content, reason)

@@ -75,6 +75,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0091_import"
     "0092_turn"
     "0094_seal"
+    "0095_budget"
 };
 
 /// Those of the inbox beside it.

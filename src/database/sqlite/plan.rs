@@ -7,7 +7,7 @@ use crate::database::statement::Sql;
 
 /// Tables that stay small whatever is in Fastio: as many rows as there are services, rules, workspaces, kinds of things, or
 /// runs and uploads under way or just given up.
-const SMALL: [&str; 28] = [
+const SMALL: [&str; 31] = [
     "pause",
     "founding",
     "clock",
@@ -29,6 +29,9 @@ const SMALL: [&str; 28] = [
     "job_count",
     "file_count",
     "copy_count",
+    "room_count",
+    "storage_seen",
+    "storage_near",
     "event_count",
     "run_existing_count",
     "shown_rule",

@@ -99,8 +99,11 @@ pub fn difference(
     let claim = judge(&listed.present, listed.rules, refused).ok();
     let wanted = claim.as_ref().map(|claim| (&listed.present, claim));
     let is_wanted = wanted.is_some();
+    // What has left to make room is where it should be.
+    let is_out = |rule: &Rule| row.is_some_and(|row| row.is_out(&rule.name));
+    let held = listed.rules.iter().zip(&listed.stores).filter(|(rule, _)| !is_out(rule));
     let mut places: Vec<Place> = Vec::new();
-    for (rule, store) in listed.rules.iter().zip(&listed.stores) {
+    for (rule, store) in held.clone() {
         if let Some(store) = store {
             Place::add(&mut places, store.clone(), rule);
         }
@@ -111,6 +114,9 @@ pub fn difference(
             return Some((Kind::Ghost, "it is held, and should not be"));
         }
         if places.iter().all(|place| place.store != store) {
+            if listed.stores.contains(&Some(store)) {
+                return Some((Kind::Ghost, "it is to leave to make room, and is still held"));
+            }
             return Some((Kind::Ghost, "it is held in a vector store that no rule sends it to"));
         }
         let mut answering =
@@ -127,7 +133,7 @@ pub fn difference(
             _ => (Kind::Stale, "what is held of it is an older version, or in another form"),
         });
     }
-    if is_wanted && listed.stores.contains(&None) {
+    if is_wanted && held.clone().any(|(_, store)| store.is_none()) {
         return Some(missing(row, same));
     }
     let Some(row) = row else { return Some((Kind::Unseen, "no job has looked at it")) };
@@ -269,6 +275,17 @@ mod tests {
         let held = Copy { source: seen.clone(), ..labelled(&job, copy(1, "vs_1", "v1")) };
         let row = FileRow::seen("present", "/a.txt", "r", &seen);
         assert_eq!(kind("v1", &[held], Some(&row)), None);
+    }
+
+    #[test]
+    fn what_has_left_to_make_room_is_no_difference() {
+        let mut row = FileRow::seen("present", "/a.txt", "r", &source("v1"));
+        row.out_rules = Some("other,r".to_owned());
+        assert_eq!(kind("v1", &[], Some(&row)), None);
+        assert_eq!(kind("v2", &[], Some(&row)), Some(Kind::Unseen), "it was changed");
+        assert_eq!(kind("v1", &[copy(1, "vs_1", "v1")], Some(&row)), Some(Kind::Ghost));
+        row.out_rules = Some("other".to_owned());
+        assert_eq!(kind("v1", &[], Some(&row)), Some(Kind::Missing));
     }
 
     #[test]

@@ -116,9 +116,11 @@ impl Feed {
         let known = self.known(ids).await?;
         let (mut repairs, mut sent) = (Vec::new(), HashMap::new());
         for (key, id, row, rules) in &covered {
-            let stores: HashSet<VectorStoreId> = rules.iter().filter_map(|rule| place(rule)).collect();
-            stores.into_iter().for_each(|store| *sent.entry(store).or_default() += 1);
             let file = known.rows.get(id);
+            let is_out = |rule: &&&crate::rule::Rule| file.is_some_and(|file| file.is_out(&rule.name));
+            let stores: HashSet<VectorStoreId> =
+                rules.iter().filter(|rule| !is_out(rule)).filter_map(|rule| place(rule)).collect();
+            stores.into_iter().for_each(|store| *sent.entry(store).or_default() += 1);
             let copies = known.copies.get(id).map_or(&[][..], Vec::as_slice);
             let Some(path) = &row.path else {
                 if file.is_none_or(|file| !file.source.same_content(&Source::of(&row.node))) {

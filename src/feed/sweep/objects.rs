@@ -16,6 +16,7 @@ use crate::feed::Error;
 use crate::feed::patience::{first, patiently};
 use crate::http::pages::Pages;
 use crate::openai::{self, File, FileId, VectorStoreId};
+use crate::sync::budget;
 use crate::sync::form::is_part;
 use crate::sync::survey::{self, Adopted, Called, LostUpload};
 
@@ -42,6 +43,7 @@ impl Sweeper<'_> {
         let mut candidates: HashMap<Name, Vec<FileId>> = HashMap::new();
         let (mut otherwise, mut renames) = (Vec::new(), false);
         let (mut pages, mut after) = (Pages::default(), None::<FileId>);
+        let mut held = (0_u64, 0_u64);
         loop {
             let call = || self.feed.openai.files(after.as_ref());
             let page = match patiently(self.feed.sweeps.page_tries, openai::Error::retry, call).await {
@@ -54,6 +56,7 @@ impl Sweeper<'_> {
             self.report.objects_listed += page.items.len() as u64;
             self.report.unreadable += page.unreadable;
             for file in &page.items {
+                held = (held.0 + 1, held.1.saturating_add(file.bytes.unwrap_or_default()));
                 self.objects.add(&file.id.0);
                 match looks_lost(file, &lost) {
                     Some((name, Called::Otherwise)) => otherwise.push((name, file.id.clone())),
@@ -73,6 +76,10 @@ impl Sweeper<'_> {
         }
         self.objects.close();
         self.has_objects = true;
+        let now = self.feed.clock.now();
+        if !self.scope.dry_run {
+            self.feed.database.write(move |tx| budget::store::saw(tx, held, now)).await?;
+        }
         for (name, file) in otherwise.into_iter().filter(|_| renames) {
             candidates.entry(name).or_default().push(file);
         }

@@ -57,6 +57,7 @@ pub fn routes() -> Routes<Api> {
         .post(all, "/api/v1/jobs/retry-dead", retry_dead)
         .post(all, "/api/v1/jobs/discard-dead", discard_dead)
         .post(all, "/api/v1/files/{id}/retry", retry_file)
+        .post(all, "/api/v1/files/{id}/bring", bring_file)
         .post(all, "/api/v1/files/{id}/sync", sync_file)
         .post(all, "/api/v1/runs/{id}/accept", accept)
         .post(all, "/api/v1/runs/{id}/reject", reject)
@@ -271,6 +272,8 @@ handlers! {
     discard_job "/api/v1/jobs/{id}/discard" "jobs" i64 => Action::DiscardJob;
     /// Tries a file again that is skipped, or whose job is dead.
     retry_file "/api/v1/files/{id}/retry" "files" String => Action::RetryFile;
+    /// Has a file come back that has left OpenAI to make room: what is used least leaves for it.
+    bring_file "/api/v1/files/{id}/bring" "files" String => Action::BringFile;
     /// Has a file looked at now, as if an event had told of it, and tried again what was given up.
     sync_file "/api/v1/files/{id}/sync" "files" String => Action::SyncFile;
     /// Runs a rule over a file as it is now: `workspace:ID:NODE:RULE`. It is paid for.

@@ -39,6 +39,7 @@ use super::{act, again, audit, bulk, imports};
         act::retry_dead,
         act::discard_dead,
         act::retry_file,
+        act::bring_file,
         act::sync_file,
         act::accept,
         act::reject,

@@ -75,6 +75,9 @@ fn after_looking(api: &Api, explained: &Explained, row: &Row) -> String {
     if row.job_state.as_deref() == Some("dead") || row.state == Standing::Skipped {
         return "sync_now with this file tries it again, once what is in the way is removed.".to_owned();
     }
+    if row.state == Standing::Out {
+        return "sync_now with this file brings it back to OpenAI, where what is used least leaves for it.".to_owned();
+    }
     if row.state == Standing::Behind {
         return "Docket is on it: ask again in a minute.".to_owned();
     }
@@ -158,6 +161,7 @@ pub async fn search(api: &Api, asked: SearchFor) -> Result<Told, Problem> {
     let results = api.search(&Search { query, rule, limit: Some(search::MOST.into()) }).await?;
     let mut told = Told::as_of(results.as_of);
     told.set("left_out", results.left_out_words());
+    told.set("out", results.out_words());
     let (mut passages, mut texts, mut size) = (Vec::new(), Vec::new(), told.bytes() + FRAME);
     for (place, row) in results.rows.iter().enumerate().skip(begin) {
         let text = shown(&row.text);
@@ -313,6 +317,8 @@ pub async fn status(api: &Api, _: Nothing) -> Result<Told, Problem> {
             .as_ref()
             .map(|oldest| json!({"since": stamp(oldest.since), "why": short(&oldest.why)})),
     );
+    let out: i64 = view.status.usage.rules.values().map(|held| held.all_out().files).sum();
+    told.set("files_out_of_openai", (out > 0).then_some(out));
     told.set("rules", &view.about.rules);
     told.next("find_files with state `behind` lists what is not searchable as it is now; needs_review what waits for a verdict.");
     Ok(told)

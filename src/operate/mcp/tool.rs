@@ -24,7 +24,8 @@ pub struct OfFile {
 pub struct FindFiles {
     /// A path, a folder, a glob such as `/Contracts/*.pdf` or `*nda*`, or an id.
     pub place: Option<String>,
-    /// Only files that stand so. `behind` is not searchable as it is now; `unread` holds no text that can be found.
+    /// Only files that stand so. `behind` is not searchable as it is now; `unread` holds no text that can be found; `out` has left OpenAI
+    /// to keep within a budget.
     #[schema(inline)]
     pub state: Option<Standing>,
     /// Only files that this rule covers.
@@ -218,7 +219,7 @@ tools! {
         "Runs a rule over one file as it is now, again if it was before: the answer takes the place of the present one. It costs money at \
          OpenAI. get_result reads the answer.";
     SyncNow "sync_now" SyncNow, Admin, "Look at a file now",
-        "Has a known file looked at now, and tried again if it was given up; without a file, all of Fastio is listed and compared.";
+        "Has a known file looked at now, tried again if it was given up, and brought back if it is out of OpenAI; without a file, all of Fastio is listed and compared.";
     ImportUrl "import_url" ImportUrl, Admin, "Import from an address",
         "Has Fastio fetch what is at a public address into a folder. It is synced like any file, and the same again is the same import.";
     Review "review" Review, Admin, "Tell a person's verdict",

@@ -89,6 +89,7 @@ pub fn sentence(rows: &[Row]) -> String {
         }
         Standing::Unread => format!("{path} is up to date, and cannot be found: {reason}."),
         Standing::Behind => format!("{path} is not current: {reason}."),
+        Standing::Out => format!("{path} is out of OpenAI: {reason}."),
         Standing::Skipped => format!("{path} is skipped: {reason}."),
         Standing::Gone => format!("{path} is gone from Fastio, and nothing of it is left: {reason}."),
     }

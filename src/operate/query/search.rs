@@ -11,6 +11,7 @@ use super::{Wrong, rule_named};
 use crate::database::{Connection, Database, Error};
 use crate::openai::{self, Client, Hit, VectorStoreId};
 use crate::rule::{Rule, Rules, Target};
+use crate::sync::budget;
 use crate::sync::listing::{self, Found, Over, Standing};
 use crate::sync::store::store_named;
 
@@ -49,6 +50,9 @@ pub struct Results {
     pub rows: Vec<ResultRow>,
     /// What OpenAI still returns and is no answer any more, or is not Docket's.
     pub left_out: Vec<LeftOut>,
+    /// Files that were not searched, because they have left OpenAI to keep within a budget.
+    #[serde(default)]
+    pub out: i64,
 }
 
 /// A piece of a file.
@@ -148,7 +152,8 @@ impl Searcher {
             Some(name) => vec![rule_named(rules, name)?.clone()],
             None => rules.iter().cloned().collect(),
         };
-        let stores = self.database.observe(move |connection| stores(connection, &rules)).await?;
+        let sought = rules.clone();
+        let stores = self.database.observe(move |connection| stores(connection, &sought)).await?;
         if stores.is_empty() {
             let words = "no vector store has been made yet: it is with the first file of a rule";
             return Err(Wrong::Nothing(words.to_owned()).into());
@@ -160,10 +165,32 @@ impl Searcher {
         });
         let hits: Vec<(String, Hit)> = try_join_all(searches).await?.into_iter().flatten().collect();
         let ids: Vec<String> = hits.iter().map(|(_, hit)| hit.file_id.0.clone()).collect();
-        let found = self.database.observe(move |connection| listing::found(connection, &ids)).await?;
+        let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+        let read = move |connection: &mut Connection| {
+            let usage = budget::store::usage(connection)?;
+            let out = names.iter().filter_map(|name| usage.rules.get(name)).map(|held| held.all_out().files);
+            Ok((listing::found(connection, &ids)?, out.sum()))
+        };
+        let (found, out) = self.database.observe(read).await?;
         let (rows, left_out) = told(hits, found, asked);
+        self.used(&rows, now).await?;
         let stores = stores.into_iter().map(|store| store.0).collect();
-        Ok(Results { as_of: now, stores, rows, left_out })
+        Ok(Results { as_of: now, stores, rows, left_out, out })
+    }
+}
+
+impl Searcher {
+    /// What is found is used. That is written down once an hour, for all that are found together.
+    async fn used(&self, rows: &[ResultRow], now: i64) -> Result<(), Error> {
+        let mut ids: Vec<String> = rows.iter().map(|row| row.source_id.clone()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let unused = move |connection: &mut Connection| budget::store::unused(connection, &ids, now);
+        let unused = self.database.observe(unused).await?;
+        if unused.is_empty() {
+            return Ok(());
+        }
+        self.database.write_unsynced(move |tx| budget::store::used(tx, &unused, now)).await
     }
 }
 
@@ -238,6 +265,18 @@ fn row(found: &Found, hit: Hit) -> ResultRow {
 }
 
 impl Results {
+    /// What was not searched, in words; nothing where all was.
+    pub fn out_words(&self) -> Option<String> {
+        let files = match self.out {
+            0 => return None,
+            1 => "1 file has".to_owned(),
+            files => format!("{files} files have"),
+        };
+        Some(format!(
+            "{files} left OpenAI to keep within a budget and cannot be found: docket files --out lists them, docket files bring PATH brings one back."
+        ))
+    }
+
     /// How many results were left out, by why, in words; nothing where none were.
     pub fn left_out_words(&self) -> Option<String> {
         let mut counts = BTreeMap::<Why, usize>::new();

@@ -4,6 +4,7 @@ use crate::database::{Connection, Error, from_row, params, statements};
 use crate::job::{self, Task};
 use crate::queue::Priority;
 use crate::run::store::key;
+use crate::sync::budget;
 use crate::{outside, own};
 
 /// A rule, as far as it is known again by it.
@@ -46,6 +47,7 @@ pub(super) fn rename(connection: &mut Connection, (old, new): (&str, &str), now:
     }
     own::store::rename_rule(connection, (old, new))?;
     outside::store::rename_rule(connection, (old, new))?;
+    budget::store::rename_rule(connection, (old, new))?;
     job::rename_rule(connection, (old, new), now)?;
     // A run whose job had not been asked for anew goes on under the new name as well.
     for run in connection.all::<Going>(GOING, params![new])? {

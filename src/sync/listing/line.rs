@@ -28,6 +28,8 @@ pub struct Line {
     job_reason: Option<String>,
     job_needs: Option<String>,
     job_since: Option<i64>,
+    out_since: Option<i64>,
+    out_reason: Option<String>,
     searchable: bool,
     same: bool,
     standing: String,
@@ -52,6 +54,8 @@ from_row!(row => Line {
     job_reason,
     job_needs,
     job_since,
+    out_since,
+    out_reason,
     searchable,
     same,
     standing,
@@ -80,6 +84,7 @@ pub fn unseen(job: Waiting, pauses: &[PauseRow]) -> Row {
         standing: Standing::Behind,
         state: None,
         reason: None,
+        out: None,
         searchable: false,
         same: false,
         job: Some(job.clone()),
@@ -127,6 +132,7 @@ impl Line {
             standing: Standing::read(&self.standing),
             state: self.state.clone(),
             reason: self.reason.clone(),
+            out: self.out_reason.clone(),
             searchable: self.searchable,
             same: self.same,
             job: self.job(),
@@ -139,11 +145,15 @@ impl Line {
         }
         let (standing, job) = (facts.standing, facts.job.as_ref());
         let unread = self.copy.unread().filter(|_| standing == Standing::Unread);
-        let since = job.map(|job| job.created_at).or(self.seen_at);
+        let since = match standing {
+            Standing::Out => self.out_since,
+            Standing::Behind => job.map(|job| job.created_at).or(self.seen_at),
+            _ => None,
+        };
         Row {
             state: standing,
             reason: unread.or_else(|| facts.words(pauses)),
-            since: since.filter(|_| standing == Standing::Behind),
+            since,
             job_id: job.map(|job| job.job_id),
             job_state: job.map(|job| job.state.clone()),
             held_by: job.and_then(|job| job.held_by(pauses)).map(|pause| pause.target.clone()),

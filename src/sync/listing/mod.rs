@@ -31,6 +31,8 @@ pub enum Standing {
     Unread,
     /// Something is left to be done about it.
     Behind,
+    /// OpenAI could hold it, and does not, to keep within a budget. It comes back when it is wanted.
+    Out,
     /// OpenAI cannot hold it, or is not to.
     Skipped,
     /// It is gone from Fastio, and nothing of it is left at OpenAI.
@@ -43,6 +45,7 @@ impl Standing {
             Standing::Current => "current",
             Standing::Unread => "unread",
             Standing::Behind => "behind",
+            Standing::Out => "out",
             Standing::Skipped => "skipped",
             Standing::Gone => "gone",
         }
@@ -52,6 +55,7 @@ impl Standing {
         match word {
             "current" => Standing::Current,
             "unread" => Standing::Unread,
+            "out" => Standing::Out,
             "skipped" => Standing::Skipped,
             "gone" => Standing::Gone,
             _ => Standing::Behind,
@@ -173,7 +177,7 @@ pub struct Row {
     pub state: Standing,
     /// Why it is not current, in words.
     pub reason: Option<String>,
-    /// Since when it is behind.
+    /// Since when it is behind, or out.
     pub since: Option<i64>,
     pub rules: String,
     /// What Fastio was last seen to hold.
@@ -245,6 +249,8 @@ struct Facts {
     /// None when only a job knows of it.
     state: Option<String>,
     reason: Option<String>,
+    /// Why it has left OpenAI, or is about to.
+    out: Option<String>,
     /// Whether something of it can be searched, and whether all that can be is of its present content.
     searchable: bool,
     same: bool,
@@ -258,6 +264,7 @@ impl Facts {
             // What there is to say of it stands with its copy.
             Standing::Current | Standing::Unread => None,
             Standing::Skipped | Standing::Gone => self.reason.clone(),
+            Standing::Out => self.out.clone(),
             Standing::Behind => {
                 let left = match &self.job {
                     Some(job) => why(job, pauses),
@@ -271,6 +278,9 @@ impl Facts {
     /// What differs.
     fn difference(&self) -> String {
         let reason = self.reason.as_deref().unwrap_or_default();
+        if let (Some(out), false) = (&self.out, self.searchable) {
+            return format!("it leaves OpenAI, because {out}");
+        }
         match (self.state.as_deref(), self.searchable, self.same) {
             (None, ..) => "an event named it, and Docket has not looked at it yet".to_owned(),
             (Some("present"), false, _) => "nothing of it can be searched yet".to_owned(),

@@ -23,6 +23,9 @@ macro_rules! files {
             same!(),
             " AS same,
                     CASE WHEN j.id IS NOT NULL THEN 'behind'
+                         WHEN f.out_since IS NOT NULL
+                              AND NOT EXISTS (SELECT 1 FROM copy AS c WHERE c.source_id = f.source_id)
+                         THEN 'out'
                          WHEN f.state = 'present' AND ",
             searchable!(),
             " AND ",

@@ -49,6 +49,9 @@ statements! {
     PAGE_GONE = page!(path, "INDEXED BY file_gone_path", "f.state = 'gone'");
     COUNT_GONE = count!(path, "INDEXED BY file_gone_path", "f.state = 'gone'");
     BITE_END_GONE = bite!("INDEXED BY file_gone_path", "f.state = 'gone'");
+    PAGE_OUT = page!(path, "INDEXED BY file_out_path", "f.out_since IS NOT NULL");
+    COUNT_OUT = count!(path, "INDEXED BY file_out_path", "f.out_since IS NOT NULL");
+    BITE_END_OUT = bite!("INDEXED BY file_out_path", "f.out_since IS NOT NULL");
     PAGE_CHANGED = page!(modified_at, "INDEXED BY file_changed", "true");
     COUNT_CHANGED = count!(modified_at, "INDEXED BY file_changed", "true");
     BITE_END_CHANGED = changed_bite!("INDEXED BY file_changed");
@@ -137,6 +140,7 @@ fn list(filter: &Filter) -> List {
         Some(Standing::Skipped) => {
             List { page: PAGE_SKIPPED, count: COUNT_SKIPPED, bite_end: BITE_END_SKIPPED }
         }
+        Some(Standing::Out) => List { page: PAGE_OUT, count: COUNT_OUT, bite_end: BITE_END_OUT },
         Some(Standing::Gone) => List { page: PAGE_GONE, count: COUNT_GONE, bite_end: BITE_END_GONE },
         Some(Standing::Current | Standing::Unread | Standing::Behind) | None => {
             List { page: PAGE, count: COUNT, bite_end: BITE_END }

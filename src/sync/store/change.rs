@@ -4,7 +4,7 @@ use super::{ReadAs, bytes, hash_text, json};
 use crate::database::{Connection, Error, params, statements};
 use crate::fastio::FileKey;
 use crate::job::{self, Task};
-use crate::openai::{Attributes, FileId};
+use crate::openai::{AttributeValue, Attributes, FileId};
 use crate::queue::Priority;
 use crate::sync::copy::{Copy, CopyId, CopyState, Reading, Source};
 
@@ -62,6 +62,8 @@ pub enum Change {
     Sealed(Vec<CopyId>, String, Option<String>),
     /// It moves on, or back.
     State(CopyId, CopyState),
+    /// The vector store says that it keeps so many bytes of it.
+    Keeps(CopyId, u64),
     /// OpenAI holds nothing of it any more.
     Forgotten(CopyId),
     /// OpenAI shows nothing of an upload that it did not answer.
@@ -115,7 +117,8 @@ impl Change {
             Change::Attaching(copy) => connection.run(ATTACHING, params![copy.0]),
             Change::AttachesAnew(copy) => connection.run(ATTACHES_ANEW, params![copy.0]),
             Change::Attached(copy, Told { attributes, given }) => {
-                connection.run(ATTACHED, params![copy.0, json(attributes), now, given.as_ref().map(json)])
+                let given = given.as_ref().map(json);
+                connection.run(ATTACHED, params![copy.0, json(attributes), now, given, rule(attributes)])
             }
             Change::Relabelled(copy, Told { attributes, given }, source) => connection.run(
                 RELABELLED,
@@ -126,9 +129,11 @@ impl Change {
                     source.hash.as_ref().map(hash_text),
                     source.modified_at,
                     given.as_ref().map(json),
+                    rule(attributes),
                 ],
             ),
             Change::State(copy, state) => connection.run(STATE, params![copy.0, state.as_str(), now]),
+            Change::Keeps(copy, usage) => connection.run(KEEPS, params![copy.0, bytes(*usage)]),
             Change::Lost(copy) => {
                 connection.run(LOST, params![copy.0, now])?;
                 connection.run(FORGOTTEN, params![copy.0])
@@ -140,6 +145,14 @@ impl Change {
             }
         }?;
         Ok(())
+    }
+}
+
+/// The rule that a vector store was told of.
+pub(in crate::sync) fn rule(attributes: &Attributes) -> Option<&String> {
+    match attributes.get("rule") {
+        Some(AttributeValue::Text(rule)) => Some(rule),
+        _ => None,
     }
 }
 
@@ -159,8 +172,9 @@ statements! {
     GOT_FILE = "UPDATE copy SET state = $2, file_id = $3, since = $4 WHERE id = $1";
     FOUND_LOST = "DELETE FROM lost_upload WHERE id = $1";
     STRAY = "
-        INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, content_hash, filename, bytes, file_id, since)
-        SELECT source_id, vector_store, 'retiring', version, hash, size, modified_at, content_hash, filename, bytes, $2, $3
+        INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, content_hash, filename, bytes, file_id,
+                          since, rule)
+        SELECT source_id, vector_store, 'retiring', version, hash, size, modified_at, content_hash, filename, bytes, $2, $3, rule
         FROM copy WHERE id = $1
         ON CONFLICT (file_id) DO NOTHING";
     UNANSWERED = "UPDATE copy SET unanswered_at = $2 WHERE id = $1";
@@ -174,10 +188,14 @@ statements! {
     ATTACHING = "UPDATE copy SET attaches = attaches + 1, unanswered_at = NULL WHERE id = $1";
     ATTACHES_ANEW = "UPDATE copy SET attaches = 0 WHERE id = $1";
     ATTACHED = "
-        UPDATE copy SET state = 'attached', attributes = $2, since = $3, given = $4, unanswered_at = NULL WHERE id = $1";
+        UPDATE copy SET state = 'attached', attributes = $2, since = $3, given = $4, unanswered_at = NULL,
+                        rule = coalesce($5, rule)
+        WHERE id = $1";
     RELABELLED = "
-        UPDATE copy SET attributes = $2, version = $3, hash = $4, modified_at = $5, given = $6 WHERE id = $1";
+        UPDATE copy SET attributes = $2, version = $3, hash = $4, modified_at = $5, given = $6, rule = coalesce($7, rule)
+        WHERE id = $1";
     STATE = "UPDATE copy SET state = $2, since = $3, unanswered_at = NULL WHERE id = $1";
+    KEEPS = "UPDATE copy SET usage_bytes = $2 WHERE id = $1";
     LOST = "
         INSERT INTO lost_upload (source_id, vector_store, version, hash, size, modified_at, content_hash, filename, bytes,
                                  begun_at, lost_at)

@@ -35,6 +35,8 @@ pub struct Judged<'a> {
     pub is_extract: bool,
     /// By what knowledge.
     pub decided_by: &'a str,
+    /// When it was used, unless it was later. Unix milliseconds.
+    pub used_at: i64,
 }
 
 /// A row of `file`: what we remember of it between looks.
@@ -62,6 +64,8 @@ pub struct FileRow {
     pub seen_at: i64,
     /// When a job last learned what it is; none since its job died without having learned it.
     pub looked_at: Option<i64>,
+    /// The rules for which it has left OpenAI to make room, comma-separated.
+    pub out_rules: Option<String>,
     /// ` FOLDER FOLDER `, from its parent upwards. Empty until a job has looked at it after the tables were rebuilt.
     ancestors: String,
 }
@@ -83,6 +87,7 @@ from_row!(row => FileRow {
     missing_since,
     seen_at,
     looked_at,
+    out_rules,
     ancestors,
 });
 
@@ -109,6 +114,11 @@ impl FileRow {
             || !self.rules.split(',').filter(|name| !name.is_empty()).eq(rules)
             || !self.source.same_content(&present.source)
             || self.folder().as_ref() != present.ancestors.first()
+    }
+
+    /// For this rule it has left OpenAI to make room, or there was none for it.
+    pub fn is_out(&self, rule: &str) -> bool {
+        self.out_rules.as_ref().is_some_and(|rules| rules.split(',').any(|name| name == rule))
     }
 
     /// It is in Fastio.
@@ -155,7 +165,7 @@ pub fn see(
     judged: &Judged<'_>,
     now: i64,
 ) -> Result<(), Error> {
-    let Judged { rules, skipped, is_extract, decided_by } = judged;
+    let Judged { rules, skipped, is_extract, decided_by, used_at } = judged;
     let ancestors: Vec<String> = present.ancestors.iter().map(NodeId::canonical).collect();
     let Source { version, hash, size, modified_at } = &present.source;
     connection.run(
@@ -177,6 +187,7 @@ pub fn see(
             present.created_at,
             decided_by,
             is_extract,
+            used_at,
         ],
     )?;
     Ok(())
@@ -301,13 +312,14 @@ statements! {
     FILES = "SELECT * FROM file WHERE source_id IN (SELECT value FROM json_each($1))";
     SEE = "
         INSERT INTO file (source_id, profile, node, state, reason, path, ancestors, rules, version, hash, size,
-                          modified_at, seen_at, looked_at, created_at, decided_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15)
+                          modified_at, seen_at, looked_at, created_at, decided_by, used_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $17)
         ON CONFLICT (source_id) DO UPDATE SET
             state = excluded.state, reason = excluded.reason, path = excluded.path, ancestors = excluded.ancestors,
             rules = excluded.rules, version = excluded.version, hash = excluded.hash, size = excluded.size,
             modified_at = excluded.modified_at, created_at = excluded.created_at, missing_since = NULL,
             seen_at = excluded.seen_at, looked_at = excluded.looked_at, decided_by = excluded.decided_by,
+            used_at = CASE WHEN file.used_at > excluded.used_at THEN file.used_at ELSE excluded.used_at END,
             refused = CASE WHEN excluded.state = 'skipped' OR $16 THEN file.refused ELSE NULL END";
     MISS = "UPDATE file SET missing_since = $2 WHERE source_id = $1";
     BURY = "
@@ -370,6 +382,7 @@ impl FileRow {
             missing_since: None,
             seen_at: 0,
             looked_at: Some(0),
+            out_rules: None,
             ancestors: "  ".to_owned(),
         }
     }

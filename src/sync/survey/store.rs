@@ -107,6 +107,7 @@ pub fn adopt(connection: &mut Connection, adopted: &Adopted, now: i64) -> Result
             now,
             adopted.segment.map(|segment| segment.number),
             adopted.segment.and_then(|segment| segment.count),
+            adopted.rule,
         ],
     )?;
     connection.run(
@@ -239,12 +240,13 @@ statements! {
         ON CONFLICT (name) DO UPDATE SET intent = excluded.intent, vector_store_id = excluded.vector_store_id";
     ADOPT = "
         INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, content_hash, filename, bytes,
-                          file_id, attributes, attaches, since, segment, segments)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15)
+                          file_id, attributes, attaches, since, segment, segments, rule, used_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, $16,
+                coalesce((SELECT used_at FROM file WHERE source_id = $1), $7, 0))
         ON CONFLICT (file_id) DO NOTHING";
     ADOPT_FILE = "
-        INSERT INTO file (source_id, profile, node, state, path, ancestors, rules, version, size, modified_at, seen_at)
-        VALUES ($1, $2, $3, 'present', $4, '', $5, $6, $7, $8, $9)
+        INSERT INTO file (source_id, profile, node, state, path, ancestors, rules, version, size, modified_at, seen_at, used_at)
+        VALUES ($1, $2, $3, 'present', $4, '', $5, $6, $7, $8, $9, coalesce($8, 0))
         ON CONFLICT (source_id) DO NOTHING";
     DOUBT_ATTRIBUTES = "UPDATE copy SET attributes = $2 WHERE id = $1 AND state IN ('attached', 'indexed')";
     DOUBT_ATTACHMENT = "

@@ -12,6 +12,7 @@ use futures_util::stream::Stream;
 
 use super::Sync;
 use super::apply::{Progress, Subject};
+use super::budget::no_room;
 use super::copy::CopyId;
 use super::form::{Claim, Content, Form, HEAD, too_large};
 use super::look::Present;
@@ -25,7 +26,7 @@ use crate::contain::lock;
 use crate::database::Connection;
 use crate::govern::{Limit, Taken};
 use crate::job::verdict::{OPENAI, call_cause, database_verdict, fastio_verdict, is_final, openai_verdict};
-use crate::openai::{Error, ErrorKind, File, NewFile, UPLOADING, VectorStoreId};
+use crate::openai::{Error, ErrorKind, File, NewFile, UPLOADING};
 use crate::queue::trail::{self, Trail, What};
 use crate::queue::{self, Verdict};
 
@@ -45,7 +46,7 @@ struct Begun<'a> {
     subject: &'a Subject<'a>,
     present: &'a Present,
     claim: &'a Claim,
-    store: &'a VectorStoreId,
+    place: &'a Place,
     copy: CopyId,
     /// Which part of the file, if it is cut.
     segment: Option<u32>,
@@ -60,6 +61,9 @@ impl Sync {
         if let Some(present) = awaits_extract(subject) {
             self.await_extract(present)?;
         }
+        if let Some(out) = self.find_room(subject, place).await? {
+            return Ok(out);
+        }
         // Where uploads are refused whole files are not sent to find out.
         self.causes.pass(&call_cause(OPENAI, UPLOADING))?;
         let asked = lock(subject.upload).take();
@@ -72,7 +76,7 @@ impl Sync {
             subject,
             present,
             claim,
-            store: &place.store,
+            place,
             copy: CopyId(0),
             segment: None,
             began_at: self.clock.now(),
@@ -223,18 +227,22 @@ impl Sync {
         let now = self.clock.now().min(self.clock.wall());
         let intent = Intent {
             key: begun.subject.key.clone(),
-            store: begun.store.clone(),
+            store: begun.place.store.clone(),
+            rule: begun.place.rule.clone(),
             source: begun.present.source.clone(),
             filename: filename.to_owned(),
             bytes: begun.present.source.size,
             claim: claim.to_owned(),
             segment: begun.segment,
         };
-        let (filename, bytes) = (intent.filename.clone(), intent.bytes);
+        // The segments of a text come one after the other, and all had room together.
+        let room = if begun.segment.is_none() { self.room_of(begun.subject, begun.place) } else { None };
         // On the disk with what passed, before which OpenAI makes nothing of what it is sent.
-        let intended = self.database.write_unsynced(move |tx| store::intend(tx, &intent, now));
-        let copy = intended.await.map_err(|error| database_verdict(&error))?;
-        copy.ok_or_else(|| twin(&filename, bytes))
+        let intended = self.database.write_unsynced(move |tx| match &room {
+            Some(room) if !room.is_there(tx)? => Ok(Err(no_room())),
+            _ => Ok(store::intend(tx, &intent, now)?.ok_or_else(|| twin(&intent.filename, intent.bytes))),
+        });
+        intended.await.map_err(|error| database_verdict(&error))?
     }
 
     async fn download(&self, begun: &Begun<'_>) -> Result<Body, Verdict> {
@@ -283,7 +291,7 @@ impl Sync {
         trail::done(What::Uploaded, (begun.began_at, self.clock.now()), format!("as {}", file.id));
         self.meters.uploads.inc();
         // Nothing of a text that was cut is attached before all of it is there.
-        if begun.segment.is_some() || self.is_one_of_many(begun.store).await? {
+        if begun.segment.is_some() || self.is_one_of_many(&begun.place.store).await? {
             return self.record([Change::Uploaded(copy, file.id.clone())]).await;
         }
         // What comes next, so that one commit serves both.

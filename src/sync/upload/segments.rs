@@ -83,7 +83,7 @@ impl Sync {
         let is_of_it = |copy: &Copy| {
             copy.segment.is_some()
                 && copy.state != CopyState::Retiring
-                && copy.store == *begun.store
+                && copy.store == begun.place.store
                 && copy.claim.as_deref() == Some(claim)
                 && copy.source.same_content(&begun.present.source)
         };

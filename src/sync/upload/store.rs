@@ -12,6 +12,8 @@ use crate::sync::store::{bytes, hash_text};
 pub struct Intent {
     pub key: FileKey,
     pub store: VectorStoreId,
+    /// The rule that it is held for.
+    pub rule: String,
     pub source: Source,
     pub filename: String,
     pub bytes: u64,
@@ -74,6 +76,7 @@ pub fn intend(connection: &mut Connection, intent: &Intent, now: i64) -> Result<
             now,
             intent.claim,
             intent.segment,
+            intent.rule,
         ],
     )?;
     Ok(id.map(CopyId))
@@ -82,8 +85,9 @@ pub fn intend(connection: &mut Connection, intent: &Intent, now: i64) -> Result<
 statements! {
     INTEND = "
         INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, filename, bytes, since,
-                          claim, segment)
-        VALUES ($1, $2, 'uploading', $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                          claim, segment, rule, used_at)
+        VALUES ($1, $2, 'uploading', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+                coalesce((SELECT used_at FROM file WHERE source_id = $1), 0))
         ON CONFLICT DO NOTHING
         RETURNING id";
     PASSED = "

@@ -179,6 +179,9 @@ async fn differences(sides: Sides, records: &Records, rules: &Rules) -> Vec<Stri
     let skipped = Filter { standing: Some(Standing::Skipped), ..Filter::default() };
     let skipped: Vec<String> =
         records.files(&skipped).await.into_iter().map(|row| row.source_id.to_string()).collect();
+    let out = Filter { standing: Some(Standing::Out), ..Filter::default() };
+    let out: Vec<String> = records.files(&out).await.into_iter().map(|row| row.source_id).collect();
+    let excused = Excused { skipped, out };
     let contents = sides.files.iter().map(|file| (file.sha256.clone(), file.size)).collect();
     let own = (records.own_files().await, records.written(contents).await);
     let Sides { files, copies, orphans } = sides;
@@ -192,9 +195,9 @@ async fn differences(sides: Sides, records: &Records, rules: &Rules) -> Vec<Stri
             let belongs = covering.iter().any(|rule| targets.contains(&&rule.target));
             if belongs && !is_own(file, &own) { Wanted::InAnyStore } else { Wanted::Nowhere }
         });
-        left.extend(differences.iter().map(|one| told(one, &skipped)));
+        left.extend(differences.iter().map(|one| told(one, &excused)));
     }
-    left.extend(orphans.iter().map(|object| told(&Difference::Orphan(object), &skipped)));
+    left.extend(orphans.iter().map(|object| told(&Difference::Orphan(object), &excused)));
     left
 }
 
@@ -227,9 +230,16 @@ fn is_own(file: &FastioFile, (own, contents): &(Vec<OwnFile>, HashSet<String>)) 
         })
 }
 
-fn told(difference: &Difference<'_>, skipped: &[String]) -> String {
+/// Files that are rightly held nowhere: their ids.
+struct Excused {
+    skipped: Vec<String>,
+    out: Vec<String>,
+}
+
+fn told(difference: &Difference<'_>, Excused { skipped, out }: &Excused) -> String {
     match difference {
         Difference::Missing(file) if skipped.contains(&file.source_id) => format!("skipped: {}", file.path),
+        Difference::Missing(file) if out.contains(&file.source_id) => format!("out: {}", file.path),
         Difference::Missing(file) => format!("not held: {}", file.path),
         Difference::Repeated(file, copies) => format!("held {copies} times: {}", file.path),
         Difference::Outdated(file, _) => format!("held otherwise than it is: {}", file.path),

@@ -12,11 +12,20 @@ standing AS (
     FROM newest
     WHERE state <> 'ended' OR (is_newest AND (outcome IN ('completed', 'superseded', 'cancelled') OR NOT is_gone))
 ),
+room (rule, place, one, bytes, stored) AS (
+    SELECT rule, CASE state WHEN 'retiring' THEN 'leaving' ELSE 'in' END, CASE WHEN coalesce(segment, 1) = 1 THEN 1 ELSE 0 END, bytes,
+           coalesce(usage_bytes, bytes)
+    FROM copy
+    UNION ALL SELECT rule, CASE wanted WHEN 1 THEN 'wanted' ELSE 'out' END, 1, bytes, bytes FROM file_out
+),
 counted (what, number) AS (
     SELECT 'jobs ' || state || ' ' || substr(key, 1, instr(key || ':', ':') - 1) || ' ' || priority, count(*)
     FROM job GROUP BY 1
     UNION ALL SELECT 'files ' || state, count(*) FROM file GROUP BY 1
     UNION ALL SELECT 'copies ' || vector_store || ' ' || state, count(*) FROM copy GROUP BY 1
+    UNION ALL SELECT 'room ' || rule || ' ' || place || ' files', sum(one) FROM room GROUP BY 1 HAVING sum(one) <> 0
+    UNION ALL SELECT 'room ' || rule || ' ' || place || ' bytes', sum(bytes) FROM room GROUP BY 1 HAVING sum(bytes) <> 0
+    UNION ALL SELECT 'room ' || rule || ' ' || place || ' stored', sum(stored) FROM room GROUP BY 1 HAVING sum(stored) <> 0
     UNION ALL SELECT 'events ' || kind, count(*) FROM event GROUP BY 1
     UNION ALL SELECT 'runs ' || word || ' ' || rule || CASE word WHEN 'held' THEN ' ' || reason ELSE '' END, count(*)
     FROM standing GROUP BY 1
@@ -28,6 +37,9 @@ kept (what, number) AS (
     SELECT 'jobs ' || state || ' ' || kind || ' ' || priority, jobs FROM job_count WHERE jobs <> 0
     UNION ALL SELECT 'files ' || state, files FROM file_count WHERE files <> 0
     UNION ALL SELECT 'copies ' || vector_store || ' ' || state, copies FROM copy_count
+    UNION ALL SELECT 'room ' || rule || ' ' || place || ' files', files FROM room_count WHERE files <> 0
+    UNION ALL SELECT 'room ' || rule || ' ' || place || ' bytes', bytes FROM room_count WHERE bytes <> 0
+    UNION ALL SELECT 'room ' || rule || ' ' || place || ' stored', stored FROM room_count WHERE stored <> 0
     UNION ALL SELECT 'events ' || kind, events FROM event_count WHERE events <> 0
     UNION ALL SELECT 'runs ' || word || ' ' || rule || CASE word WHEN 'held' THEN ' ' || reason ELSE '' END, runs
     FROM run_count

@@ -3,6 +3,7 @@
 use docket_sandbox::journal::RequestEnd;
 use futures_util::future::join_all;
 
+use crate::budget::within;
 use crate::erase::{erase_at, erasures};
 use crate::harness::{Asked, Dies, Harness, ONE_STORE, Step, contract, legal};
 use crate::imports::SOURCE;
@@ -78,6 +79,27 @@ async fn an_import_killed_at_any_request_is_made_once() {
         assert_eq!(h.fastio_state().await["files"][0]["versions"], 1, "{step:?}, {dies:?}");
         h.finish().await;
         died
+    })
+    .await;
+}
+
+/// One makes room for another, and comes back for a third.
+#[tokio::test]
+async fn a_rotation_killed_at_any_request_keeps_its_budget_and_loses_nothing() {
+    everywhere(async |step, dies| {
+        let h = Harness::with(&within("files = 1", "")).await;
+        h.comes("/1.txt").await;
+        h.put("/2.txt", "the second file").await;
+        let died = h.settle_killed(&step, dies).await;
+        h.agrees_but(&["out: /1.txt"]).await;
+        h.pass(60_000);
+        h.put("/1.txt", "the first file has another text").await;
+        let died_again = h.settle_killed(&step, dies).await;
+        h.agrees_but(&["out: /2.txt"]).await;
+        assert_eq!(h.held().await, ["/1.txt"], "{step:?}, {dies:?}");
+        assert_eq!(h.file_objects().await, 1, "{step:?}, {dies:?}");
+        h.finish_leaving(&["out: /2.txt"]).await;
+        died || died_again
     })
     .await;
 }

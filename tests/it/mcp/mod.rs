@@ -12,6 +12,7 @@ use docket::operate::mcp::Mcp;
 use docket::operate::mcp::message::{Era, Incoming};
 use docket::operate::query::Known;
 use docket::operate::status::About;
+use docket::sync::budget::Plan;
 use serde_json::{Value, json};
 
 use crate::harness::Harness;
@@ -54,7 +55,12 @@ impl Told {
 impl Harness {
     /// An agent at the database, as one that starts `docket mcp` is.
     async fn agent(&self) -> Agent {
-        let about = About { version: "1".to_owned(), database: "docket.db".into(), rules: Vec::new() };
+        let about = About {
+            version: "1".to_owned(),
+            database: "docket.db".into(),
+            rules: Vec::new(),
+            storage: Plan::default(),
+        };
         let server = Some("a server".to_owned());
         let known = Known { about, rules: self.rules().clone(), server, now: self.clock.now() };
         Agent { mcp: Mcp::new(api_beside(&self.config, &self.database, known).unwrap()), calls: 0 }
