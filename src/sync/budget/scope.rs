@@ -82,6 +82,10 @@ fn megabytes_words(megabytes: f64) -> String {
     }
 }
 
+fn files_words(files: u64) -> String {
+    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
+}
+
 /// What a budget comes to. `price` is that of a gigabyte a day, and `free` the bytes that cost nothing: the organisation has them once, so
 /// that no single rule has them.
 fn most(budget: &Budget, (price, free): (f64, f64)) -> Most {
@@ -122,7 +126,7 @@ impl Scope {
     pub fn limit(&self, over: Amount) -> String {
         let Budget { megabytes, files, dollars_a_day } = self.budget;
         let number = match (over.files > 0, over.bytes > 0) {
-            (true, _) => files.map(|files| format!("{files} files")),
+            (true, _) => files.map(files_words),
             (false, true) => megabytes.map(megabytes_words),
             (false, false) => dollars_a_day.map(|dollars| format!("${dollars} a day")),
         };
@@ -138,7 +142,7 @@ impl Scope {
         let Budget { megabytes, files, dollars_a_day } = self.budget;
         let said = [
             megabytes.map(megabytes_words),
-            files.map(|files| format!("{files} files")),
+            files.map(files_words),
             dollars_a_day.map(|dollars| format!("${dollars} a day")),
         ];
         let said = said.into_iter().flatten().collect::<Vec<_>>().join(", ");

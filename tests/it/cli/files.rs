@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::budget::within;
 use crate::harness::Harness;
 use crate::harness::program::{Place, Run};
 
@@ -286,4 +287,32 @@ async fn at_a_terminal_nothing_is_wider_than_it_and_in_a_pipe_nothing_is_cut() {
     assert!(shown.out.contains("契約書"), "{shown:?}");
     let words = shown.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains(reason.trim()), "wrapped, not cut: {shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_out_is_listed_and_explained_and_is_brought_back() {
+    let settings = within("files = 1", "");
+    let h = Harness::with(&settings).await;
+    let place = Place::new();
+    place.write("docket.toml", &format!("[database]\nurl = '{}'\n{settings}", h.database_url()));
+    h.comes("/1.txt").await;
+    h.comes("/2.txt").await;
+    let out = rows(&place.docket(&["files", "--out", "--json"]));
+    assert_eq!((out.len(), &out[0]["path"], &out[0]["state"]), (1, &json!("/1.txt"), &json!("out")), "{out:#?}");
+    assert!(out[0]["since"].is_i64() && out[0]["copy"].is_null(), "{out:#?}");
+    let told = place.docket(&["explain", "/1.txt"]).said();
+    assert!(told.contains("/1.txt is out of OpenAI: rule all is at its budget of 1 file, and it was used least"), "{told}");
+    let status = place.docket(&["status"]).out;
+    assert!(status.contains("rule all: 1 file") && status.contains("1 file out"), "{status}");
+
+    let brought = place.docket(&["files", "bring", "1.txt"]);
+    assert_eq!((brought.code, brought.out.as_str()), (0, "1 file comes back.\n"), "{brought:?}");
+    h.settle().await;
+    assert_eq!(h.held().await, ["/1.txt"]);
+    let nothing = place.docket(&["files", "bring", "/1.txt"]);
+    assert!(nothing.code == 1 && nothing.out.contains("nothing to bring back"), "{nothing:?}");
+    h.pass(60_000);
+    assert_eq!(place.docket(&["files", "bring", "--rule", "all"]).out, "1 file comes back.\n");
+    h.settle().await;
+    h.finish_leaving(&["out: /1.txt"]).await;
 }
