@@ -82,6 +82,7 @@ mod tests {
 
     use super::*;
     use crate::database::Connection;
+    use crate::sync::budget::Plan;
 
     /// Holds a connection with the work that `run` hands to the database, until what it returns is dropped.
     async fn hold(
@@ -117,7 +118,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/docket.db", folder.path().display());
         let database = Database::open(&url).await.unwrap();
-        let about = About { version: "1".to_owned(), database: "docket.db".into(), rules: Vec::new() };
+        let about = About {
+            version: "1".to_owned(),
+            database: "docket.db".into(),
+            rules: Vec::new(),
+            storage: Plan::default(),
+        };
         let observer = Observer::new(database.clone(), about);
         // Until this is given back the status cannot be read.
         let busy = hold_observer(&database).await;
