@@ -52,6 +52,9 @@ pub struct Arguments {
     /// How many times as much as OpenAI documents the account may do in a minute: uploads, attached files, responses
     #[arg(long, value_name = "N", default_value_t = 1)]
     limits: u32,
+    /// How many files a vector store takes; as OpenAI documents it, 100000000
+    #[arg(long, value_name = "N", default_value_t = Limits::default().store_files)]
+    store_files: u64,
     /// Print the addresses as one line of JSON
     #[arg(long)]
     json: bool,
@@ -97,6 +100,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         seed,
         assistants,
         limits,
+        store_files,
         json,
     } = arguments;
     let configured = config.secrets.fastio_webhook.first().cloned();
@@ -108,7 +112,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         url,
         secret: config.secrets.openai_webhook.first().unwrap_or(&secret).clone(),
     });
-    let limits = Limits::default().times(limits);
+    let limits = Limits { store_files, ..Limits::default().times(limits) };
     let options = Options { fastio, openai, webhook, openai_webhook, index_delay, seed, assistants, limits };
     let sandbox = start(options, stop.clone()).await;
     let sandbox = sandbox.map_err(|error| {

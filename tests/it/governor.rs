@@ -18,6 +18,7 @@ const SMALL: Limits = Limits {
     requests: 10_000,
     tokens: 2_000_000,
     file_tokens: 5_000_000,
+    store_files: 100_000_000,
 };
 
 const KNOWN: &str =

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::super::journal::Trace;
 use super::chunking::Chunking;
 use super::error::ApiError;
-use super::indexing::{Attach, StoreFile};
+use super::indexing::{Attach, StoreFile, store_is_full};
 use super::read::{Fields, Query};
 use super::shelf::PageRequest;
 use super::state::{State, World, seconds};
@@ -99,6 +99,12 @@ async fn create(
     for attach in &wanted {
         ApiError::check_id("file_id", &attach.file_id, "file")?;
         world.file(&attach.file_id, now).ok_or_else(|| ApiError::no_file(&attach.file_id))?;
+    }
+    // All of them or none; which it is in the real service is not documented.
+    let entries = &find(&mut world, &store)?.files;
+    let new = wanted.iter().filter(|attach| entries.get(&attach.file_id).is_none()).count() as u64;
+    if new > 0 && store_is_full(entries, new, state.limits.store_files) {
+        return Err(ApiError::store_full(&store, state.limits.store_files));
     }
     let id = world.ids.hex("vsfb_");
     for attach in wanted {

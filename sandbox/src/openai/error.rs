@@ -79,6 +79,12 @@ impl ApiError {
         ApiError::missing("vector_store_id", format!("No vector store found with id '{id}'."))
     }
 
+    /// A vector store holds as many files as it may. The limit is documented; status and words are inferred.
+    pub fn store_full(id: &str, most: u64) -> ApiError {
+        let message = format!("Vector store '{id}' has reached the maximum number of files ({most}).");
+        ApiError::invalid("vector_store_id", message)
+    }
+
     /// As users of the SDKs report it.
     pub fn no_store_file(store: &str, file: &str) -> ApiError {
         ApiError::missing("file_id", format!("No file found with id '{file}' in vector store '{store}'."))

@@ -10,6 +10,7 @@ use super::chunking::Chunking;
 use super::error::ApiError;
 use super::history::Interval;
 use super::kinds;
+use super::shelf::Shelf;
 use super::state::{State, World, seconds};
 use super::store::find;
 use super::text::{self, Failure};
@@ -148,6 +149,9 @@ impl State {
         if let Some(entry) = entries.get(&attach.file_id).filter(|entry| !entry.deleted) {
             return Ok(entry.show(store, now));
         }
+        if store_is_full(entries, 1, self.limits.store_files) {
+            return Err(ApiError::store_full(store, self.limits.store_files));
+        }
         let delay = match trace.hit(FaultKind::StuckInProgress) {
             Some(hit) => hit.details.delay_ms.map(|delay| i64::try_from(delay).unwrap_or(i64::MAX)),
             None => Some(self.index_delay_ms),
@@ -175,6 +179,11 @@ impl State {
         store.last_active_ms = now;
         Ok(shown)
     }
+}
+
+/// Whether so many more files are too many for a store.
+pub fn store_is_full(entries: &Shelf<StoreFile>, more: u64, most: u64) -> bool {
+    entries.iter().filter(|entry| !entry.deleted).count() as u64 + more > most
 }
 
 /// How much text is read out of a file. Of a large one only the opening is held, and the rest is taken to be like it.

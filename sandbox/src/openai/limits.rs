@@ -24,6 +24,9 @@ pub struct Limits {
     pub tokens: u64,
     /// In one file of a vector store, at any time. OpenAI's guide on retrieval: 5,000,000.
     pub file_tokens: u64,
+    /// Files in one vector store, at any time. OpenAI's OpenAPI document and guide on retrieval: 100,000,000, and 10,000 in one that was made
+    /// before November 2025.
+    pub store_files: u64,
 }
 
 impl Default for Limits {
@@ -36,6 +39,7 @@ impl Default for Limits {
             requests: 10_000,
             tokens: 2_000_000,
             file_tokens: 5_000_000,
+            store_files: 100_000_000,
         }
     }
 }
@@ -44,7 +48,7 @@ impl Limits {
     /// An account that may do so many times as much.
     pub fn times(self, times: u32) -> Limits {
         let by = |limit: u64| limit.saturating_mul(times.into());
-        let Limits { uploads, attaches, attached, requests, tokens, file_tokens } = self;
+        let Limits { uploads, attaches, attached, requests, tokens, file_tokens, store_files } = self;
         Limits {
             uploads: by(uploads),
             attaches: by(attaches),
@@ -52,6 +56,7 @@ impl Limits {
             requests: by(requests),
             tokens: by(tokens),
             file_tokens: by(file_tokens),
+            store_files,
         }
     }
 }

@@ -35,6 +35,10 @@ const KNOWN: [(&str, &[&str]); 18] = [
     ("web_search_preview_2025_03_11", &[]),
 ];
 
+/// Stores of one file search. Not documented; "maximum of 2 vector stores allowed" with a 400 is reported
+/// (dimagi/open-chat-studio#3815).
+const MOST_STORES: usize = 2;
+
 /// OpenAI's OpenAPI document 2.3.0: the ranking of a file search.
 const RANKING: Ranking = Ranking {
     members: &["ranker", "score_threshold", "hybrid_search"],
@@ -50,7 +54,14 @@ pub fn check(tool: &Value, place: usize, world: &mut World, now: i64) -> Result<
     needed.iter().try_for_each(|name| any.required(name).map(drop))?;
     match kind {
         "file_search" => {
-            for id in any.texts("vector_store_ids")?.unwrap_or_default() {
+            let stores = any.texts("vector_store_ids")?.unwrap_or_default();
+            if stores.len() > MOST_STORES {
+                let message = format!(
+                    "Invalid '{at}vector_store_ids': maximum of {MOST_STORES} vector stores allowed."
+                );
+                return Err(ApiError::invalid(&format!("{at}vector_store_ids"), message));
+            }
+            for id in stores {
                 store::live(world, now, &id)?;
             }
             search(tool, at, &[]).map(drop)
