@@ -65,6 +65,9 @@ fn page(all: &Coverage<'_>, one: &OfRule<'_>) -> Vec<Shown> {
         Target::Create { create } => format!("\"{create}\", created once"),
     };
     fields.line("store", store);
+    for next in &rule.next {
+        fields.line("then", next.0.clone());
+    }
     let covered = if one.covered == 0 && all.files > 0 { Mood::Bad } else { Mood::Plain };
     fields.words("covers", covered, &format!("{} of {}", one.covered, of(all)));
     if rule.globs().0.is_empty() {
@@ -114,6 +117,7 @@ fn row(all: &Coverage<'_>, one: &OfRule<'_>) -> Value {
         "rule": one.rule.name,
         "profile": one.rule.profile.to_string(),
         "vector_store": one.rule.target,
+        "vector_stores_next": one.rule.next,
         "files": all.files,
         "whole": all.whole,
         "covers": one.covered,

@@ -106,6 +106,9 @@ impl Status {
             fields.words("store", Mood::Bad, &words);
         }
         self.storage_words(&mut fields, (about, now));
+        for full in &self.full_stores {
+            fields.words("store", Mood::Plain, &full.words());
+        }
         self.run_words(&mut fields, now);
         self.received_words(&mut fields, paint);
         self.learnt_words(&mut fields, now);

@@ -79,6 +79,12 @@ impl Config {
                 0..=90,
                 "it is what stays free of it",
             ),
+            range(
+                "sync.store_files",
+                self.sync.store_files,
+                0..=1_000_000_000,
+                "0 is as OpenAI documents it",
+            ),
             range("sync.promised_minutes", self.sync.promised_minutes, 0..=YEAR_MINUTES, "0 is no promise"),
             range(
                 "limits.uploads_per_minute",

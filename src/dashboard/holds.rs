@@ -1,4 +1,4 @@
-//! What each rule's vector store holds, as Docket, Fastio and OpenAI count it, side by side.
+//! What each rule's vector stores hold, as Docket, Fastio and OpenAI count it, side by side.
 
 use super::form::link;
 use super::page::{Cell, Table, TableRow};
@@ -6,17 +6,17 @@ use crate::feed::sweep::Counted;
 use crate::operate::status::Status;
 use crate::operate::words::{count, dollars, spent_words, stamp, when};
 use crate::rule::Rule;
+use crate::sync::store::Chains;
 
 /// What each rule's vector store has in it, and what its runs took within a day.
 pub fn table(
     rules: &[&Rule],
-    store: impl Fn(&Rule) -> Option<String>,
+    stores: &Chains,
     copies: &[(String, String, i64)],
     (seen, now): (&Status, i64),
 ) -> Table {
     let swept = seen.sweep.as_ref().and_then(|sweep| Some((sweep.ended_at, sweep.report()?.counted)));
-    let row = |rule: &&Rule| {
-        let id = store(rule);
+    let row = |(rule, id, is_first): &(&Rule, Option<String>, bool)| {
         let number = |searchable: bool| -> i64 {
             let of_it = copies.iter().filter(|(store, ..)| Some(store) == id.as_ref());
             of_it.filter(|(_, state, _)| (state == "indexed") == searchable).map(|(.., copies)| copies).sum()
@@ -46,9 +46,22 @@ pub fn table(
             fastio,
             listed,
             agree,
-            Cell::new(if money.is_empty() { "nothing".to_owned() } else { money }),
+            Cell::new(match (is_first, money.is_empty()) {
+                (false, _) => String::new(),
+                (true, true) => "nothing".to_owned(),
+                (true, false) => money,
+            }),
         ])
     };
+    // A line for each of a rule's stores.
+    let places: Vec<(&Rule, Option<String>, bool)> = rules
+        .iter()
+        .flat_map(|rule| {
+            let stores: Vec<Option<String>> = stores.of(rule).iter().map(|id| Some(id.0.clone())).collect();
+            let stores = if stores.is_empty() { vec![None] } else { stores };
+            stores.into_iter().enumerate().map(|(place, store)| (*rule, store, place == 0))
+        })
+        .collect();
     Table {
         caption: "What each rule holds (rules of one vector store share its numbers)",
         head: vec![
@@ -61,7 +74,7 @@ pub fn table(
             "at the last sweep",
             "runs within 24 hours",
         ],
-        rows: rules.iter().map(row).collect(),
+        rows: places.iter().map(row).collect(),
         chosen: "",
     }
 }

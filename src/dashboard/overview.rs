@@ -22,9 +22,10 @@ use crate::operate::words::{bytes, count, dollars, span, stamp};
 use crate::queue::store::{JobRow, Page as JobPage};
 use crate::queue::waiting::{Waiting, paused, why};
 use crate::queue::{self, presence};
-use crate::rule::{Rule, Target};
+use crate::rule::{Rule, Rules};
 use crate::sync;
 use crate::sync::budget::{Amount, Of, Plan, Standing};
+use crate::sync::store::Chains;
 
 /// The oldest changes that are looked at to say how fresh each rule is.
 const OLDEST: u32 = 200;
@@ -68,7 +69,7 @@ struct Number {
 struct Read {
     waiting: Vec<(Waiting, Option<String>)>,
     dead: Vec<JobRow>,
-    stores: BTreeMap<String, Option<String>>,
+    stores: Chains,
     copies: Vec<(String, String, i64)>,
 }
 
@@ -77,16 +78,11 @@ pub async fn page(Viewer(who): Viewer, State(dashboard): State<Dashboard>) -> Re
         return Ok((StatusCode::SEE_OTHER, [(LOCATION, "/files")]).into_response());
     }
     let snapshot = dashboard.observer.look().await.map_err(|error| unreadable(&error))?;
-    let names: Vec<String> =
-        dashboard.rules.iter().filter_map(|rule| made_name(rule).map(str::to_owned)).collect();
+    let all = dashboard.rules.clone();
     let Read { waiting, dead, stores, copies } =
-        dashboard.read(move |connection| read(connection, &names)).await?;
+        dashboard.read(move |connection| read(connection, &all)).await?;
     let (seen, now) = (&snapshot.seen, dashboard.now());
     let rules: Vec<&Rule> = dashboard.rules.iter().collect();
-    let store = |rule: &Rule| match &rule.target {
-        Target::Id(id) => Some(id.0.clone()),
-        Target::Create { create } => stores.get(create).cloned().flatten(),
-    };
     let (word, class) = match snapshot.verdict.verdict {
         Word::Well => ("All is well.", "good"),
         Word::NeedsPerson => ("Something needs a person.", "bad"),
@@ -107,20 +103,13 @@ pub async fn page(Viewer(who): Viewer, State(dashboard): State<Dashboard>) -> Re
         charts: dashboard.charts().await?,
         limits: limits(&dashboard.headroom.remaining().await.map_err(|error| unreadable(&error))?, seen),
         storage: storage(&dashboard.storage, seen),
-        holds: holds::table(&rules, store, &copies, (seen, now)),
+        holds: holds::table(&rules, &stores, &copies, (seen, now)),
         numbers: numbers(seen),
         notes: notes(seen, now),
     })
 }
 
-fn made_name(rule: &Rule) -> Option<&str> {
-    match &rule.target {
-        Target::Id(_) => None,
-        Target::Create { create } => Some(create),
-    }
-}
-
-fn read(connection: &mut Connection, names: &[String]) -> Result<Read, Error> {
+fn read(connection: &mut Connection, rules: &Rules) -> Result<Read, Error> {
     let mut waiting = Vec::new();
     for job in presence::looking(connection, OLDEST)? {
         let rules = match job.key.strip_prefix(FILE_JOBS) {
@@ -130,15 +119,10 @@ fn read(connection: &mut Connection, names: &[String]) -> Result<Read, Error> {
         waiting.push((job, rules));
     }
     let dead = JobPage { state: Some("dead".to_owned()), most: DEAD, ..JobPage::default() };
-    let mut stores = BTreeMap::new();
-    for name in names {
-        let id = sync::store::store_named(connection, name)?;
-        stores.insert(name.clone(), id.map(|id| id.0));
-    }
     Ok(Read {
         waiting,
         dead: queue::store::page(connection, &dead)?,
-        stores,
+        stores: sync::store::chains(connection, rules.iter())?,
         copies: sync::store::copies_by_store(connection)?,
     })
 }
@@ -277,6 +261,11 @@ fn notes(seen: &Status, now: i64) -> Vec<String> {
             "{} in the inbox, not yet turned into jobs.",
             count(seen.inbox.unsigned_abs(), "delivery")
         ));
+    }
+    for full in &seen.full_stores {
+        let words = full.words();
+        let first = words.chars().next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+        notes.push(format!("{first}{}.", words.chars().skip(1).collect::<String>()));
     }
     for held in &seen.held {
         notes.push(format!(

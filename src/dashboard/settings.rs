@@ -34,6 +34,8 @@ pub async fn page(Admin(who): Admin, State(dashboard): State<Dashboard>) -> Resu
             Target::Id(id) => id.0.clone(),
             Target::Create { create } => format!("made as \"{create}\""),
         };
+        let next = rule.next.iter().map(|id| format!(", then {id}"));
+        let target = target + &next.collect::<String>();
         TableRow::new([
             Cell::new(&*rule.name),
             Cell::new(rule.profile.to_string()),

@@ -132,10 +132,7 @@ impl Feed {
         going: &mut Going<'_>,
     ) -> Result<(), Error> {
         let places = self.places().await?;
-        let place = |rule: &Rule| {
-            places.iter().find(|(target, _)| *target == rule.target).and_then(|(_, id)| id.clone())
-        };
-        let found = self.differences(subject.profile, rows, place).await?;
+        let found = self.differences(subject.profile, rows, &places).await?;
         let covers = |path: &str| self.rules.iter().any(|one| covers_as(one, subject, path));
         let named = |rule: &str| subject.rule.is_none_or(|name| name == rule);
         for (rule, files) in found.spared.into_iter().filter(|(rule, _)| named(rule)) {

@@ -8,11 +8,9 @@ use super::losses::{Holder, Losses};
 use super::{Error, Feed, store};
 use crate::fastio::FileKey;
 use crate::job::{self, Task};
-use crate::openai::VectorStoreId;
 use crate::queue::{self, Priority};
-use crate::rule::Target;
 use crate::sync::copy::Copy;
-use crate::sync::store::FileRow;
+use crate::sync::store::{Chains, FileRow};
 use crate::sync::survey;
 
 /// Files looked at, and jobs added, in one transaction: the drain and the workers get their turn in between.
@@ -91,7 +89,7 @@ impl Feed {
     }
 
     /// The rules of which more files would lose their copies than may before a person has looked.
-    async fn rules_with_too_many(&self, places: &Places) -> Result<HashSet<String>, Error> {
+    async fn rules_with_too_many(&self, places: &Chains) -> Result<HashSet<String>, Error> {
         let mut losses = Losses::of(self.database.read(survey::store::held_by_rules).await?);
         let mut after = String::new();
         while let Some(turned) = self.turned(places, &mut after).await? {
@@ -103,7 +101,7 @@ impl Feed {
     }
 
     /// Those of the next known files that the rules treat otherwise. None when there are no more files.
-    async fn turned(&self, places: &Places, after: &mut String) -> Result<Option<Vec<Turned>>, Error> {
+    async fn turned(&self, places: &Chains, after: &mut String) -> Result<Option<Vec<Turned>>, Error> {
         let from = after.clone();
         let ids = self.database.read(move |c| survey::store::page(c, &from, PAGE)).await?;
         let Some(last) = ids.last() else { return Ok(None) };
@@ -116,14 +114,13 @@ impl Feed {
         Ok(Some(turned.collect()))
     }
 
-    fn turn(&self, places: &Places, row: &FileRow, copies: &[Copy]) -> Option<Turned> {
+    fn turn(&self, places: &Chains, row: &FileRow, copies: &[Copy]) -> Option<Turned> {
         let key: FileKey = row.source_id.parse().ok()?;
         // Where it is, only its job can find out.
         let covering = (!row.path.is_empty()).then(|| self.rules.covering(&key.profile, &row.path))?;
         let names: Vec<&str> = covering.iter().map(|rule| rule.name.as_str()).collect();
-        let place = |target: &Target| places.iter().find(|(known, _)| known == target)?.1.clone();
-        let wanted: Vec<Option<VectorStoreId>> = covering.iter().map(|rule| place(&rule.target)).collect();
-        let is_in_its_places = copies.iter().all(|copy| wanted.contains(&Some(copy.store.clone())));
+        let is_in_its_places =
+            copies.iter().all(|copy| covering.iter().any(|rule| places.of(rule).has(&copy.store)));
         let turn = match (covering.is_empty(), copies.is_empty()) {
             (true, false) => Turn::Leaving,
             _ if names.join(",") != row.rules || !is_in_its_places => Turn::Otherwise,
@@ -152,6 +149,3 @@ impl Feed {
         Ok(())
     }
 }
-
-/// Where each rule's target is.
-type Places = Vec<(Target, Option<VectorStoreId>)>;

@@ -37,8 +37,7 @@ use crate::clock::Clock;
 use crate::contain::Panicked;
 use crate::database::{self, Database};
 use crate::http::pages::Endless;
-use crate::openai::VectorStoreId;
-use crate::rule::{Rules, Target};
+use crate::rule::Rules;
 use crate::{fastio, openai};
 
 use follow::Follower;
@@ -118,12 +117,4 @@ impl Feed {
         let named = self.rules.named(name);
         named.map(|one| vec![one.profile.clone()]).ok_or_else(|| Error::NoRule(name.to_owned()))
     }
-}
-
-/// Whether a rule creates this store, rather than naming it.
-fn is_made(store: &VectorStoreId, places: &[(Target, Option<VectorStoreId>)]) -> bool {
-    let made = |(target, id): &(Target, Option<VectorStoreId>)| {
-        matches!(target, Target::Create { .. }) && id.as_ref() == Some(store)
-    };
-    places.iter().any(made)
 }

@@ -11,14 +11,15 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::adopt::{adopted, is_borne_out, owner};
 use super::objects::Objects;
 use super::patience::{first, patiently};
-use super::{Error, Feed, is_made};
+use super::{Error, Feed};
 use crate::contain::catch;
+use crate::database::Connection;
 use crate::fastio::{self, ErrorKind, FileKey, MAX_NODES_PER_CALL, Node, NodeId, Profile};
 use crate::http::pages::Pages;
 use crate::openai::{self, FileId, StoreFile, VectorStore, VectorStoreId};
-use crate::rule::Target;
+use crate::rule::{Rule, Target};
 use crate::sync::founding::{self, How};
-use crate::sync::{INTENT, survey};
+use crate::sync::{CONTINUES, INTENT, NUMBER, survey};
 
 /// Entries written in one transaction, some 5 MB. A page has a hundred, and to sync the disk for each took most of the time; and what
 /// lies close together in an index is written once for all of them.
@@ -74,17 +75,13 @@ impl Feed {
         let mut rebuilt = Rebuilt::default();
         self.find_stores(&mut rebuilt).await?;
         let objects = self.objects(&mut rebuilt).await?;
-        let mut stores: Vec<VectorStoreId> =
-            self.places().await?.into_iter().filter_map(|(_, store)| store).collect();
-        stores.sort();
-        stores.dedup();
+        let places = self.places().await?;
+        let stores = places.stores();
         for store in &stores {
             let mut list = StoreList::of(store);
             let mut read = match self.some(&mut list).await {
                 // Of a store that is gone nothing can be read. A server makes it anew where a rule creates it.
-                Err(Error::Openai(error))
-                    if error.is_not_found() && is_made(store, &self.places().await?) =>
-                {
+                Err(Error::Openai(error)) if error.is_not_found() && places.is_made(store, &self.rules) => {
                     rebuilt.gone.push(store.to_string());
                     continue;
                 }
@@ -123,21 +120,19 @@ impl Feed {
         Ok(read)
     }
 
-    /// Finds the stores that rules had made, by the name they gave it and the mark we left on it.
+    /// Finds the stores that rules had made, by the name they gave it and the mark we left on it, and those that continue a store.
     async fn find_stores(&self, rebuilt: &mut Rebuilt) -> Result<(), Error> {
-        let wanted: Vec<String> = self
-            .places()
-            .await?
-            .into_iter()
-            .filter_map(|(target, store)| match (target, store) {
-                (Target::Create { create }, None) => Some(create),
-                _ => None,
-            })
-            .collect();
-        if wanted.is_empty() {
-            return Ok(());
+        let places = self.places().await?;
+        let mut wanted: Vec<String> = Vec::new();
+        for rule in self.rules.iter().filter(|rule| places.of(rule).is_empty()) {
+            if let Target::Create { create } = &rule.target
+                && !wanted.contains(create)
+            {
+                wanted.push(create.clone());
+            }
         }
         let mut found: Vec<(String, VectorStore)> = Vec::new();
+        let mut continuing: Vec<VectorStore> = Vec::new();
         let (mut pages, mut after) = (Pages::default(), None::<VectorStoreId>);
         loop {
             let call = || self.openai.vector_stores(after.as_ref());
@@ -146,7 +141,10 @@ impl Feed {
             let turned = pages.turn(page.items.len(), first(&page.items, |store| &store.id.0));
             for store in page.items {
                 let name = store.name.clone().unwrap_or_default();
-                if wanted.contains(&name) && store.metadata.contains_key(INTENT) {
+                let is_made = store.metadata.contains_key(INTENT);
+                if is_made && store.metadata.contains_key(CONTINUES) {
+                    continuing.push(store);
+                } else if is_made && wanted.contains(&name) {
                     found.push((name, store));
                 }
             }
@@ -168,6 +166,41 @@ impl Feed {
             let (id, intent, now) = (store.id.clone(), store.metadata[INTENT].clone(), self.clock.now());
             self.database.write(move |tx| survey::store::remake(tx, (&name, &intent), &id, now)).await?;
         }
+        self.find_continuing(continuing, rebuilt).await
+    }
+
+    /// Takes those of these stores into the tables that continue the first store of a rule.
+    async fn find_continuing(
+        &self,
+        continuing: Vec<VectorStore>,
+        rebuilt: &mut Rebuilt,
+    ) -> Result<(), Error> {
+        let places = self.places().await?;
+        for store in continuing {
+            let number = store.metadata.get(NUMBER).and_then(|number| number.parse::<u32>().ok());
+            let first = VectorStoreId(store.metadata[CONTINUES].clone());
+            let Some(number) = number else { continue };
+            // The first may have been made anew since.
+            let is_called = |rule: &&Rule| store.name.as_ref() == Some(&rule.target.continued(number));
+            let rule = self.rules.iter().find(|rule| places.of(rule).first() == Some(&first));
+            let rule = rule.or(self.rules.iter().find(is_called));
+            let Some((rule, first)) = rule.and_then(|rule| Some((rule, places.of(rule).first()?.clone())))
+            else {
+                continue;
+            };
+            let name = rule.target.continued(number);
+            if let Some(other) = rebuilt.stores.insert(name.clone(), store.id.to_string()) {
+                return Err(Error::Refused(format!(
+                    "the vector stores {} and {other} both continue {first} with the number {number}: delete the one that is empty",
+                    store.id
+                )));
+            }
+            let (id, intent, now) = (store.id, store.metadata[INTENT].clone(), self.clock.now());
+            let write = move |tx: &mut Connection| {
+                survey::store::recontinue(tx, (&name, &intent), (&id, &first, number), now)
+            };
+            self.database.write(write).await?;
+        }
         Ok(())
     }
 
@@ -178,9 +211,7 @@ impl Feed {
         rebuilt: &mut Rebuilt,
     ) -> Result<(), Error> {
         let places = self.places().await?;
-        let sends = |rule: &crate::rule::Rule| {
-            places.iter().any(|(target, id)| *target == rule.target && id.as_ref() == Some(store))
-        };
+        let sends = |rule: &Rule| places.of(rule).has(store);
         let owned = |held: &StoreFile| owner(&held.attributes, &self.rules, sends);
         let ours: Vec<(FileKey, &StoreFile)> =
             items.iter().filter_map(|held| Some((owned(held)?, held))).collect();

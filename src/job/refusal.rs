@@ -158,7 +158,7 @@ pub fn openai(call: Call, error: &openai::Error, model: Option<&str>) -> &'stati
         ErrorKind::TooLarge | ErrorKind::InputTooLarge => Said::Content,
         ErrorKind::Rejected { .. } if call == Call::Upload => Said::Content,
         ErrorKind::Rejected { code: Some(code) } if openai::is_about_content(code) => Said::Content,
-        ErrorKind::Rejected { .. } => Said::Request,
+        ErrorKind::Rejected { .. } | ErrorKind::StoreFull => Said::Request,
         ErrorKind::RateLimited { .. } => Said::Slow,
         ErrorKind::StillProcessing => Said::Busy,
         ErrorKind::Unavailable { .. } => Said::Down,

@@ -71,6 +71,11 @@ fn told(kind: Kind, item: &Item) -> Value {
         Kind::StorageNear | Kind::StorageClear => {
             drop(put("storage", Some(item.about.clone().into())));
         }
+        Kind::StoreFull => {
+            let (store, next) = continued(&item.about);
+            put("vector_store", Some(store.into()));
+            put("next", Some(next.into()));
+        }
     }
     put("since", item.since.and_then(time));
     put("at", time(item.made_at));
@@ -124,6 +129,10 @@ fn title(kind: Kind, count: usize) -> String {
         Kind::OnTime => "Changes are searchable again in time".to_owned(),
         Kind::StorageNear => "OpenAI's storage is nearly full: docket status says what to do".to_owned(),
         Kind::StorageClear => "OpenAI's storage has room again".to_owned(),
+        Kind::StoreFull => {
+            "A vector store is full and continues in another one: an assistant of yours has to search both"
+                .to_owned()
+        }
     }
 }
 
@@ -141,8 +150,15 @@ fn line(kind: Kind, item: &Item) -> String {
             }
         }
         Kind::CauseOpened | Kind::Late | Kind::StorageNear => format!("{}{}", item.about, since()),
-        Kind::CauseClosed | Kind::OnTime | Kind::StorageClear | Kind::SweepStopped => item.about.clone(),
+        Kind::CauseClosed | Kind::OnTime | Kind::StorageClear | Kind::SweepStopped | Kind::StoreFull => {
+            item.about.clone()
+        }
     }
+}
+
+/// A store that is full, and the one in which it continues, as a trigger writes them.
+fn continued(about: &str) -> (&str, &str) {
+    about.split_once(" continues in ").unwrap_or((about, ""))
 }
 
 /// The last characters of a path.

@@ -26,10 +26,11 @@ pub enum Kind {
     OnTime,
     StorageNear,
     StorageClear,
+    StoreFull,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::RunDone,
         Kind::RunFailed,
         Kind::NeedsReview,
@@ -40,6 +41,7 @@ impl Kind {
         Kind::OnTime,
         Kind::StorageNear,
         Kind::StorageClear,
+        Kind::StoreFull,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -54,6 +56,7 @@ impl Kind {
             Kind::OnTime => "on_time",
             Kind::StorageNear => "storage_near",
             Kind::StorageClear => "storage_clear",
+            Kind::StoreFull => "store_full",
         }
     }
 }

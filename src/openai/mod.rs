@@ -43,8 +43,9 @@ pub use heard::ModelLimits;
 pub use listing::Listed;
 pub use model::Model;
 pub use output::{Citation, MadeFile, Output};
-pub use request::{Format, NewResponse, RemoteMcp, Tool};
+pub use request::{Format, MOST_SEARCHED, NewResponse, RemoteMcp, Tool};
 pub use response::{MODEL_DONE, Response, ResponseId, Status, Usage};
 pub use store::{
-    FileCounts, Hit, IndexStatus, LastError, Polled, StoreFile, VectorStore, VectorStoreId, is_about_content,
+    FileCounts, Hit, IndexStatus, LastError, MOST_FILES, Polled, StoreFile, VectorStore, VectorStoreId,
+    is_about_content,
 };

@@ -37,11 +37,15 @@ pub struct NewResponse<'a> {
     pub metadata: BTreeMap<String, String>,
 }
 
+/// Vector stores that one file search may name. OpenAI's documents give no number; a project that met the refusal reports "maximum of 2
+/// vector stores allowed", with a 400 (dimagi/open-chat-studio#3815, July 2026).
+pub const MOST_SEARCHED: usize = 2;
+
 /// What the model may use.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Tool {
-    /// Search in one store, among the files that have all of `matching`; with none, among all.
-    FileSearch { store: VectorStoreId, matching: Attributes, max_results: u8 },
+    /// Search in these stores, at most [`MOST_SEARCHED`], among the files that have all of `matching`; with none, among all.
+    FileSearch { stores: Vec<VectorStoreId>, matching: Attributes, max_results: u8 },
     /// Run code in a new container with these files (at most 50), without a network.
     CodeInterpreter { files: Vec<FileId> },
     /// Run code in this container.
@@ -136,8 +140,8 @@ impl RemoteMcp<'_> {
 impl Tool {
     fn body(&self) -> Value {
         match self {
-            Tool::FileSearch { store, matching, max_results } => {
-                let mut tool = json!({"type": "file_search", "vector_store_ids": [store], "max_num_results": max_results});
+            Tool::FileSearch { stores, matching, max_results } => {
+                let mut tool = json!({"type": "file_search", "vector_store_ids": stores, "max_num_results": max_results});
                 if let Some(filter) = filter(matching) {
                     tool["filters"] = filter;
                 }
@@ -190,7 +194,7 @@ mod tests {
             text: "Read it.",
             files: &[FileId("file-1".into())],
             tools: &[
-                Tool::FileSearch { store, matching: [node, version].into(), max_results: 10 },
+                Tool::FileSearch { stores: vec![store], matching: [node, version].into(), max_results: 10 },
                 Tool::CodeInterpreter { files: vec![FileId("file-1".into())] },
             ],
             mcp: Some(RemoteMcp { label: "fastio", url: &url, key: &key, tools: &["find".to_owned()] }),

@@ -36,7 +36,16 @@ pub struct VectorStore {
     pub expires_after: Option<Value>,
     pub metadata: BTreeMap<String, String>,
     pub file_counts: FileCounts,
+    /// Unix seconds.
+    pub created_at: Option<i64>,
 }
+
+/// How many files a vector store takes (OpenAI's OpenAPI document and guide on retrieval), and took that was made before November 2025.
+pub const MOST_FILES: u64 = 100_000_000;
+const MOST_FILES_EARLIER: u64 = 10_000;
+
+/// When that changed: the first of November 2025, UTC. Unix seconds. On which day it did is not documented.
+const MOST_FILES_SINCE: i64 = 1_761_955_200;
 
 /// How many files a store has in each state; 0 where not said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -105,6 +114,14 @@ pub struct Hit {
 }
 
 impl VectorStore {
+    /// How many files it takes, by its age.
+    pub fn most_files(&self) -> u64 {
+        match self.created_at {
+            Some(at) if at < MOST_FILES_SINCE => MOST_FILES_EARLIER,
+            _ => MOST_FILES,
+        }
+    }
+
     /// None where `value` is not an object with an id.
     pub(super) fn read(value: &Value) -> Option<Self> {
         let fields = Fields::of(value)?;
@@ -117,6 +134,7 @@ impl VectorStore {
             expires_after: fields.get("expires_after").cloned(),
             metadata: metadata.filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect(),
             file_counts: fields.object("file_counts").map(FileCounts::read).unwrap_or_default(),
+            created_at: fields.signed("created_at"),
         })
     }
 }
@@ -213,6 +231,9 @@ mod tests {
         assert_eq!(store.expires_after.unwrap()["days"], 7);
         assert_eq!(store.metadata, [("docket", "1"), ("n", "2")].map(|(k, v)| (k.into(), v.into())).into());
         assert_eq!(store.file_counts, FileCounts { total: 3, ..FileCounts::default() });
+        assert_eq!(store.most_files(), MOST_FILES);
+        let earlier = json!({"id": "vs_1", "created_at": 1_730_000_000});
+        assert_eq!(VectorStore::read(&earlier).unwrap().most_files(), 10_000);
     }
 
     #[test]

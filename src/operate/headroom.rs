@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::database::{Connection, Database, Error};
 use crate::govern::{Governor, Left, Limit};
-use crate::rule::{Rules, Target};
+use crate::rule::Rules;
 use crate::run::{Definition, pace};
 use crate::sync;
 
@@ -75,12 +75,9 @@ impl Headroom {
 fn stores(connection: &mut Connection, rules: &Rules) -> Result<BTreeMap<String, Vec<String>>, Error> {
     let mut stores: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for rule in rules.iter() {
-        let store = match &rule.target {
-            Target::Id(id) => Some(id.clone()),
-            Target::Create { create } => sync::store::store_named(connection, create)?,
-        };
-        if let Some(store) = store {
-            stores.entry(store.0).or_default().push(rule.name.clone());
+        // Of several the last is the one that is being filled.
+        if let Some(store) = sync::store::chain(connection, rule)?.iter().next_back() {
+            stores.entry(store.0.clone()).or_default().push(rule.name.clone());
         }
     }
     Ok(stores)

@@ -10,9 +10,10 @@ use super::query::files::place_as_known;
 use super::range::{Bounds, bounds};
 use crate::database::{Connection, Error};
 use crate::queue::store as queue;
-use crate::rule::{Rules, Target};
+use crate::rule::Rules;
 use crate::run::store::{self as runs, Page};
-use crate::sync::again::store::{Which, give_up_store, given_up};
+use crate::sync::again::store::{Which, give_up_stores, given_up};
+use crate::sync::store::chain;
 use crate::sync::{budget, listing};
 
 /// Which of a list. What is left out leaves all.
@@ -122,8 +123,9 @@ impl Meant {
     ) -> Result<i64, Error> {
         let rule = self.filter.as_ref().filter(|_| self.action == Action::RetryFile);
         let rule = rule.and_then(|filter| rules.named(filter.rule.as_deref()?));
-        if let Some(Target::Create { create }) = rule.map(|rule| &rule.target) {
-            give_up_store(tx, create)?;
+        if let Some(rule) = rule {
+            let stores = chain(tx, rule)?;
+            give_up_stores(tx, &stores)?;
         }
         bulk::begin(tx, (who, deed), (&self.words(), items), now)
     }

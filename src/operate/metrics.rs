@@ -279,6 +279,12 @@ impl Sheet {
             }))
             .collect();
         self.gauges("docket_causes_open", "What holds work now: a service that refuses, or is down", causes);
+        let stores = seen.full_stores.len() as f64;
+        self.gauge(
+            "docket_full_stores",
+            "Vector stores that have been full and continue in another one",
+            stores,
+        );
         self.gauge("docket_paced_models", "Models whose runs begin a few at a time", seen.paced.len() as f64);
     }
 
@@ -319,19 +325,26 @@ impl Sheet {
     fn storage(&mut self, seen: &Status, about: &About) {
         let places = |number: fn(&Amount) -> i64| {
             let of_rule = |(rule, held): (&String, &Held)| {
-                let places = [("in", held.staying), ("leaving", held.leaving), ("out", held.out), ("kept_out", held.wanted)];
+                let places = [
+                    ("in", held.staying),
+                    ("leaving", held.leaving),
+                    ("out", held.out),
+                    ("kept_out", held.wanted),
+                ];
                 places.map(|(place, amount)| {
                     (series([("rule", rule), ("place", place)]), number(&amount) as f64)
                 })
             };
             seen.usage.rules.iter().flat_map(of_rule).collect::<Vec<_>>()
         };
-        let help = "Files by rule: at OpenAI, leaving it, out by a budget, and kept out although they are wanted";
+        let help =
+            "Files by rule: at OpenAI, leaving it, out by a budget, and kept out although they are wanted";
         self.gauges("docket_storage_files", help, places(|amount| amount.files));
         let help = "Bytes of these files, as they are or were uploaded";
         self.gauges("docket_storage_bytes", help, places(|amount| amount.bytes));
         let standings = about.storage.standings(&seen.usage);
-        let used = standings.iter().map(|one| (series([("of", &one.scope.whose())]), one.percent() as f64 / 100.0));
+        let used =
+            standings.iter().map(|one| (series([("of", &one.scope.whose())]), one.percent() as f64 / 100.0));
         let help = "How much of a budget is used; 1 is full, and then what is used least leaves";
         self.gauges("docket_budget_used_ratio", help, used);
         let project = standings.iter().filter(|one| one.scope.of == Of::Project);

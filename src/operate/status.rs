@@ -14,6 +14,7 @@ use crate::run::store::HeldRow;
 use crate::run::store::tries::{self, Sum};
 use crate::sync::budget::Plan;
 use crate::sync::budget::store::Usage;
+use crate::sync::store::FullStore;
 use crate::{event, feed, job, outside, queue, receive, run, sync};
 
 /// States that are shown even when nothing is in them, so that a script finds its number.
@@ -113,6 +114,8 @@ pub struct Status {
     pub other_hashes: i64,
     /// Stores that were gone at OpenAI and made anew: their names, ids, and when.
     pub made_anew: Vec<(String, Option<String>, i64)>,
+    /// Stores that have been full, each with the one in which it continues.
+    pub full_stores: Vec<FullStore>,
 }
 
 /// A change that cannot be searched yet.
@@ -166,6 +169,7 @@ impl Status {
             sweep: feed::sweep::store::last(connection)?,
             other_hashes: sync::store::other_hashes(connection)?.0,
             made_anew: sync::store::made_anew(connection, 0)?,
+            full_stores: sync::store::full_stores(connection)?,
         })
     }
 
@@ -248,6 +252,7 @@ impl Status {
             rows.push(row("other_hash", "files", self.other_hashes));
         }
         rows.extend(self.made_anew.iter().map(|(name, _, at)| row("store_made_anew", name, *at)));
+        rows.extend(self.full_stores.iter().map(|full| row("store_full", &full.words(), full.since)));
         rows.extend(self.pauses.iter().map(|pause| Row {
             name: "pause",
             label: pause.target.clone(),

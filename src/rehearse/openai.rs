@@ -315,7 +315,8 @@ impl Stage<'_> {
         made.unanswered.retain(|_| conversation.as_ref().is_err_and(Error::may_have_happened));
         let conversation = conversation?;
         made.conversations.push(conversation.clone());
-        let tool = Tool::FileSearch { store: store.clone(), matching: Attributes::new(), max_results: 3 };
+        let tool =
+            Tool::FileSearch { stores: vec![store.clone()], matching: Attributes::new(), max_results: 3 };
         let new = NewResponse {
             model,
             conversation: Some(&conversation),

@@ -55,6 +55,10 @@ pub struct RuleSettings {
     /// Globs of files that never leave OpenAI to make room.
     #[serde(default)]
     pub pinned: Vec<String>,
+    /// The stores that are filled when that one is full, in this order. When these are full too, or there are none, Docket makes the
+    /// next (`sync.continue_full_stores`).
+    #[serde(default)]
+    pub vector_stores_next: Vec<VectorStoreId>,
     /// `[rule.run]`: what is run over each new version once it is indexed. Without it nothing is.
     pub run: Option<toml::Table>,
 }
@@ -67,6 +71,27 @@ pub enum Target {
     Create { create: String },
 }
 
+/// Between the name of a store and the number of one that continues it.
+const CONTINUED: &str = ", continued ";
+
+impl Target {
+    /// The name of the store with this number among those that continue this one, on record and at OpenAI. The first has the number 1.
+    pub fn continued(&self, number: u32) -> String {
+        let name = match self {
+            Target::Id(id) => &id.0,
+            Target::Create { create } => create,
+        };
+        format!("{name}{CONTINUED}{number}")
+    }
+
+    /// Whether the name is one that Docket would give a store that continues another.
+    fn is_continuation(&self) -> bool {
+        let Target::Create { create } = self else { return false };
+        let number = create.rsplit_once(CONTINUED).map(|(_, number)| number);
+        number.is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
+    }
+}
+
 /// A rule, checked.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -77,6 +102,8 @@ pub struct Rule {
     pub what: String,
     pub profile: Profile,
     pub target: Target,
+    /// The stores that are filled after that one, as a person named them.
+    pub next: Vec<VectorStoreId>,
     /// Whether something is run over its files.
     pub runs: bool,
     /// Whether that leaves alone what was there before.
@@ -135,6 +162,20 @@ pub enum RuleError {
     TwoProfiles(String),
     #[error("rule `{0}`: vector_store must be an id such as \"vs_abc123\", or {{ create = \"name\" }}")]
     Target(String),
+    #[error(
+        "rule `{0}`: vector_store creates a store with a name that ends as those do that continue a full one: give it another name"
+    )]
+    Continuation(String),
+    #[error(
+        "rule `{0}`: vector_stores_next names the stores that follow vector_store, each by an id such as \"vs_abc123\", and each once"
+    )]
+    Next(String),
+    #[error("rules `{0}` and `{1}` fill the same vector store: give both the same vector_stores_next")]
+    OtherNext(String, String),
+    #[error(
+        "rule `{rule}`: the store {store} of vector_stores_next is filled by rule `{other}` with other stores: name another one"
+    )]
+    Shared { rule: String, store: VectorStoreId, other: String },
     #[error("rule `{rule}`: the glob `{glob}` cannot be meant: {what}")]
     Meant { rule: String, glob: String, what: String },
     #[error(
@@ -161,6 +202,7 @@ impl Rule {
             vector_store,
             budget,
             pinned,
+            vector_stores_next,
             run,
         } = settings;
         if name.trim().is_empty() {
@@ -183,6 +225,12 @@ impl Rule {
         if let Err(what) = budget.check() {
             return Err(RuleError::Budget { rule: name, what });
         }
+        if vector_store.is_continuation() {
+            return Err(RuleError::Continuation(name));
+        }
+        if !follows(&vector_store, &vector_stores_next) {
+            return Err(RuleError::Next(name));
+        }
         for line in include.iter().chain(&exclude).chain(&pinned) {
             if let Some(what) = glob::mistake(line) {
                 return Err(RuleError::Meant { rule: name, glob: line.clone(), what });
@@ -195,12 +243,12 @@ impl Rule {
         let results = run.as_ref().and_then(results);
         let what = fingerprint(&(profile.to_string(), &vector_store, &include, run.as_ref().map(question)));
         let defaults: &[&str] = if default_excludes { JUNK } else { &[] };
-        let fingerprint = fingerprint(&(
-            MEANING,
-            (profile.to_string(), &vector_store),
-            (&include, &exclude, defaults),
-            &results,
-        ));
+        let places = (profile.to_string(), &vector_store);
+        let covered = (&include, &exclude, defaults);
+        let fingerprint = match vector_stores_next.is_empty() {
+            true => fingerprint(&(MEANING, places, covered, &results)),
+            false => fingerprint(&(MEANING, places, covered, &results, &vector_stores_next)),
+        };
         let not_a_glob = |(glob, source)| RuleError::Glob { rule: name.clone(), glob, source };
         let lines = (include, exclude);
         let include = match lines.0.is_empty() {
@@ -221,6 +269,7 @@ impl Rule {
             what,
             profile,
             target,
+            next: vector_stores_next,
             runs,
             spares_existing,
             fingerprint,
@@ -275,6 +324,14 @@ impl Rule {
     }
 }
 
+/// Whether these can follow `first`: ids, none twice.
+fn follows(first: &Target, next: &[VectorStoreId]) -> bool {
+    let is_new = |(place, id): (usize, &VectorStoreId)| {
+        id.0.starts_with("vs_") && *first != Target::Id(id.clone()) && !next[..place].contains(id)
+    };
+    next.iter().enumerate().all(is_new)
+}
+
 /// What is run over a rule's files and where the result goes, without how much of it may be run.
 fn question(run: &toml::Table) -> Vec<(&str, String)> {
     const PARTS: [&str; 10] = [
@@ -303,6 +360,25 @@ fn fingerprint(places: &impl Serialize) -> String {
     hex::encode(&Sha256::digest(text.as_bytes())[..16])
 }
 
+/// Checks that two rules fill the same stores in the same order, or none in common.
+fn apart(rule: &Rule, other: &Rule) -> Result<(), RuleError> {
+    if rule.target == other.target {
+        let is_same = rule.next == other.next;
+        return is_same
+            .then_some(())
+            .ok_or_else(|| RuleError::OtherNext(rule.name.clone(), other.name.clone()));
+    }
+    let fills =
+        |rule: &Rule, id: &VectorStoreId| rule.next.contains(id) || rule.target == Target::Id(id.clone());
+    for (one, another) in [(rule, other), (other, rule)] {
+        if let Some(store) = one.next.iter().find(|id| fills(another, id)) {
+            let (rule, other) = (one.name.clone(), another.name.clone());
+            return Err(RuleError::Shared { rule, store: store.clone(), other });
+        }
+    }
+    Ok(())
+}
+
 /// All rules, in the order of the settings. Where two rules send a file to one store, the first gives it its name.
 #[derive(Debug, Clone, Default)]
 pub struct Rules(Vec<Rule>);
@@ -324,6 +400,7 @@ impl Rules {
             {
                 return Err(RuleError::SameId(id.clone()));
             }
+            rules.iter().try_for_each(|other| apart(&rule, other))?;
             rules.push(rule);
         }
         Ok(Rules(rules))

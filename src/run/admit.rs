@@ -11,10 +11,8 @@ use super::{Runs, existing};
 use crate::database::{Connection, Error};
 use crate::fastio::{FileKey, NodeId};
 use crate::job::{self, Task};
-use crate::openai::VectorStoreId;
 use crate::queue::{Priority, Verdict};
 use crate::result::judgement::Judgement;
-use crate::rule::Target;
 use crate::sync::copy::Source;
 use crate::sync::store::{self as files, FileRow, Indexed};
 
@@ -166,18 +164,9 @@ fn standing(connection: &mut Connection, key: &FileKey, definition: &Definition)
         let why = seen.reason.clone().unwrap_or_default();
         return Ok(FileState::Unreadable(seen, why));
     }
-    let Some(store) = store_of(connection, definition.target())? else {
-        return Ok(FileState::Unindexed(seen));
-    };
-    let indexed = files::indexed(connection, key, &store)?;
+    let stores = files::chain(connection, &definition.rule)?;
+    let indexed = files::indexed(connection, key, &stores)?;
     Ok(indexed.map_or(FileState::Unindexed(seen), |indexed| FileState::Present(Box::new(indexed))))
-}
-
-pub(super) fn store_of(connection: &mut Connection, target: &Target) -> Result<Option<VectorStoreId>, Error> {
-    match target {
-        Target::Id(id) => Ok(Some(id.clone())),
-        Target::Create { create } => files::store_named(connection, create),
-    }
 }
 
 /// What the runs that there are mean for a file's present content.

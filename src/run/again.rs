@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::admit::{add, store_of};
+use super::admit::add;
 use super::existing;
 use super::row::{Outcome, Run, State};
 use super::settings::Definition;
@@ -15,11 +15,10 @@ use super::store::{self, Brief};
 use crate::database::{Connection, Database, Error};
 use crate::fastio::FileKey;
 use crate::job::{self, Task};
-use crate::openai::VectorStoreId;
 use crate::own;
 use crate::queue::Priority;
 use crate::result::judgement::Judgement;
-use crate::sync::store::{self as files, Indexed, Page};
+use crate::sync::store::{self as files, Chain, Indexed, Page};
 
 /// Files that one transaction is about. With four statements for each it takes some ten milliseconds, and a delivery can
 /// wait for that.
@@ -197,9 +196,9 @@ pub fn file(
     name: &str,
 ) -> Result<Option<Indexed>, Error> {
     let profile = definition.profile();
-    let Some(store) = store_of(connection, definition.target())? else { return Ok(None) };
+    let stores = files::chain(connection, &definition.rule)?;
     let Some(key) = files::named(connection, profile, name)? else { return Ok(None) };
-    let found = files::indexed(connection, &key, &store)?;
+    let found = files::indexed(connection, &key, &stores)?;
     Ok(found.filter(|found| found.is_present() && definition.rule.covers(profile, &found.path)))
 }
 
@@ -289,15 +288,14 @@ fn without_result(
 #[derive(Debug, Clone)]
 pub(super) struct Covered {
     definition: Arc<Definition>,
-    /// None when there is no store yet.
-    store: Option<VectorStoreId>,
+    stores: Chain,
     after: Option<String>,
 }
 
 impl Covered {
     pub fn by(connection: &mut Connection, definition: Arc<Definition>) -> Result<Covered, Error> {
-        let store = store_of(connection, definition.target())?;
-        Ok(Covered { definition, store, after: None })
+        let stores = files::chain(connection, &definition.rule)?;
+        Ok(Covered { definition, stores, after: None })
     }
 
     pub fn definition(&self) -> &Definition {
@@ -306,10 +304,9 @@ impl Covered {
 
     /// The next of them, none at all of which may be covered, and those that are left. None when all were given.
     pub fn next(&self, connection: &mut Connection) -> Result<Option<(Vec<Indexed>, Covered)>, Error> {
-        let Some(store) = &self.store else { return Ok(None) };
         let profile = self.definition.profile();
         let page = Page { after: self.after.as_deref(), most: BITE };
-        let mut indexed = files::indexed_page(connection, profile, store, &page)?;
+        let mut indexed = files::indexed_page(connection, profile, &self.stores, &page)?;
         let Some(last) = indexed.last() else { return Ok(None) };
         let rest = Covered { after: Some(last.key.to_string()), ..self.clone() };
         indexed.retain(|one| one.is_present() && self.definition.rule.covers(profile, &one.path));

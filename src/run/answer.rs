@@ -8,7 +8,7 @@ use super::ended::spent;
 use super::engine::Ended;
 use super::frame;
 use super::row::{Outcome, Run};
-use super::settings::{Definition, PartialQuotes};
+use super::settings::{Attach, Definition, PartialQuotes, Scope};
 use super::store::{self, Change};
 use crate::database::Connection;
 use crate::http::Retry;
@@ -75,6 +75,22 @@ impl Runs {
         self.judged((run, definition), ended, judged, basis).await
     }
 
+    /// What a reader has to know where a search of the rule's stores left some out.
+    async fn partly_searched(
+        &self,
+        (run, definition): (&Run, &Definition),
+    ) -> Result<Option<String>, Verdict> {
+        let is_searched =
+            matches!(frame::attached(definition, run), Ok(ways) if ways.contains(&Attach::FileSearch));
+        if !is_searched || definition.scope != Scope::Store {
+            return Ok(None);
+        }
+        let stores = self.stores(definition).await?;
+        let (searched, left_out) = frame::searched(definition, run, &stores);
+        let words = format!("{PARTLY_SEARCHED}: {} were searched, and {left_out} not.", searched.len());
+        Ok((left_out > 0).then_some(words))
+    }
+
     /// An answer that can be a result is put on record, with all that a reader has to know.
     pub(super) async fn judged(
         &self,
@@ -98,6 +114,7 @@ impl Runs {
             judged.notes.insert(0, SEARCHED.to_owned());
             doubts.insert(0, WAS_SEARCHED.to_owned());
         }
+        judged.notes.extend(self.partly_searched((run, definition)).await?);
         let way = self.way((run, definition)).await?;
         if let Some((_, note)) = &way {
             judged.notes.push(note.clone());
@@ -248,6 +265,9 @@ const SEARCHED: &str = "The document is too large to be read whole: the model wa
                         search did not find is not in this result.";
 
 /// The same as a reason why a person has to look at it.
+/// The model could not search all that it was to.
+const PARTLY_SEARCHED: &str = "The rule's files are in more vector stores than one search may name";
+
 const WAS_SEARCHED: &str = "the document is too large to be read whole, so it was searched";
 
 /// Why a person has to look at an answer, if there is anything.

@@ -24,7 +24,7 @@ use crate::outside::{self, FRESH_MS, Kind};
 use crate::queue::Verdict;
 use crate::queue::trail::{self, What};
 use crate::sync::budget;
-use crate::sync::store::Indexed;
+use crate::sync::store::{Chain, Indexed, chain};
 
 /// Between looks for a response whose creation was not answered.
 const TRACE_AGAIN: Duration = Duration::from_secs(20);
@@ -71,7 +71,8 @@ impl Runs {
         if definition.lock && !self.locks.is_held(&run.holder()).await? {
             return self.lock(run).await;
         }
-        let shown = match frame::shown(definition, run) {
+        let stores = self.stores(definition).await?;
+        let shown = match frame::shown(definition, run, &stores) {
             Ok(shown) => {
                 frame::Shown { service_tier: self.service_tier(definition, indexed).await?, ..shown }
             }
@@ -114,6 +115,12 @@ impl Runs {
         self.database.write(move |tx| budget::store::bring(tx, &file, now)).await?;
         self.wake.notify_waiters();
         Ok(Verdict::later(UNINDEXED, "its file had left OpenAI to make room, and comes back for it"))
+    }
+
+    /// The vector stores of the rule.
+    pub(super) async fn stores(&self, definition: &Definition) -> Result<Chain, Verdict> {
+        let rule = definition.rule.clone();
+        Ok(self.database.read(move |connection| chain(connection, &rule)).await?)
     }
 
     /// How OpenAI is to process the run: what was there before the rule may be processed otherwise than what comes now.

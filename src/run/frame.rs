@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use super::row::Run;
 use super::settings::{Attach, Definition, Engine, Scope, ServiceTier, TooLarge};
-use crate::openai::{AttributeValue, Attributes, FileId, Tool, VectorStoreId};
+use crate::openai::{AttributeValue, Attributes, FileId, MOST_SEARCHED, Tool, VectorStoreId};
+use crate::sync::store::Chain;
 
 /// Part of every definition's hash. To be raised with each change of the words below, or old and new results would pass for
 /// answers to the same question.
@@ -36,11 +37,11 @@ pub struct Shown {
     pub service_tier: Option<ServiceTier>,
 }
 
-/// What `run` is shown under `definition`.
+/// What `run` is shown under `definition`. `stores` are those of its rule.
 ///
 /// # Errors
 /// Why it cannot be shown that, in words.
-pub fn shown(definition: &Definition, run: &Run) -> Result<Shown, String> {
+pub fn shown(definition: &Definition, run: &Run, stores: &Chain) -> Result<Shown, String> {
     let (instructions, text) = words(definition, run);
     let (mut files, mut tools) = (Vec::new(), Vec::new());
     for attach in attached(definition, run)? {
@@ -48,7 +49,7 @@ pub fn shown(definition: &Definition, run: &Run) -> Result<Shown, String> {
         match attach {
             Attach::InputFile => files.push(file),
             Attach::FileSearch => tools.push(Tool::FileSearch {
-                store: VectorStoreId(run.vector_store.clone()),
+                stores: searched(definition, run, stores).0,
                 matching: matching(definition, run),
                 max_results: SEARCH_RESULTS,
             }),
@@ -56,6 +57,20 @@ pub fn shown(definition: &Definition, run: &Run) -> Result<Shown, String> {
         }
     }
     Ok(Shown { instructions, text, files, tools, service_tier: definition.service_tier })
+}
+
+/// The stores that a file search looks in, the document's own first, and how many of the rule's it leaves out because a search may name
+/// no more.
+pub fn searched(definition: &Definition, run: &Run, stores: &Chain) -> (Vec<VectorStoreId>, usize) {
+    let mut all = vec![VectorStoreId(run.vector_store.clone())];
+    if definition.scope == Scope::Store {
+        let others: Vec<VectorStoreId> =
+            stores.iter().filter(|store| !all.contains(store)).cloned().collect();
+        all.extend(others);
+    }
+    let left_out = all.len().saturating_sub(MOST_SEARCHED);
+    all.truncate(MOST_SEARCHED);
+    (all, left_out)
 }
 
 /// Who the model is to be, and what is asked of it.
@@ -118,7 +133,7 @@ pub fn is_shown_whole(definition: &Definition) -> bool {
     is_whole && !matches!(definition.engine, Engine::Assistants { .. })
 }
 
-/// What a search is narrowed to: this file in this content, unless the rule says the whole store.
+/// What a search is narrowed to: this file in this content, unless the rule says the whole store, which is all of the rule's stores.
 fn matching(definition: &Definition, run: &Run) -> Attributes {
     match definition.scope {
         Scope::Store => Attributes::new(),
@@ -162,11 +177,28 @@ mod tests {
         let sized = |bytes| Run { bytes, ..run(1, "a", None) };
         assert_eq!(attached(&definition, &sized(INPUT_FILE_BYTES - 1)), Ok(vec![Attach::InputFile]));
         assert_eq!(attached(&definition, &sized(INPUT_FILE_BYTES)), Ok(vec![Attach::FileSearch]));
-        let shown = shown(&definition, &sized(INPUT_FILE_BYTES)).unwrap();
+        let shown = shown(&definition, &sized(INPUT_FILE_BYTES), &Chain::default()).unwrap();
         let Tool::FileSearch { matching, .. } = &shown.tools[0] else { panic!("{shown:?}") };
         assert_eq!(matching.len(), 2, "only this file in this content is searched");
         let whole = read("model = 'm'\nprompt = 'p'\nattach = ['input_file']").unwrap();
         assert!(attached(&whole, &sized(INPUT_FILE_BYTES)).unwrap_err().contains("50"));
+    }
+
+    #[test]
+    fn a_search_of_the_store_looks_in_all_of_the_rules_stores_that_it_may_name() {
+        let run = Run { vector_store: "vs_2".to_owned(), ..run(1, "a", None) };
+        let looked_in = |scope: &str, stores: &[&str]| {
+            let definition =
+                read(&format!("model = 'm'\nprompt = 'p'\nattach = ['file_search']\n{scope}")).unwrap();
+            let stores = stores.iter().map(|id| VectorStoreId((*id).to_owned())).collect();
+            let (searched, left_out) = searched(&definition, &run, &Chain::new(stores));
+            (searched.into_iter().map(|id| id.0).collect::<Vec<_>>(), left_out)
+        };
+        let of = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        assert_eq!(looked_in("", &["vs_1", "vs_2"]), (of(&["vs_2"]), 0));
+        assert_eq!(looked_in("scope = 'store'", &["vs_2"]), (of(&["vs_2"]), 0));
+        assert_eq!(looked_in("scope = 'store'", &["vs_1", "vs_2"]), (of(&["vs_2", "vs_1"]), 0));
+        assert_eq!(looked_in("scope = 'store'", &["vs_1", "vs_2", "vs_3"]), (of(&["vs_2", "vs_1"]), 1));
     }
 
     #[test]

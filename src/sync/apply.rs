@@ -16,9 +16,10 @@ use crate::fastio::{FileKey, Hash};
 use crate::govern::Taken;
 use crate::job::Task;
 use crate::job::verdict::{database_verdict, is_final, openai_has, openai_verdict};
-use crate::openai::{AttributeValue, Attributes, ErrorKind, FileId, IndexStatus, StoreFile};
+use crate::openai::{AttributeValue, Attributes, ErrorKind, FileId, IndexStatus, StoreFile, VectorStoreId};
 use crate::queue::trail::{self, What};
 use crate::queue::{self, Priority, Verdict};
+use crate::rule::Rule;
 
 /// How long after a File object was made, or attached, OpenAI may still say that it does not exist. Seen in the issue
 /// trackers of two of its clients; nothing documents it.
@@ -93,6 +94,7 @@ impl Sync {
         match step {
             Step::Settle(id) => self.settle(find(*id)).await,
             Step::Upload(place) => self.upload(subject, place).await,
+            Step::Move(id, store) => self.move_to(find(*id), store).await,
             Step::Attach(id, attributes) => self.attach(subject, find(*id), attributes).await,
             Step::Await(id) => self.await_index(subject, find(*id)).await,
             Step::Relabel(id, attributes) => self.relabel(subject, find(*id), attributes).await,
@@ -149,6 +151,7 @@ impl Sync {
                 self.record([Change::Unanswered(copy.id)]).await?;
                 Err(later(LOOK_LIMITS.1, "the vector store has not answered and may still be working on it"))
             }
+            Err(error) if error.kind == ErrorKind::StoreFull => self.store_full(subject, copy).await,
             Err(error) if error.is_not_found() => self.attach_lost(copy, file_id).await,
             Err(error) if is_final(&error) => self.refuse(subject, copy, &error.to_string()).await,
             Err(error) if matches!(error.kind, ErrorKind::Rejected { .. }) => {
@@ -195,6 +198,40 @@ impl Sync {
         }
     }
 
+    /// The store takes no more: the copy belongs into another one of the rule's. The other parts of a text follow it.
+    async fn store_full(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Progress, Verdict> {
+        let parts = copy.segment.and_then(|segment| segment.count).map_or(1, u64::from);
+        self.stores.refused(&copy.store, parts).await?;
+        let Some(rule) = self.rule_of(subject, copy).await? else { return Ok(Progress::Moved) };
+        // Should an earlier try have been carried out unseen, it is this copy that has the last place.
+        if let Some(file_id) = copy.file_id.as_ref().filter(|_| copy.attaches > 0) {
+            self.detach(copy, file_id).await?;
+        }
+        let to = self.stores.room(rule, parts).await?;
+        tracing::info!(vector_store = %copy.store, next = %to, "a vector store takes no more; a copy goes into another one");
+        self.record([Change::Moved(copy.id, to)]).await
+    }
+
+    /// The rule that has the copy's file in the copy's store.
+    async fn rule_of(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Option<&Rule>, Verdict> {
+        let Some((present, _)) = subject.present else { return Ok(None) };
+        for rule in self.rules.covering(&subject.key.profile, &present.path) {
+            if self.stores.resolve(rule).await?.chain.has(&copy.store) {
+                return Ok(Some(rule));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a part of a text out of its store, because the others are in another one.
+    async fn move_to(&self, copy: &Copy, store: &VectorStoreId) -> Result<Progress, Verdict> {
+        let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
+        if copy.attaches > 0 {
+            self.detach(copy, file_id).await?;
+        }
+        self.record([Change::Moved(copy.id, store.clone())]).await
+    }
+
     /// The store or the File object does not exist, or not yet.
     async fn attach_lost(&self, copy: &Copy, file_id: &FileId) -> Result<Progress, Verdict> {
         self.stores.check(&copy.store).await?;
@@ -212,13 +249,13 @@ impl Sync {
         self.forget(copy.id).await
     }
 
-    /// The runs of the rules that cover the file and fill the copy's store. A run that was there for this content
+    /// The runs of the rules that cover the file and have the copy's store among theirs. A run that was there for this content
     /// already makes nothing new, so asking once too often costs a look.
     pub(super) async fn runs_over(&self, subject: &Subject<'_>, copy: &Copy) -> Result<Vec<Task>, Verdict> {
         let mut runs = Vec::new();
         let Some((present, _)) = subject.present else { return Ok(runs) };
         for rule in self.rules.running(&subject.key.profile, &present.path) {
-            if self.stores.resolve(&rule.target).await? == copy.store {
+            if self.stores.resolve(rule).await?.chain.has(&copy.store) {
                 runs.push(Task::run(subject.key.clone(), &rule.name));
             }
         }

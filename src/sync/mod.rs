@@ -65,12 +65,12 @@ use form::{Claim, Instead, claim};
 use founding::Founding;
 use look::{Look, Looker};
 use plan::{Place, plan};
-use stores::Stores;
+use stores::{Filling, Stores};
 use together::Together;
 
 pub use index::INDEXING;
 pub use look::Present;
-pub use stores::{INTENT, fault as vector_store_fault};
+pub use stores::{CONTINUES, INTENT, NUMBER, fault as vector_store_fault};
 pub use stray::is_stray;
 
 /// Steps in one go. A file in ten stores with five stale copies in each takes fewer; more means that the plan and the
@@ -99,6 +99,11 @@ pub struct Settings {
     /// A text with more bytes is cut, at its lines, records or paragraphs, into segments of at most half as many and 4,000,000 bytes.
     /// OpenAI takes 5,000,000 tokens in one file, and 512 MB. 0 is never.
     pub split_text_above_bytes: u32,
+    /// Whether Docket makes the next vector store when those of a rule are full. A store costs nothing by itself; without a next one new
+    /// files wait.
+    pub continue_full_stores: bool,
+    /// How many files a vector store takes. 0 is as OpenAI documents it: 100,000,000, and 10,000 for one from before November 2025.
+    pub store_files: u32,
     /// Within how many minutes a change should be searchable. Where one waits longer, `[[notify]]` tells of its rule; 0 is never.
     pub promised_minutes: u32,
 }
@@ -111,6 +116,8 @@ impl Default for Settings {
             attach_together_from: 4,
             // Two bytes are a token in a table of numbers, and more in prose.
             split_text_above_bytes: 10_000_000,
+            continue_full_stores: true,
+            store_files: 0,
             promised_minutes: 0,
         }
     }
@@ -124,6 +131,11 @@ impl Settings {
     /// Within which time a change should be searchable, if that was promised.
     pub fn promised(&self) -> Option<Duration> {
         (self.promised_minutes > 0).then(|| Duration::from_secs(u64::from(self.promised_minutes) * 60))
+    }
+
+    fn filling(&self) -> Filling {
+        let most = (self.store_files > 0).then_some(self.store_files.into());
+        Filling { makes_next: self.continue_full_stores, most }
     }
 
     fn attach_limit(&self) -> Duration {
@@ -201,7 +213,8 @@ pub fn is_wanted(rules: &Rules, connection: &mut Connection, task: &Task) -> Res
 impl Sync {
     pub fn new(parts: Parts) -> Self {
         let Parts { database, clock, fastio, openai, rules, .. } = parts;
-        let Parts { results, seal, settings, storage, erase_purged, wake, causes, governor, meters, .. } = parts;
+        let Parts { results, seal, settings, storage, erase_purged, wake, causes, governor, meters, .. } =
+            parts;
         let founding = Founding::new(openai.clone(), database.clone(), clock.clone(), rules.clone());
         let founding = Arc::new(founding);
         Sync {
@@ -211,6 +224,7 @@ impl Sync {
                 database.clone(),
                 clock.clone(),
                 (founding.clone(), rules.clone()),
+                settings.filling(),
             ),
             founding,
             database,
@@ -364,27 +378,21 @@ impl Sync {
     /// Plans and applies until nothing is left to do for now.
     async fn converge(&self, subject: &Subject<'_>, wanted: &[&Rule]) -> Result<Verdict, Verdict> {
         let mut stopped: HashMap<openai::VectorStoreId, Verdict> = HashMap::new();
-        let mut unusable: Vec<Verdict> = Vec::new();
-        let mut places: Vec<Place> = Vec::new();
-        for rule in wanted {
-            match self.stores.resolve(&rule.target).await {
-                Ok(store) => Place::add(&mut places, store, rule),
-                Err(verdict) => unusable.push(verdict),
-            }
-        }
-        // A store that cannot be used now keeps what it has; only what is certainly unwanted goes.
-        let keep_all = !unusable.is_empty();
+        let mut copies = self.copies(subject.key).await.map_err(|error| database_verdict(&error))?;
+        let (mut places, mut unusable) = self.places(wanted, &copies).await;
+        let mut out: Vec<openai::VectorStoreId> = Vec::new();
         let mut seen = *subject;
         let mut steps = 0;
         loop {
-            let copies = self.copies(subject.key).await.map_err(|error| database_verdict(&error))?;
+            // A store that cannot be used now keeps what it has; only what is certainly unwanted goes.
+            let keep_all = !unusable.is_empty();
             if steps >= MOST_STEPS + STEPS_OF_A_COPY * copies.len() {
                 break;
             }
             steps += 1;
             let next = plan(seen.key, seen.present, &places, &copies)
                 .into_iter()
-                .filter(|(store, _)| !keep_all || places.iter().any(|place| place.store == *store))
+                .filter(|(store, _)| !keep_all || places.iter().any(|place| place.is_named(store)))
                 .find(|(store, _)| !stopped.contains_key(store));
             let Some((store, step)) = next else {
                 return Ok(worst(stopped.into_values().chain(unusable)));
@@ -395,15 +403,37 @@ impl Sync {
                 Ok(Progress::Moved) => {}
                 // OpenAI cannot index what the file is now, so nothing of it, old or new, may answer.
                 Ok(Progress::Refused) => seen.present = None,
-                // It is out, of this store at least, and so is what that has of it.
-                Ok(Progress::Out) => places.retain(|place| place.store != store),
+                // It is out, of these stores at least, and so is what they have of it.
+                Ok(Progress::Out) => out.push(store),
                 Ok(Progress::Uploaded(copy)) => seen.uploaded = Some(copy),
                 Err(verdict) => {
                     stopped.insert(store, verdict);
                 }
             }
+            let before = copies;
+            copies = self.copies(subject.key).await.map_err(|error| database_verdict(&error))?;
+            // One that has just been made, because the others are full, is one of the rule's too.
+            if copies.iter().any(|copy| before.iter().all(|known| known.store != copy.store)) {
+                (places, unusable) = self.places(wanted, &copies).await;
+            }
+            places.retain(|place| out.iter().all(|store| !place.is_named(store)));
         }
         Err(Verdict::Retry { after: None, reason: format!("the work did not end after {steps} steps") })
+    }
+
+    /// Where a file belongs that these rules cover, of which these copies are on record; and why nothing can be done for some of them now.
+    async fn places(&self, wanted: &[&Rule], copies: &[copy::Copy]) -> (Vec<Place>, Vec<Verdict>) {
+        let (mut places, mut unusable) = (Vec::new(), Vec::new());
+        for rule in wanted {
+            match self.stores.resolve(rule).await {
+                Ok(stores) => match stores.hinders(copies) {
+                    None => Place::add(&mut places, stores.chain, rule),
+                    Some(verdict) => unusable.push(verdict),
+                },
+                Err(verdict) => unusable.push(verdict),
+            }
+        }
+        (places, unusable)
     }
 
     /// What we remember of the file, and whether it is not to be synced.

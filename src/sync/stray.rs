@@ -31,7 +31,8 @@ impl Sync {
         };
         let read = self.database.read(|c| Ok((survey::store::intents(c)?, survey::store::stores(c)?)));
         let (intents, with_copies) = read.await.map_err(|error| database_verdict(&error))?;
-        let named = self.rules.iter().any(|rule| rule.target == Target::Id(id.clone()));
+        let named =
+            self.rules.iter().any(|rule| rule.target == Target::Id(id.clone()) || rule.next.contains(id));
         if !is_stray(&store, &intents) || named || with_copies.contains(id) {
             return Ok(Verdict::Done);
         }

@@ -18,6 +18,7 @@ mod flood;
 mod forged;
 mod forms;
 mod founding;
+mod full_stores;
 mod governor;
 mod harness;
 mod history;

@@ -94,7 +94,8 @@ async fn a_run_in_a_conversation_is_followed_to_its_proven_end() {
     let schema = Schema::parse("liability.json", SCHEMA).unwrap();
     let metadata: BTreeMap<String, String> = [("docket_run".to_owned(), "1".to_owned())].into();
     let conversation = world.openai.create_conversation(&metadata).await.unwrap();
-    let tools = [Tool::FileSearch { store: store.clone(), matching: Attributes::new(), max_results: 5 }];
+    let tools =
+        [Tool::FileSearch { stores: vec![store.clone()], matching: Attributes::new(), max_results: 5 }];
     let new = NewResponse {
         model: "sandbox-rules",
         instructions: Some("Quote exactly."),

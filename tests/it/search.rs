@@ -15,7 +15,7 @@ impl Harness {
         searcher.find(&asked, self.rules(), self.clock.now()).await
     }
 
-    async fn search(&self, query: &str, rule: Option<&str>) -> Results {
+    pub async fn search(&self, query: &str, rule: Option<&str>) -> Results {
         self.try_search(query, rule).await.unwrap()
     }
 

@@ -96,7 +96,7 @@ pub async fn openai(report: &mut CheckReport, checked: &Checked<'_>, schema: Sch
         }
     }
     let base = &settings.base_url;
-    for target in targets {
+    for target in &targets {
         match target {
             Target::Id(id) => vector_store(report, &client, &Store { id, created_as: None }, base).await?,
             Target::Create { create } => match known.made.iter().find(|(name, _)| name == create) {
@@ -109,6 +109,18 @@ pub async fn openai(report: &mut CheckReport, checked: &Checked<'_>, schema: Sch
                 }
             },
         }
+    }
+    let mut next: Vec<&VectorStoreId> = rules.iter().flat_map(|rule| &rule.next).collect();
+    next.sort();
+    next.dedup();
+    for id in next {
+        vector_store(report, &client, &Store { id, created_as: None }, base).await?;
+    }
+    for (name, id) in &known.continued {
+        vector_store(report, &client, &Store { id, created_as: Some(name) }, base).await?;
+    }
+    for words in &known.full {
+        report.ok("vector store", words)?;
     }
     // Whether the database of another version is empty cannot be known here.
     if !known.founded && schema != Schema::Another {

@@ -13,7 +13,7 @@ use crate::job::ERASE_JOBS;
 use crate::openai::VectorStoreId;
 use crate::operate::verdict;
 use crate::own::{self, store::LeftStanding};
-use crate::rule::{Rules, Target};
+use crate::rule::{Rule, Rules, Target};
 use crate::run::{existing, pace};
 use crate::sync::{founding, store};
 use crate::{feed, queue, receive, sync};
@@ -25,6 +25,10 @@ pub struct Known {
     pub founded: bool,
     /// The stores that rules had made, by name.
     pub made: Vec<(String, VectorStoreId)>,
+    /// Those that continue a full one, by name.
+    pub continued: Vec<(String, VectorStoreId)>,
+    /// Those that have been full, in words.
+    pub full: Vec<String>,
     /// Of each rule, the files that were there before it and are not run over.
     pub spared: Vec<(String, i64)>,
     /// The rules that run something, as of the last start.
@@ -38,14 +42,13 @@ pub async fn look(report: &mut CheckReport, config: &Config, subject: &Subject) 
         return Ok(Known::default());
     };
     let now = Clock::default().now();
-    let targets = subject.rules.iter().flat_map(Rules::iter).map(|rule| rule.target.clone());
-    let targets: Vec<Target> = targets.collect();
+    let rules: Vec<Rule> = subject.rules.iter().flat_map(Rules::iter).cloned().collect();
     let running = subject.rules.as_ref().map(|rules| {
         let running = rules.iter().filter(|rule| rule.runs);
         running.map(|rule| rule.name.clone()).collect::<Vec<String>>()
     });
     let read = move |connection: &mut Connection| {
-        let (mut troubles, known) = read(connection, &targets, now)?;
+        let (mut troubles, known) = read(connection, &rules, now)?;
         if let Some(running) = &running {
             troubles.extend(left_standing(connection, running)?);
         }
@@ -80,7 +83,7 @@ enum Trouble {
 
 fn read(
     connection: &mut Connection,
-    targets: &[Target],
+    rules: &[Rule],
     now: i64,
 ) -> Result<(Vec<Trouble>, Known), database::Error> {
     let mut troubles = Vec::new();
@@ -121,16 +124,23 @@ fn read(
             when(lost_at, now)
         )));
     }
-    let mut made = Vec::new();
-    for target in targets {
-        if let Target::Create { create } = target {
-            let id = store::store_named(connection, create)?;
-            made.extend(id.map(|id| (create.clone(), id)));
+    let (mut made, mut continued) = (Vec::new(), Vec::new());
+    for rule in rules {
+        let stores = store::chain(connection, rule)?;
+        let Some(first) = stores.first() else { continue };
+        if let Target::Create { create } = &rule.target {
+            made.push((create.clone(), first.clone()));
         }
+        let next = store::continued(connection, first)?.into_iter();
+        let next = next.filter_map(|one| Some((one.name, one.id?)));
+        continued.extend(next.filter(|one| !continued.contains(one)).collect::<Vec<_>>());
     }
+    let full = store::full_stores(connection)?;
     let known = Known {
         founded: founding::store::is_founded(connection)?,
         made,
+        continued,
+        full: full.iter().map(store::FullStore::words).collect(),
         spared: existing::store::counts(connection)?,
         running: existing::store::since(connection)?.into_keys().collect(),
     };

@@ -15,8 +15,9 @@ use crate::operate::meant::Filter;
 use crate::operate::query::Known;
 use crate::operate::query::files::Files;
 use crate::queue::Priority;
-use crate::rule::Target;
+use crate::rule::Rule;
 use crate::sync::again::store::{self, Which};
+use crate::sync::store::chain;
 
 /// Files in one transaction, so that a server gets its turn in between.
 const AT_ONCE: u32 = 500;
@@ -63,28 +64,32 @@ pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcom
 
 /// Through the database. How many files it were.
 async fn here(arguments: &Arguments, config: &Config) -> Result<u64, Failure> {
-    let target = target(arguments, config)?;
+    let rule = rule(arguments, config)?;
     let database = open(config).await?;
-    let asked = retry(&database, (arguments, known(config)), target).await;
+    let asked = retry(&database, (arguments, known(config)), rule).await;
     database.close().await;
     asked
 }
 
-/// Where the rule that is named sends its files.
-fn target(arguments: &Arguments, config: &Config) -> Result<Option<Target>, Failure> {
+/// The rule that is named.
+fn rule(arguments: &Arguments, config: &Config) -> Result<Option<Rule>, Failure> {
     let Some(name) = &arguments.rule else { return Ok(None) };
     let rules = config.rules().map_err(Failure::usage)?;
-    Ok(Some(rule_named(&rules, name)?.target.clone()))
+    Ok(Some(rule_named(&rules, name)?.clone()))
 }
 
 async fn retry(
     database: &Database,
     (arguments, known): (&Arguments, Known),
-    target: Option<Target>,
+    rule: Option<Rule>,
 ) -> Result<u64, Failure> {
     let now = Clock::default().now();
-    if let Some(Target::Create { create }) = target {
-        database.write(move |tx| store::give_up_store(tx, &create)).await?;
+    if let Some(rule) = rule {
+        let give_up = move |tx: &mut Connection| {
+            let stores = chain(tx, &rule)?;
+            store::give_up_stores(tx, &stores)
+        };
+        database.write(give_up).await?;
     }
     let named = Files { place: arguments.place.clone(), gone: true, ..Files::default() };
     let filter = database.read(move |connection| named.filter(connection, &known)).await??;

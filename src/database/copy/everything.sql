@@ -3,7 +3,9 @@
 INSERT INTO receive_count VALUES ('accepted', '', 7), ('refused', 'it''s "late"', 9223372036854775807), ('Refused', 'é', 0);
 INSERT INTO pause (target, reason, since, probe_at, kind, allowed)
 VALUES ('openai', 'it refuses', 1, 2, 'refusal', NULL), ('openai/vs_1', 'down', 1, 2, 'outage', 3);
-INSERT INTO vector_store VALUES ('all', 'intent', 'vs_1', 5, NULL, NULL, NULL);
+INSERT INTO vector_store VALUES ('all', 'intent', 'vs_1', 5, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO vector_store VALUES ('all, continued 2', 'intent 2', 'vs_2', 6, NULL, NULL, NULL, 'vs_1', 2);
+INSERT INTO full_store VALUES ('vs_1', 'vs_2', 6, 5, 6);
 INSERT INTO event (event_id, source, kind, subject, name, received_at, ignored_because, scheme, secret_index, payload, request_id)
 VALUES ('Zoë', 'webhook', 'ignored', 'file', '📄 ', 5, 'a download changes no file', 'v1', 0, '{"a":"\\\n"}', 'r'),
        ('a', 'webhook', 'ignored', 'file', '', 5, 'no', 'v1', 0, NULL, NULL),

@@ -62,6 +62,7 @@ pub const TABLES: &[Table] = &[
     plain("storage_seen", &["one"]),
     plain("storage_near", &["one"]),
     plain("vector_store", &["name"]),
+    plain("full_store", &["vector_store"]),
     numbered("run", &["run_id"]),
     plain("own_file", &["owner"]),
     Table { form: Form::InOrder, ..plain("run_file", &["run_id"]) },

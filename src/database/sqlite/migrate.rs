@@ -76,6 +76,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0092_turn"
     "0094_seal"
     "0095_budget"
+    "0100_store_chain"
 };
 
 /// Those of the inbox beside it.

@@ -7,7 +7,7 @@ use crate::database::statement::Sql;
 
 /// Tables that stay small whatever is in Fastio: as many rows as there are services, rules, workspaces, kinds of things, or
 /// runs and uploads under way or just given up.
-const SMALL: [&str; 31] = [
+const SMALL: [&str; 32] = [
     "pause",
     "founding",
     "clock",
@@ -23,6 +23,7 @@ const SMALL: [&str; 31] = [
     "model_pace",
     "receive_count",
     "vector_store",
+    "full_store",
     "sweep",
     "outside",
     "lost_upload",

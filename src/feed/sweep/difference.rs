@@ -4,11 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fastio::FileKey;
-use crate::openai::VectorStoreId;
 use crate::rule::Rule;
 use crate::sync::copy::{Copy, CopyState};
 use crate::sync::plan::{Place, Step, plan};
-use crate::sync::store::FileRow;
+use crate::sync::store::{Chain, FileRow};
 use crate::sync::{Present, judge};
 
 /// A kind of difference.
@@ -21,7 +20,7 @@ pub enum Kind {
     Stale,
     /// Held, and not in Fastio any more, or covered by no rule.
     Ghost,
-    /// Held twice in one vector store.
+    /// Held twice in the vector stores of one rule.
     Duplicate,
     /// A File object of ours in no vector store and no table.
     Orphan,
@@ -78,8 +77,8 @@ pub struct Listed<'a> {
     pub present: Present,
     /// The rules that cover it, at least one.
     pub rules: &'a [&'a Rule],
-    /// Where they send it; `None` for a store that is yet to be made.
-    pub stores: Vec<Option<VectorStoreId>>,
+    /// Where they send it; none where the first store is yet to be made.
+    pub stores: Vec<Chain>,
 }
 
 /// Of which kind the first thing is that a job would do about the file, and why it would, in words.
@@ -103,24 +102,22 @@ pub fn difference(
     let is_out = |rule: &Rule| row.is_some_and(|row| row.is_out(&rule.name));
     let held = listed.rules.iter().zip(&listed.stores).filter(|(rule, _)| !is_out(rule));
     let mut places: Vec<Place> = Vec::new();
-    for (rule, store) in held.clone() {
-        if let Some(store) = store {
-            Place::add(&mut places, store.clone(), rule);
-        }
+    for (rule, stores) in held.clone() {
+        Place::add(&mut places, stores.clone(), rule);
     }
     let steps = plan(listed.key, wanted, &places, copies);
     if let Some((store, step)) = steps.into_iter().next() {
         if !is_wanted {
             return Some((Kind::Ghost, "it is held, and should not be"));
         }
-        if places.iter().all(|place| place.store != store) {
-            if listed.stores.contains(&Some(store)) {
+        let Some(place) = places.iter().find(|place| place.is_named(&store)) else {
+            if listed.stores.iter().any(|stores| stores.has(&store)) {
                 return Some((Kind::Ghost, "it is to leave to make room, and is still held"));
             }
             return Some((Kind::Ghost, "it is held in a vector store that no rule sends it to"));
-        }
-        let mut answering =
-            copies.iter().filter(|copy| copy.store == store && copy.state == CopyState::Indexed).peekable();
+        };
+        let is_answering = |copy: &&Copy| place.stores.has(&copy.store) && copy.state == CopyState::Indexed;
+        let mut answering = copies.iter().filter(is_answering).peekable();
         return Some(match step {
             Step::Relabel(..) => (Kind::Drift, "it was moved, renamed or touched, or its rules changed"),
             _ if answering.peek().is_none() => missing(row, same),
@@ -133,7 +130,7 @@ pub fn difference(
             _ => (Kind::Stale, "what is held of it is an older version, or in another form"),
         });
     }
-    if is_wanted && held.clone().any(|(_, store)| store.is_none()) {
+    if is_wanted && held.clone().any(|(_, stores)| stores.is_empty()) {
         return Some(missing(row, same));
     }
     let Some(row) = row else { return Some((Kind::Unseen, "no job has looked at it")) };
@@ -166,6 +163,7 @@ fn missing(row: Option<&FileRow>, same: Option<&FileRow>) -> (Kind, &'static str
 mod tests {
     use super::*;
     use crate::fastio::{Extraction, Hash, Node, NodeId, NodeKind, Profile, VersionId};
+    use crate::openai::VectorStoreId;
     use crate::rule::Rules;
     use crate::sync::copy::{CopyId, Source};
     use crate::sync::form::claim;
@@ -224,7 +222,7 @@ mod tests {
     }
 
     fn labelled(present: &Present, copy: Copy) -> Copy {
-        let place = Place { store: copy.store.clone(), rule: "r".to_owned() };
+        let place = Place { stores: Chain::new(vec![copy.store.clone()]), rule: "r".to_owned() };
         let bare = Copy { attributes: None, source: present.source.clone(), ..copy };
         let claim = claim(&present.offer()).unwrap();
         let steps = plan(&key(), Some((present, &claim)), &[place], std::slice::from_ref(&bare));
@@ -244,7 +242,7 @@ mod tests {
         let settings = "name = 'r'\nworkspace = '1'\nvector_store = 'vs_1'";
         let rules = Rules::new(vec![toml::from_str(settings).unwrap()]).unwrap();
         let rules: Vec<&Rule> = rules.iter().collect();
-        let stores = vec![Some(VectorStoreId("vs_1".to_owned()))];
+        let stores = vec![Chain::new(vec![VectorStoreId("vs_1".to_owned())])];
         let listed = Listed { key: &key(), present: present(version), rules: &rules, stores };
         difference(listed, row, copies).map(|(kind, _)| kind)
     }

@@ -14,7 +14,7 @@ use crate::own::{self, Seen, Whose};
 use crate::run::existing::{Since, store::run_over};
 use crate::sync::Present;
 use crate::sync::copy::{Copy, Source};
-use crate::sync::store::{self, FileRow};
+use crate::sync::store::{self, Chains, FileRow};
 use crate::sync::survey::is_holdable;
 
 /// What our tables say of one page's files.
@@ -60,7 +60,7 @@ impl Sweeper<'_> {
 
     async fn files_page(&mut self, profile: &Profile, rows: Vec<Inventoried>) -> Result<(), Error> {
         self.report.files_listed += rows.len() as u64;
-        let found = self.feed.differences(profile, &rows, |rule| self.place(rule)).await?;
+        let found = self.feed.differences(profile, &rows, &self.places).await?;
         for key in &found.covered {
             self.files.add(key);
         }
@@ -94,7 +94,7 @@ impl Feed {
         &self,
         profile: &Profile,
         rows: &[Inventoried],
-        place: impl Fn(&crate::rule::Rule) -> Option<VectorStoreId>,
+        places: &Chains,
     ) -> Result<Found, Error> {
         let mut covered: Vec<(FileKey, String, &Inventoried, Vec<&crate::rule::Rule>)> = Vec::new();
         for row in rows.iter().filter(|row| is_file(row)) {
@@ -118,10 +118,15 @@ impl Feed {
         for (key, id, row, rules) in &covered {
             let file = known.rows.get(id);
             let is_out = |rule: &&&crate::rule::Rule| file.is_some_and(|file| file.is_out(&rule.name));
-            let stores: HashSet<VectorStoreId> =
-                rules.iter().filter(|rule| !is_out(rule)).filter_map(|rule| place(rule)).collect();
-            stores.into_iter().for_each(|store| *sent.entry(store).or_default() += 1);
             let copies = known.copies.get(id).map_or(&[][..], Vec::as_slice);
+            // Where it is, of those it may be in.
+            let is_there = |store: &&VectorStoreId| copies.iter().any(|copy| copy.store == **store);
+            let stores: HashSet<&VectorStoreId> = rules
+                .iter()
+                .filter(|rule| !is_out(rule))
+                .filter_map(|rule| places.of(rule).iter().find(is_there).or(places.of(rule).first()))
+                .collect();
+            stores.into_iter().for_each(|store| *sent.entry(store.clone()).or_default() += 1);
             let Some(path) = &row.path else {
                 if file.is_none_or(|file| !file.source.same_content(&Source::of(&row.node))) {
                     let why = "Fastio does not say where it is";
@@ -134,7 +139,7 @@ impl Feed {
                 key,
                 present: Present::new(&row.node, path.clone(), above),
                 rules,
-                stores: rules.iter().map(|rule| place(rule)).collect(),
+                stores: rules.iter().map(|rule| places.of(rule).clone()).collect(),
             };
             if let Some((kind, why)) = difference(listed, file, copies) {
                 repairs.push((*row, repair(key, kind, why, path)));

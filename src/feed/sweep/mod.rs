@@ -40,9 +40,8 @@ use crate::contain::catch;
 use crate::database::Connection;
 use crate::fastio::Profile;
 use crate::openai::VectorStoreId;
-use crate::rule::{Rule, Target};
 use crate::sync::copy::CopyState;
-use crate::sync::store::{copies_by_store, store_named};
+use crate::sync::store::{Chains, chains, copies_by_store};
 use crate::sync::survey;
 
 pub use asked::{Pending, ask, decide, pending};
@@ -83,8 +82,8 @@ struct Sweeper<'a> {
     started_at: i64,
     /// Events of this sweep so far; part of their ids.
     told: u64,
-    /// Where each rule's target is.
-    places: Vec<(Target, Option<VectorStoreId>)>,
+    /// The stores of each rule.
+    places: Chains,
     /// What Fastio lists and a rule covers, what vector stores list, and what OpenAI lists of File objects.
     files: Seen,
     held: Seen,
@@ -166,25 +165,14 @@ impl Feed {
         sweeper.finish().await
     }
 
-    /// Where each rule's target is, without making one that is yet to be made.
-    pub(super) async fn places(&self) -> Result<Vec<(Target, Option<VectorStoreId>)>, Error> {
-        let targets: HashSet<Target> = self.rules.iter().map(|rule| rule.target.clone()).collect();
-        let places = self.database.read(move |c| {
-            let mut place = |target: &Target| match target {
-                Target::Id(id) => Ok(Some(id.clone())),
-                Target::Create { create } => store_named(c, create),
-            };
-            targets.iter().map(|target| Ok((target.clone(), place(target)?))).collect()
-        });
-        Ok(places.await?)
+    /// The stores of each rule, without making one that is yet to be made.
+    pub(super) async fn places(&self) -> Result<Chains, Error> {
+        let rules = self.rules.clone();
+        Ok(self.database.read(move |c| chains(c, rules.iter())).await?)
     }
 }
 
 impl Sweeper<'_> {
-    fn place(&self, rule: &Rule) -> Option<VectorStoreId> {
-        self.places.iter().find(|(target, _)| *target == rule.target).and_then(|(_, id)| id.clone())
-    }
-
     /// What the stores' lists told, of files that Fastio lists. The others may be ghosts, and those are counted first.
     async fn repair_deferred(&mut self) -> Result<(), Error> {
         let mut deferred = std::mem::take(&mut self.deferred);

@@ -6,9 +6,9 @@ use super::{Finding, Sweeper, Tell};
 
 use crate::database::Connection;
 use crate::fastio::{self, FileKey};
+use crate::feed::Error;
 use crate::feed::adopt::{adopted, is_borne_out, owner};
 use crate::feed::patience::{first, patiently};
-use crate::feed::{Error, is_made};
 use crate::http::pages::Pages;
 use crate::job;
 use crate::openai::{self, File, FileId, IndexStatus, Listed, StoreFile, VectorStoreId};
@@ -31,7 +31,8 @@ impl Sweeper<'_> {
             self.scope.rule.as_ref().is_none_or(|name| rule.name == *name)
                 && self.scope.profile.as_ref().is_none_or(|profile| rule.profile == *profile)
         });
-        let mut stores: Vec<VectorStoreId> = rules.filter_map(|rule| self.place(rule)).collect();
+        let mut stores: Vec<VectorStoreId> =
+            rules.flat_map(|rule| self.places.of(rule).iter()).cloned().collect();
         if self.scope.rule.is_none() && self.scope.profile.is_none() {
             stores.extend(self.feed.database.read(survey::store::stores).await?);
         }
@@ -79,7 +80,7 @@ impl Sweeper<'_> {
         }
     }
 
-    /// OpenAI says that there is no such store. One that a rule creates is made anew by the first job that needs it, which also asks
+    /// OpenAI says that there is no such store. One that no person named is made anew by the first job that needs it, which also asks
     /// for all its files. So some of them get their jobs now: one alone may belong to a file that is just going.
     async fn absent(&mut self, store: &VectorStoreId, error: &openai::Error) -> Result<(), Error> {
         let is_listed = self.feed.openai.lists_store(store).await;
@@ -88,7 +89,7 @@ impl Sweeper<'_> {
             return Ok(());
         }
         let what = format!("vector store {store}");
-        if !is_made(store, &self.places) {
+        if !self.places.is_made(store, &self.feed.rules) {
             let cure = "it is gone, or not this key's: put the right id into the rule, or use another key";
             self.incomplete(what, &cure);
             return Ok(());
@@ -137,7 +138,7 @@ impl Sweeper<'_> {
 
     /// A file in the store that is in no table of ours.
     async fn unknown(&mut self, store: &VectorStoreId, held: &StoreFile) -> Result<Option<Repair>, Error> {
-        let sends = |rule: &crate::rule::Rule| self.place(rule).as_ref() == Some(store);
+        let sends = |rule: &crate::rule::Rule| self.places.of(rule).has(store);
         let Some(key) = owner(&held.attributes, &self.feed.rules, sends) else {
             self.report.strangers += 1;
             return Ok(None);

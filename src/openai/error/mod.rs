@@ -29,6 +29,8 @@ pub enum ErrorKind {
     QuotaExhausted,
     /// The project holds as many bytes of files as it may.
     StorageFull,
+    /// A vector store holds as many files as it may.
+    StoreFull,
     /// 429 for going too fast.
     RateLimited { wait: Option<Duration> },
     /// 409, as in "File is still processing. Check back later." on a delete.
@@ -90,6 +92,7 @@ impl CallErrorKind for ErrorKind {
             | ErrorKind::Unreadable => Retry::Backoff,
             ErrorKind::NotFound
             | ErrorKind::Rejected { .. }
+            | ErrorKind::StoreFull
             | ErrorKind::TooLarge
             | ErrorKind::InputTooLarge => Retry::Never,
         }
@@ -106,6 +109,7 @@ impl CallErrorKind for ErrorKind {
             ErrorKind::Forbidden => "refuses access",
             ErrorKind::QuotaExhausted => "says the account has no credit left",
             ErrorKind::StorageFull => "says the project's file storage is full",
+            ErrorKind::StoreFull => "says the vector store is full",
             ErrorKind::RateLimited { .. } => "asks us to slow down",
             ErrorKind::StillProcessing => "is still busy with it",
             ErrorKind::Rejected { .. } => "does not take the request",
@@ -253,6 +257,18 @@ impl Refusal {
         self.message.to_ascii_lowercase().contains("storage quota")
     }
 
+    /// The limit on a store's files is documented (OpenAI's OpenAPI document and guide on retrieval); neither status nor words of the
+    /// refusal were found. What it has to say is inferred: something of a limit, of files, and of the store. A limit per minute passes.
+    fn is_about_a_full_store(&self, path: &[String]) -> bool {
+        let lower = self.message.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+        path.first().is_some_and(|first| first == "vector_stores")
+            && lower.contains("vector store")
+            && says(&["files", "file limit", "file count"])
+            && says(&["maximum", "limit", "too many", "is full", "exceed"])
+            && !says(&["per min", "per day", "rate limit", "tokens", "extension", "bytes", " mb"])
+    }
+
     /// No such object, as OpenAI says it: with the type that its documents show, or naming the very object, as every server
     /// compatible with it was seen to do. A gateway that knows no such path, tenant or service does neither.
     fn is_about_an_object(&self, path: &[String]) -> bool {
@@ -357,6 +373,9 @@ fn kind(head: &Head, refusal: Option<&Refusal>, (path, speaker): (&[String], Spe
         401 => ErrorKind::Unauthorized,
         400..=499 if refusal.is_some_and(Refusal::is_about_money) => ErrorKind::QuotaExhausted,
         400..=499 if refusal.is_some_and(Refusal::is_about_storage) => ErrorKind::StorageFull,
+        400 | 403 | 409 | 413 | 422 if refusal.is_some_and(|refusal| refusal.is_about_a_full_store(path)) => {
+            ErrorKind::StoreFull
+        }
         400 | 422 | 429 if refusal.is_some_and(Refusal::is_about_size) => ErrorKind::InputTooLarge,
         402 => ErrorKind::QuotaExhausted,
         403 => ErrorKind::Forbidden,

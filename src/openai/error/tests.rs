@@ -72,6 +72,37 @@ fn errors_seen_in_the_field_are_told_apart() {
 }
 
 #[test]
+fn a_full_store_is_told_from_a_limit_that_passes_and_from_a_file_that_is_too_large() {
+    let attach = |status, message: &str| {
+        let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": null});
+        let reply = Reply {
+            head: Head { status: StatusCode::from_u16(status).unwrap(), headers: HeaderMap::new() },
+            body: json!({ "error": error }).to_string().into(),
+            room: None,
+        };
+        Error::refused("attaching a file", &reply, &["vector_stores", "vs_1", "files"].map(str::to_owned))
+            .kind
+    };
+    for message in [
+        "Vector store 'vs_1' has reached the maximum number of files (10000).",
+        "This vector store exceeds the file limit of 10000.",
+        "Too many files in vector store vs_1.",
+    ] {
+        assert_eq!(attach(400, message), ErrorKind::StoreFull, "{message}");
+        assert_eq!(attach(422, message), ErrorKind::StoreFull, "{message}");
+        assert_ne!(said(400, message, Value::Null).kind, ErrorKind::StoreFull, "elsewhere: {message}");
+    }
+    for message in [
+        "Rate limit reached for this vector store on requests per min (RPM): Limit 300 files.",
+        "The file exceeds the maximum of 5000000 tokens for files in a vector store.",
+        "Files with extensions [.csv] are not supported for retrieval. The vector store takes at most .txt",
+        "You have exceeded your file storage quota. Projects are limited to 2.5 TB of files.",
+    ] {
+        assert_ne!(attach(400, message), ErrorKind::StoreFull, "{message}");
+    }
+}
+
+#[test]
 fn an_empty_account_is_no_rate_limit() {
     let by_code = r#"{"error": {"message": "You exceeded your current quota.", "type": "x", "code": "insufficient_quota"}}"#;
     let by_type = r#"{"error": {"message": "You exceeded your current quota.", "type": "insufficient_quota", "code": null}}"#;

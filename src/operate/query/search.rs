@@ -10,10 +10,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Wrong, rule_named};
 use crate::database::{Connection, Database, Error};
 use crate::openai::{self, Client, Hit, VectorStoreId};
-use crate::rule::{Rule, Rules, Target};
+use crate::rule::{Rule, Rules};
 use crate::sync::budget;
 use crate::sync::listing::{self, Found, Over, Standing};
-use crate::sync::store::store_named;
+use crate::sync::store::chains;
 
 /// Results where nobody says how many.
 pub const USUAL: u32 = 10;
@@ -153,7 +153,7 @@ impl Searcher {
             None => rules.iter().cloned().collect(),
         };
         let sought = rules.clone();
-        let stores = self.database.observe(move |connection| stores(connection, &sought)).await?;
+        let stores = self.database.observe(move |connection| chains(connection, &sought)).await?.stores();
         if stores.is_empty() {
             let words = "no vector store has been made yet: it is with the first file of a rule";
             return Err(Wrong::Nothing(words.to_owned()).into());
@@ -165,11 +165,12 @@ impl Searcher {
         });
         let hits: Vec<(String, Hit)> = try_join_all(searches).await?.into_iter().flatten().collect();
         let ids: Vec<String> = hits.iter().map(|(_, hit)| hit.file_id.0.clone()).collect();
-        let names: Vec<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+        let (searched, names): (_, Vec<String>) =
+            (stores.clone(), rules.iter().map(|rule| rule.name.clone()).collect());
         let read = move |connection: &mut Connection| {
             let usage = budget::store::usage(connection)?;
             let out = names.iter().filter_map(|name| usage.rules.get(name)).map(|held| held.all_out().files);
-            Ok((listing::found(connection, &ids)?, out.sum()))
+            Ok((listing::found(connection, &ids, &searched)?, out.sum()))
         };
         let (found, out) = self.database.observe(read).await?;
         let (rows, left_out) = told(hits, found, asked);
@@ -192,19 +193,6 @@ impl Searcher {
         }
         self.database.write_unsynced(move |tx| budget::store::used(tx, &unused, now)).await
     }
-}
-
-/// The stores that the rules fill, each once.
-fn stores(connection: &mut Connection, rules: &[Rule]) -> Result<Vec<VectorStoreId>, Error> {
-    let mut stores: Vec<VectorStoreId> = Vec::new();
-    for rule in rules {
-        let store = match &rule.target {
-            Target::Id(id) => Some(id.clone()),
-            Target::Create { create } => store_named(connection, create)?,
-        };
-        stores.extend(store.filter(|store| !stores.contains(store)));
-    }
-    Ok(stores)
 }
 
 /// Puts the results of all stores in one order, and what is no answer aside.

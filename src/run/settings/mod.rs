@@ -17,7 +17,7 @@ use super::frame;
 use crate::fastio::Profile;
 use crate::result::name::Pattern;
 use crate::result::schema::Schema;
-use crate::rule::{Rule, RuleSettings, Rules, Target};
+use crate::rule::{Rule, RuleSettings, Rules};
 use crate::setting_error;
 
 pub use clash::Clash;
@@ -219,10 +219,6 @@ impl Definition {
 
     pub fn profile(&self) -> &Profile {
         &self.rule.profile
-    }
-
-    pub fn target(&self) -> &Target {
-        &self.rule.target
     }
 
     /// Whether OpenAI is asked after Fastio when this is so.

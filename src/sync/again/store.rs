@@ -4,6 +4,7 @@ use crate::database::{Connection, Error, from_row, json_list, params, statements
 use crate::job;
 use crate::queue::Priority;
 use crate::sync::listing::Place;
+use crate::sync::store::Chain;
 
 /// A file that may be looked at again.
 #[derive(Debug, Clone)]
@@ -75,9 +76,9 @@ pub fn reopen(
     Ok(())
 }
 
-/// A person says that the store called `name` is gone, if it is not there.
-pub fn give_up_store(connection: &mut Connection, name: &str) -> Result<(), Error> {
-    connection.run(GIVE_UP_STORE, params![name])?;
+/// A person says that those of these stores are gone that are not there.
+pub fn give_up_stores(connection: &mut Connection, stores: &Chain) -> Result<(), Error> {
+    connection.run(GIVE_UP_STORES, params![stores.json()])?;
     Ok(())
 }
 
@@ -103,5 +104,7 @@ statements! {
           AND (state = 'skipped' OR EXISTS (
             SELECT 1 FROM job WHERE key = 'file:' || f.source_id AND state = 'dead'))";
     REOPEN = "UPDATE file SET refused = NULL, decided_by = NULL WHERE source_id = $1";
-    GIVE_UP_STORE = "UPDATE vector_store SET given_up = vector_store_id WHERE name = $1";
+    GIVE_UP_STORES = "
+        UPDATE vector_store SET given_up = vector_store_id
+        WHERE vector_store_id IN (SELECT value FROM json_each($1))";
 }

@@ -89,7 +89,8 @@ impl Most {
 
     /// So many hundredths of it.
     pub fn hundredths(&self, hundredths: i64) -> Most {
-        let part = |most: Option<i64>| most.map(|most| (i128::from(most) * i128::from(hundredths) / 100) as i64);
+        let part =
+            |most: Option<i64>| most.map(|most| (i128::from(most) * i128::from(hundredths) / 100) as i64);
         Most { files: part(self.files), bytes: part(self.bytes), stored: part(self.stored) }
     }
 

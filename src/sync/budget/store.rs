@@ -104,8 +104,7 @@ pub fn usage(connection: &mut Connection) -> Result<Usage, Error> {
         *of = amount;
     }
     let seen: Option<(i64, i64, i64)> = connection.first(STRANGERS, &[])?;
-    usage.strangers =
-        seen.map(|(files, bytes, seen_at)| (Amount { files, bytes, stored: 0 }, seen_at));
+    usage.strangers = seen.map(|(files, bytes, seen_at)| (Amount { files, bytes, stored: 0 }, seen_at));
     Ok(usage)
 }
 
@@ -192,12 +191,7 @@ impl crate::database::FromRow for OwnAmount {
 }
 
 /// Decides whether a file may be uploaded, and has others leave for it, or writes down that it is out.
-pub fn admit(
-    tx: &mut Connection,
-    budgets: &Budgets,
-    wanted: &Wanted,
-    now: i64,
-) -> Result<Admission, Error> {
+pub fn admit(tx: &mut Connection, budgets: &Budgets, wanted: &Wanted, now: i64) -> Result<Admission, Error> {
     let source_id = wanted.key.to_string();
     if let Some(reason) = tx.first::<String>(REASON, params![wanted.rule, source_id])? {
         return Ok(Admission::Out { reason });
@@ -212,7 +206,11 @@ pub fn admit(
     for scope in budgets.of(&wanted.rule) {
         if let Some(over) = scope.most.over(wanted.size) {
             let limit = scope.limit(over);
-            let reason = format!("it is larger than {}: of {}; raise that, or leave the file out", limit, scope.whose());
+            let reason = format!(
+                "it is larger than {}: of {}; raise that, or leave the file out",
+                limit,
+                scope.whose()
+            );
             return out(tx, (wanted, scope), ("too_large", reason, used_at), now);
         }
         let held = usage.of(scope);
@@ -236,7 +234,9 @@ pub fn admit(
         let full = scope.full(over);
         let (why, words) = match chosen.is_bounded {
             true => (USED_LEAST, "and all that is held was used later"),
-            false => ("no_room", "and all that could leave is pinned or in use: raise the budget, or pin less"),
+            false => {
+                ("no_room", "and all that could leave is pinned or in use: raise the budget, or pin less")
+            }
         };
         return out(tx, (wanted, scope), (why, format!("{full}, {words}; {COMES}"), used_at), now);
     }
@@ -310,7 +310,12 @@ fn out(
 const USED_LEAST: &str = "used_least";
 
 /// Has a file leave: it is out from now on, and its job takes away what OpenAI holds.
-fn leave(tx: &mut Connection, one: &Candidate, (scope, over): (&Scope, Amount), now: i64) -> Result<(), Error> {
+fn leave(
+    tx: &mut Connection,
+    one: &Candidate,
+    (scope, over): (&Scope, Amount),
+    now: i64,
+) -> Result<(), Error> {
     let row = OutRow {
         source_id: one.source_id.clone(),
         rule: one.rule.clone(),

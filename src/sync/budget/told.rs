@@ -49,7 +49,9 @@ impl Standing<'_> {
     pub fn percent(&self) -> i64 {
         let (held, most) = (self.held.held(), self.scope.most);
         let of = |held: i64, most: Option<i64>| {
-            most.map(|most| i64::try_from(i128::from(held) * 100 / i128::from(most.max(1))).unwrap_or(i64::MAX))
+            most.map(|most| {
+                i64::try_from(i128::from(held) * 100 / i128::from(most.max(1))).unwrap_or(i64::MAX)
+            })
         };
         [of(held.files, most.files), of(held.bytes, most.bytes), of(held.stored, most.stored)]
             .into_iter()

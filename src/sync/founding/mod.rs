@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::stores::INTENT;
+use super::stores::{CONTINUES, INTENT};
 use crate::clock::Clock;
 use crate::database::{self, Database};
 use crate::job::verdict::{OPENAI, database_verdict, openai_verdict};
-use crate::openai::{self, AttributeValue, Attributes, Client, FileId, VectorStoreId};
+use crate::openai::{self, AttributeValue, Attributes, Client, FileId, VectorStore, VectorStoreId};
 use crate::queue::Verdict;
-use crate::rule::{Rules, Target};
+use crate::rule::{Rule, Rules, Target};
 
 pub use store::How;
 
@@ -161,9 +161,8 @@ impl Founding {
 /// OpenAI's.
 pub async fn look(openai: &Client, rules: &Rules) -> Result<Vec<Earlier>, openai::Error> {
     let mut earlier = Vec::new();
-    for (store, name) in stores(openai, rules).await? {
-        let target = name.clone().map_or(Target::Id(store.clone()), |create| Target::Create { create });
-        let copies = copies(openai, (&store, &target), rules).await?;
+    for Place { store, name, target } in stores(openai, rules).await? {
+        let copies = copies(openai, (&store, target), rules).await?;
         if copies > 0 {
             earlier.push(Earlier { store, name, copies });
         }
@@ -171,30 +170,51 @@ pub async fn look(openai: &Client, rules: &Rules) -> Result<Vec<Earlier>, openai
     Ok(earlier)
 }
 
-/// The stores that rules name by id, and those with a name that a rule creates and the mark of a Docket.
-async fn stores(
-    openai: &Client,
-    rules: &Rules,
-) -> Result<Vec<(VectorStoreId, Option<String>)>, openai::Error> {
-    let (mut found, mut names) = (Vec::new(), Vec::new());
+/// A store that copies of ours may be in.
+struct Place<'a> {
+    store: VectorStoreId,
+    /// Of one that a Docket made.
+    name: Option<String>,
+    /// Of the rule that fills it.
+    target: &'a Target,
+}
+
+/// The stores that rules name by id, those with a name that a rule creates and the mark of a Docket, and those that a Docket made to
+/// continue one of these.
+async fn stores<'a>(openai: &Client, rules: &'a Rules) -> Result<Vec<Place<'a>>, openai::Error> {
+    let (mut found, mut made) = (Vec::<Place<'a>>::new(), Vec::new());
     for rule in rules.iter() {
-        match &rule.target {
-            Target::Id(id) if !found.contains(&(id.clone(), None)) => found.push((id.clone(), None)),
-            Target::Id(_) => {}
-            Target::Create { create } => names.push(create.as_str()),
+        let named = match &rule.target {
+            Target::Id(id) => Some(id),
+            Target::Create { .. } => None,
+        };
+        for id in named.into_iter().chain(&rule.next) {
+            if found.iter().all(|place| place.store != *id) {
+                found.push(Place { store: id.clone(), name: None, target: &rule.target });
+            }
         }
     }
     let mut after: Option<VectorStoreId> = None;
-    for _ in 0..if names.is_empty() { 0 } else { PAGES } {
+    for _ in 0..PAGES {
         let page = openai.vector_stores(after.as_ref()).await?;
-        for store in page.items.into_iter().filter(|store| store.metadata.contains_key(INTENT)) {
-            if let Some(name) = store.name.filter(|name| names.contains(&name.as_str())) {
-                found.push((store.id, Some(name)));
-            }
-        }
+        made.extend(page.items.into_iter().filter(|store| store.metadata.contains_key(INTENT)));
         match page.next {
             Some(next) => after = Some(next),
             None => break,
+        }
+    }
+    let (continuing, first): (Vec<VectorStore>, Vec<VectorStore>) =
+        made.into_iter().partition(|store| store.metadata.contains_key(CONTINUES));
+    for store in first {
+        let creates = |rule: &&Rule| matches!(&rule.target, Target::Create { create } if Some(create) == store.name.as_ref());
+        if let Some(rule) = rules.iter().find(creates) {
+            found.push(Place { store: store.id, name: store.name, target: &rule.target });
+        }
+    }
+    for store in continuing {
+        let is_first = |place: &&Place<'_>| store.metadata.get(CONTINUES) == Some(&place.store.0);
+        if let Some(target) = found.iter().find(is_first).map(|place| place.target) {
+            found.push(Place { store: store.id, name: store.name, target });
         }
     }
     Ok(found)

@@ -3,6 +3,7 @@
 use super::Row;
 use super::store::of_files;
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
+use crate::openai::VectorStoreId;
 
 /// A copy that a search found.
 #[derive(Debug, Clone)]
@@ -53,9 +54,14 @@ from_row!(Line {
     file_state,
 });
 
-/// The copies that these File objects are. Those of which nothing is on record are left out.
-pub fn found(connection: &mut Connection, file_ids: &[String]) -> Result<Vec<Found>, Error> {
-    let lines: Vec<Line> = connection.all(FOUND, params![json_list(file_ids)])?;
+/// The copies that these File objects are, found in a search of `stores`: one of an older version is over when the newer one can be
+/// found there. Those of which nothing is on record are left out.
+pub fn found(
+    connection: &mut Connection,
+    file_ids: &[String],
+    stores: &[VectorStoreId],
+) -> Result<Vec<Found>, Error> {
+    let lines: Vec<Line> = connection.all(FOUND, params![json_list(file_ids), json_list(stores)])?;
     let mut ids: Vec<String> = lines.iter().map(|line| line.source_id.clone()).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -86,8 +92,8 @@ statements! {
                 h.state = 'retiring' AS is_retiring,
                 EXISTS (SELECT 1 FROM copy AS c WHERE c.id = h.id AND ", same_content!(), ") AS is_present,
                 EXISTS (SELECT 1 FROM copy AS c
-                        WHERE c.source_id = h.source_id AND c.vector_store = h.vector_store AND c.id <> h.id
-                              AND c.state = 'indexed' AND ", same_content!(), ") AS is_replaced
+                        WHERE c.source_id = h.source_id AND c.id <> h.id
+                              AND c.vector_store IN (SELECT value FROM json_each($2)) AND c.state = 'indexed' AND ", same_content!(), ") AS is_replaced
          FROM copy AS h LEFT JOIN file AS f ON f.source_id = h.source_id
          WHERE h.file_id IN (SELECT value FROM json_each($1))");
 }

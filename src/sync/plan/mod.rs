@@ -1,9 +1,10 @@
 //! From what a file is now, what we hold of it and where it belongs, to the steps that are left. Pure: no clock, no
 //! network, no database. After each step the plan is made anew, so a step has only to be right for this moment.
 //!
-//! For each vector store that should hold the file, one copy, or all segments of one, is brought forward, uploading → uploaded → attached →
+//! For each rule that covers the file, in one of that rule's vector stores, one copy, or all segments of one, is brought forward, uploading → uploaded → attached →
 //! indexed, and only when it is indexed do the others go. So a file that is edited never stops being searchable, and
-//! a crash at any point leaves rows from which the same plan goes on.
+//! a crash at any point leaves rows from which the same plan goes on. All segments of a text end in one store: where the one that
+//! they were meant for was full in the middle, those that are in it follow the others.
 
 mod whole;
 
@@ -11,26 +12,42 @@ use super::attributes::attributes;
 use super::copy::{Copy, CopyId, CopyState};
 use super::form::Claim;
 use super::look::Present;
+use super::store::Chain;
 use crate::fastio::FileKey;
 use crate::openai::{Attributes, VectorStoreId};
 use crate::rule::Rule;
 
 use whole::Whole;
 
-/// Where a file belongs.
+/// Where a file belongs: into one of these stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    pub store: VectorStoreId,
+    /// Of which the first names the place.
+    pub stores: Chain,
     /// The rule that says so.
     pub rule: String,
 }
 
 impl Place {
-    /// Adds the store that `rule` names, unless an earlier rule named it.
-    pub fn add(places: &mut Vec<Place>, store: VectorStoreId, rule: &Rule) {
-        if places.iter().all(|place| place.store != store) {
-            places.push(Place { store, rule: rule.name.clone() });
+    /// Adds the stores that `rule` fills, unless an earlier rule fills them.
+    pub fn add(places: &mut Vec<Place>, stores: Chain, rule: &Rule) {
+        if !stores.is_empty() && places.iter().all(|place| place.name() != stores.first()) {
+            places.push(Place { stores, rule: rule.name.clone() });
         }
+    }
+
+    fn name(&self) -> Option<&VectorStoreId> {
+        self.stores.first()
+    }
+
+    /// Whether a step that goes by the name `store` is one here.
+    pub fn is_named(&self, store: &VectorStoreId) -> bool {
+        self.name() == Some(store)
+    }
+
+    /// The store that all of `parts` belong into: the farthest of those they are in. One part is where it should be.
+    fn home<'a>(&'a self, parts: &[&Copy]) -> Option<&'a VectorStoreId> {
+        self.stores.iter().rev().find(|store| parts.iter().any(|part| part.store == **store))
     }
 }
 
@@ -41,6 +58,8 @@ pub enum Step {
     Settle(CopyId),
     /// Make a new copy: write the intent down, then stream the file from Fastio to OpenAI.
     Upload(Place),
+    /// Take a copy out of its store, if it is there, so that it can be put into this one.
+    Move(CopyId, VectorStoreId),
     /// Put an uploaded File object into its vector store, with these attributes.
     Attach(CopyId, Attributes),
     /// Look whether it is indexed.
@@ -51,7 +70,7 @@ pub enum Step {
     Retire(CopyId),
 }
 
-/// What is left to do, the most urgent first. `present` is `None` when the file is gone, left every rule, or is of a
+/// What is left to do, the most urgent first, each with the first store of its place, or the one that it is to go from. `present` is `None` when the file is gone, left every rule, or is of a
 /// kind that OpenAI cannot hold; `places` is then not looked at.
 pub fn plan(
     key: &FileKey,
@@ -62,20 +81,19 @@ pub fn plan(
     let mut steps = Vec::new();
     let (wanted, unwanted): (Vec<&Copy>, Vec<&Copy>) = copies
         .iter()
-        .partition(|copy| present.is_some() && places.iter().any(|place| place.store == copy.store));
+        .partition(|copy| present.is_some() && places.iter().any(|place| place.stores.has(&copy.store)));
     // What must not answer any more goes first.
     steps.extend(unwanted.into_iter().map(|copy| (copy.store.clone(), remove(copy))));
     let Some(present) = present else { return steps };
     for place in places {
-        let here: Vec<&Copy> = wanted.iter().copied().filter(|copy| copy.store == place.store).collect();
-        steps.extend(
-            plan_store(key, present, place, &here).into_iter().map(|step| (place.store.clone(), step)),
-        );
+        let Some(name) = place.name() else { continue };
+        let here: Vec<&Copy> = wanted.iter().copied().filter(|copy| place.stores.has(&copy.store)).collect();
+        steps.extend(plan_place(key, present, place, &here).into_iter().map(|step| (name.clone(), step)));
     }
     steps
 }
 
-fn plan_store(
+fn plan_place(
     key: &FileKey,
     (present, claim): (&Present, &Claim),
     place: &Place,
@@ -103,6 +121,14 @@ fn plan_store(
         steps.push(Step::Upload(place.clone()));
         return steps;
     };
+    let home = place.home(&best.parts);
+    let strays = best.parts.iter().filter(|part| Some(&part.store) != home);
+    let moves: Vec<Step> =
+        strays.zip(home.into_iter().cycle()).map(|(part, home)| Step::Move(part.id, home.clone())).collect();
+    if !moves.is_empty() {
+        steps.extend(moves);
+        return steps;
+    }
     // All are handed to the store before any is waited for.
     let mut forward: Vec<(CopyState, Step)> = Vec::new();
     for part in best.parts {

@@ -1,10 +1,10 @@
 //! What is written down of a copy and its file as the work goes on.
 
-use super::{ReadAs, bytes, hash_text, json};
+use super::{ReadAs, bytes, hash_text, json, refused};
 use crate::database::{Connection, Error, params, statements};
 use crate::fastio::FileKey;
 use crate::job::{self, Task};
-use crate::openai::{AttributeValue, Attributes, FileId};
+use crate::openai::{AttributeValue, Attributes, FileId, VectorStoreId};
 use crate::queue::Priority;
 use crate::sync::copy::{Copy, CopyId, CopyState, Reading, Source};
 
@@ -60,6 +60,10 @@ pub enum Change {
     ReadAs(FileKey, ReadAs),
     /// These are all segments of a file, in their order, with the file's SHA-256 and what was left out of it, in words.
     Sealed(Vec<CopyId>, String, Option<String>),
+    /// It belongs into another store, which is to be told of it; the one it was in has it no more.
+    Moved(CopyId, VectorStoreId),
+    /// Its store takes no more.
+    StoreFull(VectorStoreId),
     /// It moves on, or back.
     State(CopyId, CopyState),
     /// The vector store says that it keeps so many bytes of it.
@@ -96,6 +100,8 @@ impl Change {
             Change::Read(copy, reading, characters) => {
                 connection.run(READ, params![copy.0, reading.as_str(), characters.map(bytes)])
             }
+            Change::Moved(copy, to) => connection.run(MOVED, params![copy.0, to.0, now]),
+            Change::StoreFull(store) => return refused(connection, store, now),
             Change::Unanswered(copy) => connection.run(UNANSWERED, params![copy.0, now]),
             Change::Shown(copy, Told { attributes, given }) => {
                 connection.run(SHOWN, params![copy.0, json(attributes), given.as_ref().map(json)])
@@ -194,6 +200,10 @@ statements! {
     RELABELLED = "
         UPDATE copy SET attributes = $2, version = $3, hash = $4, modified_at = $5, given = $6, rule = coalesce($7, rule)
         WHERE id = $1";
+    MOVED = "
+        UPDATE copy SET vector_store = $2, state = 'uploaded', since = $3, attributes = NULL, given = NULL, attaches = 0,
+                        unanswered_at = NULL, awaits = NULL, batch = NULL
+        WHERE id = $1 AND state IN ('uploaded', 'attached', 'indexed')";
     STATE = "UPDATE copy SET state = $2, since = $3, unanswered_at = NULL WHERE id = $1";
     KEEPS = "UPDATE copy SET usage_bytes = $2 WHERE id = $1";
     LOST = "

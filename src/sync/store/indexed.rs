@@ -1,9 +1,8 @@
 //! Files with what can be searched of them.
 
-use super::{ids_of, nodes, source};
+use super::{Chain, ids_of, nodes, source};
 use crate::database::{Connection, Error, Row, from_row, params, statements};
 use crate::fastio::{FileKey, NodeId, Profile};
-use crate::openai::VectorStoreId;
 use crate::sync::copy::{Copy, Source};
 
 /// A file as it was last seen, and the copy of it that can be searched, for what is run over it.
@@ -29,13 +28,9 @@ impl Indexed {
     }
 }
 
-/// The file of `key` with its newest searchable copy in `store`; `None` when it is gone, skipped or not indexed.
-pub fn indexed(
-    connection: &mut Connection,
-    key: &FileKey,
-    store: &VectorStoreId,
-) -> Result<Option<Indexed>, Error> {
-    connection.first(INDEXED, params![key.to_string(), store.0])
+/// The file of `key` with its newest searchable copy in one of `stores`; `None` when it is gone, skipped or not indexed.
+pub fn indexed(connection: &mut Connection, key: &FileKey, stores: &Chain) -> Result<Option<Indexed>, Error> {
+    connection.first(INDEXED, params![key.to_string(), stores.json()])
 }
 
 /// Part of a list that goes by ids.
@@ -46,15 +41,15 @@ pub struct Page<'a> {
     pub most: u32,
 }
 
-/// The next files of `profile`, each with its newest searchable copy in `store`, by the files' ids.
+/// The next files of `profile`, each with its newest searchable copy in one of `stores`, by the files' ids.
 pub fn indexed_page(
     connection: &mut Connection,
     profile: &Profile,
-    store: &VectorStoreId,
+    stores: &Chain,
     page: &Page<'_>,
 ) -> Result<Vec<Indexed>, Error> {
     let ids = ids_of(profile);
-    connection.all(INDEXED_PAGE, params![store.0, page.after.unwrap_or(&ids.start), ids.end, page.most])
+    connection.all(INDEXED_PAGE, params![stores.json(), page.after.unwrap_or(&ids.start), ids.end, page.most])
 }
 
 from_row!(row => Indexed {
@@ -88,7 +83,8 @@ statements! {
                 f.ancestors AS file_ancestors, f.version AS file_version, f.hash AS file_hash, f.size AS file_size,
                 f.modified_at AS file_modified_at, f.looked_at AS file_looked_at
          FROM file AS f JOIN copy AS c ON c.source_id = f.source_id
-         WHERE f.source_id = $1 AND f.state = 'present' AND c.vector_store = $2 AND ",
+         WHERE f.source_id = $1 AND f.state = 'present'
+           AND c.vector_store IN (SELECT value FROM json_each($2)) AND ",
         is_whole!(),
         " ORDER BY c.id DESC LIMIT 1"
     );
@@ -97,7 +93,8 @@ statements! {
                 f.ancestors AS file_ancestors, f.version AS file_version, f.hash AS file_hash, f.size AS file_size,
                 f.modified_at AS file_modified_at, f.looked_at AS file_looked_at
          FROM file AS f JOIN copy AS c ON c.id = (
-             SELECT max(c.id) FROM copy AS c WHERE c.source_id = f.source_id AND c.vector_store = $1 AND ",
+             SELECT max(c.id) FROM copy AS c WHERE c.source_id = f.source_id
+                   AND c.vector_store IN (SELECT value FROM json_each($1)) AND ",
         is_whole!(),
         ") WHERE f.source_id > $2 AND f.source_id < $3 AND f.state = 'present'
          ORDER BY f.source_id LIMIT $4"

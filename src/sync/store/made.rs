@@ -1,4 +1,4 @@
-//! The statements on `vector_store`: the stores that rules told us to create.
+//! The statements on `vector_store`: the stores that rules told us to create, and those that continue a full one.
 
 use crate::database::{Connection, Error, from_row, params, statements};
 use crate::openai::{FileId, VectorStoreId};
@@ -7,14 +7,20 @@ use crate::sync::copy::CopyId;
 /// Copies that are looked at in one transaction while they are moved, so that others get their turn in between.
 const BITE: u32 = 1_000;
 
-/// A vector store that a rule told us to create.
+/// A vector store that a rule told us to create, or that continues another.
 #[derive(Debug, Clone)]
 pub struct MadeStore {
     pub intent: String,
     pub id: Option<VectorStoreId>,
+    /// The first store, and this one's number, where it continues that.
+    pub continues: Option<(VectorStoreId, u32)>,
 }
 
-from_row!(row => MadeStore { intent, id: row.get::<Option<String>>("vector_store_id")?.map(VectorStoreId) });
+from_row!(row => MadeStore {
+    intent,
+    id: row.get::<Option<String>>("vector_store_id")?.map(VectorStoreId),
+    continues: row.get::<Option<String>>("continues")?.map(VectorStoreId).zip(row.get("number")?),
+});
 
 /// The row for the store called `name`, made with `intent` when it is missing.
 pub fn made_store(
@@ -78,9 +84,13 @@ pub fn some_objects(
     Ok(ids.into_iter().map(FileId).collect())
 }
 
-/// The name under which a store was made, be it the one before.
-pub fn made_name(connection: &mut Connection, id: &VectorStoreId) -> Result<Option<String>, Error> {
-    connection.first(MADE_NAME, params![id.0])
+/// The name under which a store was made, be it the one before, and the first store where it continues one.
+pub fn made_as(
+    connection: &mut Connection,
+    id: &VectorStoreId,
+) -> Result<Option<(String, Option<VectorStoreId>)>, Error> {
+    let made: Option<(String, Option<String>)> = connection.first(MADE_AS, params![id.0])?;
+    Ok(made.map(|(name, continues)| (name, continues.map(VectorStoreId))))
 }
 
 /// The stores that were made anew since `since`: their names, what they are now, and when the one before was missed.
@@ -99,7 +109,7 @@ pub fn store_named(connection: &mut Connection, name: &str) -> Result<Option<Vec
 
 statements! {
     MAKE_STORE = "INSERT INTO vector_store (name, intent, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    MADE_STORE = "SELECT intent, vector_store_id FROM vector_store WHERE name = $1";
+    MADE_STORE = "SELECT intent, vector_store_id, continues, number FROM vector_store WHERE name = $1";
     STORE_MADE = "UPDATE vector_store SET vector_store_id = $2 WHERE name = $1";
     LOST_STORE = "SELECT lost_id FROM vector_store WHERE name = $1";
     /// The File objects are there, as a rule. Those that are not are uploaded again.
@@ -115,7 +125,7 @@ statements! {
     SOME_OBJECTS = "
         SELECT file_id FROM copy WHERE vector_store = $1 AND file_id IS NOT NULL AND state IN ('attached', 'indexed')
         ORDER BY id DESC LIMIT $2";
-    MADE_NAME = "SELECT name FROM vector_store WHERE vector_store_id = $1 OR lost_id = $1";
+    MADE_AS = "SELECT name, continues FROM vector_store WHERE vector_store_id = $1 OR lost_id = $1";
     MADE_ANEW = "
         SELECT name, vector_store_id, lost_at FROM vector_store WHERE lost_at >= $1 ORDER BY name";
 }

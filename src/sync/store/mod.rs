@@ -1,5 +1,6 @@
-//! The tables `file`, `copy` and `vector_store`.
+//! The tables `file`, `copy`, `vector_store` and `full_store`.
 
+mod chain;
 mod change;
 mod copy;
 mod file;
@@ -13,6 +14,10 @@ use crate::database::{Error, Row};
 use crate::fastio::{Hash, NodeId, Profile, VersionId};
 use crate::openai::Attributes;
 
+pub use chain::{
+    Chain, Chains, Continued, FullStore, Occupied, chain, chains, continue_in, continued, full, full_stores,
+    moved, occupied, refused,
+};
 pub use change::{Change, Jobs, Told, retire};
 pub(super) use copy::json_attributes;
 pub use copy::{Held, copies, copies_by_store, copies_of, copy_counts, is_ours};
@@ -22,7 +27,7 @@ pub use file::{
 };
 pub use indexed::{Indexed, Page, indexed, indexed_page};
 pub use made::{
-    MadeStore, is_given_up, lose_store, lost_store, made_anew, made_name, made_store, move_copies,
+    MadeStore, is_given_up, lose_store, lost_store, made_anew, made_as, made_store, move_copies,
     some_objects, store_made, store_named,
 };
 

@@ -64,6 +64,17 @@ pub fn remake(
     Ok(())
 }
 
+/// Writes down a store that was found to continue `first` as its number `number`.
+pub fn recontinue(
+    connection: &mut Connection,
+    (name, intent): (&str, &str),
+    (id, first, number): (&VectorStoreId, &VectorStoreId, u32),
+    now: i64,
+) -> Result<(), Error> {
+    connection.run(RECONTINUE, params![name, intent, id.0, now, first.0, number])?;
+    Ok(())
+}
+
 /// Something at OpenAI that is ours and in no table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adopted {
@@ -238,6 +249,10 @@ statements! {
     REMAKE = "
         INSERT INTO vector_store (name, intent, vector_store_id, created_at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (name) DO UPDATE SET intent = excluded.intent, vector_store_id = excluded.vector_store_id";
+    RECONTINUE = "
+        INSERT INTO vector_store (name, intent, vector_store_id, created_at, continues, number) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (name) DO UPDATE SET intent = excluded.intent, vector_store_id = excluded.vector_store_id,
+                                         continues = excluded.continues, number = excluded.number";
     ADOPT = "
         INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, content_hash, filename, bytes,
                           file_id, attributes, attaches, since, segment, segments, rule, used_at)

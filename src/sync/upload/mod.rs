@@ -13,7 +13,7 @@ use futures_util::stream::Stream;
 use super::Sync;
 use super::apply::{Progress, Subject};
 use super::budget::no_room;
-use super::copy::CopyId;
+use super::copy::{Copy, CopyId, CopyState};
 use super::form::{Claim, Content, Form, HEAD, too_large};
 use super::look::Present;
 use super::plan::Place;
@@ -26,7 +26,7 @@ use crate::contain::lock;
 use crate::database::Connection;
 use crate::govern::{Limit, Taken};
 use crate::job::verdict::{OPENAI, call_cause, database_verdict, fastio_verdict, is_final, openai_verdict};
-use crate::openai::{Error, ErrorKind, File, NewFile, UPLOADING};
+use crate::openai::{Error, ErrorKind, File, NewFile, UPLOADING, VectorStoreId};
 use crate::queue::trail::{self, Trail, What};
 use crate::queue::{self, Verdict};
 
@@ -47,6 +47,8 @@ struct Begun<'a> {
     present: &'a Present,
     claim: &'a Claim,
     place: &'a Place,
+    /// Of the place's stores the one that the copy is meant for.
+    store: &'a VectorStoreId,
     copy: CopyId,
     /// Which part of the file, if it is cut.
     segment: Option<u32>,
@@ -72,11 +74,13 @@ impl Sync {
             None => self.may_upload().await?,
         };
         let _carried = self.governor.carry(present.source.size)?;
+        let store = self.store_for((subject, present), place).await?;
         let mut begun = Begun {
             subject,
             present,
             claim,
             place,
+            store: &store,
             copy: CopyId(0),
             segment: None,
             began_at: self.clock.now(),
@@ -112,6 +116,26 @@ impl Sync {
             Content::Text if size <= WHOLE_AT_MOST => self.upload_whole(&begun, &form, body).await,
             Content::Text => self.upload_flowing(&begun, &form, (&first, body)).await,
         }
+    }
+
+    /// The store that the new copy is meant for: where parts of it are, or else where there is room for all of them.
+    async fn store_for(
+        &self,
+        (subject, present): (&Subject<'_>, &Present),
+        place: &Place,
+    ) -> Result<VectorStoreId, Verdict> {
+        let copies = self.copies(subject.key).await.map_err(|error| database_verdict(&error))?;
+        let is_part = |copy: &&Copy| {
+            copy.segment.is_some()
+                && copy.state != CopyState::Retiring
+                && place.stores.has(&copy.store)
+                && copy.source.same_content(&present.source)
+        };
+        if let Some(part) = copies.iter().find(is_part) {
+            return Ok(part.store.clone());
+        }
+        let rule = self.rules.named(&place.rule).expect("places are made of rules");
+        self.stores.room(rule, self.parts(present.source.size)).await
     }
 
     async fn upload_as_it_is(&self, begun: &Begun<'_>, form: &Form, body: Body) -> Result<Progress, Verdict> {
@@ -227,7 +251,7 @@ impl Sync {
         let now = self.clock.now().min(self.clock.wall());
         let intent = Intent {
             key: begun.subject.key.clone(),
-            store: begun.place.store.clone(),
+            store: begun.store.clone(),
             rule: begun.place.rule.clone(),
             source: begun.present.source.clone(),
             filename: filename.to_owned(),
@@ -291,7 +315,7 @@ impl Sync {
         trail::done(What::Uploaded, (begun.began_at, self.clock.now()), format!("as {}", file.id));
         self.meters.uploads.inc();
         // Nothing of a text that was cut is attached before all of it is there.
-        if begun.segment.is_some() || self.is_one_of_many(&begun.place.store).await? {
+        if begun.segment.is_some() || self.is_one_of_many(begun.store).await? {
             return self.record([Change::Uploaded(copy, file.id.clone())]).await;
         }
         // What comes next, so that one commit serves both.

@@ -34,6 +34,11 @@ impl Sync {
         LARGEST.min(self.settings.split_text_above_bytes as usize / 2)
     }
 
+    /// How many File objects a file of this size becomes, or a few more, if it is a text.
+    pub(super) fn parts(&self, size: u64) -> u64 {
+        if self.is_cut(size) { size.div_ceil(self.segment_bytes() as u64) } else { 1 }
+    }
+
     pub(super) async fn upload_segments(
         &self,
         begun: &Begun<'_>,
@@ -83,7 +88,7 @@ impl Sync {
         let is_of_it = |copy: &Copy| {
             copy.segment.is_some()
                 && copy.state != CopyState::Retiring
-                && copy.store == begun.place.store
+                && copy.store == *begun.store
                 && copy.claim.as_deref() == Some(claim)
                 && copy.source.same_content(&begun.present.source)
         };

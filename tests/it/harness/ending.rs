@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::thread::panicking;
 
 use docket::fastio::Profile;
+use docket::openai::VectorStoreId;
 use docket::own::store::OwnFile;
-use docket::rule::{Rules, Target};
+use docket::rule::{Rule, Rules, Target};
 use docket::sync::listing::{Filter, Standing};
 use docket_sandbox::Sandbox;
 use docket_sandbox::journal::{Entry, RequestEnd};
@@ -188,7 +189,8 @@ async fn differences(sides: Sides, records: &Records, rules: &Rules) -> Vec<Stri
     let names = store_names(&copies, rules);
     let mut left = Vec::new();
     for (name, targets) in &names {
-        let copies = copies.iter().filter(|copy| copy.store == *name).cloned().collect();
+        let copies =
+            copies.iter().filter(|copy| first_beside(copy, &copies, rules) == *name).cloned().collect();
         let store = Sides { files: files.clone(), copies, orphans: Vec::new() };
         let differences = store.differences(|file| {
             let covering = rules.covering(&profile(file), &file.path);
@@ -201,16 +203,34 @@ async fn differences(sides: Sides, records: &Records, rules: &Rules) -> Vec<Stri
     left
 }
 
-/// The vector stores that hold something or should, with the rules' names for each.
+/// What the first store of a rule is called.
+fn first_of(target: &Target, copies: &[StoreCopy]) -> String {
+    let name = match target {
+        Target::Create { create } => Some(create),
+        Target::Id(id) => copies.iter().find(|copy| copy.store_id == id.0).map(|copy| &copy.store),
+    };
+    name.cloned().unwrap_or_default()
+}
+
+/// What the first store is called of those that hold a file together with the one that this copy is in.
+fn first_beside(copy: &StoreCopy, copies: &[StoreCopy], rules: &Rules) -> String {
+    let names_next = |rule: &&Rule| rule.next.iter().any(|id| id.0 == copy.store_id);
+    if let Some(rule) = rules.iter().find(names_next) {
+        return first_of(&rule.target, copies);
+    }
+    match copy.store.rsplit_once(", continued ") {
+        Some((id, _)) if id.starts_with("vs_") => first_of(&Target::Id(VectorStoreId(id.to_owned())), copies),
+        Some((name, _)) => name.to_owned(),
+        None => copy.store.clone(),
+    }
+}
+
+/// The vector stores that hold something or should, by the names of the first ones, with the rules' names for each.
 fn store_names<'a>(copies: &[StoreCopy], rules: &'a Rules) -> BTreeMap<String, Vec<&'a Target>> {
     let mut names: BTreeMap<String, Vec<&Target>> =
-        copies.iter().map(|copy| (copy.store.clone(), Vec::new())).collect();
+        copies.iter().map(|copy| (first_beside(copy, copies, rules), Vec::new())).collect();
     for rule in rules.iter() {
-        let name = match &rule.target {
-            Target::Create { create } => Some(create.clone()),
-            Target::Id(id) => copies.iter().find(|copy| copy.store_id == id.0).map(|copy| copy.store.clone()),
-        };
-        names.entry(name.unwrap_or_default()).or_default().push(&rule.target);
+        names.entry(first_of(&rule.target, copies)).or_default().push(&rule.target);
     }
     names
 }

@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 
 use crate::budget::within;
 use crate::erase::{erase_at, erasures};
+use crate::full_stores::{knowing, taking};
 use crate::harness::{Asked, Dies, Harness, ONE_STORE, Step, contract, legal};
 use crate::imports::SOURCE;
 use crate::run_fastio::asking;
@@ -175,6 +176,75 @@ async fn an_edit_of_a_text_that_was_cut_killed_at_any_request_is_all_or_nothing(
             "each segment once, {uploads} of {segments}: {step:?}, {dies:?}"
         );
         h.finish().await;
+        died
+    })
+    .await;
+}
+
+/// How many uploads took effect.
+fn uploaded(h: &Harness) -> usize {
+    let requests = h.sandbox.openai_core().journal.requests();
+    let is_upload = |method: &str, path: &str| method == "POST" && path == "/v1/files";
+    let done = requests
+        .iter()
+        .filter(|one| is_upload(&one.method, &one.path) && one.outcome == RequestEnd::Status(200));
+    done.count()
+}
+
+#[tokio::test]
+async fn a_next_store_killed_at_any_request_is_made_once() {
+    everywhere(async |step, dies| {
+        let h = Harness::between(&knowing(1, ONE_STORE), taking(1)).await;
+        h.put("/1.txt", "one file").await;
+        h.converges().await;
+        h.put("/2.txt", "another file").await;
+        let died = h.settle_killed(&step, dies).await;
+        h.agrees().await;
+        let names: Vec<String> = h.filled().await.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["all", "all, continued 2"], "{step:?}, {dies:?}");
+        assert_eq!(uploaded(&h), 2, "{step:?}, {dies:?}");
+        h.finish().await;
+        died
+    })
+    .await;
+}
+
+/// Its store is full, and OpenAI says so.
+#[tokio::test]
+async fn an_edit_that_a_full_store_refuses_killed_at_any_request_leaves_no_gap() {
+    everywhere(async |step, dies| {
+        let h = Harness::between(ONE_STORE, taking(1)).await;
+        h.put("/nda.txt", "the first version").await;
+        h.converges().await;
+        h.put("/nda.txt", "the second version").await;
+        let died = h.settle_killed(&step, dies).await;
+        h.never_unsearchable("/nda.txt").await;
+        assert_eq!(h.filled().await.len(), 2, "{step:?}, {dies:?}");
+        assert_eq!(uploaded(&h), 2, "{step:?}, {dies:?}");
+        let refused = h.refused_attaches().await;
+        h.finish_leaving_kinds(&refused).await;
+        died
+    })
+    .await;
+}
+
+/// The store takes all segments but one, so that those which it has follow the one.
+#[tokio::test]
+async fn a_text_that_does_not_fit_into_its_store_killed_at_any_request_is_whole_in_the_next() {
+    const TEXT: &str = "The text begins here.\n\nAnd this is where the text goes on and ends.\n";
+    everywhere(async |step, dies| {
+        let settings = format!("[sync]\nsplit_text_above_bytes = 60\nattach_together_from = 0\n{ONE_STORE}");
+        let h = Harness::between(&settings, taking(3)).await;
+        h.put("/1.txt", "one file").await;
+        h.converges().await;
+        h.put("/nda.txt", TEXT).await;
+        let died = h.settle_killed(&step, dies).await;
+        let segments = h.copies().await.into_iter().filter(|copy| copy.path() == "/nda.txt");
+        let stores: Vec<String> = segments.map(|copy| copy.store).collect();
+        assert_eq!(stores, ["all, continued 2"; 3], "{step:?}, {dies:?}");
+        assert_eq!(uploaded(&h), 4, "{step:?}, {dies:?}");
+        let refused = h.refused_attaches().await;
+        h.finish_leaving_kinds(&refused).await;
         died
     })
     .await;

@@ -233,6 +233,22 @@ async fn a_rule_that_is_late_is_told_of_once_and_when_it_is_on_time() {
 }
 
 #[tokio::test]
+async fn a_store_that_continues_in_another_is_told_of_once() {
+    let bench = Bench::with("kinds = ['store_full']").await;
+    let refused = "INSERT INTO full_store (vector_store, since, held, refused_at) VALUES ('vs_1', 5, 1, 5)";
+    bench.file.execute(refused).await;
+    assert_eq!(bench.news().await, 0, "where it goes on is not known yet");
+    bench.file.execute("UPDATE full_store SET next = 'vs_2' WHERE vector_store = 'vs_1'").await;
+    bench.file.execute("UPDATE full_store SET next = 'vs_3' WHERE vector_store = 'vs_1'").await;
+    bench.file.execute("INSERT INTO full_store (vector_store, next, since) VALUES ('vs_2', 'vs_3', 6)").await;
+    bench.after(11 * SECOND).await;
+    assert_eq!(bench.receiver.kinds(), ["docket.store_full"]);
+    let items = &bench.receiver.came()[0].json()["data"]["items"];
+    let told = |place: usize| (items[place]["vector_store"].clone(), items[place]["next"].clone());
+    assert_eq!([told(0), told(1)], [("vs_1".into(), "vs_2".into()), ("vs_2".into(), "vs_3".into())]);
+}
+
+#[tokio::test]
 async fn nobody_is_reached_at_a_name_that_leads_here_unless_that_is_meant() {
     let environment =
         BTreeMap::from([("SLACK".to_owned(), "https://localhost.localdomain:9/a-secret".to_owned())]);

@@ -110,7 +110,12 @@ async fn files_that_were_deleted_with_it_are_uploaded_when_a_person_says_so() {
     h.work_for_seconds(60).await;
     assert_eq!(held(&h).await, [format!("openai/{old}")], "it may be a key of another project");
     assert!(h.pauses().await[0].reason.contains("docket files retry"));
-    h.database.write(|tx| docket::sync::again::store::give_up_store(tx, "all")).await.unwrap();
+    let rule = h.rules().iter().next().unwrap().clone();
+    let give_up = move |tx: &mut docket::database::Connection| {
+        let stores = docket::sync::store::chain(tx, &rule)?;
+        docket::sync::again::store::give_up_stores(tx, &stores)
+    };
+    h.database.write(give_up).await.unwrap();
     h.converges().await;
     assert_eq!(h.copies().await.len(), 2);
     h.finish().await;

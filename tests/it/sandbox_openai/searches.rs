@@ -1,8 +1,45 @@
 //! What a vector store reads out of its files, and what a search finds there.
 
+use reqwest::StatusCode;
 use serde_json::json;
 
-use super::openai;
+use super::{message, openai, with};
+use crate::full_stores::taking;
+
+#[tokio::test]
+async fn a_store_takes_so_many_files_and_a_search_of_a_response_so_many_stores() {
+    let openai = with(taking(2)).await;
+    let (store, other, third) = (openai.store().await, openai.store().await, openai.store().await);
+    let mut files = Vec::new();
+    for name in ["a.txt", "b.txt", "c.txt"] {
+        files.push(openai.upload(name, "text").await);
+    }
+    let attach = async |file: &str| {
+        openai.post(&format!("vector_stores/{store}/files"), json!({"file_id": file})).await
+    };
+    assert_eq!(attach(&files[0]).await.0, StatusCode::OK);
+    let batch = json!({"file_ids": files});
+    let (status, refused) = openai.post(&format!("vector_stores/{store}/file_batches"), batch).await;
+    assert_eq!(
+        (status, message(&refused).contains("maximum number of files (2)")),
+        (StatusCode::BAD_REQUEST, true)
+    );
+    assert_eq!(attach(&files[1]).await.0, StatusCode::OK);
+    assert_eq!(attach(&files[0]).await.0, StatusCode::OK, "one that is there takes no other place");
+    assert_eq!(attach(&files[2]).await.0, StatusCode::BAD_REQUEST);
+    openai.delete(&format!("vector_stores/{store}/files/{}", files[0])).await;
+    assert_eq!(attach(&files[2]).await.0, StatusCode::OK);
+    let respond = async |stores: &[&String]| {
+        let tools = json!([{"type": "file_search", "vector_store_ids": stores}]);
+        openai.post("responses", json!({"model": "sandbox-rules", "input": "text", "tools": tools})).await
+    };
+    assert_eq!(respond(&[&store, &other]).await.0, StatusCode::OK);
+    let (status, refused) = respond(&[&store, &other, &third]).await;
+    assert_eq!(
+        (status, message(&refused).contains("maximum of 2 vector stores")),
+        (StatusCode::BAD_REQUEST, true)
+    );
+}
 
 #[tokio::test]
 async fn what_scores_below_the_threshold_of_a_tool_is_not_found() {
