@@ -23,6 +23,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How long nothing must be left: the change feed is asked every two seconds.
 const QUIET: Duration = Duration::from_millis(2_500);
 
+/// How long as many jobs must be left, of which some are dead, until the others are taken to wait for those.
+const STANDS_STILL: Duration = Duration::from_secs(60);
+
 pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> anyhow::Result<Report> {
     let began = Instant::now();
     idle(options, fleet).await?;
@@ -138,9 +141,13 @@ async fn idle(options: &Options, fleet: &Fleet) -> anyhow::Result<()> {
 async fn quiet(options: &Options, fleet: &mut Fleet) -> anyhow::Result<Vec<String>> {
     let (began, mut since) = (Instant::now(), None);
     let mut tell = Instant::now();
+    let mut last = (0, Instant::now());
     loop {
         fleet.lives()?;
         let left = fleet.looks.left().await?;
+        if left.jobs != last.0 {
+            last = (left.jobs, Instant::now());
+        }
         if left.inbox == 0 && left.jobs == 0 {
             let since = *since.get_or_insert_with(Instant::now);
             if since.elapsed() > QUIET {
@@ -149,8 +156,9 @@ async fn quiet(options: &Options, fleet: &mut Fleet) -> anyhow::Result<Vec<Strin
         } else {
             since = None;
         }
-        // What is dead stays.
-        if left.dead > 0 && left.dead == left.jobs || began.elapsed().as_secs() > options.patience {
+        // What is dead stays, and so does what waits for that.
+        let stays = left.dead == left.jobs || last.1.elapsed() > STANDS_STILL;
+        if left.dead > 0 && stays || began.elapsed().as_secs() > options.patience {
             let Rows { jobs, .. } = fleet.looks.rows().await?;
             return Ok(jobs);
         }

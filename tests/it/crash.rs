@@ -170,6 +170,15 @@ fn the_judge_sees_a_run_made_twice_and_a_result_that_is_not_there() {
         push(&mut seen.openai["responses"], again);
     });
     assert_eq!(forgotten, [""; 0]);
+    // A file that was in the trash meanwhile is run over again when it is back.
+    let away = |from_ms: i64| {
+        after(|seen| {
+            let made = |at: i64| json!({"created_at": at, "metadata": {"docket_run": "1", "source_id": "workspace:1:2b"}});
+            seen.openai["responses"] = json!([made(10), made(30)]);
+            seen.fastio["files"][1]["absences"] = json!([[from_ms, from_ms + 5_000]]);
+        })
+    };
+    assert_eq!((away(15_000), away(31_000)), (Vec::new(), vec![RUNS]));
     assert_eq!(after(|seen| seen.rows.runs.clear()), [RUNS]);
     assert_eq!(after(|seen| seen.rows.runs[0].outcome = "failed".to_owned()), [RUNS]);
     assert_eq!(after(|seen| seen.rows.runs[0].lock = "held".to_owned()), [RUNS]);

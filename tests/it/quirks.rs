@@ -222,6 +222,25 @@ async fn a_strangers_file_of_the_same_name_and_size_is_not_taken_for_ours() {
     h.finish().await;
 }
 
+#[tokio::test]
+async fn what_waits_for_an_upload_that_a_person_has_to_settle_asks_less_and_less() {
+    let h = Harness::start().await;
+    let theirs = h.upload_as_stranger("nda.txt", &"x".repeat(TEXT.len())).await;
+    h.openai_fails(json!({"kind": "lost_reply", "method": "POST", "path": "/v1/files", "count": 1})).await;
+    h.put("/a/nda.txt", TEXT).await;
+    h.take_in().await;
+    h.settle_to_dead().await;
+    h.put("/b/nda.txt", TEXT).await;
+    h.work_for_seconds(60).await;
+    let before = h.fastio_requests().await.len();
+    h.work_for_seconds(600).await;
+    let asked = h.fastio_requests().await.len() - before;
+    assert!(asked < 20, "{asked} requests in ten minutes, for nothing");
+    h.remove_file_object(&theirs).await;
+    h.retry_dead().await;
+    h.finish().await;
+}
+
 /// Another worker deletes a copy and forgets it between the moment at which it is listed and the one at which its row is looked for.
 #[tokio::test]
 async fn what_is_gone_since_it_was_listed_is_not_taken_for_an_unanswered_upload() {

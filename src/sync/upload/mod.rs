@@ -23,7 +23,7 @@ use super::relay::{
 use super::store::{Change, ReadAs, fingerprint};
 use super::text::{Encoding, Flow, Prepared, Sort, Unreadable, encoding, prepare};
 use crate::contain::lock;
-use crate::database::Connection;
+use crate::database::{self, Connection};
 use crate::govern::{Limit, Taken};
 use crate::job::verdict::{OPENAI, call_cause, database_verdict, fastio_verdict, is_final, openai_verdict};
 use crate::openai::{Error, ErrorKind, File, NewFile, UPLOADING, VectorStoreId};
@@ -37,8 +37,10 @@ use store::{Intent, Shape};
 /// before its first byte is sent. Eight workers with one each are within the memory that Docket promises.
 pub const WHOLE_AT_MOST: u64 = 4 * 1024 * 1024;
 
-/// How long an upload stands back while another of the same name and size is not settled.
-const TWIN: Duration = Duration::from_millis(500);
+/// How long an upload stands back while another of the same name and size is not settled: as long as that has taken already, which
+/// is for ever where a person has to settle it, but so long at least and at most.
+const SHORTEST_STANDING_BACK: Duration = Duration::from_millis(500);
+const LONGEST_STANDING_BACK: Duration = Duration::from_secs(300);
 
 /// An upload that was begun.
 #[derive(Clone, Copy)]
@@ -264,7 +266,10 @@ impl Sync {
         // On the disk with what passed, before which OpenAI makes nothing of what it is sent.
         let intended = self.database.write_unsynced(move |tx| match &room {
             Some(room) if !room.is_there(tx)? => Ok(Err(no_room())),
-            _ => Ok(store::intend(tx, &intent, now)?.ok_or_else(|| twin(&intent.filename, intent.bytes))),
+            _ => match store::intend(tx, &intent, now)? {
+                Some(copy) => Ok(Ok(copy)),
+                None => Ok(Err(twin(tx, (&intent.filename, intent.bytes), now)?)),
+            },
         });
         intended.await.map_err(|error| database_verdict(&error))?
     }
@@ -361,7 +366,11 @@ impl Sync {
         let reason = match broken {
             Broken::Source(error) => return Err(fastio_verdict(&error)),
             Broken::Database(error) => return Err(database_verdict(&error)),
-            Broken::Twin { filename, bytes } => return Err(twin(&filename, bytes)),
+            Broken::Twin { filename, bytes } => {
+                let now = self.clock.now();
+                let read = self.database.read(move |connection| twin(connection, (&filename, bytes), now));
+                return Err(read.await.unwrap_or_else(|error| database_verdict(&error)));
+            }
             Broken::OtherHash(sha256) => return self.read_otherwise(begun, sha256).await,
             Broken::Changed(how) => {
                 return Err(Verdict::Retry {
@@ -402,7 +411,13 @@ fn is_marked_utf16(first: &[u8]) -> bool {
     first.starts_with(b"\xff\xfe") || first.starts_with(b"\xfe\xff")
 }
 
-fn twin(filename: &str, bytes: u64) -> Verdict {
-    let reason = format!("another file named {filename} with {bytes} bytes is being uploaded");
-    Verdict::Later { after: TWIN, reason }
+/// The verdict on an upload while another of its name and size is not settled.
+fn twin(connection: &mut Connection, upload: (&str, u64), now: i64) -> Result<Verdict, database::Error> {
+    let taken = store::unsettled_since(connection, upload)?.map_or(0, |since| now - since);
+    let taken = Duration::from_millis(taken.try_into().unwrap_or_default());
+    let (filename, bytes) = upload;
+    Ok(Verdict::Later {
+        after: taken.clamp(SHORTEST_STANDING_BACK, LONGEST_STANDING_BACK),
+        reason: format!("another file named {filename} with {bytes} bytes is being uploaded"),
+    })
 }

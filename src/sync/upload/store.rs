@@ -82,7 +82,14 @@ pub fn intend(connection: &mut Connection, intent: &Intent, now: i64) -> Result<
     Ok(id.map(CopyId))
 }
 
+/// Since when an upload of this name and size is not settled, in Unix milliseconds.
+pub fn unsettled_since(connection: &mut Connection, (filename, size): (&str, u64)) -> Result<Option<i64>, Error> {
+    connection.one(UNSETTLED_SINCE, params![filename, bytes(size)])
+}
+
 statements! {
+    UNSETTLED_SINCE = "
+        SELECT min(since) FROM copy WHERE state = 'uploading' AND filename = $1 AND bytes = $2";
     INTEND = "
         INSERT INTO copy (source_id, vector_store, state, version, hash, size, modified_at, filename, bytes, since,
                           claim, segment, rule, used_at)

@@ -1,9 +1,9 @@
 //! What must hold of runs: one response each, one result for what each contract is now, one file of it, and nothing made
 //! over what Docket wrote itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use docket_sandbox::judge::source_id;
+use docket_sandbox::judge::{absences, source_id};
 use serde_json::Value;
 
 use super::beside::EDITED;
@@ -40,9 +40,13 @@ pub fn broken(seen: &Seen) -> Vec<String> {
             wrong.push(format!("run {id} is over our own {path}"));
         }
     }
-    for (run, times) in responses(&seen.openai) {
-        if times > 1 && !seen.has_forgotten {
-            wrong.push(format!("run {run} was made {times} times at OpenAI"));
+    let there = absences(&seen.fastio, &HashSet::new());
+    for (run, Made { of_file, at }) in responses(&seen.openai) {
+        let away = there.get(of_file).map_or(&[][..], Vec::as_slice);
+        // A file that was away is run over again when it is back, unless its result was there by then.
+        let was_away = |from: i64, until: i64| away.iter().any(|&(left, back)| left < until && back > from);
+        if !seen.has_forgotten && at.windows(2).any(|pair| !was_away(pair[0], pair[1])) {
+            wrong.push(format!("run {run} was made {} times at OpenAI", at.len()));
         }
     }
     for file in live(&seen.fastio).filter(|file| is_contract(text(&file["path"]))) {
@@ -94,16 +98,26 @@ fn written(seen: &Seen) -> Vec<String> {
     wrong
 }
 
-/// How many responses OpenAI made for each run. One that failed at OpenAI is rightly followed by another.
-fn responses(openai: &Value) -> BTreeMap<String, usize> {
-    let mut times = BTreeMap::new();
+/// The responses that OpenAI made for a run.
+#[derive(Default)]
+struct Made<'a> {
+    of_file: &'a str,
+    /// When each was made, in Unix milliseconds.
+    at: Vec<i64>,
+}
+
+/// The responses of each run. One that failed at OpenAI is rightly followed by another.
+fn responses(openai: &Value) -> BTreeMap<&str, Made<'_>> {
+    let mut made: BTreeMap<&str, Made<'_>> = BTreeMap::new();
     for response in openai["responses"].as_array().into_iter().flatten() {
         if response["status"] == "failed" {
             continue;
         }
-        *times.entry(text(&response["metadata"]["docket_run"]).to_owned()).or_default() += 1;
+        let run = made.entry(text(&response["metadata"]["docket_run"])).or_default();
+        run.of_file = text(&response["metadata"]["source_id"]);
+        run.at.push(1_000 * response["created_at"].as_i64().unwrap_or_default());
     }
-    times
+    made
 }
 
 fn live(fastio: &Value) -> impl Iterator<Item = &Value> {
