@@ -104,6 +104,9 @@ pub fn unreadable(error: &database::Error) -> Problem {
     )
 }
 
+/// Characters of a word that a table never breaks.
+const WHOLE: usize = 24;
+
 /// One cell: words, what their colour says, and where they lead.
 #[derive(Debug, Clone, Default)]
 pub struct Cell {
@@ -126,6 +129,13 @@ impl Cell {
 
     pub fn link(words: impl Into<String>, href: impl Into<String>) -> Self {
         Cell { words: words.into(), href: href.into(), ..Cell::default() }
+    }
+
+    /// How the style sheet calls it. A word that is too long for a column, such as a path, is broken; no other is.
+    pub fn class(&self) -> String {
+        let is_long = self.words.split_whitespace().any(|word| word.chars().count() > WHOLE);
+        let long = if is_long { "long" } else { "" };
+        [self.mood, long].into_iter().filter(|one| !one.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
     /// How long ago, and the whole time behind it. What is to come by another clock is now.

@@ -121,6 +121,23 @@ def stays(browser):
     assert browser.text("#as-of") == before, "it read itself anew"
 
 
+# The words of a table, or their parts between hyphens, that do not stand in one line. Longer ones, such as paths and ids, may be broken.
+BROKEN = """
+[...document.querySelectorAll('td, th')].flatMap((cell) => {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), broken = [], range = document.createRange()
+    for (let text; (text = texts.nextNode());) {
+        for (const word of text.data.matchAll(/[^\\s-]+/g)) {
+            range.setStart(text, word.index)
+            range.setEnd(text, word.index + word[0].length)
+            const lines = new Set([...range.getClientRects()].map((line) => Math.round(line.top)))
+            if (word[0].length <= 24 && lines.size > 1) broken.push(word[0])
+        }
+    }
+    return broken
+})
+"""
+
+
 def pictures(browser, demo, run, folder):
     file = browser_file(browser, demo)
     places = {
@@ -135,6 +152,8 @@ def pictures(browser, demo, run, folder):
                 assert browser.text("h1"), place
                 needed = browser.value("document.documentElement.scrollWidth")
                 assert needed <= width, f"{place} needs {needed} pixels of {width}"
+                broken = browser.value(BROKEN)
+                assert broken == [], f"{place} at {width} breaks {broken}"
                 browser.picture(os.path.join(folder, f"{name}-{width}-{scheme}.png"))
     browser.looks(1280, "light")
 
