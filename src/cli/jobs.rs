@@ -11,7 +11,8 @@ use super::text::{Paint, count, when};
 use super::{Form, ListArguments, RangeArguments, RowArguments, SettingsArgs, output};
 use crate::clock::Clock;
 use crate::operate::act::Action;
-use crate::operate::api::Why;
+use crate::operate::api::{BulkOrder, Why};
+use crate::operate::meant::Filter;
 use crate::operate::query::jobs::{Job, JobView, Jobs};
 use crate::operate::query::{Listed, MOST};
 
@@ -28,6 +29,9 @@ enum Command {
         /// Only those in this state
         #[arg(long, value_enum)]
         state: Option<State>,
+        /// Only the dead that died of this: the reason of one of them, whose numbers and names may be others
+        #[arg(long, value_name = "TEXT")]
+        cause: Option<String>,
         /// Go on behind this job, in the order of the list
         #[arg(long, value_name = "ID")]
         after: Option<i64>,
@@ -54,11 +58,14 @@ enum State {
 #[derive(Debug, Args)]
 struct Which {
     /// Their numbers, as `docket jobs list` shows them
-    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "ID", required_unless_present_any = ["all", "cause"], conflicts_with_all = ["all", "cause"])]
     ids: Vec<i64>,
     /// Every dead job
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cause")]
     all: bool,
+    /// Every dead job that died of this: the reason of one of them, whose numbers and names may be others
+    #[arg(long, value_name = "TEXT")]
+    cause: Option<String>,
     #[command(flatten)]
     form: Form,
 }
@@ -66,10 +73,10 @@ struct Which {
 pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcome, Failure> {
     let source = Source::open(settings).await?;
     let outcome = match arguments.command {
-        Command::List { state, after, range: RangeArguments { since, until }, list } => {
+        Command::List { state, cause, after, range: RangeArguments { since, until }, list } => {
             let state =
                 state.and_then(|state| state.to_possible_value()).map(|value| value.get_name().to_owned());
-            let question = Jobs { state, behind: after, since, until, ..Jobs::default() };
+            let question = Jobs { state, cause, behind: after, since, until, ..Jobs::default() };
             self::list(&source, question, &list).await
         }
         Command::Show(one) => show(&source, &one).await,
@@ -96,6 +103,7 @@ fn due(job: &JobView, now: i64) -> String {
 async fn list(source: &Source, mut question: Jobs, list: &ListArguments) -> Result<Outcome, Failure> {
     let (word, is_part) = (question.state.clone(), question.behind.is_some());
     let is_ranged = question.since.is_some() || question.until.is_some();
+    let is_of_cause = question.cause.is_some();
     let (mut shown, mut last, mut after) = (0, None, None);
     let mut json = list.form.json.then(output::Rows::default);
     let page = loop {
@@ -119,6 +127,7 @@ async fn list(source: &Source, mut question: Jobs, list: &ListArguments) -> Resu
     };
     match json {
         Some(json) => json.end()?,
+        None if shown == 0 && is_of_cause => output::line("No such job died of that.")?,
         None if shown == 0 && is_ranged => output::line("No such job is, or was, due in this time.")?,
         None if shown == 0 => {
             let which = word.as_ref().map(|word| format!("{word} ")).unwrap_or_default();
@@ -132,7 +141,7 @@ async fn list(source: &Source, mut question: Jobs, list: &ListArguments) -> Resu
     if let (Some(last), Some(_)) = (last, &page.next) {
         let asked = page.counts.iter().filter(|(state, _)| word.as_ref().is_none_or(|word| word == state));
         let all: i64 = asked.map(|(_, jobs)| jobs).sum();
-        output::complain(match is_part || is_ranged {
+        output::complain(match is_part || is_ranged || is_of_cause {
             false => format!(
                 "{shown} of {all} jobs shown; --limit {all} shows all of them, --after {last} goes on."
             ),
@@ -170,6 +179,11 @@ async fn show(source: &Source, one: &RowArguments) -> Result<Outcome, Failure> {
     }
     if job.state == "dead" {
         fields.line("then", format!("remove the cause, then: docket jobs retry {}", job.job_id));
+        fields.words(
+            "or",
+            Mood::Plain,
+            "docket jobs retry --cause with this reason, for all that died of the same",
+        );
     }
     output::lines(fields.into_lines())?;
     Ok(Outcome::Done)
@@ -199,7 +213,7 @@ fn table(rows: &[JobView], now: i64) -> Table {
 
 #[derive(Debug, Serialize)]
 struct Changed {
-    /// None for `--all`.
+    /// None for `--all` and `--cause`.
     job_id: Option<i64>,
     changed: u64,
 }
@@ -208,6 +222,11 @@ async fn change(source: &Source, which: &Which, action: Action) -> Result<Outcom
     let mut changed = Vec::new();
     if which.all {
         changed.push(Changed { job_id: None, changed: source.all_dead(action).await? });
+    }
+    if let Some(cause) = &which.cause {
+        let filter = Some(Filter { cause: Some(cause.clone()), ..Filter::default() });
+        let order = BulkOrder { action: action.as_str().to_owned(), filter, ..BulkOrder::default() };
+        changed.push(Changed { job_id: None, changed: source.many(order).await? });
     }
     for id in &which.ids {
         let is_changed = source.can(action, &id.to_string(), Why::default()).await?;

@@ -24,9 +24,11 @@ use crate::import::store::Row;
 use crate::operate::Token;
 use crate::operate::act::{self, Action, Deed, ImportOrder, PLACE_IS_TAKEN};
 use crate::operate::api::{Again, AgainView, BulkOrder, BulkView, Done, Preview, SweepOrder, Why};
+use crate::operate::bulk::{self, MOST};
 use crate::operate::guard::Who;
 use crate::operate::mcp::http as mcp;
 use crate::operate::mcp::message::Call;
+use crate::operate::meant::{Meant, too_many};
 use crate::operate::query::search::{Results, Search, Searcher, Unanswered};
 use crate::operate::query::status::{Overview, OverviewView};
 use crate::operate::query::{self, Known, Listed, Question, Wrong};
@@ -52,7 +54,7 @@ fn order(action: Action, item: &str, Why { why, name }: Why) -> (String, Value) 
         Action::Withdraw => ("runs", "withdraw"),
         Action::StartRun => ("runs", "start"),
         Action::RunAgain => ("runs", "again"),
-        Action::RunOver | Action::RunMissing => {
+        Action::LookAgain | Action::RunMissing => {
             let order = BulkOrder {
                 action: action.as_str().to_owned(),
                 items: vec![item.to_owned()],
@@ -252,9 +254,12 @@ impl Source {
         }
     }
 
-    /// Has a server do it to all that pass, and waits until that is done. To how many it was.
+    /// Has it done to all that are meant, and waits until that is done. To how many it was.
     pub async fn many(&self, order: BulkOrder) -> Result<u64, Failure> {
-        let remote = self.server()?;
+        let remote = match self {
+            Source::Server(remote) => remote,
+            Source::Database(here) => return here.many(order).await,
+        };
         let preview: Preview = remote.post("/bulk/preview", &order).await?;
         if preview.number == 0 {
             return Ok(0);
@@ -311,6 +316,27 @@ impl From<Wrong> for Failure {
             Wrong::Nothing(words) => Failure::Failed(words),
             Wrong::Asked(words) => Failure::Usage(words),
         }
+    }
+}
+
+impl Here {
+    async fn many(&self, order: BulkOrder) -> Result<u64, Failure> {
+        let BulkOrder { action, items, filter, why, name, .. } = order;
+        let action = Action::parse(&action).expect("a command names an action there is");
+        let (meant, clock) = (Meant { action, items, filter }, Clock::default());
+        let (asked, now) = (meant.clone(), clock.now());
+        let items = self.database.read(move |connection| asked.items(connection, now)).await?;
+        let items = items.map_err(Failure::Usage)?;
+        if items.len() > MOST as usize {
+            return Err(Failure::Usage(too_many()));
+        }
+        if items.is_empty() {
+            return Ok(0);
+        }
+        let (deed, rules) = (Deed { action, name, why }, self.known.rules.clone());
+        let begin = move |tx: &mut Connection| meant.begin(tx, (HERE, &deed), (&items, &rules), now);
+        let id = self.database.write(begin).await?;
+        Ok(bulk::finish_here(&self.database, &clock, id).await?)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::listen::problem::Problem;
 use crate::operate::act::{self, Action, Deed};
 use crate::operate::bulk::MOST;
 use crate::operate::guard::{Admin, Who};
-use crate::operate::meant::{Filter, Meant};
+use crate::operate::meant::{Filter, Meant, too_many};
 use crate::operate::words::count;
 use crate::result::judgement;
 
@@ -94,6 +94,7 @@ fn filter(which: &Fields) -> Filter {
         path: text("path"),
         rule: text("rule"),
         state: text("state"),
+        cause: text("cause"),
         since: text("since"),
         until: text("until"),
     }
@@ -114,19 +115,14 @@ async fn ask(dashboard: &Dashboard, who: Who, asked: Asked, changed: String) -> 
         return Err(bad("nothing is chosen, and nothing passes the filter: there is nothing to do"));
     }
     if items.len() > MOST as usize {
-        return Err(bad(format!(
-            "these are more than {MOST}: choose a filter that leaves fewer, and do the rest after that"
-        )));
+        return Err(bad(too_many()));
     }
     let action = asked.deed.action;
     let number = items.len();
     let kind = match action {
         Action::RetryJob | Action::DiscardJob => "job",
-        Action::RetryFile
-        | Action::BringFile
-        | Action::SyncFile
-        | Action::RunOver
-        | Action::RunMissing => "file",
+        Action::RetryFile | Action::BringFile | Action::SyncFile | Action::LookAgain => "file",
+        Action::StartRun | Action::RunMissing => "file",
         Action::ApproveSweep | Action::DismissSweep => "sweep",
         _ => "run",
     };
@@ -143,7 +139,7 @@ async fn ask(dashboard: &Dashboard, who: Who, asked: Asked, changed: String) -> 
             "Where a budget is full, what is used least leaves for them.",
         ),
         Action::SyncFile => (format!("{many} will be looked at now."), ""),
-        Action::StartRun => (format!("{many} will be made."), "Each costs what a run costs."),
+        Action::LookAgain => (format!("What OpenAI can read in {many} will be looked at once more."), ""),
         Action::Accept => (
             format!("{many} will say that the answer may be relied on."),
             "It stands at the top of each result and in the rule's table, and can be taken back.",
@@ -157,7 +153,7 @@ async fn ask(dashboard: &Dashboard, who: Who, asked: Asked, changed: String) -> 
             format!("{many} will be made once more, over what the files are now."),
             "Each costs what a run costs, and its answer takes the place of the present one, of which what was said does not hold.",
         ),
-        Action::RunOver | Action::RunMissing => {
+        Action::StartRun | Action::RunMissing => {
             (format!("The rule will be run over {many}."), "Each costs what a run costs.")
         }
         Action::CancelRun => (format!("{many} will be stopped."), "What they took until then is paid for."),

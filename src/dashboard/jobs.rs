@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::form::{Query, link};
+use super::form::{Query, link, quoted};
 use super::page::{Cell, Choice, Empty, Frame, Table, TableRow, choices, class, next_link, show};
 use super::range::Range;
 use super::{Dashboard, ROWS};
@@ -15,7 +15,7 @@ use crate::operate::audit;
 use crate::operate::guard::Admin;
 use crate::operate::words::{mood, stamp};
 use crate::queue::store::{self, JobRow, Page as JobPage, PauseRow};
-use crate::queue::waiting::paused;
+use crate::queue::waiting::{cause, paused};
 use crate::sync;
 
 const STATES: [&str; 3] = ["waiting", "running", "dead"];
@@ -33,6 +33,8 @@ struct Page {
     empty: Option<Empty>,
     next: String,
     which: String,
+    /// What all of them died of, where only those are shown.
+    cause: String,
 }
 
 pub async fn page(
@@ -41,15 +43,17 @@ pub async fn page(
     Query(fields): Query,
 ) -> Result<Response, Problem> {
     let state = fields.get("state").filter(|state| STATES.contains(state)).unwrap_or_default().to_owned();
+    let cause = fields.get("cause").map(cause);
     let range = Range::read(&fields, dashboard.now())?;
     let (after, wanted) = (fields.number("after"), (!state.is_empty()).then(|| state.clone()));
+    let wanted_cause = cause.clone();
     let (since, until) = (Some(range.bounds.since), Some(range.bounds.until));
     let read = move |connection: &mut Connection| {
         let after = match after {
             Some(id) => store::get(connection, id)?.map(|job| job.place()),
             None => None,
         };
-        let page = JobPage { state: wanted.clone(), after, since, until, most: ROWS + 1 };
+        let page = JobPage { state: wanted, cause: wanted_cause, after, since, until, most: ROWS + 1 };
         let jobs = store::page(connection, &page)?;
         let pauses = store::pauses(connection)?;
         let paths = jobs.iter().map(|job| about(connection, job)).collect::<Result<Vec<_>, Error>>()?;
@@ -59,10 +63,16 @@ pub async fn page(
     let more = jobs.len() > ROWS as usize;
     jobs.truncate(ROWS as usize);
     let last = jobs.last().filter(|_| more).map(|job| job.job_id.to_string());
-    let pairs = [&[("state", state.as_str())][..], &range.fields()].concat();
+    let cause = cause.unwrap_or_default();
+    let pairs = [&[("state", state.as_str()), ("cause", &cause)][..], &range.fields()].concat();
     let empty = jobs.is_empty().then(|| match state.as_str() {
         _ if !range.is_all() => Empty {
             words: "No such job is, or was, due in this time.".to_owned(),
+            href: "/jobs".to_owned(),
+            label: "See all jobs",
+        },
+        _ if !cause.is_empty() => Empty {
+            words: "No such job died of that.".to_owned(),
             href: "/jobs".to_owned(),
             label: "See all jobs",
         },
@@ -74,7 +84,9 @@ pub async fn page(
         },
     });
     let state_option = if state.is_empty() { String::new() } else { format!(" --state {state}") };
-    let command = format!("docket jobs list{state_option}{}", range.options());
+    let cause_option =
+        if cause.is_empty() { String::new() } else { format!(" --cause {}", quoted(&cause)) };
+    let command = format!("docket jobs list{state_option}{cause_option}{}", range.options());
     let count = |(state, jobs): (String, i64)| {
         let href = link("/jobs", &[("state", &state)]);
         (state, jobs, href)
@@ -110,6 +122,7 @@ pub async fn page(
         },
         range,
         empty,
+        cause,
     })
 }
 
@@ -120,6 +133,11 @@ fn about(connection: &mut Connection, job: &JobRow) -> Result<Option<(String, St
     let id: Vec<&str> = rest.splitn(4, ':').take(3).collect();
     let id = id.join(":");
     Ok(sync::store::path(connection, &id)?.map(|path| (path, id)))
+}
+
+/// Where all jobs are that died of this.
+pub fn of_cause(cause: &str) -> String {
+    link("/jobs", &[("state", "dead"), ("cause", cause)])
 }
 
 /// Why it is not done yet.
@@ -142,6 +160,8 @@ struct One {
     file: String,
     facts: Vec<(&'static str, String)>,
     may_act: bool,
+    /// Where all are that died of the same.
+    of_cause: String,
     deeds: Table,
 }
 
@@ -179,6 +199,7 @@ pub async fn one(
             ("request", job.request_id.clone().unwrap_or_else(|| "–".to_owned())),
         ],
         may_act: job.state != "running",
+        of_cause: job.cause().map(|cause| of_cause(&cause)).unwrap_or_default(),
         state: job.state,
         deeds: super::log::table(&deeds, dashboard.now()),
     })

@@ -9,6 +9,7 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 
 use super::chart::Chart;
+use super::jobs::of_cause;
 use super::page::{Cell, Frame, Table, TableRow, show, unreadable};
 use super::{Dashboard, holds};
 use crate::database::{Connection, Error};
@@ -42,6 +43,8 @@ struct Page {
     reasons: Vec<Step>,
     /// Answers that wait for somebody to read them; nothing is wrong with the server by that.
     review: String,
+    /// What jobs died of.
+    deaths: Vec<Death>,
     fresh: Table,
     causes: Table,
     charts: [Chart; 2],
@@ -57,6 +60,18 @@ struct Step {
     words: String,
     href: &'static str,
     label: &'static str,
+}
+
+/// Jobs that died of one cause.
+struct Death {
+    cause: String,
+    /// How many of those that were looked at, and whether there may be more.
+    jobs: String,
+    first: i64,
+    last: i64,
+    href: String,
+    /// The filter that leaves them, as a form sends it.
+    which: String,
 }
 
 struct Number {
@@ -82,6 +97,7 @@ pub async fn page(Viewer(who): Viewer, State(dashboard): State<Dashboard>) -> Re
     let Read { waiting, dead, stores, copies } =
         dashboard.read(move |connection| read(connection, &all)).await?;
     let (seen, now) = (&snapshot.seen, dashboard.now());
+    let deaths = deaths(&dead);
     let rules: Vec<&Rule> = dashboard.rules.iter().collect();
     let (word, class) = match snapshot.verdict.verdict {
         Word::Well => ("All is well.", "good"),
@@ -99,7 +115,8 @@ pub async fn page(Viewer(who): Viewer, State(dashboard): State<Dashboard>) -> Re
             runs => format!("{runs} answers are not proven in all they say"),
         },
         fresh: fresh(&rules, &waiting, seen, now),
-        causes: causes(seen, &dead, now),
+        causes: causes(seen, &deaths, now),
+        deaths,
         charts: dashboard.charts().await?,
         limits: limits(&dashboard.headroom.remaining().await.map_err(|error| unreadable(&error))?, seen),
         storage: storage(&dashboard.storage, seen),
@@ -182,8 +199,38 @@ fn fresh(rules: &[&Rule], waiting: &[(Waiting, Option<String>)], seen: &Status, 
     }
 }
 
+/// Causes that are told at most, those of most jobs.
+const CAUSES: usize = 10;
+
+/// What several died of, once.
+fn deaths(dead: &[JobRow]) -> Vec<Death> {
+    let mut groups: BTreeMap<String, (usize, i64, i64)> = BTreeMap::new();
+    for job in dead {
+        let Some(cause) = job.cause() else { continue };
+        let (number, first, last) = groups.entry(cause).or_insert((0, i64::MAX, i64::MIN));
+        *number += 1;
+        *first = (*first).min(job.updated_at);
+        *last = (*last).max(job.updated_at);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, (number, ..))| std::cmp::Reverse(*number));
+    let or_more = if dead.len() == DEAD as usize { " or more" } else { "" };
+    let death = |(cause, (number, first, last)): (String, (usize, i64, i64))| {
+        let href = of_cause(&cause);
+        Death {
+            jobs: format!("{}{or_more}", count(number as u64, "job")),
+            which: href.trim_start_matches("/jobs?").to_owned(),
+            first,
+            last,
+            href,
+            cause,
+        }
+    };
+    groups.into_iter().take(CAUSES).map(death).collect()
+}
+
 /// What several things fail for, once.
-fn causes(seen: &Status, dead: &[JobRow], now: i64) -> Table {
+fn causes(seen: &Status, deaths: &[Death], now: i64) -> Table {
     let mut rows: Vec<TableRow> = Vec::new();
     for pause in &seen.pauses {
         let state = if pause.kind == "outage" { "outage" } else { "refused" };
@@ -195,24 +242,13 @@ fn causes(seen: &Status, dead: &[JobRow], now: i64) -> Table {
             Cell::link("see what waits", "/jobs?state=waiting"),
         ]));
     }
-    let mut groups: BTreeMap<String, (usize, i64, i64)> = BTreeMap::new();
-    for job in dead {
-        let cause = cause(job.reason.as_deref().unwrap_or("no reason is on record"));
-        let (number, first, last) = groups.entry(cause).or_insert((0, i64::MAX, i64::MIN));
-        *number += 1;
-        *first = (*first).min(job.updated_at);
-        *last = (*last).max(job.updated_at);
-    }
-    let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, (number, ..))| std::cmp::Reverse(*number));
-    for (cause, (number, first, last)) in groups.into_iter().take(10) {
-        let or_more = if dead.len() == DEAD as usize { " or more" } else { "" };
+    for death in deaths {
         rows.push(TableRow::new([
-            Cell { mood: "bad", ..Cell::new(format!("{}{or_more} dead", count(number as u64, "job"))) },
-            Cell::new(cause),
-            Cell::past(first, now),
-            Cell::past(last, now),
-            Cell::link("see and retry", "/jobs?state=dead"),
+            Cell { mood: "bad", ..Cell::new(format!("{} dead", death.jobs)) },
+            Cell::new(&*death.cause),
+            Cell::past(death.first, now),
+            Cell::past(death.last, now),
+            Cell::link("see them", &*death.href),
         ]));
     }
     Table {
@@ -221,17 +257,6 @@ fn causes(seen: &Status, dead: &[JobRow], now: i64) -> Table {
         rows,
         chosen: "",
     }
-}
-
-/// A reason without what is one file's own: numbers, ids and names in quotation marks.
-fn cause(reason: &str) -> String {
-    let words = reason.split_whitespace().map(|word| {
-        let own = word.len() > 5 && word.chars().any(|c| c.is_ascii_digit()) || word.contains('/');
-        if own { "…" } else { word }
-    });
-    let mut cause: Vec<&str> = words.collect();
-    cause.dedup();
-    cause.join(" ")
 }
 
 fn numbers(seen: &Status) -> Vec<Number> {
@@ -341,20 +366,5 @@ fn limits(remaining: &[Remaining], seen: &Status) -> Table {
         head: vec!["limit", "left", "of"],
         rows,
         chosen: "",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cause;
-
-    #[test]
-    fn what_is_one_files_own_is_left_out_of_a_cause() {
-        assert_eq!(
-            cause("gave up after 30 attempts: OpenAI answers 500"),
-            "gave up after 30 attempts: OpenAI answers 500"
-        );
-        assert_eq!(cause("no such file file-8a7b6c5d in vs_123456"), "no such file … in …");
-        assert_eq!(cause("cannot read /Contracts/a.txt"), cause("cannot read /Other/b.txt"));
     }
 }

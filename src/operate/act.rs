@@ -20,7 +20,7 @@ use crate::result::judgement::{Judgement, Said};
 use crate::rule::Rules;
 use crate::run::{self, Definition, RunId};
 use crate::sync::store::Indexed;
-use crate::sync::{again, budget};
+use crate::sync::{again, budget, reading};
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Action {
     BringFile,
     /// A file is looked at now, as if an event had told of it.
     SyncFile,
+    /// What OpenAI can read in a file is looked at once more, where that was nothing, little or not known.
+    LookAgain,
     /// A run's answer may be relied on.
     Accept,
     /// It may not.
@@ -45,8 +47,6 @@ pub enum Action {
     StartRun,
     /// A run that has ended is made once more, over what its file is now.
     RunAgain,
-    /// A rule is run over a file, whatever result that has.
-    RunOver,
     /// A rule is run over a file that has no result under the rule's present definition.
     RunMissing,
     /// A run that goes on is stopped.
@@ -68,12 +68,12 @@ impl Action {
         Action::RetryFile,
         Action::BringFile,
         Action::SyncFile,
+        Action::LookAgain,
         Action::Accept,
         Action::Reject,
         Action::Withdraw,
         Action::StartRun,
         Action::RunAgain,
-        Action::RunOver,
         Action::RunMissing,
         Action::CancelRun,
         Action::Sweep,
@@ -89,12 +89,12 @@ impl Action {
             Action::RetryFile => "retry file",
             Action::BringFile => "bring file",
             Action::SyncFile => "sync file",
+            Action::LookAgain => "look again at file",
             Action::Accept => "accept run",
             Action::Reject => "reject run",
             Action::Withdraw => "withdraw verdict",
             Action::StartRun => "start run",
             Action::RunAgain => "run again",
-            Action::RunOver => "run over file",
             Action::RunMissing => "run where missing",
             Action::CancelRun => "cancel run",
             Action::Sweep => "sweep",
@@ -117,13 +117,9 @@ impl Action {
     pub fn about(self, item: &str) -> String {
         let kind = match self {
             Action::RetryJob | Action::DiscardJob => "job",
-            Action::RetryFile
-            | Action::BringFile
-            | Action::SyncFile
-            | Action::RunOver
-            | Action::RunMissing => "file",
+            Action::RetryFile | Action::BringFile | Action::SyncFile | Action::LookAgain => "file",
             // What is to be is not there yet: its file, and its rule.
-            Action::StartRun => "run of",
+            Action::StartRun | Action::RunMissing => "run of",
             Action::Accept | Action::Reject | Action::Withdraw | Action::RunAgain | Action::CancelRun => {
                 "run"
             }
@@ -229,9 +225,8 @@ pub(super) fn record(
     audit::record(tx, &entry, now)
 }
 
-/// Does it to `item`: a job's or a run's number, a file's or a sweep's id, or the name of a rule that is swept, empty for all. What a rule is
-/// run over is a file's id, a blank and the rule's name. For a run that is to be it is a file's id, a colon and
-/// the rule's name.
+/// Does it to `item`: a job's or a run's number, a file's or a sweep's id, or the name of a rule that is swept, empty for all. For a run that
+/// is to be it is a file's id, a colon and the rule's name.
 pub(super) fn apply(
     tx: &mut Connection,
     definitions: &[Arc<Definition>],
@@ -261,16 +256,19 @@ pub(super) fn apply(
             _ => Ok(()),
         },
         Action::SyncFile => sync_file(tx, item, now)?,
+        Action::LookAgain => match file_key(item) {
+            Ok(key) => Ok(reading::store::look_again(tx, &key, now)?),
+            Err(words) => Err(words),
+        },
         Action::Accept => judge(tx, RunId(number()), said(Said::Accepted), now)?,
         Action::Reject => judge(tx, RunId(number()), said(Said::Rejected), now)?,
         Action::Withdraw => judge(tx, RunId(number()), None, now)?,
-        Action::StartRun => match of_run(item) {
-            Some((source_id, rule)) => start_run(tx, definitions, (source_id, rule), now)?,
+        Action::StartRun | Action::RunMissing => match of_run(item) {
+            Some(which) if deed.action == Action::StartRun => start_run(tx, definitions, which, now)?,
+            Some(which) => run_missing(tx, definitions, which, now)?,
             None => Err("name a file's id, a colon and a rule: `workspace:ID:NODE:RULE`".to_owned()),
         },
         Action::RunAgain => run_again(tx, definitions, RunId(number()), now)?,
-        Action::RunOver => start_run(tx, definitions, file_and_rule(item), now)?,
-        Action::RunMissing => run_missing(tx, definitions, file_and_rule(item), now)?,
         Action::CancelRun => match run::cancel(tx, RunId(number()), now)? {
             true => Ok(()),
             false => Err(run_as_it_is(tx, RunId(number()))?),
@@ -386,11 +384,19 @@ fn sync_file(tx: &mut Connection, item: &str, now: i64) -> Result<Result<(), Str
         again::store::reopen(tx, &given_up, (Priority::Live, now))?;
         return Ok(Ok(()));
     }
-    let Ok(FileKey { profile, node }) = item.parse() else {
-        return Ok(Err("no file has such an id: it is `workspace:ID:NODE` or `share:ID:NODE`".to_owned()));
+    let FileKey { profile, node } = match file_key(item) {
+        Ok(key) => key,
+        Err(words) => return Ok(Err(words)),
     };
     job::enqueue(tx, &Task::File { profile, node }, Priority::Live, now)?;
     Ok(Ok(()))
+}
+
+/// # Errors
+/// That it is no file's id, in words.
+fn file_key(item: &str) -> Result<FileKey, String> {
+    let wrong = |_| "no file has such an id: it is `workspace:ID:NODE` or `share:ID:NODE`".to_owned();
+    item.parse().map_err(wrong)
 }
 
 /// A file's id and the rule that is to be run over it. An id has three parts; a rule's name may have a colon.
@@ -459,11 +465,6 @@ fn indexed<'d>(
     }
     let indexed = indexed.ok_or_else(|| "the file is not indexed as it is now under that rule".to_owned());
     Ok(indexed.map(|indexed| (definition, indexed)))
-}
-
-/// A file's id and a rule with a blank between them, as the estimate of running again names them.
-fn file_and_rule(item: &str) -> (&str, &str) {
-    item.split_once(' ').unwrap_or((item, ""))
 }
 
 fn job_as_it_is(tx: &mut Connection, id: i64) -> Result<String, Error> {

@@ -12,7 +12,7 @@ use super::guard::Who;
 use crate::clock::Clock;
 use crate::database::{Connection, Database, Error, Param, from_row, params, statements};
 use crate::job::{self, Task};
-use crate::queue::{Priority, Verdict};
+use crate::queue::{self, Priority, Verdict};
 use crate::run::Definition;
 
 /// How many one confirmation can be about. What is more is done in another.
@@ -83,20 +83,42 @@ pub fn begin(
     Ok(id)
 }
 
+/// The job that goes through those that are left.
+pub async fn carry_out(database: &Database, known: (&[Arc<Definition>], &Clock), bulk: i64) -> Verdict {
+    go_through(database, known, bulk).await.map_or_else(Verdict::from, |()| Verdict::Done)
+}
+
 /// Goes through those that are left, until there are none or a person stops it.
-pub async fn carry_out(
+///
+/// # Errors
+/// The database's. What was done until then is done.
+pub async fn go_through(
     database: &Database,
     (definitions, clock): (&[Arc<Definition>], &Clock),
     bulk: i64,
-) -> Verdict {
+) -> Result<(), Error> {
     loop {
         let (definitions, now) = (definitions.to_vec(), clock.now());
-        match database.write(move |tx| bite(tx, &definitions, bulk, now)).await {
-            Ok(true) => tokio::task::yield_now().await,
-            Ok(false) => return Verdict::Done,
-            Err(error) => return error.into(),
+        if !database.write(move |tx| bite(tx, &definitions, bulk, now)).await? {
+            return Ok(());
         }
+        tokio::task::yield_now().await;
     }
+}
+
+/// Does it here and now, where perhaps no server works: the job is for whoever comes after this process, if it ends on the way.
+/// To how many it was.
+///
+/// # Errors
+/// The database's. The job goes on then.
+pub async fn finish_here(database: &Database, clock: &Clock, bulk: i64) -> Result<u64, Error> {
+    go_through(database, (&[], clock), bulk).await?;
+    let key = Task::Bulk { bulk }.key();
+    let end = move |tx: &mut Connection| {
+        queue::store::discard_about(tx, &[key.clone()], &key)?;
+        Ok(get(tx, bulk)?.map_or(0, |row| row.done.unsigned_abs()))
+    };
+    database.write(end).await
 }
 
 /// Does some of them. Whether any may be left.

@@ -16,6 +16,11 @@ use crate::sync::again::store::{Which, give_up_stores, given_up};
 use crate::sync::store::chain;
 use crate::sync::{budget, listing};
 
+/// That they are more than can be done at once, in words.
+pub fn too_many() -> String {
+    format!("these are more than {MOST}: give a filter that leaves fewer, and do the rest after that")
+}
+
 /// Which of a list. What is left out leaves all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -25,6 +30,8 @@ pub struct Filter {
     pub rule: Option<String>,
     /// Of runs: how they stand, as the word that each has.
     pub state: Option<String>,
+    /// Of jobs: what they died of, as the list of jobs has it.
+    pub cause: Option<String>,
     /// Only those of that time, as the list has it: `24h`, back from now, or `2026-11-27`, or Unix milliseconds.
     pub since: Option<String>,
     pub until: Option<String>,
@@ -59,6 +66,7 @@ impl Meant {
             Action::RetryJob | Action::DiscardJob => {
                 let page = queue::Page {
                     state: Some("dead".to_owned()),
+                    cause: filter.cause.clone(),
                     after: None,
                     since: Some(since),
                     until: Some(until),
@@ -89,8 +97,8 @@ impl Meant {
                 runs::page(connection, &page)?.iter().map(|row| row.run_id.to_string()).collect()
             }
             Action::SyncFile
+            | Action::LookAgain
             | Action::StartRun
-            | Action::RunOver
             | Action::RunMissing
             | Action::Sweep
             | Action::DrySweep
@@ -104,8 +112,15 @@ impl Meant {
     /// In words for the log.
     pub fn words(&self) -> String {
         let Some(filter) = &self.filter else { return "chosen by hand".to_owned() };
-        let Filter { path, rule, state, since, until } = filter;
-        let named = [("path", path), ("rule", rule), ("state", state), ("since", since), ("until", until)];
+        let Filter { path, rule, state, cause, since, until } = filter;
+        let named = [
+            ("path", path),
+            ("rule", rule),
+            ("state", state),
+            ("cause", cause),
+            ("since", since),
+            ("until", until),
+        ];
         let said: Vec<String> = named
             .into_iter()
             .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={value}")))

@@ -48,6 +48,17 @@ pub fn why(job: &Waiting, pauses: &[PauseRow]) -> String {
     }
 }
 
+/// A reason without what is one file's own: numbers, ids, and what has a slash in it. That of a cause is the cause itself.
+pub fn cause(reason: &str) -> String {
+    let words = reason.split_whitespace().map(|word| {
+        let own = word.len() > 5 && word.chars().any(|c| c.is_ascii_digit()) || word.contains('/');
+        if own { "…" } else { word }
+    });
+    let mut cause: Vec<&str> = words.collect();
+    cause.dedup();
+    cause.join(" ")
+}
+
 /// What is paused and why.
 pub fn paused(pause: &PauseRow) -> String {
     let target = target(&pause.target);
@@ -91,6 +102,18 @@ mod tests {
     fn pause(target: &str, kind: &str) -> PauseRow {
         let (target, kind, reason) = (target.to_owned(), kind.to_owned(), "the key was refused".to_owned());
         PauseRow { target, kind, reason, since: 1, probe_at: 2, allowed: None, probes: 0, is_confirmed: true }
+    }
+
+    #[test]
+    fn what_is_one_files_own_is_left_out_of_a_cause() {
+        assert_eq!(
+            cause("gave up after 30 attempts: OpenAI answers 500"),
+            "gave up after 30 attempts: OpenAI answers 500"
+        );
+        let gone = cause("no such file file-8a7b6c5d in vs_123456");
+        assert_eq!(gone, "no such file … in …");
+        assert_eq!(cause(&gone), gone);
+        assert_eq!(cause("cannot read /Contracts/a.txt"), cause("cannot read /Other/b.txt"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio_util::sync::DropGuard;
 
 use crate::cli::live;
 use crate::harness::beside::Beside;
+use crate::harness::database::DatabaseFile;
 use crate::harness::program::{At, KEYS, Place, Program, Run, WORKSPACE};
 use crate::harness::records::Records;
 use crate::harness::{contract, legal};
@@ -128,6 +129,9 @@ async fn a_command_shows_the_same_whether_it_asks_a_server_or_the_database() {
         &["jobs", "show", "9"],
         &["jobs", "retry", "9"],
         &["jobs", "retry", "--all"],
+        &["jobs", "retry", "--cause", "nothing died of this"],
+        &["jobs", "list", "--cause", "nothing died of this"],
+        &["files", "--look-again"],
         &["events"],
         &["events", "--limit", "1"],
         &["events", "--since", "1h"],
@@ -426,6 +430,63 @@ async fn many_are_done_through_the_api_by_their_number_and_once() {
         .iter()
         .map(|row| row["action"].clone())
         .collect();
-    assert_eq!(actions, ["dry sweep", "run over file", "retry file", "retry file"]);
+    assert_eq!(actions, ["dry sweep", "start run", "retry file", "retry file"]);
+    assert_eq!(world.server.stop(), 0);
+}
+
+/// Six dead jobs, of which three died of one cause and three of another.
+const DEATHS: &str = "
+    WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 15)
+    INSERT INTO job (key, task, needs, state, priority, due_at, reason, created_at, updated_at)
+    SELECT 'relist:workspace:' || i, '{}', ' fastio ', 'dead', 0, 1,
+           CASE i % 2 WHEN 0 THEN 'no such file file-12345' || i ELSE 'it has no text' END, 1, 1
+    FROM n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_discards_all_that_died_of_one_cause_with_a_server_and_without() {
+    let mut world = World::start().await;
+    DatabaseFile::of(&world.place.database_url()).execute(DEATHS).await;
+    let cause = "no such file file-1234510";
+    let listed = world.same_either_way(&["jobs", "list", "--cause", cause, "--json"]);
+    let rows: Vec<Value> = serde_json::from_str(&listed.out).unwrap();
+    assert_eq!(rows.len(), 3, "{listed:?}");
+    assert!(rows.iter().all(|row| row["cause"] == "no such file …"), "{rows:?}");
+    let operate = world.operate.clone();
+    let asking = world.at(&[("DOCKET_SERVER", &operate), ("DOCKET_ADMIN_TOKEN", ADMIN)]);
+    let asked = asking.docket(&["jobs", "discard", "--cause", cause]);
+    assert_eq!((asked.code, asked.out.trim()), (0, "3 jobs discarded."), "{asked:?}");
+    let beside = world.at(&[]).docket(&["jobs", "discard", "--cause", "it has no text"]);
+    assert_eq!((beside.code, beside.out.trim()), (0, "3 jobs discarded."), "{beside:?}");
+    assert_eq!(world.at(&[]).docket(&["jobs", "list", "--json"]).out.trim(), "[]", "and no job of its own is left");
+    let audit = world.get("/api/v1/audit").await;
+    let told: Vec<(&Value, &Value)> =
+        audit.as_array().unwrap().iter().map(|row| (&row["filter"], &row["number"])).collect();
+    assert_eq!(
+        told,
+        [(&json!("cause=it has no text"), &json!(3)), (&json!("cause=no such file file-1234510"), &json!(3))]
+    );
+    assert_eq!(world.server.stop(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_openai_cannot_read_is_looked_at_again_through_a_server_too() {
+    let mut world = World::start().await;
+    world.put("Contracts/scan.pdf", "\u{1}\u{2}\u{3}".to_owned()).await;
+    world.sandbox.flush_webhooks().await;
+    let is_unread = async |records: &Records| {
+        let files = records.files(&docket::sync::listing::Filter::default()).await;
+        let is_quiet = records.waiting().await == 0 && records.jobs().await.is_empty();
+        (is_quiet && files.iter().any(|row| row.state.as_str() == "unread")).then_some(())
+    };
+    Beside::of(&world.place.database_url()).await.until(is_unread).await;
+    let operate = world.operate.clone();
+    let asked = world
+        .at(&[("DOCKET_SERVER", &operate), ("DOCKET_ADMIN_TOKEN", ADMIN)])
+        .docket(&["files", "--look-again"]);
+    assert!(asked.code == 0 && asked.out.contains("1 file to be looked at"), "{asked:?}");
+    let audit = world.get("/api/v1/audit").await;
+    let told = (&audit[0]["action"], &audit[0]["number"]);
+    assert_eq!(told, (&json!("look again at file"), &json!(1)), "{audit}");
+    Beside::of(&world.place.database_url()).await.until(is_unread).await;
     assert_eq!(world.server.stop(), 0);
 }

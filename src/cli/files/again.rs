@@ -3,35 +3,34 @@
 
 use super::super::failure::{Failure, Outcome};
 use super::super::output;
+use super::super::source::Source;
 use super::super::text::count;
-use crate::clock::Clock;
-use crate::database::{Connection, Database};
+use crate::operate::act::Action;
+use crate::operate::api::BulkOrder;
+use crate::operate::bulk::MOST;
+use crate::operate::query;
 use crate::operate::query::files::Files;
-use crate::operate::query::{Known, MOST};
 use crate::sync::copy::Reading;
-use crate::sync::listing::{self, Cursor, Row};
-use crate::sync::reading::store;
+use crate::sync::listing::Row;
 
-/// Asks for a look at each file that `filter` lists and that is not known to have been read.
-pub async fn look((database, known): (&Database, &Known), question: &Files) -> Result<Outcome, Failure> {
-    let (asked, known) = (question.clone(), known.clone());
-    let filter = database.read(move |connection| asked.filter(connection, &known)).await??;
-    let (mut after, mut asked) = (Cursor::default(), 0);
+/// Asks for a look at each file that `question` lists and that is not known to have been read.
+pub async fn look(source: &Source, mut question: Files) -> Result<Outcome, Failure> {
+    question.limit = Some(query::MOST);
+    let (mut files, mut asked) = (Vec::new(), 0);
     loop {
-        let (from, wanted, now) = (after, filter.clone(), Clock::default().now());
-        let page = database.read(move |connection| listing::page(connection, &wanted, &from, MOST)).await?;
-        let mut files: Vec<String> =
-            page.rows.iter().filter(|row| is_unread(row)).map(|row| row.source_id.clone()).collect();
+        let page = source.ask(&question).await?;
+        files.extend(page.rows.into_iter().filter(is_unread).map(|row| row.source_id));
         files.dedup();
-        asked += files.len() as u64;
-        let write = move |tx: &mut Connection| {
-            files.iter().filter_map(|id| id.parse().ok()).try_for_each(|key| store::look_again(tx, &key, now))
-        };
-        database.write(write).await?;
-        match page.next {
-            Some(next) => after = next,
-            None => break,
+        let is_last = page.next.is_none();
+        while files.len() >= MOST as usize || is_last && !files.is_empty() {
+            let items = files.drain(..files.len().min(MOST as usize)).collect();
+            let action = Action::LookAgain.as_str().to_owned();
+            asked += source.many(BulkOrder { action, items, ..BulkOrder::default() }).await?;
         }
+        if is_last {
+            break;
+        }
+        question.after = page.next;
     }
     output::line(match asked {
         0 => "Of all of them it is known that OpenAI can read them.".to_owned(),

@@ -91,11 +91,6 @@ impl From<State> for Standing {
 }
 
 impl Arguments {
-    /// Whether a server answers it.
-    pub fn asks(&self) -> bool {
-        !self.look_again
-    }
-
     fn question(&self) -> Files {
         Files {
             place: self.place.clone(),
@@ -118,7 +113,7 @@ pub async fn run(mut arguments: Arguments, settings: &SettingsArgs) -> Result<Ou
     }
     let source = Source::open(settings).await?;
     let outcome = match arguments.look_again {
-        true => again::look(source.here()?, &arguments.question()).await,
+        true => again::look(&source, arguments.question()).await,
         false => list(&source, &arguments).await,
     };
     source.close().await;

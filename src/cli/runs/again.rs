@@ -85,7 +85,7 @@ pub async fn ask(source: &Source, arguments: &Arguments) -> Result<Outcome, Fail
             output::line(format!("Its result was {words}; the new one is not."))?;
         }
     }
-    let action = if path.is_some() { Action::RunOver } else { Action::RunMissing };
+    let action = if path.is_some() { Action::StartRun } else { Action::RunMissing };
     let (mut done, mut items) = (0, if arguments.yes { first.items } else { Vec::new() });
     while !items.is_empty() {
         let is_last = path.is_some() || items.len() < MOST as usize;

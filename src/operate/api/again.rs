@@ -1,4 +1,4 @@
-//! What running a rule again would take, before anybody has it done: by `run where missing` or `run over file` of what is done to many.
+//! What running a rule again would take, before anybody has it done: by `run where missing` or `start run` of what is done to many.
 
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ pub async fn estimate(_: Admin, State(api): State<Api>, Asked(asked): Asked<Agai
 async fn whole(api: &Api, definition: &Arc<Definition>) -> Result<AgainView, Error> {
     let (estimate, files) = run::survey(&api.0.database, definition, MOST as usize).await?;
     let rule = definition.rule.name.clone();
-    let items = files.into_iter().map(|file| format!("{file} {rule}")).collect();
+    let items = files.into_iter().map(|file| format!("{file}:{rule}")).collect();
     Ok(AgainView { rule, estimate, items, path: None, judgement: None })
 }
 
@@ -97,7 +97,7 @@ fn covering(
         let rule = definition.rule.name.clone();
         covering.push(AgainView {
             estimate: run::estimate_one(connection, definition, &indexed)?,
-            items: vec![format!("{} {rule}", indexed.key)],
+            items: vec![format!("{}:{rule}", indexed.key)],
             path: Some(indexed.path),
             judgement: judgement.map(|judgement| judgement.words()),
             rule,

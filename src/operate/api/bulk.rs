@@ -16,7 +16,7 @@ use crate::listen::problem::Problem;
 use crate::operate::act::{Action, Deed};
 use crate::operate::bulk::{self, Left, MOST, Row};
 use crate::operate::guard::{Admin, Role};
-use crate::operate::meant::{Filter, Meant};
+use crate::operate::meant::{Filter, Meant, too_many};
 use crate::operate::routes::Routes;
 use crate::operate::unreadable;
 
@@ -43,8 +43,8 @@ pub fn routes() -> Routes<Api> {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BulkOrder {
-    /// `retry job`, `discard job`, `retry file`, `accept run`, `reject run`, `withdraw verdict`, `run again`, `cancel run`, and by
-    /// what `/api/v1/again` answers as `items` `run where missing` and `run over file`.
+    /// `retry job`, `discard job`, `retry file`, `look again at file`, `accept run`, `reject run`, `withdraw verdict`, `run again`, `cancel run`, and by
+    /// what `/api/v1/again` answers as `items` `run where missing` and `start run`.
     pub action: String,
     /// The numbers of jobs or runs, or the ids of files.
     pub items: Vec<String>,
@@ -103,7 +103,7 @@ impl Api {
         let bad = |words: String| Problem::new(StatusCode::BAD_REQUEST, words).into_response();
         let items = items.map_err(bad)?;
         match items.len() > MOST as usize {
-            true => Err(bad(format!("these are more than {MOST}: give a filter that leaves fewer"))),
+            true => Err(bad(too_many())),
             false => Ok(items),
         }
     }

@@ -18,6 +18,9 @@ listed! {
         /// Only those in this state: `dead`, `running` or `waiting`.
         #[serde(skip_serializing_if = "Option::is_none")]
         state: Option<String>,
+        /// Only the dead that died of this: a `cause`, or the whole `reason` of one of them.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
         /// Only what is or was due since then: `24h`, back from now, or `2026-11-27`, or `2026-11-27T09:30` (UTC), or Unix milliseconds.
         #[serde(skip_serializing_if = "Option::is_none")]
         since: Option<String>,
@@ -38,6 +41,8 @@ pub struct JobView {
     pub attempt: i64,
     pub due_at: i64,
     pub reason: Option<String>,
+    /// What a dead one died of: its reason without what is its own. Others may have died of the same.
+    pub cause: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
     #[schema(value_type = Object)]
@@ -85,8 +90,9 @@ impl Question for Jobs {
         let limit = most(self.limit);
         let pauses = store::pauses(connection)?;
         let Bounds { since, until } = ask!(range(self.since.as_ref(), self.until.as_ref(), known.now));
-        let (state, since, until) = (self.state.clone(), Some(since), Some(until));
-        let page = Page { state, after, since, until, most: limit + 1 };
+        let (state, cause) = (self.state.clone(), self.cause.clone());
+        let (since, until) = (Some(since), Some(until));
+        let page = Page { state, cause, after, since, until, most: limit + 1 };
         let mut jobs = store::page(connection, &page)?;
         let next = cut(&mut jobs, limit).map(|last| cursor(&last.place()));
         let rows = jobs.into_iter().map(|job| JobView::of(connection, job, &pauses));
@@ -125,6 +131,7 @@ impl JobView {
         Ok(JobView {
             held_by: held_by.map(|pause| pause.target.clone()),
             held_because: held_by.map(paused),
+            cause: job.cause(),
             job_id: job.job_id,
             key: job.key,
             state: job.state,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::{self, First};
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
-use crate::queue::waiting::Waiting;
+use crate::queue::waiting::{self, Waiting};
 
 /// A job as a person sees it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,6 +53,12 @@ impl JobRow {
             created_at: self.created_at,
         }
     }
+
+    /// What it died of, as others may have died of it too; none where it is not dead.
+    pub fn cause(&self) -> Option<String> {
+        let reason = self.reason.as_deref().unwrap_or("no reason is on record");
+        (self.state == "dead").then(|| waiting::cause(reason))
+    }
 }
 
 /// The states of jobs in the order of a list.
@@ -63,6 +69,8 @@ const ORDER: [&str; 3] = ["dead", "running", "waiting"];
 pub struct Page {
     /// Only those in this state.
     pub state: Option<String>,
+    /// Only the dead that died of this: a cause, or the whole reason of one of them.
+    pub cause: Option<String>,
     /// The job behind which it begins.
     pub after: Option<Place>,
     /// Only those that are, or were, due from then on, and before then.
@@ -90,9 +98,30 @@ pub fn list(connection: &mut Connection, state: Option<&str>, limit: u32) -> Res
     page(connection, &Page { state: state.map(str::to_owned), most: limit, ..Page::default() })
 }
 
-/// A part of the list. It costs the same wherever it begins and however many jobs there are.
+/// Dead jobs that are read at once to find those of one cause.
+const AT_ONCE: u32 = 1_000;
+
+/// A part of the list. It costs the same wherever it begins and however many jobs there are; of one cause, what it takes to read
+/// the dead up to the last that it finds.
 pub fn page(connection: &mut Connection, page: &Page) -> Result<Vec<JobRow>, Error> {
-    let Page { state, after, since, until, most } = page;
+    let Some(cause) = &page.cause else { return part(connection, page) };
+    let (cause, mut found) = (waiting::cause(cause), Vec::new());
+    if page.state.as_ref().is_some_and(|state| state != "dead") {
+        return Ok(found);
+    }
+    let mut step = Page { state: Some("dead".to_owned()), most: AT_ONCE, ..page.clone() };
+    while found.len() < page.most as usize {
+        let rows = part(connection, &step)?;
+        let Some(last) = rows.last() else { break };
+        step.after = Some(last.place());
+        found.extend(rows.into_iter().filter(|job| job.cause().as_ref() == Some(&cause)));
+    }
+    found.truncate(page.most as usize);
+    Ok(found)
+}
+
+fn part(connection: &mut Connection, page: &Page) -> Result<Vec<JobRow>, Error> {
+    let Page { state, after, since, until, most, .. } = page;
     let begin = (since.unwrap_or(i64::MIN), i64::MIN);
     let until = until.unwrap_or(i64::MAX);
     let most = usize::try_from(*most).unwrap_or(usize::MAX);

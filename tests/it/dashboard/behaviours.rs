@@ -117,7 +117,7 @@ async fn what_fails_for_one_cause_is_one_line_with_what_to_do() {
     h.meddle("UPDATE job SET state = 'dead', reason = 'no such response resp_00' || id").await;
     let page = h.site(false).await.page("/").await;
     let causes = page.split("id=\"causes\"").nth(1).unwrap().split("</section>").next().unwrap();
-    assert!(causes.contains("3 jobs dead") && causes.contains("href=\"/jobs?state=dead\""), "{causes}");
+    assert!(causes.contains("3 jobs dead") && causes.contains("href=\"/jobs?state=dead&"), "{causes}");
     assert_eq!(causes.matches("no such response").count(), 1, "{causes}");
     h.meddle("DELETE FROM job").await;
     h.finish().await;
