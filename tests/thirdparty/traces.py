@@ -195,6 +195,9 @@ def judge(taken):
     step("each has its ids, its times, its kind and its parent, and what failed says so")
     roots = {trace: span for (trace, _), span in spans.items() if not span.parent_span_id}
     check(len(roots) == sum(not span.parent_span_id for span in spans.values()), "a trace has two roots")
+    # A server asks for its vector stores when it starts, and a sweep for all there is; whatever else it asks, it was told to.
+    untold = [span.name for span in roots.values() if span.name != "webhook" and not span.name.startswith("call: listing ")]
+    check(not untold, f"calls and jobs that nothing led to: {untold}")
     analysed = [span for span in spans.values() if span.name == "call: starting a run"]
     traces = {bytes(span.trace_id) for span in analysed}
     check(len(traces) == 1 and roots[traces.pop()].name == "webhook", f"the run does not go back to a webhook: {analysed}")
