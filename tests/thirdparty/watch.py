@@ -1,5 +1,6 @@
-"""Docket as others watch it: a real Prometheus scrapes the real program and evaluates deploy/prometheus, and a receiver that checks
-signatures with the reference library of Standard Webhooks is sent a notification.
+"""Docket as others watch it: a real Prometheus scrapes the real program between the stand-ins, evaluates deploy/prometheus and answers what
+each panel of deploy/grafana asks; and a receiver that checks signatures with the reference library of Standard Webhooks is sent a
+notification.
 
     python tests/thirdparty/watch.py PROGRAM PROMETHEUS
 """
@@ -19,10 +20,13 @@ import urllib.request
 
 from standardwebhooks import Webhook
 
+from stands import Sandbox, call, free_port
+
 ROOT = pathlib.Path(__file__).parents[2]
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TOKEN = "5f1c9e0a7d2b48836a"
 PATIENCE = 120
+WORKSPACE = "4829105738291047362"
 
 
 def receiver():
@@ -60,17 +64,20 @@ def until(look, what):
     sys.exit(f"watch.py: {what}")
 
 
-def settings(folder, notify):
+def settings(folder, notify, receive, sandbox):
     (folder / "docket.toml").write_text(
         f"""
 [receive]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:{receive}"
 [operate]
 listen = "127.0.0.1:0"
 [fastio]
-base_url = "http://127.0.0.1:9/"
+base_url = "{sandbox.fastio_base}"
 [openai]
-base_url = "http://127.0.0.1:9/"
+base_url = "{sandbox.openai_base}"
+[prices."sandbox-rules"]
+input = 1.0
+output = 2.0
 [[notify]]
 name = "reference"
 url = "{notify}"
@@ -78,25 +85,80 @@ secret_env = "NOTIFY_SECRET"
 allow_private = true
 [[rule]]
 name = "contracts"
-workspace = "4829105738291047362"
-vector_store = "vs_1"
+workspace = "{WORKSPACE}"
+exclude = ["**/*.analysis.md"]
+vector_store = {{ create = "contracts" }}
+[rule.run]
+model = "sandbox-rules"
+prompt = "What does it say?"
+write_back = "{{stem}}.analysis.md"
 """
     )
+
+
+def live(sandbox):
+    """A contract comes, is analysed, and gets another name: something of each kind has happened then."""
+    put = call("PUT", f"{sandbox.fastio}files/{WORKSPACE}/one.txt", b"The term is two years.")
+    assert put[0] == 200, put
+
+    def written():
+        return any(file["path"] == "/one.analysis.md" for file in call("GET", sandbox.fastio + "state")[1]["files"])
+
+    until(written, "the contract is not analysed")
+    moved = call("POST", sandbox.fastio + "move", {"workspace": WORKSPACE, "from": "/one.txt", "to": "/two.txt"})
+    assert moved[0] == 200, moved
+
+
+class Changes:
+    """Edits that go on: a rate is of what changes between two looks, and what waits is seen while it does."""
+
+    def __init__(self, sandbox):
+        self.url, self.over = f"{sandbox.fastio}files/{WORKSPACE}/edited.txt", threading.Event()
+        self.thread = threading.Thread(target=self.go_on)
+
+    def go_on(self):
+        number = 0
+        while not self.over.wait(0.5):
+            number += 1
+            call("PUT", self.url, f"The term is {number} years.".encode())
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+def panels():
+    """Each question of the Grafana dashboard, with its panel, as Grafana asks it for all jobs."""
+    for panel in json.loads((ROOT / "deploy/grafana/docket.json").read_text())["panels"]:
+        for target in panel.get("targets", []):
+            expression = target["expr"].replace("$__rate_interval", "30s").replace("$job", ".*")
+            assert "$" not in expression, f"{panel['title']}: a variable that is not known: {expression}"
+            yield panel["title"], expression
 
 
 def main(program, prometheus):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="docket-watch-"))
     came, notify = receiver()
-    settings(folder, notify)
+    program = str(pathlib.Path(program).resolve())
+    receive = free_port()
+    with Sandbox(program, "--webhook", f"http://127.0.0.1:{receive}/webhooks/fastio") as sandbox:
+        settings(folder, notify, receive, sandbox)
+        watch(program, prometheus, folder, (sandbox, came))
+
+
+def watch(program, prometheus, folder, world):
+    sandbox, came = world
     environment = {
         "PATH": os.environ["PATH"],
         "FASTIO_API_KEY": "a-key-of-fastio",
         "OPENAI_API_KEY": "a-key-of-openai",
-        "FASTIO_WEBHOOK_SECRET": "whsec_dGVzdC1zZWNyZXQtMTIzNDU2Nzg5MA==",
+        "FASTIO_WEBHOOK_SECRET": "whsec_ZG9ja2V0LXNhbmRib3gtaXMtbm90LXNlY3JldA==",
         "DOCKET_ADMIN_TOKEN": TOKEN,
         "NOTIFY_SECRET": SECRET,
     }
-    program = str(pathlib.Path(program).resolve())
     docket = subprocess.Popen([program, "serve"], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
     started = None
     try:
@@ -144,6 +206,8 @@ scrape_configs:
             with urllib.request.urlopen(api + path + "?" + urllib.parse.urlencode(query), timeout=10) as answer:
                 return json.load(answer)["data"]
 
+        live(sandbox)
+
         build = until(lambda: ask("query", query="docket_build_info")["result"], "nothing was scraped")
         assert build[0]["metric"]["job"] == "docket", build
         slow = 'count({__name__=~"docket_.+", job="docket"})'
@@ -155,6 +219,16 @@ scrape_configs:
         )
         names = {rule["name"] for rule in groups[0]["rules"]}
         assert "DocketStale" in names, names
+
+        def is_told(expression):
+            found = ask("query", query=expression)["result"]
+            return any(value["value"][1] != "NaN" for value in found)
+
+        asked = list(panels())
+        with Changes(sandbox):
+            for title, expression in asked:
+                until(lambda: is_told(expression), f"the panel {title!r} has nothing to show: {expression}")
+        print(f"each of {len(asked)} questions of the Grafana dashboard has an answer")
         print(f"Prometheus has {count} series of Docket, and evaluates {len(names)} alerts; the signature is the reference's")
     finally:
         for process in (started, docket):
