@@ -1,5 +1,6 @@
 //! What a server and its commands are asked all the time: each in one database and then in the other, and so on.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,14 @@ const OFTEN: usize = 7;
 const LONE: usize = 200;
 const BURSTS: usize = 3;
 const BURST: Duration = Duration::from_secs(1);
+
+/// Pages that people have open, and how often each reads itself anew.
+const OPEN: u32 = 10;
+const REFRESH: Duration = Duration::from_secs(5);
+
+/// How often each way is measured, and the number of the first burst, none of which was sent before.
+const ROUNDS: usize = 7;
+const FIRST_ROUND: usize = 100;
 
 /// Between two deliveries of which each is to be alone.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -137,6 +146,39 @@ fn lone(places: [&Place; 2]) -> anyhow::Result<Took> {
         }
     }
     Ok(Took::new("acknowledge a lone delivery", all))
+}
+
+/// What an acknowledgement in a burst takes while nobody looks on, and while that many pages are open, in turn.
+pub fn looked_at(place: &Place) -> anyhow::Result<Took> {
+    let mut all = [Vec::new(), Vec::new()];
+    for round in 0..ROUNDS {
+        for (watched, all) in [false, true].into_iter().zip(&mut all) {
+            let burst = FIRST_ROUND + 2 * round + usize::from(watched);
+            let over = AtomicBool::new(!watched);
+            let took = std::thread::scope(|scope| {
+                let reader = scope.spawn(|| read_pages(place, &over));
+                let took = each_of_burst(place, burst);
+                over.store(true, Ordering::Relaxed);
+                reader.join().map_err(|_| anyhow::anyhow!("the reader of pages panicked"))??;
+                took
+            });
+            all.push(took?);
+        }
+    }
+    Ok(Took::new(&format!("the same, while {OPEN} pages are open"), all))
+}
+
+/// Asks for one page after the other, as often as all open pages together do.
+fn read_pages(place: &Place, over: &AtomicBool) -> anyhow::Result<()> {
+    let pages = ALL.iter().filter_map(|asked| if let Asked::Page(path) = asked { Some(path) } else { None });
+    for path in pages.cycle() {
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        http::must(place.operator, "GET", path, "")?;
+        sleep(REFRESH / OPEN);
+    }
+    Ok(())
 }
 
 /// Microseconds of one.

@@ -23,6 +23,9 @@ use fill::Size;
 const TIMES: f64 = 1.5;
 const STATUS_MS: f64 = 20.0;
 
+/// How much longer an acknowledgement may take while people look at pages.
+const LOOKED_AT_TIMES: f64 = 1.05;
+
 /// How long a page may take, however many rows there are. Below it nobody sees that one database is larger.
 const PAGE_MS: f64 = 100.0;
 
@@ -33,7 +36,8 @@ const NOTHING_MS: f64 = 0.05;
 ///
 /// Two databases are filled: with files, each with its copy, its events and a job that is held because OpenAI refuses the key;
 /// the small one has a thousandth of them. In both it is measured how long a claim with its settling takes, an
-/// acknowledgement, the status, and each command that lists something.
+/// acknowledgement, the status, each command that lists something, and each page; and in the large one what open pages take from
+/// acknowledgements.
 ///
 /// The whole form needs 9 GB of disk for a while and takes about ten minutes. It exits 1 when a promise does not hold.
 #[derive(Debug, Args)]
@@ -95,6 +99,15 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
     for asked in ask::ALL {
         show(&mut report, &asked.measure([&small, &large])?, options.short);
     }
+    let looked_at = ask::looked_at(&large)?;
+    tell(&mut report, &looked_at);
+    let holds = (!options.short).then_some(looked_at.times() <= LOOKED_AT_TIMES);
+    report.judge(
+        &looked_at.what,
+        "at most 1.05 times as long",
+        format!("{:.2} times", looked_at.times()),
+        holds,
+    );
     for server in &mut servers {
         anyhow::ensure!(server.stop()?, "the server did not stop in order");
     }
