@@ -16,6 +16,7 @@
 //! | session | its mark, in the name of the upload | by cancelling it |
 //! | file | its folder and name, and its content | never: what our write made is on record as ours, or that it made nothing |
 //! | lock | acquiring it once more | by releasing it |
+//! | talk | its key, which is its name in Fastio's list | by stopping it and removing it |
 //! | conversation, thread | nothing: OpenAI has no list of them (its OpenAPI document) | when it holds no answer |
 //!
 //! What is unwanted has its job from the same transaction on; a sweep asks for one that was lost. A conversation whose
@@ -52,6 +53,8 @@ pub enum Kind {
     /// A write of one of our own files.
     File,
     Lock,
+    /// A thread of Fastio's own AI.
+    Talk,
     /// Of the Responses API.
     Conversation,
     /// Of the Assistants API.
@@ -59,10 +62,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [(Kind, &'static str); 5] = [
+    const ALL: [(Kind, &'static str); 6] = [
         (Kind::Session, "session"),
         (Kind::File, "file"),
         (Kind::Lock, "lock"),
+        (Kind::Talk, "talk"),
         (Kind::Conversation, "conversation"),
         (Kind::Thread, "thread"),
     ];
@@ -95,7 +99,7 @@ impl Thing {
     /// The work of taking it away.
     pub fn task(&self) -> Task {
         let at = match self.kind {
-            Kind::Session | Kind::File | Kind::Lock => Service::Fastio,
+            Kind::Session | Kind::File | Kind::Lock | Kind::Talk => Service::Fastio,
             Kind::Conversation | Kind::Thread => Service::Openai,
         };
         Task::Leftover { leftover: self.id, at }
@@ -107,6 +111,7 @@ impl Thing {
             Kind::Session => "an upload session at Fastio that no write of ours needs",
             Kind::File => "a write into Fastio that its run left in the middle",
             Kind::Lock => "a lock at Fastio whose run is over",
+            Kind::Talk => "a thread of Fastio's AI whose run is over",
             Kind::Conversation => "a conversation at OpenAI whose run came to nothing",
             Kind::Thread => "a thread whose run came to nothing",
         }

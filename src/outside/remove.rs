@@ -49,6 +49,7 @@ impl Remover {
             Kind::Session => self.cancel_session(&left).await?,
             Kind::File => self.settle_file(&left).await?,
             Kind::Lock => self.release_lock(&left).await?,
+            Kind::Talk => self.delete_talk(&left).await?,
             Kind::Conversation => self.delete_conversation(&left).await?,
             Kind::Thread => self.delete_thread(&left).await?,
         }
@@ -96,6 +97,27 @@ impl Remover {
             return Ok(());
         }
         give_back(&self.fastio, &key, left.object.clone()).await
+    }
+
+    /// Removes a thread of Fastio's AI, with its question and what was answered.
+    async fn delete_talk(&self, left: &Thing) -> Result<(), Verdict> {
+        let named = left.mark.as_deref().and_then(|mark| mark.rsplit_once(':'));
+        let Some((profile, name)) = named.and_then(|(profile, name)| Some((profile.parse().ok()?, name)))
+        else {
+            return Ok(());
+        };
+        let thread = match &left.object {
+            Some(thread) => Some(thread.clone()),
+            // Whether it was asked is not known. Asked again, it would be asked now.
+            None => {
+                let found = self.fastio.talk_named(&profile, name).await;
+                found.map_err(|error| fastio_verdict(&error))?
+            }
+        };
+        let Some(thread) = thread else { return Ok(()) };
+        let stopped = self.fastio.stop_talk(&profile, &thread).await;
+        stopped.map_err(|error| fastio_verdict(&error))?;
+        self.fastio.delete_talk(&profile, &thread).await.map_err(|error| fastio_verdict(&error))
     }
 
     /// Writes down what became of a write that no run goes on with. Its uploads are taken away first, and none was opened

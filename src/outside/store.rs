@@ -2,7 +2,7 @@
 
 use super::{Kind, Thing};
 use crate::database::{Connection, Error, from_row, params, statements};
-use crate::fastio::FileKey;
+use crate::fastio::{FileKey, Profile};
 use crate::job;
 use crate::queue::Priority;
 
@@ -113,6 +113,18 @@ pub fn leave_old_writes(connection: &mut Connection, before: i64, now: i64) -> R
 /// A run lets go of its lock without having been able to release it.
 pub fn leave_lock(connection: &mut Connection, owner: &str, now: i64) -> Result<(), Error> {
     let left = connection.all(LEAVE_LOCK, params![owner])?;
+    enqueue(connection, &left, now)
+}
+
+/// A run lets go of the thread in which Fastio's AI was asked for it: one is asked under a `name`, and answers in a `thread` once that is
+/// known.
+pub fn leave_talk(
+    connection: &mut Connection,
+    owner: &str,
+    (profile, name, thread): (&Profile, &str, Option<&str>),
+    now: i64,
+) -> Result<(), Error> {
+    let left = connection.all(LEAVE_TALK, params![owner, format!("{profile}:{name}"), thread, now])?;
     enqueue(connection, &left, now)
 }
 
@@ -273,6 +285,10 @@ statements! {
         RETURNING *";
     LEAVE_LOCK = "
         UPDATE outside SET state = 'unwanted' WHERE owner = $1 AND kind = 'lock' AND state <> 'unwanted' RETURNING *";
+    LEAVE_TALK = "
+        INSERT INTO outside (kind, state, owner, mark, object, since) VALUES ('talk', 'unwanted', $1, $2, $3, $4)
+        ON CONFLICT DO NOTHING
+        RETURNING *";
     LEAVE_CONVERSATION = "
         UPDATE outside SET state = 'unwanted', response = $2, begun_at = $3
         WHERE owner = $1 AND kind IN ('conversation', 'thread') AND state = 'exists' RETURNING *";

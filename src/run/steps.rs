@@ -256,7 +256,6 @@ impl Runs {
                 Err(error) => return Err(self.unanswered(definition, &error).await),
             }
         }
-        self.leave_fastio(run).await?;
         self.record(run.id, [Change::Ended]).await?;
         self.wake.notify_waiters();
         Ok(())

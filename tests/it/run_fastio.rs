@@ -164,5 +164,28 @@ async fn a_run_that_a_person_stops_leaves_no_question_at_fastio() {
     h.cancel(1).await;
     h.settle().await;
     assert_eq!((h.outcomes().await, h.turns_asked().await), (vec!["cancelled".to_owned()], (1, 0)));
+    let again = h.again("liability", false).await;
+    assert_eq!((again.runs, again.by_fastio, again.input_tokens, again.output_tokens), (1, true, 0, 0));
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_thread_that_could_not_be_removed_is_removed_by_a_job_of_its_own() {
+    let h = Harness::with(&asking()).await;
+    let removing = json!({"kind": "server_error", "method": "DELETE", "path": "/current/workspace/*/ai/agent/**", "count": 3});
+    h.fastio_fails(removing).await;
+    h.put(NDA, &contract(1)).await;
+    h.take_in().await;
+    let mut was_left = false;
+    loop {
+        match h.work_one().await {
+            true => was_left |= h.outcomes().await == ["completed"] && h.turns_asked().await == (1, 1),
+            false if was_left => break,
+            false => h.pass(1_000),
+        }
+    }
+    assert_eq!(h.leftovers().await, (1, 0), "the run has ended, and the thread is on record");
+    h.converges().await;
+    assert_eq!((h.leftovers().await, h.turns_asked().await), ((0, 0), (1, 0)));
     h.finish().await;
 }

@@ -50,6 +50,7 @@ INSERT INTO running_rule VALUES ('ended', 5);
 INSERT INTO founding VALUES (1, 'served', 5);
 INSERT INTO swept_rule VALUES ('ended', 'f', 5);
 INSERT INTO outside (kind, state, owner, mark, object, since) VALUES ('lock', 'unwanted', 'run:1', 'workspace:1:e', 'token', 5);
+INSERT INTO outside (kind, state, owner, mark, object, since) VALUES ('talk', 'unwanted', 'run:1', 'workspace:1:key', 'thread', 5);
 INSERT INTO run_try (run_id, rule, model, begun_at, expected) VALUES (500, 'ended', 'gpt', 1, 5);
 INSERT INTO model_pace VALUES ('gpt', 'why', 1, 1, 1, 1, 1);
 INSERT INTO model_limit VALUES ('gpt', 500, NULL);

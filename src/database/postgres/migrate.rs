@@ -40,7 +40,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 20] = migrations! {
+const MIGRATIONS: [Migration; 21] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
     3 "0003_tenure",
@@ -61,6 +61,7 @@ const MIGRATIONS: [Migration; 20] = migrations! {
     22 "0022_seal",
     23 "0023_budget",
     26 "0026_store_chain",
+    32 "0032_talk",
 };
 
 /// The table of those that were applied. Its row 0 is what whoever migrates holds.

@@ -77,6 +77,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0094_seal"
     "0095_budget"
     "0100_store_chain"
+    "0110_talk"
 };
 
 /// Those of the inbox beside it.

@@ -8,7 +8,8 @@
 //!
 //! The run is `wanted` meanwhile. Its question is asked once, whatever is lost: Fastio takes a key, and a key told again is the same turn.
 //! What Fastio cannot answer, by the rule's `escalate`, goes the way of every other run from here: nothing of it was sent to OpenAI
-//! before. The thread is removed when the run ends, so that nothing derived from the file is left in it.
+//! before. When the run ends its thread goes into the ledger ([`crate::outside`]), whose job removes it, so that nothing derived from the file
+//! is left in it.
 
 pub(super) mod store;
 
@@ -248,29 +249,6 @@ impl Runs {
         let tokens = self.database.read(expected).await?;
         let note = format!("Fastio's AI answered; OpenAI was not asked, which saved about {tokens} tokens.");
         Ok(Some((json!({"way": ["fastio"], "saved_tokens": tokens}), note)))
-    }
-
-    /// Removes what was asked of Fastio, and answered there: the run needs it no more.
-    pub(super) async fn leave_fastio(&self, run: &Run) -> Result<(), Verdict> {
-        let Some(turn) = self.turn(run).await? else { return Ok(()) };
-        let profile = &run.key.profile;
-        let thread = match turn.id {
-            Some(id) => Some(id.thread),
-            None if turn.key.is_empty() => None,
-            // Whether it was asked is not known. Asked again, it would be asked now.
-            None => {
-                let found = self.fastio.talk_named(profile, &turn.key).await;
-                found.map_err(|error| fastio_verdict(&error))?
-            }
-        };
-        if let Some(thread) = thread {
-            let stopped = self.fastio.stop_talk(profile, &thread).await;
-            stopped.map_err(|error| fastio_verdict(&error))?;
-            let deleted = self.fastio.delete_talk(profile, &thread).await;
-            deleted.map_err(|error| fastio_verdict(&error))?;
-        }
-        let id = run.id;
-        self.database.write(move |tx| store::forget(tx, id)).await.map_err(Verdict::from)
     }
 }
 

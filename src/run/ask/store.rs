@@ -2,6 +2,7 @@
 
 use crate::database::{Connection, Error, from_row, params, statements};
 use crate::fastio::TalkId;
+use crate::outside;
 use crate::run::RunId;
 
 /// What Fastio's AI was asked for a run.
@@ -45,8 +46,16 @@ pub fn escalate(tx: &mut Connection, id: RunId, why: &str, now: i64) -> Result<(
     tx.run(ESCALATE, params![id.0, why, now]).map(drop)
 }
 
-/// Nothing of it is left at Fastio.
-pub fn forget(tx: &mut Connection, id: RunId) -> Result<(), Error> {
+/// The run needs it no more: what it left at Fastio is to be taken away.
+pub fn leave(tx: &mut Connection, id: RunId, now: i64) -> Result<(), Error> {
+    let Some(Turn { key, id: at, .. }) = get(tx, id)? else { return Ok(()) };
+    // Without a key Fastio was never asked.
+    if !key.is_empty() {
+        let profile: String = tx.one(PROFILE, params![id.0])?;
+        let profile = profile.parse().map_err(|_| Error::bug("a run is over a file of no workspace or share"))?;
+        let thread = at.as_ref().map(|at| at.thread.as_str());
+        outside::store::leave_talk(tx, &outside::of_run(id), (&profile, &key, thread), now)?;
+    }
     tx.run(FORGET, params![id.0]).map(drop)
 }
 
@@ -58,5 +67,6 @@ statements! {
     ESCALATE = "
         INSERT INTO run_turn (run_id, key, begun_at, escalated) VALUES ($1, '', $3, $2)
         ON CONFLICT (run_id) DO UPDATE SET escalated = excluded.escalated";
+    PROFILE = "SELECT profile FROM run WHERE run_id = $1";
     FORGET = "DELETE FROM run_turn WHERE run_id = $1";
 }

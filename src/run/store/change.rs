@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::ask;
 use super::super::row::{Outcome, RunId};
 use super::tries::{self, NewTry, Spent};
 use super::{made, number};
@@ -116,6 +117,7 @@ impl Change {
                 outside::store::leave_conversation(connection, &owner, &holds.goes_on, now)
             }
             Change::Ended => {
+                ask::store::leave(connection, id, now)?;
                 let holds: Holds = connection.one(HOLDS, params![id.0])?;
                 let outcome = holds.outcome.as_deref().and_then(Outcome::parse);
                 // What stands beside the file goes on being published; that is no run's.
