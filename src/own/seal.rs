@@ -20,7 +20,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::store;
-use crate::database::{Database, Error};
+use crate::database::{Connection, Database, Error};
 use crate::fastio::{self, Client, NodeId, Profile, VersionId};
 
 /// How long a key is, in bytes.
@@ -108,11 +108,28 @@ impl Seal {
         mac
     }
 
-    /// Reads a page, and says what is in it if it bears its seal, or if its maker proves it ours.
+    /// Reads a page that no record calls ours. Where it bears its seal, or its maker proves it ours, that is on record from then on.
     ///
     /// # Errors
-    /// Fastio's. A file that is not there, or not in that version, bears none.
-    pub async fn proves(&self, fastio: &Client, page: &Page<'_>) -> Result<Option<Proven>, fastio::Error> {
+    /// Fastio's, and within it the database's. A file that is not there, or not in that version, bears no seal.
+    pub async fn proves(
+        &self,
+        (fastio, database): (&Client, &Database),
+        page: &Page<'_>,
+        now: i64,
+    ) -> Result<Result<bool, Error>, fastio::Error> {
+        let Some(proven) = self.proof(fastio, page).await? else { return Ok(Ok(false)) };
+        tracing::info!(
+            name = page.name,
+            "no record says that Docket wrote this version, but its seal or its maker does"
+        );
+        let (profile, node) = (page.profile.clone(), page.node.clone());
+        let write = move |tx: &mut Connection| store::prove(tx, (&profile, &node), &proven, now);
+        Ok(database.write(write).await.map(|()| true))
+    }
+
+    /// What is in a page, if it is ours.
+    async fn proof(&self, fastio: &Client, page: &Page<'_>) -> Result<Option<Proven>, fastio::Error> {
         let may_be_ours = page.is_by_us || frame(page.name).is_some();
         if !may_be_ours || page.size.is_some_and(|size| size > LONGEST) {
             return Ok(None);

@@ -28,12 +28,9 @@ impl Sync {
             size: Some(*size),
             is_by_us,
         };
-        let proven = self.seal.proves(&self.fastio, &page).await.map_err(|error| fastio_verdict(&error))?;
-        let Some(proven) = proven else { return Ok(Whose::Theirs) };
-        let (key, now) = (key.clone(), self.clock.now());
-        let prove = move |tx: &mut Connection| own::store::prove(tx, (&key.profile, &key.node), &proven, now);
-        self.database.write(prove).await.map_err(|error| database_verdict(&error))?;
-        Ok(Whose::Ours)
+        let looked = self.seal.proves((&self.fastio, &self.database), &page, self.clock.now()).await;
+        let is_ours = looked.map_err(|error| fastio_verdict(&error))??;
+        Ok(if is_ours { Whose::Ours } else { Whose::Theirs })
     }
 
     /// Whose it is by our records, and whether its maker wrote what they know to be ours in its place.

@@ -201,12 +201,8 @@ impl Publisher {
     ) -> Result<bool, Verdict> {
         let Node { id: node, version, name, size, .. } = found;
         let page = Page { profile, node, version: version.as_ref(), name, size: *size, is_by_us };
-        let proven = self.seal.proves(&self.fastio, &page).await.map_err(|error| fastio_verdict(&error))?;
-        let Some(proven) = proven else { return Ok(false) };
-        tracing::info!(name, "no record says that Docket wrote this version, but its seal or its maker does");
-        let (profile, node, now) = (profile.clone(), node.clone(), self.clock.now());
-        self.database.write(move |tx| own::prove(tx, (&profile, &node), &proven, now)).await?;
-        Ok(true)
+        let looked = self.seal.proves((&self.fastio, &self.database), &page, self.clock.now()).await;
+        Ok(looked.map_err(|error| fastio_verdict(&error))??)
     }
 
     /// Begins a new file where none of ours stands any more, unless a person is to have the last word on that. Where something stands
