@@ -295,14 +295,6 @@ impl Source {
         }
     }
 
-    /// The database, for what no server does.
-    pub fn here(&self) -> Result<(&Database, &Known), Failure> {
-        match self {
-            Source::Database(here) => Ok((&here.database, &here.known)),
-            Source::Server(_) => Err(Failure::Usage("--server: a server does not do this".to_owned())),
-        }
-    }
-
     pub async fn close(self) {
         if let Source::Database(here) = self {
             here.database.close().await;

@@ -53,7 +53,7 @@ pub async fn page(
             Some(id) => store::get(connection, id)?.map(|job| job.place()),
             None => None,
         };
-        let page = JobPage { state: wanted, cause: wanted_cause, after, since, until, most: ROWS + 1 };
+        let page = JobPage { state: wanted.clone(), cause: wanted_cause.clone(), after, since, until, most: ROWS + 1 };
         let jobs = store::page(connection, &page)?;
         let pauses = store::pauses(connection)?;
         let paths = jobs.iter().map(|job| about(connection, job)).collect::<Result<Vec<_>, Error>>()?;

@@ -177,7 +177,7 @@ pub fn stays_here(url: &Url) -> bool {
 pub fn client(base: &Base) -> Result<reqwest::Client, Failure> {
     let builder =
         builder(base).pool_idle_timeout(POOL_IDLE_LIMIT).pool_max_idle_per_host(POOL_IDLE_CONNECTIONS);
-    builder.build().map_err(Failure::sending)
+    built(builder)
 }
 
 /// The same, with a connection for each call.
@@ -185,7 +185,17 @@ pub fn client(base: &Base) -> Result<reqwest::Client, Failure> {
 /// # Errors
 /// As [`client`].
 pub fn client_without_pool(base: &Base) -> Result<reqwest::Client, Failure> {
-    builder(base).pool_max_idle_per_host(0).build().map_err(Failure::sending)
+    built(builder(base).pool_max_idle_per_host(0))
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Failure> {
+    builder.build().map_err(|error| {
+        let failure = Failure::sending(error);
+        match tls::fault() {
+            Some(detail) => Failure { detail, ..failure },
+            None => failure,
+        }
+    })
 }
 
 fn builder(base: &Base) -> reqwest::ClientBuilder {

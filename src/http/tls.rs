@@ -15,6 +15,15 @@ pub fn trusting(builder: ClientBuilder) -> ClientBuilder {
     }
 }
 
+/// What is wrong with whom this machine trusts, and what to do about it; none where nothing is.
+pub fn fault() -> Option<String> {
+    let error = config().err()?;
+    Some(format!(
+        "TLS cannot be set up, because this machine trusts no certificate authority ({error}): install its CA certificates (Debian: \
+         apt-get install ca-certificates), or name a file that has some in SSL_CERT_FILE"
+    ))
+}
+
 fn config() -> Result<ClientConfig, rustls::Error> {
     static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
     if let Some(config) = CONFIG.get() {

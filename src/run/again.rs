@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::admit::add;
 use super::existing;
 use super::row::{Outcome, Run, State};
-use super::settings::Definition;
+use super::settings::{Definition, Engine};
 use super::store::{self, Brief};
 use crate::database::{Connection, Database, Error};
 use crate::fastio::FileKey;
@@ -37,6 +37,8 @@ pub struct Estimate {
     pub cost: Option<u64>,
     /// Earlier runs of the rule that the tokens are guessed from; 0: from the files' sizes, four bytes a token.
     pub based_on_runs: i64,
+    /// Fastio's AI is asked, and OpenAI at most for what that cannot answer.
+    pub by_fastio: bool,
 }
 
 /// A file of about this many bytes is one token; a rough rule for English.
@@ -110,12 +112,16 @@ fn guessed(
     definition: &Definition,
     (files, runs, sizes): (usize, usize, u64),
 ) -> Result<Estimate, Error> {
+    let by_fastio = matches!(definition.engine, Engine::Fastio { .. });
+    if by_fastio && definition.engine.model().is_none() {
+        return Ok(Estimate { files, runs, by_fastio, ..Estimate::default() });
+    }
     let (input, output, based_on_runs) = store::tries::mean(connection, &definition.rule.name)?;
     let each = |mean: Option<f64>| mean.map(|mean| mean.round().max(0.0) as u64 * runs as u64);
     let input_tokens = each(input).unwrap_or(sizes);
     let output_tokens = each(output).unwrap_or(runs as u64 * GUESSED_OUTPUT_TOKENS);
     let cost = definition.price.map(|price| price.at_most(input_tokens, output_tokens));
-    Ok(Estimate { files, runs, input_tokens, output_tokens, cost, based_on_runs })
+    Ok(Estimate { files, runs, input_tokens, output_tokens, cost, based_on_runs, by_fastio })
 }
 
 /// The files of a rule that are still to be looked at for a run under its present definition.

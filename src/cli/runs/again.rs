@@ -233,13 +233,37 @@ fn words(rule: &str, estimate: &Estimate) -> String {
 }
 
 fn tokens(estimate: &Estimate) -> String {
+    if estimate.by_fastio && estimate.input_tokens == 0 {
+        return "Fastio's AI answers, and OpenAI takes no tokens for it".to_owned();
+    }
     let source = match estimate.based_on_runs {
         0 => "guessed from the files' sizes".to_owned(),
         runs => format!("from {} of this rule", count(runs.unsigned_abs(), "earlier run")),
     };
     let cost = estimate.cost.map(|cost| format!(", about {}", dollars(cost))).unwrap_or_default();
-    format!(
+    let tokens = format!(
         "about {} input and {} output tokens{cost} ({source})",
         estimate.input_tokens, estimate.output_tokens
-    )
+    );
+    match estimate.by_fastio {
+        true => format!("Fastio's AI is asked first, and were OpenAI asked of all, {tokens}"),
+        false => tokens,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_fastio_answers_takes_no_tokens_of_openais() {
+        let alone = Estimate { runs: 2, by_fastio: true, ..Estimate::default() };
+        assert_eq!(tokens(&alone), "Fastio's AI answers, and OpenAI takes no tokens for it");
+        let escalating = Estimate { input_tokens: 900, output_tokens: 40, based_on_runs: 1, ..alone };
+        assert_eq!(
+            tokens(&escalating),
+            "Fastio's AI is asked first, and were OpenAI asked of all, about 900 input and 40 output tokens (from 1 earlier run of this \
+             rule)"
+        );
+    }
 }

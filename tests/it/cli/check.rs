@@ -150,3 +150,14 @@ async fn this_machine_must_offer_a_port_and_a_place_for_the_database() {
     let text = format!("database.url=sqlite://{}", right.place.path("text.db").display());
     fails(&right.check(&[&text]).await, "database", "not a database");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_trusts_no_authority_is_told_what_to_install() {
+    let right = Right::set_up().await;
+    let bare = [&ENVIRONMENT[..], &[("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/nowhere")]].concat();
+    let run = right.check_with(&bare, &[]).await;
+    assert_ne!(run.code, 0, "{run:?}");
+    for words in ["apt-get install ca-certificates", "SSL_CERT_FILE"] {
+        assert!(run.said().contains(words), "{words} is not in {run:?}");
+    }
+}
