@@ -10,6 +10,7 @@ mod pages;
 mod rows;
 mod runs;
 mod secret;
+mod seen;
 mod status;
 mod steps;
 mod typed;

@@ -141,6 +141,10 @@ fn every_block_of_commands_in_the_documents_is_typed_by_somebody() {
     let mut found = BTreeSet::new();
     for document in documents() {
         let name = document.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        // A test goes through the whole of it, whatever blocks it has.
+        if name == "docs/seen.md" {
+            continue;
+        }
         for block in blocks(&std::fs::read_to_string(&document).unwrap()) {
             found.insert((name.clone(), bare(block.lines().next().unwrap()).to_owned()));
         }
