@@ -262,7 +262,11 @@ impl Command {
             | Command::Watch(_)
             | Command::Events(_)
             | Command::Audit(_) => true,
-            Command::Files(_) | Command::Jobs(_) | Command::Import(_) | Command::Runs(_) | Command::Sweep(_) => true,
+            Command::Files(_)
+            | Command::Jobs(_)
+            | Command::Import(_)
+            | Command::Runs(_)
+            | Command::Sweep(_) => true,
             _ => false,
         };
         match can || settings.server.is_none() {

@@ -53,7 +53,14 @@ pub async fn page(
             Some(id) => store::get(connection, id)?.map(|job| job.place()),
             None => None,
         };
-        let page = JobPage { state: wanted.clone(), cause: wanted_cause.clone(), after, since, until, most: ROWS + 1 };
+        let page = JobPage {
+            state: wanted.clone(),
+            cause: wanted_cause.clone(),
+            after,
+            since,
+            until,
+            most: ROWS + 1,
+        };
         let jobs = store::page(connection, &page)?;
         let pauses = store::pauses(connection)?;
         let paths = jobs.iter().map(|job| about(connection, job)).collect::<Result<Vec<_>, Error>>()?;
@@ -84,8 +91,7 @@ pub async fn page(
         },
     });
     let state_option = if state.is_empty() { String::new() } else { format!(" --state {state}") };
-    let cause_option =
-        if cause.is_empty() { String::new() } else { format!(" --cause {}", quoted(&cause)) };
+    let cause_option = if cause.is_empty() { String::new() } else { format!(" --cause {}", quoted(&cause)) };
     let command = format!("docket jobs list{state_option}{cause_option}{}", range.options());
     let count = |(state, jobs): (String, i64)| {
         let href = link("/jobs", &[("state", &state)]);

@@ -459,9 +459,11 @@ fn indexed<'d>(
     };
     let indexed = run::file(tx, definition, source_id)?;
     if indexed.is_none() && budget::store::out_reason(tx, source_id, rule)?.is_some() {
-        return Ok(Err("the file has left OpenAI to make room: bring it back (docket files bring, or sync it now), and \
+        return Ok(Err(
+            "the file has left OpenAI to make room: bring it back (docket files bring, or sync it now), and \
                        start the run when it is current"
-            .to_owned()));
+                .to_owned(),
+        ));
     }
     let indexed = indexed.ok_or_else(|| "the file is not indexed as it is now under that rule".to_owned());
     Ok(indexed.map(|indexed| (definition, indexed)))

@@ -1,6 +1,5 @@
 //! `/api/v1` of the real program, and the commands that ask a server instead of the database.
 
-use docket::run::store::RunRow;
 use docket_sandbox::Sandbox;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -457,7 +456,11 @@ async fn a_command_discards_all_that_died_of_one_cause_with_a_server_and_without
     assert_eq!((asked.code, asked.out.trim()), (0, "3 jobs discarded."), "{asked:?}");
     let beside = world.at(&[]).docket(&["jobs", "discard", "--cause", "it has no text"]);
     assert_eq!((beside.code, beside.out.trim()), (0, "3 jobs discarded."), "{beside:?}");
-    assert_eq!(world.at(&[]).docket(&["jobs", "list", "--json"]).out.trim(), "[]", "and no job of its own is left");
+    assert_eq!(
+        world.at(&[]).docket(&["jobs", "list", "--json"]).out.trim(),
+        "[]",
+        "and no job of its own is left"
+    );
     let audit = world.get("/api/v1/audit").await;
     let told: Vec<(&Value, &Value)> =
         audit.as_array().unwrap().iter().map(|row| (&row["filter"], &row["number"])).collect();

@@ -1,11 +1,11 @@
 //! Budgets: what is used least leaves OpenAI, and comes back when it is wanted.
 
 use docket::app::openai_client;
+use docket::operate::Token;
 use docket::operate::act::{self, Action, Deed};
 use docket::operate::guard::Who;
 use docket::operate::query::search::{Search, Searcher};
 use docket::operate::status::Status;
-use docket::operate::Token;
 use docket::operate::verdict::{Verdict, Word};
 use docket::sync::budget::Rotated;
 use docket::sync::listing::{Filter, Row, Standing};
@@ -117,7 +117,10 @@ async fn what_is_pinned_never_leaves_and_what_does_not_fit_beside_it_needs_a_per
     assert!(why.contains("all that could leave is pinned or in use"), "{why}");
     let Verdict { verdict, reasons } = h.verdict().await;
     assert_eq!(verdict, Word::NeedsPerson);
-    assert!(reasons[0].contains("1 file is wanted in rule all") && reasons[0].contains("--out"), "{reasons:?}");
+    assert!(
+        reasons[0].contains("1 file is wanted in rule all") && reasons[0].contains("--out"),
+        "{reasons:?}"
+    );
     h.finish_leaving(&["out: /2.txt", "out: /3.txt", "out: /5.txt"]).await;
 }
 
@@ -128,7 +131,10 @@ async fn what_is_larger_than_its_budget_is_left_out_and_says_so() {
     h.comes_as("/large.txt", &"a line of it\n".repeat(100)).await;
     assert_eq!(h.held().await, ["/small.txt"]);
     let why = h.listed("/large.txt").await.reason.unwrap();
-    assert_eq!(why, "it is larger than its budget of 0.001 MB: of rule all; raise that, or leave the file out");
+    assert_eq!(
+        why,
+        "it is larger than its budget of 0.001 MB: of rule all; raise that, or leave the file out"
+    );
     assert_eq!(h.verdict().await.verdict, Word::NeedsPerson);
     h.comes_as("/large.txt", "it is small now").await;
     h.agrees().await;
@@ -194,11 +200,8 @@ async fn a_run_that_needs_its_file_has_it_come_back_and_a_result_stays_when_it_l
 #[tokio::test]
 async fn the_project_limit_is_told_before_it_is_reached_and_never_is() {
     const LIMIT: u64 = 1_000_000;
-    let h = Harness::with(&format!(
-        "[storage]\nlimit_megabytes = 1\n{}",
-        within("dollars_a_day = 5.0", "")
-    ))
-    .await;
+    let h = Harness::with(&format!("[storage]\nlimit_megabytes = 1\n{}", within("dollars_a_day = 5.0", "")))
+        .await;
     let text = |number: usize| format!("file {number}\n{}", "a line of the file\n".repeat(10_600));
     for number in 0..4 {
         h.comes_as(&format!("/{number}.txt"), &text(number)).await;
@@ -331,7 +334,13 @@ async fn a_store_and_all_rules_together_have_budgets_of_their_own() {
         h.comes(path).await;
     }
     assert_eq!(h.held().await, ["/b/2.txt", "/c/3.txt", "/c/4.txt"]);
-    assert!(h.listed("/a/1.txt").await.reason.unwrap().starts_with("vector store papers is at its budget of 1 file,"));
+    assert!(
+        h.listed("/a/1.txt")
+            .await
+            .reason
+            .unwrap()
+            .starts_with("vector store papers is at its budget of 1 file,")
+    );
     h.comes("/c/5.txt").await;
     assert_eq!(h.held().await, ["/c/3.txt", "/c/4.txt", "/c/5.txt"]);
     assert!(h.listed("/b/2.txt").await.reason.unwrap().starts_with("Docket is at its budget of 3 files"));

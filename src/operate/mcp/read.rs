@@ -76,7 +76,8 @@ fn after_looking(api: &Api, explained: &Explained, row: &Row) -> String {
         return "sync_now with this file tries it again, once what is in the way is removed.".to_owned();
     }
     if row.state == Standing::Out {
-        return "sync_now with this file brings it back to OpenAI, where what is used least leaves for it.".to_owned();
+        return "sync_now with this file brings it back to OpenAI, where what is used least leaves for it."
+            .to_owned();
     }
     if row.state == Standing::Behind {
         return "Docket is on it: ask again in a minute.".to_owned();

@@ -52,7 +52,8 @@ pub fn leave(tx: &mut Connection, id: RunId, now: i64) -> Result<(), Error> {
     // Without a key Fastio was never asked.
     if !key.is_empty() {
         let profile: String = tx.one(PROFILE, params![id.0])?;
-        let profile = profile.parse().map_err(|_| Error::bug("a run is over a file of no workspace or share"))?;
+        let profile =
+            profile.parse().map_err(|_| Error::bug("a run is over a file of no workspace or share"))?;
         let thread = at.as_ref().map(|at| at.thread.as_str());
         outside::store::leave_talk(tx, &outside::of_run(id), (&profile, &key, thread), now)?;
     }

@@ -298,10 +298,17 @@ async fn what_is_out_is_listed_and_explained_and_is_brought_back() {
     h.comes("/1.txt").await;
     h.comes("/2.txt").await;
     let out = rows(&place.docket(&["files", "--out", "--json"]));
-    assert_eq!((out.len(), &out[0]["path"], &out[0]["state"]), (1, &json!("/1.txt"), &json!("out")), "{out:#?}");
+    assert_eq!(
+        (out.len(), &out[0]["path"], &out[0]["state"]),
+        (1, &json!("/1.txt"), &json!("out")),
+        "{out:#?}"
+    );
     assert!(out[0]["since"].is_i64() && out[0]["copy"].is_null(), "{out:#?}");
     let told = place.docket(&["explain", "/1.txt"]).said();
-    assert!(told.contains("/1.txt is out of OpenAI: rule all is at its budget of 1 file, and it was used least"), "{told}");
+    assert!(
+        told.contains("/1.txt is out of OpenAI: rule all is at its budget of 1 file, and it was used least"),
+        "{told}"
+    );
     let status = place.docket(&["status"]).out;
     assert!(status.contains("rule all: 1 file") && status.contains("1 file out"), "{status}");
 
