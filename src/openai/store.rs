@@ -228,7 +228,7 @@ mod tests {
             "expires_after": {"anchor": "last_active_at", "days": 7}, "file_counts": {"total": "3"}}));
         let store = store.unwrap();
         assert_eq!(store.name, None);
-        assert_eq!(store.expires_after.unwrap()["days"], 7);
+        assert_eq!(store.expires_after.as_ref().unwrap()["days"], 7);
         assert_eq!(store.metadata, [("docket", "1"), ("n", "2")].map(|(k, v)| (k.into(), v.into())).into());
         assert_eq!(store.file_counts, FileCounts { total: 3, ..FileCounts::default() });
         assert_eq!(store.most_files(), MOST_FILES);
