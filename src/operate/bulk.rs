@@ -115,7 +115,7 @@ pub async fn finish_here(database: &Database, clock: &Clock, bulk: i64) -> Resul
     go_through(database, (&[], clock), bulk).await?;
     let key = Task::Bulk { bulk }.key();
     let end = move |tx: &mut Connection| {
-        queue::store::discard_about(tx, &[key.clone()], &key)?;
+        queue::store::discard_about(tx, std::slice::from_ref(&key), &key)?;
         Ok(get(tx, bulk)?.map_or(0, |row| row.done.unsigned_abs()))
     };
     database.write(end).await
