@@ -60,6 +60,8 @@ impl Sweeper<'_> {
 
     async fn files_page(&mut self, profile: &Profile, rows: Vec<Inventoried>) -> Result<(), Error> {
         self.report.files_listed += rows.len() as u64;
+        // A job may have begun another store meanwhile, because the others are full.
+        self.places = self.feed.places().await?;
         let found = self.feed.differences(profile, &rows, &self.places).await?;
         for key in &found.covered {
             self.files.add(key);

@@ -261,7 +261,7 @@ statements! {
         ON CONFLICT (file_id) DO NOTHING";
     ADOPT_FILE = "
         INSERT INTO file (source_id, profile, node, state, path, ancestors, rules, version, size, modified_at, seen_at, used_at)
-        VALUES ($1, $2, $3, 'present', $4, '', $5, $6, $7, $8, $9, coalesce($8, 0))
+        VALUES ($1, $2, $3, 'present', $4, '', $5, $6, $7, $8, $9, coalesce(CAST($8 AS BIGINT), 0))
         ON CONFLICT (source_id) DO NOTHING";
     DOUBT_ATTRIBUTES = "UPDATE copy SET attributes = $2 WHERE id = $1 AND state IN ('attached', 'indexed')";
     DOUBT_ATTACHMENT = "
