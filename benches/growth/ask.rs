@@ -30,8 +30,7 @@ const BURST: Duration = Duration::from_secs(1);
 const OPEN: u32 = 10;
 const REFRESH: Duration = Duration::from_secs(5);
 
-/// How often each way is measured, and the number of the first burst, none of which was sent before.
-const ROUNDS: usize = 7;
+/// The number of the first burst there, none of which was sent before.
 const FIRST_ROUND: usize = 100;
 
 /// Between two deliveries of which each is to be alone.
@@ -149,9 +148,9 @@ fn lone(places: [&Place; 2]) -> anyhow::Result<Took> {
 }
 
 /// What an acknowledgement in a burst takes while nobody looks on, and while that many pages are open, in turn.
-pub fn looked_at(place: &Place) -> anyhow::Result<Took> {
+pub fn looked_at(place: &Place, rounds: usize) -> anyhow::Result<Took> {
     let mut all = [Vec::new(), Vec::new()];
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         for (watched, all) in [false, true].into_iter().zip(&mut all) {
             let burst = FIRST_ROUND + 2 * round + usize::from(watched);
             let over = AtomicBool::new(!watched);
