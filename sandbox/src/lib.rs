@@ -62,6 +62,8 @@ pub struct Options {
     pub assistants: bool,
     /// What an account at OpenAI may do in a minute.
     pub limits: openai::Limits,
+    /// What the OpenAI stand-in lets in.
+    pub login: openai::Login,
 }
 
 impl Default for Options {
@@ -76,6 +78,7 @@ impl Default for Options {
             seed: 0,
             assistants: false,
             limits: openai::Limits::default(),
+            login: openai::Login::default(),
         }
     }
 }

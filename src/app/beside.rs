@@ -19,8 +19,8 @@ use crate::{fastio, openai};
 pub fn openai_client(config: &Config) -> anyhow::Result<openai::Client> {
     let settings = &config.openai;
     let names = (settings.organization.as_deref(), settings.project.as_deref());
-    let key = config.secrets.openai_api_key()?;
-    Ok(openai::Client::new(&settings.base_url, key, names.0, names.1)?)
+    let login = config.openai_login()?;
+    Ok(openai::Client::new(&settings.base_url, login, names.0, names.1)?)
 }
 
 /// What programs ask, for a command beside a server.

@@ -51,7 +51,9 @@ impl Rotation {
         let taken = (|| {
             self.keys.replace(&secrets.fastio_webhook, &secrets.openai_webhook)?;
             self.fastio.use_key(&secrets.fastio_api_key()?)?;
-            self.openai.use_key(&secrets.openai_api_key()?)?;
+            if let Ok(key) = secrets.openai_api_key() {
+                self.openai.use_key(&key)?;
+            }
             anyhow::Ok(())
         })();
         if let Err(error) = taken {

@@ -114,6 +114,7 @@ impl Work {
             Ok(Task::Attach { store }) => self.sync.attach_together(&openai::VectorStoreId(store)).await,
             Ok(Task::Stray { store }) => self.sync.stray(&openai::VectorStoreId(store)).await,
             Ok(Task::Digest { rule }) => self.runs.digest(&rule).await,
+            Ok(Task::Batch { rule }) => self.runs.batch(&rule).await,
             Ok(Task::Erase { profile, node }) => self.eraser.erase(&FileKey::new(profile, node)).await,
             Ok(Task::Object { kind, object }) => self.eraser.object(&kind, &object).await,
             Ok(Task::Import { import }) => self.importer.go_on(import).await,

@@ -342,7 +342,7 @@ async fn server(config: &Config) -> Result<Option<String>, Failure> {
 fn can_ask(config: &Config) -> Result<(), Failure> {
     config.rules().map_err(Failure::usage)?;
     config.secrets.fastio_api_key().map_err(Failure::usage)?;
-    config.secrets.openai_api_key().map_err(Failure::usage)?;
+    config.openai_login().map_err(Failure::usage)?;
     Ok(())
 }
 

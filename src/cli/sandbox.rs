@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use docket_sandbox::openai::Limits;
+use docket_sandbox::openai::{Limits, Login};
 use docket_sandbox::{Options, Sandbox, Scheme, Subscriber, Webhook, start};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -55,9 +55,35 @@ pub struct Arguments {
     /// How many files a vector store takes; as OpenAI documents it, 100000000
     #[arg(long, value_name = "N", default_value_t = Limits::default().store_files)]
     store_files: u64,
+    /// What the OpenAI stand-in lets in
+    #[arg(long, value_enum, default_value_t = LoginName::Key)]
+    login: LoginName,
     /// Print the addresses as one line of JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LoginName {
+    /// Any key, behind Authorization: Bearer
+    Key,
+    /// Any key in the header api-key, as at Azure OpenAI
+    ApiKey,
+    /// A token of its own exchange, POST /oauth/token, for a workload's own
+    Workload,
+    /// The same as Entra gives it, POST /TENANT/oauth2/v2.0/token
+    Entra,
+}
+
+impl From<LoginName> for Login {
+    fn from(name: LoginName) -> Login {
+        match name {
+            LoginName::Key => Login::Key,
+            LoginName::ApiKey => Login::ApiKey,
+            LoginName::Workload => Login::Workload,
+            LoginName::Entra => Login::Entra,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -101,6 +127,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         assistants,
         limits,
         store_files,
+        login,
         json,
     } = arguments;
     let configured = config.secrets.fastio_webhook.first().cloned();
@@ -113,7 +140,9 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         secret: config.secrets.openai_webhook.first().unwrap_or(&secret).clone(),
     });
     let limits = Limits { store_files, ..Limits::default().times(limits) };
-    let options = Options { fastio, openai, webhook, openai_webhook, index_delay, seed, assistants, limits };
+    let login = login.into();
+    let options =
+        Options { fastio, openai, webhook, openai_webhook, index_delay, seed, assistants, limits, login };
     let sandbox = start(options, stop.clone()).await;
     let sandbox = sandbox.map_err(|error| {
         Failure::Failed(format!(

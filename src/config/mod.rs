@@ -3,6 +3,7 @@
 
 mod base_url;
 mod fault;
+mod login;
 mod overlay;
 pub mod permissions;
 mod ranges;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use crate::http::stays_here;
+use crate::openai::{KeyHeader, TokenType};
 use crate::operate::status::About;
 use crate::rule::{RuleError, RuleSettings, Rules};
 use crate::{database, feed, govern, notify, operate, queue, receive, retention, run, setting_error, sync};
@@ -98,6 +100,8 @@ pub enum ConfigError {
          set {section}.allow_plain_http = true if the way there is safe otherwise"
     )]
     PlainHttp { section: &'static str },
+    #[error("openai.identity: {0}")]
+    Identity(String),
     #[error("{which} {fault}")]
     BadSecret { which: String, fault: Fault },
     #[error("{0}")]
@@ -202,6 +206,37 @@ pub struct OpenaiSettings {
     pub organization: Option<String>,
     /// Sent as `OpenAI-Project`.
     pub project: Option<String>,
+    /// Where the key stands in a request: `authorization`, or `api-key`. Default: as the host takes it, which for Azure OpenAI is `api-key`.
+    pub key_header: Option<KeyHeader>,
+    /// Who Docket is to OpenAI: what has the `key`, or a workload whose identity OpenAI (`workload`) or Microsoft `entra` gives a
+    /// token for.
+    pub identity: Identity,
+    /// The file with the workload's own token, which whoever wrote it replaces before it ends; with `entra` by default what
+    /// `AZURE_FEDERATED_TOKEN_FILE` names.
+    pub identity_token_file: Option<PathBuf>,
+    /// What kind of token that is: `jwt` or `id_token`.
+    pub identity_token_type: TokenType,
+    /// OpenAI's id of the provider that gave it.
+    pub identity_provider: Option<String>,
+    /// OpenAI's id of the service account that the workload acts as.
+    pub service_account: Option<String>,
+    /// Entra's tenant and client. Default: `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`.
+    pub entra_tenant: Option<String>,
+    pub entra_client: Option<String>,
+    /// What a token of Entra's is for.
+    pub entra_scope: String,
+    /// Where tokens are given. Default: OpenAI's exchange, or the tenant's at `AZURE_AUTHORITY_HOST`, else at login.microsoftonline.com.
+    pub token_url: Option<Url>,
+}
+
+/// Who Docket is to OpenAI.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    #[default]
+    Key,
+    Workload,
+    Entra,
 }
 
 impl Default for OpenaiSettings {
@@ -211,6 +246,17 @@ impl Default for OpenaiSettings {
             allow_plain_http: false,
             organization: None,
             project: None,
+            key_header: None,
+            identity: Identity::Key,
+            identity_token_file: None,
+            identity_token_type: TokenType::Jwt,
+            identity_provider: None,
+            service_account: None,
+            entra_tenant: None,
+            entra_client: None,
+            // As Microsoft's guide to the v1 API has it.
+            entra_scope: "https://ai.azure.com/.default".to_owned(),
+            token_url: None,
         }
     }
 }
@@ -289,7 +335,7 @@ impl Config {
         let File {
             mut database,
             fastio,
-            openai,
+            mut openai,
             receive,
             operate,
             queue,
@@ -309,6 +355,7 @@ impl Config {
                 "prices.\"{model}\": a price is a number of dollars, and not below 0"
             )));
         }
+        login::fill(&mut openai, &sources.environment);
         let secrets = Secrets::read(&sources.environment)?;
         let folder = path.and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
         if !database.is_postgres() {

@@ -172,7 +172,7 @@ impl Config {
         {
             wrong.extend(Base::new(url).err().map(|error| format!("{name}: {error}")));
         }
-        let keys = [self.secrets.fastio_api_key().err(), self.secrets.openai_api_key().err()];
+        let keys = [self.secrets.fastio_api_key().err(), self.openai_login().err()];
         wrong.extend(keys.into_iter().flatten().map(|error| error.to_string()));
         if self.secrets.fastio_webhook.is_empty() {
             wrong.push(NoSecret.to_string());

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::secrets::Secrets;
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Identity};
 use crate::http::stays_here;
 
 /// What only a start can take up: who is let in by it is decided elsewhere than in the clients.
@@ -23,6 +23,8 @@ pub struct SecretFiles {
     files: Vec<(String, PathBuf, Option<Mark>)>,
     secrets: Secrets,
     is_at_home: bool,
+    /// Whether OpenAI is asked with a key.
+    has_openai_key: bool,
 }
 
 /// What changed.
@@ -44,6 +46,7 @@ impl SecretFiles {
             files: config.secret_files.iter().map(mark).collect(),
             secrets: config.secrets.clone(),
             is_at_home: bases.into_iter().all(stays_here),
+            has_openai_key: config.openai.identity == Identity::Key,
         }
     }
 
@@ -79,7 +82,8 @@ impl SecretFiles {
         let named =
             self.files.iter().map(|(variable, path, _)| (variable.clone(), path.display().to_string()));
         let secrets = self.secrets.with(Secrets::read(&named.collect::<BTreeMap<_, _>>())?);
-        let keys = [secrets.fastio_api_key().err(), secrets.openai_api_key().err()];
+        let openai = self.has_openai_key.then(|| secrets.openai_api_key().err()).flatten();
+        let keys = [secrets.fastio_api_key().err(), openai];
         let mut wrong: Vec<String> = keys.into_iter().flatten().map(|error| error.to_string()).collect();
         wrong.extend(secrets.webhook_faults(self.is_at_home).iter().map(ToString::to_string));
         if wrong.is_empty() { Ok(secrets) } else { Err(ConfigError::Unusable(wrong)) }

@@ -152,10 +152,17 @@ fn defaults() -> Vec<Shown> {
 }
 
 /// Settings that are off unless they are set: the example shows what one could be.
-const WITHOUT_DEFAULT: [&str; 7] = [
+const WITHOUT_DEFAULT: [&str; 14] = [
     "database.migration_url",
     "openai.organization",
     "openai.project",
+    "openai.key_header",
+    "openai.identity_token_file",
+    "openai.identity_provider",
+    "openai.service_account",
+    "openai.entra_tenant",
+    "openai.entra_client",
+    "openai.token_url",
     "operate.environment",
     "feed.org_id",
     "storage.budget",

@@ -266,6 +266,7 @@ fn numbers(seen: &Status) -> Vec<Number> {
         number(of(&seen.jobs, "waiting") + of(&seen.jobs, "running"), "jobs left", "/jobs"),
         number(of(&seen.jobs, "dead"), "dead jobs", "/jobs?state=dead"),
         number(of(&seen.runs, "needs_review"), "runs to review", "/runs?state=needs_review"),
+        number(of(&seen.files, "out"), "files kept out of OpenAI", "/files?state=out"),
         number(of(&seen.files, "skipped"), "skipped files", "/files?state=skipped"),
         number(
             seen.usage.rules.values().map(|held| held.all_out().files).sum(),

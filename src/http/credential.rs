@@ -15,8 +15,8 @@ const REDACTED: &str = "[secret]";
 /// answer says.
 const LEAST_CHARS: usize = 12;
 
-/// The names of Fastio's tokens in a query and in a form.
-const TOKENS: [&str; 2] = ["token", "lock_token"];
+/// The names of Fastio's tokens, and of Entra's, in a query and in a form.
+const TOKENS: [&str; 3] = ["token", "lock_token", "client_assertion"];
 
 /// The credentials of one request, in the forms in which they may come back.
 #[derive(Default)]
@@ -24,7 +24,8 @@ pub struct Credentials(Vec<String>);
 
 impl Credentials {
     pub fn of(request: &Request) -> Self {
-        let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let header = [AUTHORIZATION.as_str(), "api-key"].iter().find_map(|name| request.headers().get(*name));
+        let header = header.and_then(|value| value.to_str().ok());
         let key = header.map(|value| value.strip_prefix("Bearer ").unwrap_or(value).to_owned());
         let form = request.body().and_then(Body::as_bytes).filter(|_| is_form(request)).unwrap_or_default();
         let pairs = request.url().query_pairs().chain(parse(form));
@@ -69,11 +70,11 @@ impl Credentials {
     }
 }
 
-/// The credential for somebody else that a request of JSON passes on: what lets OpenAI into the server of a tool.
+/// The credential that a request of JSON passes on: what lets OpenAI into the server of a tool, or what is exchanged for a token.
 fn passed_on(request: &Request) -> Option<String> {
-    const MEMBER: &str = "\"authorization\":\"";
+    const MEMBERS: [&str; 2] = ["\"authorization\":\"", "\"subject_token\":\""];
     let body = request.body().and_then(Body::as_bytes).and_then(|body| std::str::from_utf8(body).ok())?;
-    let (_, rest) = body.split_once(MEMBER)?;
+    let (_, rest) = MEMBERS.iter().find_map(|member| body.split_once(member))?;
     rest.split('"').next().map(str::to_owned)
 }
 

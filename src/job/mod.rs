@@ -23,6 +23,7 @@ pub fn rename_rule(connection: &mut Connection, (old, new): (&str, &str), now: i
                 Task::Run { profile, node, rule: new.to_owned() }
             }
             Ok(Task::Digest { rule }) if rule == old => Task::Digest { rule: new.to_owned() },
+            Ok(Task::Batch { rule }) if rule == old => Task::Batch { rule: new.to_owned() },
             _ => continue,
         };
         queue::store::remove(connection, job.job_id)?;

@@ -150,7 +150,7 @@ pub fn openai(call: Call, error: &openai::Error, model: Option<&str>) -> &'stati
             Said::Model
         }
         _ if call == Call::Run && error.refused_setting().is_some() => Said::Setting,
-        ErrorKind::Unauthorized => Said::Key,
+        ErrorKind::Unauthorized | ErrorKind::Identity => Said::Key,
         ErrorKind::Forbidden => Said::Forbidden,
         ErrorKind::QuotaExhausted => Said::Money,
         ErrorKind::StorageFull => Said::Storage,

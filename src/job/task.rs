@@ -51,6 +51,8 @@ pub enum Task {
     Stray { store: String },
     /// Write the table over the rule's results, once its files have been quiet for a while.
     Digest { rule: String },
+    /// Bring the rule's batch of runs at OpenAI a step further.
+    Batch { rule: String },
     /// Erase what derives from this file.
     Erase { profile: Profile, node: NodeId },
     /// Delete what a run made at OpenAI, and what it was asked and answered there.
@@ -102,6 +104,7 @@ impl Task {
             Task::Object { kind, object } => format!("object:{kind}:{object}"),
             Task::Response { response } => format!("response:{response}"),
             Task::Digest { rule } => format!("digest:{rule}"),
+            Task::Batch { rule } => format!("batch:{rule}"),
             Task::Leftover { leftover, .. } => format!("leftover:{leftover}"),
             Task::Stray { store } => format!("stray:{store}"),
             Task::Bulk { bulk } => format!("bulk:{bulk}"),
@@ -128,6 +131,7 @@ impl Task {
             | Task::Leftover { at: Service::Fastio, .. } => &["fastio"],
             Task::Reading { .. }
             | Task::Attach { .. }
+            | Task::Batch { .. }
             | Task::Response { .. }
             | Task::Object { .. }
             | Task::Stray { .. }

@@ -333,7 +333,7 @@ impl Threads<'_> {
         path: &[&str],
         extra: Extra<'_>,
     ) -> Result<Answer, Error> {
-        let Call { request, sent, timed } = self.0.request(operation, method, path)?;
+        let Call { request, sent, timed } = self.0.request(operation, method, path).await?;
         let request = extra.put_on(request).header(BETA.0, BETA.1).timeout(SMALL_CALL_LIMIT);
         self.0.accept(operation, exchange(request, timed).await, sent)
     }

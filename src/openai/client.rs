@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -11,14 +11,15 @@ use url::Url;
 
 use crate::http::reply::{Failure, Head, Reply, Room, exchange};
 use crate::http::value::Fields;
-use crate::http::{AnswerCounter, Base, Bearer, PlainAnswer, SMALL_CALL_LIMIT, Unusable};
+use crate::http::{AnswerCounter, Base, PlainAnswer, SMALL_CALL_LIMIT, Unusable};
 use crate::request_id;
 use crate::telemetry::{self, Calls, Meters};
 
 use super::Error;
 use super::connections::Connections;
-use super::error;
+use super::error::{self, ErrorKind};
 use super::heard::{Heard, ModelLimits};
+use super::login::{Credential, Login, Shown};
 
 /// What two calls are for whose refusals may be about a file's content.
 pub const UPLOADING: &str = "uploading a file";
@@ -38,7 +39,7 @@ const PLAIN_QUESTION: &str = "asking";
 pub struct Client {
     connections: Connections,
     base: Base,
-    key: Bearer,
+    login: Credential,
     /// Organization and project.
     headers: HeaderMap,
     answers: AnswerCounter,
@@ -69,7 +70,7 @@ impl Client {
     /// [`super::ErrorKind::Rejected`] for a base URL, key or name that cannot be used, or when TLS cannot be set up.
     pub fn new(
         base_url: &Url,
-        api_key: SecretString,
+        login: Login,
         organization: Option<&str>,
         project: Option<&str>,
     ) -> Result<Self, Error> {
@@ -78,7 +79,7 @@ impl Client {
         let base = Base::new(base_url).map_err(unusable)?;
         let failed = |failure| Error::failed(OPERATION, failure);
         let connections = Connections::new(&base).map_err(failed)?;
-        let key = Bearer::new(&api_key).map_err(failed)?;
+        let login = Credential::new(&login)?;
         let mut headers = HeaderMap::new();
         for (name, value) in [("openai-organization", organization), ("openai-project", project)] {
             let Some(value) = value else { continue };
@@ -88,7 +89,7 @@ impl Client {
         Ok(Client {
             connections,
             base,
-            key,
+            login,
             headers,
             answers: AnswerCounter::default(),
             heard: Heard::default(),
@@ -103,17 +104,22 @@ impl Client {
         self
     }
 
-    /// Sends this key from now on, in every clone.
+    /// Sends this key from now on, in every clone; one that has a token instead goes on with that.
     ///
     /// # Errors
     /// As [`Client::new`]; the old key stays.
     pub fn use_key(&self, api_key: &SecretString) -> Result<(), Error> {
-        self.key.replace(api_key).map_err(|failure| Error::failed("taking up a new key", failure))
+        self.login.use_key(api_key)
     }
 
     /// Whether this is OpenAI itself, as far as the address tells, and not a server compatible with it.
     pub fn is_openai(&self) -> bool {
         self.base.host().is_some_and(|host| host.ends_with(".openai.com"))
+    }
+
+    /// Whether this is Azure OpenAI, as far as the address tells.
+    pub fn is_azure(&self) -> bool {
+        self.base.host().is_some_and(is_azure)
     }
 
     /// Where it asks, to tell one server from another.
@@ -157,12 +163,12 @@ impl Client {
         path: &[&str],
         extra: Extra<'_>,
     ) -> Result<Answer, Error> {
-        let Call { request, sent, timed } = self.request(operation, method, path)?;
+        let Call { request, sent, timed } = self.request(operation, method, path).await?;
         let reply = exchange(extra.put_on(request).timeout(SMALL_CALL_LIMIT), timed).await;
         self.accept(operation, reply, sent)
     }
 
-    pub(super) fn request(
+    pub(super) async fn request(
         &self,
         operation: &'static str,
         method: Method,
@@ -171,33 +177,44 @@ impl Client {
         let url = self.base.join(path).map_err(|error| Error::unusable(operation, error))?;
         let id = unique_id();
         let request = self.connections.http().request(method, url).headers(self.headers.clone());
-        let request = request.header(AUTHORIZATION, self.key.header());
+        let (name, value, shown) = self.login.header(&self.calls).await?;
+        let request = request.header(name, value);
         let path = path.iter().map(ToString::to_string).collect();
         let request = request.header("x-client-request-id", &id);
-        Ok(Call { request, sent: Sent { id, path }, timed: self.calls.begin(operation) })
+        Ok(Call { request, sent: Sent { id, path, shown }, timed: self.calls.begin(operation) })
     }
 
     pub(super) fn accept(
         &self,
         operation: &'static str,
         reply: Result<Reply, Failure>,
-        Sent { id, path }: Sent,
+        Sent { id, path, shown }: Sent,
     ) -> Result<Answer, Error> {
         let reply = reply.map_err(|failure| Error::failed(operation, failure).sent_as(id.clone()))?;
         self.answers.heard(&reply.head, error::speaks(&reply, &path));
         if !reply.head.status.is_success() {
-            let error = Error::refused(operation, &reply, &path).sent_as(id);
+            let mut error = Error::refused(operation, &reply, &path).sent_as(id);
+            if error.kind == ErrorKind::Unauthorized && self.login.refused(shown) {
+                error.kind = ErrorKind::Unavailable { wait: None };
+            }
             self.connections.refused(&error);
             return Err(error);
         }
         match reply.json() {
             Some(body) => {
+                self.login.worked(shown);
                 self.answers.did(operation);
                 Ok(Answer { operation, head: reply.head, body, id, _room: reply.room })
             }
             None => Err(Error::no_json(operation, &reply).sent_as(id)),
         }
     }
+}
+
+/// Whether a host is one of those that Microsoft gives to resources with models of OpenAI.
+pub fn is_azure(host: &str) -> bool {
+    const ENDS: [&str; 3] = [".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"];
+    ENDS.iter().any(|end| host.ends_with(end))
 }
 
 /// A name for one request, by which OpenAI's support finds it. It begins with the id of the request that it is made for, if
@@ -223,6 +240,8 @@ pub(super) struct Sent {
     pub id: String,
     /// What it is made to: ids are every second part, as in `vector_stores/{store}/files/{file}`.
     pub path: Vec<String>,
+    /// What it showed of who we are.
+    pub shown: Shown,
 }
 
 /// What a small call carries.

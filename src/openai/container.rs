@@ -167,12 +167,21 @@ impl Client {
         file: &str,
         max_bytes: u64,
     ) -> Result<Download, Error> {
-        const OPERATION: &str = "downloading a file from a container";
         let path = ["containers", &container.0, "files", file, "content"];
-        let Call { request, sent: Sent { id, path: asked }, timed } =
-            self.request(OPERATION, Method::GET, &path)?;
+        self.download("downloading a file from a container", &path, max_bytes).await.map_err(gone)
+    }
+
+    /// A content of at most `max_bytes`.
+    pub(super) async fn download(
+        &self,
+        operation: &'static str,
+        path: &[&str],
+        max_bytes: u64,
+    ) -> Result<Download, Error> {
+        let Call { request, sent: Sent { id, path: asked, .. }, timed } =
+            self.request(operation, Method::GET, path).await?;
         let request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let failed = |failure| Error::failed(OPERATION, failure).sent_as(id.clone());
+        let failed = |failure| Error::failed(operation, failure).sent_as(id.clone());
         let begun = reply::open(request, timed).await.map_err(failed)?;
         let head = begun.head();
         if !head.status.is_success() {
@@ -180,19 +189,19 @@ impl Client {
             let late =
                 || Failure::transport(Phase::ResponseStarted, "the refusal did not end in time".into());
             let refusal = read.map_err(|_| failed(late()))?.map_err(failed)?;
-            return Err(gone(Error::refused(OPERATION, &refusal, &asked).sent_as(id)));
+            return Err(Error::refused(operation, &refusal, &asked).sent_as(id));
         }
         let length = begun.content_length();
         let too_large = move || {
             let what = format!("the file is larger than the {max_bytes} bytes that are taken");
-            Error::answered(OPERATION, ErrorKind::TooLarge, &head, &what).sent_as(id.clone())
+            Error::answered(operation, ErrorKind::TooLarge, &head, &what).sent_as(id.clone())
         };
         if length.is_some_and(|length| length > max_bytes) {
             return Err(too_large());
         }
         let mut taken = 0_u64;
         let body = reply::pieces(begun).map(move |piece| {
-            let piece = piece.map_err(|failure| Error::failed(OPERATION, failure))?;
+            let piece = piece.map_err(|failure| Error::failed(operation, failure))?;
             taken = taken.saturating_add(piece.len() as u64);
             if taken > max_bytes { Err(too_large()) } else { Ok(piece) }
         });

@@ -60,7 +60,7 @@ impl Client {
         let part = part.mime_str(mime_type.unwrap_or(OCTETS));
         let part = part.map_err(|error| Error::failed(operation, Failure::sending(error)))?;
 
-        let call = self.request(operation, Method::POST, path)?;
+        let call = self.request(operation, Method::POST, path).await?;
         let request =
             call.request.multipart(form.part("file", part)).timeout(upload::total_limit(file.length));
         let reply = upload::send(request, (&progress, call.timed)).await;

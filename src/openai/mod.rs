@@ -18,11 +18,13 @@ mod file;
 mod files;
 mod heard;
 mod listing;
+mod login;
 mod message;
 mod model;
 mod ordered;
 mod output;
 mod request;
+mod request_batch;
 mod response;
 mod store;
 mod stores;
@@ -32,7 +34,7 @@ pub use assistants::{
 };
 pub use attributes::{AttributeValue, Attributes};
 pub use batches::{BatchId, MOST_TOGETHER};
-pub use client::{ATTACHING, CONVERSING, Client, Deletion, STARTING, THREADING, UPLOADING};
+pub use client::{ATTACHING, CONVERSING, Client, Deletion, STARTING, THREADING, UPLOADING, is_azure};
 pub use container::{ContainerFile, ContainerId, Download};
 pub use content::StoreText;
 pub use conversation::{ConversationId, Item, Order};
@@ -41,9 +43,13 @@ pub use failure::{About, Failure};
 pub use file::{File, FileId, NewFile, Page};
 pub use heard::ModelLimits;
 pub use listing::Listed;
+pub use login::{Exchange, KeyHeader, Login, TokenType, Workload};
 pub use model::Model;
 pub use output::{Citation, MadeFile, Output};
 pub use request::{Format, MOST_SEARCHED, NewResponse, RemoteMcp, Tool};
+pub use request_batch::{
+    BATCHING, BatchLine, BatchStatus, MOST_REQUESTS, RequestBatch, batch_line, response_of_line,
+};
 pub use response::{MODEL_DONE, Response, ResponseId, Status, Usage};
 pub use store::{
     FileCounts, Hit, IndexStatus, LastError, MOST_FILES, Polled, StoreFile, VectorStore, VectorStoreId,

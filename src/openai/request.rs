@@ -72,18 +72,24 @@ pub struct Format<'a> {
 }
 
 impl NewResponse<'_> {
+    /// As it is asked for in the background.
     pub(super) fn body(&self) -> String {
+        // Said in full: with some retention settings a background response is kept only when it is to be stored.
+        self.text_of(json!({"background": true, "store": true}))
+    }
+
+    /// As it stands in a file of requests, which has the answer in another file and nothing to be stored for it.
+    pub(super) fn body_for_a_batch(&self) -> String {
+        self.text_of(json!({"store": false}))
+    }
+
+    fn text_of(&self, mut body: Value) -> String {
         let mut content = vec![json!({"type": "input_text", "text": self.text})];
         content.extend(self.files.iter().map(|id| json!({"type": "input_file", "file_id": id})));
-        let mut body = json!({
-            "model": self.model,
-            "background": true,
-            // Said in full: with some retention settings a background response is kept only then.
-            "store": true,
-            "input": [{"role": "user", "content": content}],
-            "metadata": self.metadata,
-        });
         let fields = body.as_object_mut().expect("an object was just made");
+        fields.insert("model".to_owned(), self.model.into());
+        fields.insert("input".to_owned(), json!([{"role": "user", "content": content}]));
+        fields.insert("metadata".to_owned(), json!(self.metadata));
         let mut put = |name: &str, value: Option<Value>| {
             fields.extend(value.map(|value| (name.to_owned(), value)));
         };

@@ -138,7 +138,7 @@ impl Usage {
 
 impl Response {
     /// None where `value` is not an object with an id.
-    fn read(value: &Value) -> Option<Self> {
+    pub(super) fn read(value: &Value) -> Option<Self> {
         let fields = Fields::of(value)?;
         // An id alone in newer answers, an object in the OpenAPI document.
         let conversation = fields.id("conversation").or_else(|| fields.object("conversation")?.id("id"));
@@ -170,7 +170,7 @@ impl Client {
     /// # Errors
     /// Those of every call.
     pub async fn create_response(&self, new: &NewResponse<'_>) -> Result<Response, Error> {
-        let Call { request, sent, timed } = self.request(STARTING, Method::POST, &["responses"])?;
+        let Call { request, sent, timed } = self.request(STARTING, Method::POST, &["responses"]).await?;
         let request = Extra::Text(new.body()).put_on(request).timeout(SMALL_CALL_LIMIT);
         let reply = exchange(request, timed).await;
         if let Ok(reply) = &reply {

@@ -95,7 +95,7 @@ impl Client {
     ) -> Result<StoreFile, Error> {
         let body = json!({"file_id": file, "attributes": attributes});
         let path = ["vector_stores", &store.0, "files"];
-        let Call { request, sent, timed } = self.request(ATTACHING, Method::POST, &path)?;
+        let Call { request, sent, timed } = self.request(ATTACHING, Method::POST, &path).await?;
         let reply = exchange(Extra::Json(&body).put_on(request).timeout(limit), timed).await;
         self.accept(ATTACHING, reply, sent)?.required(StoreFile::read)
     }

@@ -19,7 +19,7 @@ use crate::{event, feed, job, outside, queue, receive, run, sync};
 
 /// States that are shown even when nothing is in them, so that a script finds its number.
 pub const JOB_STATES: [&str; 3] = ["waiting", "running", "dead"];
-pub const FILE_STATES: [&str; 3] = ["present", "skipped", "gone"];
+pub const FILE_STATES: [&str; 4] = ["present", "out", "skipped", "gone"];
 pub const COPY_STATES: [&str; 5] = ["uploading", "uploaded", "attached", "indexed", "retiring"];
 
 /// How runs stand; `dead` is one whose job is.

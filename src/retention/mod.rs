@@ -101,6 +101,7 @@ impl Retention {
             let end = move |tx: &mut Connection| end_conversations(tx, now - keep, now);
             self.database.write(end).await?;
         }
+        self.leave(now).await?;
         if let Some(keep) = self.settings.erasure_record_ms() {
             self.bites(stop, now - keep, erasure::store::prune).await?;
         }
@@ -108,6 +109,18 @@ impl Retention {
         self.shed(now).await?;
         forgotten.pages = self.give_back(stop).await?;
         Ok(forgotten)
+    }
+
+    /// Has files looked at whose time in OpenAI is over.
+    async fn leave(&self, now: i64) -> Result<(), Error> {
+        let look = move |tx: &mut Connection| {
+            for id in sync::store::leaving(tx, now, BITE)? {
+                let Ok(FileKey { profile, node }) = id.parse::<FileKey>() else { continue };
+                job::enqueue(tx, &Task::File { profile, node }, Priority::Backfill, now)?;
+            }
+            Ok(())
+        };
+        self.database.write(look).await
     }
 
     /// Has `forget` remove what came before `before`, a bite at a time, and answers how much.

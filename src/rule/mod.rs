@@ -59,8 +59,25 @@ pub struct RuleSettings {
     /// next (`sync.continue_full_stores`).
     #[serde(default)]
     pub vector_stores_next: Vec<VectorStoreId>,
+    /// When its files go to OpenAI: `always`, or `on_escalation`: Fastio's AI answers over them where they are, and only a file over which
+    /// its answer is not enough goes to OpenAI, for that run. Needs `engine = "fastio"` with `escalate` in `[rule.run]`.
+    #[serde(default)]
+    pub sync: SyncWhen,
+    /// How long a file stays in OpenAI after the run that needed it there. Seconds. By itself nothing is run over a content twice, and what
+    /// stays is paid for by the day, so that it leaves at once.
+    #[serde(default)]
+    pub leave_after_seconds: u32,
     /// `[rule.run]`: what is run over each new version once it is indexed. Without it nothing is.
     pub run: Option<toml::Table>,
+}
+
+/// When a rule's files go to OpenAI.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncWhen {
+    #[default]
+    Always,
+    OnEscalation,
 }
 
 /// The vector store a rule fills.
@@ -104,6 +121,10 @@ pub struct Rule {
     pub target: Target,
     /// The stores that are filled after that one, as a person named them.
     pub next: Vec<VectorStoreId>,
+    /// Whether its files are in OpenAI only while a run needs them there.
+    pub keeps_out: bool,
+    /// For how long after that.
+    pub leaves_after_ms: i64,
     /// Whether something is run over its files.
     pub runs: bool,
     /// Whether that leaves alone what was there before.
@@ -160,6 +181,16 @@ pub enum RuleError {
     NoProfile(String),
     #[error("rule `{0}` has both workspace and share: keep one of them, and make a second rule of the other")]
     TwoProfiles(String),
+    #[error(
+        "rule `{0}`: sync = \"on_escalation\" keeps its files out of OpenAI until Fastio's AI cannot answer: it needs [rule.run] with \
+         engine = \"fastio\" and escalate"
+    )]
+    NothingEscalates(String),
+    #[error(
+        "rules `{0}` and `{1}` fill one vector store, and only one of them keeps its files out of OpenAI: give each a store of its own, \
+         or both the same sync"
+    )]
+    OneStore(String, String),
     #[error("rule `{0}`: vector_store must be an id such as \"vs_abc123\", or {{ create = \"name\" }}")]
     Target(String),
     #[error(
@@ -203,6 +234,8 @@ impl Rule {
             budget,
             pinned,
             vector_stores_next,
+            sync,
+            leave_after_seconds,
             run,
         } = settings;
         if name.trim().is_empty() {
@@ -231,6 +264,10 @@ impl Rule {
         if !follows(&vector_store, &vector_stores_next) {
             return Err(RuleError::Next(name));
         }
+        let keeps_out = sync == SyncWhen::OnEscalation;
+        if keeps_out && run.is_none() {
+            return Err(RuleError::NothingEscalates(name));
+        }
         for line in include.iter().chain(&exclude).chain(&pinned) {
             if let Some(what) = glob::mistake(line) {
                 return Err(RuleError::Meant { rule: name, glob: line.clone(), what });
@@ -245,9 +282,10 @@ impl Rule {
         let defaults: &[&str] = if default_excludes { JUNK } else { &[] };
         let places = (profile.to_string(), &vector_store);
         let covered = (&include, &exclude, defaults);
-        let fingerprint = match vector_stores_next.is_empty() {
-            true => fingerprint(&(MEANING, places, covered, &results)),
-            false => fingerprint(&(MEANING, places, covered, &results, &vector_stores_next)),
+        let fingerprint = match (vector_stores_next.is_empty(), keeps_out) {
+            (true, false) => fingerprint(&(MEANING, places, covered, &results)),
+            (false, false) => fingerprint(&(MEANING, places, covered, &results, &vector_stores_next)),
+            (_, true) => fingerprint(&(MEANING, places, covered, &results, &vector_stores_next, sync)),
         };
         let not_a_glob = |(glob, source)| RuleError::Glob { rule: name.clone(), glob, source };
         let lines = (include, exclude);
@@ -270,6 +308,8 @@ impl Rule {
             profile,
             target,
             next: vector_stores_next,
+            keeps_out,
+            leaves_after_ms: i64::from(leave_after_seconds) * 1000,
             runs,
             spares_existing,
             fingerprint,
@@ -401,6 +441,10 @@ impl Rules {
                 return Err(RuleError::SameId(id.clone()));
             }
             rules.iter().try_for_each(|other| apart(&rule, other))?;
+            let splits = |other: &&Rule| other.target == rule.target && other.keeps_out != rule.keeps_out;
+            if let Some(other) = rules.iter().find(splits) {
+                return Err(RuleError::OneStore(other.name.clone(), rule.name));
+            }
             rules.push(rule);
         }
         Ok(Rules(rules))

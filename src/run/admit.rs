@@ -13,7 +13,7 @@ use crate::fastio::{FileKey, NodeId};
 use crate::job::{self, Task};
 use crate::queue::{Priority, Verdict};
 use crate::result::judgement::Judgement;
-use crate::sync::copy::Source;
+use crate::sync::copy::{Copy, Source};
 use crate::sync::store::{self as files, FileRow, Indexed};
 
 /// What a file is to a rule now.
@@ -43,7 +43,7 @@ impl FileState {
             FileState::Unreadable(..) => cancelled("OpenAI cannot hold the file any more"),
             FileState::Unindexed(_) => None,
             FileState::Present(indexed) => {
-                let same = indexed.is_present() && indexed.copy.content_hash.as_deref() == Some(content_hash);
+                let same = indexed.is_present() && indexed.content_hash.as_deref() == Some(content_hash);
                 (!same).then_some((Outcome::Superseded, "the file has a newer version"))
             }
         }
@@ -60,7 +60,7 @@ impl FileState {
                 is_version(&row.source)
             }
             FileState::Present(indexed) => {
-                let same = indexed.copy.content_hash.as_ref() == Some(&run.content_hash);
+                let same = indexed.content_hash.as_ref() == Some(&run.content_hash);
                 (indexed.is_present() && same) || is_version(&indexed.source)
             }
         }
@@ -136,7 +136,7 @@ fn admit(
     (definition, indexed): (&Definition, &Indexed),
     now: i64,
 ) -> Result<(), Error> {
-    let Some(content_hash) = indexed.copy.content_hash.as_deref().filter(|_| indexed.is_present()) else {
+    let Some(content_hash) = indexed.content_hash.as_deref().filter(|_| indexed.is_present()) else {
         return Ok(());
     };
     let runs = store::of_file(connection, &indexed.key, &definition.rule.name)?;
@@ -164,9 +164,24 @@ fn standing(connection: &mut Connection, key: &FileKey, definition: &Definition)
         let why = seen.reason.clone().unwrap_or_default();
         return Ok(FileState::Unreadable(seen, why));
     }
+    let indexed = known(connection, definition, key)?;
+    Ok(indexed.map_or(FileState::Unindexed(seen), |indexed| FileState::Present(Box::new(indexed))))
+}
+
+/// What is known of the file for a run: its copy, or, of a rule that keeps its files out of OpenAI, what was read of it where there is no copy
+/// of its present content.
+pub(super) fn known(
+    connection: &mut Connection,
+    definition: &Definition,
+    key: &FileKey,
+) -> Result<Option<Indexed>, Error> {
     let stores = files::chain(connection, &definition.rule)?;
     let indexed = files::indexed(connection, key, &stores)?;
-    Ok(indexed.map_or(FileState::Unindexed(seen), |indexed| FileState::Present(Box::new(indexed))))
+    if !definition.rule.keeps_out || indexed.as_ref().is_some_and(Indexed::is_present) {
+        return Ok(indexed);
+    }
+    let kept = files::kept_out(connection, key, &definition.rule.name)?;
+    Ok(kept.filter(Indexed::is_present).or(indexed))
 }
 
 /// What the runs that there are mean for a file's present content.
@@ -199,8 +214,12 @@ pub(super) fn add(
     (definition, indexed): (&Definition, &Indexed),
     now: i64,
 ) -> Result<bool, Error> {
-    let (Some(content_hash), Some(file_id)) = (&indexed.copy.content_hash, &indexed.copy.file_id) else {
-        return Ok(false);
+    let Some(content_hash) = &indexed.content_hash else { return Ok(false) };
+    // Of a file that is kept out of OpenAI, what it is there is written down when it is there.
+    let (file_id, store) = match &indexed.copy {
+        Some(Copy { file_id: Some(file_id), store, .. }) => (file_id.0.as_str(), store.0.as_str()),
+        Some(_) => return Ok(false),
+        None => ("", ""),
     };
     let run = NewRun {
         rule: &definition.rule.name,
@@ -209,12 +228,12 @@ pub(super) fn add(
         content_hash,
         version: indexed.source.version.as_ref().map(|version| version.0.as_str()),
         // One segment is not the document, and all of them together are more than a model reads.
-        bytes: match indexed.copy.segment {
+        bytes: match indexed.copy.as_ref().and_then(|copy| copy.segment) {
             Some(_) => indexed.source.size.max(frame::INPUT_FILE_BYTES),
-            None => indexed.copy.bytes,
+            None => indexed.bytes(),
         },
-        file_id: &file_id.0,
-        vector_store: &indexed.copy.store.0,
+        file_id,
+        vector_store: store,
         definition: &definition.hash,
         engine: definition.engine.as_str(),
         model: definition.engine.model(),

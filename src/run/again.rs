@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::admit::add;
+use super::admit::{add, known};
 use super::existing;
 use super::row::{Outcome, Run, State};
 use super::settings::{Definition, Engine};
@@ -55,7 +55,7 @@ pub fn estimate(connection: &mut Connection, definition: &Arc<Definition>) -> Re
         files += page.len();
         let wanted = without_result(connection, definition, page)?;
         runs += wanted.len();
-        sizes += wanted.iter().map(|indexed| indexed.copy.bytes / BYTES_PER_TOKEN).sum::<u64>();
+        sizes += wanted.iter().map(|indexed| indexed.bytes() / BYTES_PER_TOKEN).sum::<u64>();
         covered = rest;
     }
     guessed(connection, definition, (files, runs, sizes))
@@ -85,7 +85,7 @@ pub async fn survey(
         let Some((looked, wanted, gone, rest)) = database.observe(look).await? else { break };
         files += looked;
         runs += wanted.len();
-        sizes += wanted.iter().map(|indexed| indexed.copy.bytes / BYTES_PER_TOKEN).sum::<u64>();
+        sizes += wanted.iter().map(|indexed| indexed.bytes() / BYTES_PER_TOKEN).sum::<u64>();
         let mut here: Vec<String> =
             wanted.iter().map(|indexed| indexed.key.to_string()).chain(gone).collect();
         here.sort_unstable();
@@ -104,7 +104,7 @@ pub fn estimate_one(
     definition: &Definition,
     indexed: &Indexed,
 ) -> Result<Estimate, Error> {
-    guessed(connection, definition, (1, 1, indexed.copy.bytes / BYTES_PER_TOKEN))
+    guessed(connection, definition, (1, 1, indexed.bytes() / BYTES_PER_TOKEN))
 }
 
 fn guessed(
@@ -195,16 +195,15 @@ fn want(
     enqueue(connection, (definition, indexed), Priority::Backfill, now)
 }
 
-/// The file of the rule that has this path or id, if OpenAI has it as it is now.
+/// The file of the rule that has this path or id, if its present content is known: OpenAI has it, or the rule keeps it out.
 pub fn file(
     connection: &mut Connection,
     definition: &Definition,
     name: &str,
 ) -> Result<Option<Indexed>, Error> {
     let profile = definition.profile();
-    let stores = files::chain(connection, &definition.rule)?;
     let Some(key) = files::named(connection, profile, name)? else { return Ok(None) };
-    let found = files::indexed(connection, &key, &stores)?;
+    let found = known(connection, definition, &key)?;
     Ok(found.filter(|found| found.is_present() && definition.rule.covers(profile, &found.path)))
 }
 
@@ -252,7 +251,7 @@ pub fn judgement_of(
 
 /// Whether the run is over what the file is now, under what the rule says now.
 fn is_same(run: &Run, definition: &Definition, indexed: &Indexed) -> bool {
-    run.definition == definition.hash && Some(&run.content_hash) == indexed.copy.content_hash.as_ref()
+    run.definition == definition.hash && Some(&run.content_hash) == indexed.content_hash.as_ref()
 }
 
 fn enqueue(
@@ -274,7 +273,7 @@ fn without_result(
     let runs = store::briefs(connection, &definition.rule.name, page.iter().map(|one| &one.key))?;
     let answers = |indexed: &Indexed, run: &Brief| {
         run.definition == definition.hash
-            && Some(&run.content_hash) == indexed.copy.content_hash.as_ref()
+            && Some(&run.content_hash) == indexed.content_hash.as_ref()
             && (run.state != State::Ended || run.outcome.is_some_and(Outcome::has_result))
     };
     let has_none = |indexed: &Indexed| {
@@ -290,7 +289,7 @@ fn without_result(
     Ok(wanted)
 }
 
-/// The files that a rule covers and OpenAI has as they are now, some at a time, in the order of their ids.
+/// The files that a rule covers and OpenAI has as they are now, or that it keeps out of OpenAI, some at a time, in the order of their ids.
 #[derive(Debug, Clone)]
 pub(super) struct Covered {
     definition: Arc<Definition>,
@@ -310,9 +309,12 @@ impl Covered {
 
     /// The next of them, none at all of which may be covered, and those that are left. None when all were given.
     pub fn next(&self, connection: &mut Connection) -> Result<Option<(Vec<Indexed>, Covered)>, Error> {
-        let profile = self.definition.profile();
+        let (profile, rule) = (self.definition.profile(), &self.definition.rule);
         let page = Page { after: self.after.as_deref(), most: BITE };
-        let mut indexed = files::indexed_page(connection, profile, &self.stores, &page)?;
+        let mut indexed = match rule.keeps_out {
+            true => files::kept_out_page(connection, profile, &rule.name, &page)?,
+            false => files::indexed_page(connection, profile, &self.stores, &page)?,
+        };
         let Some(last) = indexed.last() else { return Ok(None) };
         let rest = Covered { after: Some(last.key.to_string()), ..self.clone() };
         indexed.retain(|one| one.is_present() && self.definition.rule.covers(profile, &one.path));

@@ -17,14 +17,16 @@ use super::store::tries::NewTry;
 use super::store::{self, Change};
 use super::{Runs, existing, limit, pace};
 use crate::database::{self, Connection};
+use crate::fastio::FileKey;
 use crate::job::verdict::{OPENAI, begin_verdict, call_cause, model_cause, rule_cause};
+use crate::job::{self, Task};
 use crate::openai::{self, Error, ErrorKind, ModelLimits};
 use crate::outside::store::Conversation;
 use crate::outside::{self, FRESH_MS, Kind};
-use crate::queue::Verdict;
 use crate::queue::trail::{self, What};
+use crate::queue::{Priority, Verdict};
 use crate::sync::budget;
-use crate::sync::store::{Chain, Indexed, chain};
+use crate::sync::store::{self as files, Chain, Indexed, chain};
 
 /// Between looks for a response whose creation was not answered.
 const TRACE_AGAIN: Duration = Duration::from_secs(20);
@@ -52,12 +54,19 @@ impl Runs {
             FileState::Unindexed(row) if row.is_out(&run.rule) => return Err(self.bring(run).await?),
             _ => return Err(Verdict::later(UNINDEXED, "OpenAI is being given the file anew")),
         };
-        if let Some(file_id) = indexed.copy.file_id.as_ref().filter(|id| id.0 != run.file_id) {
-            let bytes = indexed.copy.bytes;
-            return self.record(run.id, [Change::File(file_id.0.clone(), bytes)]).await;
+        if let Some(copy) = &indexed.copy {
+            if let Some(file_id) = copy.file_id.as_ref().filter(|id| id.0 != run.file_id) {
+                return self.record(run.id, [Change::File(file_id.0.clone(), copy.bytes)]).await;
+            }
+            if copy.store.0 != run.vector_store {
+                return self.record(run.id, [Change::Store(copy.store.0.clone())]).await;
+            }
         }
-        if indexed.copy.store.0 != run.vector_store {
-            return self.record(run.id, [Change::Store(indexed.copy.store.0.clone())]).await;
+        if definition.in_batches
+            && (self.withdrawn((run, definition), indexed).await?
+                || self.joins_batch(run, definition, indexed).await?)
+        {
+            return Ok(());
         }
         if let Some(gate) = self.gate((run, definition)).await? {
             return self.wait_at(run, gate).await;
@@ -67,6 +76,9 @@ impl Runs {
         }
         if self.withdrawn((run, definition), indexed).await? {
             return Ok(());
+        }
+        if indexed.copy.is_none() {
+            return self.bring_in(run).await;
         }
         if definition.lock && !self.locks.is_held(&run.holder()).await? {
             return self.lock(run).await;
@@ -121,6 +133,26 @@ impl Runs {
     pub(super) async fn stores(&self, definition: &Definition) -> Result<Chain, Verdict> {
         let rule = definition.rule.clone();
         Ok(self.database.read(move |connection| chain(connection, &rule)).await?)
+    }
+
+    /// Has the file brought to OpenAI, which its rule keeps out as long as no run needs it there. When it is indexed the run is looked at
+    /// again.
+    async fn bring_in(&self, run: &Run) -> Result<(), Verdict> {
+        let (key, rule, now) = (run.key.clone(), run.rule.clone(), self.clock.now());
+        let write = move |tx: &mut Connection| {
+            if files::want_in(tx, &key, &rule, now)? {
+                let FileKey { profile, node } = key.clone();
+                job::enqueue(tx, &Task::File { profile, node }, Priority::Live, now)?;
+            }
+            // A budget may have no room for it but by another one's leaving.
+            budget::store::bring(tx, &[key.to_string()], now).map(drop)
+        };
+        self.database.write(write).await?;
+        self.wake.notify_waiters();
+        Err(Verdict::later(
+            UNINDEXED,
+            "OpenAI is being given the file, because Fastio's answer was not enough",
+        ))
     }
 
     /// How OpenAI is to process the run: what was there before the rule may be processed otherwise than what comes now.

@@ -47,17 +47,22 @@ impl Runs {
         (run, definition): (&Run, &Definition),
     ) -> Result<Result<Text, String>, Verdict> {
         let (store, file) = (VectorStoreId(run.vector_store.clone()), FileId(run.file_id.clone()));
-        let why: String = match self.store_text(&store, &file).await? {
-            Ok(text) if !text.complete => {
+        let held = match file.0.is_empty() {
+            true => None,
+            false => Some(self.store_text(&store, &file).await?),
+        };
+        let why: String = match held {
+            None => "OpenAI was not given it".to_owned(),
+            Some(Ok(text)) if !text.complete => {
                 "the vector store's text of it is too long to be checked".to_owned()
             }
-            Ok(text) if text.pieces.iter().all(|piece| piece.trim().is_empty()) => {
+            Some(Ok(text)) if text.pieces.iter().all(|piece| piece.trim().is_empty()) => {
                 "the vector store read no text out of it".to_owned()
             }
-            Ok(text) => {
+            Some(Ok(text)) => {
                 return Ok(Ok(Text(text.pieces.into_iter().map(|piece| (piece, None)).collect())));
             }
-            Err(error) => match error.retry() {
+            Some(Err(error)) => match error.retry() {
                 Retry::Never => format!("the vector store's text of it cannot be had: {error}"),
                 Retry::Backoff | Retry::After(_) | Retry::Unavailable(_) | Retry::Pause => {
                     return Err(self.unanswered(definition, &error).await);

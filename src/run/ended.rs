@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Runs;
+use super::batch;
 use super::engine::{Ended, How};
 use super::frame;
 use super::pace::{self, Struck, limit_reached};
@@ -33,7 +34,7 @@ const MOST_CUT: u16 = 2;
 const TRY_AGAIN: [Duration; 3] =
     [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(5 * 60)];
 
-/// How a response was processed that costs half (OpenAI's price list in November 2026, as others tell it).
+/// How a response was processed that costs half, as one of a batch does (OpenAI's price list in November 2026, as others tell it).
 const FLEX: &str = "flex";
 
 /// Between an answer that is none and the next.
@@ -255,7 +256,8 @@ pub(super) fn spent(ended: &Ended, definition: &Definition) -> Spent {
         How::Stuck(_) => "stuck",
     };
     let cost = ended.usage.as_ref().and_then(|usage| Some(definition.price?.of(usage)));
-    let cost = cost.map(|cost| if ended.service_tier.as_deref() == Some(FLEX) { cost / 2 } else { cost });
+    let is_half = matches!(ended.service_tier.as_deref(), Some(FLEX | batch::TIER));
+    let cost = cost.map(|cost| if is_half { cost / 2 } else { cost });
     Spent {
         ended: word,
         input_tokens: ended.usage.map(|usage| usage.input_tokens),

@@ -99,31 +99,12 @@ impl Engine {
         (definition, run, shown): (&Definition, &Run, &Shown),
         conversation: &str,
     ) -> Result<String, Error> {
-        let metadata = frame::metadata(run);
-        let format =
-            definition.schema.as_ref().map(|schema| Format { name: schema.name(), schema: schema.sent() });
         match self {
             Engine::Responses { .. } | Engine::Fastio { .. } => {
-                let model =
-                    self.model().expect("only a rule that names a model has OpenAI asked after Fastio");
                 // Empty: it is made in none.
                 let conversation =
                     Some(ConversationId(conversation.to_owned())).filter(|id| !id.0.is_empty());
-                let new = NewResponse {
-                    model,
-                    instructions: Some(&shown.instructions),
-                    conversation: conversation.as_ref(),
-                    text: &shown.text,
-                    files: &shown.files,
-                    tools: &shown.tools,
-                    mcp: definition.mcp.as_ref().map(remote),
-                    format,
-                    max_output_tokens: definition.max_output_tokens.map(u64::from),
-                    service_tier: shown.service_tier.map(ServiceTier::as_str),
-                    max_tool_calls: (!shown.tools.is_empty() || definition.mcp.is_some())
-                        .then_some(MAX_TOOL_CALLS),
-                    metadata,
-                };
+                let new = self.asked((definition, run, shown), conversation.as_ref());
                 Ok(client.create_response(&new).await?.id.0)
             }
             Engine::Assistants { assistant, model } => {
@@ -132,13 +113,41 @@ impl Engine {
                     assistant: &assistant,
                     model: model.as_deref(),
                     additional_instructions: Some(&shown.instructions),
-                    format,
+                    format: format(definition),
                     max_completion_tokens: definition.max_output_tokens.map(u64::from),
-                    metadata,
+                    metadata: frame::metadata(run),
                 };
                 Ok(client.threads().start(&ThreadId(conversation.to_owned()), &new).await?.id.0)
             }
         }
+    }
+
+    /// What the model is asked.
+    fn asked<'a>(
+        &'a self,
+        (definition, run, shown): (&'a Definition, &Run, &'a Shown),
+        conversation: Option<&'a ConversationId>,
+    ) -> NewResponse<'a> {
+        NewResponse {
+            model: self.model().expect("only a rule that names a model has OpenAI asked after Fastio"),
+            instructions: Some(&shown.instructions),
+            conversation,
+            text: &shown.text,
+            files: &shown.files,
+            tools: &shown.tools,
+            mcp: definition.mcp.as_ref().map(remote),
+            format: format(definition),
+            max_output_tokens: definition.max_output_tokens.map(u64::from),
+            service_tier: shown.service_tier.map(ServiceTier::as_str),
+            max_tool_calls: (!shown.tools.is_empty() || definition.mcp.is_some()).then_some(MAX_TOOL_CALLS),
+            metadata: frame::metadata(run),
+        }
+    }
+
+    /// The line that asks for the run in a batch, under this name.
+    pub fn batch_line(&self, asked: (&Definition, &Run, &Shown), custom_id: &str) -> String {
+        // A batch has its own price, and no other tier.
+        openai::batch_line(custom_id, &NewResponse { service_tier: None, ..self.asked(asked, None) })
     }
 
     /// Looks for a response that was begun in `conversation` and whose reply was lost.
@@ -212,6 +221,10 @@ impl Engine {
     }
 }
 
+fn format(definition: &Definition) -> Option<Format<'_>> {
+    definition.schema.as_ref().map(|schema| Format { name: schema.name(), schema: schema.sent() })
+}
+
 fn remote(mcp: &Mcp) -> RemoteMcp<'_> {
     RemoteMcp { label: FASTIO, url: &mcp.url, key: &mcp.key, tools: &mcp.tools }
 }
@@ -266,7 +279,7 @@ fn from_items(items: &[Item]) -> Ended {
     Ended { how, output, usage: None, model: None, service_tier: None }
 }
 
-fn from_response(response: Response) -> ResponseState {
+pub(super) fn from_response(response: Response) -> ResponseState {
     let failure = || Failure { code: String::new(), message: "OpenAI does not say why".to_owned() };
     let how = match response.status {
         Status::Queued | Status::InProgress | Status::Unknown(_) => return ResponseState::Going,

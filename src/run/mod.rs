@@ -32,6 +32,7 @@ mod admit;
 mod again;
 mod answer;
 mod ask;
+pub mod batch;
 mod begin;
 mod deliver;
 mod digest;

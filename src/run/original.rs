@@ -37,7 +37,8 @@ impl Runs {
         indexed: &Indexed,
         mut shown: Shown,
     ) -> Result<Shown, Without> {
-        let (name, copy) = (run.name(), &indexed.copy);
+        let Some(copy) = &indexed.copy else { return Ok(shown) };
+        let name = run.name();
         let is_cut = copy.segment.is_some();
         let Some(mime_type) = code_type(name).filter(|_| is_cut || !is_sent_as_it_is(name, &copy.filename))
         else {
@@ -45,7 +46,7 @@ impl Runs {
         };
         let is_code = |tool: &&mut Tool| matches!(tool, Tool::CodeInterpreter { .. });
         // An assistant takes File objects only.
-        let takes = matches!(definition.engine, Engine::Responses { .. });
+        let takes = !matches!(definition.engine, Engine::Assistants { .. });
         let Some(tool) = shown.tools.iter_mut().find(is_code).filter(|_| takes) else { return Ok(shown) };
         let length = indexed.source.size;
         if length > MOST_BYTES {

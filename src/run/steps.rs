@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use super::Runs;
 use super::admit::FileState;
+use super::batch;
 use super::engine::ResponseState;
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
 use super::store::{self, Change};
+use crate::database::Connection;
 use crate::fastio::FileKey;
+use crate::job::{self, Task};
 use crate::openai::ErrorKind;
 use crate::outside::FRESH_MS;
-use crate::queue::Verdict;
 use crate::queue::trail::{self, What};
+use crate::queue::{Priority, Verdict};
+use crate::sync::store as files;
 
 /// Steps of one run in one go. A life without a wait takes ten; more means that a step and its record disagree.
 const MOST_STEPS: usize = 60;
@@ -100,14 +104,22 @@ impl Runs {
             };
             match step {
                 Ok(()) => {}
-                Err(verdict) => self.give_up_or(&run, verdict, attempt).await?,
+                Err(verdict) => {
+                    let definition = definition.map(Arc::as_ref);
+                    self.give_up_or(&run, definition, (verdict, attempt)).await?;
+                }
             }
         }
         Err(Verdict::Retry { after: None, reason: format!("the run did not end after {MOST_STEPS} steps") })
     }
 
     /// A run that cannot go on ends as failed, so that it lets go of its lock; everything else is the job's.
-    async fn give_up_or(&self, run: &Run, verdict: Verdict, attempt: u16) -> Result<(), Verdict> {
+    async fn give_up_or(
+        &self,
+        run: &Run,
+        definition: Option<&Definition>,
+        (verdict, attempt): (Verdict, u16),
+    ) -> Result<(), Verdict> {
         let reason = match verdict {
             Verdict::Dead { reason } => reason,
             Verdict::Retry { reason, .. }
@@ -125,7 +137,7 @@ impl Runs {
                 reason,
                 "the run ended without letting go of everything; it is left to jobs"
             );
-            return self.record(run.id, [Change::LockLeft, Change::Ended]).await;
+            return self.record_end(run, vec![Change::LockLeft, Change::Ended], definition).await;
         }
         if run.state == State::Answered && run.is_written() {
             return self.delivered_in_part(run, &reason).await;
@@ -149,7 +161,10 @@ impl Runs {
                 true => Ok(()),
                 false => self.begin(run, definition, standing).await,
             },
-            State::Starting => self.find_lost(run, definition).await,
+            State::Starting => match self.goes_on_in_batch(run, definition).await? {
+                true => Ok(()),
+                false => self.find_lost(run, definition).await,
+            },
             State::Running => self.look(run, definition).await,
             State::Answered => self.deliver(run, definition, standing).await,
             State::Ending | State::Ended => Ok(()),
@@ -256,7 +271,28 @@ impl Runs {
                 Err(error) => return Err(self.unanswered(definition, &error).await),
             }
         }
-        self.record(run.id, [Change::Ended]).await?;
+        self.record_end(run, vec![Change::Ended], definition).await
+    }
+
+    /// Writes down that the run has ended. OpenAI needs a file no longer that its rule keeps out.
+    async fn record_end(
+        &self,
+        run: &Run,
+        changes: Vec<Change>,
+        definition: Option<&Definition>,
+    ) -> Result<(), Verdict> {
+        let (run, now) = (run.clone(), self.clock.now());
+        let stays_ms = definition.map_or(0, |definition| definition.rule.leaves_after_ms);
+        let write = move |tx: &mut Connection| {
+            changes.iter().try_for_each(|change| change.write(tx, run.id, now))?;
+            batch::store::leave(tx, run.id)?;
+            if files::let_go(tx, &run.key, &run.rule, now + stays_ms)? && stays_ms == 0 {
+                let FileKey { profile, node } = run.key.clone();
+                job::enqueue(tx, &Task::File { profile, node }, Priority::Live, now)?;
+            }
+            Ok(())
+        };
+        self.database.write(write).await?;
         self.wake.notify_waiters();
         Ok(())
     }

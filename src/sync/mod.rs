@@ -18,6 +18,7 @@ pub mod form;
 pub mod founding;
 pub mod freshness;
 mod index;
+mod keep;
 pub mod listing;
 mod look;
 pub mod plan;
@@ -69,6 +70,7 @@ use stores::{Filling, Stores};
 use together::Together;
 
 pub use index::INDEXING;
+pub use keep::Keeping;
 pub use look::Present;
 pub use stores::{CONTINUES, INTENT, NUMBER, fault as vector_store_fault};
 pub use stray::is_stray;
@@ -347,24 +349,36 @@ impl Sync {
         let is_changed = present.as_ref().is_some_and(|present| {
             known.is_none_or(|known| !known.is_there() || !known.source.same_content(&present.source))
         });
+        let keeping = match &judged {
+            Some(Ok(_)) => self.keeping(key, &matched).await?,
+            _ => Keeping::default(),
+        };
         if let (Some(present), Some(judged)) = (&present, &judged) {
-            let skipped = judged.as_ref().err();
-            let told = known.filter(|known| known.differs(present, (&matched, skipped)));
+            let (skipped, out) = (judged.as_ref().err(), keeping.reason());
+            let unheld = skipped.or(out.as_ref());
+            let told = known.filter(|known| known.differs(present, (&matched, unheld)));
             if known.is_none() || told.is_some() {
                 trail::done(What::Looked, (began_at, self.clock.now()), found(present));
-                skipped.inspect(|reason| self.skips(reason));
+                unheld.inspect(|reason| self.skips(reason));
             }
             let told = told.map_or(Vec::new(), |known| self.beside(key, known, &matched));
             let is_extract =
                 judged.as_ref().is_ok_and(|claim| matches!(claim.stands_in(), Some(Instead::Extract { .. })));
-            self.see(key, present, (&matched, skipped, is_extract, is_changed), told).await?;
+            let judged =
+                Seen { matched: &matched, skipped, out, is_extract, is_changed, kept_out: keeping.rules() };
+            self.see(key, present, judged, told).await?;
         }
         let claim = judged.and_then(Result::ok);
-        let mut wanted = if claim.is_some() { matched } else { Vec::new() };
+        let mut pair = present.as_deref().zip(claim.as_ref());
+        if let Some((present, claim)) = pair
+            && !self.keep_out(key, (present, claim, &announced), &keeping).await?
+        {
+            pair = None;
+        }
+        let mut wanted = if pair.is_some() { keeping.filling } else { Vec::new() };
         if let Some(known) = known.filter(|_| !is_changed) {
             wanted.retain(|rule| !known.is_out(&rule.name));
         }
-        let pair = present.as_deref().zip(claim.as_ref());
         let subject = Subject {
             key,
             present: pair,
@@ -483,9 +497,10 @@ impl Sync {
         &self,
         key: &FileKey,
         present: &Present,
-        (matched, skipped, is_extract, is_changed): (&[&Rule], Option<&String>, bool, bool),
+        seen: Seen<'_>,
         told: Vec<Task>,
     ) -> Result<(), Verdict> {
+        let Seen { matched, skipped, out, is_extract, is_changed, kept_out } = seen;
         let rules: Vec<&str> = matched.iter().map(|rule| rule.name.as_str()).collect();
         let (rules, skipped, now) = (rules.join(","), skipped.cloned(), self.clock.now());
         let decided_by = again::knowledge(&self.server, matched);
@@ -500,16 +515,34 @@ impl Sync {
             let judged = store::Judged {
                 rules: &rules,
                 skipped: skipped.as_deref(),
+                out: out.as_deref(),
                 is_extract,
                 decided_by: &decided_by,
                 used_at,
             };
             store::see(tx, (&key, &present), &judged, now)?;
             budget::store::forget(tx, &key.to_string(), (!is_changed).then_some(&rules))?;
+            store::keep_out_only(tx, &key, &kept_out)?;
             told.iter().try_for_each(|task| job::enqueue(tx, task, Priority::Live, now).map(drop))
         };
         self.database.write_unsynced(see).await.map_err(|error| database_verdict(&error))
     }
+}
+
+/// What a look at a file that is there came to.
+struct Seen<'a> {
+    /// The rules that cover it.
+    matched: &'a [&'a Rule],
+    /// Why it cannot go to OpenAI, or is not to.
+    skipped: Option<&'a String>,
+    /// Why it is kept out of OpenAI.
+    out: Option<String>,
+    /// It is Fastio's text of it that goes.
+    is_extract: bool,
+    /// Its content is another one than was known, so that it is wanted, wherever it was.
+    is_changed: bool,
+    /// The names of the rules that keep it out when nothing needs it there.
+    kept_out: database::JsonList,
 }
 
 /// Has what stands beside a file looked at.

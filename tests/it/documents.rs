@@ -15,10 +15,17 @@ pub const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 const RULE: &str = "[[rule]]\nname = 'r'\nworkspace = '1'\nvector_store = 'vs_1'\n";
 
 /// Settings that are off unless they are set.
-pub const WITHOUT_DEFAULT: [&str; 10] = [
+pub const WITHOUT_DEFAULT: [&str; 17] = [
     "database.migration_url",
     "openai.organization",
     "openai.project",
+    "openai.key_header",
+    "openai.identity_token_file",
+    "openai.identity_provider",
+    "openai.service_account",
+    "openai.entra_tenant",
+    "openai.entra_client",
+    "openai.token_url",
     "operate.environment",
     "feed.org_id",
     "storage.budget",

@@ -11,7 +11,7 @@ use docket::sync::budget::Plan;
 use crate::harness::{Harness, WORKSPACE, contract, covering, legal};
 
 impl Harness {
-    async fn explain(&self, place: &str) -> Explained {
+    pub async fn explain(&self, place: &str) -> Explained {
         let about = About {
             version: "1".to_owned(),
             database: "docket.db".into(),

@@ -69,7 +69,7 @@ impl Stage {
             fastio: fastio::Client::new(&sandbox.fastio_url(), SecretString::from(FASTIO_KEY)).unwrap(),
             profile: Profile::workspace(WORKSPACE),
             org: None,
-            openai: openai::Client::new(&sandbox.openai_url(), openai_key, None, None).unwrap(),
+            openai: openai::Client::new(&sandbox.openai_url(), openai_key.into(), None, None).unwrap(),
             model: Some("sandbox-rules".to_owned()),
             listener: self.listener.take(),
             secrets: vec![SecretString::from(secret)],

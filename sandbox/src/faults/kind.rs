@@ -76,6 +76,9 @@ pub enum FaultKind {
     /// asks whether it may use a tool of a server), or the code of
     /// an error such as `server_error` (the default). `containing` is looked for in the documents.
     BadRun,
+    /// A batch of requests that is made now does not end as it should: `code` is `failed` (the default, with `message`),
+    /// `token_limit_exceeded`, `expired` (half of it was not come to), `missing_line` or `other_order`.
+    BadBatch,
     /// Deleting a file is answered with 409.
     DeleteConflict,
     /// A file attached now ends `failed` with `code` and `message`.
@@ -155,6 +158,7 @@ impl FaultKind {
             | FaultKind::IndexFailure
             | FaultKind::SlowRun
             | FaultKind::BadRun
+            | FaultKind::BadBatch
             | FaultKind::DeleteConflict
             | FaultKind::DeleteDetaches
             | FaultKind::AbsentAs400
@@ -198,9 +202,11 @@ impl FaultKind {
             FaultKind::NotFound | FaultKind::CannedReply => &["body"],
             FaultKind::ChangedReply => &["find", "put"],
             FaultKind::HeadersDropped => &["find"],
-            FaultKind::IndexFailure | FaultKind::BadRun | FaultKind::BadImport | FaultKind::BadTurn => {
-                &["code", "message"]
-            }
+            FaultKind::IndexFailure
+            | FaultKind::BadRun
+            | FaultKind::BadBatch
+            | FaultKind::BadImport
+            | FaultKind::BadTurn => &["code", "message"],
             _ => &[],
         }
     }

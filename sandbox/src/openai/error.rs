@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::faults::FaultKind;
 use super::super::server::FaultRefusal;
@@ -100,12 +100,19 @@ impl ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response<Body> {
+impl ApiError {
+    /// As it stands in a reply.
+    pub fn body(&self) -> Value {
         let error = json!({
             "message": self.message, "type": self.family, "param": self.param, "code": self.code,
         });
-        let mut response = (self.status, Json(json!({ "error": error }))).into_response();
+        json!({ "error": error })
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response<Body> {
+        let mut response = (self.status, Json(self.body())).into_response();
         if let Some(wait) = self.wait_ms {
             let seconds = u64::try_from(wait).unwrap_or(0).div_ceil(1000).max(1);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -27,9 +27,11 @@ mod indexing;
 mod item;
 mod kinds;
 mod limits;
+mod login;
 pub(crate) mod model;
 mod other;
 mod read;
+mod request_batch;
 mod response;
 mod search;
 mod shelf;
@@ -45,10 +47,11 @@ mod webhook;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::State as Shared;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 
 use super::Core;
@@ -56,6 +59,7 @@ use super::server::{Service, Stamp};
 use error::{ApiError, refuse};
 
 pub use limits::Limits;
+pub use login::Login;
 pub use state::State;
 
 /// The largest JSON body: a batch of 2,000 files with all the attributes they may have is below it.
@@ -78,6 +82,7 @@ pub fn service(state: &State, core: &Core) -> Service {
         .merge(store::routes())
         .merge(store_file::routes())
         .merge(batch::routes())
+        .merge(request_batch::routes())
         .merge(search::routes())
         .merge(conversation::routes())
         .merge(response::routes())
@@ -88,29 +93,25 @@ pub fn service(state: &State, core: &Core) -> Service {
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(other::play))
-        .layer(from_fn(admitted))
+        .layer(from_fn_with_state(state.clone(), admitted))
+        .merge(login::routes())
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .with_state(state.clone());
     let control = control::routes().with_state(state.clone());
     Service { core: core.clone(), api, control, refuse, stamp }
 }
 
-/// Any key is accepted, but there must be one; and what a request may say of itself has its length.
-async fn admitted(request: Request, next: Next) -> Response<Body> {
-    match refusal(request.headers()) {
+/// What lets a request in says [`Login`]; and what a request may say of itself has its length.
+async fn admitted(Shared(state): Shared<State>, request: Request, next: Next) -> Response<Body> {
+    match refusal(&state, request.headers()) {
         None => next.run(request).await,
         Some(error) => error.into_response(),
     }
 }
 
-fn refusal(headers: &HeaderMap) -> Option<ApiError> {
-    let key = headers.get("authorization").and_then(|value| value.to_str().ok());
-    let key = key.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
-    if key.is_none_or(str::is_empty) {
-        // As far as is known the code is null here, and `invalid_api_key` for a key that is wrong.
-        let message = "You didn't provide an API key. You need to provide your API key in an Authorization header using \
-                       Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
-        return Some(ApiError::plain(message).status(StatusCode::UNAUTHORIZED));
+fn refusal(state: &State, headers: &HeaderMap) -> Option<ApiError> {
+    if let Some(refused) = login::refusal(state, headers) {
+        return Some(refused);
     }
     // Documented, without the words.
     let id = headers.get("x-client-request-id")?.as_bytes();

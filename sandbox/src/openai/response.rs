@@ -228,6 +228,36 @@ async fn create(
     Ok(answer)
 }
 
+/// What a request of a batch is answered with. It is kept only where it is to be stored.
+pub fn of_a_batch(world: &mut World, (body, trace): (&Value, &Trace), now: i64) -> Result<Value, ApiError> {
+    let mut asked = ask::read(body.to_string().as_bytes(), world, now)?;
+    if asked.background || asked.stream {
+        let what = if asked.background { "background" } else { "stream" };
+        let message = format!("'{what}' is not supported in a batch.");
+        return Err(ApiError::invalid(what, message).code("unsupported_parameter"));
+    }
+    let about: Vec<&str> = asked.prompt.documents.iter().map(|document| document.text.as_str()).collect();
+    let bad = trace.hit_about(FaultKind::BadRun, &about.join("\n"));
+    let (ending, output) = compose::compose(&mut asked, world, (bad.as_ref(), now))?;
+    let run = Run {
+        id: world.ids.hex("resp_"),
+        created_ms: now,
+        started_ms: now,
+        ended_ms: now,
+        cancelled: false,
+        settled: true,
+        ending,
+        output,
+        input: Shelf::default(),
+        asked,
+    };
+    let shown = run.shown_at_its_end();
+    if run.is_stored() {
+        world.runs.put(&run.id.clone(), run);
+    }
+    Ok(shown)
+}
+
 /// Takes what the response is to read from what is left of the model's tokens. One in the background is taken all the same and
 /// fails when its turn comes, as people report; in the foreground it is refused at once. That a failed one takes none is inferred.
 fn within_the_minute(

@@ -20,6 +20,8 @@ use super::file::File;
 use super::history::History;
 use super::id::Ids;
 use super::limits::{Counts, Limits};
+use super::login::{Login, Token};
+use super::request_batch::{self, RequestBatch};
 use super::response::Run;
 use super::shelf::Shelf;
 use super::store::Store;
@@ -35,6 +37,7 @@ pub struct State {
     /// Whether it plays a compatible server that still serves assistants.
     pub assistants: bool,
     pub limits: Limits,
+    pub login: Login,
     /// Wakes the sender of webhooks.
     pub news: Arc<Notify>,
     /// Counts the sender's steps, for those who wait until it is idle.
@@ -52,11 +55,14 @@ pub struct World {
     pub stores: Shelf<Store>,
     pub conversations: Shelf<Conversation>,
     pub runs: Shelf<Run>,
+    pub batches: Shelf<RequestBatch>,
     pub containers: Shelf<Container>,
     pub threads: Shelf<Thread>,
     pub history: History,
     pub counts: Counts,
     pub endpoints: Shelf<Endpoint>,
+    /// Those that were given for a workload's own.
+    pub tokens: Vec<Token>,
     /// Webhooks that are still to be sent.
     pub outbox: Outbox,
     /// What will be gone later, although its deletion was answered.
@@ -79,11 +85,13 @@ impl State {
             stores: Shelf::default(),
             conversations: Shelf::default(),
             runs: Shelf::default(),
+            batches: Shelf::default(),
             containers: Shelf::default(),
             threads: Shelf::default(),
             history: History::default(),
             counts: Counts::default(),
             endpoints: Shelf::default(),
+            tokens: Vec::new(),
             outbox: Outbox::default(),
             doomed: Vec::new(),
         };
@@ -93,6 +101,7 @@ impl State {
             index_delay_ms,
             assistants: options.assistants,
             limits: options.limits,
+            login: options.login,
             news: Arc::default(),
             steps: Arc::new(watch::Sender::new(0)),
             http: webhook::client(),
@@ -141,13 +150,14 @@ impl State {
             .collect();
         let conversations: Vec<Value> = world.conversations.iter().map(Conversation::inspect).collect();
         let responses: Vec<Value> = world.runs.iter().map(|run| run.show(now)).collect();
+        let batches: Vec<Value> = world.batches.iter().map(|batch| batch.show(now)).collect();
         let threads: Vec<Value> = world.threads.iter().map(|thread| thread.inspect(now)).collect();
         let containers: Vec<Value> =
             world.containers.iter().map(|container| container.inspect(now)).collect();
         json!({
             "threads": threads, "containers": containers, "webhooks": world.outbox.show(),
             "now_ms": now, "files": files, "uploads": uploads, "vector_stores": stores,
-            "conversations": conversations, "responses": responses,
+            "conversations": conversations, "responses": responses, "batches": batches,
         })
     }
 
@@ -171,6 +181,7 @@ impl World {
                 PendingRemoval::StoreFile { store, file } => self.detach(&store, &file, at),
             }
         }
+        request_batch::settle(self, now);
         super::response::settle(self, now);
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use super::covers::covers;
 use super::local::Schema;
 use super::{CheckReport, Checked, runs};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Identity};
 use crate::fastio::{self, NodeId};
 use crate::feed::coverage::coverage;
 use crate::openai::{self, FileId, VectorStoreId};
@@ -75,18 +75,33 @@ pub async fn openai(report: &mut CheckReport, checked: &Checked<'_>, schema: Sch
     let Checked { config, subject, known } = checked;
     let settings = &config.openai;
     let names = (settings.organization.as_deref(), settings.project.as_deref());
-    let client = config.secrets.openai_api_key().map_err(Unready::from);
-    let client = client.and_then(|key| {
-        openai::Client::new(&settings.base_url, key, names.0, names.1).map_err(Unready::from)
+    let client = config.openai_login().map_err(Unready::from);
+    let client = client.and_then(|login| {
+        openai::Client::new(&settings.base_url, login, names.0, names.1).map_err(Unready::from)
     });
     let client = match client {
         Ok(client) => client,
         Err(Unready(words)) => return report.fail(CHECK, words),
     };
     match client.vector_stores(None).await {
-        Ok(_) => report
-            .ok(CHECK, format!("{} takes the key, and vector stores can be listed", settings.base_url))?,
+        Ok(_) => {
+            let what = match settings.identity {
+                Identity::Key => "the key",
+                Identity::Workload => "the token that OpenAI gives for the workload's identity",
+                Identity::Entra => "the token that Entra gives for the workload's identity",
+            };
+            report
+                .ok(CHECK, format!("{} takes {what}, and vector stores can be listed", settings.base_url))?;
+        }
         Err(error) => return report.fail(CHECK, openai_advice(&error, &settings.base_url)),
+    }
+    if client.is_azure() {
+        // Microsoft's documents in November 2026. That it sends no webhook of a response's end is inferred: none of them names one.
+        report.ok(
+            CHECK,
+            "this is Azure OpenAI: a rule's model is the name of a deployment there; no webhook tells of a response's end, so that each is \
+             looked at until then; a setting that its region or API does not have yet is refused with its name, and holds that rule alone",
+        )?;
     }
     let Some(rules) = &subject.rules else { return Ok(()) };
     let mut targets: Vec<&Target> = Vec::new();
@@ -201,7 +216,13 @@ async fn absent_file(
 fn openai_advice(error: &openai::Error, base: &url::Url) -> String {
     use openai::ErrorKind;
     let advice = match error.kind {
+        ErrorKind::Unauthorized if base.host_str().is_some_and(openai::is_azure) => {
+            "put a key of the Azure resource into OPENAI_API_KEY (portal.azure.com, Keys and Endpoint), or set openai.identity = \"entra\""
+        }
         ErrorKind::Unauthorized => "put a valid project key into OPENAI_API_KEY (platform.openai.com)",
+        ErrorKind::Identity => {
+            "check openai.identity_token_file and the ids beside it, and that the provider is set up for this workload"
+        }
         ErrorKind::Forbidden => "let the key read and write files and vector stores",
         ErrorKind::QuotaExhausted => "add credit to the account",
         ErrorKind::Unavailable { .. } | ErrorKind::Unreadable | ErrorKind::NotFound => {

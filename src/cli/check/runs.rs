@@ -143,6 +143,13 @@ async fn model(report: &mut CheckReport, client: &openai::Client, name: &str) ->
             None => report.ok(CHECK, format!("{name} is there for this key")),
         },
         Err(error) => match error.kind {
+            ErrorKind::NotFound if client.is_azure() => report.warn(
+                CHECK,
+                format!(
+                    "Azure lists models and no deployments, and a rule names a deployment: whether there is one called {name} is seen at \
+                     the first run"
+                ),
+            ),
             ErrorKind::NotFound => report.fail(
                 CHECK,
                 format!(

@@ -61,7 +61,8 @@ impl Interval {
 impl<'a> World<'a> {
     pub fn new(sandbox: &'a Sandbox, database: Database) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(REQUEST_LIMIT).no_proxy().build()?;
-        let openai = openai::Client::new(&sandbox.openai_url(), SecretString::from("demo-key"), None, None)?;
+        let openai =
+            openai::Client::new(&sandbox.openai_url(), SecretString::from("demo-key").into(), None, None)?;
         // The stand-ins tell the time by the system's clock too, so their times can be compared with ours.
         Ok(World { sandbox, database, http, openai, clock: Clock::default() })
     }

@@ -69,7 +69,7 @@ enum State {
     Unread,
     /// Something is left to be done about it, or waits for a person
     Behind,
-    /// It has left OpenAI to keep within a budget, and comes back when it is wanted
+    /// OpenAI could hold it, and does not now, as its rule says or to keep within a budget
     Out,
     /// OpenAI cannot hold it
     Skipped,

@@ -46,6 +46,7 @@ INSERT INTO sweep VALUES ('nightly', 1, 2, 0, 'stopped', '{}', 'r', 'approved', 
 INSERT INTO lost_upload (source_id, vector_store, size, content_hash, filename, bytes, begun_at, lost_at)
 VALUES ('workspace:1:e', 'vs_1', 1, 'h', 'f', 1, 1, 1);
 INSERT INTO clock VALUES (1, 5);
+INSERT INTO kept_out VALUES ('workspace:1:e', 'ended', 'v', 'md5:aa', 1, 2, 'ab', 3, 4);
 INSERT INTO running_rule VALUES ('ended', 5);
 INSERT INTO founding VALUES (1, 'served', 5);
 INSERT INTO swept_rule VALUES ('ended', 'f', 5);
@@ -73,6 +74,9 @@ INSERT INTO import (key, profile, folder, name, url, shown, state, others, uploa
 VALUES ('k', 'workspace:1', '/', 'Zoë.pdf', 'https://a.example/b?c', 'https://a.example/b?…', 'asked', '["u"]', NULL, NULL, NULL, 1, 2, 2, NULL),
        ('l', 'workspace:1', '/x', 'é', NULL, 'https://a.example/', 'complete', '[]', 'u', '2a', NULL, 1, 2, 3, 4);
 INSERT INTO run_turn VALUES (500, 'k', 'thread', 'turn', 5, 'Zoë asks back');
+INSERT INTO batch (rule, mark, state, input_file, batch, output_file, error_file, begun_at, tried_at)
+VALUES ('ended', 'm', 'reading', 'file-1', 'batch_1', 'file-2', NULL, 5, 6);
+INSERT INTO batch_run VALUES (500, 'ended', 1, 'answered', '{"id":"é"}', NULL, 5), (499, 'ended', 1, 'left', NULL, 'batch_expired', 6);
 INSERT INTO late VALUES ('ended', 5);
 INSERT INTO news (endpoint, kind, about, since, made_at, message) VALUES ('us', 'cause_opened', 'openai', 4, 5, 'msg_1'), ('us', 'run_done', '500', NULL, 6, NULL);
 INSERT INTO news_channel (endpoint, kind, address, message, attempts, begun_at, next_at, trouble)

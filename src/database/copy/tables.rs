@@ -57,6 +57,7 @@ pub const TABLES: &[Table] = &[
     numbered("job", &["id"]),
     plain("pause", &["target"]),
     plain("file", &["source_id"]),
+    plain("kept_out", &["source_id", "rule"]),
     numbered("copy", &["id"]),
     plain("file_out", &["rule", "source_id"]),
     plain("storage_seen", &["one"]),
@@ -100,6 +101,8 @@ pub const TABLES: &[Table] = &[
     numbered("news", &["news_id"]),
     numbered("import", &["import_id"]),
     plain("run_turn", &["run_id"]),
+    numbered("batch", &["batch_id"]),
+    plain("batch_run", &["run_id"]),
     // Last, so that no trigger makes news of the rows that are copied.
     plain("news_channel", &["endpoint", "kind"]),
     Table { place: Place::Inbox, ..numbered("inbox", &["inbox_id"]) },

@@ -40,7 +40,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 21] = migrations! {
+const MIGRATIONS: [Migration; 23] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
     3 "0003_tenure",
@@ -61,6 +61,8 @@ const MIGRATIONS: [Migration; 21] = migrations! {
     22 "0022_seal",
     23 "0023_budget",
     26 "0026_store_chain",
+    29 "0029_kept_out",
+    30 "0030_batch",
     32 "0032_talk",
 };
 

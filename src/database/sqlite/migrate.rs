@@ -77,6 +77,8 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0094_seal"
     "0095_budget"
     "0100_store_chain"
+    "0105_kept_out"
+    "0106_batch"
     "0110_talk"
 };
 

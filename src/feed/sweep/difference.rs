@@ -7,8 +7,8 @@ use crate::fastio::FileKey;
 use crate::rule::Rule;
 use crate::sync::copy::{Copy, CopyState};
 use crate::sync::plan::{Place, Step, plan};
-use crate::sync::store::{Chain, FileRow};
-use crate::sync::{Present, judge};
+use crate::sync::store::{Chain, FileRow, OUT};
+use crate::sync::{Keeping, Present, judge};
 
 /// A kind of difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,7 +77,9 @@ pub struct Listed<'a> {
     pub present: Present,
     /// The rules that cover it, at least one.
     pub rules: &'a [&'a Rule],
-    /// Where they send it; none where the first store is yet to be made.
+    /// Those of them that have it in OpenAI now, and those that keep it out.
+    pub keeping: Keeping<'a>,
+    /// Where the former send it; none where the first store is yet to be made.
     pub stores: Vec<Chain>,
 }
 
@@ -100,7 +102,7 @@ pub fn difference(
     let is_wanted = wanted.is_some();
     // What has left to make room is where it should be.
     let is_out = |rule: &Rule| row.is_some_and(|row| row.is_out(&rule.name));
-    let held = listed.rules.iter().zip(&listed.stores).filter(|(rule, _)| !is_out(rule));
+    let held = listed.keeping.filling.iter().zip(&listed.stores).filter(|(rule, _)| !is_out(rule));
     let mut places: Vec<Place> = Vec::new();
     for (rule, stores) in held.clone() {
         Place::add(&mut places, stores.clone(), rule);
@@ -134,11 +136,16 @@ pub fn difference(
         return Some(missing(row, same));
     }
     let Some(row) = row else { return Some((Kind::Unseen, "no job has looked at it")) };
+    let state = match is_wanted {
+        true if listed.keeping.filling.is_empty() => OUT,
+        true => "present",
+        false => "skipped",
+    };
     let names: Vec<&str> = listed.rules.iter().map(|rule| rule.name.as_str()).collect();
     if same.is_none() {
         Some((Kind::Unseen, "its content changed, and may be one that can be held"))
-    } else if is_wanted != (row.state == "present") {
-        Some((Kind::Unseen, "whether OpenAI can hold it has changed"))
+    } else if state != row.state {
+        Some((Kind::Unseen, "whether OpenAI can hold it, or is to, has changed"))
     } else if is_wanted && (row.path != listed.present.path || row.rules != names.join(",")) {
         Some((Kind::Drift, "it was moved or renamed, or its rules changed"))
     } else if is_wanted && !row.was_seen() {
@@ -243,7 +250,8 @@ mod tests {
         let rules = Rules::new(vec![toml::from_str(settings).unwrap()]).unwrap();
         let rules: Vec<&Rule> = rules.iter().collect();
         let stores = vec![Chain::new(vec![VectorStoreId("vs_1".to_owned())])];
-        let listed = Listed { key: &key(), present: present(version), rules: &rules, stores };
+        let keeping = Keeping::of(&rules, &[], 0);
+        let listed = Listed { key: &key(), present: present(version), rules: &rules, keeping, stores };
         difference(listed, row, copies).map(|(kind, _)| kind)
     }
 

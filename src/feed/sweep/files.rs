@@ -12,21 +12,26 @@ use crate::feed::{Error, Feed};
 use crate::openai::VectorStoreId;
 use crate::own::{self, Seen, Whose};
 use crate::run::existing::{Since, store::run_over};
-use crate::sync::Present;
 use crate::sync::copy::{Copy, Source};
-use crate::sync::store::{self, Chains, FileRow};
+use crate::sync::store::{self, Chains, FileRow, KeptOut};
 use crate::sync::survey::is_holdable;
+use crate::sync::{Keeping, Present};
 
 /// What our tables say of one page's files.
 pub struct Known {
     pub rows: HashMap<String, FileRow>,
     pub copies: HashMap<String, Vec<Copy>>,
+    pub kept_out: HashMap<String, Vec<KeptOut>>,
 }
 
 impl Feed {
     pub async fn known(&self, source_ids: Vec<String>) -> Result<Known, Error> {
         let known = self.database.read(move |c| {
-            Ok(Known { rows: store::files(c, &source_ids)?, copies: store::copies_of(c, &source_ids)? })
+            Ok(Known {
+                rows: store::files(c, &source_ids)?,
+                copies: store::copies_of(c, &source_ids)?,
+                kept_out: store::kept_out_of(c, &source_ids)?,
+            })
         });
         Ok(known.await?)
     }
@@ -118,12 +123,15 @@ impl Feed {
         let known = self.known(ids).await?;
         let (mut repairs, mut sent) = (Vec::new(), HashMap::new());
         for (key, id, row, rules) in &covered {
+            let kept_out = known.kept_out.get(id).map_or(&[][..], Vec::as_slice);
+            let keeping = Keeping::of(rules, kept_out, self.clock.now());
             let file = known.rows.get(id);
             let is_out = |rule: &&&crate::rule::Rule| file.is_some_and(|file| file.is_out(&rule.name));
             let copies = known.copies.get(id).map_or(&[][..], Vec::as_slice);
             // Where it is, of those it may be in.
             let is_there = |store: &&VectorStoreId| copies.iter().any(|copy| copy.store == **store);
-            let stores: HashSet<&VectorStoreId> = rules
+            let stores: HashSet<&VectorStoreId> = keeping
+                .filling
                 .iter()
                 .filter(|rule| !is_out(rule))
                 .filter_map(|rule| places.of(rule).iter().find(is_there).or(places.of(rule).first()))
@@ -141,7 +149,8 @@ impl Feed {
                 key,
                 present: Present::new(&row.node, path.clone(), above),
                 rules,
-                stores: rules.iter().map(|rule| places.of(rule).clone()).collect(),
+                stores: keeping.filling.iter().map(|rule| places.of(rule).clone()).collect(),
+                keeping,
             };
             if let Some((kind, why)) = difference(listed, file, copies) {
                 repairs.push((*row, repair(key, kind, why, path)));

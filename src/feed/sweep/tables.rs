@@ -102,7 +102,7 @@ impl Sweeper<'_> {
             return None;
         }
         // A job saw it after the list was begun.
-        if row.is_some_and(|row| row.was_seen() && row.seen_at >= self.started_at && row.state == "present") {
+        if row.is_some_and(|row| row.was_seen() && row.seen_at >= self.started_at && row.is_present()) {
             return None;
         }
         let held = !copies.is_empty();

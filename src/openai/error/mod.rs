@@ -23,6 +23,8 @@ pub enum ErrorKind {
     NotFound,
     /// 401.
     Unauthorized,
+    /// No token is given for the workload's identity.
+    Identity,
     /// 403: this key may not, from here or in this project.
     Forbidden,
     /// The account has no credit left: 429 with `insufficient_quota`, and the like. Waiting does not help.
@@ -80,6 +82,7 @@ impl CallErrorKind for ErrorKind {
     fn retry(&self) -> Retry {
         match self {
             ErrorKind::Unauthorized
+            | ErrorKind::Identity
             | ErrorKind::Forbidden
             | ErrorKind::QuotaExhausted
             | ErrorKind::StorageFull => Retry::Pause,
@@ -99,13 +102,17 @@ impl CallErrorKind for ErrorKind {
     }
 
     fn is_about_us(&self) -> bool {
-        matches!(self, ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::QuotaExhausted)
+        matches!(
+            self,
+            ErrorKind::Unauthorized | ErrorKind::Identity | ErrorKind::Forbidden | ErrorKind::QuotaExhausted
+        )
     }
 
     fn does(&self) -> &'static str {
         match self {
             ErrorKind::NotFound => "has no such thing",
             ErrorKind::Unauthorized => "does not accept the API key",
+            ErrorKind::Identity => "gives no token for the workload's identity",
             ErrorKind::Forbidden => "refuses access",
             ErrorKind::QuotaExhausted => "says the account has no credit left",
             ErrorKind::StorageFull => "says the project's file storage is full",

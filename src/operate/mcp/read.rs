@@ -76,8 +76,15 @@ fn after_looking(api: &Api, explained: &Explained, row: &Row) -> String {
         return "sync_now with this file tries it again, once what is in the way is removed.".to_owned();
     }
     if row.state == Standing::Out {
-        return "sync_now with this file brings it back to OpenAI, where what is used least leaves for it."
-            .to_owned();
+        return match runnable(api, explained).first() {
+            Some(rule) => format!(
+                "start_run runs rule {rule} over it, and has it at OpenAI where that needs it; sync_now brings back what has left for a budget."
+            ),
+            None => {
+                "sync_now with this file brings it back to OpenAI, where what is used least leaves for it."
+                    .to_owned()
+            }
+        };
     }
     if row.state == Standing::Behind {
         return "Docket is on it: ask again in a minute.".to_owned();

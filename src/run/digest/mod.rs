@@ -214,7 +214,7 @@ impl Row {
         if !indexed.is_present() {
             return Some(Row::Underway);
         }
-        let here = runs.iter().filter(|run| Some(&run.content_hash) == indexed.copy.content_hash.as_ref());
+        let here = runs.iter().filter(|run| Some(&run.content_hash) == indexed.content_hash.as_ref());
         let told = here.clone().filter(|run| run.state == State::Ended || run.has_reason);
         let rank = |run: &&Brief| {
             let has_result = run.outcome.is_some_and(Outcome::has_result);

@@ -72,7 +72,7 @@ pub(super) fn was_there(
     (definition, indexed): (&Definition, &Indexed),
     now: i64,
 ) -> Result<bool, Error> {
-    let Some(content_hash) = &indexed.copy.content_hash else { return Ok(false) };
+    let Some(content_hash) = &indexed.content_hash else { return Ok(false) };
     let rule = definition.rule.name.as_str();
     if definition.existing && !is_named_as_result(definition, indexed) {
         return Ok(false);
@@ -93,7 +93,7 @@ pub(super) fn is_backfill(
     (rule, indexed): (&str, &Indexed),
     now: i64,
 ) -> Result<bool, Error> {
-    let Some(content_hash) = &indexed.copy.content_hash else { return Ok(false) };
+    let Some(content_hash) = &indexed.content_hash else { return Ok(false) };
     Ok(store::is_known(connection, (rule, &indexed.key, content_hash))?
         || is_of_before(connection, (rule, indexed), now)?)
 }
@@ -113,7 +113,7 @@ pub(super) fn is_earlier_result(
     connection: &mut Connection,
     (definition, indexed): (&Definition, &Indexed),
 ) -> Result<bool, Error> {
-    let Some(content_hash) = &indexed.copy.content_hash else { return Ok(false) };
+    let Some(content_hash) = &indexed.content_hash else { return Ok(false) };
     let name = definition.rule.name.as_str();
     Ok(is_named_as_result(definition, indexed)
         && store::is_known(connection, (name, &indexed.key, content_hash))?)

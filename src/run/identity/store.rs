@@ -3,8 +3,10 @@
 use crate::database::{Connection, Error, from_row, params, statements};
 use crate::job::{self, Task};
 use crate::queue::Priority;
+use crate::run::batch;
 use crate::run::store::key;
 use crate::sync::budget;
+use crate::sync::store as files;
 use crate::{outside, own};
 
 /// A rule, as far as it is known again by it.
@@ -45,6 +47,8 @@ pub(super) fn rename(connection: &mut Connection, (old, new): (&str, &str), now:
         connection.run(COUNT_RUNS, params![name])?;
         connection.run(COUNT_EXISTING, params![name])?;
     }
+    batch::store::rename_rule(connection, (old, new))?;
+    files::rename_rule(connection, (old, new))?;
     own::store::rename_rule(connection, (old, new))?;
     outside::store::rename_rule(connection, (old, new))?;
     budget::store::rename_rule(connection, (old, new))?;

@@ -4,6 +4,7 @@ mod clash;
 mod digest;
 mod engine;
 mod money;
+mod retired;
 mod written;
 
 use std::path::Path;
@@ -13,7 +14,7 @@ use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use super::frame;
+use super::{Runs, frame};
 use crate::fastio::Profile;
 use crate::result::name::Pattern;
 use crate::result::schema::Schema;
@@ -25,7 +26,7 @@ pub use digest::Digest;
 pub use engine::Engine;
 pub use money::{Price, TooLarge};
 pub use written::{
-    Attach, EngineName, PartialQuotes, RunSettings, Scope, ServiceTier, ToolServer, When, WhenGone,
+    Attach, Backfill, EngineName, PartialQuotes, RunSettings, Scope, ServiceTier, ToolServer, When, WhenGone,
 };
 
 /// The least that OpenAI takes as `max_output_tokens` (its OpenAPI document).
@@ -64,6 +65,8 @@ pub struct Definition {
     pub service_tier: Option<ServiceTier>,
     /// Of runs over what was there before the rule.
     pub backfill_service_tier: Option<ServiceTier>,
+    /// Whether those are asked in batches.
+    pub in_batches: bool,
     /// What the model's tokens cost, where the settings say so.
     pub price: Option<Price>,
     pub deadline_ms: i64,
@@ -121,6 +124,9 @@ fn each(
     let mut found = Vec::new();
     for (settings, rule) in settings.iter().zip(rules.iter()) {
         let Some(table) = &settings.run else { continue };
+        if let Some(what) = retired::refused(table) {
+            return Err(SettingsError::Unsound { rule: rule.name.clone(), what });
+        }
         let run: RunSettings =
             table.clone().try_into().map_err(|error: toml::de::Error| SettingsError::Unreadable {
                 rule: rule.name.clone(),
@@ -140,6 +146,13 @@ impl Definition {
         (folder, openai): (&Path, &Url),
     ) -> Result<Self, String> {
         let engine = Engine::of(&run, openai)?;
+        if rule.keeps_out && !matches!(engine, Engine::Fastio { model: Some(_) }) {
+            return Err(
+                "sync = \"on_escalation\" keeps the rule's files out of OpenAI until Fastio's AI cannot answer: it needs \
+                 engine = \"fastio\" with escalate, as in escalate = { when = [\"no_answer\", \"unverified\"] }"
+                    .to_owned(),
+            );
+        }
         if run.prompt.trim().is_empty() {
             return Err("prompt is empty: say what is asked of each document".to_owned());
         }
@@ -153,6 +166,11 @@ impl Definition {
         if run.service_tier.or(run.backfill_service_tier).is_some() && !is_of_responses {
             return Err(
                 "service_tier is how OpenAI processes a response: it needs engine = \"responses\"".to_owned()
+            );
+        }
+        if run.backfill.is_some() && run.backfill_service_tier.is_some() {
+            return Err(
+                "backfill = \"batch\" has a price of its own: leave backfill_service_tier out".to_owned()
             );
         }
         if run.max_output_tokens.is_some_and(|tokens| tokens < LEAST_TOKENS) {
@@ -208,11 +226,17 @@ impl Definition {
             max_output_tokens: run.max_output_tokens,
             service_tier: run.service_tier,
             backfill_service_tier: run.backfill_service_tier.or(run.service_tier),
+            in_batches: run.backfill == Some(Backfill::Batch),
             price: None,
             deadline_ms: i64::from(run.deadline_seconds) * 1000,
             folder: common_folder(&settings.include),
             hash: String::new(),
         };
+        if definition.in_batches
+            && let Some(fault) = Runs::batch_fault(&definition)
+        {
+            return Err(fault.to_owned());
+        }
         definition.hash = definition.hashed(schema_text.as_deref());
         Ok(definition)
     }

@@ -82,6 +82,9 @@ pub struct RunSettings {
     pub service_tier: Option<ServiceTier>,
     /// The same of runs over what was there before the rule. Default: as the others.
     pub backfill_service_tier: Option<ServiceTier>,
+    /// How runs over what was there before the rule are asked: `batch`, with others in a batch of OpenAI's, at half the price and within a
+    /// day. Without it each alone.
+    pub backfill: Option<Backfill>,
     /// How long a run may take before it is cancelled. Seconds.
     #[serde(default = "default_deadline_seconds")]
     pub deadline_seconds: u32,
@@ -169,6 +172,13 @@ pub enum ServiceTier {
     Default,
     Flex,
     Priority,
+}
+
+/// How runs over what was there before a rule are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backfill {
+    Batch,
 }
 
 impl ServiceTier {

@@ -31,7 +31,7 @@ pub enum Standing {
     Unread,
     /// Something is left to be done about it.
     Behind,
-    /// OpenAI could hold it, and does not, to keep within a budget. It comes back when it is wanted.
+    /// OpenAI could hold it, and does not now: its rule keeps it out until it is needed, or it has left to keep within a budget.
     Out,
     /// OpenAI cannot hold it, or is not to.
     Skipped,
@@ -264,7 +264,7 @@ impl Facts {
             // What there is to say of it stands with its copy.
             Standing::Current | Standing::Unread => None,
             Standing::Skipped | Standing::Gone => self.reason.clone(),
-            Standing::Out => self.out.clone(),
+            Standing::Out => self.out.clone().or_else(|| self.reason.clone()),
             Standing::Behind => {
                 let left = match &self.job {
                     Some(job) => why(job, pauses),

@@ -49,9 +49,9 @@ statements! {
     PAGE_GONE = page!(path, "INDEXED BY file_gone_path", "f.state = 'gone'");
     COUNT_GONE = count!(path, "INDEXED BY file_gone_path", "f.state = 'gone'");
     BITE_END_GONE = bite!("INDEXED BY file_gone_path", "f.state = 'gone'");
-    PAGE_OUT = page!(path, "INDEXED BY file_out_path", "f.out_since IS NOT NULL");
-    COUNT_OUT = count!(path, "INDEXED BY file_out_path", "f.out_since IS NOT NULL");
-    BITE_END_OUT = bite!("INDEXED BY file_out_path", "f.out_since IS NOT NULL");
+    PAGE_OUT = page!(path, "INDEXED BY file_out_path", "(f.out_since IS NOT NULL OR f.state = 'out')");
+    COUNT_OUT = count!(path, "INDEXED BY file_out_path", "(f.out_since IS NOT NULL OR f.state = 'out')");
+    BITE_END_OUT = bite!("INDEXED BY file_out_path", "(f.out_since IS NOT NULL OR f.state = 'out')");
     PAGE_CHANGED = page!(modified_at, "INDEXED BY file_changed", "true");
     COUNT_CHANGED = count!(modified_at, "INDEXED BY file_changed", "true");
     BITE_END_CHANGED = changed_bite!("INDEXED BY file_changed");

@@ -198,6 +198,16 @@ pub async fn collect(mut body: Body, source: &Source) -> Result<(Vec<u8>, String
     Ok((whole, check.sha256()))
 }
 
+/// Reads a file of any size to its end, checked like any other, and answers its SHA-256.
+pub async fn digest_of(mut body: Body, source: &Source) -> Result<String, Broken> {
+    let mut check = Check::new(source);
+    while let Some(piece) = body.next().await {
+        check.piece(&piece.map_err(Broken::Source)?)?;
+    }
+    check.end()?;
+    Ok(check.sha256())
+}
+
 /// How long a text becomes on its way, which has to be known before its first byte is sent.
 pub async fn measure(body: Body, source: &Source, flow: Flow) -> Result<u64, Broken> {
     let (mut flowing, mut length) = (Flowing::new(body, source, flow), 0);

@@ -29,8 +29,10 @@ pub fn announced(source: &Source) -> String {
 pub struct Judged<'a> {
     /// The rules that cover it, comma-separated.
     pub rules: &'a str,
-    /// Why it is not synced, if it is not.
+    /// Why it is not synced, if it cannot be or is not to be.
     pub skipped: Option<&'a str>,
+    /// Why OpenAI does not hold it now, though it could.
+    pub out: Option<&'a str>,
     /// Fastio's text of it goes, because its own bytes were refused or say nothing; that they do stays on record.
     pub is_extract: bool,
     /// By what knowledge.
@@ -45,14 +47,14 @@ pub struct FileRow {
     pub source_id: String,
     pub profile: String,
     pub node: String,
-    /// `present`, `skipped` or `gone`.
+    /// `present`, `out`, `skipped` or `gone`.
     pub state: String,
     /// Where it was when a job last looked.
     pub path: String,
     /// The rules that cover it, comma-separated.
     pub rules: String,
     pub source: Source,
-    /// Why it is skipped or gone.
+    /// Why it is out, skipped or gone.
     pub reason: Option<String>,
     /// The content that OpenAI could not index, and why.
     pub refused: Option<(String, String)>,
@@ -99,17 +101,18 @@ fn refusal(row: &Row<'_>) -> Result<String, Error> {
 }
 
 impl FileRow {
-    /// It is there, and OpenAI can hold it.
+    /// It is there, and OpenAI can hold it, whether it is to or not.
     pub fn is_present(&self) -> bool {
-        self.state == "present"
+        ["present", OUT].contains(&self.state.as_str())
     }
 
-    /// Whether what is known of the file is not so any more, as far as it concerns what stands beside it.
-    pub fn differs(&self, present: &Present, (matched, skipped): (&[&Rule], Option<&String>)) -> bool {
+    /// Whether what is known of the file is not so any more, as far as it concerns what stands beside it. `unheld` is why OpenAI is not to
+    /// hold it.
+    pub fn differs(&self, present: &Present, (matched, unheld): (&[&Rule], Option<&String>)) -> bool {
         let rules = matched.iter().map(|rule| rule.name.as_str());
         self.looked_at.is_none()
             || self.path != present.path
-            || self.reason.as_ref() != skipped
+            || self.reason.as_ref() != unheld
             || !self.is_there()
             || !self.rules.split(',').filter(|name| !name.is_empty()).eq(rules)
             || !self.source.same_content(&present.source)
@@ -165,7 +168,7 @@ pub fn see(
     judged: &Judged<'_>,
     now: i64,
 ) -> Result<(), Error> {
-    let Judged { rules, skipped, is_extract, decided_by, used_at } = judged;
+    let Judged { rules, skipped, out, is_extract, decided_by, used_at } = judged;
     let ancestors: Vec<String> = present.ancestors.iter().map(NodeId::canonical).collect();
     let Source { version, hash, size, modified_at } = &present.source;
     connection.run(
@@ -174,8 +177,12 @@ pub fn see(
             key.to_string(),
             key.profile.to_string(),
             key.node.as_str(),
-            if skipped.is_some() { "skipped" } else { "present" },
-            skipped,
+            match (skipped, out) {
+                (Some(_), _) => "skipped",
+                (None, Some(_)) => OUT,
+                (None, None) => "present",
+            },
+            skipped.or(*out),
             present.path,
             format!(" {} ", ancestors.join(" ")),
             rules,
@@ -222,6 +229,9 @@ pub fn gone_nodes(
     let rows: Vec<(String, String)> = connection.all(GONE_NODES, params![from, ids.end, PURGED, most])?;
     Ok(rows.into_iter().map(|(id, node)| (id, NodeId::new(node))).collect())
 }
+
+/// How a file stands that OpenAI could hold, and does not, as its rules say.
+pub const OUT: &str = "out";
 
 /// Why a file is gone that Fastio has purged.
 pub const PURGED: &str = "it is no longer in Fastio";
@@ -345,7 +355,7 @@ statements! {
         SELECT count(*), min(path) FROM file WHERE read_agreed_at IS NOT NULL AND state = 'present'";
     /// Not by the index that begins with the profile, in which all files of the workspace are.
     NAMED = "
-        SELECT node FROM file WHERE +profile = $1 AND state = 'present' AND (path = $2 OR source_id IN ($2, $3))
+        SELECT node FROM file WHERE +profile = $1 AND state IN ('present', 'out') AND (path = $2 OR source_id IN ($2, $3))
         ORDER BY source_id LIMIT 1";
     /// By a file that is in it.
     FOLDER_PATH = "

@@ -5,6 +5,7 @@ mod change;
 mod copy;
 mod file;
 mod indexed;
+mod kept_out;
 mod made;
 
 use std::ops::Range;
@@ -22,10 +23,11 @@ pub use change::{Change, Jobs, Told, retire};
 pub(super) use copy::json_attributes;
 pub use copy::{Held, copies, copies_by_store, copies_of, copy_counts, is_ours};
 pub use file::{
-    FileRow, Judged, PURGED, ReadAs, announced, bury, called, file, file_counts, files, files_under,
+    FileRow, Judged, OUT, PURGED, ReadAs, announced, bury, called, file, file_counts, files, files_under,
     fingerprint, folder_path, forget, gone_nodes, lose_sight, miss, named, other_hashes, path, rules_of, see,
 };
-pub use indexed::{Indexed, Page, indexed, indexed_page};
+pub use indexed::{Indexed, Page, indexed, indexed_page, kept_out, kept_out_page};
+pub use kept_out::{KeptOut, keep_out, keep_out_only, kept_out_of, leaving, let_go, rename_rule, want_in};
 pub use made::{
     MadeStore, is_given_up, lose_store, lost_store, made_anew, made_as, made_store, move_copies,
     some_objects, store_made, store_named,

@@ -5,13 +5,14 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::{Begun, Broken, Prepared, WHOLE_AT_MOST, collect};
-use crate::fastio::{Extract, VersionId};
+use crate::fastio::{Extract, FileKey, VersionId};
 use crate::job::verdict::fastio_verdict;
 use crate::queue::Verdict;
 use crate::sync::Sync;
-use crate::sync::apply::{Progress, Subject, later};
-use crate::sync::form::{Form, Instead};
+use crate::sync::apply::{Announced, Progress, Subject, later};
+use crate::sync::form::{Claim, Form, Instead};
 use crate::sync::look::Present;
+use crate::sync::relay::digest_of;
 use crate::sync::sheets::{self, MOST_BYTES};
 use crate::sync::text::{Sort, prepare};
 
@@ -38,7 +39,7 @@ impl StandIn {
 }
 
 /// Why there is none: the verdict on the job, or in words why there never will be one of this content.
-enum Without {
+pub(super) enum Without {
     Yet(Verdict),
     Ever(String),
     /// The file's bytes did not come.
@@ -59,9 +60,9 @@ impl Sync {
         (form, instead): (&Form, Instead),
     ) -> Result<Progress, Verdict> {
         let found = match instead {
-            Instead::Extract { .. } => self.extract(begun).await,
+            Instead::Extract { .. } => self.extract((begun.subject.key, begun.present)).await,
             Instead::Sheets => self.sheets(begun).await,
-            Instead::Note => self.note_of(begun).await,
+            Instead::Note => self.note_of((begun.subject.key, begun.present)).await,
             Instead::Link => Ok(StandIn::new(link(begun.present))),
         };
         let StandIn { text, sha256, lacks } = match found {
@@ -85,6 +86,28 @@ impl Sync {
         self.send_text(begun, form, (Prepared { note, ..prepared }, sha256)).await
     }
 
+    /// SHA-256 of what a copy of the file would be made from, without one being made.
+    pub(super) async fn read_for_hash(
+        &self,
+        (key, present): (&FileKey, &Present),
+        (claim, announced): (&Claim, &Announced),
+    ) -> Result<String, Without> {
+        let text = match claim.stands_in() {
+            Some(Instead::Extract { is_there: false }) => {
+                self.await_extract(present)?;
+                self.extract((key, present)).await?
+            }
+            Some(Instead::Extract { is_there: true }) => self.extract((key, present)).await?,
+            Some(Instead::Note) => self.note_of((key, present)).await?,
+            Some(Instead::Link) => StandIn::new(link(present)),
+            Some(Instead::Sheets) | None => {
+                let body = self.download(key, present, announced).await?;
+                return digest_of(body, &present.source).await.map_err(Without::Broken);
+            }
+        };
+        Ok(text.sha256)
+    }
+
     /// Waits for what Fastio has not read yet; after a while it is taken to read nothing in it.
     pub(super) fn await_extract(&self, present: &Present) -> Result<(), Verdict> {
         let since = present.source.modified_at.or(present.created_at);
@@ -98,8 +121,7 @@ impl Sync {
         }
     }
 
-    async fn extract(&self, begun: &Begun<'_>) -> Result<StandIn, Without> {
-        let (key, present) = (begun.subject.key, begun.present);
+    async fn extract(&self, (key, present): (&FileKey, &Present)) -> Result<StandIn, Without> {
         let most = usize::try_from(WHOLE_AT_MOST).expect("a text that is held in memory fits there");
         let read = self.fastio.text(&key.profile, &key.node, most).await;
         let Extract { pieces, indexed, complete, version } = read.map_err(|error| fastio_verdict(&error))?;
@@ -124,7 +146,7 @@ impl Sync {
                 source.size / 1_000_000
             )));
         }
-        let body = self.download(begun).await?;
+        let body = self.download(begun.subject.key, begun.present, begun.subject.announced).await?;
         let (bytes, sha256) = match collect(body, source).await {
             Ok(whole) => whole,
             Err(broken) => return Err(Without::Broken(broken)),
@@ -133,8 +155,7 @@ impl Sync {
         Ok(StandIn { text: written.text, sha256, lacks: written.lacks })
     }
 
-    async fn note_of(&self, begun: &Begun<'_>) -> Result<StandIn, Without> {
-        let (key, present) = (begun.subject.key, begun.present);
+    async fn note_of(&self, (key, present): (&FileKey, &Present)) -> Result<StandIn, Without> {
         let (text, version) = match self.fastio.note(&key.profile, &key.node).await {
             Ok(note) => note,
             Err(error) => return Err(Without::Yet(self.unseen(&key.profile, &error).await)),

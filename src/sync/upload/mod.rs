@@ -11,7 +11,7 @@ use futures_util::future::FutureExt;
 use futures_util::stream::Stream;
 
 use super::Sync;
-use super::apply::{Progress, Subject};
+use super::apply::{Announced, Progress, Subject};
 use super::budget::no_room;
 use super::copy::{Copy, CopyId, CopyState};
 use super::form::{Claim, Content, Form, HEAD, too_large};
@@ -24,13 +24,14 @@ use super::store::{Change, ReadAs, fingerprint};
 use super::text::{Encoding, Flow, Prepared, Sort, Unreadable, encoding, prepare};
 use crate::contain::lock;
 use crate::database::{self, Connection};
+use crate::fastio::FileKey;
 use crate::govern::{Limit, Taken};
 use crate::job::verdict::{OPENAI, call_cause, database_verdict, fastio_verdict, is_final, openai_verdict};
 use crate::openai::{Error, ErrorKind, File, NewFile, UPLOADING, VectorStoreId};
 use crate::queue::trail::{self, Trail, What};
 use crate::queue::{self, Verdict};
 
-use instead::awaits_extract;
+use instead::{Without, awaits_extract};
 use store::{Intent, Shape};
 
 /// A text up to this size is held in memory, to be judged as a whole and turned into UTF-8: its new length has to be known
@@ -91,7 +92,7 @@ impl Sync {
         if let Some(instead) = claim.stands_in() {
             return self.upload_instead(&begun, (&claim.as_claimed(), instead)).await;
         }
-        let opened = match self.download(&begun).await {
+        let opened = match self.download(subject.key, present, subject.announced).await {
             Ok(body) => head(body, HEAD).await,
             Err(verdict) => {
                 self.forget(begun.copy).await?;
@@ -205,7 +206,7 @@ impl Sync {
                     Ok(length) => length,
                     Err(broken) => return self.broken(begun, broken).await,
                 };
-                body = match self.download(begun).await {
+                body = match self.download(begun.subject.key, begun.present, begun.subject.announced).await {
                     Ok(body) => body,
                     Err(verdict) => {
                         self.forget(begun.copy).await?;
@@ -274,11 +275,15 @@ impl Sync {
         intended.await.map_err(|error| database_verdict(&error))?
     }
 
-    async fn download(&self, begun: &Begun<'_>) -> Result<Body, Verdict> {
-        let (key, present) = (begun.subject.key, begun.present);
+    async fn download(
+        &self,
+        key: &FileKey,
+        present: &Present,
+        announced: &Announced,
+    ) -> Result<Body, Verdict> {
         // What comes is held against the hash that was announced, and is what was looked at or comes to nothing. So the current
         // content will do, which costs a call less; what is read once more is read by its version, as is what has no hash.
-        let hash = &begun.subject.announced.hash;
+        let hash = &announced.hash;
         let is_proven = *hash == present.source.hash && hash.as_ref().is_some_and(is_checked);
         let version = present.source.version.as_ref().filter(|_| !is_proven);
         match self.fastio.download(&key.profile, &key.node, version).await {
@@ -351,19 +356,37 @@ impl Sync {
 
     /// The content has another hash than was expected: the one that Fastio announces, or that of a read before. It is read once
     /// more; two reads with the same bytes are believed.
-    async fn read_otherwise(&self, begun: &Begun<'_>, sha256: String) -> Result<Progress, Verdict> {
-        let announced = begun.subject.announced;
-        let is_first = announced.hash == begun.present.source.hash;
+    async fn read_otherwise(
+        &self,
+        key: &FileKey,
+        (present, announced): (&Present, &Announced),
+        sha256: String,
+    ) -> Verdict {
+        let is_first = announced.hash == present.source.hash;
         let of = if is_first { announced.text.clone() } else { String::new() };
-        self.record([Change::ReadAs(begun.subject.key.clone(), ReadAs { of, sha256 })]).await?;
+        if let Err(verdict) = self.record([Change::ReadAs(key.clone(), ReadAs { of, sha256 })]).await {
+            return verdict;
+        }
         let reason = "the file changed while it was read, or Fastio announces another hash than it has; it is read once more";
-        Err(Verdict::Retry { after: None, reason: reason.to_owned() })
+        Verdict::Retry { after: None, reason: reason.to_owned() }
     }
 
     /// The bytes did not come through. OpenAI has nothing of them.
     async fn broken(&self, begun: &Begun<'_>, broken: Broken) -> Result<Progress, Verdict> {
         self.forget(begun.copy).await?;
-        let reason = match broken {
+        let subject = begun.subject;
+        let reason = self.unread_because(subject.key, (begun.present, subject.announced), broken).await?;
+        self.refuse_content(begun, reason).await
+    }
+
+    /// What it means that a file's bytes could not be used: the verdict on its job, or in words why they never can be.
+    async fn unread_because(
+        &self,
+        key: &FileKey,
+        (present, announced): (&Present, &Announced),
+        broken: Broken,
+    ) -> Result<&'static str, Verdict> {
+        Ok(match broken {
             Broken::Source(error) => return Err(fastio_verdict(&error)),
             Broken::Database(error) => return Err(database_verdict(&error)),
             Broken::Twin { filename, bytes } => {
@@ -371,7 +394,9 @@ impl Sync {
                 let read = self.database.read(move |connection| twin(connection, (&filename, bytes), now));
                 return Err(read.await.unwrap_or_else(|error| database_verdict(&error)));
             }
-            Broken::OtherHash(sha256) => return self.read_otherwise(begun, sha256).await,
+            Broken::OtherHash(sha256) => {
+                return Err(self.read_otherwise(key, (present, announced), sha256).await);
+            }
             Broken::Changed(how) => {
                 return Err(Verdict::Retry {
                     after: None,
@@ -386,8 +411,27 @@ impl Sync {
             Broken::Unreadable(Unreadable::OtherEncoding) => {
                 "it is a text of more than 4 MB in an encoding other than UTF-8; save it as UTF-8"
             }
-        };
-        self.refuse_content(begun, reason).await
+        })
+    }
+
+    /// SHA-256 of the content that the file has now, as a copy of it would carry it.
+    ///
+    /// # Errors
+    /// The verdict on the job; the inner one says in words why OpenAI could not hold it.
+    pub(super) async fn content_hash(
+        &self,
+        (key, present): (&FileKey, &Present),
+        (claim, announced): (&Claim, &Announced),
+    ) -> Result<Result<String, String>, Verdict> {
+        match self.read_for_hash((key, present), (claim, announced)).await {
+            Ok(sha256) => Ok(Ok(sha256)),
+            Err(Without::Yet(verdict)) => Err(verdict),
+            Err(Without::Ever(reason)) => Ok(Err(reason)),
+            Err(Without::Broken(broken)) => {
+                let why = self.unread_because(key, (present, announced), broken).await?;
+                Ok(Err(why.to_owned()))
+            }
+        }
     }
 
     /// What the file is, as its bytes show, OpenAI reads nothing of.

@@ -308,8 +308,12 @@ impl Deref for Harness {
 }
 
 /// The settings of a server between the stand-ins.
+/// What stands for the OpenAI stand-in in settings, which are written before it listens.
+pub const OPENAI_HOST: &str = "http://openai.test";
+
 fn config(folder: &TempDir, sandbox: &Sandbox, settings: &str) -> Config {
     let path = folder.path().join("docket.toml");
+    let settings = settings.replace(OPENAI_HOST, &sandbox.openai_url().origin().ascii_serialization());
     std::fs::write(&path, settings).unwrap();
     let environment = BTreeMap::from(
         [

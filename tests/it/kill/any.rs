@@ -8,6 +8,8 @@ use crate::erase::{erase_at, erasures};
 use crate::full_stores::{knowing, taking};
 use crate::harness::{Asked, Dies, Harness, ONE_STORE, Step, contract, legal};
 use crate::imports::SOURCE;
+use crate::kept_out::{FILE, OUT, kept_out};
+use crate::run_batch::{in_batches, with_archive};
 use crate::run_fastio::asking;
 
 const SIDES: [(Asked, Dies); 4] = [
@@ -61,6 +63,38 @@ async fn a_run_that_fastio_answers_killed_at_any_request_is_asked_once() {
         assert_eq!(h.outcomes().await, ["completed"], "{step:?}, {dies:?}");
         assert_eq!(h.turns_asked().await, (1, 0), "{step:?}, {dies:?}");
         assert!(h.read("/Contracts/nda.analysis.md").await.contains("limited to EUR 10,000"));
+        h.finish().await;
+        died
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_kept_out_killed_at_any_request_goes_in_once_and_leaves() {
+    everywhere(async |step, dies| {
+        let h = Harness::with(&kept_out("")).await;
+        h.fastio_does_not_answer().await;
+        h.put(FILE, &contract(1)).await;
+        let died = h.settle_killed(&step, dies).await;
+        h.agrees_but(&[OUT]).await;
+        assert_eq!(h.outcomes().await, ["completed"], "{step:?}, {dies:?}");
+        assert_eq!((h.responses().await.len(), h.turns_asked().await), (1, (1, 0)), "{step:?}, {dies:?}");
+        assert_eq!((h.file_objects().await, h.held().await.len()), (0, 0), "{step:?}, {dies:?}");
+        h.finish_leaving(&[OUT]).await;
+        died
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_killed_at_any_request_is_made_once_and_leaves_nothing() {
+    everywhere(async |step, dies| {
+        let h = with_archive(&in_batches("")).await;
+        let died = h.settle_killed(&step, dies).await;
+        h.agrees().await;
+        let (batches, left) = h.batches().await;
+        assert_eq!((batches.len(), left, h.responses().await.len()), (1, 0, 0), "{step:?}, {dies:?}");
+        assert_eq!(h.outcomes().await, ["completed"; 3], "{step:?}, {dies:?}");
         h.finish().await;
         died
     })
