@@ -338,13 +338,6 @@ impl Sync {
         Duration::from_millis(u64::try_from(self.clock.since(copy.since)).unwrap_or(0))
     }
 
-    /// Where the file was when it was last seen.
-    pub(super) async fn path(&self, key: &FileKey) -> Result<Option<String>, Verdict> {
-        let key = key.to_string();
-        let read = self.database.read(move |c| store::path(c, &key));
-        read.await.map_err(|error| database_verdict(&error))
-    }
-
     pub(super) async fn set_state(&self, copy: CopyId, state: CopyState) -> Result<Progress, Verdict> {
         self.record([Change::State(copy, state)]).await
     }

@@ -37,17 +37,18 @@ impl Sync {
             || self.lists(copy, file_id, (detached, deleted)).await?;
         if !shown {
             let forgotten = self.forget(copy.id).await?;
-            let path = match subject.present {
-                Some((present, _)) => Some(present.path.clone()),
-                None => self.path(subject.key).await?,
-            };
+            let key = subject.key.to_string();
+            let row = self.database.read(move |c| store::file(c, &key)).await?;
+            let path = row.as_ref().map(|row| row.path.clone());
             let mut others = copies.iter().filter(|other| other.id != copy.id && other.store == copy.store);
             let (what, step) = match others.any(|other| other.state != CopyState::Retiring) {
                 true => ("copy replaced by a newer one", What::Replaced),
                 false => ("copy removed", What::Removed),
             };
             let version = copy.source.version.as_ref().map(|version| format!("version {version} "));
-            let note = format!("{}in {}", version.unwrap_or_default(), copy.store);
+            let left = row.and_then(|row| row.out_reason).filter(|_| step == What::Removed);
+            let left = left.map(|reason| format!(", because {reason}")).unwrap_or_default();
+            let note = format!("{}in {}{left}", version.unwrap_or_default(), copy.store);
             trail::done(step, (began_at, self.clock.now()), note);
             tell(path.as_deref(), copy, self.age(copy), what);
             return Ok(forgotten);

@@ -234,6 +234,9 @@ async fn what_is_told_twice_under_one_key_is_done_once() {
     let id = skipped["rows"][0]["source_id"].as_str().unwrap().to_owned();
     let tried = world.post(&format!("/api/v1/files/{id}/retry"), Some("k-2"), &json!({})).await;
     assert_eq!((tried.0, &tried.2["action"]), (StatusCode::OK, &json!("retry file")), "{tried:?}");
+    let inside = world.post(&format!("/api/v1/files/{id}/bring"), None, &json!({})).await;
+    assert_eq!(inside.0, StatusCode::CONFLICT, "{inside:?}");
+    assert!(inside.2["detail"].as_str().unwrap().contains("nothing to bring back"), "{inside:?}");
     assert_eq!(world.server.stop(), 0);
 }
 

@@ -133,7 +133,7 @@ async fn what_is_larger_than_its_budget_is_left_out_and_says_so() {
     let why = h.listed("/large.txt").await.reason.unwrap();
     assert_eq!(
         why,
-        "it is larger than its budget of 0.001 MB: of rule all; raise that, or leave the file out"
+        "it alone takes more than rule all has, a budget of 0.001 MB; raise that, or leave the file out"
     );
     assert_eq!(h.verdict().await.verdict, Word::NeedsPerson);
     h.comes_as("/large.txt", "it is small now").await;

@@ -35,8 +35,9 @@ pub const WITHOUT_DEFAULT: [&str; 17] = [
     "prices.output",
 ];
 
-/// The members of a rule that the example leaves out, because they exclude one that it has.
-const NOT_IN_THE_EXAMPLE_RULE: [&str; 2] = ["rule.share", "rule.vector_stores_next"];
+/// The members of a rule that the example leaves out, because they exclude one that it has, or bound what is held.
+const NOT_IN_THE_EXAMPLE_RULE: [&str; 4] =
+    ["rule.share", "rule.vector_stores_next", "rule.budget", "rule.pinned"];
 
 fn load(text: &str) -> Result<Config, ConfigError> {
     Config::from_text(text, Some(Path::new("docket.toml")), &Sources::default())

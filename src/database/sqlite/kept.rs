@@ -99,11 +99,7 @@ fn copy(random: &mut Rng, source: &str) -> String {
             random.u8(0..2),
             random.u8(0..9)
         ),
-        2 => format!(
-            "UPDATE copy SET state = 'retiring', usage_bytes = {}, rule = 'r{}' WHERE source_id = {source}",
-            random.u8(0..9),
-            random.u8(0..2)
-        ),
+        2 => format!("UPDATE copy SET state = 'retiring' WHERE source_id = {source}"),
         3 => {
             format!("UPDATE copy SET vector_store = 'vs_2' WHERE source_id = {source} AND state = 'retiring'")
         }

@@ -195,9 +195,11 @@ impl Sync {
     ) -> Result<Option<Progress>, Verdict> {
         let Some(room) = self.room_of(subject, place) else { return Ok(None) };
         let now = self.clock.now();
-        let near = room.clone();
-        let is_far = move |c: &mut Connection| near.budgets.is_far(c, &near.wanted.rule, now);
-        if self.database.read(is_far).await.map_err(|error| database_verdict(&error))? {
+        let counted = room.clone();
+        let is_there = move |c: &mut Connection| {
+            Ok(counted.budgets.is_far(c, &counted.wanted.rule, now)? || counted.is_there(c)?)
+        };
+        if self.database.read(is_there).await.map_err(|error| database_verdict(&error))? {
             return Ok(None);
         }
         let admit = move |tx: &mut Connection| store::admit(tx, &room.budgets, &room.wanted, now);

@@ -122,8 +122,8 @@ impl Scope {
         }
     }
 
-    /// What it says of what is `over` it, in words: `its budget of 500 files`.
-    pub fn limit(&self, over: Amount) -> String {
+    /// What it says of what is `over` it, in words: `budget of 500 files`.
+    fn limit(&self, over: Amount) -> String {
         let Budget { megabytes, files, dollars_a_day } = self.budget;
         let number = match (over.files > 0, over.bytes > 0) {
             (true, _) => files.map(files_words),
@@ -132,8 +132,8 @@ impl Scope {
         };
         let number = number.unwrap_or_default();
         match self.of {
-            Of::Project => format!("its limit of {number} less {} %", self.margin_percent),
-            _ => format!("its budget of {number}"),
+            Of::Project => format!("limit of {number} less {} %", self.margin_percent),
+            _ => format!("budget of {number}"),
         }
     }
 
@@ -151,6 +151,12 @@ impl Scope {
 
     /// That it is full, in words.
     pub fn full(&self, over: Amount) -> String {
-        format!("{} is at {}", self.whose(), self.limit(over))
+        format!("{} is at its {}", self.whose(), self.limit(over))
+    }
+
+    /// That one file is more than all of it, in words.
+    pub fn too_large(&self, over: Amount) -> String {
+        let (whose, limit) = (self.whose(), self.limit(over));
+        format!("it alone takes more than {whose} has, a {limit}; raise that, or leave the file out")
     }
 }

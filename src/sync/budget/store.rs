@@ -205,13 +205,7 @@ pub fn admit(tx: &mut Connection, budgets: &Budgets, wanted: &Wanted, now: i64) 
     let mut waits: Option<String> = None;
     for scope in budgets.of(&wanted.rule) {
         if let Some(over) = scope.most.over(wanted.size) {
-            let limit = scope.limit(over);
-            let reason = format!(
-                "it is larger than {}: of {}; raise that, or leave the file out",
-                limit,
-                scope.whose()
-            );
-            return out(tx, (wanted, scope), ("too_large", reason, used_at), now);
+            return out(tx, (wanted, scope), ("too_large", scope.too_large(over), used_at), now);
         }
         let held = usage.of(scope);
         let freed = sum(leaving.iter().filter(|(one, ..)| scope.has(&one.rule)).map(|(one, ..)| one.amount));
@@ -474,11 +468,10 @@ pub(super) fn refill(
             let held = usage.of(scope).held() + coming + amount;
             scope.most.hundredths(REFILLED).over(held).is_none()
         });
-        if !has_room {
-            break;
+        if has_room {
+            coming += amount;
+            back.push(source_id);
         }
-        coming += amount;
-        back.push(source_id);
     }
     for source_id in &back {
         tx.run(COME_IN, params![source_id, rule])?;
@@ -621,7 +614,7 @@ statements! {
         INSERT INTO file_out (source_id, rule, since, scope, why, wanted, bytes, reason, used_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
     LEAVE = "
-        UPDATE copy SET state = 'retiring', since = $3, unanswered_at = NULL
+        UPDATE copy INDEXED BY copy_source SET state = 'retiring', since = $3, unanswered_at = NULL
         WHERE source_id = $1 AND rule = $2 AND state = 'indexed'";
     OUTSIDE = "
         SELECT source_id, rule, bytes FROM file_out WHERE rule = $1
@@ -638,12 +631,13 @@ statements! {
         DELETE FROM file_out
         WHERE source_id = $1 AND (CAST($2 AS TEXT) IS NULL OR instr(',' || $2 || ',', ',' || rule || ',') = 0)";
     OUT_PAGE = "
-        SELECT DISTINCT f.source_id FROM file_out AS o JOIN file AS f ON f.source_id = o.source_id
-        WHERE o.source_id > $1
-          AND (CAST($2 AS TEXT) IS NULL OR f.path = $2 OR substr(f.path, 1, length($2) + 1) = $2 || '/'
+        SELECT f.source_id
+        FROM (SELECT DISTINCT source_id FROM file_out
+              WHERE source_id > $1 AND (CAST($6 AS TEXT) IS NULL OR rule = $6)) AS o
+        JOIN file AS f ON f.source_id = o.source_id
+        WHERE (CAST($2 AS TEXT) IS NULL OR f.path = $2 OR substr(f.path, 1, length($2) + 1) = $2 || '/'
                OR f.source_id IN ($4, f.profile || ':' || $5)
                OR EXISTS (SELECT 1 FROM json_each($3) WHERE f.path GLOB value))
-          AND (CAST($6 AS TEXT) IS NULL OR o.rule = $6)
         ORDER BY f.source_id LIMIT $7";
     OF_RULE = "
         SELECT source_id, rule, since, scope, why, wanted, bytes, reason, used_at FROM file_out

@@ -68,6 +68,8 @@ pub struct FileRow {
     pub looked_at: Option<i64>,
     /// The rules for which it has left OpenAI to make room, comma-separated.
     pub out_rules: Option<String>,
+    /// Why, in words.
+    pub out_reason: Option<String>,
     /// ` FOLDER FOLDER `, from its parent upwards. Empty until a job has looked at it after the tables were rebuilt.
     ancestors: String,
 }
@@ -90,6 +92,7 @@ from_row!(row => FileRow {
     seen_at,
     looked_at,
     out_rules,
+    out_reason,
     ancestors,
 });
 
@@ -393,6 +396,7 @@ impl FileRow {
             seen_at: 0,
             looked_at: Some(0),
             out_rules: None,
+            out_reason: None,
             ancestors: "  ".to_owned(),
         }
     }

@@ -2,9 +2,11 @@
 
 use docket::operate::audit;
 use docket::operate::range::Bounds;
+use docket::sync::listing::{Filter, Standing};
 use reqwest::StatusCode;
 
 use super::{analysed, sent_to};
+use crate::budget::within;
 use crate::harness::Harness;
 
 impl Harness {
@@ -168,4 +170,34 @@ async fn all_that_died_of_one_cause_are_tried_again_or_discarded_and_no_other() 
     assert_eq!(none.status(), StatusCode::BAD_REQUEST, "none of them is dead any more");
     h.meddle("DELETE FROM job").await;
     h.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_out_says_why_on_its_page_and_is_brought_back_there() {
+    let h = Harness::with(&within("files = 1", "")).await;
+    h.comes("/1.txt").await;
+    h.comes("/2.txt").await;
+    let site = h.site(false).await;
+    let overview = site.page("/").await;
+    for words in ["rule all", "100 % of 1 file", "what is used least makes room for what is used"] {
+        assert!(overview.contains(words), "no {words} in {overview}");
+    }
+    let list = site.page("/files?state=out").await;
+    assert!(
+        list.contains("/1.txt") && !list.contains("/2.txt") && list.contains("Bring all of these back"),
+        "{list}"
+    );
+    let out = Filter { standing: Some(Standing::Out), ..Filter::default() };
+    let id = h.records().files(&out).await.remove(0).source_id;
+    let page = site.page(&format!("/file?id={id}")).await;
+    for words in ["It is out of OpenAI", "rule all is at its budget of 1 file", "Bring it back"] {
+        assert!(page.contains(words), "no {words} in {page}");
+    }
+    let done = site.post("/act", &[("action", "bring file"), ("item", &id), ("back", "/files")], "").await;
+    assert_eq!(sent_to(&done), "/files");
+    h.settle().await;
+    assert_eq!(h.held().await, ["/1.txt"]);
+    let deeds = h.deeds().await;
+    assert_eq!((deeds.len(), &*deeds[0].action, &*deeds[0].about), (1, "bring file", &*format!("file:{id}")));
+    h.finish_leaving(&["out: /2.txt"]).await;
 }

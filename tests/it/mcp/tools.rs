@@ -6,6 +6,7 @@ use docket::operate::mcp::MOST;
 use serde_json::{Value, json};
 
 use super::Agent;
+use crate::budget::within;
 use crate::harness::{Harness, ONE_STORE, contract, legal};
 
 const PATH: &str = "/Contracts/nda.txt";
@@ -165,4 +166,28 @@ async fn a_long_answer_is_read_in_parts_and_a_person_accepts_it_through_an_agent
         "{left:#?}"
     );
     h.finish().await;
+}
+
+#[tokio::test]
+async fn an_agent_is_told_what_is_out_and_brings_it_back() {
+    let h = Harness::with(&within("files = 1", "")).await;
+    h.comes("/1.txt").await;
+    h.comes("/2.txt").await;
+    let mut agent = h.agent().await;
+    let looked = agent.call("is_current", json!({"file": "/1.txt"})).await;
+    let sentence = looked.head["sentence"].as_str().unwrap();
+    assert!(sentence.contains("/1.txt is out of OpenAI: rule all is at its budget of 1 file"), "{looked:#?}");
+    assert!(looked.head["_next"].as_str().unwrap().contains("sync_now"), "{looked:#?}");
+    let found = agent.call("find_files", json!({"state": "out"})).await;
+    assert_eq!(found.head["files"].as_array().unwrap().len(), 1, "{found:#?}");
+    let searched = agent.call("search", json!({"query": "the text"})).await;
+    assert!(searched.head["out"].as_str().unwrap().starts_with("1 file has left OpenAI"), "{searched:#?}");
+    assert_eq!(agent.call("status", json!({})).await.head["files_out_of_openai"], 1);
+
+    h.pass(60_000);
+    let brought = agent.call("sync_now", json!({"file": "/1.txt", "idempotency_key": "k-1"})).await;
+    assert!(!brought.is_error, "{brought:#?}");
+    h.settle().await;
+    assert_eq!(agent.call("is_current", json!({"file": "/1.txt"})).await.head["is_current"], true);
+    h.finish_leaving(&["out: /2.txt"]).await;
 }

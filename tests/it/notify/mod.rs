@@ -249,6 +249,20 @@ async fn a_store_that_continues_in_another_is_told_of_once() {
 }
 
 #[tokio::test]
+async fn storage_that_is_nearly_full_is_told_of_once_and_when_it_has_room_again() {
+    let bench = Bench::with("kinds = ['storage_near', 'storage_clear']").await;
+    bench.file.execute("INSERT INTO storage_near VALUES (1, 5)").await;
+    for _ in 0..3 {
+        bench.after(11 * SECOND).await;
+    }
+    assert_eq!(bench.receiver.kinds(), ["docket.storage_near"]);
+    bench.file.execute("DELETE FROM storage_near").await;
+    bench.after(11 * SECOND).await;
+    assert_eq!(bench.receiver.kinds(), ["docket.storage_near", "docket.storage_clear"]);
+    assert_eq!(bench.receiver.came()[0].json()["data"]["items"][0]["storage"], "project");
+}
+
+#[tokio::test]
 async fn nobody_is_reached_at_a_name_that_leads_here_unless_that_is_meant() {
     let environment =
         BTreeMap::from([("SLACK".to_owned(), "https://localhost.localdomain:9/a-secret".to_owned())]);
