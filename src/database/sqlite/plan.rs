@@ -79,7 +79,7 @@ const SCANS: [(&str, &str); 34] = [
         "sync::store::file::OTHER_HASHES",
         "an index of the files whose hash at Fastio is not that of their bytes: none, as documented",
     ),
-    ("sync::budget::store::RENAME_COPIES", "once at a start after a rule got another name"),
+    ("sync::budget::store::out::RENAME_COPIES", "once at a start after a rule got another name"),
     ("own::store::RENAME_RESULTS", "once at a start after a rule got another name"),
     ("queue::store::listing::NAMED", "once at a start after a rule got another name"),
     (

@@ -1,18 +1,16 @@
-//! The statements on `file_out`, `room_count` and `storage_seen`, and the one decision on who is in and who is out. Whoever decides is in a
-//! transaction, in which all that is held is counted.
+//! The one decision on who is in and who is out, in a transaction in which all that is held is counted.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 
-use serde::{Deserialize, Serialize};
-
-use super::Budgets;
-use super::amount::Amount;
-use super::scope::{Of, Scope};
-use crate::database::{Connection, Error, from_row, json_list, params, statements};
+use super::out::{OutRow, USED_LEAST, out_reason, task};
+use super::usage::{Usage, amount, usage};
+use crate::database::{Connection, Error, FromRow, Row, from_row, params, statements};
 use crate::fastio::FileKey;
-use crate::job::{self, Task};
+use crate::job;
 use crate::queue::Priority;
-use crate::sync::listing::Place;
+use crate::sync::budget::Budgets;
+use crate::sync::budget::amount::Amount;
+use crate::sync::budget::scope::Scope;
 
 /// Candidates that are read at once.
 const PAGE: u32 = 64;
@@ -22,97 +20,6 @@ const LOOKED_THROUGH: usize = 20_000;
 
 /// How much leaves at once beside what has to, in hundredths of a budget, so that the next upload need not wait.
 const BESIDE: i64 = 1;
-
-/// How often a use is written down: a file that is found all day is written once an hour.
-pub const USED_MS: i64 = 60 * 60 * 1000;
-
-/// What is held for a rule, and what is out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
-    /// At OpenAI, or on its way there, and to stay.
-    pub staying: Amount,
-    /// Still at OpenAI, and to go.
-    pub leaving: Amount,
-    pub out: Amount,
-    /// Out although it was changed or asked for.
-    pub wanted: Amount,
-}
-
-impl Held {
-    /// What is at OpenAI.
-    pub fn held(&self) -> Amount {
-        self.staying + self.leaving
-    }
-
-    /// All that is out.
-    pub fn all_out(&self) -> Amount {
-        self.out + self.wanted
-    }
-
-    fn add(&mut self, other: &Held) {
-        self.staying += other.staying;
-        self.leaving += other.leaving;
-        self.out += other.out;
-        self.wanted += other.wanted;
-    }
-}
-
-/// What all rules hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// By rule; copies of which the rule is not known are under the empty name.
-    pub rules: BTreeMap<String, Held>,
-    /// What the project holds beside that, and when it was seen.
-    pub strangers: Option<(Amount, i64)>,
-}
-
-struct Count {
-    rule: String,
-    place: String,
-    amount: Amount,
-}
-
-from_row!(row => Count { rule, place, amount: amount(row)? });
-
-fn amount(row: &crate::database::Row<'_>) -> Result<Amount, Error> {
-    Ok(Amount { files: row.get("files")?, bytes: row.get("bytes")?, stored: row.get("stored")? })
-}
-
-impl Usage {
-    /// What counts for `scope`.
-    pub fn of(&self, scope: &Scope) -> Held {
-        let mut sum = Held::default();
-        self.rules.iter().filter(|(rule, _)| scope.has(rule)).for_each(|(_, held)| sum.add(held));
-        if let (Of::Project, Some((strangers, _))) = (&scope.of, self.strangers) {
-            sum.staying += strangers;
-        }
-        sum
-    }
-}
-
-/// What is held now.
-pub fn usage(connection: &mut Connection) -> Result<Usage, Error> {
-    let mut usage = Usage::default();
-    for Count { rule, place, amount } in connection.all(USAGE, &[])? {
-        let held = usage.rules.entry(rule).or_default();
-        let of = match place.as_str() {
-            "in" => &mut held.staying,
-            "leaving" => &mut held.leaving,
-            "out" => &mut held.out,
-            _ => &mut held.wanted,
-        };
-        *of = amount;
-    }
-    let seen: Option<(i64, i64, i64)> = connection.first(STRANGERS, &[])?;
-    usage.strangers = seen.map(|(files, bytes, seen_at)| (Amount { files, bytes, stored: 0 }, seen_at));
-    Ok(usage)
-}
-
-/// Writes down what the project holds, as a whole list of it says, of which Docket's own is no part.
-pub fn saw(connection: &mut Connection, (files, bytes): (u64, u64), now: i64) -> Result<(), Error> {
-    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    connection.run(SAW, params![number(files), number(bytes), now]).map(drop)
-}
 
 /// A file that is to be uploaded.
 #[derive(Debug, Clone)]
@@ -184,8 +91,8 @@ fn growth(connection: &mut Connection, wanted: &Wanted) -> Result<Amount, Error>
 
 struct OwnAmount(Amount);
 
-impl crate::database::FromRow for OwnAmount {
-    fn from_row(row: &crate::database::Row<'_>) -> Result<Self, Error> {
+impl FromRow for OwnAmount {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
         amount(row).map(OwnAmount)
     }
 }
@@ -193,7 +100,7 @@ impl crate::database::FromRow for OwnAmount {
 /// Decides whether a file may be uploaded, and has others leave for it, or writes down that it is out.
 pub fn admit(tx: &mut Connection, budgets: &Budgets, wanted: &Wanted, now: i64) -> Result<Admission, Error> {
     let source_id = wanted.key.to_string();
-    if let Some(reason) = tx.first::<String>(REASON, params![wanted.rule, source_id])? {
+    if let Some(reason) = out_reason(tx, &source_id, &wanted.rule)? {
         return Ok(Admission::Out { reason });
     }
     let usage = usage(tx)?;
@@ -246,39 +153,6 @@ pub fn admit(tx: &mut Connection, budgets: &Budgets, wanted: &Wanted, now: i64) 
 /// When what is out comes back, in words.
 const COMES: &str = "it comes back when it changes, when a run needs it, or with: docket files bring PATH";
 
-/// A file that is out.
-struct OutRow {
-    source_id: String,
-    rule: String,
-    since: i64,
-    scope: String,
-    why: String,
-    wanted: bool,
-    bytes: i64,
-    reason: String,
-    used_at: i64,
-}
-
-from_row!(row => OutRow {
-    source_id,
-    rule,
-    since,
-    scope,
-    why,
-    wanted: row.get::<i64>("wanted")? != 0,
-    bytes,
-    reason,
-    used_at,
-});
-
-impl OutRow {
-    fn write(&self, tx: &mut Connection) -> Result<(), Error> {
-        let OutRow { source_id, rule, since, scope, why, wanted, bytes, reason, used_at } = self;
-        let wanted = i64::from(*wanted);
-        tx.run(OUT, params![source_id, rule, since, scope, why, wanted, bytes, reason, used_at]).map(drop)
-    }
-}
-
 fn out(
     tx: &mut Connection,
     (wanted, scope): (&Wanted, &Scope),
@@ -299,9 +173,6 @@ fn out(
     row.write(tx)?;
     Ok(Admission::Out { reason: row.reason })
 }
-
-/// As `file_out.why` has it.
-const USED_LEAST: &str = "used_least";
 
 /// Has a file leave: it is out from now on, and its job takes away what OpenAI holds.
 fn leave(
@@ -327,11 +198,6 @@ fn leave(
         job::enqueue(tx, &task, Priority::Live, now)?;
     }
     Ok(())
-}
-
-fn task(source_id: &str) -> Option<Task> {
-    let FileKey { profile, node } = source_id.parse().ok()?;
-    Some(Task::File { profile, node })
 }
 
 fn sum(amounts: impl Iterator<Item = Amount>) -> Amount {
@@ -426,7 +292,7 @@ fn used_at(connection: &mut Connection, source_id: &str) -> Result<i64, Error> {
 }
 
 /// Has up to `most` files leave where more is held than a budget has room for, as when it was lowered. How many it were.
-pub(super) fn shrink(
+pub(in crate::sync::budget) fn shrink(
     tx: &mut Connection,
     budgets: &Budgets,
     (scope, most): (&Scope, usize),
@@ -443,151 +309,12 @@ pub(super) fn shrink(
     Ok(chosen.len())
 }
 
-struct Outside {
-    source_id: String,
-    rule: String,
-    bytes: i64,
-}
-
-from_row!(Outside { source_id, rule, bytes });
-
-/// Brings back up to `most` files of a rule for which there is room again, what was used last first, as long as each budget keeps a tenth
-/// of it. How many it were.
-pub(super) fn refill(
-    tx: &mut Connection,
-    budgets: &Budgets,
-    (rule, most): (&str, u32),
-    now: i64,
-) -> Result<usize, Error> {
-    let usage = usage(tx)?;
-    let mut coming = Amount::default();
-    let mut back = Vec::new();
-    for Outside { source_id, rule, bytes } in tx.all::<Outside>(OUTSIDE, params![rule, most])? {
-        let amount = Amount { files: 1, bytes, stored: bytes };
-        let has_room = budgets.of(&rule).all(|scope| {
-            let held = usage.of(scope).held() + coming + amount;
-            scope.most.hundredths(REFILLED).over(held).is_none()
-        });
-        if has_room {
-            coming += amount;
-            back.push(source_id);
-        }
-    }
-    for source_id in &back {
-        tx.run(COME_IN, params![source_id, rule])?;
-        if let Some(task) = task(source_id) {
-            job::enqueue(tx, &task, Priority::Backfill, now)?;
-        }
-    }
-    Ok(back.len())
-}
-
-/// Up to how many hundredths a budget is filled with what nobody asks for. What leaves when it is full does not come back before so much
-/// is free.
-const REFILLED: i64 = 90;
-
-/// The rules of which files are out.
-pub(super) fn rules_with_out(connection: &mut Connection) -> Result<Vec<String>, Error> {
-    connection.all(RULES_WITH_OUT, &[])
-}
-
-/// Somebody wants these files: they are used now, and come back if they are out. How many come back.
-pub fn bring(tx: &mut Connection, source_ids: &[String], now: i64) -> Result<u64, Error> {
-    let ids = json_list(source_ids);
-    tx.run(USED, params![ids, now, now])?;
-    let out: Vec<String> = tx.all(OUT_OF, params![ids])?;
-    tx.run(BRING, params![ids])?;
-    for task in out.iter().filter_map(|source_id| task(source_id)) {
-        job::enqueue(tx, &task, Priority::Live, now)?;
-    }
-    Ok(out.len() as u64)
-}
-
-/// Those of these files whose last use is to be written down.
-pub fn unused(connection: &mut Connection, source_ids: &[String], now: i64) -> Result<Vec<String>, Error> {
-    connection.all(UNUSED, params![json_list(source_ids), now - USED_MS])
-}
-
-/// These files are used now.
-pub fn used(tx: &mut Connection, source_ids: &[String], now: i64) -> Result<(), Error> {
-    tx.run(USED, params![json_list(source_ids), now, now - USED_MS]).map(drop)
-}
-
-/// Why this file is out for this rule, in words; none where it is not.
-pub fn out_reason(connection: &mut Connection, source_id: &str, rule: &str) -> Result<Option<String>, Error> {
-    connection.first(REASON, params![rule, source_id])
-}
-
-/// Forgets that a file is out: of all rules, or of those that are not among `rules`, comma-separated.
-pub(in crate::sync) fn forget(
-    tx: &mut Connection,
-    source_id: &str,
-    except: Option<&String>,
-) -> Result<(), Error> {
-    tx.run(FORGET, params![source_id, except]).map(drop)
-}
-
-/// The next files that are out behind `after`, by their ids, that a person means.
-pub fn out_page(
-    connection: &mut Connection,
-    (place, rule): (Option<&Place>, Option<&str>),
-    (after, most): (&str, u32),
-) -> Result<Vec<String>, Error> {
-    connection.all(
-        OUT_PAGE,
-        params![
-            after,
-            place.map(Place::path),
-            place.and_then(Place::globs),
-            place.map(Place::text),
-            place.map(Place::node),
-            rule,
-            most,
-        ],
-    )
-}
-
-/// Gives what stands under one rule's name to another name.
-pub fn rename_rule(tx: &mut Connection, (old, new): (&str, &str)) -> Result<(), Error> {
-    for row in tx.all::<OutRow>(OF_RULE, params![old])? {
-        tx.run(COME_IN, params![row.source_id, old])?;
-        OutRow { rule: new.to_owned(), ..row }.write(tx)?;
-    }
-    tx.run(RENAME_COPIES, params![old, new]).map(drop)
-}
-
-/// Since when what the project holds is near to what it may hold.
-pub fn near(connection: &mut Connection) -> Result<Option<i64>, Error> {
-    connection.first(NEAR, &[])
-}
-
-/// Writes down that it is, or is not any more.
-pub(super) fn set_near(tx: &mut Connection, is_near: bool, now: i64) -> Result<(), Error> {
-    match is_near {
-        true => tx.run(COMES_NEAR, params![now]),
-        false => tx.run(IS_CLEAR, &[]),
-    }
-    .map(drop)
-}
-
 statements! {
-    USAGE = "SELECT rule, place, files, bytes, stored FROM room_count";
-    STRANGERS = "SELECT files, bytes, seen_at FROM storage_seen";
-    SAW = "
-        INSERT INTO storage_seen (one, files, bytes, seen_at)
-        SELECT 1, CASE WHEN $1 > own.files THEN $1 - own.files ELSE 0 END,
-               CASE WHEN $2 > own.bytes THEN $2 - own.bytes ELSE 0 END, $3
-        FROM (SELECT CAST(coalesce(sum(files), 0) AS BIGINT) AS files, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS bytes
-              FROM room_count
-              WHERE place IN ('in', 'leaving')) AS own
-        WHERE true
-        ON CONFLICT (one) DO UPDATE SET files = excluded.files, bytes = excluded.bytes, seen_at = excluded.seen_at";
     OWN = "
         SELECT coalesce(sum(CASE WHEN coalesce(segment, 1) = 1 THEN 1 ELSE 0 END), 0) AS files,
                CAST(coalesce(sum(bytes), 0) AS BIGINT) AS bytes,
                CAST(coalesce(sum(coalesce(usage_bytes, bytes)), 0) AS BIGINT) AS stored
         FROM copy WHERE source_id = $1 AND rule = $2 AND state <> 'retiring'";
-    REASON = "SELECT reason FROM file_out WHERE rule = $1 AND source_id = $2";
     USED_AT = "SELECT used_at FROM file WHERE source_id = $1";
     /// What has a copy that is not indexed is being worked on, and what a run that has begun reads is in use.
     CANDIDATES = "
@@ -610,40 +337,7 @@ statements! {
         WHERE c.rule = $1 AND c.used_at < $2 AND c.source_id <> $3 AND c.state IN ('uploading', 'uploaded', 'attached')
           AND EXISTS (SELECT 1 FROM job AS j WHERE j.key = 'file:' || c.source_id AND j.state <> 'dead')
         LIMIT 1";
-    OUT = "
-        INSERT INTO file_out (source_id, rule, since, scope, why, wanted, bytes, reason, used_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
     LEAVE = "
         UPDATE copy INDEXED BY copy_source SET state = 'retiring', since = $3, unanswered_at = NULL
         WHERE source_id = $1 AND rule = $2 AND state = 'indexed'";
-    OUTSIDE = "
-        SELECT source_id, rule, bytes FROM file_out WHERE rule = $1
-        ORDER BY used_at DESC, source_id DESC LIMIT $2";
-    COME_IN = "DELETE FROM file_out WHERE source_id = $1 AND rule = $2";
-    RULES_WITH_OUT = "
-        SELECT rule FROM room_count WHERE place IN ('out', 'wanted') AND files > 0 GROUP BY rule ORDER BY rule";
-    USED = "
-        UPDATE file SET used_at = $2 WHERE source_id IN (SELECT value FROM json_each($1)) AND used_at < $3";
-    UNUSED = "SELECT source_id FROM file WHERE source_id IN (SELECT value FROM json_each($1)) AND used_at < $2";
-    OUT_OF = "SELECT DISTINCT source_id FROM file_out WHERE source_id IN (SELECT value FROM json_each($1))";
-    BRING = "DELETE FROM file_out WHERE source_id IN (SELECT value FROM json_each($1))";
-    FORGET = "
-        DELETE FROM file_out
-        WHERE source_id = $1 AND (CAST($2 AS TEXT) IS NULL OR instr(',' || $2 || ',', ',' || rule || ',') = 0)";
-    OUT_PAGE = "
-        SELECT f.source_id
-        FROM (SELECT DISTINCT source_id FROM file_out
-              WHERE source_id > $1 AND (CAST($6 AS TEXT) IS NULL OR rule = $6)) AS o
-        JOIN file AS f ON f.source_id = o.source_id
-        WHERE (CAST($2 AS TEXT) IS NULL OR f.path = $2 OR substr(f.path, 1, length($2) + 1) = $2 || '/'
-               OR f.source_id IN ($4, f.profile || ':' || $5)
-               OR EXISTS (SELECT 1 FROM json_each($3) WHERE f.path GLOB value))
-        ORDER BY f.source_id LIMIT $7";
-    OF_RULE = "
-        SELECT source_id, rule, since, scope, why, wanted, bytes, reason, used_at FROM file_out
-        WHERE rule = $1 ORDER BY source_id";
-    RENAME_COPIES = "UPDATE copy SET rule = $2 WHERE rule = $1";
-    NEAR = "SELECT since FROM storage_near";
-    COMES_NEAR = "INSERT INTO storage_near (one, since) VALUES (1, $1) ON CONFLICT DO NOTHING";
-    IS_CLEAR = "DELETE FROM storage_near";
 }
