@@ -269,13 +269,13 @@ async fn each_role_is_one_servers_and_another_ones_within_five_seconds_after_a_k
     fleet.ready();
     fleet.start(1);
     fleet.start(2);
-    let all = ["change feed", "drain", "retention", "sweep"];
+    let all = ["change feed", "drain", "retention", "rotation", "sweep"];
     let first: Vec<usize> = again(async || {
         let leaders = fleet.leaders();
         (leaders.len() == all.len()).then(|| leaders.into_iter().map(|(_, number)| number).collect())
     })
     .await;
-    assert_eq!(first, [0; 4], "the others wait for it");
+    assert_eq!(first, [0; 5], "the others wait for it");
     fleet.ready_from(1);
     // They have been there for long enough to judge.
     again(async || {
