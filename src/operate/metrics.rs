@@ -356,7 +356,7 @@ impl Sheet {
         let cost = standings.iter().filter(|one| one.scope.of == Of::Project);
         let cost = cost.map(|one| one.cost as f64 / 1e6).sum();
         let help = "What Docket's copies in vector stores cost a day in US dollars, by the price in the settings, without what is free";
-        self.gauge("docket_storage_cost_day_dollars", help, cost);
+        self.gauge("docket_storage_day_dollars", help, cost);
     }
 
     /// Under the names that Prometheus' own clients use. Linux says it; elsewhere there is none.
