@@ -56,6 +56,8 @@ pub struct Options {
     pub openai_webhook: Option<Subscriber>,
     /// How long a vector store takes to index a file that was attached.
     pub index_delay: Duration,
+    /// How long Fastio's AI takes to read a file. None: it reads what a test says that it does.
+    pub read_delay: Option<Duration>,
     /// Ids, faults and generated contents follow from it: the same seed and the same requests give the same run.
     pub seed: u64,
     /// Serve the Assistants API, version 2, as compatible servers do and OpenAI no longer does.
@@ -75,6 +77,7 @@ impl Default for Options {
             webhook: None,
             openai_webhook: None,
             index_delay: Duration::ZERO,
+            read_delay: None,
             seed: 0,
             assistants: false,
             limits: openai::Limits::default(),

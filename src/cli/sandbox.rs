@@ -43,6 +43,9 @@ pub struct Arguments {
     /// How long a vector store takes to index a file, such as 200ms or 2s
     #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = duration)]
     index_delay: Duration,
+    /// How long Fastio's AI takes to read a file, such as 200ms or 2s; without it it reads none
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    read_delay: Option<Duration>,
     /// Ids, faults and generated contents follow from it
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -123,6 +126,7 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
         openai_webhook,
         scheme,
         index_delay,
+        read_delay,
         seed,
         assistants,
         limits,
@@ -141,8 +145,18 @@ pub async fn run(arguments: Arguments, config: &Config) -> Result<Outcome, Failu
     });
     let limits = Limits { store_files, ..Limits::default().times(limits) };
     let login = login.into();
-    let options =
-        Options { fastio, openai, webhook, openai_webhook, index_delay, seed, assistants, limits, login };
+    let options = Options {
+        fastio,
+        openai,
+        webhook,
+        openai_webhook,
+        index_delay,
+        read_delay,
+        seed,
+        assistants,
+        limits,
+        login,
+    };
     let sandbox = start(options, stop.clone()).await;
     let sandbox = sandbox.map_err(|error| {
         Failure::Failed(format!(

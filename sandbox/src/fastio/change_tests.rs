@@ -14,7 +14,7 @@ struct Story {
 
 impl Story {
     fn new() -> Story {
-        let mut world = World::new(1);
+        let mut world = World::new(1, None);
         let profile = Profile::workspace("4829105738291047362");
         world.ensure(&profile).unwrap();
         Story { world, profile }

@@ -60,9 +60,13 @@ impl Stored {
         }
     }
 
+    /// The bytes of a content that is kept.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        self.kept.as_ref().or_else(|| self.measured.bytes())
+    }
+
     /// The text of a content that is kept and is UTF-8.
     pub fn text(&self) -> Option<&str> {
-        let bytes = self.kept.as_ref().or_else(|| self.measured.bytes())?;
-        std::str::from_utf8(bytes).ok()
+        std::str::from_utf8(self.bytes()?).ok()
     }
 }

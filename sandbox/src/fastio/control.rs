@@ -5,7 +5,7 @@
 //! | `GET /_sandbox/state` | everything, as JSON; `?events=N` for the last N events instead of 1000 |
 //! | `PUT /_sandbox/profiles/{workspace}` | makes an empty workspace or share exist, or a hidden one be seen again |
 //! | `DELETE /_sandbox/profiles/{workspace}` | hides it, as from a key that lost its access |
-//! | `PUT /_sandbox/files/{workspace}/{path}` | the body, or `?generate=BYTES&seed=N`, becomes the file's content; `?mimetype=TYPE` is announced as its type |
+//! | `PUT /_sandbox/files/{workspace}/{path}` | the body, or `?generate=BYTES&seed=N`, becomes the file's content; `?mimetype=TYPE` is announced as its type; `?kind=note` or `?kind=link` makes one of those, a link called by the share that it leads to |
 //! | `GET /_sandbox/files/{workspace}/{path}` | the file's content |
 //! | `DELETE /_sandbox/files/{workspace}/{path}` | trashes a file or folder; `?purge=true` removes it without a word |
 //! | `PUT /_sandbox/texts/{workspace}/{path}` | the body becomes the text that Fastio's AI reads out of the file as it is; `?state=STATE` for how far it is, else `ready` |
@@ -135,6 +135,15 @@ struct Content {
     generate: Option<u64>,
     seed: Option<u64>,
     mimetype: Option<String>,
+    kind: Option<Kind>,
+}
+
+/// What is put, where it is no file with bytes of its own.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Note,
+    Link,
 }
 
 async fn put_file(
@@ -161,7 +170,20 @@ async fn put_file(
     state.change(|world| {
         world.ensure(&profile)?;
         let parent = world.make_folders(&profile, folder, &by)?;
-        let key = world.put_file(&profile, (parent, name), Arc::new(content), &by)?;
+        let there = world.tree(&profile)?.child(parent, name);
+        let text = || content.text().ok_or(Failed(StatusCode::BAD_REQUEST, "a note is text".to_owned()));
+        let key = match (asked.kind, there) {
+            (None, _) => world.put_file(&profile, (parent, name), Arc::new(content), &by)?,
+            (Some(Kind::Note), None) => world.make_note(&profile, (parent, name), text()?, &by)?,
+            (Some(Kind::Note), Some(key)) => {
+                world.write_note(&profile, key, text()?, &by)?;
+                key
+            }
+            (Some(Kind::Link), None) => world.make_link(&profile, (parent, name), &by)?,
+            (Some(Kind::Link), Some(_)) => {
+                return Err(Failed(StatusCode::CONFLICT, format!("there is something at {path} already")));
+            }
+        };
         if let (Some(announced), Some(node)) = (asked.mimetype, world.tree_mut(&profile)?.node_mut(key)) {
             node.announced = Some(announced);
         }

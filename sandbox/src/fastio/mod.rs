@@ -19,6 +19,7 @@ mod id;
 mod lock;
 mod many;
 mod profile;
+mod reading;
 mod refusal;
 mod render;
 mod talk;
@@ -76,7 +77,8 @@ struct Inner {
 impl State {
     pub fn new(options: &Options, core: Core) -> State {
         let sender = Sender::new(options.webhook.clone(), Arc::clone(&core.faults), core.clock.clone());
-        let world = Mutex::new(World::new(core.seed));
+        let read_delay = options.read_delay.map(|delay| i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
+        let world = Mutex::new(World::new(core.seed, read_delay));
         State { inner: Arc::new(Inner { core, world, head: watch::Sender::new(0), sender }) }
     }
 

@@ -71,12 +71,12 @@ pub fn node(tree: &Tree, key: Key, output: Output, now: i64) -> Value {
         }
     }
     if output == Output::Full {
-        full(&mut value, found, now);
+        full(&mut value, (tree, found), now);
     }
     value
 }
 
-fn full(value: &mut Value, node: &Node, now: i64) {
+fn full(value: &mut Value, (tree, node): (&Tree, &Node), now: i64) {
     if let Some(version) = node.version() {
         value["actor"] = actor(&version.creator);
     }
@@ -89,7 +89,7 @@ fn full(value: &mut Value, node: &Node, now: i64) {
     value["crc32c"] = version.content.crc32c().into();
     value["lock_info"] = held(&node.lock, now).map_or(Value::Null, |lock| lock.info());
     value["virus"] = json!({"status": "clean", "infected": false});
-    let state = node.extraction.as_ref().map_or("disabled", |extraction| extraction.state.as_str());
+    let state = tree.reading(node, now).map_or("disabled", |reading| reading.state);
     value["ai"] = json!({"state": state, "attach": false});
     value["is_imported"] = false.into();
     // Nothing is made of a file here: no preview, no metadata.

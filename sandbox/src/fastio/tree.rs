@@ -12,6 +12,7 @@ use crate::fastio::profile::Profile;
 use super::content::Stored;
 use super::id::canonical;
 use super::lock::Lock;
+use super::reading::{Reading, reading};
 
 /// A node within its tree, in the order of creation.
 pub type Key = u64;
@@ -76,7 +77,7 @@ pub struct Node {
     pub described: (Option<String>, Option<String>),
     /// The type that Fastio announces, where it is not the one that the name suggests.
     pub announced: Option<String>,
-    /// None while its workspace has no AI to read it.
+    /// Where a test said what is read.
     pub extraction: Option<Extraction>,
     /// The share that a link leads to.
     pub share: Option<String>,
@@ -105,6 +106,7 @@ impl Node {
 #[derive(Debug)]
 pub struct Tree {
     pub profile: Profile,
+    read_delay_ms: Option<i64>,
     next: Key,
     nodes: BTreeMap<Key, Node>,
     by_id: HashMap<String, Key>,
@@ -115,9 +117,10 @@ pub struct Tree {
 }
 
 impl Tree {
-    pub fn new(profile: Profile) -> Tree {
+    pub fn new(profile: Profile, read_delay_ms: Option<i64>) -> Tree {
         Tree {
             profile,
+            read_delay_ms,
             next: ROOT + 1,
             nodes: BTreeMap::new(),
             by_id: HashMap::new(),
@@ -136,6 +139,11 @@ impl Tree {
 
     pub fn node_mut(&mut self, key: Key) -> Option<&mut Node> {
         self.nodes.get_mut(&key)
+    }
+
+    /// How far Fastio's AI is with a file of it, where it reads it at all.
+    pub fn reading<'a>(&self, node: &'a Node, now: i64) -> Option<Reading<'a>> {
+        reading(node, self.read_delay_ms, now)
     }
 
     pub fn child(&self, folder: Key, name: &str) -> Option<Key> {

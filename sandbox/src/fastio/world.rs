@@ -44,10 +44,12 @@ pub struct World {
     many: BTreeMap<Profile, Many>,
     /// Those that are hidden from every key for now.
     hidden: BTreeMap<Profile, Tree>,
+    /// How long Fastio's AI takes to read a file; it reads none where there is none.
+    read_delay_ms: Option<i64>,
 }
 
 impl World {
-    pub fn new(seed: u64) -> World {
+    pub fn new(seed: u64, read_delay_ms: Option<i64>) -> World {
         World {
             ids: Ids::new(seed),
             log: Log::default(),
@@ -60,6 +62,7 @@ impl World {
             trees: BTreeMap::new(),
             many: BTreeMap::new(),
             hidden: BTreeMap::new(),
+            read_delay_ms,
         }
     }
 
@@ -114,7 +117,7 @@ impl World {
         if !plausible || profile.id.is_empty() || self.trees.len() >= MAX_PROFILES {
             return Err(no_profile(profile));
         }
-        self.trees.insert(profile.clone(), Tree::new(profile.clone()));
+        self.trees.insert(profile.clone(), Tree::new(profile.clone(), self.read_delay_ms));
         Ok(())
     }
 

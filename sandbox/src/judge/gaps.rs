@@ -1,4 +1,4 @@
-//! Whether a file that was there was ever not found: from OpenAI's history of what could be found when
+//! Whether a file that was there was ever not found, or found in parts of two versions: from OpenAI's history of what could be found when
 //! (`GET /_sandbox/searchable`), and from Fastio's of which file was there when.
 
 use std::collections::{BTreeMap, HashSet};
@@ -41,6 +41,60 @@ pub fn gaps(history: &Value, there: &Absences) -> Vec<Gap> {
         }
     }
     gaps
+}
+
+/// One segment of one content, while it could be found.
+struct Part<'a> {
+    content: &'a str,
+    number: u64,
+    count: u64,
+    span: Span,
+}
+
+/// The times at which a search found segments of several contents of a file, and all of none. They are allowed as gaps are: what a file had
+/// before it was gone goes piece by piece.
+pub fn halves(history: &Value, there: &Absences) -> Vec<Gap> {
+    let mut files: BTreeMap<(&str, &str), Vec<Part<'_>>> = BTreeMap::new();
+    for interval in rows(&history["intervals"]) {
+        let attributes = &interval["attributes"];
+        let (Some(source), Some(from)) = (attributes["source_id"].as_str(), interval["from_ms"].as_i64())
+        else {
+            continue;
+        };
+        let number = |name: &str| attributes[name].as_f64().map_or(1, |number| number as u64);
+        files.entry((source, text(&interval["vector_store_id"]))).or_default().push(Part {
+            content: text(&attributes["content_hash"]),
+            number: number("segment"),
+            count: number("segments"),
+            span: (from, interval["until_ms"].as_i64().unwrap_or(i64::MAX)),
+        });
+    }
+    let mut found = Vec::new();
+    for ((source, _), parts) in files {
+        let Some(absences) = there.get(source).filter(|_| parts.iter().any(|part| part.count > 1)) else {
+            continue;
+        };
+        let mut times: Vec<i64> = parts.iter().flat_map(|part| [part.span.0, part.span.1]).collect();
+        times.sort_unstable();
+        times.dedup();
+        for time in times.windows(2) {
+            let shown: Vec<&Part<'_>> =
+                parts.iter().filter(|part| part.span.0 <= time[0] && part.span.1 >= time[1]).collect();
+            let mut contents: BTreeMap<&str, (HashSet<u64>, u64)> = BTreeMap::new();
+            for part in &shown {
+                let of = contents.entry(part.content).or_default();
+                of.0.insert(part.number);
+                of.1 = part.count;
+            }
+            let is_whole = contents.values().any(|(numbers, count)| numbers.len() as u64 == *count);
+            let since = shown.iter().map(|part| part.span.0).min().unwrap_or(time[0]);
+            let excused = absences.iter().any(|(gone, back)| *gone <= time[1] && *back >= since);
+            if contents.len() > 1 && !is_whole && !excused {
+                found.push(Gap { source_id: source.to_owned(), from_ms: time[0], until_ms: time[1] });
+            }
+        }
+    }
+    found
 }
 
 /// How many files of `there` were found at all times without an excuse.
@@ -127,6 +181,23 @@ mod tests {
             gaps(&history, &Absences::from([("workspace:1:2a".to_owned(), Vec::new())])).len()
         };
         assert_eq!((found(35), found(45)), (0, 1), "half of each is not one");
+    }
+
+    #[test]
+    fn parts_of_two_contents_are_none_unless_one_of_them_is_whole_or_the_file_was_gone() {
+        let segment = |hash: &str, number: u64, from: i64, until: Option<i64>| {
+            let attributes = json!({"source_id": "workspace:1:2a", "content_hash": hash, "segment": number, "segments": 2});
+            json!({ "attributes": attributes, "from_ms": from, "until_ms": until })
+        };
+        let found = |until: i64, absences: &[Span]| {
+            let old = [segment("a", 1, 10, Some(until)), segment("a", 2, 12, Some(50))];
+            let new = [segment("b", 1, 20, None), segment("b", 2, 40, None)];
+            let history = json!({ "intervals": [old, new].concat() });
+            halves(&history, &Absences::from([("workspace:1:2a".to_owned(), absences.to_vec())]))
+        };
+        let half = Gap { source_id: "workspace:1:2a".to_owned(), from_ms: 35, until_ms: 40 };
+        assert_eq!((found(45, &[]), found(35, &[])), (Vec::new(), vec![half]));
+        assert_eq!(found(35, &[(30, 33)]), []);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use docket::queue::store::PauseRow;
 use docket::receive::signature::{Scheme, sign};
 use docket::sync::listing::{Filter, Row, Standing};
-use docket_sandbox::judge::{Absences, Sides, StoreCopy, gaps};
+use docket_sandbox::judge::{Absences, Sides, StoreCopy, gaps, halves};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -237,6 +237,7 @@ impl World {
         // That it was gone for a while excuses nothing here.
         let there = Absences::from([(file.source_id.clone(), Vec::new())]);
         assert_eq!(gaps(&history, &there), [], "{path} did not always answer");
+        assert_eq!(halves(&history, &there), [], "parts of two versions of {path} were found");
         let answers = sides.copies.iter().any(|copy| copy.source_id() == file.source_id && copy.is_indexed());
         assert!(answers, "{path} does not answer now");
     }

@@ -1,5 +1,8 @@
 //! Files and folders.
 
+use std::time::Duration;
+
+use docket_sandbox::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -261,4 +264,26 @@ async fn the_same_changes_make_the_same_ids() {
     let (one, two) = (Fastio::start().await, Fastio::start().await);
     assert_eq!(one.put_id("a.txt", "a").await, two.put_id("a.txt", "a").await);
     assert_eq!(one.put("a.txt", "b").await["version"], two.put("a.txt", "b").await["version"]);
+}
+
+#[tokio::test]
+async fn its_ai_reads_each_file_after_a_while_and_of_what_is_no_text_the_words_in_it() {
+    let fastio = Fastio::of(Options { read_delay: Some(Duration::from_secs(3)), ..Options::default() }).await;
+    let read = async |path: &str, bytes: &[u8]| {
+        let put = fastio.control(Method::PUT, &format!("files/{WS}/{path}")).body(bytes.to_vec());
+        let node = good(put).await["node_id"].as_str().unwrap().to_owned();
+        let look = async || {
+            let details = fastio.get(&format!("workspace/{WS}/storage/{node}/details/?output=full")).await;
+            let content = fastio.get(&format!("workspace/{WS}/storage/{node}/content/")).await;
+            (details["node"]["ai"]["state"].clone(), content["chunks"][0]["text"].clone())
+        };
+        assert_eq!(look().await, (json!("pending"), Value::Null));
+        fastio.sandbox.fastio_core().clock.shift(3_000);
+        look().await
+    };
+    let image = b"\x89PNG\r\n\x1a\n\0\xffLiability is capped.\0";
+    assert_eq!(read("scan.png", image).await, (json!("ready"), json!("Liability is capped.")));
+    assert_eq!(read("nda.txt", b"The cap.").await, (json!("ready"), json!("The cap.")));
+    assert_eq!(read("photo.png", b"\x89PNG\xff\0").await, (json!("failed"), Value::Null));
+    assert_eq!(read("rates.xlsx", b"PK\x03\x04 a long enough line\xff").await.0, json!("failed"));
 }

@@ -28,8 +28,12 @@ impl Fastio {
     }
 
     async fn with(webhook: Option<Webhook>) -> Fastio {
+        Fastio::of(Options { webhook, ..Options::default() }).await
+    }
+
+    async fn of(options: Options) -> Fastio {
         let stop = CancellationToken::new();
-        let options = Options { webhook, seed: 7, ..Options::default() };
+        let options = Options { seed: 7, ..options };
         let sandbox = start(options, stop.clone()).await.unwrap();
         Fastio { sandbox, http: reqwest::Client::new(), _stop: stop.drop_guard() }
     }

@@ -1,5 +1,7 @@
 //! Contents: downloads with a key or with a token, and extracted text.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response};
@@ -110,19 +112,19 @@ fn whole(content: &Stored, name: &str, kind: NodeKind) -> Reply {
     Reply::Whole(response)
 }
 
-/// Extracted text, in chunks: what a control request said that was read, else a text itself. Of a generated content nothing
-/// is extracted.
+/// Extracted text, in chunks: what the AI has read, else a text itself. Of a generated content nothing is extracted.
 pub fn content(call: &Call, profile: &Profile, node: &str) -> Answer {
     let from = call.query.number::<usize>("chunk_from")?.unwrap_or(0);
     let limit = call.query.number::<usize>("limit")?.unwrap_or(CHUNK_LIMIT);
     let max_bytes = call.query.number::<usize>("max_bytes")?.unwrap_or(CHUNK_MAX_BYTES);
     call.state.look(|world| {
         let key = readable(call, world, profile, node)?;
-        let node = world.tree(profile)?.node(key).ok_or_else(Refusal::no_node)?;
+        let tree = world.tree(profile)?;
+        let node = tree.node(key).ok_or_else(Refusal::no_node)?;
         let version = version(node, call.query.get("version_id"))?;
-        let (text, of) = match &node.extraction {
-            Some(read) => (Some(read.text.as_str()).filter(|_| read.state == "ready"), read.version.as_str()),
-            None => (version.content.text(), version.id.as_str()),
+        let (text, of) = match tree.reading(node, call.now()) {
+            Some(read) => (read.text, read.version),
+            None => (version.content.text().map(Cow::from), version.id.as_str()),
         };
         let Some(text) = text else {
             return ok(json!({"chunks": [], "indexed": false, "complete": false, "next_cursor": null}));
