@@ -97,6 +97,7 @@ impl Sync {
             Step::Move(id, store) => self.move_to(find(*id), store).await,
             Step::Attach(id, attributes) => self.attach(subject, find(*id), attributes).await,
             Step::Await(id) => self.await_index(subject, find(*id)).await,
+            Step::Look(id) => self.look_for_part(subject, find(*id)).await,
             Step::Relabel(id, attributes) => self.relabel(subject, find(*id), attributes).await,
             Step::Retire(id) => self.retire(subject, find(*id), copies).await,
         }

@@ -62,6 +62,24 @@ impl Sync {
         }
     }
 
+    /// Whether a part of an earlier version is found. If it is not, that version is not whole, so none of it is worth keeping.
+    pub(super) async fn look_for_part(
+        &self,
+        subject: &Subject<'_>,
+        copy: &Copy,
+    ) -> Result<Progress, Verdict> {
+        let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
+        match openai_has(self.openai.store_file(&copy.store, file_id).await)? {
+            Some(polled) if polled.file.status == IndexStatus::Completed => {
+                self.indexed(subject, copy, polled.file.attributes).await
+            }
+            None if copy.state == CopyState::Attached && self.age(copy) < FRESH => {
+                self.index_lost(copy).await
+            }
+            _ => self.set_state(copy.id, CopyState::Retiring).await,
+        }
+    }
+
     /// It can be found. What runs over it is asked for in the same transaction.
     async fn indexed(
         &self,

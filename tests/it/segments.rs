@@ -1,5 +1,6 @@
 //! A text that is too large for a vector store goes in segments, which together are one copy: whole, or not there.
 
+use docket::operate::query::search::Why;
 use docket::sync::listing::{Filter, Standing};
 use serde_json::json;
 
@@ -84,7 +85,30 @@ async fn while_a_segment_is_not_searchable_the_version_before_is() {
     let rows = h.records().files(&Filter::default()).await;
     assert_eq!(rows[0].state, Standing::Behind);
     assert!(h.copies().await.len() >= 2 * old, "both are there");
+    let found = h.search("What is capped?", None).await;
+    assert!(!found.rows.is_empty() && found.rows.iter().all(|row| !row.is_present), "{found:?}");
+    assert!(found.left_out.iter().all(|one| one.why == Why::Incomplete), "{found:?}");
+    assert!(!found.left_out.is_empty(), "a part of the new one is there: {found:?}");
     h.no_faults().await;
+    h.converges().await;
+    h.never_unsearchable("/caps.csv").await;
+    assert_eq!(format!("id,party,clause\n{}", h.rows("caps.csv").await), table(15));
+    h.finish().await;
+}
+
+/// The first version was never whole in the store when the second comes.
+#[tokio::test]
+async fn what_is_there_of_a_version_that_was_never_whole_goes_before_a_part_of_the_next_one_comes() {
+    let h = Harness::with(&cutting(SWEEPING)).await;
+    h.openai_fails(json!({"kind": "stuck_in_progress", "skip": 1, "count": 1, "delay_ms": 60_000})).await;
+    h.put("/caps.csv", &table(14)).await;
+    h.take_in().await;
+    while h.work_one().await {}
+    let parts = h.copies().await;
+    let (stuck, found): (Vec<_>, Vec<_>) = parts.iter().partition(|copy| !copy.is_indexed());
+    assert!(stuck.len() == 1 && found.len() > 1, "{parts:?}");
+    h.no_faults().await;
+    h.put("/caps.csv", &table(15)).await;
     h.converges().await;
     h.never_unsearchable("/caps.csv").await;
     assert_eq!(format!("id,party,clause\n{}", h.rows("caps.csv").await), table(15));

@@ -97,6 +97,8 @@ pub enum Why {
     Deleted,
     /// A newer version of the file is searchable too.
     Superseded,
+    /// It is a part of a text that was cut, of which not all is searchable yet.
+    Incomplete,
     /// Docket put it there once and has taken it away, or somebody else put it there.
     NotHeld,
 }
@@ -107,6 +109,7 @@ impl Why {
         match self {
             Why::Deleted => "of files that are gone",
             Why::Superseded => "of versions that newer ones took the place of",
+            Why::Incomplete => "of versions of which not all can be searched yet",
             Why::NotHeld => "of what Docket does not hold there any more, or never put there",
         }
     }
@@ -211,7 +214,8 @@ fn told(hits: Vec<(String, Hit)>, found: Vec<Found>, asked: &Search) -> (Vec<Res
                 continue;
             }
             None => Why::NotHeld,
-            Some(one) if one.over == Some(Over::Deleted) => Why::Deleted,
+            Some(Found { over: Some(Over::Deleted), .. }) => Why::Deleted,
+            Some(Found { over: Some(Over::Incomplete), .. }) => Why::Incomplete,
             Some(_) => Why::Superseded,
         };
         // Several pieces of one file are one thing that is left out.

@@ -4,6 +4,7 @@ use super::Row;
 use super::store::of_files;
 use crate::database::{Connection, Error, from_row, json_list, params, statements};
 use crate::openai::VectorStoreId;
+use crate::sync::store::is_whole;
 
 /// A copy that a search found.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub enum Over {
     Deleted,
     /// The file's present content is searchable beside it.
     Superseded,
+    /// It is a part of a text that was cut, of which not all is searchable.
+    Incomplete,
 }
 
 struct Line {
@@ -39,6 +42,7 @@ struct Line {
     is_present: bool,
     is_replaced: bool,
     is_retiring: bool,
+    is_incomplete: bool,
     file_state: Option<String>,
 }
 
@@ -51,6 +55,7 @@ from_row!(Line {
     is_present,
     is_replaced,
     is_retiring,
+    is_incomplete,
     file_state,
 });
 
@@ -78,7 +83,7 @@ pub fn found(
         let over = match (is_there, is_over) {
             (false, _) => Some(Over::Deleted),
             (true, true) => Some(Over::Superseded),
-            (true, false) => None,
+            (true, false) => line.is_incomplete.then_some(Over::Incomplete),
         };
         let Line { file_id, vector_store, version, content_hash, is_present, .. } = line;
         Some(Found { file_id, vector_store, version, content_hash, is_present, over, file })
@@ -93,7 +98,12 @@ statements! {
                 EXISTS (SELECT 1 FROM copy AS c WHERE c.id = h.id AND ", same_content!(), ") AS is_present,
                 EXISTS (SELECT 1 FROM copy AS c
                         WHERE c.source_id = h.source_id AND c.id <> h.id
-                              AND c.vector_store IN (SELECT value FROM json_each($2)) AND c.state = 'indexed' AND ", same_content!(), ") AS is_replaced
+                              AND c.vector_store IN (SELECT value FROM json_each($2))
+                              AND ", is_whole!(), " AND ", same_content!(), ") AS is_replaced,
+                h.segment IS NOT NULL AND NOT EXISTS (
+                    SELECT 1 FROM copy AS c
+                    WHERE c.source_id = h.source_id AND c.vector_store = h.vector_store AND c.segments = h.segments
+                          AND c.content_hash = h.content_hash AND ", is_whole!(), ") AS is_incomplete
          FROM copy AS h LEFT JOIN file AS f ON f.source_id = h.source_id
          WHERE h.file_id IN (SELECT value FROM json_each($1))");
 }

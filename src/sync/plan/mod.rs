@@ -5,6 +5,7 @@
 //! indexed, and only when it is indexed do the others go. So a file that is edited never stops being searchable, and
 //! a crash at any point leaves rows from which the same plan goes on. All segments of a text end in one store: where the one that
 //! they were meant for was full in the middle, those that are in it follow the others.
+//! Of a text that was cut a search finds one version whole, or parts of one alone: never half of one and half of another.
 
 mod whole;
 
@@ -64,6 +65,8 @@ pub enum Step {
     Attach(CopyId, Attributes),
     /// Look whether it is indexed.
     Await(CopyId),
+    /// Find out whether this one, which is of an earlier content, is found; it is not waited for.
+    Look(CopyId),
     /// Bring the attributes in line; the content is right already.
     Relabel(CopyId, Attributes),
     /// Detach, delete, verify, forget.
@@ -108,15 +111,19 @@ fn plan_place(
         .filter(|copy| copy.state != CopyState::Retiring && copy.holds(present, claim))
         .collect();
     let best = Whole::best(&fitting);
-    let others = here.iter().filter(|copy| best.as_ref().is_none_or(|best| !best.has(copy)));
+    let others: Vec<&Copy> =
+        here.iter().copied().filter(|copy| best.as_ref().is_none_or(|best| !best.has(copy))).collect();
     // What answers goes only when the new copy does. Where no old copy is known to be indexed, one that was handed to the
-    // store may be, unseen by us. What never got there hinders nothing.
+    // store may be, unseen by us. What never got there hinders nothing, and of a text that was cut only all of it is an answer.
     let ready = best.as_ref().is_some_and(|best| best.is_complete && best.state() == CopyState::Indexed);
-    let known_to_answer = others.clone().any(|copy| copy.state == CopyState::Indexed);
-    let answers =
-        |copy: &Copy| if known_to_answer { copy.state == CopyState::Indexed } else { copy.may_answer() };
+    let mut earlier = Whole::all(&others);
+    earlier.retain(|whole| !ready && whole.is_complete && whole.may_answer());
+    if earlier.iter().any(|whole| whole.state() == CopyState::Indexed) {
+        earlier.retain(|whole| whole.state() == CopyState::Indexed);
+    }
+    let is_kept = |copy: &Copy| earlier.iter().any(|whole| whole.has(copy));
     let mut steps: Vec<Step> =
-        others.filter(|copy| ready || !answers(copy)).map(|copy| Step::Retire(copy.id)).collect();
+        others.iter().filter(|copy| !is_kept(copy)).map(|copy| Step::Retire(copy.id)).collect();
     let Some(best) = best.filter(|best| best.is_complete) else {
         steps.push(Step::Upload(place.clone()));
         return steps;
@@ -127,6 +134,15 @@ fn plan_place(
         strays.zip(home.into_iter().cycle()).map(|(part, home)| Step::Move(part.id, home.clone())).collect();
     if !moves.is_empty() {
         steps.extend(moves);
+        return steps;
+    }
+    // Before a part of it is handed to the store, it has to be known of each part of another version whether that is found.
+    let unknown =
+        earlier.iter().filter(|whole| whole.is_cut() && best.is_cut()).flat_map(|whole| &whole.parts);
+    let unknown: Vec<Step> =
+        unknown.filter(|part| part.state != CopyState::Indexed).map(|part| Step::Look(part.id)).collect();
+    if !unknown.is_empty() {
+        steps.extend(unknown);
         return steps;
     }
     // All are handed to the store before any is waited for.

@@ -1,11 +1,11 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::fastio::{Extraction, NodeId, NodeKind, Profile, VersionId};
 use crate::openai::FileId;
-use crate::sync::copy::Source;
+use crate::sync::copy::{Segment, Source};
 
 fn key() -> FileKey {
     FileKey::new(Profile::workspace("1"), NodeId::new("2a"))
@@ -138,6 +138,29 @@ fn a_copy_that_may_answer_unseen_stays_while_nothing_else_answers() {
     );
 }
 
+/// The segment `number` of the two of a version.
+fn half(id: i64, version: u8, number: u32, state: CopyState) -> Copy {
+    Copy { segment: Some(Segment { number, count: Some(2) }), ..copy(id, 1, version, state) }
+}
+
+#[test]
+fn what_is_left_of_a_text_that_was_cut_goes_before_a_part_of_the_next_version_comes() {
+    let now = present(2, "/a.txt");
+    let new = || [3, 4].map(|id| half(id, 2, id as u32 - 2, CopyState::Uploaded));
+    let with = |old: [Copy; 2]| steps(Some(&now), &[place(1)], &[old, new()].concat());
+    let old = |second| [half(1, 1, 1, CopyState::Indexed), half(2, 1, 2, second)];
+    assert!(matches!(
+        with(old(CopyState::Indexed))[..],
+        [Step::Attach(CopyId(3), _), Step::Attach(CopyId(4), _)]
+    ));
+    assert_eq!(with(old(CopyState::Attached)), [Step::Look(CopyId(2))], "all of it may be found by now");
+    let found = with(old(CopyState::Uploaded));
+    assert_eq!(found[..2], [Step::Retire(CopyId(1)), Step::Retire(CopyId(2))]);
+    assert_eq!(with(old(CopyState::Retiring))[..2], found[..2]);
+    let alone = steps(Some(&now), &[place(1)], &[&[half(1, 1, 1, CopyState::Indexed)][..], &new()].concat());
+    assert_eq!(alone[0], Step::Retire(CopyId(1)));
+}
+
 #[test]
 fn a_file_is_in_line_in_any_store_of_its_place_and_an_edit_swaps_across_them() {
     let now = present(2, "/a.txt");
@@ -213,6 +236,9 @@ fn carry_out(step: &Step, copies: &mut Vec<Copy>, (present, next_id): (&Present,
             }
         }
         Step::Await(id) => state(copies, *id, CopyState::Indexed),
+        // Both answers, by turns.
+        Step::Look(id) if id.0 % 2 == 0 => state(copies, *id, CopyState::Indexed),
+        Step::Look(id) => state(copies, *id, CopyState::Retiring),
         Step::Relabel(id, attributes) => label(copies, *id, attributes),
     }
 }
@@ -225,7 +251,49 @@ fn any_copy() -> impl Strategy<Value = (u8, u8, CopyState)> {
     )
 }
 
+/// What a store shows of a text that was cut: whether all of one version is there, and how many versions have a part there.
+fn shown(copies: &[Copy]) -> (bool, usize) {
+    let mut parts: BTreeMap<Option<&str>, BTreeSet<u32>> = BTreeMap::new();
+    for copy in copies.iter().filter(|copy| copy.state == CopyState::Indexed) {
+        let number = copy.segment.expect("all of them are segments").number;
+        parts.entry(copy.content_hash.as_deref()).or_default().insert(number);
+    }
+    (parts.values().any(|numbers| numbers.len() == 2), parts.len())
+}
+
 proptest! {
+    /// From any state of the records of one version: while the next one comes, no part of it is handed to the store beside a part of the one
+    /// before, unless that is whole.
+    #[test]
+    fn no_half_of_a_version_is_found_beside_half_of_another(
+        held in prop::collection::vec((1..=2u32, prop::sample::select(CopyState::ALL.to_vec())), 0..4),
+        edited_after in 0..6,
+    ) {
+        let mut copies: Vec<Copy> = (0..).zip(&held).map(|(id, (number, state))| half(id, 0, *number, *state)).collect();
+        let (mut next_id, mut left) = (100, 200);
+        loop {
+            // A third version comes while the second is on its way.
+            let version = if left > 200 - edited_after { 1 } else { 2 };
+            let now = present(version, "/a.txt");
+            let found = plan(&key(), Some((&now, &claimed(&now))), &[place(1)], &copies).into_iter().next();
+            let Some((_, step)) = found else { break };
+            let (was_whole, _) = shown(&copies);
+            match step {
+                Step::Upload(_) => {
+                    copies.extend([1, 2].map(|number| half(next_id + i64::from(number), version, number, CopyState::Uploaded)));
+                    next_id += 2;
+                }
+                ref step => carry_out(step, &mut copies, (&now, &mut next_id)),
+            }
+            let (is_whole, versions) = shown(&copies);
+            prop_assert!(is_whole || versions < 2, "after {step:?}: {copies:?}");
+            prop_assert!(is_whole || !was_whole, "{step:?} left a gap");
+            left -= 1;
+            prop_assert!(left > 0, "the plan does not end");
+        }
+        prop_assert_eq!((shown(&copies), copies.len()), ((true, 1), 2));
+    }
+
     /// From any state of the records: the plan ends, with one indexed copy of the present content in the stores of each place that
     /// should have it and nothing elsewhere, and no place that answered stops answering on the way.
     #[test]

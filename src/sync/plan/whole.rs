@@ -30,6 +30,24 @@ impl<'a> Whole<'a> {
         all.max_by_key(|whole| (whole.is_complete, whole.state(), Reverse(whole.parts[0].id)))
     }
 
+    /// Everything among these that could answer as one, whatever content it is of.
+    pub fn all(copies: &[&'a Copy]) -> Vec<Self> {
+        let mut all = Vec::new();
+        let mut cuts: BTreeMap<_, Vec<(&'a Copy, Segment)>> = BTreeMap::new();
+        for copy in copies {
+            match copy.segment {
+                None => all.push(Whole { parts: vec![*copy], is_complete: true }),
+                // All segments of one content have its hash once there is no more to come.
+                Some(segment) => {
+                    let of = (copy.claim.as_deref(), copy.content_hash.as_deref());
+                    cuts.entry(of).or_default().push((*copy, segment));
+                }
+            }
+        }
+        all.extend(cuts.into_values().map(Whole::of));
+        all
+    }
+
     /// Of segments that were cut at the same places the best of each number.
     fn of(segments: Vec<(&'a Copy, Segment)>) -> Self {
         let count = segments.iter().filter_map(|(_, segment)| segment.count).max();
@@ -50,6 +68,15 @@ impl<'a> Whole<'a> {
     /// How far all of it has come.
     pub fn state(&self) -> CopyState {
         self.parts.iter().map(|part| part.state).min().expect("there is one part at least")
+    }
+
+    pub fn is_cut(&self) -> bool {
+        self.parts.iter().any(|part| part.segment.is_some())
+    }
+
+    /// Whether a search may find all of it.
+    pub fn may_answer(&self) -> bool {
+        self.parts.iter().all(|part| part.may_answer())
     }
 
     pub fn has(&self, copy: &Copy) -> bool {

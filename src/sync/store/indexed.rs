@@ -96,7 +96,7 @@ fn key(row: &Row<'_>) -> Result<FileKey, Error> {
     Ok(FileKey::new(profile, NodeId::new(row.get::<String>("file_node")?)))
 }
 
-/// A copy that can be searched and is the whole file, or the first of segments that all can be.
+/// A copy `c` that can be searched and is the whole file, or the first of segments that all can be.
 macro_rules! is_whole {
     () => {
         "c.state = 'indexed' AND (c.segment IS NULL OR c.segment = 1 AND c.segments = (
@@ -105,6 +105,8 @@ macro_rules! is_whole {
                AND part.segments = c.segments AND part.content_hash = c.content_hash))"
     };
 }
+
+pub(in crate::sync) use is_whole;
 
 macro_rules! file_columns {
     () => {

@@ -26,6 +26,7 @@ pub use file::{
     FileRow, Judged, OUT, PURGED, ReadAs, announced, bury, called, file, file_counts, files, files_under,
     fingerprint, folder_path, forget, gone_nodes, lose_sight, miss, named, other_hashes, path, rules_of, see,
 };
+pub(in crate::sync) use indexed::is_whole;
 pub use indexed::{Indexed, Page, indexed, indexed_page, kept_out, kept_out_page};
 pub use kept_out::{KeptOut, keep_out, keep_out_only, kept_out_of, leaving, let_go, rename_rule, want_in};
 pub use made::{
