@@ -74,7 +74,9 @@ impl Deliver {
             }
             drop(room);
         });
-        while tasks.try_join_next().is_some() {}
+        while let Some(ended) = tasks.try_join_next() {
+            ended.expect("a delivery or an order is not refused");
+        }
     }
 
     /// One try. Whether it was acknowledged.

@@ -9,6 +9,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::options::{Options, Way};
 use crate::stands::{Stand, Stands};
 
 /// How often each kind struck.
@@ -50,13 +51,21 @@ fn in_the_model() -> Vec<Value> {
     faults
 }
 
-fn at_fastio() -> Vec<Value> {
+fn at_fastio(options: &Options) -> Vec<Value> {
     let doors = ["rate_limit", "server_error", "reset_before_body", "reset_during_reply", "lost_reply"];
     let mut faults = often(&doors, 0.1);
     faults.extend(often(&["truncated_download", "wrong_length"], 0.2));
     faults.push(json!({"kind": "latency", "delay_ms": 30, "probability": 0.3}));
     faults.push(json!({"kind": "held_reply", "delay_ms": 2_000, "probability": 0.05}));
     faults.push(json!({"kind": "not_found_after_create", "window_ms": 1_500, "probability": 0.1}));
+    if options.has(Way::Imports) {
+        faults
+            .extend(["silent", "failed", "canceled"].map(|code| json!({"kind": "bad_import", "code": code})));
+    }
+    if options.has(Way::Fastio) {
+        let codes = ["failed", "lost", "needs_input", "invented_quote"];
+        faults.extend(codes.map(|code| json!({"kind": "bad_turn", "code": code})));
+    }
     faults
 }
 
@@ -95,16 +104,16 @@ impl Lane {
 /// Sets faults and takes them away until `stop`; none that pauses a service once `calm` is cancelled.
 pub async fn strike(
     stands: Stands,
-    (lane, seed, has_feed): (Lane, u64, bool),
+    (lane, options): (Lane, Options),
     struck: Arc<Mutex<Struck>>,
     (stop, calm): (CancellationToken, CancellationToken),
 ) -> anyhow::Result<()> {
-    let mut random = Rng::with_seed(seed ^ lane as u64 ^ 0x6661_756c_7473);
+    let mut random = Rng::with_seed(options.seed ^ lane as u64 ^ 0x6661_756c_7473);
     let (stand, faults, pauses) = match lane {
         Lane::Openai => (Stand::Openai, at_openai(), pausing(Stand::Openai)),
         Lane::Model => (Stand::Openai, in_the_model(), Vec::new()),
-        Lane::Fastio => (Stand::Fastio, at_fastio(), pausing(Stand::Fastio)),
-        Lane::Webhooks => (Stand::Fastio, in_webhooks(has_feed), Vec::new()),
+        Lane::Fastio => (Stand::Fastio, at_fastio(&options), pausing(Stand::Fastio)),
+        Lane::Webhooks => (Stand::Fastio, in_webhooks(options.has(Way::Feed)), Vec::new()),
     };
     while !stop.is_cancelled() {
         let grave = random.u32(0..PAUSES_ONE_IN) == 0 && !pauses.is_empty() && !calm.is_cancelled();

@@ -12,12 +12,16 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use crate::cluster::Cluster;
+use crate::check::forms::Cut;
+use crate::check::{ASKED, CONTRACTS};
+use crate::cluster::{Cluster, free_port};
 use crate::database::Looks;
 use crate::deliver::Deliver;
 use crate::journal::Journal;
 use crate::kill::{GIVE_UP, LOOK};
 use crate::options::{Options, Way};
+use crate::order::Orders;
+use crate::script::content::{CUT_ABOVE, HEADER};
 use crate::server::{Process, Server, command};
 use crate::stands::Stands;
 
@@ -29,6 +33,9 @@ const ORG: &str = docket_sandbox::fastio::ORG_ID;
 
 /// How long the stand-ins take to index a file: long enough to be killed in, short enough to get on.
 const INDEX_DELAY: &str = "40ms";
+
+/// How long Fastio's AI takes to read a file. One that is not ready when Docket looks is looked at half a minute later.
+const READ_DELAY: &str = "15ms";
 
 /// How long a server may take to say whether it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(1);
@@ -43,6 +50,7 @@ pub struct Fleet {
     path: PathBuf,
     pub stands: Stands,
     pub deliver: Deliver,
+    pub orders: Orders,
     pub looks: Looks,
     /// What was asked of OpenAI, read along.
     pub journal: Arc<Mutex<Journal>>,
@@ -64,7 +72,7 @@ impl Fleet {
         // The stand-in has to know where to send webhooks before the server is there.
         let port = match &cluster {
             Some(cluster) => cluster.door(),
-            None => std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
+            None => free_port(),
         };
         let webhook = format!("http://127.0.0.1:{port}/webhooks/fastio");
         let seed = options.seed.to_string();
@@ -74,6 +82,8 @@ impl Fleet {
             "mixed",
             "--index-delay",
             INDEX_DELAY,
+            "--read-delay",
+            READ_DELAY,
             "--seed",
             &seed,
             "--limits",
@@ -99,6 +109,7 @@ impl Fleet {
         };
         std::fs::write(path.join("docket.toml"), settings(options, &database, (&fastio, &openai)))?;
         let stands = Stands::new(&fastio, &openai);
+        let orders = Orders::new(servers.iter().map(Server::operator).collect())?;
         Ok(Fleet {
             servers,
             cluster,
@@ -107,6 +118,7 @@ impl Fleet {
             journal: Arc::new(Mutex::new(Journal::new(stands.clone()))),
             stands,
             deliver: Deliver::new(&webhook),
+            orders,
             looks,
             path,
             is_harmed: false,
@@ -199,29 +211,48 @@ impl Fleet {
     }
 }
 
-/// Two rules; short intervals, so that what no webhook told is found while the test runs. Sweeps only on request: they would
+/// How the server under test cuts texts.
+pub fn cut(options: &Options) -> Option<Cut> {
+    options.has(Way::Segments).then_some(Cut { above: CUT_ABOVE as u64, header: HEADER.len() as u64 })
+}
+
+/// A rule for each desk and one for all else; short intervals, so that what no webhook told is found while the test runs. Sweeps only on request: they would
 /// hide what a webhook or the feed told in vain.
 fn settings(options: &Options, database: &str, (fastio, openai): (&str, &str)) -> String {
     let sweep_minutes = u8::from(options.sweeps());
-    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/legal/liability.schema.json");
     let feed = match options.has(Way::Feed) {
         true => format!("[feed]\norg_id = '{ORG}'\npoll_seconds = 2\noverlap_seconds = 5\n"),
+        false => String::new(),
+    };
+    let cut = cut(options).map_or(0, |cut| cut.above);
+    let contracts = desk(("liability", "contracts", CONTRACTS), "");
+    let escalating =
+        "engine = 'fastio'\nescalate = { when = ['no_answer', 'unverified'], to = 'responses' }\n";
+    let asked = match options.has(Way::Fastio) {
+        true => desk(("asked", "asked", ASKED), escalating),
         false => String::new(),
     };
     format!(
         "[database]\n{database}\
          [fastio]\nbase_url = '{fastio}'\n[openai]\nbase_url = '{openai}'\n\
-         [operate]\nlisten = 'off'\n\
-         [sync]\nindex_deadline_seconds = 20\n\
+         [sync]\nindex_deadline_seconds = 20\nsplit_text_above_bytes = {cut}\n\
          [limits]\nuploads_per_minute = 1000000\nattaches_per_minute = 300000\nattached_files_per_minute = 1000000\n\
          [sweep]\nevery_minutes = {sweep_minutes}\n\
          [log]\nfilter = 'warn'\nformat = 'json'\n\
          {feed}\
          [[rule]]\nname = 'all'\nworkspace = '{WORKSPACE}'\n\
-         exclude = ['/Contracts/**', '/outside/**']\nvector_store = {{ create = 'all' }}\n\
-         [[rule]]\nname = 'liability'\nworkspace = '{WORKSPACE}'\ninclude = ['/Contracts/**']\n\
-         exclude = ['**/*.analysis.md', '/Contracts/overview*.csv']\nvector_store = {{ create = 'contracts' }}\n\
-         [rule.run]\nmodel = 'sandbox-rules'\ninstructions = 'You are a contracts analyst.'\n\
+         exclude = ['{CONTRACTS}**', '{ASKED}**', '/outside/**']\nvector_store = {{ create = 'all' }}\n\
+         {contracts}{asked}"
+    )
+}
+
+/// The rule of a desk.
+fn desk((name, store, folder): (&str, &str, &str), engine: &str) -> String {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/legal/liability.schema.json");
+    format!(
+        "[[rule]]\nname = '{name}'\nworkspace = '{WORKSPACE}'\ninclude = ['{folder}**']\n\
+         exclude = ['**/*.analysis.md', '{folder}overview*.csv']\nvector_store = {{ create = '{store}' }}\n\
+         [rule.run]\n{engine}model = 'sandbox-rules'\ninstructions = 'You are a contracts analyst.'\n\
          prompt = 'Extract every liability clause.'\nschema = '{schema}'\n\
          write_back = '{{stem}}.analysis.md'\nlock = true\ndigest = 'overview.csv'\ndigest_quiet_seconds = 1\n\
          max_runs_per_file_hour = 100000\nmax_runs_per_day = 10000000\nmax_tokens_per_day = 100000000000\ndeadline_seconds = 5\n"

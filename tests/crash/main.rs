@@ -16,6 +16,7 @@ mod fleet;
 mod journal;
 mod kill;
 mod options;
+mod order;
 mod report;
 mod script;
 mod server;

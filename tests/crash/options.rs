@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 ///
 /// The server is the real binary; Fastio and OpenAI are `docket sandbox` in another process. It prints what it did and found,
 /// and exits 1 when a promise does not hold, 2 when it is asked for something that makes no sense.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(name = "crash-test")]
 pub struct Options {
     /// How often the server is killed
@@ -28,8 +28,8 @@ pub struct Options {
     /// How many files there are; by default one for every fifty events, at least 60
     #[arg(long, value_name = "N")]
     pub files: Option<usize>,
-    /// How changes are not learnt in this run
-    #[arg(long, value_name = "WAY", value_enum)]
+    /// How changes are not learnt in this run, or what it goes without
+    #[arg(long, value_name = "WHAT", value_enum)]
     pub without: Vec<Way>,
     /// Let the server sweep every minute as well; then nothing is judged before a sweep
     #[arg(long)]
@@ -55,6 +55,14 @@ pub struct Options {
 pub enum Way {
     Webhooks,
     Feed,
+    /// Texts that are cut
+    Segments,
+    /// What texts stand for: images, old mail, workbooks, links; and notes
+    Texts,
+    /// What Fastio fetches itself
+    Imports,
+    /// Runs that Fastio's AI is asked for first
+    Fastio,
 }
 
 /// Seconds between kills, on average: long enough for work to be under way, short enough for 200 in a quarter of an hour.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::cluster::free_port;
 use crate::fleet::SECRET;
 
 /// How long a stop may take: what Docket's settings give jobs in hand, and some for a slow machine.
@@ -38,6 +39,8 @@ pub struct Server {
     folder: PathBuf,
     name: String,
     port: u16,
+    /// Where its operator listener is.
+    operator: u16,
     environment: Vec<(&'static str, String)>,
     process: Option<Process>,
     started: Option<Instant>,
@@ -46,8 +49,8 @@ pub struct Server {
 impl Server {
     /// One that is to work in `folder`, listen at `port` and write `NAME.log`.
     pub fn new(folder: &Path, name: &str, port: u16) -> Server {
-        let (folder, name) = (folder.to_owned(), name.to_owned());
-        Server { folder, name, port, environment: Vec::new(), process: None, started: None }
+        let (folder, name, operator) = (folder.to_owned(), name.to_owned(), free_port());
+        Server { folder, name, port, operator, environment: Vec::new(), process: None, started: None }
     }
 
     /// The same with this in its environment.
@@ -63,6 +66,10 @@ impl Server {
         self.port
     }
 
+    pub fn operator(&self) -> u16 {
+        self.operator
+    }
+
     /// The process id.
     pub fn process(&self) -> anyhow::Result<u32> {
         Ok(self.process.as_ref().context("there is no server")?.0.id())
@@ -75,7 +82,9 @@ impl Server {
         let listen = format!("receive.listen=127.0.0.1:{}", self.port);
         // Nothing changes by it for the stand-in, whose journal then says who asked.
         let project = format!("openai.project={}", self.name);
-        let arguments = ["serve", "--config", "docket.toml", "--set", &listen, "--set", &project];
+        let operate = format!("operate.listen=127.0.0.1:{}", self.operator);
+        let arguments =
+            ["serve", "--config", "docket.toml", "--set", &listen, "--set", &project, "--set", &operate];
         let process = command(&arguments, &self.folder)
             .envs(self.environment.iter().cloned())
             .stdout(Stdio::null())

@@ -8,10 +8,11 @@ use docket_sandbox::judge::{absences, unbroken};
 use serde_json::Value;
 
 use crate::check::failover::Failover;
+use crate::check::runs::is_at_a_desk;
 use crate::check::twice::overlaps;
 use crate::check::{self, Broken, Rows, Seen, files, text};
 use crate::cluster::person;
-use crate::fleet::Fleet;
+use crate::fleet::{self, Fleet};
 use crate::options::{Options, Way};
 use crate::report::Report;
 use crate::stands::Stand;
@@ -44,14 +45,14 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
     if stuck.is_empty() {
         // What was made outside and forgotten in a failover only a sweep finds.
         if !has_forgotten && !options.sweeps() {
-            before = check::broken_before_sweep(&look(fleet, &worked, Vec::new()).await?);
+            before = check::broken_before_sweep(&look((options, fleet), &worked, Vec::new()).await?);
         }
         found = sweep(fleet, &[], &mut differences).await?;
         stuck = quiet(options, fleet).await?;
         sweep(fleet, &["--dry-run"], &mut differences).await?;
     }
     let seconds = began.elapsed().as_secs_f64();
-    let mut seen = look(fleet, &worked, differences).await?;
+    let mut seen = look((options, fleet), &worked, differences).await?;
     let lost = excuse(fleet, &worked, &mut seen);
     let mut broken = before;
     broken.extend(check::broken(&seen));
@@ -184,11 +185,15 @@ async fn sweep(fleet: &Fleet, flags: &[&str], wrong: &mut Vec<String>) -> anyhow
     Ok(answer["report"]["found"].clone())
 }
 
-async fn look(fleet: &Fleet, worked: &Worked, differences: Vec<String>) -> anyhow::Result<Seen> {
+async fn look(
+    (options, fleet): (&Options, &Fleet),
+    worked: &Worked,
+    differences: Vec<String>,
+) -> anyhow::Result<Seen> {
+    let desks = &worked.script.desks;
     let fastio = fleet.stands.state(Stand::Fastio, 0).await?;
     let mut desk = BTreeMap::new();
-    let at_the_desk =
-        |file: &&Value| file["trashed"] == false && text(&file["path"]).starts_with("/Contracts/");
+    let at_the_desk = |file: &&Value| file["trashed"] == false && is_at_a_desk(text(&file["path"]));
     for file in files(&fastio).filter(at_the_desk) {
         desk.insert(text(&file["path"]).to_owned(), fleet.stands.read(text(&file["node_id"])).await?);
     }
@@ -202,9 +207,16 @@ async fn look(fleet: &Fleet, worked: &Worked, differences: Vec<String>) -> anyho
         strange: told.strange,
         wanderers: worked.script.wanderers.clone(),
         desk,
-        taken: worked.script.taken.clone(),
-        moves: worked.script.moves,
-        copied: worked.script.copied,
+        taken: desks.iter().flat_map(|desk| desk.taken.iter().copied()).collect(),
+        moves: desks.iter().map(|desk| desk.moves).sum(),
+        copied: desks.iter().map(|desk| desk.copied).sum(),
+        stand_ins: worked.script.stand_ins.clone(),
+        cut: fleet::cut(options),
+        imported: worked.script.imported.clone(),
+        stores: match options.has(Way::Fastio) {
+            true => vec!["all", "asked", "contracts"],
+            false => vec!["all", "contracts"],
+        },
         differences,
         has_forgotten: !forgetful(fleet, worked).is_empty(),
     })

@@ -7,6 +7,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::fleet::WORKSPACE;
+use crate::script::content::Content;
 
 /// How long the control of a stand-in may take, its largest state included.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -52,7 +53,7 @@ impl Stands {
         let request = self.client.request(method, format!("{}/{path}", self.fastio));
         let request = match body {
             Body::None => request,
-            Body::Text(text) => request.body(text),
+            Body::Bytes(bytes) => request.body(bytes),
             Body::Json(value) => request.json(&value),
         };
         let answer = request.send().await.context("the sandbox does not answer")?;
@@ -64,8 +65,17 @@ impl Stands {
         }
     }
 
-    pub async fn put(&self, path: &str, content: String) -> anyhow::Result<Option<Value>> {
-        self.change(Method::PUT, &format!("files/{WORKSPACE}{path}"), Body::Text(content)).await
+    pub async fn put(&self, path: &str, content: Content) -> anyhow::Result<Option<Value>> {
+        let kind = content.kind.map(|kind| format!("?kind={kind}")).unwrap_or_default();
+        self.change(Method::PUT, &format!("files/{WORKSPACE}{path}{kind}"), Body::Bytes(content.bytes)).await
+    }
+
+    /// From now on this is at a public address.
+    pub async fn publish(&self, url: &str, content: String) -> anyhow::Result<()> {
+        let url: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
+        let put =
+            self.change(Method::PUT, &format!("web?url={url}"), Body::Bytes(content.into_bytes())).await?;
+        put.map(drop).context("the sandbox does not take what is at an address")
     }
 
     pub async fn rename(&self, from: &str, to: &str) -> anyhow::Result<Option<Value>> {
@@ -166,7 +176,7 @@ impl Stands {
 /// What a request carries.
 pub enum Body {
     None,
-    Text(String),
+    Bytes(Vec<u8>),
     Json(Value),
 }
 

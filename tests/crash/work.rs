@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::check::beside::numbers;
-use crate::check::failover;
+use crate::check::{IMPORTS, failover};
 use crate::cluster::harm::{self, Harm};
 use crate::deliver::Deliver;
 use crate::faults::{self, Lane, Struck};
@@ -23,6 +23,7 @@ use crate::fleet::{Fleet, WORKSPACE};
 use crate::journal::Journal;
 use crate::kill::{self, Killed};
 use crate::options::{Options, Way};
+use crate::order::Orders;
 use crate::script::{Script, Step, result_of};
 use crate::stands::{Body, Stands};
 
@@ -60,6 +61,7 @@ pub struct Worked {
 struct Shared {
     stands: Stands,
     deliver: Deliver,
+    orders: Orders,
     progress: watch::Sender<u64>,
     changes: Arc<AtomicU64>,
     /// Enough was done.
@@ -84,6 +86,7 @@ pub async fn work(options: &Options, fleet: &mut Fleet) -> anyhow::Result<Worked
     let shared = Shared {
         stands: fleet.stands.clone(),
         deliver: fleet.deliver.clone(),
+        orders: fleet.orders.clone(),
         progress: watch::Sender::new(0),
         changes: Arc::default(),
         stop: CancellationToken::new(),
@@ -93,12 +96,12 @@ pub async fn work(options: &Options, fleet: &mut Fleet) -> anyhow::Result<Worked
     let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
     for lane in Lane::ALL {
         let until = (shared.stop.clone(), shared.calm.clone());
-        let plan = (lane, options.seed, options.has(Way::Feed));
+        let plan = (lane, options.clone());
         parts.spawn(faults::strike(shared.stands.clone(), plan, struck.clone(), until));
     }
     parts.spawn(read_along(fleet.journal.clone(), shared.stop.clone()));
     parts.spawn(count(shared.clone(), options.events, options.has(Way::Webhooks)));
-    let script = Script::new(options.seed, options.files(), options.events);
+    let script = Script::new(options);
     let changer = tokio::spawn(change(shared.clone(), script, (options.rate(), options.has(Way::Webhooks))));
     let killed = tokio::select! {
         killed = kills(options, fleet, &shared) => killed,
@@ -207,6 +210,8 @@ pub async fn take_in(stands: &Stands, deliver: &Deliver, since: u64) -> anyhow::
 
 /// Makes one step after the other, at `rate` a second.
 async fn change(shared: Shared, mut script: Script, (rate, talks): (f64, bool)) -> anyhow::Result<Script> {
+    let folder = format!("folders/{WORKSPACE}{}", IMPORTS.trim_end_matches('/'));
+    shared.stands.change(Method::PUT, &folder, Body::None).await?;
     for step in script.opening() {
         let answer = make(&shared.stands, &step).await?;
         script.learn(&step, answer.as_ref());
@@ -232,8 +237,14 @@ async fn change(shared: Shared, mut script: Script, (rate, talks): (f64, bool)) 
                     shared.deliver.post(&mut tasks, id, body).await;
                 }
             }
+            Step::Import { name, times } => {
+                let url = format!("https://files.example.com/{name}?sig=s3cret");
+                shared.stands.publish(&url, format!("What is called {name}.")).await?;
+                shared.orders.import(&mut tasks, (url, name), times);
+            }
             step => {
-                script.taken.extend(touched(&shared.stands, &step).await?);
+                let touched = touched(&shared.stands, &step).await?;
+                script.takes(touched);
                 let answer = make(&shared.stands, &step).await?;
                 if answer.is_some() {
                     shared.changes.fetch_add(1, Ordering::Relaxed);
@@ -243,7 +254,9 @@ async fn change(shared: Shared, mut script: Script, (rate, talks): (f64, bool)) 
         }
     }
     // Each is sent until it is acknowledged; the server is there by now.
-    while tasks.join_next().await.is_some() {}
+    while let Some(ended) = tasks.join_next().await {
+        ended?;
+    }
     Ok(script)
 }
 
@@ -280,12 +293,12 @@ async fn make(stands: &Stands, step: &Step) -> anyhow::Result<Option<Value>> {
             stands.change(Method::DELETE, &format!("files/{WORKSPACE}{path}?purge=true"), Body::None).await
         }
         Step::Take { contract, edit } => match edit {
-            Some(edit) => stands.put(&result_of(contract), edit.clone()).await,
+            Some(edit) => stands.put(&result_of(contract), edit.clone().into()).await,
             None => {
                 let path = format!("files/{WORKSPACE}{}", result_of(contract));
                 stands.change(Method::DELETE, &path, Body::None).await
             }
         },
-        Step::Tell(_) => Ok(None),
+        Step::Import { .. } | Step::Tell(_) => Ok(None),
     }
 }

@@ -4,16 +4,18 @@
 #[path = "../crash/check/mod.rs"]
 pub mod check;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use docket_sandbox::judge::{absences, gaps, unbroken};
 use serde_json::{Value, json};
 
-use check::beside::{EDITED, TABLE, contract};
+use check::beside::{EDITED, contract};
 use check::failover::{Failover, unsaid};
+use check::forms::Cut;
+use check::imports::Import;
 use check::runs::Run;
 use check::twice::{Doing, Stop, doings, overlaps};
-use check::{Broken, Rows, Seen, broken, broken_before_sweep};
+use check::{Broken, IMPORTS, Rows, Seen, broken, broken_before_sweep};
 
 /// A file of the workspace, as Fastio's stand-in shows it.
 fn file(node: &str, path: &str) -> Value {
@@ -35,6 +37,7 @@ fn interval(node: &str, from: i64, until: Option<i64>) -> Value {
 
 const CONTRACT: &str = "/Contracts/contract 0.txt";
 const RESULT: &str = "/Contracts/contract 0.analysis.md";
+const TABLE: &str = "/Contracts/overview.csv";
 
 /// One file, one contract with its result, and all is well.
 fn well() -> Seen {
@@ -78,6 +81,10 @@ fn well() -> Seen {
         taken: BTreeSet::new(),
         moves: 0,
         copied: 0,
+        stand_ins: HashMap::new(),
+        cut: Some(Cut { above: 100, header: 10 }),
+        imported: BTreeMap::new(),
+        stores: vec!["all", "contracts"],
         differences: Vec::new(),
         has_forgotten: false,
     }
@@ -109,6 +116,8 @@ fn the_judge_misses_nothing_that_is_lost_or_left() {
     assert_eq!(after(|seen| seen.fastio["locks"] = json!([{"path": "/a.txt"}])), ["no lock is held"]);
     let left = after(|seen| seen.fastio["uploads"] = json!([{"status": "complete"}]));
     assert_eq!(left, ["no upload to Fastio is left"]);
+    let asked = after(|seen| seen.fastio["talks"] = json!([{"thread_id": "t"}]));
+    assert_eq!(asked, ["no question is left at Fastio"]);
     let empty = json!([{"items": [{"role": "user"}]}]);
     let nothing = after(|seen| seen.openai["conversations"] = empty.clone());
     assert_eq!(nothing, ["no conversation is left that came to nothing"]);
@@ -142,6 +151,93 @@ fn the_judge_compares_the_vector_stores_with_fastio() {
     assert_eq!(missing, [EQUAL, "every copy is on record", "no File object is in no vector store"]);
 }
 
+/// What is wrong when a table of so many bytes is held in segments with these numbers and bytes.
+fn cut(size: u64, segments: &[(u64, u64)]) -> Vec<&'static str> {
+    let count = segments.len();
+    after(|seen| {
+        (seen.fastio["files"][0]["path"], seen.fastio["files"][0]["size"]) = (json!("/a.csv"), json!(size));
+        let mut parts: Vec<Value> = Vec::new();
+        for (number, bytes) in segments {
+            let mut part = held("2a", "/a.csv");
+            part["id"] = json!(format!("file-2a.{number}.{}", parts.len()));
+            part["bytes"] = json!(bytes);
+            part["attributes"]["segment"] = json!(number);
+            part["attributes"]["segments"] = json!(count);
+            push(&mut seen.openai["files"], json!({"id": part["id"]}));
+            parts.push(part);
+        }
+        seen.openai["files"].as_array_mut().unwrap().remove(0);
+        seen.openai["vector_stores"][0]["files"] = parts.into();
+        seen.rows.copies = count as i64 + 1;
+    })
+}
+
+#[test]
+fn the_judge_counts_the_segments_of_a_text_that_was_cut_and_their_bytes() {
+    const STANDS: &str = "what does not go as it is stands for what it is now";
+    const EQUAL: &str = "the vector stores hold what Fastio holds";
+    assert_eq!(cut(110, &[(1, 50), (2, 50), (3, 30)]), [""; 0]);
+    assert_eq!(cut(110, &[(1, 50), (2, 50), (2, 30)]), [EQUAL, STANDS]);
+    assert_eq!(cut(110, &[(1, 50), (2, 50), (3, 29)]), [STANDS], "a byte is missing");
+    assert_eq!(cut(110, &[(1, 60), (2, 40), (3, 30)]), [STANDS], "one is too large");
+    assert_eq!(cut(90, &[(1, 50), (2, 50)]), [STANDS], "it is too small to be cut");
+    let image =
+        |text: &str| after(|seen| drop(seen.stand_ins.insert("hash of /a.txt".to_owned(), text.to_owned())));
+    assert_eq!((image("hash of /a.txt"), image("hash of a newer text")), (vec![], vec![STANDS]));
+}
+
+#[test]
+fn the_judge_sees_parts_of_two_versions_and_what_is_left_of_them_while_a_file_goes() {
+    let segment = |hash: &str, number: u64, from: i64, until: Option<i64>| {
+        let attributes =
+            json!({"source_id": "workspace:1:2a", "content_hash": hash, "segment": number, "segments": 2});
+        json!({"attributes": attributes, "from_ms": from, "until_ms": until})
+    };
+    let shown = |absences: Value| {
+        after(|seen| {
+            seen.fastio["files"][0]["absences"] = absences;
+            let parts = [("a", 1, Some(60)), ("b", 1, None), ("b", 2, None)];
+            let mut froms = [10, 40, 50].into_iter();
+            seen.searchable["intervals"] = parts
+                .map(|(hash, number, until)| segment(hash, number, froms.next().unwrap(), until))
+                .to_vec()
+                .into();
+        })
+    };
+    assert_eq!(shown(json!([])), ["a search never finds half of one version and half of another"]);
+    assert_eq!(shown(json!([[20, 30]])), [""; 0]);
+}
+
+#[test]
+fn the_judge_sees_an_import_that_was_made_twice_or_not_as_it_is_said() {
+    const ONCE: &str = "each import is made once";
+    let path = format!("{IMPORTS}one.txt");
+    let ordered = |state: &str, uploads: &[Value], is_there: bool| {
+        after(|seen| {
+            seen.imported.insert("one.txt".to_owned(), 1);
+            let (name, state) = ("one.txt".to_owned(), state.to_owned());
+            seen.rows.imports.push(Import { name, state, reason: String::new() });
+            seen.fastio["web_uploads"] = uploads.into();
+            if is_there {
+                let mut file = file("2d", &path);
+                file["versions"] = json!(1);
+                push(&mut seen.fastio["files"], file);
+                push(&mut seen.openai["files"], json!({"id": "file-2d"}));
+                push(&mut seen.openai["vector_stores"][0]["files"], held("2d", &path));
+                seen.rows.copies += 1;
+            }
+        })
+    };
+    let upload = |made: Value| json!({"file_name": "one.txt", "new_file_id": made});
+    assert_eq!(ordered("complete", &[upload(json!("2d"))], true), [""; 0]);
+    assert_eq!(ordered("failed", &[upload(Value::Null)], false), [""; 0]);
+    assert_eq!(ordered("complete", &[upload(json!("2d")), upload(Value::Null)], true), [ONCE]);
+    assert_eq!(ordered("failed", &[upload(json!("2d"))], true), [ONCE]);
+    assert_eq!(ordered("complete", &[upload(json!("2d"))], false), [ONCE]);
+    assert_eq!(ordered("pending", &[upload(Value::Null)], false), [ONCE]);
+    assert_eq!(after(|seen| drop(seen.imported.insert("two.txt".to_owned(), 1))), [ONCE], "it is lost");
+}
+
 #[test]
 fn before_a_sweep_the_judge_excuses_a_purge_and_nothing_that_was_told() {
     let before = |spoil: fn(&mut Seen)| {
@@ -165,6 +261,7 @@ fn the_judge_sees_a_run_made_twice_and_a_result_that_is_not_there() {
     assert_eq!(after(|seen| push(&mut seen.openai["responses"], failed)), [""; 0]);
     let again = json!({"metadata": {"docket_run": "1"}});
     assert_eq!(after(|seen| push(&mut seen.openai["responses"], again.clone())), [RUNS]);
+    assert_eq!(after(|seen| seen.fastio["turns_asked"] = json!(1)), [RUNS], "no run was over it");
     let forgotten = after(|seen| {
         seen.has_forgotten = true;
         push(&mut seen.openai["responses"], again);

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::crash::check::CONTRACTS;
 use crate::crash::check::beside::{self, EDITED};
 use crate::harness::{Harness, contract, legal};
 
@@ -198,7 +199,12 @@ impl Desk {
     async fn judge(&mut self) {
         let definition = self.h.work.runs.definition("liability").unwrap().hash.clone();
         let texts = self.texts().await;
-        let desk = beside::Desk { texts: &texts, definition: Some(&definition), taken: &self.taken };
+        let desk = beside::Desk {
+            folder: CONTRACTS,
+            texts: &texts,
+            definition: Some(&definition),
+            taken: &self.taken,
+        };
         let wrong = desk.untrue();
         assert!(wrong.is_empty(), "{wrong:#?}\nafter {:#?}\nthere are {:#?}", self.done, texts.keys());
         let contracts = texts.iter().filter(|(path, _)| path.ends_with(".txt"));

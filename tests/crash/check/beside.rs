@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How a person's edit of a result begins.
 pub const EDITED: &str = "checked by Kim";
 
-/// The table of the contracts.
-pub const TABLE: &str = "/Contracts/overview.csv";
+/// The table of the contracts, in their folder.
+const TABLE: &str = "overview.csv";
 
 /// Names that a result may have where others stand in its way.
 const MOST_NAMES: usize = 20;
@@ -61,6 +61,8 @@ pub fn numbers(text: &str) -> BTreeSet<usize> {
 /// What is there, and what people did to results.
 #[derive(Debug)]
 pub struct Desk<'a> {
+    /// The folder of the contracts, as `/Contracts/`.
+    pub folder: &'a str,
     /// The texts of the files that are there, by path.
     pub texts: &'a BTreeMap<String, String>,
     /// What the rule asks now, as results name it; none where it never changes.
@@ -74,9 +76,9 @@ impl Desk<'_> {
     /// Everything that is not true of what it stands beside, in words.
     pub fn untrue(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        let contracts: Vec<&str> =
-            self.texts.keys().map(String::as_str).filter(|path| path.ends_with(".txt")).collect();
-        let table = self.texts.get(TABLE).map_or("", String::as_str);
+        let is_contract = |path: &&str| path.starts_with(self.folder) && path.ends_with(".txt");
+        let contracts: Vec<&str> = self.texts.keys().map(String::as_str).filter(is_contract).collect();
+        let table = self.texts.get(&format!("{}{TABLE}", self.folder)).map_or("", String::as_str);
         for path in &contracts {
             let number = number(&self.texts[*path]);
             match self.beside(path) {

@@ -3,16 +3,27 @@
 
 pub mod beside;
 pub mod failover;
+pub mod forms;
+pub mod imports;
 pub mod runs;
 pub mod twice;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use docket_sandbox::judge::{Difference, Gap, Sides, Wanted, absences, gaps, source_id};
+use docket_sandbox::judge::{Difference, Gap, Sides, Wanted, absences, gaps, halves, source_id};
 use serde::Serialize;
 use serde_json::Value;
 
+use forms::Cut;
+use imports::Import;
 use runs::Run;
+
+/// The folders of the contracts that OpenAI is asked about, and of those that Fastio's AI is asked about before it.
+pub const CONTRACTS: &str = "/Contracts/";
+pub const ASKED: &str = "/Asked/";
+
+/// The folder that Fastio imports into.
+pub const IMPORTS: &str = "/Imports/";
 
 /// How many examples of one kind are shown; the number of all is told.
 const EXAMPLES: usize = 5;
@@ -28,6 +39,7 @@ pub struct Rows {
     /// Conversations whose creation was not answered: OpenAI has no list of them, so they may be there for good.
     pub unanswered_conversations: i64,
     pub runs: Vec<Run>,
+    pub imports: Vec<Import>,
 }
 
 /// Everything that is looked at.
@@ -53,6 +65,14 @@ pub struct Seen {
     pub moves: usize,
     /// Results that people copied.
     pub copied: usize,
+    /// What is to stand at OpenAI in the place of bytes: by their SHA-256 that of the text.
+    pub stand_ins: HashMap<String, String>,
+    /// How texts are cut, if they are.
+    pub cut: Option<Cut>,
+    /// How often each import was ordered, by its name.
+    pub imported: BTreeMap<String, u64>,
+    /// The vector stores that there should be, by name.
+    pub stores: Vec<&'static str>,
     /// What a sweep still finds.
     pub differences: Vec<String>,
     /// A failover may have lost what was on record just before. What had been made outside then may be made once more.
@@ -79,6 +99,10 @@ pub fn broken(seen: &Seen) -> Vec<Broken> {
         ("nothing is left half done", seen.rows.unsettled.clone()),
         ("the vector stores hold what Fastio holds", words_of(&differences, is_unequal)),
         ("no file has two copies", words_of(&differences, is_repeated)),
+        (
+            "what does not go as it is stands for what it is now",
+            forms::broken(&sides, seen.cut, &seen.stand_ins),
+        ),
         ("every copy is on record", unrecorded(&seen.rows, &sides)),
         ("every copy is indexed", words_of(&differences, is_not_indexed)),
         (
@@ -89,7 +113,10 @@ pub fn broken(seen: &Seen) -> Vec<Broken> {
         ("no lock is held", listed(&seen.fastio["locks"])),
         ("no upload to Fastio is left", listed(&seen.fastio["uploads"])),
         ("no conversation is left that came to nothing", empty_conversations(seen)),
+        ("no question is left at Fastio", talks(seen)),
         ("a file that is there is found all the time", unsearchable(seen)),
+        ("a search never finds half of one version and half of another", halved(seen)),
+        ("each import is made once", imports::broken(seen)),
         ("each run is made once and its result written once", runs::broken(seen)),
         ("what stands beside a contract is true of it", untrue(seen)),
         ("a sweep finds nothing", seen.differences.clone()),
@@ -112,6 +139,10 @@ pub fn broken_before_sweep(seen: &Seen) -> Vec<Broken> {
             words_of(&differences, |one| is_unequal(one) || is_repeated(one)),
         ),
         ("before any sweep every copy is indexed", words_of(&differences, is_not_indexed)),
+        (
+            "before any sweep what does not go as it is stands for what it is now",
+            forms::broken(&sides, seen.cut, &seen.stand_ins),
+        ),
         ("before any sweep a file that is there is found all the time", unsearchable(seen)),
         ("before any sweep each run is made once and its result written once", runs::broken(seen)),
         ("before any sweep what stands beside a contract is true of it", untrue(seen)),
@@ -148,15 +179,17 @@ fn is_not_indexed(one: &Difference<'_>) -> bool {
 fn store_of(path: &str) -> Wanted<'static> {
     match path {
         _ if path.starts_with("/outside/") => Wanted::Nowhere,
-        _ if runs::is_result(path) || path.starts_with("/Contracts/overview") => Wanted::Nowhere,
-        _ if path.starts_with("/Contracts/") => Wanted::In("contracts"),
+        _ if runs::is_our_own(path) => Wanted::Nowhere,
+        _ if path.starts_with(CONTRACTS) => Wanted::In("contracts"),
+        _ if path.starts_with(ASKED) => Wanted::In("asked"),
         _ => Wanted::In("all"),
     }
 }
 
 /// The settings of the server under test never change, so there is one question.
 fn untrue(seen: &Seen) -> Vec<String> {
-    beside::Desk { texts: &seen.desk, definition: None, taken: &seen.taken }.untrue()
+    let desk = |folder| beside::Desk { folder, texts: &seen.desk, definition: None, taken: &seen.taken };
+    [CONTRACTS, ASKED].into_iter().flat_map(|folder| desk(folder).untrue()).collect()
 }
 
 fn unrecorded(rows: &Rows, sides: &Sides) -> Vec<String> {
@@ -169,11 +202,16 @@ fn stores(seen: &Seen) -> Vec<String> {
     let stores = seen.openai["vector_stores"].as_array().into_iter().flatten();
     let mut names: Vec<&str> = stores.map(|store| text(&store["name"])).collect();
     names.sort_unstable();
-    if names == ["all", "contracts"] { Vec::new() } else { vec![format!("there are {names:?}")] }
+    if names == seen.stores { Vec::new() } else { vec![format!("there are {names:?}")] }
 }
 
 fn listed(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().map(Value::to_string).collect()
+}
+
+/// Threads at Fastio. Of one whose run a failover lost nobody knows any more.
+fn talks(seen: &Seen) -> Vec<String> {
+    if seen.has_forgotten { Vec::new() } else { listed(&seen.fastio["talks"]) }
 }
 
 /// Conversations without an answer, but those that cannot be known of.
@@ -197,6 +235,14 @@ fn unsearchable(seen: &Seen) -> Vec<String> {
         format!("{} was not found for {} ms from {}", gap.source_id, gap.until_ms - gap.from_ms, gap.from_ms)
     };
     gaps.into_iter().map(words).collect()
+}
+
+fn halved(seen: &Seen) -> Vec<String> {
+    let halves = halves(&seen.searchable, &absences(&seen.fastio, &seen.wanderers));
+    let words = |half: Gap| {
+        format!("of {} for {} ms from {}", half.source_id, half.until_ms - half.from_ms, half.from_ms)
+    };
+    halves.into_iter().map(words).collect()
 }
 
 /// The files of a state or of a store.

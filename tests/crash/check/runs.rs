@@ -7,7 +7,7 @@ use docket_sandbox::judge::{absences, source_id};
 use serde_json::Value;
 
 use super::beside::EDITED;
-use super::{Seen, files, text};
+use super::{ASKED, CONTRACTS, Seen, files, text};
 
 /// A run as Docket has it on record.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub fn broken(seen: &Seen) -> Vec<String> {
         if run.state != "ended" || run.lock != "none" {
             wrong.push(format!("run {id} over {path} is {} with lock {}", run.state, run.lock));
         }
-        if path.ends_with(".analysis.md") || path.starts_with("/Contracts/overview") {
+        if is_our_own(path) {
             wrong.push(format!("run {id} is over our own {path}"));
         }
     }
@@ -48,6 +48,11 @@ pub fn broken(seen: &Seen) -> Vec<String> {
         if !seen.has_forgotten && at.windows(2).any(|pair| !was_away(pair[0], pair[1])) {
             wrong.push(format!("run {run} was made {} times at OpenAI", at.len()));
         }
+    }
+    let asked = seen.fastio["turns_asked"].as_u64().unwrap_or(0);
+    let runs_asked = runs.iter().filter(|run| run.path.starts_with(ASKED)).count();
+    if asked > runs_asked as u64 && !seen.has_forgotten {
+        wrong.push(format!("Fastio's AI was asked {asked} times for {runs_asked} runs"));
     }
     for file in live(&seen.fastio).filter(|file| is_contract(text(&file["path"]))) {
         wrong.extend(contract(seen, file));
@@ -125,10 +130,19 @@ fn live(fastio: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn is_contract(path: &str) -> bool {
-    path.starts_with("/Contracts/") && path.ends_with(".txt")
+    is_at_a_desk(path) && path.ends_with(".txt")
 }
 
 /// Whether a file is a result of a run, under whatever name.
 pub fn is_result(path: &str) -> bool {
-    path.starts_with("/Contracts/") && path.contains(".analysis")
+    is_at_a_desk(path) && path.contains(".analysis")
+}
+
+/// Whether Docket has written it: a result, or a table of them.
+pub fn is_our_own(path: &str) -> bool {
+    is_result(path) || [CONTRACTS, ASKED].iter().any(|desk| path.starts_with(&format!("{desk}overview")))
+}
+
+pub fn is_at_a_desk(path: &str) -> bool {
+    path.starts_with(CONTRACTS) || path.starts_with(ASKED)
 }

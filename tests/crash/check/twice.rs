@@ -60,7 +60,9 @@ fn uploaded(entry: &Value) -> Option<String> {
 fn attached(store: &str, file: &Value) -> String {
     let attributes = &file["attributes"];
     let (source, version) = (text(&attributes["source_id"]), text(&attributes["version"]));
-    format!("version {version} of {source} attached to {store}")
+    let segment =
+        attributes["segment"].as_f64().map(|number| format!("segment {number} of ")).unwrap_or_default();
+    format!("{segment}version {version} of {source} attached to {store}")
 }
 
 /// What was done twice at the same time, in words.

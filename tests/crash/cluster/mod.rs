@@ -19,10 +19,11 @@ use anyhow::Context;
 use crate::database::Looks;
 use crate::options::Options;
 use crate::server::Server;
-use installed::free_port;
 use pair::{NAME, Pair};
 use pooler::Pooler;
 use way::Way;
+
+pub use installed::free_port;
 
 /// How wrong the clock of the last server is.
 const WRONG_BY: &str = "10m";

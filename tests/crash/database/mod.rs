@@ -11,20 +11,26 @@ use std::str::FromStr;
 use anyhow::Context;
 
 use crate::check::Rows;
+use crate::check::imports::Import;
 use crate::check::runs::Run;
 
-/// What is left to do. A job that looks for five minutes whether an upload session appears whose creation was not answered
-/// is not waited for: that no session is there is checked at Fastio.
-const LEFT: &str = "
-    SELECT (SELECT count(*) FROM inbox), count(*), count(*) FILTER (WHERE state = 'dead') FROM job
-    WHERE NOT (state = 'waiting' AND EXISTS (
-        SELECT 1 FROM outside WHERE job.key = 'leftover:' || outside_id AND kind = 'session' AND object IS NULL))";
+/// What is left to do. A job that looks for minutes whether an upload session or an import appears whose creation was not answered
+/// is not waited for: that none is there is checked at Fastio.
+macro_rules! left {
+    () => {
+        " FROM job
+          WHERE NOT (state = 'waiting' AND EXISTS (
+              SELECT 1 FROM outside WHERE job.key = 'leftover:' || outside_id AND kind = 'session' AND object IS NULL))
+            AND NOT (state = 'waiting' AND EXISTS (
+              SELECT 1 FROM import WHERE job.key = 'import:' || import_id AND import.state = 'asked'))"
+    };
+}
+
+const LEFT: &str =
+    concat!("SELECT (SELECT count(*) FROM inbox), count(*), count(*) FILTER (WHERE state = 'dead')", left!());
 
 /// The same jobs, in words.
-const JOBS: &str = "
-    SELECT key || ' ' || state || ': ' || coalesce(reason, 'due') FROM job
-    WHERE NOT (state = 'waiting' AND EXISTS (
-        SELECT 1 FROM outside WHERE job.key = 'leftover:' || outside_id AND kind = 'session' AND object IS NULL))";
+const JOBS: &str = concat!("SELECT key || ' ' || state || ': ' || coalesce(reason, 'due')", left!());
 
 /// Keeps out the jobs whose targets are paused.
 const UNPAUSED: &str = "NOT EXISTS (SELECT 1 FROM pause WHERE job.needs LIKE '% ' || pause.target || ' %')";
@@ -44,6 +50,8 @@ const RUNS: &str = "
                SELECT state FROM outside WHERE owner = 'run:' || run_id AND kind = 'lock' AND state <> 'unwanted'), 'none'),
            coalesce(reason, '')
     FROM run";
+
+const IMPORTS: &str = "SELECT name, state, coalesce(reason, '') FROM import";
 
 /// Where the database is.
 #[derive(Debug, Clone)]
@@ -161,6 +169,7 @@ impl Looks {
             unsettled: self.texts(UNSETTLED).await?,
             copies: self.number("SELECT count(*) FROM copy").await?,
             unanswered_conversations: self.number(UNANSWERED).await?,
+            imports: self.rows_of(IMPORTS).await?.iter().map(import).collect::<anyhow::Result<_>>()?,
             runs: self.rows_of(RUNS).await?.iter().map(run).collect::<anyhow::Result<_>>()?,
         })
     }
@@ -169,6 +178,10 @@ impl Looks {
 /// How a server names itself in its row.
 fn named(process: u32) -> String {
     format!("replica.name LIKE 'process {process} on %'")
+}
+
+fn import(row: &Cells) -> anyhow::Result<Import> {
+    Ok(Import { name: row.get(0)?, state: row.get(1)?, reason: row.get(2)? })
 }
 
 fn run(row: &Cells) -> anyhow::Result<Run> {

@@ -1,28 +1,37 @@
 //! What happens: changes in Fastio and deliveries, from a seed. The script keeps its own idea of which files there are, from
 //! what Fastio answered; where that is wrong Fastio refuses, and the script goes on.
 //!
-//! `/steady` holds files that are only ever edited and renamed, `/Contracts` those that a run is made over, and the
-//! results beside them; files of the other folders come and go. What wanders to `/outside` leaves its rule.
+//! `/steady` holds files that are only ever edited and renamed, the [`desk`]s those that a run is made over, and the
+//! results beside them; `/Imports` what Fastio fetches itself; files of the other folders come and go. What wanders to `/outside` leaves
+//! its rule.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+pub mod content;
+mod desk;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use fastrand::Rng;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use crate::check::beside::{EDITED, contract};
 use crate::check::runs::is_result;
+use crate::check::{ASKED, CONTRACTS};
 use crate::fleet::WORKSPACE;
+use crate::options::{Options, Way};
+use content::{Content, STOOD_FOR, TABLES, extension};
+
+pub use desk::Desk;
 
 /// Folders that files come and go in, and folders in each.
 const AREAS: usize = 6;
 const INNER: usize = 12;
 
-/// The folder of the contracts, and a name that one has while two swap theirs.
-const CONTRACTS: &str = "/Contracts/";
-const BETWEEN: &str = "/Contracts/between.txt";
-
-/// Files of one large size, now and then: an upload that takes long enough to be killed in.
+/// Files of one large size, now and then: an upload that takes long enough to be killed in, or ten segments.
 const LARGE_BYTES: usize = 400_000;
+const LARGE_BYTES_IN_SEGMENTS: usize = 100_000;
+
+/// One import in so many asks for an address that was asked for before.
+const IMPORTED_AGAIN_ONE_IN: usize = 4;
 
 /// Deliveries remembered to be sent once more, much later.
 const REMEMBERED: usize = 2_000;
@@ -35,7 +44,7 @@ const NODES: usize = 20_000;
 pub enum Step {
     Write {
         path: String,
-        content: String,
+        content: Content,
     },
     Move {
         from: String,
@@ -59,6 +68,12 @@ pub enum Step {
         contract: String,
         edit: Option<String>,
     },
+    /// Fastio is to fetch what is at an address.
+    Import {
+        name: String,
+        /// Which order of it this is, from 1.
+        times: u64,
+    },
     /// Deliveries by the test itself, each with the id of its event.
     Tell(Vec<(String, Value)>),
 }
@@ -67,7 +82,10 @@ pub struct Script {
     random: Rng,
     seed: u64,
     files: usize,
-    contracts: usize,
+    /// Which kinds of files there are, by their extensions.
+    extensions: Vec<&'static str>,
+    large_bytes: usize,
+    imports: bool,
     /// Steps after which nothing is begun that takes a minute to end: purges, of which nothing tells, and runs.
     calm_after: u64,
     steps: u64,
@@ -82,27 +100,39 @@ pub struct Script {
     earlier: Vec<(String, Value)>,
     /// Files that left their rule at some time.
     pub wanderers: HashSet<String>,
-    /// Where the contracts are.
-    desk: Vec<String>,
+    pub desks: Vec<Desk>,
     /// What is to be done before anything else is thought of.
     next: VecDeque<Step>,
-    /// Contracts, by their number, of which a person took a result away, moved or changed it.
-    pub taken: BTreeSet<usize>,
-    /// What people did to contracts and results, but for the new versions of contracts: each may bring another version of a result.
-    pub moves: usize,
-    /// Results that people copied. Where the copy of the contract moves on before it has a result, the copy of that stays behind.
-    pub copied: usize,
+    /// What is to stand at OpenAI in the place of bytes: by their SHA-256 that of the text.
+    pub stand_ins: HashMap<String, String>,
+    /// How often each import was ordered, by its name.
+    pub imported: BTreeMap<String, u64>,
 }
 
 impl Script {
-    pub fn new(seed: u64, files: usize, events: u64) -> Script {
+    pub fn new(options: &Options) -> Script {
+        let (seed, files) = (options.seed, options.files());
         let contracts = (files / 40).clamp(4, 40);
+        let mut desks = vec![Desk::new(CONTRACTS, contracts)];
+        let mut extensions = vec!["txt"; 6];
+        if options.has(Way::Fastio) {
+            desks.push(Desk::new(ASKED, contracts));
+        }
+        if options.has(Way::Segments) {
+            extensions.extend(TABLES);
+        }
+        if options.has(Way::Texts) {
+            extensions.extend(STOOD_FOR);
+            extensions.push("");
+        }
         Script {
             random: Rng::with_seed(seed),
             seed,
             files,
-            contracts,
-            calm_after: events / 2,
+            extensions,
+            large_bytes: if options.has(Way::Segments) { LARGE_BYTES_IN_SEGMENTS } else { LARGE_BYTES },
+            imports: options.has(Way::Imports),
+            calm_after: options.events / 2,
             steps: 0,
             made: 0,
             told: 0,
@@ -114,21 +144,30 @@ impl Script {
             known: HashSet::new(),
             earlier: Vec::new(),
             wanderers: HashSet::new(),
-            desk: Vec::new(),
+            desks,
             next: VecDeque::new(),
-            taken: BTreeSet::new(),
-            moves: 0,
-            copied: 0,
+            stand_ins: HashMap::new(),
+            imported: BTreeMap::new(),
         }
     }
 
-    /// The files that are there before anything goes wrong: the steady ones, and a contract each.
+    /// The files that are there before anything goes wrong: the steady ones, of each kind that can be edited, and the contracts.
     pub fn opening(&mut self) -> Vec<Step> {
         let steady = (self.files / 10).max(10);
-        self.steady = (0..steady).map(|number| format!("/steady/{number}.txt")).collect();
+        let mut extensions: Vec<&str> =
+            self.extensions.iter().copied().filter(|one| !one.is_empty()).collect();
+        // Those that are edited all the time are of different kinds.
+        extensions.sort_unstable();
+        extensions.dedup();
+        self.random.shuffle(&mut extensions);
+        let kinds = extensions.iter().cycle();
+        self.steady =
+            (0..steady).zip(kinds).map(|(number, kind)| format!("/steady/{number}.{kind}")).collect();
         let paths = self.steady.clone();
         let mut steps: Vec<Step> = paths.into_iter().map(|path| self.write(path)).collect();
-        steps.extend((0..self.contracts).map(|number| self.contract(contract_path(number))));
+        for desk in &self.desks {
+            steps.extend(desk.opening(&mut self.made));
+        }
         steps
     }
 
@@ -155,8 +194,9 @@ impl Script {
                 960..=964 => self.move_folder(),
                 965..=967 => self.any_folder().map(|path| Step::Trash { path }),
                 968..=977 => self.wander(),
-                978..=981 => self.any_loose().map(|path| self.write_large(path)),
-                620..=639 | 982..=999 if !calm => self.at_the_desk(),
+                978..=981 => self.any_text().map(|path| self.write_large(path)),
+                620..=625 if !calm && self.imports => Some(self.import()),
+                626..=639 | 982..=999 if !calm => self.at_a_desk(),
                 _ => None,
             };
             if let Some(step) = step {
@@ -170,7 +210,7 @@ impl Script {
         let text = |name: &str| answer.and_then(|answer| answer[name].as_str()).map(str::to_owned);
         let (path, node) = (text("path"), text("node_id"));
         if let Some(node) = &node
-            && answer.is_some_and(|answer| answer["type"] == "file")
+            && answer.is_some_and(|answer| answer["type"] != "folder")
             && self.known.insert(node.clone())
         {
             if self.nodes.len() >= NODES {
@@ -183,9 +223,11 @@ impl Script {
             Step::Trash { path } | Step::Restore { path } | Step::Take { contract: path, .. } => path,
             _ => "",
         };
-        self.moves += usize::from(answer.is_some() && at_the_desk.starts_with(CONTRACTS));
-        let is_of_result = matches!(step, Step::Copy { from, .. } if is_result(from));
-        self.copied += usize::from(answer.is_some() && is_of_result);
+        if let Some(desk) = self.desks.iter_mut().find(|desk| at_the_desk.starts_with(desk.folder)) {
+            desk.moves += usize::from(answer.is_some());
+            let is_of_result = matches!(step, Step::Copy { from, .. } if is_result(from));
+            desk.copied += usize::from(answer.is_some() && is_of_result);
+        }
         match (step, path) {
             (Step::Write { .. } | Step::Copy { .. } | Step::Restore { .. }, Some(path)) => self.is_at(&path),
             (Step::Restore { path }, None) => self.trashed.retain(|one| one != path),
@@ -207,14 +249,29 @@ impl Script {
 
     fn is_at(&mut self, path: &str) {
         self.trashed.retain(|one| one != path);
-        if is_contract(path) && !self.desk.iter().any(|one| one == path) {
-            self.desk.push(path.to_owned());
-        }
-        let loose =
-            !path.starts_with("/steady/") && !path.starts_with("/Contracts/") && path.ends_with(".txt");
-        if loose && !self.loose.iter().any(|one| one == path) {
+        if let Some(desk) = self.desks.iter_mut().find(|desk| path.starts_with(desk.folder)) {
+            desk.is_at(path);
+        } else if !path.starts_with("/steady/")
+            && self.is_file(path)
+            && !self.loose.iter().any(|one| one == path)
+        {
             self.loose.push(path.to_owned());
         }
+    }
+
+    /// Whether it is called like a file that comes and goes. A folder has no extension, and a link the number that it leads to.
+    fn is_file(&self, path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        match extension(path) {
+            "" => name.len() > 4 && name.bytes().all(|digit| digit.is_ascii_digit()),
+            extension => self.extensions.contains(&extension),
+        }
+    }
+
+    /// A person touched the results of these contracts.
+    pub fn takes(&mut self, contracts: BTreeSet<usize>) {
+        // Each has a number of its own, at whichever desk it is.
+        self.desks[0].taken.extend(contracts);
     }
 
     fn moved(&mut self, from: &str, to: &str) {
@@ -229,7 +286,7 @@ impl Script {
             }
         }
         self.loose.retain(|one| one != from);
-        self.desk.retain(|one| one != from);
+        self.desks.iter_mut().for_each(|desk| desk.forget(from));
         self.outside.retain(|one| one != from);
         match to.starts_with("/outside/") {
             true => self.outside.push(to.to_owned()),
@@ -241,7 +298,7 @@ impl Script {
     fn forget(&mut self, path: &str) {
         let inside = format!("{path}/");
         self.loose.retain(|one| one != path && !one.starts_with(&inside));
-        self.desk.retain(|one| one != path);
+        self.desks.iter_mut().for_each(|desk| desk.forget(path));
         self.outside.retain(|one| one != path);
     }
 
@@ -251,6 +308,11 @@ impl Script {
 
     fn any_loose(&mut self) -> Option<String> {
         self.random.choice(&self.loose).cloned()
+    }
+
+    /// Any that a text can be written into, of whatever length.
+    fn any_text(&mut self) -> Option<String> {
+        self.any_loose().filter(|path| ["txt", "csv", "jsonl"].contains(&extension(path)))
     }
 
     fn any_steady(&mut self) -> Option<usize> {
@@ -270,12 +332,13 @@ impl Script {
         let path = match self.any_loose() {
             Some(path) if self.loose.len() >= self.files => path,
             _ => {
-                let name = if self.random.bool() {
-                    "same name".to_owned()
-                } else {
-                    self.random.u32(0..40).to_string()
-                };
-                format!("{}/{name}.txt", self.folder())
+                let extension = self.random.choice(&self.extensions).copied().unwrap_or("txt");
+                match extension {
+                    // As the share that it leads to.
+                    "" => format!("{}/{}", self.folder(), self.random.u64(1_000_000..u64::MAX)),
+                    _ if self.random.bool() => format!("{}/same name.{extension}", self.folder()),
+                    _ => format!("{}/{}.{extension}", self.folder(), self.random.u32(0..40)),
+                }
             }
         };
         self.write(path)
@@ -283,70 +346,51 @@ impl Script {
 
     fn write(&mut self, path: String) -> Step {
         self.made += 1;
-        // Of one size, so that uploads can be mistaken for one another.
-        Step::Write { path, content: format!("Clause {:08}: liability is limited.", self.made) }
+        let content = content::of(&path, self.made, &mut self.random);
+        if let Some(text) = &content.stand_in {
+            let hash = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+            self.stand_ins.insert(hash(&content.bytes), hash(text.as_bytes()));
+        }
+        Step::Write { path, content }
     }
 
     fn write_large(&mut self, path: String) -> Step {
         self.made += 1;
-        let line = format!("Clause {:08}: liability is limited.\n", self.made);
-        Step::Write { path, content: line.repeat(LARGE_BYTES / line.len()) }
+        let content = content::sized(&path, self.made, self.large_bytes);
+        Step::Write { path, content }
     }
 
-    fn contract(&mut self, path: String) -> Step {
-        self.made += 1;
-        let content = usize::try_from(self.made).expect("a script is shorter than that");
-        Step::Write { path, content: contract(content) }
+    fn at_a_desk(&mut self) -> Option<Step> {
+        let desk = self.random.usize(0..self.desks.len());
+        let steps = self.desks[desk].next(&mut self.random, &mut self.made)?;
+        self.next.extend(steps);
+        self.next.pop_front()
     }
 
-    /// What people do with contracts and the results beside them.
-    fn at_the_desk(&mut self) -> Option<Step> {
-        let one = self.random.choice(&self.desk).cloned()?;
-        Some(match self.random.u8(0..16) {
-            0..=5 => self.contract(one),
-            6 | 7 => {
-                // As editors save safely.
-                let step = self.contract(one.clone());
-                self.next.push_back(step);
-                Step::Trash { path: one }
-            }
-            8 | 9 => {
-                let other = self.random.choice(&self.desk).cloned().filter(|other| *other != one)?;
-                self.next.push_back(Step::Move { from: other.clone(), to: one.clone() });
-                self.next.push_back(Step::Move { from: BETWEEN.to_owned(), to: other });
-                Step::Move { from: one, to: BETWEEN.to_owned() }
-            }
-            10 | 11 => {
-                self.made += 1;
-                let folder = self.random.choice(["", "signed/", "signed/2026/"]).unwrap_or_default();
-                Step::Move { from: one, to: format!("{CONTRACTS}{folder}moved {}.txt", self.made) }
-            }
-            12 if self.desk.len() < 2 * self.contracts => {
-                self.made += 1;
-                let to = format!("{CONTRACTS}copies {}", self.made);
-                self.next.push_back(Step::Copy { from: result_of(&one), to: to.clone() });
-                Step::Copy { from: one, to }
-            }
-            13 if self.desk.len() > self.contracts / 2 => Step::Trash { path: one },
-            14 => Step::Take { contract: one, edit: None },
-            15 => {
-                self.made += 1;
-                Step::Take { contract: one, edit: Some(format!("{EDITED}, {}", self.made)) }
-            }
-            _ => self.contract(one),
-        })
+    fn import(&mut self) -> Step {
+        let known = self.random.choice(self.imported.keys()).cloned();
+        let again = known.filter(|_| self.random.usize(0..IMPORTED_AGAIN_ONE_IN) == 0);
+        let name = again.unwrap_or_else(|| {
+            self.made += 1;
+            format!("import-{}.txt", self.made)
+        });
+        let times = self.imported.entry(name.clone()).or_default();
+        *times += 1;
+        Step::Import { name, times: *times }
     }
 
     fn rename_steady(&mut self) -> Option<Step> {
         self.made += 1;
         let from = self.any_steady().map(|at| self.steady[at].clone())?;
-        Some(Step::Move { from, to: format!("/steady/renamed {}.txt", self.made) })
+        let to = named(format!("/steady/renamed {}", self.made), &from);
+        Some(Step::Move { from, to })
     }
 
     fn rename_loose(&mut self) -> Option<Step> {
         self.made += 1;
         let from = self.any_loose()?;
-        Some(Step::Move { from, to: format!("{}/renamed {}.txt", self.folder(), self.made) })
+        let to = named(format!("{}/renamed {}", self.folder(), self.made), &from);
+        Some(Step::Move { from, to })
     }
 
     fn move_folder(&mut self) -> Option<Step> {
@@ -358,10 +402,12 @@ impl Script {
     fn wander(&mut self) -> Option<Step> {
         self.made += 1;
         if let Some(from) = self.random.choice(&self.outside).cloned().filter(|_| self.random.bool()) {
-            return Some(Step::Move { from, to: format!("{}/back {}.txt", self.folder(), self.made) });
+            let to = named(format!("{}/back {}", self.folder(), self.made), &from);
+            return Some(Step::Move { from, to });
         }
         let from = self.any_loose()?;
-        Some(Step::Move { from, to: format!("/outside/{}.txt", self.made) })
+        let to = named(format!("/outside/{}", self.made), &from);
+        Some(Step::Move { from, to })
     }
 
     fn tell(&mut self, choice: u32) -> Step {
@@ -406,15 +452,15 @@ impl Script {
     }
 }
 
-fn is_contract(path: &str) -> bool {
-    path.starts_with(CONTRACTS) && path.ends_with(".txt")
+/// The path with the extension that another has.
+fn named(path: String, as_that: &str) -> String {
+    match extension(as_that) {
+        "" => path,
+        extension => format!("{path}.{extension}"),
+    }
 }
 
 /// Where the result of a contract stands, if nothing is in its way.
 pub fn result_of(contract: &str) -> String {
     format!("{}.analysis.md", contract.strip_suffix(".txt").unwrap_or(contract))
-}
-
-fn contract_path(number: usize) -> String {
-    format!("/Contracts/contract {number}.txt")
 }
