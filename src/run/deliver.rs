@@ -33,7 +33,7 @@ impl Runs {
             return self.delivered(run, Delivered { notes, written: None }).await;
         };
         let Some(source) = self.source(run).await? else {
-            return self.ending(run, Outcome::Cancelled, "the file is gone").await;
+            return self.look_first(run).await;
         };
         if let FileState::Present(indexed) = standing
             && !indexed.source.same_content(&Source::of(&source))

@@ -142,12 +142,22 @@ impl Runs {
         if run.state == State::Answered && run.is_written() {
             return self.delivered_in_part(run, &reason).await;
         }
-        // What is refused may be refused because the file has gone, of which its own job has yet to hear: a run over it is wanted
-        // again when it is back.
+        // What is refused may be refused because the file has gone, of which its own job has yet to hear.
         if let Ok(None) = self.source(run).await {
-            return self.ending(run, Outcome::Cancelled, GONE).await;
+            return self.look_first(run).await;
         }
         self.ending(run, Outcome::Failed, &reason).await
+    }
+
+    /// The file is not there, and its own job has yet to hear of it. That job is asked to look: if the file is gone, the run ends, and is
+    /// wanted again when the file is back. If it is back by then, nothing else would ever say that it was away, and the run goes on.
+    pub(super) async fn look_first(&self, run: &Run) -> Result<(), Verdict> {
+        let (FileKey { profile, node }, now) = (run.key.clone(), self.clock.now());
+        let look = Task::File { profile, node };
+        let ask = move |tx: &mut Connection| job::enqueue(tx, &look, Priority::Live, now).map(drop);
+        self.database.write(ask).await?;
+        self.wake.notify_waiters();
+        Err(Verdict::later(LOOK_AGAIN.0, "the file is not there, which a look at it has to confirm"))
     }
 
     async fn step(&self, run: &Run, definition: &Definition, standing: &FileState) -> Result<(), Verdict> {

@@ -4,13 +4,13 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::Sync;
 use super::copy::{Copy, CopyId, CopyState};
 use super::form::Claim;
 use super::look::Present;
 use super::plan::Step;
 use super::retire::there;
 use super::store::{self, Change, Jobs, Told};
+use super::{Sync, extract_of};
 use crate::database::Connection;
 use crate::fastio::{FileKey, Hash};
 use crate::govern::Taken;
@@ -323,7 +323,7 @@ impl Sync {
         let path = subject.present.map(|(present, _)| present.path.as_str());
         let rules = path.into_iter().flat_map(|path| self.rules.running(&subject.key.profile, path));
         let looks = rules.map(|rule| Task::run(subject.key.clone(), &rule.name));
-        let extract = subject.present.and_then(|(present, claim)| claim.extract(present.extraction));
+        let extract = extract_of(subject);
         let FileKey { profile, node } = subject.key.clone();
         let again = extract.map(|_| Task::File { profile, node });
         Change::Jobs(Jobs { tasks: looks.chain(again).collect(), priority: Priority::Live })

@@ -42,7 +42,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::Clock;
 use crate::compute::Compute;
@@ -167,6 +167,8 @@ pub struct Sync {
     causes: Causes,
     governor: Governor,
     together: Together,
+    /// What texts that are cut are let in by.
+    cutting: Semaphore,
     /// The server that takes what is uploaded.
     server: String,
     meters: Meters,
@@ -245,6 +247,7 @@ impl Sync {
             causes,
             governor,
             together: Together::default(),
+            cutting: Semaphore::new(upload::CUT_AT_ONCE),
             meters,
         }
     }
@@ -415,6 +418,10 @@ impl Sync {
             seen.uploaded = None;
             match applied {
                 Ok(Progress::Moved) => {}
+                // What is there stays until Fastio's text of it takes its place: the next look, which is asked for, sees to that.
+                Ok(Progress::Refused) if extract_of(&seen).is_some() => {
+                    return Ok(worst(stopped.into_values().chain(unusable)));
+                }
                 // OpenAI cannot index what the file is now, so nothing of it, old or new, may answer.
                 Ok(Progress::Refused) => seen.present = None,
                 // It is out, of these stores at least, and so is what they have of it.
@@ -561,6 +568,11 @@ fn unsettled() -> Verdict {
 }
 
 /// By another name it may be one that is to be held.
+/// The text that Fastio read, or is reading, out of what the file is now, where it may go in its place.
+fn extract_of(subject: &Subject<'_>) -> Option<Claim> {
+    subject.present.and_then(|(present, claim)| claim.extract(present.extraction))
+}
+
 fn unplaced() -> Verdict {
     let reason =
         "Fastio does not say what the file, or a folder above it, is called; what is held of it stays";

@@ -63,7 +63,7 @@ impl Cutter {
             seams,
             most: most.max(16),
             header: None,
-            segment: Vec::new(),
+            segment: room(most),
             begins: 0,
             paragraph: 0,
             line: 0,
@@ -120,14 +120,15 @@ impl Cutter {
     fn cut(&mut self) -> Option<Vec<u8>> {
         let at = self.seam();
         let rest = self.segment.split_off(at);
-        let begin = match self.seams {
-            Seams::Records => self.header.clone().unwrap_or_default(),
-            Seams::Lines => Vec::new(),
-            Seams::Prose => overlap(&self.segment[self.begins..], OVERLAP.min(self.most / 8)).to_vec(),
-        };
+        let mut next = room(self.most);
+        match self.seams {
+            Seams::Records => next.extend(self.header.iter().flatten()),
+            Seams::Lines => {}
+            Seams::Prose => next.extend(overlap(&self.segment[self.begins..], OVERLAP.min(self.most / 8))),
+        }
         let is_read = is_worth_reading(&self.segment[self.begins..]);
-        self.begins = begin.len();
-        let whole = mem::replace(&mut self.segment, begin);
+        self.begins = next.len();
+        let whole = mem::replace(&mut self.segment, next);
         (self.paragraph, self.line, self.space, self.quoted) = (0, 0, 0, false);
         // The first record is in the first segment, or names no columns.
         self.header.get_or_insert_default();
@@ -152,6 +153,11 @@ impl Cutter {
             last.map_or(self.most, |last| self.begins + 1 + last)
         })
     }
+}
+
+/// A buffer for a segment, which never grows: one that did would hold half as much again meanwhile.
+fn room(most: usize) -> Vec<u8> {
+    Vec::with_capacity(most + 1)
 }
 
 /// A segment of white space is none that a vector store takes.

@@ -130,6 +130,26 @@ async fn a_scan_that_holds_no_text_gives_way_to_what_fastio_read_of_it() {
     h.finish().await;
 }
 
+/// Its bytes are sent first, because its name says nothing, and show then that OpenAI reads nothing in them.
+#[tokio::test]
+async fn an_edit_of_what_goes_as_fastios_text_is_found_all_the_time() {
+    let mail = |word: &str| [&b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0"[..], word.as_bytes()].concat();
+    let h = Harness::start().await;
+    h.put_bytes(WORKSPACE, "/offer.msg", mail("first")).await;
+    h.reads("/offer.msg", "ready", "Liability is capped at EUR 10,000.").await;
+    h.converges().await;
+    assert_eq!(h.text("offer.msg.txt").await, "Liability is capped at EUR 10,000.");
+    h.put_bytes(WORKSPACE, "/offer.msg", mail("second")).await;
+    h.reads("/offer.msg", "in_progress", "").await;
+    h.work().await;
+    assert_eq!(h.held().await, ["/offer.msg"], "what Fastio read of the first stays");
+    h.reads("/offer.msg", "ready", "Liability is capped at EUR 20,000.").await;
+    h.converges().await;
+    h.never_unsearchable("/offer.msg").await;
+    assert_eq!(h.text("offer.msg.txt").await, "Liability is capped at EUR 20,000.");
+    h.finish().await;
+}
+
 #[tokio::test]
 async fn a_workbook_goes_as_its_sheets_until_fastio_has_read_it() {
     let mut book = Workbook::new();

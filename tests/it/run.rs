@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::harness::{Harness, INVENTED, contract, legal};
 use crate::openapi;
+use crate::run_fastio::asking;
 
 #[tokio::test]
 async fn an_analysis_stands_beside_its_contract() {
@@ -60,6 +61,30 @@ async fn a_file_that_goes_before_its_run_begins_is_run_over_when_it_is_back() {
     assert_eq!(h.outcomes().await, ["completed"]);
     assert_eq!(h.responses().await.len(), 1);
     h.finish_leaving(&["POST /v1/responses is refused"]).await;
+}
+
+/// It comes back before its own job looks, to which nothing has happened then.
+#[tokio::test]
+async fn a_file_that_is_away_only_while_its_run_begins_is_run_over() {
+    for settings in [legal(""), asking()] {
+        let h = Harness::with(&settings).await;
+        let node = h.put("/Contracts/nda.txt", &contract(1)).await;
+        h.take_in().await;
+        let is_due = async || h.jobs().await.iter().any(|job| job.key.starts_with("run:"));
+        while !is_due().await {
+            assert!(h.work_one().await);
+        }
+        h.without_webhooks().await;
+        h.trash("/Contracts/nda.txt").await;
+        // The refusal of a lock on what is in the trash.
+        h.work_one().await;
+        h.restore("/Contracts/nda.txt").await;
+        h.no_faults().await;
+        h.webhook("workspace_storage_file_restored", &node).await;
+        h.converges().await;
+        assert_eq!(h.outcomes().await, ["completed"], "{settings}");
+        h.finish().await;
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ use crate::openai::{Error, ErrorKind, File, NewFile, UPLOADING, VectorStoreId};
 use crate::queue::trail::{self, Trail, What};
 use crate::queue::{self, Verdict};
 
+pub(super) use segments::CUT_AT_ONCE;
+
 use instead::{Without, awaits_extract};
 use store::{Intent, Shape};
 

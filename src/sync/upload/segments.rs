@@ -2,6 +2,8 @@
 //! before all of it is uploaded and proved to be what Fastio announced. What a killed server had uploaded of it is not uploaded
 //! again: the next one cuts at the same places.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 
 use super::store::Shape;
@@ -9,7 +11,7 @@ use super::{Begun, Body, Passed, send};
 use crate::job::verdict::database_verdict;
 use crate::queue::Verdict;
 use crate::sync::Sync;
-use crate::sync::apply::Progress;
+use crate::sync::apply::{Progress, later};
 use crate::sync::copy::{Copy, CopyId, CopyState};
 use crate::sync::form::Form;
 use crate::sync::relay::{Broken, Flowing};
@@ -19,6 +21,12 @@ use crate::sync::text::{Encoding, Flow, Unreadable, characters, encoding};
 
 /// More than a gigabyte of text in one file is a database, and what a search finds in it of little use.
 const MOST_SEGMENTS: usize = 400;
+
+/// Texts that are cut at the same time. Each holds a segment that goes and one that is being made, and a line is filled by two.
+pub const CUT_AT_ONCE: usize = 2;
+
+/// Between tries of one that has to wait for others.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// What ended the work on this file for now.
 type Ended = Result<Progress, Verdict>;
@@ -47,6 +55,9 @@ impl Sync {
     ) -> Result<Progress, Verdict> {
         // It was written down before its beginning showed that it is a text.
         self.forget(begun.copy).await?;
+        let Ok(_place) = self.cutting.try_acquire() else {
+            return Err(later(TRY_AGAIN, "other large texts go to OpenAI first"));
+        };
         if let Some(Encoding::Other(_) | Encoding::Utf32) = encoding(first, false) {
             return self.broken(begun, Broken::Unreadable(Unreadable::OtherEncoding)).await;
         }
