@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use crate::check::forms::Cut;
-use crate::check::{ASKED, CONTRACTS};
+use crate::check::{ASKED, CONTRACTS, PINNED, SCARCE};
 use crate::cluster::{Cluster, free_port};
 use crate::database::Looks;
 use crate::deliver::Deliver;
@@ -22,6 +22,7 @@ use crate::kill::{GIVE_UP, LOOK};
 use crate::options::{Options, Way};
 use crate::order::Orders;
 use crate::script::content::{CUT_ABOVE, HEADER};
+use crate::script::scarce;
 use crate::server::{Process, Server, command};
 use crate::stands::Stands;
 
@@ -216,6 +217,11 @@ pub fn cut(options: &Options) -> Option<Cut> {
     options.has(Way::Segments).then_some(Cut { above: CUT_ABOVE as u64, header: HEADER.len() as u64 })
 }
 
+/// For how many of the scarce files there is room: seven of ten.
+pub fn room(options: &Options) -> usize {
+    scarce(options.files()) * 7 / 10
+}
+
 /// A rule for each desk and one for all else; short intervals, so that what no webhook told is found while the test runs. Sweeps only on request: they would
 /// hide what a webhook or the feed told in vain.
 fn settings(options: &Options, database: &str, (fastio, openai): (&str, &str)) -> String {
@@ -232,6 +238,14 @@ fn settings(options: &Options, database: &str, (fastio, openai): (&str, &str)) -
         true => desk(("asked", "asked", ASKED), escalating),
         false => String::new(),
     };
+    let scarce = match options.has(Way::Room) {
+        true => format!(
+            "[[rule]]\nname = 'scarce'\nworkspace = '{WORKSPACE}'\ninclude = ['{SCARCE}**']\n\
+             vector_store = {{ create = 'scarce' }}\nbudget = {{ files = {} }}\npinned = ['{PINNED}**']\n",
+            room(options)
+        ),
+        false => String::new(),
+    };
     format!(
         "[database]\n{database}\
          [fastio]\nbase_url = '{fastio}'\n[openai]\nbase_url = '{openai}'\n\
@@ -241,8 +255,8 @@ fn settings(options: &Options, database: &str, (fastio, openai): (&str, &str)) -
          [log]\nfilter = 'warn'\nformat = 'json'\n\
          {feed}\
          [[rule]]\nname = 'all'\nworkspace = '{WORKSPACE}'\n\
-         exclude = ['{CONTRACTS}**', '{ASKED}**', '/outside/**']\nvector_store = {{ create = 'all' }}\n\
-         {contracts}{asked}"
+         exclude = ['{CONTRACTS}**', '{ASKED}**', '{SCARCE}**', '/outside/**']\nvector_store = {{ create = 'all' }}\n\
+         {contracts}{asked}{scarce}"
     )
 }
 

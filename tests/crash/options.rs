@@ -63,6 +63,8 @@ pub enum Way {
     Imports,
     /// Runs that Fastio's AI is asked for first
     Fastio,
+    /// Files of which there is no room for all
+    Room,
 }
 
 /// Seconds between kills, on average: long enough for work to be under way, short enough for 200 in a quarter of an hour.

@@ -8,6 +8,7 @@ use docket_sandbox::judge::{absences, unbroken};
 use serde_json::Value;
 
 use crate::check::failover::Failover;
+use crate::check::room;
 use crate::check::runs::is_at_a_desk;
 use crate::check::twice::overlaps;
 use crate::check::{self, Broken, Rows, Seen, files, text};
@@ -192,6 +193,8 @@ async fn look(
 ) -> anyhow::Result<Seen> {
     let desks = &worked.script.desks;
     let fastio = fleet.stands.state(Stand::Fastio, 0).await?;
+    // Of what may have to leave nobody expects that it is found all the time.
+    let wanderers = worked.script.wanderers.iter().cloned().chain(room::nodes(&fastio)).collect();
     let mut desk = BTreeMap::new();
     let at_the_desk = |file: &&Value| file["trashed"] == false && is_at_a_desk(text(&file["path"]));
     for file in files(&fastio).filter(at_the_desk) {
@@ -202,10 +205,11 @@ async fn look(
         rows: fleet.looks.rows().await?,
         openai: fleet.stands.state(Stand::Openai, 0).await?,
         searchable: fleet.stands.searchable().await?,
+        room: options.has(Way::Room).then(|| fleet::room(options)),
         fastio,
         acknowledged: told.acknowledged.into_keys().collect(),
         strange: told.strange,
-        wanderers: worked.script.wanderers.clone(),
+        wanderers,
         desk,
         taken: desks.iter().flat_map(|desk| desk.taken.iter().copied()).collect(),
         moves: desks.iter().map(|desk| desk.moves).sum(),
@@ -213,10 +217,15 @@ async fn look(
         stand_ins: worked.script.stand_ins.clone(),
         cut: fleet::cut(options),
         imported: worked.script.imported.clone(),
-        stores: match options.has(Way::Fastio) {
-            true => vec!["all", "asked", "contracts"],
-            false => vec!["all", "contracts"],
-        },
+        stores: [
+            ("all", None),
+            ("asked", Some(Way::Fastio)),
+            ("contracts", None),
+            ("scarce", Some(Way::Room)),
+        ]
+        .into_iter()
+        .filter_map(|(store, way)| way.is_none_or(|way| options.has(way)).then_some(store))
+        .collect(),
         differences,
         has_forgotten: !forgetful(fleet, worked).is_empty(),
     })

@@ -15,7 +15,7 @@ use check::forms::Cut;
 use check::imports::Import;
 use check::runs::Run;
 use check::twice::{Doing, Stop, doings, overlaps};
-use check::{Broken, IMPORTS, Rows, Seen, broken, broken_before_sweep};
+use check::{Broken, IMPORTS, PINNED, Rows, Seen, broken, broken_before_sweep};
 
 /// A file of the workspace, as Fastio's stand-in shows it.
 fn file(node: &str, path: &str) -> Value {
@@ -84,6 +84,7 @@ fn well() -> Seen {
         stand_ins: HashMap::new(),
         cut: Some(Cut { above: 100, header: 10 }),
         imported: BTreeMap::new(),
+        room: Some(1),
         stores: vec!["all", "contracts"],
         differences: Vec::new(),
         has_forgotten: false,
@@ -236,6 +237,46 @@ fn the_judge_sees_an_import_that_was_made_twice_or_not_as_it_is_said() {
     assert_eq!(ordered("complete", &[upload(json!("2d"))], false), [ONCE]);
     assert_eq!(ordered("pending", &[upload(Value::Null)], false), [ONCE]);
     assert_eq!(after(|seen| drop(seen.imported.insert("two.txt".to_owned(), 1))), [ONCE], "it is lost");
+}
+
+#[test]
+fn the_judge_sees_what_is_held_though_there_is_no_room_for_it_and_what_is_out_and_should_not_be() {
+    const ROOM: &str = "of what there is no room for exactly so much is held";
+    const EQUAL: &str = "the vector stores hold what Fastio holds";
+    let with = |path: &str, is_held: bool, is_out: bool| {
+        after(|seen| {
+            seen.stores.push("scarce");
+            let store =
+                json!({"name": "scarce", "files": if is_held { vec![held("2s", path)] } else { vec![] }});
+            push(&mut seen.openai["vector_stores"], store);
+            push(&mut seen.fastio["files"], file("2s", path));
+            if is_held {
+                push(&mut seen.openai["files"], json!({"id": "file-2s"}));
+                seen.rows.copies += 1;
+            }
+            seen.rows.out.extend(is_out.then(|| "workspace:1:2s".to_owned()));
+        })
+    };
+    let (path, pinned) = ("/Scarce/1.txt", format!("{PINNED}1.txt"));
+    assert_eq!((with(path, true, false), with(path, false, true)), (vec![], vec![]));
+    assert_eq!((with(path, true, true), with(path, false, false)), (vec![ROOM], vec![EQUAL]));
+    assert_eq!((with(&pinned, true, false), with(&pinned, false, true)), (vec![], vec![ROOM]));
+    let both = |until: Option<i64>| {
+        after(|seen| {
+            // They are in the trash by now.
+            for node in ["2s", "2t"] {
+                let mut file = file(node, &format!("/Scarce/{node}.txt"));
+                file["trashed"] = json!(true);
+                push(&mut seen.fastio["files"], file);
+            }
+            for (node, from, until) in [("2s", 5, until), ("2t", 20, Some(40))] {
+                let mut held = interval(node, from, until);
+                held["attached_ms"] = json!(from);
+                push(&mut seen.searchable["intervals"], held);
+            }
+        })
+    };
+    assert_eq!((both(Some(20)), both(Some(21))), (vec![], vec![ROOM]));
 }
 
 #[test]

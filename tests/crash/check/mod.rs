@@ -5,6 +5,7 @@ pub mod beside;
 pub mod failover;
 pub mod forms;
 pub mod imports;
+pub mod room;
 pub mod runs;
 pub mod twice;
 
@@ -21,6 +22,10 @@ use runs::Run;
 /// The folders of the contracts that OpenAI is asked about, and of those that Fastio's AI is asked about before it.
 pub const CONTRACTS: &str = "/Contracts/";
 pub const ASKED: &str = "/Asked/";
+
+/// A folder of which OpenAI is to hold some files only, and in it those that are always among them.
+pub const SCARCE: &str = "/Scarce/";
+pub const PINNED: &str = "/Scarce/pinned/";
 
 /// The folder that Fastio imports into.
 pub const IMPORTS: &str = "/Imports/";
@@ -40,6 +45,8 @@ pub struct Rows {
     pub unanswered_conversations: i64,
     pub runs: Vec<Run>,
     pub imports: Vec<Import>,
+    /// The files that are out because there is no room: their ids.
+    pub out: HashSet<String>,
 }
 
 /// Everything that is looked at.
@@ -71,6 +78,8 @@ pub struct Seen {
     pub cut: Option<Cut>,
     /// How often each import was ordered, by its name.
     pub imported: BTreeMap<String, u64>,
+    /// How many of the scarce files there is room for, if there are any.
+    pub room: Option<usize>,
     /// The vector stores that there should be, by name.
     pub stores: Vec<&'static str>,
     /// What a sweep still finds.
@@ -91,7 +100,8 @@ pub struct Broken {
 pub fn broken(seen: &Seen) -> Vec<Broken> {
     let lost = seen.acknowledged.iter().filter(|event| !seen.rows.events.contains(*event)).cloned().collect();
     let sides = Sides::read(&seen.fastio, &seen.openai);
-    let differences = sides.differences(|file| store_of(&file.path));
+    let mut differences = sides.differences(|file| store_of(&file.path));
+    differences.retain(|one| !is_out(one, &seen.rows));
     let found = [
         ("every acknowledged event is on record", lost),
         ("a delivery is answered 202 or 503", seen.strange.clone()),
@@ -116,6 +126,7 @@ pub fn broken(seen: &Seen) -> Vec<Broken> {
         ("no question is left at Fastio", talks(seen)),
         ("a file that is there is found all the time", unsearchable(seen)),
         ("a search never finds half of one version and half of another", halved(seen)),
+        ("of what there is no room for exactly so much is held", room::broken(seen, &sides)),
         ("each import is made once", imports::broken(seen)),
         ("each run is made once and its result written once", runs::broken(seen)),
         ("what stands beside a contract is true of it", untrue(seen)),
@@ -132,7 +143,7 @@ pub fn broken_before_sweep(seen: &Seen) -> Vec<Broken> {
         |one: &Difference<'_>| matches!(one, Difference::Unwanted(copy) if !known.contains(copy.source_id()));
     let sides = Sides::read(&seen.fastio, &seen.openai);
     let mut differences = sides.differences(|file| store_of(&file.path));
-    differences.retain(|one| !is_of_purged(one));
+    differences.retain(|one| !is_of_purged(one) && !is_out(one, &seen.rows));
     let found = [
         (
             "before any sweep the vector stores hold what Fastio holds",
@@ -167,6 +178,11 @@ fn is_unequal(one: &Difference<'_>) -> bool {
     matches!(one, Difference::Missing(_) | Difference::Outdated(..) | Difference::Unwanted(_))
 }
 
+/// There is no room for it, which is on record.
+fn is_out(one: &Difference<'_>, rows: &Rows) -> bool {
+    matches!(one, Difference::Missing(file) if rows.out.contains(&file.source_id))
+}
+
 fn is_repeated(one: &Difference<'_>) -> bool {
     matches!(one, Difference::Repeated(..))
 }
@@ -182,6 +198,7 @@ fn store_of(path: &str) -> Wanted<'static> {
         _ if runs::is_our_own(path) => Wanted::Nowhere,
         _ if path.starts_with(CONTRACTS) => Wanted::In("contracts"),
         _ if path.starts_with(ASKED) => Wanted::In("asked"),
+        _ if room::is_scarce(path) => Wanted::In("scarce"),
         _ => Wanted::In("all"),
     }
 }

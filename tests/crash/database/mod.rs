@@ -51,6 +51,8 @@ const RUNS: &str = "
            coalesce(reason, '')
     FROM run";
 
+const OUT: &str = "SELECT source_id FROM file_out";
+
 const IMPORTS: &str = "SELECT name, state, coalesce(reason, '') FROM import";
 
 /// Where the database is.
@@ -169,6 +171,7 @@ impl Looks {
             unsettled: self.texts(UNSETTLED).await?,
             copies: self.number("SELECT count(*) FROM copy").await?,
             unanswered_conversations: self.number(UNANSWERED).await?,
+            out: self.texts(OUT).await?.into_iter().collect(),
             imports: self.rows_of(IMPORTS).await?.iter().map(import).collect::<anyhow::Result<_>>()?,
             runs: self.rows_of(RUNS).await?.iter().map(run).collect::<anyhow::Result<_>>()?,
         })

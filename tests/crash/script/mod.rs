@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::check::runs::is_result;
-use crate::check::{ASKED, CONTRACTS};
+use crate::check::{ASKED, CONTRACTS, PINNED, SCARCE};
 use crate::fleet::WORKSPACE;
 use crate::options::{Options, Way};
 use content::{Content, STOOD_FOR, TABLES, extension};
@@ -29,6 +29,9 @@ const INNER: usize = 12;
 /// Files of one large size, now and then: an upload that takes long enough to be killed in, or ten segments.
 const LARGE_BYTES: usize = 400_000;
 const LARGE_BYTES_IN_SEGMENTS: usize = 100_000;
+
+/// One in so many files that there is not room for all of is pinned.
+const PINNED_ONE_IN: usize = 6;
 
 /// One import in so many asks for an address that was asked for before.
 const IMPORTED_AGAIN_ONE_IN: usize = 4;
@@ -86,6 +89,8 @@ pub struct Script {
     extensions: Vec<&'static str>,
     large_bytes: usize,
     imports: bool,
+    /// Of those that there is not room for all of.
+    scarce: Vec<String>,
     /// Steps after which nothing is begun that takes a minute to end: purges, of which nothing tells, and runs.
     calm_after: u64,
     steps: u64,
@@ -132,6 +137,7 @@ impl Script {
             extensions,
             large_bytes: if options.has(Way::Segments) { LARGE_BYTES_IN_SEGMENTS } else { LARGE_BYTES },
             imports: options.has(Way::Imports),
+            scarce: if options.has(Way::Room) { scarce_paths(scarce(files)) } else { Vec::new() },
             calm_after: options.events / 2,
             steps: 0,
             made: 0,
@@ -163,7 +169,7 @@ impl Script {
         let kinds = extensions.iter().cycle();
         self.steady =
             (0..steady).zip(kinds).map(|(number, kind)| format!("/steady/{number}.{kind}")).collect();
-        let paths = self.steady.clone();
+        let paths = [self.steady.clone(), self.scarce.clone()].concat();
         let mut steps: Vec<Step> = paths.into_iter().map(|path| self.write(path)).collect();
         for desk in &self.desks {
             steps.extend(desk.opening(&mut self.made));
@@ -184,6 +190,7 @@ impl Script {
                 0..=479 if talks && !self.nodes.is_empty() => Some(self.tell(choice)),
                 480..=619 => Some(self.write_some()),
                 640..=739 => self.any_loose().map(|path| self.write(path)),
+                740..=754 if !self.scarce.is_empty() => self.any_scarce(),
                 740..=829 => self.any_steady().map(|at| self.write(self.steady[at].clone())),
                 830..=849 => self.rename_steady(),
                 850..=889 => self.rename_loose(),
@@ -252,6 +259,7 @@ impl Script {
         if let Some(desk) = self.desks.iter_mut().find(|desk| path.starts_with(desk.folder)) {
             desk.is_at(path);
         } else if !path.starts_with("/steady/")
+            && !path.starts_with(SCARCE)
             && self.is_file(path)
             && !self.loose.iter().any(|one| one == path)
         {
@@ -360,6 +368,15 @@ impl Script {
         Step::Write { path, content }
     }
 
+    /// A person edits it, or takes it away for a while.
+    fn any_scarce(&mut self) -> Option<Step> {
+        let path = self.random.choice(&self.scarce).cloned()?;
+        Some(match self.random.u8(0..5) {
+            0 => Step::Trash { path },
+            _ => self.write(path),
+        })
+    }
+
     fn at_a_desk(&mut self) -> Option<Step> {
         let desk = self.random.usize(0..self.desks.len());
         let steps = self.desks[desk].next(&mut self.random, &mut self.made)?;
@@ -450,6 +467,16 @@ impl Script {
         }
         (id, body)
     }
+}
+
+/// How many files there are of which not all have room, where there are so many in all.
+pub fn scarce(files: usize) -> usize {
+    (files / 5).clamp(12, 300)
+}
+
+fn scarce_paths(number: usize) -> Vec<String> {
+    let folder = |number: usize| if number.is_multiple_of(PINNED_ONE_IN) { PINNED } else { SCARCE };
+    (0..number).map(|number| format!("{}{number}.txt", folder(number))).collect()
 }
 
 /// The path with the extension that another has.
