@@ -71,7 +71,7 @@ impl Sync {
         let Some(file_id) = &copy.file_id else { return self.forget(copy.id).await };
         match openai_has(self.openai.store_file(&copy.store, file_id).await)? {
             Some(polled) if polled.file.status == IndexStatus::Completed => {
-                self.indexed(subject, copy, polled.file.attributes).await
+                self.indexed(subject, copy, polled.file).await
             }
             None if copy.state == CopyState::Attached && self.age(copy) < FRESH => {
                 self.index_lost(copy).await
