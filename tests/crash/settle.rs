@@ -8,7 +8,7 @@ use docket_sandbox::judge::{absences, unbroken};
 use serde_json::Value;
 
 use crate::check::failover::Failover;
-use crate::check::room;
+use crate::check::room::is_scarce;
 use crate::check::runs::is_at_a_desk;
 use crate::check::twice::overlaps;
 use crate::check::{self, Broken, Rows, Seen, files, text};
@@ -186,6 +186,12 @@ async fn sweep(fleet: &Fleet, flags: &[&str], wrong: &mut Vec<String>) -> anyhow
     Ok(answer["report"]["found"].clone())
 }
 
+/// The nodes of the files that there may be no room for.
+fn scarce_nodes(fastio: &Value) -> impl Iterator<Item = String> {
+    let scarce = files(fastio).filter(|file| is_scarce(text(&file["path"])));
+    scarce.map(|file| text(&file["node_id"]).to_owned())
+}
+
 async fn look(
     (options, fleet): (&Options, &Fleet),
     worked: &Worked,
@@ -194,7 +200,7 @@ async fn look(
     let desks = &worked.script.desks;
     let fastio = fleet.stands.state(Stand::Fastio, 0).await?;
     // Of what may have to leave nobody expects that it is found all the time.
-    let wanderers = worked.script.wanderers.iter().cloned().chain(room::nodes(&fastio)).collect();
+    let wanderers = worked.script.wanderers.iter().cloned().chain(scarce_nodes(&fastio)).collect();
     let mut desk = BTreeMap::new();
     let at_the_desk = |file: &&Value| file["trashed"] == false && is_at_a_desk(text(&file["path"]));
     for file in files(&fastio).filter(at_the_desk) {

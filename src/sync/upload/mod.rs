@@ -73,6 +73,7 @@ impl Sync {
         }
         // Where uploads are refused whole files are not sent to find out.
         self.causes.pass(&call_cause(OPENAI, UPLOADING))?;
+        let _cutting = self.place_to_cut(claim, present.source.size)?;
         let asked = lock(subject.upload).take();
         let _upload = match asked {
             Some(taken) => taken.spend(),

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::SemaphorePermit;
 
 use super::store::Shape;
 use super::{Begun, Body, Passed, send};
@@ -13,7 +14,7 @@ use crate::queue::Verdict;
 use crate::sync::Sync;
 use crate::sync::apply::{Progress, later};
 use crate::sync::copy::{Copy, CopyId, CopyState};
-use crate::sync::form::Form;
+use crate::sync::form::{Claim, Content, Form};
 use crate::sync::relay::{Broken, Flowing};
 use crate::sync::segment::{Cutter, LARGEST};
 use crate::sync::store::Change;
@@ -37,6 +38,22 @@ impl Sync {
         self.settings.split_text_above_bytes > 0 && size > u64::from(self.settings.split_text_above_bytes)
     }
 
+    /// The place that a file needs whose name says that it is a text and will be cut, before any of it is read.
+    ///
+    /// # Errors
+    /// The verdict on the job, where others have all places.
+    pub(super) fn place_to_cut(
+        &self,
+        claim: &Claim,
+        size: u64,
+    ) -> Result<Option<SemaphorePermit<'_>>, Verdict> {
+        if claim.stands_in().is_some() || claim.as_claimed().content != Content::Text || !self.is_cut(size) {
+            return Ok(None);
+        }
+        let place = self.cutting.try_acquire();
+        place.map(Some).map_err(|_| later(TRY_AGAIN, "other large texts go to OpenAI first"))
+    }
+
     /// Bytes in a segment.
     fn segment_bytes(&self) -> usize {
         LARGEST.min(self.settings.split_text_above_bytes as usize / 2)
@@ -55,9 +72,6 @@ impl Sync {
     ) -> Result<Progress, Verdict> {
         // It was written down before its beginning showed that it is a text.
         self.forget(begun.copy).await?;
-        let Ok(_place) = self.cutting.try_acquire() else {
-            return Err(later(TRY_AGAIN, "other large texts go to OpenAI first"));
-        };
         if let Some(Encoding::Other(_) | Encoding::Utf32) = encoding(first, false) {
             return self.broken(begun, Broken::Unreadable(Unreadable::OtherEncoding)).await;
         }

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashSet};
 
 use docket_sandbox::judge::{Sides, source_id};
-use serde_json::Value;
 
 use super::{PINNED, SCARCE, Seen, files, text};
 
@@ -58,10 +57,4 @@ fn too_many(seen: &Seen, most: usize) -> Option<String> {
     }
     let (files, at) = worst;
     (files > most).then(|| format!("{files} files were held at {at}, and there is room for {most}"))
-}
-
-/// The files of whom nobody may expect that they are found all the time: their nodes.
-pub fn nodes(fastio: &Value) -> impl Iterator<Item = String> {
-    let scarce = files(fastio).filter(|file| is_scarce(text(&file["path"])));
-    scarce.map(|file| text(&file["node_id"]).to_owned())
 }
