@@ -83,7 +83,10 @@ pub fn intend(connection: &mut Connection, intent: &Intent, now: i64) -> Result<
 }
 
 /// Since when an upload of this name and size is not settled, in Unix milliseconds.
-pub fn unsettled_since(connection: &mut Connection, (filename, size): (&str, u64)) -> Result<Option<i64>, Error> {
+pub fn unsettled_since(
+    connection: &mut Connection,
+    (filename, size): (&str, u64),
+) -> Result<Option<i64>, Error> {
     connection.one(UNSETTLED_SINCE, params![filename, bytes(size)])
 }
 
