@@ -192,7 +192,8 @@ mod tests {
         let found = |until: i64, absences: &[Span]| {
             let old = [segment("a", 1, 10, Some(until)), segment("a", 2, 12, Some(50))];
             let new = [segment("b", 1, 20, None), segment("b", 2, 40, None)];
-            let history = json!({ "intervals": [old, new].concat() });
+            let intervals = [old, new].concat();
+            let history = json!({ "intervals": intervals });
             halves(&history, &Absences::from([("workspace:1:2a".to_owned(), absences.to_vec())]))
         };
         let half = Gap { source_id: "workspace:1:2a".to_owned(), from_ms: 35, until_ms: 40 };

@@ -84,14 +84,17 @@ async fn within_any_minute_servers_together_use_no_more_than_the_limit() {
         governor.tell().await.unwrap();
     }
     two.clock.shift(62_000);
+    let began = two.clock.now();
+    // What this takes, on a busy machine, counts as well.
+    let two_a_second = || usize::try_from((two.clock.now() - began) / 500).unwrap();
     let at_once = uploads(&governors, false).await;
-    assert!((10..=16).contains(&at_once), "a tenth: {at_once}");
+    assert!((10..=16 + two_a_second()).contains(&at_once), "a tenth: {at_once}");
     let mut later = 0;
     for _ in 0..10 {
         two.clock.shift(1_000);
         later += uploads(&governors, false).await;
     }
-    assert!((15..=24).contains(&later), "and a sixth in as many seconds: {later}");
+    assert!((15..=4 + two_a_second()).contains(&later), "and two a second since: {later}");
 }
 
 #[tokio::test]
