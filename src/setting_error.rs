@@ -79,17 +79,19 @@ pub fn is_name(name: &str) -> bool {
 
 fn unknown(name: &str, choices: &[&str]) -> String {
     let shown = if is_name(name) { format!("unknown key `{name}`") } else { "unknown key".to_owned() };
+    let likeness = |choice: &&str| strsim::normalized_damerau_levenshtein(name, choice);
+    let nearest = choices.iter().copied().max_by(|one, two| likeness(one).total_cmp(&likeness(two)));
+    if let Some(nearest) = nearest.filter(|nearest| likeness(nearest) >= ALIKE) {
+        return format!("{shown}: did you mean `{nearest}`?");
+    }
     if ["key", "secret", "token", "password"].iter().any(|word| name.to_ascii_lowercase().contains(word)) {
         return format!(
             "{shown}: secrets come from the environment, such as FASTIO_API_KEY or FASTIO_API_KEY_FILE"
         );
     }
-    let likeness = |choice: &&str| strsim::normalized_damerau_levenshtein(name, choice);
-    let nearest = choices.iter().copied().max_by(|one, two| likeness(one).total_cmp(&likeness(two)));
-    match nearest {
-        None => format!("{shown}: remove it"),
-        Some(nearest) if likeness(&nearest) >= ALIKE => format!("{shown}: did you mean `{nearest}`?"),
-        Some(_) => format!("{shown}: remove it, or write one of {}", choices.join(", ")),
+    match choices {
+        [] => format!("{shown}: remove it"),
+        _ => format!("{shown}: remove it, or write one of {}", choices.join(", ")),
     }
 }
 

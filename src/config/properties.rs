@@ -34,9 +34,14 @@ fn known() -> Vec<(String, String, Value)> {
 fn right(name: &str, default: &Value) -> BoxedStrategy<Value> {
     let one_of = |values: &'static [&'static str]| prop::sample::select(values).prop_map(Value::from).boxed();
     match (name, default) {
-        ("base_url" | "mcp_url", _) => one_of(&["https://api.fast.io/current", "http://127.0.0.1:9102/v1"]),
+        ("base_url" | "mcp_url" | "token_url", _) => {
+            one_of(&["https://api.fast.io/current", "http://127.0.0.1:9102/v1"])
+        }
         ("listen", _) => one_of(&["0.0.0.0:8080", "127.0.0.1:0", "[::1]:1"]),
         ("signature_scheme", _) => one_of(&["auto", "fastio_v1_base64", "x_fastio_sha256_hex"]),
+        ("key_header", _) => one_of(&["authorization", "api-key"]),
+        ("identity", _) => one_of(&["key", "workload", "entra"]),
+        ("identity_token_type", _) => one_of(&["jwt", "id_token"]),
         ("environment", _) => one_of(&["production", "", "Test 2"]),
         ("format", _) => one_of(&["auto", "text", "json"]),
         (_, Value::Integer(_)) => (0..=255_i64).prop_map(Value::Integer).boxed(),

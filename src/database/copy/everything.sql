@@ -76,7 +76,7 @@ VALUES ('k', 'workspace:1', '/', 'Zoë.pdf', 'https://a.example/b?c', 'https://a
 INSERT INTO run_turn VALUES (500, 'k', 'thread', 'turn', 5, 'Zoë asks back');
 INSERT INTO batch (rule, mark, state, input_file, batch, output_file, error_file, begun_at, tried_at)
 VALUES ('ended', 'm', 'reading', 'file-1', 'batch_1', 'file-2', NULL, 5, 6);
-INSERT INTO batch_run VALUES (500, 'ended', 1, 'answered', '{"id":"é"}', NULL, 5), (499, 'ended', 1, 'left', NULL, 'batch_expired', 6);
+INSERT INTO batch_run VALUES (500, 'ended', 1, 'answered', '{"id":"é"}', NULL, 5);
 INSERT INTO late VALUES ('ended', 5);
 INSERT INTO news (endpoint, kind, about, since, made_at, message) VALUES ('us', 'cause_opened', 'openai', 4, 5, 'msg_1'), ('us', 'run_done', '500', NULL, 6, NULL);
 INSERT INTO news_channel (endpoint, kind, address, message, attempts, begun_at, next_at, trouble)

@@ -45,7 +45,7 @@ const SMALL: [&str; 32] = [
 ];
 
 /// Statements that may go through a table or an index from its end, and why.
-const SCANS: [(&str, &str); 34] = [
+const SCANS: [(&str, &str); 35] = [
     ("queue::store::claim::FIRSTS", "the first row of an index in its order"),
     ("queue::store::claim::END_LEASES", "an index of the jobs that run, at the start"),
     ("queue::store::claim::ELSEWHERE", "an index of the jobs that run: as many as there are workers"),
@@ -80,6 +80,7 @@ const SCANS: [(&str, &str); 34] = [
         "an index of the files whose hash at Fastio is not that of their bytes: none, as documented",
     ),
     ("sync::budget::store::out::RENAME_COPIES", "once at a start after a rule got another name"),
+    ("sync::store::kept_out::RENAME", "once at a start after a rule got another name"),
     ("own::store::RENAME_RESULTS", "once at a start after a rule got another name"),
     ("queue::store::listing::NAMED", "once at a start after a rule got another name"),
     (
