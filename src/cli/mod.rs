@@ -254,21 +254,21 @@ impl Command {
 
     /// `--server` is for what a server answers. The variable may stand in an environment for those alone.
     fn asks_where_it_can(&self, settings: &SettingsArgs) -> Result<(), Failure> {
-        let can = match self {
+        let can = matches!(
+            self,
             Command::Status(_)
-            | Command::Explain(_)
-            | Command::Search(_)
-            | Command::Mcp(_)
-            | Command::Watch(_)
-            | Command::Events(_)
-            | Command::Audit(_) => true,
-            Command::Files(_)
-            | Command::Jobs(_)
-            | Command::Import(_)
-            | Command::Runs(_)
-            | Command::Sweep(_) => true,
-            _ => false,
-        };
+                | Command::Explain(_)
+                | Command::Search(_)
+                | Command::Mcp(_)
+                | Command::Watch(_)
+                | Command::Events(_)
+                | Command::Audit(_)
+                | Command::Files(_)
+                | Command::Jobs(_)
+                | Command::Import(_)
+                | Command::Runs(_)
+                | Command::Sweep(_)
+        );
         match can || settings.server.is_none() {
             true => Ok(()),
             false => Err(Failure::Usage(

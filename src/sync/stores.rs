@@ -216,7 +216,7 @@ impl Stores {
             move |tx: &mut Connection| store::continue_in(tx, (&named, &intent), (&first, number), now);
         self.database.write(write).await.map_err(|error| database_verdict(&error))?;
         let made = self.sound(&Target::Create { create: name }).await?.id;
-        let known = chain.iter().cloned().filter(|store| *store != made).chain([made.clone()]).collect();
+        let known = chain.iter().filter(|store| **store != made).cloned().chain([made.clone()]).collect();
         self.tell_full(&Chain::new(known), &made).await?;
         Ok(made)
     }

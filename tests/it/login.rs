@@ -56,7 +56,7 @@ async fn a_workload_shows_a_token_for_its_identity_and_another_when_that_has_end
     // It ends before its time: the stand-in's clock leaps, and ours does not.
     h.sandbox.openai_core().clock.shift(HOUR_MS);
     h.put("/b.txt", "the rent is 900").await;
-    h.converges().await;
+    h.settle().await;
     assert_eq!((h.held().await.len(), h.asked("POST", "/oauth/token")), (2, 2));
     assert_eq!(h.pauses().await.len(), 0);
     h.finish_leaving(&["POST /v1/files is refused"]).await;
@@ -97,7 +97,6 @@ async fn an_identity_that_gets_no_token_holds_the_work_and_says_why_without_show
     // The platform writes one that is taken.
     fs::write(file.path(), OWN).unwrap();
     h.settle().await;
-    h.converges().await;
     assert_eq!(h.held().await, ["/a.txt"]);
     // And none at all is a reason too.
     fs::write(file.path(), "").unwrap();

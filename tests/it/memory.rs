@@ -18,30 +18,33 @@ const BYTES: u64 = 512_000_000;
 /// Of texts that are cut: more than a vector store takes in one file. A debug build looks at a tenth of that in the same time.
 const CUT_BYTES: u64 = if cfg!(debug_assertions) { 60_000_000 } else { 600_000_000 };
 
-/// What Docket promises.
-const MOST_MEMORY_KB: u64 = 100 * 1000;
+/// What Docket promises, in kB; for texts that are cut, of which two at a time have buffers, and a debug build has the more.
+const MOST_MEMORY: u64 = 100 * 1000;
+const MOST_MEMORY_OF_CUT: u64 = 128 * 1000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_files_of_512_mb_at_once_stay_under_100_mb() {
     // They go whole, which is what is measured.
     let limits = Limits { file_tokens: u64::MAX, ..Limits::default() };
-    let copies = pass_through(BYTES, limits, &[("DOCKET_SYNC__SPLIT_TEXT_ABOVE_BYTES", "0")]).await;
+    let copies =
+        pass_through(BYTES, limits, &[("DOCKET_SYNC__SPLIT_TEXT_ABOVE_BYTES", "0")], MOST_MEMORY).await;
     assert_eq!(copies, FILES as i64);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn eight_texts_that_go_in_segments_at_once_stay_under_100_mb() {
+async fn eight_texts_that_go_in_segments_at_once_stay_under_128_mb() {
     let all_at_once = ["UPLOADS", "ATTACHES", "ATTACHED_FILES"];
     let all_at_once = all_at_once.map(|limit| (format!("DOCKET_LIMITS__{limit}_PER_MINUTE"), "300000"));
     let settings: Vec<(&str, &str)> =
         all_at_once.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    let copies = pass_through(CUT_BYTES, Limits::default().times(1_000), &settings).await;
+    let copies = pass_through(CUT_BYTES, Limits::default().times(1_000), &settings, MOST_MEMORY_OF_CUT).await;
     // A segment has 4,000,000 bytes at most.
     assert!(copies >= FILES as i64 * i64::try_from(CUT_BYTES / 4_000_000).unwrap(), "{copies} copies");
 }
 
 /// Has so many bytes of text in each of the files pass through a server at once. Answers how many copies that makes.
-async fn pass_through(bytes: u64, limits: Limits, settings: &[(&str, &str)]) -> i64 {
+/// The server's memory stays below `most_kb`.
+async fn pass_through(bytes: u64, limits: Limits, settings: &[(&str, &str)], most_kb: u64) -> i64 {
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
     let options = docket_sandbox::Options { limits, ..Default::default() };
@@ -70,7 +73,7 @@ async fn pass_through(bytes: u64, limits: Limits, settings: &[(&str, &str)]) -> 
     let copies = Beside::of(&place.database_url()).await.until(all_indexed).await;
     let peak = peak_memory_kb(server.id());
     println!("peak memory of the server: {peak} kB");
-    assert!(peak < MOST_MEMORY_KB, "{peak} kB");
+    assert!(peak < most_kb, "{peak} kB");
     assert_eq!(server.stop(), 0);
     copies
 }

@@ -295,8 +295,11 @@ async fn what_is_out_is_listed_and_explained_and_is_brought_back() {
     let h = Harness::with(&settings).await;
     let place = Place::new();
     place.write("docket.toml", &format!("[database]\nurl = '{}'\n{settings}", h.database_url()));
-    h.comes("/1.txt").await;
-    h.comes("/2.txt").await;
+    // By this machine's time, as the command has it.
+    for path in ["/1.txt", "/2.txt"] {
+        h.put(path, path).await;
+        h.settle().await;
+    }
     let out = rows(&place.docket(&["files", "--out", "--json"]));
     assert_eq!(
         (out.len(), &out[0]["path"], &out[0]["state"]),

@@ -185,6 +185,7 @@ async fn an_agent_is_told_what_is_out_and_brings_it_back() {
     assert_eq!(agent.call("status", json!({})).await.head["files_out_of_openai"], 1);
 
     h.pass(60_000);
+    let mut agent = h.agent().await;
     let brought = agent.call("sync_now", json!({"file": "/1.txt", "idempotency_key": "k-1"})).await;
     assert!(!brought.is_error, "{brought:#?}");
     h.settle().await;
