@@ -102,12 +102,12 @@ async fn an_identity_that_gets_no_token_holds_the_work_and_says_why_without_show
     fs::write(file.path(), "").unwrap();
     h.sandbox.openai_core().clock.shift(HOUR_MS);
     h.put("/b.txt", "the rent is 900").await;
-    h.take_in().await;
-    while h.work_one().await {}
-    let reason = h.pauses().await[0].reason.clone();
+    h.work_for_seconds(10).await;
+    let pauses = h.pauses().await;
+    let reason = &pauses.first().expect("OpenAI is held").reason;
     assert!(reason.contains("it is empty"), "{reason}");
     fs::write(file.path(), OWN).unwrap();
     h.settle().await;
     assert_eq!(h.held().await.len(), 2);
-    h.finish_leaving(&["POST /oauth/token is refused (2 times)"]).await;
+    h.finish_leaving(&["POST /oauth/token is refused (2 times)", "POST /v1/files is refused"]).await;
 }
