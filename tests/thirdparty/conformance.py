@@ -22,7 +22,8 @@ SCENARIOS = ["server-initialize", "ping", "tools-list", "resources-list", "dns-r
 
 
 def main(docket, node, modules):
-    docket, folder = str(pathlib.Path(docket).resolve()), pathlib.Path(tempfile.mkdtemp(prefix="docket-conformance-"))
+    docket, suite = str(pathlib.Path(docket).resolve()), str(pathlib.Path(modules, SUITE).resolve())
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="docket-conformance-"))
     (folder / "docket.toml").write_text(
         "[[rule]]\nname = 'all'\nworkspace = '4829105738291047362'\nvector_store = { create = 'all' }\n"
     )
@@ -37,8 +38,8 @@ def main(docket, node, modules):
         # Without a token: the suite has none to send, and this machine needs none.
         with Server([docket, "serve"], [f"http://{operate}/api/v1/status"], cwd=folder, env=environment):
             for scenario in SCENARIOS:
-                suite = [node, str(pathlib.Path(modules) / SUITE), "server", "--url", f"http://{operate}/mcp", "--scenario", scenario]
-                ran = subprocess.run(suite, cwd=folder, capture_output=True, text=True)
+                asks = [node, suite, "server", "--url", f"http://{operate}/mcp", "--scenario", scenario]
+                ran = subprocess.run(asks, cwd=folder, capture_output=True, text=True)
                 check(ran.returncode == 0, f"{scenario}: {ran.stdout}{ran.stderr}")
                 step(f"the protocol's own suite: {scenario}")
 
