@@ -224,8 +224,8 @@ async fn change(source: &Source, which: &Which, action: Action) -> Result<Outcom
         changed.push(Changed { job_id: None, changed: source.all_dead(action).await? });
     }
     if let Some(cause) = &which.cause {
-        let filter = Some(Filter { cause: Some(cause.clone()), ..Filter::default() });
-        let order = BulkOrder { action: action.as_str().to_owned(), filter, ..BulkOrder::default() };
+        let filter = Filter { cause: Some(cause.clone()), ..Filter::default() };
+        let order = BulkOrder::to_all(action, filter);
         changed.push(Changed { job_id: None, changed: source.many(order).await? });
     }
     for id in &which.ids {

@@ -55,14 +55,8 @@ fn order(action: Action, item: &str, Why { why, name }: Why) -> (String, Value) 
         Action::StartRun => ("runs", "start"),
         Action::RunAgain => ("runs", "again"),
         Action::LookAgain | Action::RunMissing => {
-            let order = BulkOrder {
-                action: action.as_str().to_owned(),
-                items: vec![item.to_owned()],
-                number: Some(1),
-                why,
-                name,
-                ..BulkOrder::default()
-            };
+            let order =
+                BulkOrder { number: Some(1), why, name, ..BulkOrder::to(action, vec![item.to_owned()]) };
             return ("/bulk".to_owned(), json!(order));
         }
         Action::CancelRun => ("runs", "cancel"),

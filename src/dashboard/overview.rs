@@ -270,7 +270,7 @@ fn numbers(seen: &Status) -> Vec<Number> {
         number(of(&seen.files, "skipped"), "skipped files", "/files?state=skipped"),
         number(
             seen.usage.rules.values().map(|held| held.all_out().files).sum(),
-            "files out of OpenAI",
+            "files out to make room",
             "/files?state=out",
         ),
         number(seen.unread, "files nothing can be read in", "/files?state=unread"),

@@ -34,15 +34,12 @@ const FILES_PER_PAGE: &str = "1000";
 pub struct RequestBatch {
     pub id: String,
     pub status: BatchStatus,
-    pub input_file: Option<FileId>,
     /// Where the answers are, and where what came to none is.
     pub output_file: Option<FileId>,
     pub error_file: Option<FileId>,
     /// Why it was not begun: codes and sentences.
     pub errors: Vec<(String, String)>,
     pub metadata: BTreeMap<String, String>,
-    /// Unix seconds.
-    pub created_at: Option<i64>,
 }
 
 /// How far it is.
@@ -81,14 +78,12 @@ impl RequestBatch {
                 "completed" | "expired" | "cancelled" => BatchStatus::Over,
                 _ => BatchStatus::Going,
             },
-            input_file: file("input_file_id"),
             output_file: file("output_file_id"),
             error_file: file("error_file_id"),
             errors: errors.collect(),
             metadata: metadata
                 .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
                 .collect(),
-            created_at: fields.signed("created_at"),
         })
     }
 }

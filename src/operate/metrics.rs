@@ -347,14 +347,13 @@ impl Sheet {
             standings.iter().map(|one| (series([("of", &one.scope.whose())]), one.percent() as f64 / 100.0));
         let help = "How much of a budget is used; 1 is full, and then what is used least leaves";
         self.gauges("docket_budget_used_ratio", help, used);
-        let project = standings.iter().filter(|one| one.scope.of == Of::Project);
-        let bytes = project.map(|one| one.held.held().bytes as f64).sum();
+        let project = standings.iter().find(|one| one.scope.of == Of::Project);
+        let bytes = project.map_or(0.0, |one| one.held.held().bytes as f64);
         let help = "Bytes of File objects in the project at OpenAI: Docket's, and others' as the last whole sweep saw them";
         self.gauge("docket_project_bytes", help, bytes);
         let help = "1 where these are near to what OpenAI lets the project hold";
         self.gauge("docket_storage_near", help, f64::from(u8::from(seen.storage_near.is_some())));
-        let cost = standings.iter().filter(|one| one.scope.of == Of::Project);
-        let cost = cost.map(|one| one.cost as f64 / 1e6).sum();
+        let cost = project.map_or(0.0, |one| one.cost as f64 / 1e6);
         let help = "What Docket's copies in vector stores cost a day in US dollars, by the price in the settings, without what is free";
         self.gauge("docket_storage_day_dollars", help, cost);
     }

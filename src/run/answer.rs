@@ -265,10 +265,10 @@ const SEARCHED: &str = "The document is too large to be read whole: the model wa
                         search did not find is not in this result.";
 
 /// The same as a reason why a person has to look at it.
+const WAS_SEARCHED: &str = "the document is too large to be read whole, so it was searched";
+
 /// The model could not search all that it was to.
 const PARTLY_SEARCHED: &str = "The rule's files are in more vector stores than one search may name";
-
-const WAS_SEARCHED: &str = "the document is too large to be read whole, so it was searched";
 
 /// Why a person has to look at an answer, if there is anything.
 fn doubts(judged: &Judged, definition: &Definition, refusal: Option<&str>) -> Vec<String> {

@@ -567,12 +567,12 @@ fn unsettled() -> Verdict {
     Verdict::Later { after: OWN_WRITE, reason: "Docket itself may just be writing it".to_owned() }
 }
 
-/// By another name it may be one that is to be held.
 /// The text that Fastio read, or is reading, out of what the file is now, where it may go in its place.
 fn extract_of(subject: &Subject<'_>) -> Option<Claim> {
     subject.present.and_then(|(present, claim)| claim.extract(present.extraction))
 }
 
+/// By another name it may be one that is to be held.
 fn unplaced() -> Verdict {
     let reason =
         "Fastio does not say what the file, or a folder above it, is called; what is held of it stays";

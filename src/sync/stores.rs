@@ -529,7 +529,8 @@ impl Room {
 /// More than any store takes.
 fn fits_nowhere(copies: u64, most: u64) -> Verdict {
     let reason = format!(
-        "it is cut into {copies} segments, which belong into one vector store, and one takes {most} files: split the file, or raise          sync.split_text_above_bytes"
+        "it is cut into {copies} segments, which belong into one vector store, and one takes {most} files: split the file, or raise \
+         sync.split_text_above_bytes"
     );
     Verdict::Dead { reason }
 }

@@ -111,7 +111,7 @@ pub async fn openai(report: &mut CheckReport, checked: &Checked<'_>, schema: Sch
         }
     }
     let base = &settings.base_url;
-    for target in &targets {
+    for target in targets {
         match target {
             Target::Id(id) => vector_store(report, &client, &Store { id, created_as: None }, base).await?,
             Target::Create { create } => match known.made.iter().find(|(name, _)| name == create) {

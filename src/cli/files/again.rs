@@ -24,8 +24,7 @@ pub async fn look(source: &Source, mut question: Files) -> Result<Outcome, Failu
         let is_last = page.next.is_none();
         while files.len() >= MOST as usize || is_last && !files.is_empty() {
             let items = files.drain(..files.len().min(MOST as usize)).collect();
-            let action = Action::LookAgain.as_str().to_owned();
-            asked += source.many(BulkOrder { action, items, ..BulkOrder::default() }).await?;
+            asked += source.many(BulkOrder::to(Action::LookAgain, items)).await?;
         }
         if is_last {
             break;

@@ -35,9 +35,7 @@ pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcom
         true => {
             let filter =
                 Filter { path: arguments.place.clone(), rule: arguments.rule.clone(), ..Filter::default() };
-            let action = Action::BringFile.as_str().to_owned();
-            let order = BulkOrder { action, filter: Some(filter), ..BulkOrder::default() };
-            Source::open(settings).await?.many(order).await?
+            Source::open(settings).await?.many(BulkOrder::to_all(Action::BringFile, filter)).await?
         }
         false => here(&arguments, &settings.load()?).await?,
     };

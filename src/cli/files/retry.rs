@@ -42,9 +42,7 @@ pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcom
         true => {
             let filter =
                 Filter { path: arguments.place.clone(), rule: arguments.rule.clone(), ..Filter::default() };
-            let action = Action::RetryFile.as_str().to_owned();
-            let order = BulkOrder { action, filter: Some(filter), ..BulkOrder::default() };
-            Source::open(settings).await?.many(order).await?
+            Source::open(settings).await?.many(BulkOrder::to_all(Action::RetryFile, filter)).await?
         }
         false => here(&arguments, &settings.load()?).await?,
     };

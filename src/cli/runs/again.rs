@@ -89,8 +89,7 @@ pub async fn ask(source: &Source, arguments: &Arguments) -> Result<Outcome, Fail
     let (mut done, mut items) = (0, if arguments.yes { first.items } else { Vec::new() });
     while !items.is_empty() {
         let is_last = path.is_some() || items.len() < MOST as usize;
-        let order = BulkOrder { action: action.as_str().to_owned(), items, ..BulkOrder::default() };
-        let asked = source.many(order).await?;
+        let asked = source.many(BulkOrder::to(action, items)).await?;
         done += asked;
         // What no run can be asked for would be named without end.
         items = if is_last || asked == 0 { Vec::new() } else { source.again(&again).await?.items };

@@ -43,8 +43,8 @@ pub fn routes() -> Routes<Api> {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BulkOrder {
-    /// `retry job`, `discard job`, `retry file`, `look again at file`, `accept run`, `reject run`, `withdraw verdict`, `run again`, `cancel run`, and by
-    /// what `/api/v1/again` answers as `items` `run where missing` and `start run`.
+    /// `retry job`, `discard job`, `retry file`, `bring file`, `look again at file`, `accept run`, `reject run`, `withdraw verdict`,
+    /// `run again`, `cancel run`, and by what `/api/v1/again` answers as `items` `run where missing` and `start run`.
     pub action: String,
     /// The numbers of jobs or runs, or the ids of files.
     pub items: Vec<String>,
@@ -53,6 +53,18 @@ pub struct BulkOrder {
     pub number: Option<usize>,
     pub why: Option<String>,
     pub name: Option<String>,
+}
+
+impl BulkOrder {
+    /// To these.
+    pub fn to(action: Action, items: Vec<String>) -> Self {
+        BulkOrder { action: action.as_str().to_owned(), items, ..BulkOrder::default() }
+    }
+
+    /// To all that `filter` leaves.
+    pub fn to_all(action: Action, filter: Filter) -> Self {
+        BulkOrder { filter: Some(filter), ..BulkOrder::to(action, Vec::new()) }
+    }
 }
 
 /// What would be done.

@@ -25,7 +25,7 @@ use super::engine::{ResponseState, from_response};
 use super::frame;
 use super::limit;
 use super::row::{Run, RunId};
-use super::settings::{Definition, Engine};
+use super::settings::{Attach, Definition, Engine};
 use super::store::Change;
 use super::store::tries::NewTry;
 use super::{existing, pace};
@@ -284,11 +284,7 @@ impl Runs {
     async fn not_begun_together(&self, batch: &Batch, error: &Error) -> Result<(), Verdict> {
         let id = batch.id;
         if error.retry() != Retry::Never {
-            self.write_batch(move |tx, now| {
-                let stage = store::of_id(tx, id)?.map(|batch| batch.stage);
-                stage.map_or(Ok(()), |stage| store::goes_on(tx, id, stage, now))
-            })
-            .await?;
+            self.to_stage(id, batch.stage).await?;
             return Err(match error.kind {
                 ErrorKind::RateLimited { wait } => {
                     Verdict::later(wait.unwrap_or(LOOK_AGAIN.0), &error.to_string())
@@ -533,7 +529,6 @@ impl Runs {
 
     /// What is refused of a rule's batches at the start.
     pub(super) fn batch_fault(definition: &Definition) -> Option<&'static str> {
-        use super::settings::Attach;
         if !matches!(definition.engine, Engine::Responses { .. }) {
             return Some(
                 "backfill = \"batch\" is how OpenAI processes responses: it needs engine = \"responses\"",

@@ -98,10 +98,6 @@ pub fn of_rule(connection: &mut Connection, rule: &str) -> Result<Option<Batch>,
     connection.first(OF_RULE, params![rule])
 }
 
-pub fn of_id(connection: &mut Connection, id: i64) -> Result<Option<Batch>, Error> {
-    connection.first(OF_ID, params![id])
-}
-
 /// A batch of the rule's is begun to be gathered for, unless there is one.
 pub fn gather(tx: &mut Connection, rule: &str, mark: &str, now: i64) -> Result<(), Error> {
     tx.run(GATHER, params![rule, mark, now]).map(drop)
@@ -219,7 +215,6 @@ pub fn rename_rule(tx: &mut Connection, (old, new): (&str, &str)) -> Result<(), 
 
 statements! {
     OF_RULE = "SELECT * FROM batch WHERE rule = $1";
-    OF_ID = "SELECT * FROM batch WHERE batch_id = $1";
     GATHER = "
         INSERT INTO batch (rule, mark, state, begun_at) VALUES ($1, $2, 'gathering', $3) ON CONFLICT (rule) DO NOTHING";
     GATHERED = "

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::scope::{Of, Scope};
+use super::scope::Scope;
 use super::store::{Held, Usage};
 
 /// All budgets, as the settings have them.
@@ -36,11 +36,6 @@ impl Plan {
     pub fn cost(&self, held: &Held) -> u64 {
         let gigabytes = held.held().stored.max(0) as f64 / 1e9;
         (gigabytes * self.dollars_a_gigabyte_day * 1e6) as u64
-    }
-
-    /// The most bytes that the project is to hold.
-    pub fn project(&self) -> Option<&Scope> {
-        self.scopes.iter().find(|scope| scope.of == Of::Project)
     }
 }
 
