@@ -26,7 +26,7 @@ pub struct OwnFile {
     pub of: Option<ResultOf>,
     /// The answer that it shows, by a name that its writer gives.
     pub answer: Option<String>,
-    /// In what form it does.
+    /// In what form it does; empty where that is to be looked at anew.
     pub shown: Option<String>,
     /// What it replaced in another place, and in what version that was ours. It is to be taken away.
     pub old: Option<(NodeId, VersionId)>,
@@ -368,13 +368,14 @@ pub fn lose(
 }
 
 /// What those files of ours but `node` are the results of that stand, or stood when they went, in this folder under one of these names.
-pub fn results_at(
+/// What is in them is looked at anew: a person may have changed it.
+pub fn look_at_results(
     connection: &mut Connection,
     (profile, node): (&Profile, &NodeId),
     (folder, names): (&NodeId, &[String]),
 ) -> Result<Vec<ResultOf>, Error> {
     let (of, folder, node) = (profile.to_string(), folder.canonical(), node.canonical());
-    let there: Vec<OwnFile> = connection.all(RESULTS_AT, params![of, folder, json_list(names), node])?;
+    let there: Vec<OwnFile> = connection.all(LOOK_AT_RESULTS, params![of, folder, json_list(names), node])?;
     Ok(there.into_iter().filter_map(|own| own.of).collect())
 }
 
@@ -521,10 +522,11 @@ statements! {
         UPDATE own_file SET gone_since = coalesce(gone_since, $3) WHERE profile = $1 AND node = $2
         RETURNING *";
 
-    RESULTS_AT = "
-        SELECT * FROM own_file
+    LOOK_AT_RESULTS = "
+        UPDATE own_file SET shown = CASE WHEN shown IS NULL THEN NULL ELSE '' END
         WHERE profile = $1 AND folder = $2 AND name IN (SELECT value FROM json_each($3)) AND rule IS NOT NULL
-          AND (node IS NULL OR node <> $4)";
+          AND (node IS NULL OR node <> $4)
+        RETURNING *";
 
     FIND_AGAIN = "
         UPDATE own_file SET gone_since = NULL, shown = NULL

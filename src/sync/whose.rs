@@ -70,7 +70,7 @@ impl Sync {
         let find = move |tx: &mut Connection| {
             let all = match own::store::find_again(tx, &key.profile, &key.node)? {
                 Some(of) => vec![of],
-                None => own::store::results_at(tx, (&key.profile, &key.node), (&folder, &names))?,
+                None => own::store::look_at_results(tx, (&key.profile, &key.node), (&folder, &names))?,
             };
             all.into_iter().try_for_each(|of| look_at(tx, of, now))
         };

@@ -274,6 +274,30 @@ async fn a_result_of_a_deleted_contract_that_comes_back_over_anothers_gives_way(
 }
 
 #[tokio::test]
+async fn an_old_page_from_the_trash_beside_an_edited_result_tells_of_the_contract_that_is_there() {
+    let h = analysed(&legal("")).await;
+    h.put("/Contracts/a.analysis.md", "checked by Kim").await;
+    h.put("/Contracts/b.txt", &contract(2)).await;
+    h.trash("/Contracts/a.txt").await;
+    h.settle().await;
+    // Another contract is here for a while, and its result stands beside the edit.
+    h.rename("/Contracts/b.txt", "/Contracts/a.txt").await;
+    h.settle().await;
+    assert!(h.read("/Contracts/a.analysis (2).md").await.contains("EUR 20,000"));
+    h.rename("/Contracts/a.txt", "/Contracts/b.txt").await;
+    h.settle().await;
+    h.restore("/Contracts/a.txt").await;
+    h.settle().await;
+    h.restore("/Contracts/a.analysis (2).md").await;
+    assert!(h.read("/Contracts/a.analysis (2).md").await.contains("EUR 20,000"));
+    h.settle().await;
+    assert!(h.read("/Contracts/a.analysis (2).md").await.contains("EUR 10,000"));
+    assert_eq!(h.read("/Contracts/a.analysis.md").await, "checked by Kim");
+    assert_eq!(h.responses().await.len(), 2);
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn a_contract_whose_result_gave_way_to_anothers_has_its_last_answer_back() {
     let settings = legal("");
     let mut h = analysed(&settings).await;

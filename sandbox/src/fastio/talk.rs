@@ -3,6 +3,8 @@
 //! Paths, form fields and the words of the status are those of the official client's source. The model behind it is the one of the
 //! stand-in for OpenAI: it follows plain rules and understands nothing. How long a turn takes is made up.
 
+use std::collections::VecDeque;
+
 use serde_json::{Value, json};
 
 use crate::fastio::profile::Profile;
@@ -24,6 +26,9 @@ const MAX_KEY_CHARS: usize = 64;
 
 /// How many threads are kept; the oldest go first.
 const MAX_TALKS: usize = 10_000;
+
+/// How many questions are remembered; the oldest go first.
+const MAX_ASKED: usize = 100_000;
 
 /// Between these a question may say which JSON schema its answer has to fit. No document knows that: it is what Docket writes.
 const SCHEMA: (&str, &str) = ("```json\n", "\n```");
@@ -66,11 +71,19 @@ pub struct Question {
     pub nodes: Vec<String>,
 }
 
+/// That a question was asked, which is known also when its thread is gone.
+#[derive(Debug)]
+struct Asked {
+    key: Option<String>,
+    at: i64,
+    /// The files and folders that it is about, as they are shown.
+    nodes: Vec<String>,
+}
+
 #[derive(Debug, Default)]
 pub struct Talks {
     talks: Vec<Talk>,
-    /// Questions that were asked, those of threads that are gone included.
-    pub asked: u64,
+    asked: VecDeque<Asked>,
 }
 
 impl Talk {
@@ -121,6 +134,11 @@ impl Turn {
 impl Talks {
     pub fn all(&self) -> impl Iterator<Item = &Talk> {
         self.talks.iter()
+    }
+
+    /// Each question that was asked, with its key, its time in Unix milliseconds and the nodes that it is about.
+    pub fn asked(&self) -> impl Iterator<Item = Value> {
+        self.asked.iter().map(|asked| json!({"key": asked.key, "at": asked.at, "nodes": asked.nodes}))
     }
 
     fn position(&self, (profile, by): (&Profile, &Actor), thread: &str) -> Result<usize, Refusal> {
@@ -183,6 +201,11 @@ impl World {
         let at = thread.map(|thread| self.talks.position((profile, by), thread)).transpose()?;
         let documents = self.documents(profile, &question.nodes)?;
         let end = end.unwrap_or_else(|| answered(&question.text, documents));
+        let nodes = question.nodes.iter().map(|id| shown(&canonical(id))).collect();
+        self.talks.asked.push_back(Asked { key: question.key.clone(), at: by.now, nodes });
+        if self.talks.asked.len() > MAX_ASKED {
+            self.talks.asked.pop_front();
+        }
         let turn = Turn {
             id: self.ids.make(IdKind::Token),
             question: question.text,
@@ -203,7 +226,6 @@ impl World {
                 self.talks.talks.len() - 1
             }
         };
-        self.talks.asked += 1;
         self.talks.talks[at].turns.push(turn);
         Ok((self.talks.talks[at].id.clone(), turn_id))
     }

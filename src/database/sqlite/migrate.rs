@@ -80,6 +80,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0105_kept_out"
     "0106_batch"
     "0110_talk"
+    "0111_listed"
 };
 
 /// Those of the inbox beside it.

@@ -67,16 +67,26 @@ macro_rules! same {
     };
 }
 
-/// Those that are asked for, by what is cheap to know before what is not: $3 the standing, $4 whether the gone are too, $5 the rule,
-/// $6 and $7 the place.
+/// Those of the standing that is asked for, by what is cheap to know before what is not: $3 the standing, $4 whether the gone are too.
 macro_rules! wanted {
     () => {
         "CASE WHEN CAST($3 AS TEXT) IS NULL THEN $4 OR state <> 'gone' OR standing <> 'gone'
               WHEN $3 IN ('skipped', 'gone') THEN state = $3 AND standing = $3
               ELSE standing = $3 END
-         AND (CAST($5 AS TEXT) IS NULL OR instr(',' || rules || ',', ',' || $5 || ',') > 0)
-         AND (CAST($6 AS TEXT) IS NULL OR path = $6 OR substr(path, 1, length($6) + 1) = $6 || '/'
-              OR EXISTS (SELECT 1 FROM json_each($7) WHERE listed.path GLOB value))"
+         AND "
+    };
+}
+
+/// $5 the rule, $6 and $7 the place.
+macro_rules! meant {
+    ($table:literal) => {
+        concat!(
+            "(CAST($5 AS TEXT) IS NULL OR instr(',' || rules || ',', ',' || $5 || ',') > 0)
+             AND (CAST($6 AS TEXT) IS NULL OR path = $6 OR substr(path, 1, length($6) + 1) = $6 || '/'
+                  OR EXISTS (SELECT 1 FROM json_each($7) WHERE ",
+            $table,
+            ".path GLOB value))"
+        )
     };
 }
 
@@ -110,7 +120,8 @@ macro_rules! part {
             " AND ",
             between!($column),
             ") AS listed WHERE ",
-            wanted!()
+            wanted!(),
+            meant!("listed")
         )
     };
 }
@@ -139,6 +150,26 @@ macro_rules! count {
         concat!(
             "SELECT count(*) FROM (SELECT 1 FROM ",
             part!($column, $index, $which),
+            " LIMIT $10) AS found"
+        )
+    };
+}
+
+/// The same of files of any standing, by path. Its index holds all that is asked of a file that is not gone, so that a thousand are counted
+/// without a look at their rows.
+macro_rules! count_any {
+    ($index:literal) => {
+        concat!(
+            "SELECT count(*) FROM (SELECT 1 FROM file AS f ",
+            $index,
+            " WHERE ",
+            between!(path),
+            " AND CAST($3 AS TEXT) IS NULL
+             AND ($4 OR f.state <> 'gone' OR f.out_since IS NOT NULL
+                   OR EXISTS (SELECT 1 FROM copy AS c WHERE c.source_id = f.source_id)
+                   OR EXISTS (SELECT 1 FROM job AS j WHERE j.key = 'file:' || f.source_id))
+             AND ",
+            meant!("f"),
             " LIMIT $10) AS found"
         )
     };

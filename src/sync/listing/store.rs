@@ -42,6 +42,7 @@ pub struct Number {
 statements! {
     PAGE = page!(path, "INDEXED BY file_path", "true");
     COUNT = count!(path, "INDEXED BY file_path", "true");
+    COUNT_ANY = count_any!("INDEXED BY file_path");
     BITE_END = bite!("INDEXED BY file_path", "true");
     PAGE_SKIPPED = page!(path, "INDEXED BY file_skipped_path", "f.state = 'skipped'");
     COUNT_SKIPPED = count!(path, "INDEXED BY file_skipped_path", "f.state = 'skipped'");
@@ -142,9 +143,10 @@ fn list(filter: &Filter) -> List {
         }
         Some(Standing::Out) => List { page: PAGE_OUT, count: COUNT_OUT, bite_end: BITE_END_OUT },
         Some(Standing::Gone) => List { page: PAGE_GONE, count: COUNT_GONE, bite_end: BITE_END_GONE },
-        Some(Standing::Current | Standing::Unread | Standing::Behind) | None => {
+        Some(Standing::Current | Standing::Unread | Standing::Behind) => {
             List { page: PAGE, count: COUNT, bite_end: BITE_END }
         }
+        None => List { page: PAGE, count: COUNT_ANY, bite_end: BITE_END },
     }
 }
 

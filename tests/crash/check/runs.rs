@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use docket_sandbox::judge::{absences, source_id};
+use docket_sandbox::judge::source_id;
 use serde_json::Value;
 
 use super::beside::EDITED;
@@ -40,25 +40,66 @@ pub fn broken(seen: &Seen) -> Vec<String> {
             wrong.push(format!("run {id} is over our own {path}"));
         }
     }
-    let there = absences(&seen.fastio, &HashSet::new());
+    let away = Away::of(&seen.fastio);
     for (run, Made { of_file, at }) in responses(&seen.openai) {
-        let away = there.get(of_file).map_or(&[][..], Vec::as_slice);
-        // A file that was away is run over again when it is back, unless its result was there by then.
-        let was_away = |from: i64, until: i64| away.iter().any(|&(left, back)| left < until && back > from);
-        if !seen.has_forgotten && at.windows(2).any(|pair| !was_away(pair[0], pair[1])) {
+        if !seen.has_forgotten && at.windows(2).any(|pair| !away.was(of_file, pair[0], pair[1])) {
             wrong.push(format!("run {run} was made {} times at OpenAI", at.len()));
         }
     }
-    let asked = seen.fastio["turns_asked"].as_u64().unwrap_or(0);
-    let runs_asked = runs.iter().filter(|run| run.path.starts_with(ASKED)).count();
-    if asked > runs_asked as u64 && !seen.has_forgotten {
-        wrong.push(format!("Fastio's AI was asked {asked} times for {runs_asked} runs"));
-    }
+    wrong.extend(asked_of_fastio(seen, &away));
     for file in live(&seen.fastio).filter(|file| is_contract(text(&file["path"]))) {
         wrong.extend(contract(seen, file));
     }
     wrong.extend(written(seen));
     wrong
+}
+
+/// What Fastio's AI was asked more often than once: under one key, or about what a file was while it stayed where it was.
+fn asked_of_fastio(seen: &Seen, away: &Away) -> Vec<String> {
+    if seen.has_forgotten {
+        return Vec::new();
+    }
+    let mut wrong = Vec::new();
+    let mut keys = HashSet::new();
+    let mut of_files: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for asked in seen.fastio["turns_asked"].as_array().into_iter().flatten() {
+        if !keys.insert(text(&asked["key"])) {
+            wrong.push(format!("Fastio's AI was asked twice under one key: {asked}"));
+        }
+        let at = asked["at"].as_i64().unwrap_or_default();
+        of_files.entry(text(&asked["nodes"][0])).or_default().push(at);
+    }
+    for (node, at) in of_files {
+        let Some(file) = files(&seen.fastio).find(|file| file["node_id"] == node) else { continue };
+        let id = source_id(file);
+        let runs = seen.rows.runs.iter().filter(|run| run.source_id == id).count();
+        let again = at.windows(2).filter(|pair| away.was(&id, pair[0], pair[1])).count();
+        if at.len() > runs + again {
+            let path = &file["path"];
+            wrong.push(format!("Fastio's AI was asked {} times about {path} for {runs} runs", at.len()));
+        }
+    }
+    wrong
+}
+
+/// When each file was in the trash.
+struct Away(BTreeMap<String, Vec<(i64, i64)>>);
+
+impl Away {
+    fn of(fastio: &Value) -> Away {
+        let span = |span: &Value| Some((span[0].as_i64()?, span[1].as_i64().unwrap_or(i64::MAX)));
+        let spans = |file: &Value| {
+            let absences = file["absences"].as_array().into_iter().flatten();
+            (source_id(file), absences.filter_map(span).collect())
+        };
+        Away(files(fastio).map(spans).collect())
+    }
+
+    /// A file that was away between two moments is run over again when it is back, unless its result was there by then.
+    fn was(&self, of_file: &str, from: i64, until: i64) -> bool {
+        let away = self.0.get(of_file).map_or(&[][..], Vec::as_slice);
+        away.iter().any(|&(left, back)| left < until && back > from)
+    }
 }
 
 /// What is wrong with the run over what a contract is now.

@@ -113,7 +113,7 @@ pub fn snapshot(state: &State, events: usize) -> Value {
             "files": files,
             "folders": folders,
             "locks": locks,
-            "turns_asked": world.talks.asked,
+            "turns_asked": world.talks.asked().collect::<Vec<Value>>(),
             "talks": world.talks.all().map(|talk| talk.shown(now)).collect::<Vec<Value>>(),
             "web_uploads": world.web.all().map(|import| import.shown(now)).collect::<Vec<Value>>(),
             "uploads": world.uploads.all().map(Session::shown).collect::<Vec<Value>>(),

@@ -1,0 +1,3 @@
+-- A list of files counts up to a thousand of them by this index alone, those of one rule too.
+DROP INDEX file_path;
+CREATE INDEX file_path ON file (path, source_id, state, rules);
