@@ -7,10 +7,10 @@ use crate::http::SMALL_CALL_LIMIT;
 use super::answer::Opened;
 use super::client::{Client, storage};
 use super::write::Listed;
-use super::{Error, Node, NodeId, Profile};
+use super::{Error, Node, NodeId, Profile, UploadId};
 
-/// What a folder or a file stands under in an answer.
-const NAMES: [&str; 3] = ["node", "folder", "file"];
+/// What a folder, a file or a note stands under in an answer.
+const NAMES: [&str; 4] = ["node", "folder", "file", "note"];
 
 impl Client {
     /// Makes a folder; where there is one of that name already, Fastio answers with it.
@@ -25,6 +25,32 @@ impl Client {
             &NAMES,
         )
         .await
+    }
+
+    /// Makes a note of a Markdown text. Where its name is taken, Fastio gives it another.
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub async fn create_note(
+        &self,
+        profile: &Profile,
+        parent: &NodeId,
+        (name, text): (&str, &str),
+    ) -> Result<Node, Error> {
+        let form = [("name", name), ("content", text)];
+        let path = storage(profile, &[parent.as_str(), "createnote"]);
+        self.change("making a note", &path, &form, &NAMES).await
+    }
+
+    /// Stops an import by address.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NotFound`] when there is none, and those of every call.
+    pub async fn cancel_web_upload(&self, import: &UploadId) -> Result<(), Error> {
+        const OPERATION: &str = "stopping an import";
+        let request = self.request(OPERATION, Method::DELETE, &["web_upload"])?;
+        let request = request.query(&[("id", &import.0)]).timeout(SMALL_CALL_LIMIT);
+        self.submit(OPERATION, request).await.map(drop)
     }
 
     /// Gives a node another name.

@@ -170,8 +170,25 @@ impl Client {
     /// # Errors
     /// Those of every call.
     pub async fn talk_named(&self, profile: &Profile, name: &str) -> Result<Option<String>, Error> {
+        Ok(self.talks_where(profile, (|called: &str| called == name, 1)).await?.pop())
+    }
+
+    /// The threads whose names begin so, among those that are looked through.
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub async fn talks_beginning(&self, profile: &Profile, name: &str) -> Result<Vec<String>, Error> {
+        self.talks_where(profile, (|called: &str| called.starts_with(name), usize::MAX)).await
+    }
+
+    /// The first so many threads whose names are meant.
+    async fn talks_where(
+        &self,
+        profile: &Profile,
+        (is_meant, most): (impl Fn(&str) -> bool, usize),
+    ) -> Result<Vec<String>, Error> {
         const OPERATION: &str = "listing threads of Fastio's AI";
-        let limit = PER_PAGE.to_string();
+        let (mut all, limit) = (Vec::new(), PER_PAGE.to_string());
         for page in 0..MOST_PAGES {
             let offset = (page * PER_PAGE).to_string();
             let query = [("limit", limit.as_str()), ("offset", &offset)];
@@ -179,16 +196,15 @@ impl Client {
                 self.call(OPERATION, &agent(profile, &["list"]), &query).await?;
             let list = ["threads", "items", "results"].iter().find_map(|name| envelope.list(name));
             let list = list.ok_or_else(|| Error::unreadable(OPERATION, &head, "no list of threads"))?;
-            let found =
-                list.iter().filter_map(Fields::of).find(|row| row.text("name").as_deref() == Some(name));
-            if let Some(row) = found {
-                return Ok(row.id("thread_id").or_else(|| row.id("id")));
-            }
-            if list.len() < PER_PAGE {
+            let meant = list.iter().filter_map(Fields::of);
+            let meant = meant.filter(|row| row.text("name").is_some_and(|name| is_meant(&name)));
+            all.extend(meant.filter_map(|row| row.id("thread_id").or_else(|| row.id("id"))));
+            if list.len() < PER_PAGE || all.len() >= most {
                 break;
             }
         }
-        Ok(None)
+        all.truncate(most);
+        Ok(all)
     }
 }
 
