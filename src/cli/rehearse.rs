@@ -21,8 +21,8 @@ use crate::fastio;
 use crate::fastio::Profile;
 use crate::listen;
 use crate::rehearse::{
-    Answer, Finding, MARK, MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS, MOST_CALLS, Patience, Plan, Removed, Report,
-    clean, play,
+    ADDRESS, Answer, Finding, MARK, MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS, MOST_CALLS, Patience, Plan, RUNS,
+    Removed, Report, clean, play,
 };
 
 /// Where the words begin behind `holds`, `differs` and `unknown`.
@@ -36,10 +36,10 @@ pub struct Arguments {
     /// The workspace in which the folder is made; without it that of the first rule
     #[arg(long, value_name = "ID")]
     workspace: Option<String>,
-    /// The model of the one run; without it that of the first rule that runs one
+    /// The model of the runs; without it that of the first rule that runs one
     #[arg(long, value_name = "NAME", conflicts_with = "no_run")]
     model: Option<String>,
-    /// Run no model
+    /// Run no model, and do not ask Fastio's AI
     #[arg(long)]
     no_run: bool,
     /// Take a webhook in here, where no server may listen meanwhile, and say how it is signed
@@ -132,6 +132,7 @@ async fn plan(arguments: &Arguments, config: &Config) -> Result<Plan, Failure> {
         fastio,
         profile,
         org: config.feed.org_id.clone(),
+        asks: !arguments.no_run,
         openai,
         model,
         listener,
@@ -147,11 +148,15 @@ fn words(plan: &Plan, config: &Config) -> Vec<String> {
     let mut lines = vec![
         format!(
             "At Fastio ({}), in {}: a folder {MARK}… with three files of one line, which are edited, renamed, moved, \
-             locked, deleted and restored, and one of them purged.",
+             locked, deleted and restored, and one of them purged; a note, and an import of {ADDRESS}.",
             config.fastio.base_url, plan.profile
         ),
+        match plan.asks {
+            true => "Fastio's AI is asked one short question, which takes credits of the plan.".to_owned(),
+            false => "Fastio's AI is not asked.".to_owned(),
+        },
         format!(
-            "At OpenAI ({}): a vector store with three files of one line, and searches in it.",
+            "At OpenAI ({}): two vector stores, one of them with three files of one line, and searches in it.",
             config.openai.base_url
         ),
     ];
@@ -159,18 +164,22 @@ fn words(plan: &Plan, config: &Config) -> Vec<String> {
         None => "No model is run: no rule has one, or --no-run was said; --model NAME names one.".to_owned(),
         Some(model) => {
             let price = config.prices.get(model);
-            let price = price.map(|price| dollars(price.at_most(MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS)));
+            let price =
+                price.map(|price| dollars(price.at_most(RUNS * MAX_INPUT_TOKENS, RUNS * MAX_OUTPUT_TOKENS)));
             let price = price.map_or(
                 format!("what that costs is not known here: [prices.\"{model}\"] is not set"),
                 |price| format!("at most {price} by [prices]"),
             );
             format!(
-                "One run of {model} that reads at most {MAX_INPUT_TOKENS} tokens and writes at most {MAX_OUTPUT_TOKENS}: {price}."
+                "Runs of {model}, one that searches, one of code, and one in a batch that is cancelled; each reads at most \
+                 {MAX_INPUT_TOKENS} tokens and writes at most {MAX_OUTPUT_TOKENS}: {price}. A container for the code, which OpenAI \
+                 charges by its minutes."
             )
         }
     });
     lines.push(format!(
-        "At most {MOST_CALLS} calls and {minutes} minutes; then, or when it is stopped, all that it made is removed."
+        "At most {MOST_CALLS} calls and {minutes} minutes; then, or when it is stopped, all that it made is removed. Of the batch \
+         OpenAI keeps that there was one."
     ));
     let is_covered = config.rules().is_ok_and(|rules| rules.profiles().contains(&plan.profile));
     if is_covered {
@@ -185,7 +194,8 @@ fn words(plan: &Plan, config: &Config) -> Vec<String> {
 
 fn cleaning(plan: &Plan) -> Vec<String> {
     vec![format!(
-        "Removes the folders at the top of {}, the vector stores and the files at OpenAI that are called {MARK}….",
+        "Removes the folders at the top of {} and the threads of Fastio's AI there, the vector stores and the files at OpenAI that are \
+         called {MARK}…, and ends imports and batches that are.",
         plan.profile
     )]
 }

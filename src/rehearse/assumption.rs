@@ -180,6 +180,66 @@ assumptions! {
         for ["src/sync/folder.rs"],
         holds "",
         otherwise "each file of a moved folder is looked at twice; that costs calls and nothing else";
+    IMPORTS_ARE_LISTED: "An import that was asked for is listed at once, with its address or its file's name",
+        from "inferred: the path is in Fastio's official client, the form of the answer is not",
+        for ["src/fastio/web_upload.rs", "src/import/mod.rs"],
+        holds "",
+        otherwise "an import whose reply was lost is not found, and may be asked for twice: look at Fastio before you import again";
+    IMPORT_IS_FOLLOWED: "An import has an id, and says in known words how far it is",
+        from "Fastio's official client has the words; where they stand in the answer is inferred",
+        for ["src/fastio/web_upload.rs", "src/import/mod.rs"],
+        holds "",
+        otherwise "leave docket import alone, and upload such files in Fastio";
+    IMPORT_ENDS_AS_A_FILE: "An import that says it is complete is a file in its folder, with a hash",
+        from "inferred; Fastio's reference says that an import may fail in silence",
+        for ["src/import/mod.rs"],
+        holds "",
+        otherwise "an import that Fastio made may be told as failed: look into its folder";
+    SOURCES_ARE_LISTED: "Cloud accounts and sources are listed under one of two families of paths",
+        from "two versions of Fastio's official client; the names of some fields are inferred",
+        for ["src/fastio/cloud.rs", "src/cli/sources/mod.rs"],
+        holds "",
+        otherwise "leave docket sources alone, and connect accounts in Fastio";
+    TEXT_IS_EXTRACTED: "The text that Fastio read out of a file comes in pieces, and says of which version it is",
+        from "Fastio's API reference; how soon, and for which workspaces, is in no document",
+        for ["src/fastio/text.rs", "src/sync/upload/instead.rs"],
+        holds "what OpenAI does not read is searchable as the text that Fastio read out of it",
+        otherwise "what OpenAI does not read stays unsearchable, and docket files says so";
+    NOTE_IS_READ: "A note is shown as one, and its text comes with its version",
+        from "Fastio's reference and its official client, which differ in the answer's form",
+        for ["src/fastio/text.rs", "src/sync/upload/instead.rs"],
+        holds "",
+        otherwise "notes are not searchable: keep what matters in files";
+    LINK_SAYS_ITS_SHARE: "A link names the share that it leads to",
+        from "inferred: the field's name is in no document",
+        for ["src/fastio/node/mod.rs", "src/sync/upload/instead.rs"],
+        holds "",
+        otherwise "a link is searchable by its name only";
+    AI_ASKS_ONCE: "A question that Fastio's AI is told twice under one key is one turn",
+        from "Fastio's official client has the key; that the answer repeats the first ids is inferred",
+        for ["src/fastio/talk.rs", "src/run/ask/mod.rs"],
+        holds "",
+        otherwise "a question whose reply was lost is asked, and paid for, twice: leave engine = \"fastio\" out where that matters";
+    AI_THREADS_ARE_LISTED: "A thread of Fastio's AI is listed by its name at once",
+        from "inferred: the path is in Fastio's official client, the form of the answer is not",
+        for ["src/fastio/talk.rs", "src/outside/remove.rs"],
+        holds "",
+        otherwise "a thread whose reply was lost stays at Fastio with the question in it: leave engine = \"fastio\" out where that matters";
+    AI_ANSWERS: "A question about one file ends in a text, in known words",
+        from "Fastio's official client has the words; where an answer stands is not documented",
+        for ["src/fastio/talk.rs", "src/run/ask/mod.rs"],
+        holds "engine = \"fastio\" can be used for this workspace",
+        otherwise "leave engine = \"fastio\" out of [rule.run]";
+    AI_CITES_ITS_FILE: "An answer of Fastio's AI names the file that it rests on",
+        from "not found: no document has the form of citations",
+        for ["src/fastio/talk.rs", "src/run/ask/mod.rs"],
+        holds "",
+        otherwise "results that Fastio's AI answered name no files beside their own; quotes are looked up all the same";
+    AI_THREAD_GOES: "A thread of Fastio's AI that was removed is a 404",
+        from "inferred",
+        for ["src/fastio/talk.rs", "src/outside/remove.rs", "src/erase/mod.rs"],
+        holds "",
+        otherwise "questions and answers stay at Fastio: leave engine = \"fastio\" out where documents have to be erased";
     EVENTS_CAN_BE_SEARCHED: "The key may search events",
         from "inferred: parts of the audit log need an administrator's key",
         for ["src/feed/search.rs"],
@@ -225,6 +285,16 @@ assumptions! {
         for ["src/run/frame.rs"],
         holds "",
         otherwise "runs that search see other files too: attach the document itself (attach = [\"input_file\"])";
+    HIT_SAYS_WHAT_IT_IS: "A search for 50 pieces is taken, and each says its file, name, score and text",
+        from "OpenAI's OpenAPI document; compatible servers leave some out",
+        for ["src/openai/store.rs", "src/operate/query/search.rs"],
+        holds "",
+        otherwise "docket search shows results without what is missing, or in another order";
+    STORE_COUNTS_ITS_FILES: "A vector store counts its files at once, and a file says how many bytes it takes there",
+        from "inferred: no document says how soon the counts follow",
+        for ["src/sync/stores.rs", "src/sync/index.rs"],
+        holds "",
+        otherwise "a full store is noticed when it refuses a file, and budgets count what was uploaded: leave some margin";
     RELABEL_REPLACES: "New attributes replace all old ones",
         from "inferred from OpenAI's OpenAPI document",
         for ["src/openai/stores.rs", "src/sync/apply.rs"],
@@ -265,6 +335,26 @@ assumptions! {
         for ["src/run/engine.rs", "src/cli/check/runs.rs"],
         holds "",
         otherwise "choose another model in [rule.run], or allow this one in the project's limits";
+    REQUESTS_ARE_LISTED: "A file of requests is listed under its purpose at once, with its name",
+        from "inferred: OpenAI's OpenAPI document does not say how soon",
+        for ["src/openai/request_batch.rs", "src/run/batch/mod.rs"],
+        holds "",
+        otherwise "a file of requests whose reply was lost stays in the project: delete it by hand";
+    BATCH_IS_FOUND: "A batch is listed at once, with its metadata",
+        from "inferred: OpenAI's OpenAPI document does not say how soon",
+        for ["src/openai/request_batch.rs", "src/run/batch/mod.rs"],
+        holds "runs over what was there before a rule can be asked at half the price: backfill = \"batch\"",
+        otherwise "a batch whose reply was lost may be made, and paid for, twice: leave backfill = \"batch\" out";
+    BATCH_IS_CANCELLED: "A batch that goes on can be cancelled, and says so",
+        from "OpenAI's OpenAPI document; a compatible server may have no such call",
+        for ["src/openai/request_batch.rs", "src/run/batch/mod.rs"],
+        holds "",
+        otherwise "a batch that nobody needs any more is worked through, and paid for";
+    TWO_STORES_ARE_SEARCHED: "A run may search in two vector stores",
+        from "an issue thread; OpenAI's documents give no number",
+        for ["src/openai/request.rs", "src/run/frame.rs"],
+        holds "",
+        otherwise "leave scope = \"store\" out of [rule.run] once a rule has a second store";
     MODEL_SAYS_ITS_LIMITS: "Answers say the model's requests and tokens for a minute",
         from "OpenAI's guide on rate limits",
         for ["src/openai/heard.rs", "src/govern/mod.rs"],
@@ -285,4 +375,24 @@ assumptions! {
         for ["src/run/engine.rs"],
         holds "",
         otherwise "a run that ends while it is cancelled may need one more attempt";
+    FLEX_IS_SAID: "A run in the background may be asked for in flex, and says that it was processed so",
+        from "OpenAI's OpenAPI document; that it goes together with background, and with which models, is inferred",
+        for ["src/run/engine.rs", "src/run/ended.rs"],
+        holds "runs that may wait cost half: service_tier or backfill_service_tier = \"flex\"",
+        otherwise "leave service_tier = \"flex\" out for this model, or runs are refused or counted at a wrong price";
+    CONTAINER_HOLDS_A_FILE: "A container without a network takes a file, and lists it by its name as the user's",
+        from "OpenAI's API reference; the words for whose a file is are in its official libraries only",
+        for ["src/openai/container.rs", "src/run/original.rs"],
+        holds "",
+        otherwise "leave code_interpreter out of attach in [rule.run]";
+    CODE_LEAVES_ITS_FILES: "Code of a run works in the container that it was given, and what it made is listed as the assistant's",
+        from "OpenAI's API reference; the words for whose a file is are in its official libraries only",
+        for ["src/openai/output.rs", "src/run/produced.rs"],
+        holds "",
+        otherwise "files that code made are not written beside results unless the answer names them";
+    CONTAINER_GONE_IS_404: "A container that was deleted is a 404",
+        from "inferred: no document words it",
+        for ["src/openai/container.rs", "src/run/produced.rs"],
+        holds "",
+        otherwise "a run whose container died may be tried more often than it need be";
 }

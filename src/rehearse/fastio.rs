@@ -1,5 +1,10 @@
 //! A small life in a folder of its own in Fastio: files come, are edited, renamed, moved, locked, deleted and restored; then
-//! the change feed and the event search are asked what they know of it.
+//! the change feed and the event search are asked what they know of it. An address is `fetched` meanwhile, texts are `read`, and
+//! Fastio's AI is `asked`.
+
+mod asked;
+mod fetched;
+mod read;
 
 use std::time::Duration;
 
@@ -19,6 +24,8 @@ use crate::fastio::{
     Absence, Category, Changes, Client, Error, ErrorKind, EventSearch, Hash, Node, NodeId, NodeKind, Profile,
     ProfileKind, UploadId, UploadState, VersionId, Writes,
 };
+
+pub use fetched::ADDRESS;
 
 /// What the file says in turn.
 const FIRST: &str = "Liability of either party is capped at EUR 50,000 for each claim.\n";
@@ -46,6 +53,8 @@ pub struct Stage<'a> {
     /// What the folder is called.
     pub mark: &'a str,
     pub patience: Patience,
+    /// Whether Fastio's AI is asked.
+    pub asks: bool,
     /// Unix milliseconds.
     pub began: i64,
 }
@@ -113,6 +122,7 @@ impl Stage<'_> {
             }
             Err(error) => book.refused(&a::NODE_ABSENT_IS_404, &error),
         }
+        self.list_sources(book).await;
     }
 
     /// Where the feed is now, so that it tells of the life that follows.
@@ -141,14 +151,20 @@ impl Stage<'_> {
 
     async fn live(&self, book: &mut Book<'_>, made: &mut Made) -> Result<Told, Error> {
         let folder = self.folder(made, &NodeId::root(), self.mark).await?;
+        let import = self.begin_import(book, made, &folder).await;
         let file = self.come(book, made, &folder).await?;
         let edited = self.edit(book, made, &file).await?;
         let moved = self.rename_and_move(book, &edited, &folder).await?;
         let written = self.lock(book, made, &moved.file).await?;
+        self.read_texts(book, (&written, &folder)).await;
+        self.ask(book, made, &written).await;
         self.delete_and_restore(book, &written, &moved.folder).await?;
         let other = self.client.create_folder(self.profile, &folder, "other").await?;
         let folder_moved = self.client.move_to(self.profile, &moved.folder, &other.id).await.is_ok();
         let purged = self.purge(book, made, &folder).await?;
+        if let Some(import) = import {
+            self.end_import(book, made, (&folder, &import)).await;
+        }
         Ok(Told { file: written.id, purged, folder_moved })
     }
 

@@ -96,6 +96,28 @@ impl<'a> Book<'a> {
         }
     }
 
+    /// A call failed that a plan or a key need not be allowed, and on which all of these hang. Who may not make it finds no
+    /// difference, and has to do without.
+    pub fn barred<K: CallErrorKind>(&mut self, assumptions: &[&'static Assumption], error: &CallError<K>) {
+        for (place, assumption) in assumptions.iter().enumerate() {
+            if error.kind.is_about_us() {
+                let follows = Some(assumption.otherwise.to_owned());
+                self.write(assumption, Answer::Unknown, error.to_string(), follows);
+            } else if place == 0 {
+                self.refused(assumption, error);
+            } else {
+                self.unknown(assumption, error.to_string());
+            }
+        }
+    }
+
+    /// None of these can be tried.
+    pub fn none_of(&mut self, assumptions: &[&'static Assumption], why: &str) {
+        for assumption in assumptions {
+            self.unknown(assumption, why);
+        }
+    }
+
     /// The last call, as it was answered.
     pub fn last(&self) -> Option<Seen> {
         self.witness.last()

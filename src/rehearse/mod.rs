@@ -18,15 +18,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::fastio::Profile;
 use crate::receive::signature::Policy;
 
+pub use fastio::ADDRESS;
 pub use finding::{Answer, Finding, Tell};
 pub use made::{MARK, Made, Removed};
-pub use openai::{MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS};
+pub use openai::{MAX_INPUT_TOKENS, MAX_OUTPUT_TOKENS, RUNS};
 pub use report::Report;
 pub use webhook::{Shown, address};
 
@@ -34,6 +35,9 @@ use finding::Book;
 
 /// Calls to both services, at most: what a whole life takes three times over, mostly looks at what is not done yet.
 pub const MOST_CALLS: usize = 600;
+
+/// Between looks at what takes long.
+const RAREST_LOOK: Duration = Duration::from_secs(10);
 
 /// How long what was made at one service may take to be removed.
 const CLEANING: Duration = Duration::from_secs(90);
@@ -44,7 +48,9 @@ pub struct Patience {
     pub between_looks: Duration,
     /// For what is told or undone elsewhere: the change feed (about ten seconds, by Fastio's reference), a search.
     pub for_news: Duration,
+    /// Also for a file's text to be read out of it.
     pub for_indexing: Duration,
+    /// Also for an answer of Fastio's AI, and for an import.
     pub for_a_run: Duration,
     pub for_a_webhook: Duration,
     /// For all of it together.
@@ -59,8 +65,15 @@ impl Default for Patience {
             for_indexing: Duration::from_secs(120),
             for_a_run: Duration::from_secs(180),
             for_a_webhook: Duration::from_secs(60),
-            in_all: Duration::from_secs(600),
+            in_all: Duration::from_secs(900),
         }
+    }
+}
+
+impl Patience {
+    /// How long to wait for the next look at what began then: each look is a call, so they become rarer.
+    fn next_look(&self, began: Instant) -> Duration {
+        (began.elapsed() / 4).clamp(self.between_looks, self.between_looks.max(RAREST_LOOK))
     }
 }
 
@@ -70,6 +83,8 @@ pub struct Plan {
     /// Where the folder is made.
     pub profile: Profile,
     pub org: Option<String>,
+    /// Whether Fastio's AI is asked one question.
+    pub asks: bool,
     pub openai: crate::openai::Client,
     /// None: nothing is run.
     pub model: Option<String>,
@@ -125,6 +140,7 @@ async fn live(
         org: plan.org.as_deref(),
         mark,
         patience,
+        asks: plan.asks,
         began,
     };
     let mut why = Vec::new();
@@ -174,7 +190,7 @@ async fn clean_up(plan: &Plan, made: &mut Made, mark: &str, removed: &mut Remove
     }
     let cleaning = async {
         made.find_at_openai(&plan.openai, mark, removed).await;
-        made.remove_at_openai(&plan.openai, removed).await;
+        made.remove_at_openai((&plan.openai, plan.patience), removed).await;
     };
     if timeout(CLEANING, cleaning).await.is_err() {
         removed.left.push(late("OpenAI"));

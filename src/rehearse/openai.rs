@@ -1,4 +1,8 @@
-//! A small life at OpenAI: a vector store of its own with a few lines of text, a search, one run, and the way out again.
+//! A small life at OpenAI: a vector store of its own with a few lines of text, a search, a `batch` that is cancelled, two runs, one of
+//! them with `code`, and the way out again.
+
+mod batch;
+mod code;
 
 use std::collections::BTreeMap;
 
@@ -11,8 +15,8 @@ use super::assumption::{self as a, Assumption};
 use super::finding::Book;
 use super::made::{KEY, Made};
 use crate::openai::{
-    AttributeValue, Attributes, Client, Deletion, Error, FileId, IndexStatus, Listed, NewFile, NewResponse,
-    Order, Response, Status, StoreFile, Tool, VectorStoreId,
+    AttributeValue, Attributes, Client, Deletion, Error, ErrorKind, FileId, IndexStatus, Listed, NewFile,
+    NewResponse, Order, Response, Status, StoreFile, Tool, VectorStoreId,
 };
 
 const TEXT: &str = "Liability of either party is capped at EUR 50,000 for each claim.\n";
@@ -24,15 +28,22 @@ const LONGEST: usize = 256;
 /// An id of a file that nobody has.
 const NO_FILE: &str = "file-docketprobe0000000000";
 
-/// What the one run may write. A model that thinks first needs some of it for that.
+/// Runs of the model: one that searches, one of code, and one in a batch, if it is not cancelled before.
+pub const RUNS: u64 = 3;
+
+/// What one run may write. A model that thinks first needs some of it for that.
 pub const MAX_OUTPUT_TOKENS: u64 = 2_000;
 
-/// What the one run reads at most: the question, the pieces of three texts of a line, and what a model is told of its tool.
+/// What one run reads at most: the question, the pieces of three texts of a line, and what a model is told of its tool.
 pub const MAX_INPUT_TOKENS: u64 = 8_000;
 
+/// Pieces that `docket search` asks for.
+const SEARCHED: u8 = 50;
+
 /// What only a run can tell.
-static OF_A_RUN: [&Assumption; 5] = [
+static OF_A_RUN: [&Assumption; 6] = [
     &a::MODEL_ANSWERS,
+    &a::TWO_STORES_ARE_SEARCHED,
     &a::MODEL_SAYS_ITS_LIMITS,
     &a::CONVERSATION_HOLDS_THE_RUN,
     &a::RUN_SAYS_ITS_TOKENS,
@@ -48,7 +59,7 @@ pub struct Stage<'a> {
     pub patience: Patience,
 }
 
-/// What the one run took.
+/// What the runs took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Used {
     pub tokens: u64,
@@ -60,6 +71,11 @@ impl Stage<'_> {
     pub async fn play(&self, book: &mut Book<'_>, made: &mut Made, used: &mut Used) -> Result<(), Error> {
         // Whether the key is good.
         self.client.vector_stores(None).await?;
+        let model = self.model(book).await;
+        if let Some(model) = model {
+            // It has the rest of the life to be cancelled in.
+            self.batch(book, made, model).await;
+        }
         let store = self.store(book, made).await?;
         let first = self.file(book, made).await?;
         self.attach(book, (&store, &first)).await?;
@@ -74,23 +90,42 @@ impl Stage<'_> {
             }
             Err(error) => book.refused(&a::ABSENT_FILE_IS_404, &error),
         }
-        match self.model {
-            Some(model) => self.run(book, made, (&store, model), used).await,
-            None => {
-                for one in OF_A_RUN {
-                    book.unknown(one, "nothing was run");
-                }
-            }
+        if let Some(model) = model {
+            self.run(book, made, (&store, model), used).await;
+            self.code(book, made, model, used).await;
         }
         self.leave(book, &store, (&first, &second)).await;
         Ok(())
     }
 
-    async fn store(&self, book: &mut Book<'_>, made: &mut Made) -> Result<VectorStoreId, Error> {
-        let metadata = BTreeMap::from([(KEY.to_owned(), self.mark.to_owned())]);
-        let store = self.client.create_vector_store(self.mark, &metadata).await?;
+    /// The model, if there is one to be run.
+    async fn model(&self, book: &mut Book<'_>) -> Option<&str> {
+        let Some(model) = self.model else {
+            for these in [&OF_A_RUN[..], &batch::OF_A_BATCH, &code::OF_CODE] {
+                book.none_of(these, "nothing was run");
+            }
+            return None;
+        };
+        let found = book.judge(&a::MODEL_ANSWERS, self.client.model(model).await, |found| {
+            let end = found.shutdown_date.as_ref().map(|day| format!(", until {day}")).unwrap_or_default();
+            (true, format!("{model} is there{end}"))
+        });
+        found.map(|_| model)
+    }
+
+    fn metadata(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([(KEY.to_owned(), self.mark.to_owned())])
+    }
+
+    async fn make_store(&self, made: &mut Made) -> Result<VectorStoreId, Error> {
+        let store = self.client.create_vector_store(self.mark, &self.metadata()).await?;
         made.stores.push(store.id.clone());
-        let shown = self.client.vector_store(&store.id).await?;
+        Ok(store.id)
+    }
+
+    async fn store(&self, book: &mut Book<'_>, made: &mut Made) -> Result<VectorStoreId, Error> {
+        let store = self.make_store(made).await?;
+        let shown = self.client.vector_store(&store).await?;
         let expires =
             shown.expires_after.as_ref().is_some_and(|after| !after.is_null()) || shown.expires_at.is_some();
         let seen = if expires { "it says when it expires" } else { "it says nothing of an end" };
@@ -195,7 +230,22 @@ impl Stage<'_> {
             false => format!("otherwise or not at all: {}", other.join(", ")),
         };
         book.note(&a::ATTRIBUTES_ARE_KEPT, other.is_empty(), seen);
+        self.count(book, store, &indexed).await;
         Ok(())
+    }
+
+    /// The only file of the store is in it.
+    async fn count(&self, book: &mut Book<'_>, store: &VectorStoreId, file: &StoreFile) {
+        book.judge(&a::STORE_COUNTS_ITS_FILES, self.client.vector_store(store).await, |store| {
+            let total = store.file_counts.total;
+            let bytes = file
+                .usage_bytes
+                .map_or("does not say its bytes".to_owned(), |bytes| format!("takes {bytes} bytes"));
+            (
+                total == 1 && file.usage_bytes.is_some(),
+                format!("it counts {total} of one file, which {bytes}"),
+            )
+        });
     }
 
     /// A fresh file that is not there yet.
@@ -226,6 +276,23 @@ impl Stage<'_> {
             }
             (Err(error), _) | (_, Err(error)) => book.refused(&a::SEARCH_CAN_BE_NARROWED, &error),
         }
+        let hits = self.client.search(store, "liability cap", SEARCHED).await;
+        book.judge(&a::HIT_SAYS_WHAT_IT_IS, hits, |hits| {
+            let Some(hit) = hits.iter().find(|hit| hit.file_id == *file) else {
+                return (false, format!("the file is not among {} pieces", hits.len()));
+            };
+            let said = [
+                (hit.filename == self.name(1), "name"),
+                (hit.score > 0.0, "score"),
+                (hit.text.contains(TEXT.trim_end()), "text"),
+            ];
+            let lacks: Vec<&str> =
+                said.iter().filter(|(is_said, _)| !is_said).map(|(_, what)| *what).collect();
+            match lacks.is_empty() {
+                true => (true, "name, score and text are as they should be".to_owned()),
+                false => (false, format!("otherwise or not at all: {}", lacks.join(", "))),
+            }
+        });
     }
 
     async fn relabel(&self, book: &mut Book<'_>, (store, file): (&VectorStoreId, &FileId)) {
@@ -291,14 +358,7 @@ impl Stage<'_> {
         (store, model): (&VectorStoreId, &str),
         used: &mut Used,
     ) {
-        let answers = book.judge(&a::MODEL_ANSWERS, self.client.model(model).await, |found| {
-            let end = found.shutdown_date.as_ref().map(|day| format!(", until {day}")).unwrap_or_default();
-            (true, format!("{model} is there{end}"))
-        });
-        if answers.is_none() {
-            return;
-        }
-        match self.respond(made, (store, model)).await {
+        match self.respond(book, made, (store, model)).await {
             Ok(ended) => self.judge_run(book, (model, &ended), used).await,
             Err(error) => book.refused(&a::CONVERSATION_HOLDS_THE_RUN, &error),
         }
@@ -306,38 +366,60 @@ impl Stage<'_> {
 
     async fn respond(
         &self,
+        book: &mut Book<'_>,
         made: &mut Made,
         (store, model): (&VectorStoreId, &str),
     ) -> Result<Response, Error> {
-        let metadata = BTreeMap::from([(KEY.to_owned(), self.mark.to_owned())]);
         made.unanswered.push("an empty conversation");
-        let conversation = self.client.create_conversation(&metadata).await;
-        made.unanswered.retain(|_| conversation.as_ref().is_err_and(Error::may_have_happened));
+        let conversation = self.client.create_conversation(&self.metadata()).await;
+        made.answered(&conversation);
         let conversation = conversation?;
         made.conversations.push(conversation.clone());
-        let tool =
-            Tool::FileSearch { stores: vec![store.clone()], matching: Attributes::new(), max_results: 3 };
-        let new = NewResponse {
+        let other = self.make_store(made).await?;
+        let tools = [vec![store.clone(), other], vec![store.clone()]]
+            .map(|stores| [Tool::FileSearch { stores, matching: Attributes::new(), max_results: 3 }]);
+        let asked = |tools| NewResponse {
             model,
             conversation: Some(&conversation),
             text: QUESTION,
-            tools: &[tool],
+            tools,
             max_output_tokens: Some(MAX_OUTPUT_TOKENS),
             max_tool_calls: Some(1),
-            metadata,
+            metadata: self.metadata(),
             ..NewResponse::default()
         };
+        let response = match self.start(made, &asked(&tools[0])).await {
+            Err(error) if matches!(error.kind, ErrorKind::Rejected { .. }) => {
+                book.note(&a::TWO_STORES_ARE_SEARCHED, false, error.to_string());
+                self.start(made, &asked(&tools[1])).await?
+            }
+            response => {
+                let response = response?;
+                book.note(&a::TWO_STORES_ARE_SEARCHED, true, "a run with two was taken");
+                response
+            }
+        };
+        let mut response = self.follow(response).await?;
+        response.conversation = Some(conversation);
+        Ok(response)
+    }
+
+    async fn start(&self, made: &mut Made, asked: &NewResponse<'_>) -> Result<Response, Error> {
         made.unanswered.push("a response, kept for 30 days");
-        let response = self.client.create_response(&new).await;
-        made.unanswered.retain(|_| response.as_ref().is_err_and(Error::may_have_happened));
-        let mut response = response?;
+        let response = self.client.create_response(asked).await;
+        made.answered(&response);
+        let response = response?;
         made.responses.push(response.id.clone());
-        let deadline = Instant::now() + self.patience.for_a_run;
-        while !response.status.is_terminal() && Instant::now() < deadline {
-            sleep(self.patience.between_looks).await;
+        Ok(response)
+    }
+
+    /// Looks at a response until it has ended, or for as long as there is patience.
+    async fn follow(&self, mut response: Response) -> Result<Response, Error> {
+        let began = Instant::now();
+        while !response.status.is_terminal() && began.elapsed() < self.patience.for_a_run {
+            sleep(self.patience.next_look(began)).await;
             response = self.client.response(&response.id).await?;
         }
-        response.conversation = Some(conversation);
         Ok(response)
     }
 
@@ -356,7 +438,7 @@ impl Stage<'_> {
             _ => book.note(&a::MODEL_SAYS_ITS_LIMITS, false, "the headers are not there"),
         }
         let tokens = ended.usage.map_or(0, |usage| usage.total_tokens);
-        used.tokens = tokens;
+        used.tokens += tokens;
         if !ended.status.is_terminal() {
             let seen = format!(
                 "it is {} after {} seconds",

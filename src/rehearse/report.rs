@@ -25,7 +25,7 @@ pub struct Report {
     pub fastio: String,
     pub openai: String,
     pub calls: usize,
-    /// What the one run took.
+    /// What the runs took.
     pub tokens: u64,
     pub findings: Vec<Finding>,
     /// As they were said last.
