@@ -50,6 +50,16 @@ assumptions! {
         for ["src/fastio/error/mod.rs", "src/sync/absence.rs"],
         holds "",
         otherwise "copies of files that are purged stay: report it before you rely on deletions";
+    SOURCES_ARE_LISTED: "Cloud accounts and sources are listed under one of two families of paths",
+        from "two versions of Fastio's official client; the names of some fields are inferred",
+        for ["src/fastio/cloud.rs", "src/cli/sources/mod.rs"],
+        holds "",
+        otherwise "leave docket sources alone, and connect accounts in Fastio";
+    IMPORTS_ARE_LISTED: "An import that was asked for is listed at once, with its address or its file's name",
+        from "inferred: the path is in Fastio's official client, the form of the answer is not",
+        for ["src/fastio/web_upload.rs", "src/import/mod.rs"],
+        holds "",
+        otherwise "an import whose reply was lost is not found, and may be asked for twice: look at Fastio before you import again";
     UPLOAD_ENDS_STORED: "An upload that got its bytes in a second call ends as complete or stored",
         from "two of Fastio's documents, which disagree",
         for ["src/fastio/write.rs"],
@@ -145,61 +155,6 @@ assumptions! {
         for ["src/fastio/lock.rs", "src/outside/remove.rs"],
         holds "",
         otherwise "a job that releases a lock may end dead though there is none; discard it";
-    TRASH_IS_SHOWN: "A file in the trash is shown as deleted, and is in its folder's list no more",
-        from "docs.fast.io on storage; where deleted stands is inferred",
-        for ["src/fastio/node/mod.rs", "src/sync/look.rs"],
-        holds "",
-        otherwise "deleted files may stay searchable: report it before you rely on deletions";
-    RESTORE_KEEPS_ID: "A restored file has the same id and version",
-        from "inferred",
-        for ["src/sync/again/mod.rs", "src/sync/plan/mod.rs"],
-        holds "a file that comes back costs no run",
-        otherwise "a file that comes back is a new one, and is run over again";
-    PURGE_IS_NAMED: "A purged node is named as missing in an answer about several",
-        from "Fastio's table of codes (133123)",
-        for ["src/fastio/client.rs", "src/sync/absence.rs"],
-        holds "",
-        otherwise "the proof that a file is purged is its folder's list: a call more for each purge";
-    FEED_IS_PERMITTED: "The key may read the organisation's change feed",
-        from "Fastio's reference: permitted to every kind of key",
-        for ["src/feed/follow.rs"],
-        holds "set feed.org_id: changes come within a minute even without webhooks",
-        otherwise "leave feed.org_id out; give the key's owner access, or rely on webhooks and sweeps";
-    FEED_TELLS_EVERY_CHANGE: "The feed tells of new, changed, moved, deleted and restored files by the documented names",
-        from "Fastio's reference names the events",
-        for ["src/event/payload/names.rs", "src/feed/follow.rs"],
-        holds "",
-        otherwise "set sweep.every_minutes = 60: what the feed does not tell, a sweep finds";
-    FEED_TELLS_NO_PURGE: "The feed does not tell of a purge",
-        from "Fastio's reference: the feed \"does not cover purges\"",
-        for ["src/feed/sweep/purged.rs"],
-        holds "a purge is found by the next sweep: choose sweep.every_minutes by how soon it has to be",
-        otherwise "purges are found sooner than a sweep";
-    FOLDER_MOVE_IS_ONE_EVENT: "A folder that is moved is one event, and its files have none",
-        from "inferred",
-        for ["src/sync/folder.rs"],
-        holds "",
-        otherwise "each file of a moved folder is looked at twice; that costs calls and nothing else";
-    IMPORTS_ARE_LISTED: "An import that was asked for is listed at once, with its address or its file's name",
-        from "inferred: the path is in Fastio's official client, the form of the answer is not",
-        for ["src/fastio/web_upload.rs", "src/import/mod.rs"],
-        holds "",
-        otherwise "an import whose reply was lost is not found, and may be asked for twice: look at Fastio before you import again";
-    IMPORT_IS_FOLLOWED: "An import has an id, and says in known words how far it is",
-        from "Fastio's official client has the words; where they stand in the answer is inferred",
-        for ["src/fastio/web_upload.rs", "src/import/mod.rs"],
-        holds "",
-        otherwise "leave docket import alone, and upload such files in Fastio";
-    IMPORT_ENDS_AS_A_FILE: "An import that says it is complete is a file in its folder, with a hash",
-        from "inferred; Fastio's reference says that an import may fail in silence",
-        for ["src/import/mod.rs"],
-        holds "",
-        otherwise "an import that Fastio made may be told as failed: look into its folder";
-    SOURCES_ARE_LISTED: "Cloud accounts and sources are listed under one of two families of paths",
-        from "two versions of Fastio's official client; the names of some fields are inferred",
-        for ["src/fastio/cloud.rs", "src/cli/sources/mod.rs"],
-        holds "",
-        otherwise "leave docket sources alone, and connect accounts in Fastio";
     TEXT_IS_EXTRACTED: "The text that Fastio read out of a file comes in pieces, and says of which version it is",
         from "Fastio's API reference; how soon, and for which workspaces, is in no document",
         for ["src/fastio/text.rs", "src/sync/upload/instead.rs"],
@@ -240,6 +195,51 @@ assumptions! {
         for ["src/fastio/talk.rs", "src/outside/remove.rs", "src/erase/mod.rs"],
         holds "",
         otherwise "questions and answers stay at Fastio: leave engine = \"fastio\" out where documents have to be erased";
+    TRASH_IS_SHOWN: "A file in the trash is shown as deleted, and is in its folder's list no more",
+        from "docs.fast.io on storage; where deleted stands is inferred",
+        for ["src/fastio/node/mod.rs", "src/sync/look.rs"],
+        holds "",
+        otherwise "deleted files may stay searchable: report it before you rely on deletions";
+    RESTORE_KEEPS_ID: "A restored file has the same id and version",
+        from "inferred",
+        for ["src/sync/again/mod.rs", "src/sync/plan/mod.rs"],
+        holds "a file that comes back costs no run",
+        otherwise "a file that comes back is a new one, and is run over again";
+    PURGE_IS_NAMED: "A purged node is named as missing in an answer about several",
+        from "Fastio's table of codes (133123)",
+        for ["src/fastio/client.rs", "src/sync/absence.rs"],
+        holds "",
+        otherwise "the proof that a file is purged is its folder's list: a call more for each purge";
+    IMPORT_IS_FOLLOWED: "An import has an id, and says in known words how far it is",
+        from "Fastio's official client has the words; where they stand in the answer is inferred",
+        for ["src/fastio/web_upload.rs", "src/import/mod.rs"],
+        holds "",
+        otherwise "leave docket import alone, and upload such files in Fastio";
+    IMPORT_ENDS_AS_A_FILE: "An import that says it is complete is a file in its folder, with a hash",
+        from "inferred; Fastio's reference says that an import may fail in silence",
+        for ["src/import/mod.rs"],
+        holds "",
+        otherwise "an import that Fastio made may be told as failed: look into its folder";
+    FEED_IS_PERMITTED: "The key may read the organisation's change feed",
+        from "Fastio's reference: permitted to every kind of key",
+        for ["src/feed/follow.rs"],
+        holds "set feed.org_id: changes come within a minute even without webhooks",
+        otherwise "leave feed.org_id out; give the key's owner access, or rely on webhooks and sweeps";
+    FEED_TELLS_EVERY_CHANGE: "The feed tells of new, changed, moved, deleted and restored files by the documented names",
+        from "Fastio's reference names the events",
+        for ["src/event/payload/names.rs", "src/feed/follow.rs"],
+        holds "",
+        otherwise "set sweep.every_minutes = 60: what the feed does not tell, a sweep finds";
+    FEED_TELLS_NO_PURGE: "The feed does not tell of a purge",
+        from "Fastio's reference: the feed \"does not cover purges\"",
+        for ["src/feed/sweep/purged.rs"],
+        holds "a purge is found by the next sweep: choose sweep.every_minutes by how soon it has to be",
+        otherwise "purges are found sooner than a sweep";
+    FOLDER_MOVE_IS_ONE_EVENT: "A folder that is moved is one event, and its files have none",
+        from "inferred",
+        for ["src/sync/folder.rs"],
+        holds "",
+        otherwise "each file of a moved folder is looked at twice; that costs calls and nothing else";
     EVENTS_CAN_BE_SEARCHED: "The key may search events",
         from "inferred: parts of the audit log need an administrator's key",
         for ["src/feed/search.rs"],
@@ -255,6 +255,26 @@ assumptions! {
         for ["src/event/payload/mod.rs", "src/feed/relist.rs"],
         holds "a webhook costs one look at one file",
         otherwise "each webhook costs a listing, now and then: set feed.org_id, and send this report to the maintainers";
+    MODEL_ANSWERS: "The model of the rules is there for this key",
+        from "depends on the project",
+        for ["src/run/engine.rs", "src/cli/check/runs.rs"],
+        holds "",
+        otherwise "choose another model in [rule.run], or allow this one in the project's limits";
+    REQUESTS_ARE_LISTED: "A file of requests is listed under its purpose at once, with its name",
+        from "inferred: OpenAI's OpenAPI document does not say how soon",
+        for ["src/openai/request_batch.rs", "src/run/batch/mod.rs"],
+        holds "",
+        otherwise "a file of requests whose reply was lost stays in the project: delete it by hand";
+    BATCH_IS_FOUND: "A batch is listed at once, with its metadata",
+        from "inferred: OpenAI's OpenAPI document does not say how soon",
+        for ["src/openai/request_batch.rs", "src/run/batch/mod.rs"],
+        holds "runs over what was there before a rule can be asked at half the price: backfill = \"batch\"",
+        otherwise "a batch whose reply was lost may be made, and paid for, twice: leave backfill = \"batch\" out";
+    BATCH_IS_CANCELLED: "A batch that goes on can be cancelled, and says so",
+        from "OpenAI's OpenAPI document; a compatible server may have no such call",
+        for ["src/openai/request_batch.rs", "src/run/batch/mod.rs"],
+        holds "",
+        otherwise "a batch that nobody needs any more is worked through, and paid for";
     STORE_DOES_NOT_EXPIRE: "A vector store that is made without saying so does not expire",
         from "OpenAI's OpenAPI document; a compatible server differs",
         for ["src/openai/stores.rs", "src/sync/stores.rs"],
@@ -315,41 +335,6 @@ assumptions! {
         for ["src/openai/error/mod.rs", "src/sync/retire.rs"],
         holds "",
         otherwise "removals are proven by listing the whole store, which costs calls";
-    REMOVAL_IS_SAID: "Deleting answers that it was deleted",
-        from "OpenAI's OpenAPI document",
-        for ["src/openai/client.rs", "src/sync/retire.rs"],
-        holds "",
-        otherwise "each removal costs a listing";
-    DETACHED_IS_NOT_FOUND: "What was detached is not found by a search soon after",
-        from "OpenAI's guide: \"for a short period\" it may be",
-        for ["src/sync/retire.rs"],
-        holds "",
-        otherwise "deleted documents can be found for a while; do not promise that they cannot";
-    DELETED_FILE_LEAVES_ITS_STORE: "A file that is deleted without being detached is out of its store",
-        from "OpenAI's OpenAPI document, against an issue thread of September 2026",
-        for ["src/sync/retire.rs"],
-        holds "",
-        otherwise "Docket detaches first, so nothing follows for it; delete by hand in the same order";
-    MODEL_ANSWERS: "The model of the rules is there for this key",
-        from "depends on the project",
-        for ["src/run/engine.rs", "src/cli/check/runs.rs"],
-        holds "",
-        otherwise "choose another model in [rule.run], or allow this one in the project's limits";
-    REQUESTS_ARE_LISTED: "A file of requests is listed under its purpose at once, with its name",
-        from "inferred: OpenAI's OpenAPI document does not say how soon",
-        for ["src/openai/request_batch.rs", "src/run/batch/mod.rs"],
-        holds "",
-        otherwise "a file of requests whose reply was lost stays in the project: delete it by hand";
-    BATCH_IS_FOUND: "A batch is listed at once, with its metadata",
-        from "inferred: OpenAI's OpenAPI document does not say how soon",
-        for ["src/openai/request_batch.rs", "src/run/batch/mod.rs"],
-        holds "runs over what was there before a rule can be asked at half the price: backfill = \"batch\"",
-        otherwise "a batch whose reply was lost may be made, and paid for, twice: leave backfill = \"batch\" out";
-    BATCH_IS_CANCELLED: "A batch that goes on can be cancelled, and says so",
-        from "OpenAI's OpenAPI document; a compatible server may have no such call",
-        for ["src/openai/request_batch.rs", "src/run/batch/mod.rs"],
-        holds "",
-        otherwise "a batch that nobody needs any more is worked through, and paid for";
     TWO_STORES_ARE_SEARCHED: "A run may search in two vector stores",
         from "an issue thread; OpenAI's documents give no number",
         for ["src/openai/request.rs", "src/run/frame.rs"],
@@ -375,16 +360,16 @@ assumptions! {
         for ["src/run/engine.rs"],
         holds "",
         otherwise "a run that ends while it is cancelled may need one more attempt";
-    FLEX_IS_SAID: "A run in the background may be asked for in flex, and says that it was processed so",
-        from "OpenAI's OpenAPI document; that it goes together with background, and with which models, is inferred",
-        for ["src/run/engine.rs", "src/run/ended.rs"],
-        holds "runs that may wait cost half: service_tier or backfill_service_tier = \"flex\"",
-        otherwise "leave service_tier = \"flex\" out for this model, or runs are refused or counted at a wrong price";
     CONTAINER_HOLDS_A_FILE: "A container without a network takes a file, and lists it by its name as the user's",
         from "OpenAI's API reference; the words for whose a file is are in its official libraries only",
         for ["src/openai/container.rs", "src/run/original.rs"],
         holds "",
         otherwise "leave code_interpreter out of attach in [rule.run]";
+    FLEX_IS_SAID: "A run in the background may be asked for in flex, and says that it was processed so",
+        from "OpenAI's OpenAPI document; that it goes together with background, and with which models, is inferred",
+        for ["src/run/engine.rs", "src/run/ended.rs"],
+        holds "runs that may wait cost half: service_tier or backfill_service_tier = \"flex\"",
+        otherwise "leave service_tier = \"flex\" out for this model, or runs are refused or counted at a wrong price";
     CODE_LEAVES_ITS_FILES: "Code of a run works in the container that it was given, and what it made is listed as the assistant's",
         from "OpenAI's API reference; the words for whose a file is are in its official libraries only",
         for ["src/openai/output.rs", "src/run/produced.rs"],
@@ -395,4 +380,19 @@ assumptions! {
         for ["src/openai/container.rs", "src/run/produced.rs"],
         holds "",
         otherwise "a run whose container died may be tried more often than it need be";
+    DETACHED_IS_NOT_FOUND: "What was detached is not found by a search soon after",
+        from "OpenAI's guide: \"for a short period\" it may be",
+        for ["src/sync/retire.rs"],
+        holds "",
+        otherwise "deleted documents can be found for a while; do not promise that they cannot";
+    REMOVAL_IS_SAID: "Deleting answers that it was deleted",
+        from "OpenAI's OpenAPI document",
+        for ["src/openai/client.rs", "src/sync/retire.rs"],
+        holds "",
+        otherwise "each removal costs a listing";
+    DELETED_FILE_LEAVES_ITS_STORE: "A file that is deleted without being detached is out of its store",
+        from "OpenAI's OpenAPI document, against an issue thread of September 2026",
+        for ["src/sync/retire.rs"],
+        holds "",
+        otherwise "Docket detaches first, so nothing follows for it; delete by hand in the same order";
 }

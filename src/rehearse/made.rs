@@ -1,8 +1,6 @@
 //! What a rehearsal makes, and how it is removed again: by what was written down when it was made, and by its name, which
 //! finds what a lost answer hid.
 
-use std::time::Duration;
-
 use tokio::time::{Instant, sleep};
 
 use super::Patience;
@@ -17,10 +15,6 @@ pub const MARK: &str = "docket-rehearsal-";
 
 /// Under this key of a vector store's or a batch's metadata stands the rehearsal's mark.
 pub const KEY: &str = "docket_rehearsal";
-
-/// How long a batch that was cancelled is waited for, whose files are to go with it. OpenAI's OpenAPI document says that it takes
-/// up to ten minutes; one of a single line that was not begun with has nothing to wait for.
-const CANCELLING: Duration = Duration::from_secs(60);
 
 /// What the thread of a rehearsal's question is called.
 pub fn question(mark: &str) -> String {
@@ -299,7 +293,7 @@ async fn over(
     loop {
         match client.request_batch(id).await {
             Ok(batch) if batch.status != BatchStatus::Going => return Ok(Some(batch)),
-            Ok(_) if began.elapsed() >= CANCELLING => {
+            Ok(_) if began.elapsed() >= patience.for_cancelling => {
                 return Err(format!(
                     "the answers of the batch {id} at OpenAI, which is still being cancelled: docket rehearse --clean removes them \
                      in ten minutes"

@@ -53,6 +53,9 @@ pub struct Patience {
     /// Also for an answer of Fastio's AI, and for an import.
     pub for_a_run: Duration,
     pub for_a_webhook: Duration,
+    /// For a batch to end that was cancelled, whose answers are to go with it. OpenAI's OpenAPI document says up to ten minutes; one of
+    /// a single line that was not begun with has nothing to wait for.
+    pub for_cancelling: Duration,
     /// For all of it together.
     pub in_all: Duration,
 }
@@ -65,6 +68,7 @@ impl Default for Patience {
             for_indexing: Duration::from_secs(120),
             for_a_run: Duration::from_secs(180),
             for_a_webhook: Duration::from_secs(60),
+            for_cancelling: Duration::from_secs(60),
             in_all: Duration::from_secs(900),
         }
     }

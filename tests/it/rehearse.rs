@@ -91,6 +91,7 @@ impl Stage {
                 for_indexing: Duration::from_secs(20),
                 for_a_run: Duration::from_secs(20),
                 for_a_webhook: Duration::from_secs(20),
+                for_cancelling: Duration::from_secs(20),
                 in_all: Duration::from_secs(60),
             },
         }
@@ -614,6 +615,28 @@ async fn what_goes_on_when_its_answer_is_lost_is_ended_by_its_name() {
         let batches = stage.world.sandbox.openai().snapshot()["batches"].as_array().unwrap().clone();
         assert!(batches.iter().all(|batch| batch["status"] == "cancelled"), "{fault}: {batches:#?}");
     }
+}
+
+#[tokio::test]
+async fn the_answers_of_a_batch_that_takes_long_to_cancel_are_removed_by_a_later_cleaning() {
+    let mut stage = Stage::set_up().await;
+    stage.as_believed();
+    let put = ("\"status\":\"cancelled\"", "\"status\":\"cancelling\"");
+    let fault = json!({"kind": "changed_reply", "path": "/v1/batches/*", "find": put.0, "put": put.1});
+    stage.fault("openai", fault);
+    let plan = Plan { listener: None, ..stage.plan(SECRET) };
+    let patience = Patience { for_cancelling: Duration::ZERO, ..plan.patience };
+    let report = play(Plan { patience, ..plan }, &mut |_| (), CancellationToken::new()).await;
+    let [left] = &report.left[..] else { panic!("{:?}", report.left) };
+    assert!(left.starts_with("the answers of the batch batch_") && left.contains("--clean"), "{left}");
+    let [file] = &stage.left()[..] else { panic!("{:?}", stage.left()) };
+    assert!(file.contains("batch_cancelled") || file.contains("batch_output"), "{file}");
+    stage.world.no_faults().await;
+    let removed = clean(&stage.plan(SECRET)).await;
+    assert_eq!((removed.count, removed.left), (1, Vec::new()));
+    assert_eq!(stage.left(), Vec::<String>::new());
+    // What stays of it is come across again, and is nothing.
+    assert_eq!(clean(&stage.plan(SECRET)).await.count, 0);
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ impl Stage<'_> {
         book.judge(&a::CODE_LEAVES_ITS_FILES, listed, |page| {
             let made = page.items.iter().filter(|file| file.source.as_deref() == Some(ASSISTANT)).count();
             let place = if is_there { "in the container that it was given" } else { "in another container" };
-            (is_there && made > 0, format!("code ran {place}; {made} files are listed as the assistant's"))
+            (is_there && made > 0, format!("code ran {place}; listed as the assistant's: {made}"))
         });
     }
 
