@@ -27,7 +27,7 @@ mod relay;
 mod retire;
 mod segment;
 mod settle;
-mod sheets;
+pub mod sheets;
 pub mod store;
 mod stores;
 mod stray;

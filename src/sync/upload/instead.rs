@@ -151,7 +151,7 @@ impl Sync {
             Ok(whole) => whole,
             Err(broken) => return Err(Without::Broken(broken)),
         };
-        let written = self.compute.run(move || sheets::written(bytes)).await.map_err(Without::Ever)?;
+        let written = self.compute.run(move || sheets::written(&bytes)).await.map_err(Without::Ever)?;
         Ok(StandIn { text: written.text, sha256, lacks: written.lacks })
     }
 
