@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::content::noise;
 use crate::harness::{Harness, SWEEPING, WORKSPACE, World, contract, legal};
+use crate::workbook;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0";
 
@@ -171,6 +172,42 @@ async fn a_workbook_goes_as_its_sheets_until_fastio_has_read_it() {
     h.never_unsearchable("/rates.xlsx").await;
     assert_eq!(h.told("text_by").await, ["rates.xlsx.txt: fastio"]);
     h.finish().await;
+}
+
+#[tokio::test]
+async fn old_and_open_workbooks_are_found_by_what_stands_in_their_cells() {
+    let texts = workbook::shared_texts(&["Party", "Acme, North", "liability is capped"]);
+    let cells = [((0, 0), 0), ((1, 0), 1), ((1, 1), 2)];
+    let cells: Vec<u8> = cells.into_iter().flat_map(|(at, text)| workbook::shared(at, text)).collect();
+    let open = |row: &str| workbook::ods(&format!("<table:table table:name=\"Terms\">{row}</table:table>"));
+    let row = "<table:table-row><table:table-cell office:value-type=\"string\"><text:p>liability is unlimited</text:p>\
+               </table:table-cell></table:table-row>";
+    let h = Harness::start().await;
+    h.put_bytes(WORKSPACE, "/rates.xls", workbook::xls(&texts, &[("Rates", cells)])).await;
+    h.put_bytes(WORKSPACE, "/terms.ods", open(row)).await;
+    h.put_bytes(WORKSPACE, "/letter.xls", workbook::compound("WordDocument", b"a letter")).await;
+    h.put_bytes(WORKSPACE, "/endless.ods", open("<table:table-row>")).await;
+    h.put_bytes(WORKSPACE, "/nothing.ods", open("")).await;
+    h.settle().await;
+    assert_eq!(h.text("rates.xls.txt").await, "## Rates\n\nParty\n\"Acme, North\",liability is capped");
+    assert_eq!(h.told("text_by").await, ["rates.xls.txt: docket", "terms.ods.txt: docket"]);
+    let found = h.search("liability", None).await.rows;
+    let mut paths: Vec<&str> = found.iter().filter_map(|row| row.path.as_deref()).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["/rates.xls", "/terms.ods"]);
+    for (path, why) in [
+        ("/letter.xls", "the workbook cannot be read: there is no workbook in it"),
+        ("/endless.ods", "the workbook cannot be read: its content is no XML"),
+        ("/nothing.ods", "its sheets are empty"),
+    ] {
+        assert_eq!(h.says(path).await, (Standing::Skipped, why.to_owned()));
+    }
+
+    h.reads("/letter.xls", "ready", "What Fastio read in the letter.").await;
+    h.webhook("workspace_storage_file_updated", &h.node("/letter.xls").await).await;
+    h.converges().await;
+    assert_eq!(h.text("letter.xls.txt").await, "What Fastio read in the letter.");
+    h.finish_leaving(&["skipped: /endless.ods", "skipped: /nothing.ods"]).await;
 }
 
 #[tokio::test]

@@ -85,3 +85,4 @@ mod unreadable;
 mod versions;
 mod walls;
 mod whose;
+mod workbook;

@@ -52,8 +52,15 @@ pub(super) fn look(head: &[u8], is_whole: bool) -> Looks {
     }
 }
 
+/// How an OpenDocument file goes on behind the lengths of its first entry, which is not packed: ODF 1.3, part 2, 3.3.
+const OPEN_DOCUMENT: &[u8] = b"mimetypeapplication/vnd.oasis.opendocument.";
+
 /// What a ZIP holds, by the names of the entries that begin in its head.
 fn package(head: &[u8]) -> Looks {
+    if let Some(kind) = head.get(HEADER..).and_then(|first| first.strip_prefix(OPEN_DOCUMENT)) {
+        let what = if kind.starts_with(b"spreadsheet") { "spreadsheet" } else { "file" };
+        return Looks::Other(format!("an OpenDocument {what}"));
+    }
     for (folder, looks) in [
         ("word/", Looks::Document("docx")),
         ("ppt/", Looks::Document("pptx")),
@@ -70,9 +77,11 @@ fn package(head: &[u8]) -> Looks {
     Looks::Other("a ZIP archive".to_owned())
 }
 
+/// What stands before the name of a ZIP's entry.
+const HEADER: usize = 30;
+
 /// The names in the local headers of a ZIP's entries.
 fn names(head: &[u8]) -> impl Iterator<Item = &str> {
-    const HEADER: usize = 30;
     let starts = head.windows(4).enumerate().filter(|(_, mark)| *mark == b"PK\x03\x04").map(|(at, _)| at);
     starts.filter_map(|at| {
         let length = head.get(at + 26..at + 28)?;
@@ -106,6 +115,11 @@ mod tests {
         assert_eq!(of(&["xl/workbook.xml"]), Looks::Other("an Excel workbook".to_owned()));
         assert_eq!(of(&["holiday.jpg"]), Looks::Other("a ZIP archive".to_owned()));
         assert_eq!(of(&["[Content_Types].xml"]), Looks::Noise, "what its name says");
+        // Its type stands where another entry's name would go on.
+        let open =
+            |kind: &str| of(&[&format!("mimetypeapplication/vnd.oasis.opendocument.{kind}"), "content.xml"]);
+        assert_eq!(open("spreadsheet"), Looks::Other("an OpenDocument spreadsheet".to_owned()));
+        assert_eq!(open("text"), Looks::Other("an OpenDocument file".to_owned()));
     }
 
     #[test]

@@ -14,11 +14,13 @@ pub enum Instead {
 }
 
 /// Extensions of workbooks that Docket writes out itself.
-const WORKBOOKS: [&str; 3] = ["xlsb", "xlsm", "xlsx"];
+const WORKBOOKS: [&str; 5] = ["ods", "xls", "xlsb", "xlsm", "xlsx"];
 
-const WORKBOOK_TYPES: [&str; 3] = [
+const WORKBOOK_TYPES: [&str; 5] = [
+    "application/vnd.ms-excel",
     "application/vnd.ms-excel.sheet.macroenabled.12",
     "application/vnd.ms-excel.sheet.binary.macroenabled.12",
+    "application/vnd.oasis.opendocument.spreadsheet",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 ];
 

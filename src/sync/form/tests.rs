@@ -45,6 +45,22 @@ fn what_cannot_be_read_is_skipped_with_a_reason() {
 }
 
 #[test]
+fn workbooks_of_each_kind_go_as_their_sheets_by_name_or_type() {
+    let instead = |name, mime_type| claim(name, Some(mime_type), 9).ok().and_then(|claim| claim.stands_in());
+    for name in ["a.XLS", "a.xlsx", "a.xlsm", "a.xlsb", "a.ods"] {
+        assert_eq!(instead(name, GENERIC), Some(Instead::Sheets), "{name}");
+    }
+    for mime_type in ["application/vnd.ms-excel", "application/vnd.oasis.opendocument.spreadsheet"] {
+        assert_eq!(instead("Rates", mime_type), Some(Instead::Sheets));
+    }
+    // Old Office files of other kinds begin with the same bytes, and tables of text are called Excel's by some.
+    assert_eq!(instead("a.ppt", "application/vnd.ms-powerpoint"), None);
+    assert_eq!(instead("a.msg", "application/vnd.ms-outlook"), None);
+    assert_eq!(instead("a.odt", "application/vnd.oasis.opendocument.text"), None);
+    assert_eq!(sent("a.csv", "application/vnd.ms-excel", b"a,b").unwrap(), "a.csv.txt text/plain");
+}
+
+#[test]
 fn a_type_or_the_bytes_say_what_a_name_does_not() {
     assert_eq!(
         sent("Master Agreement", "application/pdf", b"\x01\x02\x03").unwrap(),
