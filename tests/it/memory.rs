@@ -3,6 +3,7 @@
 
 use docket::clock::Clock;
 use docket::receive::signature::{Scheme, sign};
+use docket::sync::listing::{Filter, Standing};
 use docket_sandbox::openai::Limits;
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::beside::Beside;
 use crate::harness::program::{KEYS, Place, SECRET, WORKSPACE};
 use crate::harness::records::Records;
+use crate::workbook;
 
 const FILES: usize = 8;
 const BYTES: u64 = 512_000_000;
@@ -111,6 +113,96 @@ async fn signed_bodies_that_would_become_much_more_stay_what_they_are() {
     let peak = peak_memory_kb(server.id());
     println!("peak memory of the server: {peak} kB");
     assert!(peak < MOST_MEMORY_FOR_BODIES_KB, "{peak} kB");
+    assert_eq!(server.stop(), 0);
+}
+
+/// What one workbook may cost: its bytes, its stream, the texts that its cells share with where they end, and the text that it becomes.
+/// Those that wait for their turn have their bytes.
+const MOST_MEMORY_OF_WORKBOOKS_KB: u64 = 200 * 1000;
+
+/// Workbooks of some kilobytes up to 8 MB, of which a reader that believes what they say would make gigabytes.
+fn hostile_workbooks() -> Vec<(&'static str, Vec<u8>)> {
+    let cell = |row: &str, cell: &str, inner: &str| {
+        format!(
+            "<table:table table:name=\"S\"><table:table-row {row}><table:table-cell {cell} office:value-type=\"string\">\
+             <text:p>{inner}</text:p></table:table-cell></table:table-row></table:table>"
+        )
+    };
+    let shared = |cells: u16, at: fn(u16) -> (u16, u16), text: u32| -> Vec<u8> {
+        (0..cells).flat_map(|number| workbook::shared(at(number), text)).collect()
+    };
+    let all = "table:number-rows-repeated=\"1048576\"";
+    let wide = "table:number-columns-repeated=\"16384\"";
+    // A list of its sectors that names one of them two million times.
+    let mut listed = workbook::xls(&[], &[("S", Vec::new())]);
+    let sectors = u32::try_from(listed.len() / 512 - 1).unwrap();
+    listed[68..72].copy_from_slice(&sectors.to_le_bytes());
+    let next = |number: u32| if number == 16_000 { 0xffff_fffe } else { sectors + number + 1 };
+    listed
+        .extend((0..=16_000).flat_map(|number| [vec![0; 508], next(number).to_le_bytes().to_vec()].concat()));
+    let long = "\u{4e16}".repeat(4_000);
+    vec![
+        ("wide.ods", workbook::ods(&cell(all, wide, "x"))),
+        ("spaces.ods", workbook::ods(&cell("", "", "<text:s text:c=\"4294967295\"/>"))),
+        ("comment.ods", workbook::ods(&format!("<!--{}-->", "<>".repeat(60_000_000)))),
+        ("deep.ods", workbook::ods(&"<a>".repeat(40_000_000))),
+        (
+            "rows.ods",
+            workbook::ods(
+                &"<table:table table:name=\"S\"><table:table-row/></table:table>".repeat(2_000_000),
+            ),
+        ),
+        (
+            "shared.xls",
+            workbook::xls(&workbook::shared_texts(&[&long]), &[("S", shared(60_000, |row| (row, 0), 0))]),
+        ),
+        (
+            "far.xls",
+            workbook::xls(
+                &workbook::shared_texts(&["x"]),
+                &[("S", shared(2, |at| (at * 65_535, at * 255), 0))],
+            ),
+        ),
+        (
+            "texts.xls",
+            workbook::xls(
+                &workbook::shared_texts(&vec!["\u{e4}"; 2_000_000]),
+                &[("S", shared(9, |row| (row, 0), 7))],
+            ),
+        ),
+        ("listed.xls", listed),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workbooks_that_would_become_gigabytes_stay_under_200_mb() {
+    let stop = CancellationToken::new();
+    let _stop = stop.clone().drop_guard();
+    let sandbox = docket_sandbox::start(docket_sandbox::Options::default(), stop).await.unwrap();
+    let place = Place::beside(&sandbox);
+    let at = place.with(&KEYS);
+    let (mut server, listens) = at.serve(&["--config", "docket.toml"]);
+    let client = reqwest::Client::new();
+    let workbooks = hostile_workbooks();
+    let names: Vec<&str> = workbooks.iter().map(|(name, _)| *name).collect();
+    for (name, bytes) in workbooks {
+        assert!(bytes.len() <= 8 * 1024 * 1024, "{name} has {} bytes, and is not read", bytes.len());
+        let url = sandbox.fastio_url().join(&format!("/_sandbox/files/{WORKSPACE}/{name}")).unwrap();
+        let file: Value = client.put(url).body(bytes).send().await.unwrap().json().await.unwrap();
+        let webhook = listens.url("/webhooks/fastio");
+        let sent = at.docket(&["send", "--url", &webhook, "--node", file["node_id"].as_str().unwrap()]);
+        assert_eq!(sent.code, 0, "{sent:?}");
+    }
+    let all_judged = async |records: &Records| {
+        let files = records.files(&Filter::default()).await;
+        (files.len() == names.len() && records.jobs().await.is_empty()).then_some(files)
+    };
+    let files = Beside::of(&place.database_url()).await.until(all_judged).await;
+    let peak = peak_memory_kb(server.id());
+    println!("peak memory of the server: {peak} kB");
+    assert!(peak < MOST_MEMORY_OF_WORKBOOKS_KB, "{peak} kB");
+    let is = |state| files.iter().filter(|file| file.state == state).count();
+    assert_eq!((is(Standing::Current), is(Standing::Skipped)), (4, 5), "{files:#?}");
     assert_eq!(server.stop(), 0);
 }
 
