@@ -7,6 +7,7 @@ use ground::is_fit_to_print;
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../tests/it/workbook.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
 mod workbook;
 
 const MOST: usize = 4 * 1024 * 1024;

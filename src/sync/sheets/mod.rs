@@ -26,6 +26,9 @@ const MOST_OF_SHEETS: u64 = 256 * 1024 * 1024;
 /// What everything else in it may become, such as the texts that its cells share. Those are held in memory.
 const MOST_OF_THE_REST: u64 = 24 * 1024 * 1024;
 
+/// How many parts it may have: a few for each sheet, and one for each picture.
+const MOST_PARTS: usize = 10_000;
+
 /// What is looked at of an OpenDocument's list of its parts. It has a line for each.
 const MOST_OF_MANIFEST: u64 = 1024 * 1024;
 
@@ -61,6 +64,9 @@ pub fn written(bytes: &[u8]) -> Result<Written, String> {
 
 fn package(bytes: &[u8], text: &mut Text) -> Result<(), String> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+    if archive.len() > MOST_PARTS {
+        return Err(TOO_LARGE.to_owned());
+    }
     let mut manifest = Vec::new();
     if let Ok(entry) = archive.by_name("META-INF/manifest.xml") {
         // What cannot be read of it says nothing, and is told where the content is read.
