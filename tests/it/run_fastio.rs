@@ -19,9 +19,10 @@ fn escalating(when: &str) -> String {
 
 impl World {
     /// Questions that Fastio was asked, and threads that are left there.
-    pub async fn turns_asked(&self) -> (u64, usize) {
+    pub async fn turns_asked(&self) -> (usize, usize) {
         let state = self.fastio_state().await;
-        (state["turns_asked"].as_u64().unwrap(), state["talks"].as_array().unwrap().len())
+        let many = |name: &str| state[name].as_array().unwrap().len();
+        (many("turns_asked"), many("talks"))
     }
 }
 
