@@ -17,7 +17,7 @@ pub(super) const MARK: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 const DAMAGED: &str = "it is damaged";
 const CUT_SHORT: &str = "it ends too early";
 
-/// Types of records ([MS-XLS] 2.3, and of BIFF5 what is the same there).
+/// Types of records (MS-XLS, 2.3, and of BIFF5 what is the same there).
 mod kind {
     pub const FORMULA: u16 = 0x0006;
     pub const END: u16 = 0x000a;
