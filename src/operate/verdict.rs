@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::status::{Status, of};
 use crate::feed::sweep::store::SweepRow;
 use crate::queue::waiting::paused;
+use crate::sync::budget::store::Usage;
 
 /// How it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -67,19 +68,7 @@ impl Verdict {
                     .to_owned(),
             );
         }
-        if seen.storage_near.is_some() {
-            reasons.push(NEAR.to_owned());
-        }
-        for (rule, held) in seen.usage.rules.iter().filter(|(_, held)| held.wanted.files > 0) {
-            let (are, them) = match held.wanted.files {
-                1 => ("1 file is".to_owned(), "it"),
-                files => (format!("{files} files are"), "them"),
-            };
-            reasons.push(format!(
-                "{are} wanted in rule {rule} and kept out of OpenAI by a budget: docket files --out --rule {rule} says why; \
-                 raise the budget, pin less, or leave {them} out of the rule"
-            ));
-        }
+        reasons.extend(storage(&seen.usage, seen.storage_near.is_some()));
         for held in seen.held.iter().filter(|held| held.until.is_none()) {
             let are = are(held.runs, "run");
             reasons.push(format!("{are} held in rule {}: {}", held.rule, held.reason));
@@ -96,6 +85,20 @@ impl Verdict {
         };
         Verdict { verdict, reasons }
     }
+}
+
+/// What to do about what OpenAI may not hold, or not much longer.
+pub fn storage(usage: &Usage, is_near: bool) -> impl Iterator<Item = String> {
+    let kept_out = usage.rules.iter().filter(|(_, held)| held.wanted.files > 0).map(|(rule, held)| {
+        let files = held.wanted.files;
+        let them = if files == 1 { "it" } else { "them" };
+        format!(
+            "{} wanted in rule {rule} and kept out of OpenAI by a budget: docket files --out --rule {rule} says why; raise the \
+             budget, pin less, or leave {them} out of the rule",
+            are(files, "file")
+        )
+    });
+    is_near.then(|| NEAR.to_owned()).into_iter().chain(kept_out)
 }
 
 /// What to do about dead jobs, of which `unerased` are erasures: those are owed to somebody, and may only be tried again.

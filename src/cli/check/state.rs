@@ -15,7 +15,7 @@ use crate::operate::verdict;
 use crate::own::{self, store::LeftStanding};
 use crate::rule::{Rule, Rules, Target};
 use crate::run::{existing, pace};
-use crate::sync::{founding, store};
+use crate::sync::{budget, founding, store};
 use crate::{feed, queue, receive, sync};
 
 /// What other checks ask the database.
@@ -106,6 +106,8 @@ fn read(
     let unerased = queue::presence::dead(connection, ERASE_JOBS)?;
     troubles.extend(verdict::dead(dead, unerased).map(Trouble::Grave));
     troubles.extend(sweep(connection)?);
+    let (usage, near) = (budget::store::usage(connection)?, budget::store::near(connection)?);
+    troubles.extend(verdict::storage(&usage, near.is_some()).map(Trouble::Grave));
     troubles.extend(deliveries(connection)?);
     let (files, path) = sync::store::other_hashes(connection)?;
     if files > 0 {

@@ -264,3 +264,25 @@ async fn a_store_that_is_gone_is_told_by_each_command_and_made_anew_by_a_server(
     assert_eq!(world.docket(&["check"]).code, 0);
     assert_eq!(tokio::task::block_in_place(|| server.stop()), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_a_budget_keeps_out_fails_a_check_that_says_what_to_do() {
+    let world = World::with_files(&["a.txt", "b.txt"]).await;
+    let (fastio, openai) = (world.sandbox.fastio_url(), world.sandbox.openai_url());
+    let settings = world.place.settings(fastio.as_str(), openai.as_str());
+    world.place.write("docket.toml", &format!("{settings}budget = {{ files = 1 }}\npinned = ['**']\n"));
+    let mut server = world.serve();
+    assert_eq!(world.docket(&["backfill", "--wait"]).code, 0);
+    assert_eq!(world.docket(&["files", "bring", "/b.txt"]).code, 0, "somebody wants it");
+    world.rests().await;
+    assert_eq!(tokio::task::block_in_place(|| server.stop()), 0);
+    let (code, checks) = world.json(&["check"]);
+    let failed: Vec<&Value> = checks.as_array().unwrap().iter().filter(|row| row["ok"] == false).collect();
+    let [failed] = &failed[..] else { panic!("{checks:#}") };
+    let message = failed["message"].as_str().unwrap();
+    assert!(code == 1 && failed["check"] == "work", "{failed}");
+    assert!(
+        message.contains("1 file is wanted in rule contracts") && message.contains("raise the budget"),
+        "{message}"
+    );
+}
