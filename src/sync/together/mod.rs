@@ -168,12 +168,24 @@ impl Sync {
         let room = self.governor.room(&Limit::Attached, most, live).await?.max(1);
         these.truncate(room as usize);
         let _taken = self.governor.take_to_attach(&of.0, room, live).await?;
+        let tries: Vec<CopyId> = these.iter().map(|one| one.copy).collect();
+        let write = move |tx: &mut Connection| {
+            tries.iter().map(|copy| store::try_one(tx, *copy)).collect::<Result<Vec<_>, _>>()
+        };
+        let tried = self.database.write(write).await.map_err(|error| database_verdict(&error))?;
+        // Since they were read a file's job may have begun to take its copy away, or have other attributes for it.
+        let mut files: Vec<(FileId, Attributes)> = Vec::new();
+        let mut tried = tried.into_iter();
+        these.retain(|one| {
+            let awaits = tried.next().flatten();
+            let is_tried = awaits.is_some();
+            files.extend(awaits.map(|awaits| (one.file_id.clone(), awaits)));
+            is_tried
+        });
+        if these.is_empty() {
+            return Ok(());
+        }
         let copies: Vec<CopyId> = these.iter().map(|one| one.copy).collect();
-        let tries = copies.clone();
-        let write = move |tx: &mut Connection| tries.iter().try_for_each(|copy| store::try_one(tx, *copy));
-        self.database.write(write).await.map_err(|error| database_verdict(&error))?;
-        let files: Vec<(FileId, Attributes)> =
-            these.iter().map(|one| (one.file_id.clone(), one.awaits.clone())).collect();
         match self.openai.attach_together(of, &files).await {
             Ok(batch) => {
                 let now = self.clock.now();

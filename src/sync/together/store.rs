@@ -49,9 +49,11 @@ pub fn waiting(
     connection.all(WAITING, params![store.0, most])
 }
 
-/// One more try, before it is made.
-pub fn try_one(connection: &mut Connection, copy: CopyId) -> Result<(), Error> {
-    connection.run(TRY_ONE, params![copy.0]).map(drop)
+/// One more try, before it is made: what the store is to be told of the copy now. None when it does not wait any more, as where its file
+/// has another content by now.
+pub fn try_one(connection: &mut Connection, copy: CopyId) -> Result<Option<Attributes>, Error> {
+    let awaits: Option<String> = connection.first(TRY_ONE, params![copy.0])?;
+    json_attributes(awaits)
 }
 
 /// The store took it, unless its file's job has begun to take it away meanwhile.
@@ -92,7 +94,10 @@ statements! {
         SELECT id, source_id, file_id, awaits, attaches, since, batch FROM copy
         WHERE vector_store = $1 AND awaits IS NOT NULL AND state = 'uploaded' AND file_id IS NOT NULL
         ORDER BY since LIMIT $2";
-    TRY_ONE = "UPDATE copy SET attaches = attaches + 1, unanswered_at = NULL WHERE id = $1 AND state = 'uploaded'";
+    TRY_ONE = "
+        UPDATE copy SET attaches = attaches + 1, unanswered_at = NULL
+        WHERE id = $1 AND state = 'uploaded' AND awaits IS NOT NULL AND attaches = 0
+        RETURNING awaits";
     ATTACHED = "
         UPDATE copy SET state = 'attached', attributes = awaits, given = NULL, awaits = NULL, batch = $2, since = $3
         WHERE id = $1 AND state = 'uploaded' AND awaits IS NOT NULL";
@@ -101,4 +106,34 @@ statements! {
         SELECT id, source_id, file_id, attributes AS awaits, attaches, since, batch FROM copy
         WHERE vector_store = $1 AND batch IS NOT NULL AND state = 'attached' AND file_id IS NOT NULL
         ORDER BY batch, id";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::{Sql, in_memory};
+
+    #[test]
+    fn what_has_changed_since_it_was_read_is_tried_as_it_is_now_or_not_at_all() {
+        const WAITING: Sql = Sql::listed(
+            "INSERT INTO copy (source_id, vector_store, state, size, filename, bytes, file_id, since, rule)
+             VALUES ('workspace:1:' || $1, 'vs_1', 'uploaded', 1, 'a.txt', 1, 'file-' || $1, 1, 'r')",
+        );
+        const RETIRE: Sql = Sql::listed("UPDATE copy SET state = 'retiring' WHERE id = $1");
+        let told = |path: &str| Attributes::from([("path".to_owned(), path.into())]);
+        let (store, mut connection) = (VectorStoreId("vs_1".to_owned()), in_memory());
+        for id in 1..=3 {
+            connection.run(WAITING, params![id]).unwrap();
+            wait(&mut connection, CopyId(id), &told("/a.txt")).unwrap();
+        }
+        let read = waiting(&mut connection, &store, 10).unwrap();
+        assert_eq!(read.len(), 3);
+        connection.run(RETIRE, params![1]).unwrap();
+        wait(&mut connection, CopyId(2), &told("/b.txt")).unwrap();
+        let tried: Vec<_> = read.iter().map(|one| try_one(&mut connection, one.copy).unwrap()).collect();
+        assert_eq!(tried, [None, Some(told("/b.txt")), Some(told("/a.txt"))]);
+        // A request with these is under way: what is awaited of them stays what it says.
+        wait(&mut connection, CopyId(3), &told("/c.txt")).unwrap();
+        assert_eq!(waiting(&mut connection, &store, 10).unwrap().pop().unwrap().awaits, told("/a.txt"));
+    }
 }
