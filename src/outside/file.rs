@@ -37,7 +37,7 @@ pub async fn find(
         Ok(found) => {
             let found = found.filter(|found| found.id == *id);
             if found.is_none() && clock.since(own.since) < FRESH_MS {
-                return Err(Verdict::later(LOOK_AGAIN, "Fastio does not show yet what was written there"));
+                return Err(not_shown());
             }
             Ok(found)
         }
@@ -46,11 +46,11 @@ pub async fn find(
     }
 }
 
-/// Whether the node's content is what the write on record was to make.
+/// Whether the node's content is what the write on record was to make. What was written less than [`FRESH_MS`] ago a list may show
+/// before it can be read.
 pub async fn is_that_write(
-    fastio: &Client,
-    profile: &Profile,
-    node: &Node,
+    (fastio, clock): (&Client, &Clock),
+    (profile, node): (&Profile, &Node),
     own: &OwnFile,
 ) -> Result<bool, Verdict> {
     if node.size.is_some_and(|size| i64::try_from(size) != Ok(own.size)) {
@@ -61,9 +61,15 @@ pub async fn is_that_write(
     }
     match hashed(fastio, profile, node).await {
         Ok(sha256) => Ok(sha256 == own.sha256),
+        Err(error) if error.is_not_found() && clock.since(own.since) < FRESH_MS => Err(not_shown()),
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(fastio_verdict(&error)),
     }
+}
+
+/// What was to be written may be there, and is looked for again.
+pub fn not_shown() -> Verdict {
+    Verdict::later(LOOK_AGAIN, "Fastio does not show yet what was written there")
 }
 
 async fn hashed(fastio: &Client, profile: &Profile, node: &Node) -> Result<String, Error> {

@@ -32,7 +32,7 @@ pub mod store;
 
 use crate::job::{Service, Task};
 
-pub use file::{find, is_that_write};
+pub use file::{find, is_that_write, not_shown};
 pub use lock::Locks;
 pub use remove::Remover;
 

@@ -155,7 +155,7 @@ impl Remover {
         let found = find(&self.fastio, &self.clock, (&own.profile, own)).await?;
         let is_before = |node: &Node| own.node.is_some() && node.version == own.version;
         let Some(node) = found.filter(|node| !is_before(node)) else { return Ok(None) };
-        Ok(is_that_write(&self.fastio, &own.profile, &node, own).await?.then_some(node))
+        Ok(is_that_write((&self.fastio, &self.clock), (&own.profile, &node), own).await?.then_some(node))
     }
 
     /// Stops what goes on in a conversation, and deletes it if it holds no answer. An answer people may want.

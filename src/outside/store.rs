@@ -65,9 +65,27 @@ pub fn fill(connection: &mut Connection, id: i64) -> Result<(), Error> {
     connection.run(FILL, params![id]).map(drop)
 }
 
+/// A session that every byte is in.
+#[derive(Debug, Clone)]
+pub struct Filled {
+    pub upload: String,
+    /// When it was told last to make a new file of them, of which there is no answer. Unix milliseconds.
+    pub placed_at: Option<i64>,
+}
+
+from_row!(row => Filled {
+    upload: row.get("object")?,
+    placed_at: row.get("begun_at")?,
+});
+
 /// The session of `owner` that every byte is in.
-pub fn filled(connection: &mut Connection, owner: &str) -> Result<Option<String>, Error> {
+pub fn filled(connection: &mut Connection, owner: &str) -> Result<Option<Filled>, Error> {
     connection.first(FILLED, params![owner])
+}
+
+/// The session of `owner` that every byte is in is about to become a new file; or that came to nothing for certain, without a time.
+pub fn place(connection: &mut Connection, owner: &str, at: Option<i64>) -> Result<(), Error> {
+    connection.run(PLACE, params![owner, at]).map(drop)
 }
 
 /// The lock that `owner` has, or asked for.
@@ -257,7 +275,11 @@ statements! {
     FORGET_FILE = "DELETE FROM outside WHERE owner = $1 AND kind = 'file'";
     FILL = "UPDATE outside SET is_whole = 1 WHERE outside_id = $1";
     FILLED = "
-        SELECT object FROM outside WHERE owner = $1 AND kind = 'session' AND state = 'exists' AND is_whole = 1";
+        SELECT object, begun_at FROM outside
+        WHERE owner = $1 AND kind = 'session' AND state = 'exists' AND is_whole = 1";
+    PLACE = "
+        UPDATE outside SET begun_at = $2
+        WHERE owner = $1 AND kind = 'session' AND state = 'exists' AND is_whole = 1";
     LOCK_OF = "SELECT * FROM outside WHERE owner = $1 AND kind = 'lock' AND state <> 'unwanted'";
     IS_LOCKED = "
         SELECT EXISTS (SELECT 1 FROM outside WHERE mark = $1 AND kind = 'lock' AND state <> 'unwanted')";

@@ -145,7 +145,7 @@ pub fn by_node(
     connection.first(BY_NODE, params![profile.to_string(), node.canonical()])
 }
 
-/// A copy of what we wrote stands for `owner` from now on. It does not show what it is to show.
+/// What we wrote, and is on record for nobody, stands for `owner` from now on. It does not show what it is to show.
 pub fn adopt(connection: &mut Connection, adopted: &Adopted<'_>, now: i64) -> Result<(), Error> {
     let Adopted { owner, profile, node, of } = *adopted;
     let folder = node.parent.clone().unwrap_or_else(NodeId::root);
@@ -161,20 +161,25 @@ pub fn adopt(connection: &mut Connection, adopted: &Adopted<'_>, now: i64) -> Re
                 node.id.canonical(),
                 version,
                 now,
-                of.rule,
-                of.key.to_string()
+                of.map(|of| &of.rule),
+                of.map(|of| of.key.to_string())
             ],
         )
         .map(drop)
 }
 
-/// A copy of what we wrote that is to stand for a file.
+/// Something that we wrote and that is on record for nobody, which is to stand for `owner`.
 #[derive(Debug, Clone, Copy)]
 pub struct Adopted<'a> {
     pub owner: &'a str,
     pub profile: &'a Profile,
     pub node: &'a Node,
-    pub of: &'a ResultOf,
+    pub of: Option<&'a ResultOf>,
+}
+
+/// Whether something of ours is on record as written by this agent, as Fastio tells it.
+pub fn is_our_agent(connection: &mut Connection, agent: &str) -> Result<bool, Error> {
+    Ok(connection.first::<i64>(OF_AGENT, params![agent])?.is_some())
 }
 
 /// Whether this is still so on record.
@@ -485,6 +490,8 @@ statements! {
             profile = excluded.profile, folder = excluded.folder, name = excluded.name, state = 'written',
             old_node = own_file.node, old_version = own_file.version, node = excluded.node, version = excluded.version, sha256 = '',
             size = 0, since = excluded.since, shown = NULL, gone_since = NULL";
+
+    OF_AGENT = "SELECT 1 FROM own_file WHERE agent = $1 LIMIT 1";
 
     GIVE = "UPDATE own_file SET owner = $2, rule = $3, source_id = $4, answer = NULL, shown = NULL WHERE owner = $1";
 

@@ -453,6 +453,27 @@ async fn a_table_whose_record_is_lost_is_known_by_the_agent_that_wrote_it() {
 }
 
 #[tokio::test]
+async fn a_table_of_which_there_is_no_record_is_written_on() {
+    let h = analysed(&legal("digest = 'overview.csv'\ndigest_quiet_seconds = 0")).await;
+    h.converges().await;
+    // As after a failover that lost the first write of it.
+    h.meddle("DELETE FROM own_content; DELETE FROM own_file WHERE source_id IS NULL").await;
+    h.put("/Contracts/2.txt", &contract(2)).await;
+    h.converges().await;
+    assert!(h.read("/Contracts/overview.csv").await.contains("/Contracts/2.txt"));
+    assert!(!h.paths().await.iter().any(|path| path.contains("overview (2)")));
+    // One that a person has edited is not.
+    h.put("/Contracts/overview.csv", "mine").await;
+    h.converges().await;
+    h.meddle("DELETE FROM own_content; DELETE FROM own_file WHERE source_id IS NULL").await;
+    h.put("/Contracts/3.txt", &contract(3)).await;
+    h.converges().await;
+    assert_eq!(h.read("/Contracts/overview.csv").await, "mine");
+    assert!(h.read("/Contracts/overview (2).csv").await.contains("/Contracts/3.txt"));
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn a_table_that_is_always_asked_for_is_written_all_the_same() {
     let h =
         analysed(&legal("digest = 'overview.csv'\ndigest_quiet_seconds = 20\ndigest_longest_seconds = 60"))
@@ -466,6 +487,26 @@ async fn a_table_that_is_always_asked_for_is_written_all_the_same() {
     let rows = h.read("/Contracts/overview.csv").await.lines().count();
     assert!(rows > 3, "the table has {rows} rows after 81 seconds");
     h.converges().await;
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_result_whose_write_was_not_answered_and_that_shows_late_is_written_once() {
+    let h = Harness::with(&legal("")).await;
+    h.put("/Contracts/a.txt", &contract(1)).await;
+    h.fastio_fails(json!([
+        {"kind": "not_found_after_create", "window_ms": 20_000},
+        {"kind": "lost_reply", "method": "POST", "path": "/current/**/addfile/", "count": 1},
+    ]))
+    .await;
+    h.settle().await;
+    h.no_faults().await;
+    h.converges().await;
+    let state = h.fastio_state().await;
+    let files = state["files"].as_array().unwrap();
+    let written: Vec<&Value> =
+        files.iter().filter(|file| file["path"].as_str().unwrap().contains(".analysis")).collect();
+    assert!(written.len() == 1 && written[0]["versions"] == 1, "{written:#?}");
     h.finish().await;
 }
 

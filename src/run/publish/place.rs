@@ -21,8 +21,8 @@ pub(super) enum Spot {
     Here(String),
     /// A file of ours that does not belong there any more.
     OfAnother(OwnFile),
-    /// A copy of what we wrote, which stands for nothing.
-    Copy(Node),
+    /// What we wrote, and is on record for nobody: a copy of a result, or a table whose record is lost.
+    Nobodys(Node),
 }
 
 /// The folder that a file is in.
@@ -45,9 +45,11 @@ impl Publisher {
             if itself == Some(&found.id) {
                 return Ok(Spot::Here(name));
             }
-            if let Some(of) = output.of
-                && let Some(spot) = self.yielding((output.owner, of), found).await?
-            {
+            let spot = match output.of {
+                Some(of) => self.yielding((output.owner, of), found).await?,
+                None => self.unrecorded(output.profile, found).await?.map(Spot::Nobodys),
+            };
+            if let Some(spot) = spot {
                 return Ok(spot);
             }
         }
@@ -63,7 +65,7 @@ impl Publisher {
         let (profile, node) = (result.key.profile.clone(), found.id.clone());
         let known = self.database.read(move |connection| own::by_node(connection, &profile, &node)).await;
         let Some(other) = known? else {
-            return Ok(self.copied(&result.key.profile, found).await?.map(Spot::Copy));
+            return Ok(self.copied(&result.key.profile, found).await?.map(Spot::Nobodys));
         };
         let is_as_written = !other.writing && other.version == found.version;
         let Some(of) = other.of.clone().filter(|_| is_as_written && other.owner != owner) else {
@@ -124,6 +126,23 @@ impl Publisher {
         let is_written = self.database.read(is_written).await?;
         let is_ours = !found.trashed && (is_written || self.proves(profile, (&found, false)).await?);
         Ok(is_ours.then_some(found))
+    }
+
+    /// A table that we wrote, by what Fastio tells of its agent, and of which there is no record, as after a failover that lost it. Whoever
+    /// edits it is another.
+    async fn unrecorded(&self, profile: &Profile, found: Node) -> Result<Option<Node>, Verdict> {
+        // A list may not say who made it.
+        let found = match self.fastio.node(profile, &found.id).await {
+            Ok(found) => found,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(fastio_verdict(&error)),
+        };
+        let Some(agent) = found.agent.clone().filter(|_| !found.trashed) else { return Ok(None) };
+        let (of, node) = (profile.clone(), found.id.clone());
+        let is_unrecorded = move |connection: &mut Connection| {
+            Ok(own::by_node(connection, &of, &node)?.is_none() && own::is_our_agent(connection, &agent)?)
+        };
+        Ok(self.database.read(is_unrecorded).await?.then_some(found))
     }
 
     /// Whether the result of a file is to stand where `found` stands.

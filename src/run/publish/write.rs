@@ -26,7 +26,8 @@ use crate::database::{Connection, Database};
 use crate::fastio::{Client, Error, ErrorKind, Node, NodeId, Profile, UploadId, UploadState, VersionId};
 use crate::job::verdict::fastio_verdict;
 use crate::job::{self, Task};
-use crate::outside::{self, find, is_that_write, marked};
+use crate::outside::store::Filled;
+use crate::outside::{self, FRESH_MS, find, is_that_write, marked, not_shown};
 use crate::own::seal::Page;
 use crate::own::store::{self as own, Adopted, Intent, OwnFile};
 use crate::own::{ResultOf, Seal};
@@ -82,7 +83,7 @@ enum Next {
     Intend(Place),
     /// The file of ours that stands where this is to stand, and no longer belongs there, becomes its own.
     TakeOver(OwnFile),
-    /// The copy of what we wrote that stands where this is to stand becomes its own.
+    /// What we wrote, is on record for nobody and stands where this is to stand becomes its own.
     Adopt(Node),
     /// Look again: what stands there has turned out to be ours.
     Again,
@@ -148,7 +149,7 @@ impl Publisher {
     async fn next(
         &self,
         output: &Output<'_>,
-        (known, filled): (Option<&OwnFile>, Option<String>),
+        (known, filled): (Option<&OwnFile>, Option<Filled>),
         sha256: &str,
     ) -> Result<Next, Verdict> {
         let Some(known) = known else { return self.anew(output).await };
@@ -156,9 +157,13 @@ impl Publisher {
             return Ok(Next::RemoveOld(node, version));
         }
         let same = known.sha256 == sha256 && known.size == size(&output.content);
-        let go_on = filled.map_or(Next::Upload, |upload| Next::Place(UploadId(upload)));
+        let placed_at = filled.as_ref().and_then(|filled| filled.placed_at);
+        let go_on = filled.map_or(Next::Upload, |filled| Next::Place(UploadId(filled.upload)));
         let found = find(&self.fastio, &self.clock, (output.profile, known)).await?;
         let Some(found) = found else {
+            if known.writing && placed_at.is_some_and(|at| self.clock.since(at) < FRESH_MS) {
+                return Err(not_shown());
+            }
             return match known.writing && known.node.is_none() {
                 // Not made yet.
                 true if same => Ok(go_on),
@@ -182,7 +187,9 @@ impl Publisher {
                 None => self.anew(output).await?,
             });
         }
-        if known.writing && is_that_write(&self.fastio, output.profile, &found, known).await? {
+        if known.writing
+            && is_that_write((&self.fastio, &self.clock), (output.profile, &found), known).await?
+        {
             return Ok(Next::Record(found));
         }
         let is_by_us = known.is_by(found.agent.as_deref());
@@ -222,7 +229,7 @@ impl Publisher {
         Ok(match self.spot(output, None).await? {
             Spot::Free(name) | Spot::Here(name) => Next::Intend(Place::New(name)),
             Spot::OfAnother(other) => Next::TakeOver(other),
-            Spot::Copy(copy) => Next::Adopt(copy),
+            Spot::Nobodys(node) => Next::Adopt(node),
         })
     }
 
@@ -241,7 +248,7 @@ impl Publisher {
         Ok(match self.spot(output, Some(&found.id)).await? {
             Spot::Here(_) => None,
             Spot::OfAnother(other) => Some(Next::TakeOver(other)),
-            Spot::Copy(copy) => Some(Next::Adopt(copy)),
+            Spot::Nobodys(node) => Some(Next::Adopt(node)),
             // A person has put it somewhere, and there it stays.
             Spot::Free(name) if was_moved => Some(Next::Intend(Place::New(name))),
             Spot::Free(name) => Some(Next::Intend(match &found.version {
@@ -285,11 +292,11 @@ impl Publisher {
         Ok(())
     }
 
-    async fn adopt(&self, output: &Output<'_>, copy: Node) -> Result<(), Verdict> {
-        let Some(of) = output.of.cloned() else { return Ok(()) };
-        let (owner, profile, now) = (output.owner.to_owned(), output.profile.clone(), self.clock.now());
+    async fn adopt(&self, output: &Output<'_>, node: Node) -> Result<(), Verdict> {
+        let (owner, profile, of) = (output.owner.to_owned(), output.profile.clone(), output.of.cloned());
+        let now = self.clock.now();
         let write = move |tx: &mut Connection| {
-            own::adopt(tx, &Adopted { owner: &owner, profile: &profile, node: &copy, of: &of }, now)
+            own::adopt(tx, &Adopted { owner: &owner, profile: &profile, node: &node, of: of.as_ref() }, now)
         };
         self.database.write(write).await.map_err(Verdict::from)
     }
@@ -411,7 +418,14 @@ impl Publisher {
             (Some(node), Some(version)) => {
                 self.fastio.add_version(output.profile, node, version, upload).await
             }
-            _ => self.fastio.add_file(output.profile, &known.folder, &known.name, upload).await,
+            _ => {
+                self.placing(output, Some(self.clock.now())).await?;
+                let added = self.fastio.add_file(output.profile, &known.folder, &known.name, upload).await;
+                if added.as_ref().is_err_and(|error| !error.may_have_happened()) {
+                    self.placing(output, None).await?;
+                }
+                added
+            }
         };
         match placed {
             Ok(node) if node.version.is_none() => {
@@ -432,6 +446,13 @@ impl Publisher {
             }
             Err(error) => Err(fastio_verdict(&error)),
         }
+    }
+
+    /// Writes down that a new file is about to be made, or that none was. One whose making was not answered may show late.
+    async fn placing(&self, output: &Output<'_>, at: Option<i64>) -> Result<(), Verdict> {
+        let owner = output.owner.to_owned();
+        let write = self.database.write(move |tx| outside::store::place(tx, &owner, at));
+        write.await.map_err(Verdict::from)
     }
 
     /// Whether the upload can be placed; false when it is lost and has to be made again.
