@@ -233,6 +233,6 @@ async fn look(
         .filter_map(|(store, way)| way.is_none_or(|way| options.has(way)).then_some(store))
         .collect(),
         differences,
-        has_forgotten: !forgetful(fleet, worked).is_empty(),
+        forgetful: forgetful(fleet, worked).to_vec(),
     })
 }

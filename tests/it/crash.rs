@@ -87,7 +87,7 @@ fn well() -> Seen {
         room: Some(1),
         stores: vec!["all", "contracts"],
         differences: Vec::new(),
-        has_forgotten: false,
+        forgetful: Vec::new(),
     }
 }
 
@@ -305,12 +305,27 @@ fn the_judge_sees_a_run_made_twice_and_a_result_that_is_not_there() {
     assert_eq!(after(|seen| push(&mut seen.openai["responses"], failed)), [""; 0]);
     let again = json!({"metadata": {"docket_run": "1"}});
     assert_eq!(after(|seen| push(&mut seen.openai["responses"], again.clone())), [RUNS]);
-    assert_eq!(after(|seen| seen.fastio["turns_asked"] = json!(1)), [RUNS], "no run was over it");
     let forgotten = after(|seen| {
-        seen.has_forgotten = true;
+        seen.forgetful = vec![Failover { from: 0, until: 0 }];
         push(&mut seen.openai["responses"], again);
     });
     assert_eq!(forgotten, [""; 0]);
+    let asked = |key: &str, at: i64| json!({"key": key, "at": at, "nodes": ["2b"]});
+    let of_fastio = |asked: Value, absences: Value| {
+        after(|seen| {
+            seen.fastio["turns_asked"] = asked;
+            seen.fastio["files"][1]["absences"] = absences;
+        })
+    };
+    let (once, twice) = (json!([asked("a", 10)]), json!([asked("a", 10), asked("b", 30)]));
+    assert_eq!(of_fastio(once, json!([])), [""; 0]);
+    assert_eq!(of_fastio(twice.clone(), json!([])), [RUNS], "it has one run");
+    assert_eq!(of_fastio(twice, json!([[15, 20]])), [""; 0], "it was away meanwhile");
+    assert_eq!(
+        of_fastio(json!([asked("a", 10), asked("a", 30)]), json!([[15, 20]])),
+        [RUNS],
+        "under one key"
+    );
     // A file that was in the trash meanwhile is run over again when it is back.
     let away = |from_ms: i64| {
         after(|seen| {

@@ -16,7 +16,7 @@ pub struct Import {
 
 pub fn broken(seen: &Seen) -> Vec<String> {
     // What was ordered just before a failover may be lost, or be made once more.
-    if seen.has_forgotten {
+    if seen.has_forgotten() {
         return Vec::new();
     }
     let mut rows: BTreeMap<&str, Vec<&Import>> = BTreeMap::new();

@@ -15,6 +15,7 @@ use docket_sandbox::judge::{Difference, Gap, Sides, Wanted, absences, gaps, halv
 use serde::Serialize;
 use serde_json::Value;
 
+use failover::Failover;
 use forms::Cut;
 use imports::Import;
 use runs::Run;
@@ -84,8 +85,19 @@ pub struct Seen {
     pub stores: Vec<&'static str>,
     /// What a sweep still finds.
     pub differences: Vec<String>,
-    /// A failover may have lost what was on record just before. What had been made outside then may be made once more.
-    pub has_forgotten: bool,
+    /// Failovers that may have lost what was on record just before. What had been made outside then may be made once more.
+    pub forgetful: Vec<Failover>,
+}
+
+impl Seen {
+    pub fn has_forgotten(&self) -> bool {
+        !self.forgetful.is_empty()
+    }
+
+    /// Whether it may have been lost that a copy was attached at this time.
+    fn may_have_forgotten(&self, attached: &Value) -> bool {
+        attached.as_i64().is_some_and(|at| self.forgetful.iter().any(|failover| failover.may_lose(at)))
+    }
 }
 
 /// A promise that does not hold.
@@ -121,7 +133,7 @@ pub fn broken(seen: &Seen) -> Vec<Broken> {
         ),
         ("each vector store is made once", stores(seen)),
         ("no lock is held", listed(&seen.fastio["locks"])),
-        ("no upload to Fastio is left", listed(&seen.fastio["uploads"])),
+        ("no upload to Fastio is left", uploads(seen)),
         ("no conversation is left that came to nothing", empty_conversations(seen)),
         ("no question is left at Fastio", talks(seen)),
         ("a file that is there is found all the time", unsearchable(seen)),
@@ -226,9 +238,14 @@ fn listed(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().map(Value::to_string).collect()
 }
 
+/// Upload sessions at Fastio. Of one whose write a failover lost nobody knows any more.
+fn uploads(seen: &Seen) -> Vec<String> {
+    if seen.has_forgotten() { Vec::new() } else { listed(&seen.fastio["uploads"]) }
+}
+
 /// Threads at Fastio. Of one whose run a failover lost nobody knows any more.
 fn talks(seen: &Seen) -> Vec<String> {
-    if seen.has_forgotten { Vec::new() } else { listed(&seen.fastio["talks"]) }
+    if seen.has_forgotten() { Vec::new() } else { listed(&seen.fastio["talks"]) }
 }
 
 /// Conversations without an answer, but those that cannot be known of.
@@ -247,11 +264,22 @@ fn unsearchable(seen: &Seen) -> Vec<String> {
         return vec!["the sandbox forgot part of the history, so this cannot be told".to_owned()];
     }
     let there = absences(&seen.fastio, &seen.wanderers);
-    let gaps = gaps(&seen.searchable, &there);
+    let mut gaps = gaps(&seen.searchable, &there);
+    // A copy of which a failover lost that it was attached goes like one that never was.
+    gaps.retain(|gap| !is_forgotten(seen, gap));
     let words = |gap: Gap| {
         format!("{} was not found for {} ms from {}", gap.source_id, gap.until_ms - gap.from_ms, gap.from_ms)
     };
     gaps.into_iter().map(words).collect()
+}
+
+fn is_forgotten(seen: &Seen, gap: &Gap) -> bool {
+    let mut intervals = seen.searchable["intervals"].as_array().into_iter().flatten();
+    intervals.any(|interval| {
+        interval["attributes"]["source_id"] == gap.source_id.as_str()
+            && interval["until_ms"] == gap.from_ms
+            && seen.may_have_forgotten(&interval["attached_ms"])
+    })
 }
 
 fn halved(seen: &Seen) -> Vec<String> {

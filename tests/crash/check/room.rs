@@ -37,9 +37,9 @@ fn too_many(seen: &Seen, most: usize) -> Option<String> {
     let mut changes: Vec<(i64, bool, &str)> = Vec::new();
     for interval in intervals {
         let source = text(&interval["attributes"]["source_id"]);
-        let Some(from) = interval["attached_ms"].as_i64().filter(|_| scarce.contains(source)) else {
-            continue;
-        };
+        let attached = &interval["attached_ms"];
+        let is_counted = scarce.contains(source) && !seen.may_have_forgotten(attached);
+        let Some(from) = attached.as_i64().filter(|_| is_counted) else { continue };
         changes.push((from, true, source));
         changes.extend(interval["until_ms"].as_i64().map(|until| (until, false, source)));
     }

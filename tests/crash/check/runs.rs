@@ -42,7 +42,7 @@ pub fn broken(seen: &Seen) -> Vec<String> {
     }
     let away = Away::of(&seen.fastio);
     for (run, Made { of_file, at }) in responses(&seen.openai) {
-        if !seen.has_forgotten && at.windows(2).any(|pair| !away.was(of_file, pair[0], pair[1])) {
+        if !seen.has_forgotten() && at.windows(2).any(|pair| !away.was(of_file, pair[0], pair[1])) {
             wrong.push(format!("run {run} was made {} times at OpenAI", at.len()));
         }
     }
@@ -56,7 +56,7 @@ pub fn broken(seen: &Seen) -> Vec<String> {
 
 /// What Fastio's AI was asked more often than once: under one key, or about what a file was while it stayed where it was.
 fn asked_of_fastio(seen: &Seen, away: &Away) -> Vec<String> {
-    if seen.has_forgotten {
+    if seen.has_forgotten() {
         return Vec::new();
     }
     let mut wrong = Vec::new();
