@@ -64,7 +64,7 @@ const MIGRATIONS: [Migration; 24] = migrations! {
     29 "0029_kept_out",
     30 "0030_batch",
     32 "0032_talk",
-    33 "0033_listed",
+    33 "0033_look_ups",
 };
 
 /// The table of those that were applied. Its row 0 is what whoever migrates holds.

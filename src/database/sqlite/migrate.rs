@@ -80,7 +80,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0105_kept_out"
     "0106_batch"
     "0110_talk"
-    "0111_listed"
+    "0111_look_ups"
 };
 
 /// Those of the inbox beside it.
@@ -281,7 +281,11 @@ mod tests {
         let held = database.read(|c| outside::store::lock_of(c, "run:2")).await.unwrap().unwrap();
         assert_eq!((held.object.as_deref(), held.mark.as_deref()), (Some("token 2"), Some("workspace:1:2b")));
         let filled = database.read(|c| outside::store::filled(c, "run:r:workspace:1:2b")).await.unwrap();
-        assert_eq!(filled.as_deref(), Some("upload_2"), "a write that is under way goes on with its upload");
+        assert_eq!(
+            filled.map(|filled| filled.upload).as_deref(),
+            Some("upload_2"),
+            "a write that is under way goes on with its upload"
+        );
         // The run lets go of its conversation as one of this version does.
         let end = |tx: &mut crate::database::Connection| {
             outside::store::leave_conversation(tx, "run:2", &GoesOn::default(), 90)

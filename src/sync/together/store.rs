@@ -13,8 +13,6 @@ pub struct Waiting {
     pub copy: CopyId,
     pub source_id: String,
     pub file_id: FileId,
-    /// What its store is to be told.
-    pub awaits: Attributes,
     pub attaches: i64,
     pub since: i64,
     batch: Option<String>,
@@ -24,7 +22,6 @@ from_row!(row => Waiting {
     copy: CopyId(row.get("id")?),
     source_id,
     file_id: FileId(row.get("file_id")?),
-    awaits: json_attributes(row.get("awaits")?)?.unwrap_or_default(),
     attaches,
     since,
     batch,
@@ -91,7 +88,7 @@ statements! {
         UPDATE copy SET awaits = $2, attaches = 0
         WHERE id = $1 AND state = 'uploaded' AND (awaits IS NULL OR attaches = 0)";
     WAITING = "
-        SELECT id, source_id, file_id, awaits, attaches, since, batch FROM copy
+        SELECT id, source_id, file_id, attaches, since, batch FROM copy
         WHERE vector_store = $1 AND awaits IS NOT NULL AND state = 'uploaded' AND file_id IS NOT NULL
         ORDER BY since LIMIT $2";
     TRY_ONE = "
@@ -103,7 +100,7 @@ statements! {
         WHERE id = $1 AND state = 'uploaded' AND awaits IS NOT NULL";
     ALONE = "UPDATE copy SET awaits = NULL, batch = NULL WHERE id = $1";
     BATCHES = "
-        SELECT id, source_id, file_id, attributes AS awaits, attaches, since, batch FROM copy
+        SELECT id, source_id, file_id, attaches, since, batch FROM copy
         WHERE vector_store = $1 AND batch IS NOT NULL AND state = 'attached' AND file_id IS NOT NULL
         ORDER BY batch, id";
 }
@@ -112,6 +109,7 @@ statements! {
 mod tests {
     use super::*;
     use crate::database::{Sql, in_memory};
+    use crate::openai::AttributeValue;
 
     #[test]
     fn what_has_changed_since_it_was_read_is_tried_as_it_is_now_or_not_at_all() {
@@ -119,8 +117,10 @@ mod tests {
             "INSERT INTO copy (source_id, vector_store, state, size, filename, bytes, file_id, since, rule)
              VALUES ('workspace:1:' || $1, 'vs_1', 'uploaded', 1, 'a.txt', 1, 'file-' || $1, 1, 'r')",
         );
+        const AWAITS: Sql = Sql::listed("SELECT awaits FROM copy WHERE id = $1");
         const RETIRE: Sql = Sql::listed("UPDATE copy SET state = 'retiring' WHERE id = $1");
-        let told = |path: &str| Attributes::from([("path".to_owned(), path.into())]);
+        let told =
+            |path: &str| Attributes::from([("path".to_owned(), AttributeValue::Text(path.to_owned()))]);
         let (store, mut connection) = (VectorStoreId("vs_1".to_owned()), in_memory());
         for id in 1..=3 {
             connection.run(WAITING, params![id]).unwrap();
@@ -134,6 +134,7 @@ mod tests {
         assert_eq!(tried, [None, Some(told("/b.txt")), Some(told("/a.txt"))]);
         // A request with these is under way: what is awaited of them stays what it says.
         wait(&mut connection, CopyId(3), &told("/c.txt")).unwrap();
-        assert_eq!(waiting(&mut connection, &store, 10).unwrap().pop().unwrap().awaits, told("/a.txt"));
+        let awaits = connection.one(AWAITS, params![3]).unwrap();
+        assert_eq!(json_attributes(awaits).unwrap(), Some(told("/a.txt")));
     }
 }
