@@ -33,7 +33,8 @@ pub struct Stands {
 
 impl Stands {
     pub fn new(fastio: &str, openai: &str) -> Stands {
-        let client = Client::builder().timeout(PATIENCE).no_proxy().build();
+        // Each asks on a connection of its own: one that rests may just be closed from the other side.
+        let client = Client::builder().timeout(PATIENCE).pool_max_idle_per_host(0).no_proxy().build();
         let control = |base: &str| format!("{}/_sandbox", origin(base));
         Stands {
             client: client.expect("a client without certificates of its own can be built"),
