@@ -491,6 +491,26 @@ async fn a_table_that_is_always_asked_for_is_written_all_the_same() {
 }
 
 #[tokio::test]
+async fn what_was_to_be_written_and_was_given_up_is_not_written_again_where_it_stands() {
+    let h = analysed(&legal("")).await;
+    let before = h.read("/Contracts/a.analysis.md").await;
+    h.fastio_fails(json!({"kind": "server_error", "method": "POST", "path": "/current/upload/**"})).await;
+    h.trash("/Contracts/a.txt").await;
+    h.take_in().await;
+    while h.work_one().await {}
+    // It was about to say that the contract is gone, which it is not any more.
+    h.no_faults().await;
+    h.restore("/Contracts/a.txt").await;
+    h.settle().await;
+    assert_eq!(h.read("/Contracts/a.analysis.md").await, before);
+    let state = h.fastio_state().await;
+    let files = state["files"].as_array().unwrap();
+    let result = files.iter().find(|file| file["path"] == "/Contracts/a.analysis.md").unwrap();
+    assert_eq!(result["versions"], 1, "{result:#}");
+    h.finish().await;
+}
+
+#[tokio::test]
 async fn a_result_whose_write_was_not_answered_and_that_shows_late_is_written_once() {
     let h = Harness::with(&legal("")).await;
     h.put("/Contracts/a.txt", &contract(1)).await;

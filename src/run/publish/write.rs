@@ -23,7 +23,9 @@ use super::place::{Spot, parent};
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::database::{Connection, Database};
-use crate::fastio::{Client, Error, ErrorKind, Node, NodeId, Profile, UploadId, UploadState, VersionId};
+use crate::fastio::{
+    Client, Error, ErrorKind, Hash, Node, NodeId, Profile, UploadId, UploadState, VersionId,
+};
 use crate::job::verdict::fastio_verdict;
 use crate::job::{self, Task};
 use crate::outside::store::Filled;
@@ -69,6 +71,18 @@ pub(in crate::run) struct Written {
 struct Hashes {
     sha256: String,
     md5: String,
+}
+
+impl Hashes {
+    /// Whether Fastio announces one of them of the node.
+    fn are_of(&self, node: &Node) -> bool {
+        let announced = |hash: &Hash| match hash.algorithm.as_str() {
+            "sha256" => hash.value == self.sha256,
+            "md5" => hash.value == self.md5,
+            _ => false,
+        };
+        node.hash.as_ref().is_some_and(announced)
+    }
 }
 
 /// What the next step of a write is.
@@ -130,7 +144,7 @@ impl Publisher {
                 Ok((own::of(connection, &owner)?, outside::store::filled(connection, &owner)?))
             });
             let (known, filled) = known.await?;
-            match self.next(output, (known.as_ref(), filled), &hashes.sha256).await? {
+            match self.next(output, (known.as_ref(), filled), &hashes).await? {
                 Next::Done(written) => return Ok(written),
                 Next::Record(node) => self.written(output, &node).await?,
                 Next::RemoveOld(node, version) => self.remove_old(output, &node, &version).await?,
@@ -150,13 +164,13 @@ impl Publisher {
         &self,
         output: &Output<'_>,
         (known, filled): (Option<&OwnFile>, Option<Filled>),
-        sha256: &str,
+        hashes: &Hashes,
     ) -> Result<Next, Verdict> {
         let Some(known) = known else { return self.anew(output).await };
         if let Some((node, version)) = known.old.clone().filter(|_| !known.writing) {
             return Ok(Next::RemoveOld(node, version));
         }
-        let same = known.sha256 == sha256 && known.size == size(&output.content);
+        let same = known.sha256 == hashes.sha256 && known.size == size(&output.content);
         let placed_at = filled.as_ref().and_then(|filled| filled.placed_at);
         let go_on = filled.map_or(Next::Upload, |filled| Next::Place(UploadId(filled.upload)));
         let found = find(&self.fastio, &self.clock, (output.profile, known)).await?;
@@ -173,7 +187,8 @@ impl Publisher {
         };
         let is_ours = known.node.is_some() && found.version == known.version;
         if is_ours && known.writing && same {
-            return Ok(go_on);
+            // What was to be written last was given up, and what is wanted again is there.
+            return Ok(if hashes.are_of(&found) { Next::Record(found) } else { go_on });
         }
         if is_ours {
             if let Some(elsewhere) = self.elsewhere(output, known, &found).await? {
