@@ -88,7 +88,8 @@ pub struct Thing {
     pub object: Option<String>,
     /// What may still go on in a conversation.
     pub response: Option<String>,
-    /// When something was begun in a conversation that may still go on, and how long it may take to show.
+    /// When something was begun in a conversation that may still go on, and how long it may take to show; or when Fastio was told to make
+    /// a new file of a session's bytes.
     pub begun_at: Option<i64>,
     pub patience_ms: Option<i64>,
     /// When it was asked for, made, or last lengthened.

@@ -110,21 +110,26 @@ impl Publisher {
         }
     }
 
+    /// A node as it is now; none when it is in the trash, or gone.
+    pub(super) async fn there(&self, profile: &Profile, id: &NodeId) -> Result<Option<Node>, Verdict> {
+        match self.fastio.node(profile, id).await {
+            Ok(node) => Ok(Some(node).filter(|node| !node.trashed)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(fastio_verdict(&error)),
+        }
+    }
+
     /// What stands there, if it is a copy of what we wrote.
     async fn copied(&self, profile: &Profile, found: Node) -> Result<Option<Node>, Verdict> {
         // A list may not say what is in a file.
-        let found = match self.fastio.node(profile, &found.id).await {
-            Ok(found) => found,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(fastio_verdict(&error)),
-        };
+        let Some(found) = self.there(profile, &found.id).await? else { return Ok(None) };
         let content = found.hash.clone().zip(found.size);
         let is_written = move |connection: &mut Connection| {
             let content = content.as_ref().map(|(hash, size)| Content { hash, size: *size });
             own::is_written(connection, content)
         };
         let is_written = self.database.read(is_written).await?;
-        let is_ours = !found.trashed && (is_written || self.proves(profile, (&found, false)).await?);
+        let is_ours = is_written || self.proves(profile, (&found, false)).await?;
         Ok(is_ours.then_some(found))
     }
 
@@ -132,12 +137,8 @@ impl Publisher {
     /// edits it is another.
     async fn unrecorded(&self, profile: &Profile, found: Node) -> Result<Option<Node>, Verdict> {
         // A list may not say who made it.
-        let found = match self.fastio.node(profile, &found.id).await {
-            Ok(found) => found,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(fastio_verdict(&error)),
-        };
-        let Some(agent) = found.agent.clone().filter(|_| !found.trashed) else { return Ok(None) };
+        let Some(found) = self.there(profile, &found.id).await? else { return Ok(None) };
+        let Some(agent) = found.agent.clone() else { return Ok(None) };
         let (of, node) = (profile.clone(), found.id.clone());
         let is_unrecorded = move |connection: &mut Connection| {
             Ok(own::by_node(connection, &of, &node)?.is_none() && own::is_our_agent(connection, &agent)?)
@@ -148,16 +149,10 @@ impl Publisher {
     /// Whether the result of a file is to stand where `found` stands.
     async fn belongs(&self, of: &ResultOf, found: &Node) -> Result<bool, Verdict> {
         let Some(pattern) = self.pattern(&of.rule) else { return Ok(true) };
-        match self.fastio.node(&of.key.profile, &of.key.node).await {
-            Ok(source) if source.trashed => Ok(false),
-            Ok(source) => {
-                let name = pattern.name_for(&source.name);
-                let is_so_called = name == found.name || unnumbered(&found.name).as_deref() == Some(&name);
-                Ok(parent(&source) == parent(found) && is_so_called)
-            }
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(fastio_verdict(&error)),
-        }
+        let Some(source) = self.there(&of.key.profile, &of.key.node).await? else { return Ok(false) };
+        let name = pattern.name_for(&source.name);
+        let is_so_called = name == found.name || unnumbered(&found.name).as_deref() == Some(&name);
+        Ok(parent(&source) == parent(found) && is_so_called)
     }
 
     /// How a rule's results are called; none when it is not in the settings any more.

@@ -335,12 +335,8 @@ impl Publisher {
         node: &NodeId,
         version: &VersionId,
     ) -> Result<(), Verdict> {
-        let found = match self.fastio.node(profile, node).await {
-            Ok(found) => found,
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) => return Err(fastio_verdict(&error)),
-        };
-        if found.trashed || found.version.as_ref() != Some(version) {
+        let found = self.there(profile, node).await?;
+        if found.is_none_or(|found| found.version.as_ref() != Some(version)) {
             return Ok(());
         }
         match self.fastio.trash(profile, node).await {

@@ -72,8 +72,7 @@ macro_rules! wanted {
     () => {
         "CASE WHEN CAST($3 AS TEXT) IS NULL THEN $4 OR state <> 'gone' OR standing <> 'gone'
               WHEN $3 IN ('skipped', 'gone') THEN state = $3 AND standing = $3
-              ELSE standing = $3 END
-         AND "
+              ELSE standing = $3 END"
     };
 }
 
@@ -121,6 +120,7 @@ macro_rules! part {
             between!($column),
             ") AS listed WHERE ",
             wanted!(),
+            " AND ",
             meant!("listed")
         )
     };
