@@ -156,9 +156,13 @@ impl Segments {
 /// The absences of each file that is in Fastio at the end, without those whose nodes are in `left_out`.
 pub fn absences(fastio: &Value, left_out: &HashSet<String>) -> Absences {
     let judged = |file: &&Value| file["trashed"] == false && !left_out.contains(text(&file["node_id"]));
+    rows(&fastio["files"]).filter(judged).map(|file| (source_id(file), absences_of(file))).collect()
+}
+
+/// When one file was in the trash, whether it is there now or not.
+pub fn absences_of(file: &Value) -> Vec<Span> {
     let span = |span: &Value| Some((span[0].as_i64()?, span[1].as_i64().unwrap_or(i64::MAX)));
-    let files = rows(&fastio["files"]).filter(judged);
-    files.map(|file| (source_id(file), rows(&file["absences"]).filter_map(span).collect())).collect()
+    rows(&file["absences"]).filter_map(span).collect()
 }
 
 #[cfg(test)]

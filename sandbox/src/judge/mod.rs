@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-pub use gaps::{Absences, Gap, absences, gaps, halves, unbroken};
+pub use gaps::{Absences, Gap, Span, absences, absences_of, gaps, halves, unbroken};
 
 /// A file that is in Fastio and not in its trash.
 #[derive(Debug, Clone)]

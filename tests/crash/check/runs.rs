@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use docket_sandbox::judge::source_id;
+use docket_sandbox::judge::{Span, absences_of, source_id};
 use serde_json::Value;
 
 use super::beside::EDITED;
@@ -83,16 +83,11 @@ fn asked_of_fastio(seen: &Seen, away: &Away) -> Vec<String> {
 }
 
 /// When each file was in the trash.
-struct Away(BTreeMap<String, Vec<(i64, i64)>>);
+struct Away(BTreeMap<String, Vec<Span>>);
 
 impl Away {
     fn of(fastio: &Value) -> Away {
-        let span = |span: &Value| Some((span[0].as_i64()?, span[1].as_i64().unwrap_or(i64::MAX)));
-        let spans = |file: &Value| {
-            let absences = file["absences"].as_array().into_iter().flatten();
-            (source_id(file), absences.filter_map(span).collect())
-        };
-        Away(files(fastio).map(spans).collect())
+        Away(files(fastio).map(|file| (source_id(file), absences_of(file))).collect())
     }
 
     /// A file that was away between two moments is run over again when it is back, unless its result was there by then.
