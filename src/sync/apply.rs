@@ -92,7 +92,7 @@ impl Sync {
             copies.iter().find(|copy| copy.id == id).expect("a plan names only copies that it was made from")
         };
         match step {
-            Step::Settle(id) => self.settle(find(*id)).await,
+            Step::Settle(id) => self.settle(subject.key, find(*id)).await,
             Step::Upload(place) => self.upload(subject, place).await,
             Step::Move(id, store) => self.move_to(find(*id), store).await,
             Step::Attach(id, attributes) => self.attach(subject, find(*id), attributes).await,

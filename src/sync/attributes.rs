@@ -55,6 +55,16 @@ pub fn attributes(
     attributes
 }
 
+/// Whether attributes say that they are those of `copy`, which is of the file `key`.
+pub fn are_of(attributes: &Attributes, key: &FileKey, copy: &Copy) -> bool {
+    let says = |name: &str, value: AttributeValue| attributes.get(name) == Some(&value);
+    let hash = copy.content_hash.clone().unwrap_or_default();
+    let number = copy.segment.map(|segment| AttributeValue::Number(segment.number.into()));
+    says("source_id", AttributeValue::Text(key.to_string()))
+        && says("content_hash", AttributeValue::Text(hash))
+        && attributes.get("segment") == number.as_ref()
+}
+
 /// The end of a long value, since that is where paths differ.
 fn tail(value: &str) -> String {
     let length = value.chars().count();

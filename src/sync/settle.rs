@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::Sync;
 use super::apply::Progress;
+use super::attributes;
 use super::copy::Copy;
 use super::store::{self, Change};
 use super::survey::{self, Called, LostUpload};
+use crate::fastio::FileKey;
 use crate::job::verdict::{database_verdict, openai_has, openai_verdict};
 use crate::openai::{File, FileId};
 use crate::queue::Verdict;
@@ -27,7 +29,7 @@ struct Found {
 
 impl Sync {
     /// Finds out what an upload made whose end was not recorded.
-    pub(super) async fn settle(&self, copy: &Copy) -> Result<Progress, Verdict> {
+    pub(super) async fn settle(&self, key: &FileKey, copy: &Copy) -> Result<Progress, Verdict> {
         // The last piece of a body goes out only after the hash is on record.
         if copy.content_hash.is_none() {
             return self.forget(copy.id).await;
@@ -36,6 +38,7 @@ impl Sync {
         if files.len() > 1 {
             files = self.still_there(files).await?;
         }
+        files = self.not_in_use(key, copy, files).await?;
         let Some((first, more)) = files.split_first() else {
             // It may land yet. What would prove that it is ours then is kept for the sweeps.
             return self.record([Change::Lost(copy.id)]).await;
@@ -77,6 +80,37 @@ impl Sync {
             }
         }
         Ok(there)
+    }
+
+    /// Of these, those that the upload may have made. What is in a vector store of ours already was there before it, or is another's; unless its
+    /// attributes say that it is this very copy, of which the database has lost what came after.
+    async fn not_in_use(
+        &self,
+        key: &FileKey,
+        copy: &Copy,
+        files: Vec<FileId>,
+    ) -> Result<Vec<FileId>, Verdict> {
+        if files.is_empty() {
+            return Ok(files);
+        }
+        let rules = self.rules.clone();
+        let read = self.database.read(move |c| Ok(store::chains(c, rules.iter())?.stores()));
+        let stores = read.await.map_err(|error| database_verdict(&error))?;
+        let mut free = Vec::new();
+        'files: for file in files {
+            for store in &stores {
+                let held = openai_has(self.openai.store_file(store, &file).await)?;
+                match held {
+                    None => {}
+                    Some(held) if attributes::are_of(&held.file.attributes, key, copy) => {
+                        return Ok(vec![file]);
+                    }
+                    Some(_) => continue 'files,
+                }
+            }
+            free.push(file);
+        }
+        Ok(free)
     }
 
     /// Uploads that were given up and may have made what this one may have made.

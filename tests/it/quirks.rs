@@ -30,6 +30,26 @@ async fn an_upload_whose_reply_is_lost_is_adopted_and_not_repeated() {
     h.finish().await;
 }
 
+/// As after a failover that lost commits, or where a backup was restored.
+#[tokio::test]
+async fn a_file_of_anothers_that_is_in_a_store_is_not_taken_for_what_was_not_answered() {
+    let h = Harness::start().await;
+    h.put("/old/nda.txt", "the one of before").await;
+    h.converges().await;
+    h.meddle("DELETE FROM copy").await;
+    h.meddle("DELETE FROM file").await;
+    // It has the same name and size, and makes nothing.
+    h.openai_fails(json!({"kind": "reset_after_body", "method": "POST", "path": "/v1/files", "count": 1}))
+        .await;
+    h.put("/new/nda.txt", "the one of now...").await;
+    h.settle().await;
+    assert_eq!(h.file_objects().await, 2, "a file got another file's text");
+    h.sweep().await;
+    h.settle().await;
+    assert_eq!(h.held().await, ["/new/nda.txt", "/old/nda.txt"]);
+    h.finish().await;
+}
+
 #[tokio::test]
 async fn an_upload_that_was_cut_off_is_repeated() {
     for kind in ["reset_before_body", "reset_during_body", "reset_after_body"] {
