@@ -36,9 +36,14 @@ pub struct Remover {
 }
 
 impl Remover {
-    /// Takes one thing away, unless it is needed again.
+    /// Takes one thing away, unless it is needed again. A refusal may be over by the next try, which costs nothing; what is refused for
+    /// hours needs a person.
     pub async fn remove(&self, id: i64) -> Verdict {
-        self.try_remove(id).await.err().unwrap_or(Verdict::Done)
+        match self.try_remove(id).await {
+            Ok(()) => Verdict::Done,
+            Err(Verdict::Dead { reason }) => Verdict::Retry { after: None, reason },
+            Err(verdict) => verdict,
+        }
     }
 
     async fn try_remove(&self, id: i64) -> Result<(), Verdict> {

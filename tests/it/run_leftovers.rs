@@ -54,6 +54,18 @@ async fn no_lost_reply_and_no_kill_leaves_a_session() {
     }
 }
 
+/// Nobody else would ever try again.
+#[tokio::test]
+async fn what_may_not_be_taken_away_now_is_taken_away_later() {
+    let h = Harness::with(&legal("")).await;
+    let ending = json!({"kind": "forbidden", "method": "DELETE", "path": "/current/upload/*/", "count": 3});
+    h.fastio_fails(ending).await;
+    h.put("/Contracts/nda.txt", &contract(1)).await;
+    h.settle().await;
+    assert_eq!(h.uploads_open().await.len(), 0, "{:?}", h.dead().await);
+    h.finish().await;
+}
+
 #[tokio::test]
 async fn somebody_elses_session_stays_whatever_it_is_called() {
     let h = Harness::with(&legal("")).await;
