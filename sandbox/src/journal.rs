@@ -31,6 +31,8 @@ pub struct Entry {
     pub headers: Vec<(String, String)>,
     /// How many bytes of the body arrived.
     pub body_bytes: u64,
+    /// How long after its head the last of them arrived.
+    pub body_ms: u64,
     /// The body, when it is JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub json: Option<Value>,

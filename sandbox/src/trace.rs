@@ -57,6 +57,7 @@ enum Body {
 struct Draft {
     kept: Vec<u8>,
     body_bytes: u64,
+    body_ms: u64,
     parts: Vec<Part>,
     faults: Vec<String>,
     closed: bool,
@@ -80,6 +81,7 @@ impl Trace {
             query: fields(query.as_bytes()),
             headers,
             body_bytes: 0,
+            body_ms: 0,
             json: None,
             form: Vec::new(),
             parts: Vec::new(),
@@ -147,8 +149,10 @@ impl Trace {
     }
 
     pub(super) fn body_arrived(&self, bytes: &[u8]) {
+        let body_ms = self.elapsed_ms();
         let mut draft = self.draft();
         draft.body_bytes += bytes.len() as u64;
+        draft.body_ms = body_ms;
         if self.inner.content_type != Body::Other && draft.body_bytes <= MAX_ONE_BODY_BYTES as u64 {
             draft.kept.extend_from_slice(bytes);
         }
@@ -180,7 +184,7 @@ impl Inner {
             std::mem::take(&mut draft.faults),
         );
         let whole = kept.len() as u64 == draft.body_bytes && !kept.is_empty();
-        let body_bytes = draft.body_bytes;
+        let (body_bytes, body_ms) = (draft.body_bytes, draft.body_ms);
         let duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let fill = |entry: &mut Entry| {
             match self.content_type {
@@ -188,8 +192,8 @@ impl Inner {
                 Body::Form if whole => entry.form = fields(&kept),
                 _ => {}
             }
-            (entry.body_bytes, entry.parts, entry.faults) = (body_bytes, parts, faults);
-            (entry.outcome, entry.duration_ms) = (outcome, duration_ms);
+            (entry.body_bytes, entry.body_ms, entry.duration_ms) = (body_bytes, body_ms, duration_ms);
+            (entry.outcome, entry.parts, entry.faults) = (outcome, parts, faults);
         };
         self.core.journal.close(self.seq, fill, kept.len());
     }

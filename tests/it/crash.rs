@@ -433,6 +433,9 @@ fn what_makes_something_at_openai_is_known_by_what_it_makes_and_for_what() {
     upload["parts"] = json!([{"name": "purpose", "value": "assistants"},
                              {"name": "file", "filename": "a.txt", "bytes": 7}]);
     assert_eq!(whats(&upload), ["the upload of 7 bytes as a.txt"]);
+    // Its last piece is held back until no other of that name and size is under way.
+    upload["body_ms"] = json!(30);
+    assert_eq!((doings(&upload)[0].from, doings(&upload)[0].until), (130, 150));
     let file = |source: &str| json!({"file_id": "f", "attributes": {"source_id": source, "version": "3"}});
     let attach = request("vector_stores/vs_1/files", &file("a"));
     assert_eq!(whats(&attach), ["version 3 of a attached to vs_1"]);

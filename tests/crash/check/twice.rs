@@ -41,8 +41,9 @@ pub fn doings(entry: &Value) -> Vec<Doing> {
         }
         _ => Vec::new(),
     };
-    let from = entry["at_ms"].as_i64().unwrap_or(0);
-    let until = from + entry["duration_ms"].as_i64().unwrap_or(0);
+    let ms = |name: &str| entry[name].as_i64().unwrap_or(0);
+    // Nothing is made of a body before all of it is there, and of an upload the last of it is held back.
+    let (from, until) = (ms("at_ms") + ms("body_ms"), ms("at_ms") + ms("duration_ms"));
     let headers = entry["headers"].as_array().into_iter().flatten();
     let project =
         headers.filter(|header| header[0] == "openai-project").map(|header| text(&header[1])).next();
