@@ -10,6 +10,7 @@
 
 // In reading order.
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod compute;

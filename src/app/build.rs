@@ -149,7 +149,7 @@ impl Parts {
 /// What is run over the rules' files; says once what a person should know about it.
 fn definitions(config: &Config, rules: &Rules) -> anyhow::Result<Vec<run::Definition>> {
     let definitions = config.runs(rules)?;
-    for warning in definitions.iter().filter_map(run::Definition::warning) {
+    for warning in definitions.iter().flat_map(run::Definition::warnings) {
         tracing::warn!("{warning}");
     }
     Ok(definitions)

@@ -14,7 +14,7 @@ use crate::job::verdict::{FASTIO, OPENAI, call_cause, openai_cause};
 use crate::operate::query::search::Searcher;
 use crate::outside::Remover;
 use crate::queue::{Claimed, Handler, Verdict};
-use crate::run::Runs;
+use crate::run::{RunId, Runs};
 use crate::sync::Sync;
 use crate::{fastio, openai, operate};
 
@@ -110,6 +110,7 @@ impl Work {
             Ok(Task::Run { profile, node, rule }) => {
                 self.runs.file(&FileKey::new(profile, node), &rule, job.attempt).await
             }
+            Ok(Task::Act { run, .. }) => self.runs.act(RunId(run)).await,
             Ok(Task::Response { response }) => self.runs.hinted(&response, job.attempt).await,
             Ok(Task::Attach { store }) => self.sync.attach_together(&openai::VectorStoreId(store)).await,
             Ok(Task::Stray { store }) => self.sync.stray(&openai::VectorStoreId(store)).await,

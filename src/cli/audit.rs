@@ -7,8 +7,8 @@ use super::source::Source;
 use super::table::{Column, Cut, Table, plain};
 use super::text::{Paint, when};
 use super::{ListArguments, RangeArguments, SettingsArgs, output};
+use crate::audit::Row;
 use crate::clock::Clock;
-use crate::operate::audit::Row;
 use crate::operate::query::MOST;
 use crate::operate::query::audit::AuditLog;
 

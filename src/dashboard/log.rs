@@ -8,9 +8,9 @@ use super::form::Query;
 use super::page::{Cell, Empty, Frame, Table, TableRow, next_link, show};
 use super::range::Range;
 use super::{Dashboard, ROWS};
+use crate::audit;
 use crate::database::Connection;
 use crate::listen::problem::Problem;
-use crate::operate::audit;
 use crate::operate::bulk;
 use crate::operate::guard::Admin;
 
@@ -36,7 +36,10 @@ pub async fn page(
     let range = Range::read(&fields, dashboard.now())?;
     let (bounds, after) = (range.bounds, fields.number("after"));
     let read = move |connection: &mut Connection| {
-        Ok((audit::page(connection, (bounds, after), ROWS + 1)?, bulk::newest(connection, BULKS)?))
+        Ok((
+            audit::page(connection, (bounds.since, bounds.until), after, ROWS + 1)?,
+            bulk::newest(connection, BULKS)?,
+        ))
     };
     let (mut rows, bulks) = dashboard.read(read).await?;
     let more = rows.len() > ROWS as usize;

@@ -9,14 +9,14 @@ use serde_json::Value;
 use super::Dashboard;
 use super::files::place;
 use super::page::{Frame, Table, class, show};
+use crate::audit;
 use crate::database::Connection;
 use crate::listen::problem::Problem;
-use crate::operate::audit;
 use crate::operate::guard::Viewer;
 use crate::operate::words::{dollars, mood, stamp};
 use crate::result::quote::{Check, Paragraph, Proof};
 use crate::run::store::{self, RunRow};
-use crate::run::{self, RunId};
+use crate::run::{self, ActionRow, RunId};
 
 /// Findings on one page, and characters of what is long in one: a page stays small enough to send, and the whole result is behind a
 /// link.
@@ -92,9 +92,10 @@ pub async fn page(
         let next =
             store::page(connection, &store::Page { word: Some("needs_review"), ..store::Page::first(2) })?;
         let deeds = audit::about(connection, &format!("run:{id}"), DEEDS)?;
-        Ok(Some((row, result, next, deeds)))
+        let actions = run::actions(connection, RunId(id))?;
+        Ok(Some((row, result, next, (deeds, actions))))
     };
-    let Some((row, result, next, deeds)) = dashboard.read(read).await? else {
+    let Some((row, result, next, (deeds, actions))) = dashboard.read(read).await? else {
         return Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no run {id}")));
     };
     let word = row.word().to_owned();
@@ -123,7 +124,7 @@ pub async fn page(
             && !result.is_null(),
         is_judged: row.verdict.is_some(),
         has_ended: row.state == "ended",
-        facts: facts(&row),
+        facts: facts(&row, &actions),
         summary: summary(&result["data"]),
         findings,
         more,
@@ -229,7 +230,7 @@ fn text(result: &Value) -> Vec<String> {
     text.split('\n').filter(|line| !line.trim().is_empty()).take(FINDINGS).map(cut).collect()
 }
 
-fn facts(row: &RunRow) -> Vec<(String, String)> {
+fn facts(row: &RunRow, actions: &[ActionRow]) -> Vec<(String, String)> {
     let at = |at: Option<i64>| at.map(stamp);
     let tokens =
         row.input_tokens.map(|read| format!("{read} read, {} written", row.output_tokens.unwrap_or(0)));
@@ -247,7 +248,8 @@ fn facts(row: &RunRow) -> Vec<(String, String)> {
         ("answered", at(row.answered_at)),
         ("ended", at(row.ended_at)),
     ];
-    facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    let actions = actions.iter().map(|action| ("action", Some(action.words())));
+    facts.into_iter().chain(actions).filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod download;
 mod envelope;
 mod error;
 mod feed;
+mod file_share;
 mod id;
 mod lock;
 mod node;
@@ -26,6 +27,7 @@ pub use cloud::{Cloud, CloudSource, Drives, Identity, NewSource, SourceChange, S
 pub use download::Download;
 pub use error::{Error, ErrorKind};
 pub use feed::{Category, ChangePage, Changes, EventSearch, FoundEvents, Inventoried};
+pub use file_share::{Capability, FileShare, FileShareId};
 pub use id::{BadFileKey, BadProfile, FileKey, NodeId, Profile, ProfileKind, VersionId};
 pub use lock::{LOCK_SECONDS, Lock, LockState};
 pub use node::{Extraction, Hash, Node, NodeKind, Page};

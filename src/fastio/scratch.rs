@@ -10,7 +10,7 @@ use super::write::Listed;
 use super::{Error, Node, NodeId, Profile, UploadId};
 
 /// What a folder, a file or a note stands under in an answer.
-const NAMES: [&str; 4] = ["node", "folder", "file", "note"];
+pub(super) const NAMES: [&str; 4] = ["node", "folder", "file", "note"];
 
 impl Client {
     /// Makes a folder; where there is one of that name already, Fastio answers with it.
@@ -65,15 +65,6 @@ impl Client {
             &NAMES,
         )
         .await
-    }
-
-    /// Puts a node into another folder.
-    ///
-    /// # Errors
-    /// Those of every call.
-    pub async fn move_to(&self, profile: &Profile, node: &NodeId, folder: &NodeId) -> Result<Node, Error> {
-        let form = [("parent", folder.as_str())];
-        self.change("moving a node", &storage(profile, &[node.as_str(), "move"]), &form, &NAMES).await
     }
 
     /// Takes a node out of the trash.

@@ -258,6 +258,21 @@ impl Client {
         self.submit(OPERATION, request.timeout(SMALL_CALL_LIMIT)).await.map(drop)
     }
 
+    /// Puts a node into another folder of its workspace or share. What has its name there goes into the trash (Fastio's API reference).
+    ///
+    /// # Errors
+    /// Those of every call. When [`Error::may_have_happened`], the node says where it is.
+    pub async fn move_to(&self, profile: &Profile, node: &NodeId, folder: &NodeId) -> Result<Node, Error> {
+        let form = [("parent", folder.as_str())];
+        self.change(
+            "moving a node",
+            &storage(profile, &[node.as_str(), "move"]),
+            &form,
+            &["node", "folder", "file", "note"],
+        )
+        .await
+    }
+
     /// What is called `name` in `folder`, if anything is: exactly so, in this case, and not in the trash.
     ///
     /// The folder is listed rather than searched: a search may lag behind, and a name missed here is a file overwritten.

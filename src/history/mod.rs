@@ -5,7 +5,7 @@ pub mod store;
 mod timeline;
 
 use crate::database::{Connection, Error};
-use crate::job::{ERASE_JOBS, FILE_JOBS, READING_JOBS, RUN_JOBS};
+use crate::job::{ACT_JOBS, ERASE_JOBS, FILE_JOBS, READING_JOBS, RUN_JOBS};
 use crate::queue::{Attempt, Witness};
 
 pub use timeline::{Entry, Kind, Phase, Spent, Timeline, done, received, timeline};
@@ -39,9 +39,13 @@ impl<'a> About<'a> {
             }
         }
         // A file's key has three parts; a rule's name may have a colon.
-        let run = key.strip_prefix(RUN_JOBS)?;
-        let (end, _) = run.match_indices(':').nth(2)?;
-        Some(About { source_id: &run[..end], task: "run", rule: Some(&run[end + 1..]) })
+        let split =
+            |text: &'a str| text.match_indices(':').nth(2).map(|(end, _)| (&text[..end], &text[end + 1..]));
+        if let Some((source_id, _)) = key.strip_prefix(ACT_JOBS).and_then(split) {
+            return Some(About { source_id, task: "act", rule: None });
+        }
+        let (source_id, rule) = key.strip_prefix(RUN_JOBS).and_then(split)?;
+        Some(About { source_id, task: "run", rule: Some(rule) })
     }
 }
 
@@ -71,6 +75,7 @@ mod tests {
         assert_eq!(of("file:workspace:1:2a"), Some(("workspace:1:2a", "file", None)));
         assert_eq!(of("reading:share:1:2a"), Some(("share:1:2a", "reading", None)));
         assert_eq!(of("run:workspace:1:2a:a: b"), Some(("workspace:1:2a", "run", Some("a: b"))));
+        assert_eq!(of("act:workspace:1:2a:7"), Some(("workspace:1:2a", "act", None)));
         assert_eq!(of("folder:workspace:1:2a"), None);
         assert_eq!(of("attach:vs_1"), None);
     }

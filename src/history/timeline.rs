@@ -132,7 +132,8 @@ impl Phase {
             | What::Removed
             | What::Read
             | What::Asked
-            | What::Written => Phase::Remote,
+            | What::Written
+            | What::Acted => Phase::Remote,
         }
     }
 }

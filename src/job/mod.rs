@@ -10,7 +10,7 @@ pub mod verdict;
 use crate::database::{Connection, Error};
 use crate::queue::{self, Enqueued, NewJob, Priority};
 
-pub use task::{ERASE_JOBS, FILE_JOBS, FOLDER_JOBS, READING_JOBS, RUN_JOBS, Service, Task};
+pub use task::{ACT_JOBS, ERASE_JOBS, FILE_JOBS, FOLDER_JOBS, READING_JOBS, RUN_JOBS, Service, Task};
 
 /// Gives the jobs of a rule's runs and of its table to the rule's new name.
 ///

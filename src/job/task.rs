@@ -20,6 +20,9 @@ pub const READING_JOBS: &str = "reading:";
 /// How the key of the job begins that erases what derives from a file; behind it stands the file's `FileKey`.
 pub const ERASE_JOBS: &str = "erase:";
 
+/// How the key of the job begins that acts on a run's result; behind it stand the file's `FileKey`, a colon and the run's number.
+pub const ACT_JOBS: &str = "act:";
+
 /// What a job holds. Every source of change makes these and nothing else, so there is one path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "task", rename_all = "lowercase")]
@@ -45,6 +48,8 @@ pub enum Task {
     Reading { profile: Profile, node: NodeId },
     /// Bring the rule's run over this file a step further, or start it.
     Run { profile: Profile, node: NodeId, rule: String },
+    /// Do with this file what its rule lists for the run's result.
+    Act { profile: Profile, node: NodeId, run: i64 },
     /// OpenAI says that this response has ended: find the run that it belongs to.
     Response { response: String },
     /// A vector store that a rule's creation made and that is not the one it uses: remove it, if it is empty.
@@ -100,6 +105,7 @@ impl Task {
             }
             Task::Approved { sweep } => format!("{}:{sweep}", Task::APPROVED_JOBS),
             Task::Run { profile, node, rule } => format!("{RUN_JOBS}{profile}:{}:{rule}", node.canonical()),
+            Task::Act { profile, node, run } => format!("{ACT_JOBS}{profile}:{}:{run}", node.canonical()),
             Task::Erase { profile, node } => format!("{ERASE_JOBS}{profile}:{}", node.canonical()),
             Task::Object { kind, object } => format!("object:{kind}:{object}"),
             Task::Response { response } => format!("response:{response}"),
@@ -128,6 +134,7 @@ impl Task {
             | Task::Relist { .. }
             | Task::Digest { .. }
             | Task::Import { .. }
+            | Task::Act { .. }
             | Task::Leftover { at: Service::Fastio, .. } => &["fastio"],
             Task::Reading { .. }
             | Task::Attach { .. }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::audit::{self, Entry};
 use super::guard::Who;
+use crate::audit::{self, Entry};
 use crate::clock::Clock;
 use crate::database::{Connection, Database, Error};
 use crate::fastio::{FileKey, Profile, ProfileKind};
@@ -214,7 +214,7 @@ pub(super) fn record(
     now: i64,
 ) -> Result<(), Error> {
     let entry = Entry {
-        who,
+        who: who.as_str(),
         name: deed.name.as_deref(),
         action: deed.action.as_str(),
         about,
@@ -260,9 +260,9 @@ pub(super) fn apply(
             Ok(key) => Ok(reading::store::look_again(tx, &key, now)?),
             Err(words) => Err(words),
         },
-        Action::Accept => judge(tx, RunId(number()), said(Said::Accepted), now)?,
-        Action::Reject => judge(tx, RunId(number()), said(Said::Rejected), now)?,
-        Action::Withdraw => judge(tx, RunId(number()), None, now)?,
+        Action::Accept => judge(tx, definitions, (RunId(number()), said(Said::Accepted)), now)?,
+        Action::Reject => judge(tx, definitions, (RunId(number()), said(Said::Rejected)), now)?,
+        Action::Withdraw => judge(tx, definitions, (RunId(number()), None), now)?,
         Action::StartRun | Action::RunMissing => match of_run(item) {
             Some(which) if deed.action == Action::StartRun => start_run(tx, definitions, which, now)?,
             Some(which) => run_missing(tx, definitions, which, now)?,
@@ -357,18 +357,26 @@ pub fn import(
     };
     // The address may hold a secret, so the log has its number only.
     let about = format!("import:{}", row.import_id);
-    let entry = Entry { who, name: None, action: "import", about: &about, filter: None, number: 1, why };
+    let entry = Entry {
+        who: who.as_str(),
+        name: None,
+        action: "import",
+        about: &about,
+        filter: None,
+        number: 1,
+        why,
+    };
     audit::record(tx, &entry, now)?;
     Ok(Ok(row))
 }
 
 fn judge(
     tx: &mut Connection,
-    id: RunId,
-    judgement: Option<Judgement>,
+    definitions: &[Arc<Definition>],
+    (id, judgement): (RunId, Option<Judgement>),
     now: i64,
 ) -> Result<Result<(), String>, Error> {
-    Ok(match run::judge(tx, id, judgement.as_ref(), now)? {
+    Ok(match run::judge(tx, definitions, (id, judgement.as_ref()), now)? {
         true => Ok(()),
         false => Err(run_as_it_is(tx, id)?),
     })

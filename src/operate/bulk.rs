@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::act::{self, Action, Deed};
-use super::audit::{self, Entry};
 use super::guard::Who;
+use crate::audit::{self, Entry};
 use crate::clock::Clock;
 use crate::database::{Connection, Database, Error, Param, from_row, params, statements};
 use crate::job::{self, Task};
@@ -70,7 +70,7 @@ pub fn begin(
         tx.run(statement, params![id - KEPT])?;
     }
     let entry = Entry {
-        who,
+        who: who.as_str(),
         name: deed.name.as_deref(),
         action,
         about: &format!("bulk:{id}"),
@@ -153,8 +153,15 @@ pub fn stop(tx: &mut Connection, who: Who, id: i64, now: i64) -> Result<bool, Er
     let is_stopped = tx.run(END, params![id, "stopped", now])? == 1;
     if is_stopped {
         let about = format!("bulk:{id}");
-        let entry =
-            Entry { who, name: None, action: "stop", about: &about, filter: None, number: 1, why: None };
+        let entry = Entry {
+            who: who.as_str(),
+            name: None,
+            action: "stop",
+            about: &about,
+            filter: None,
+            number: 1,
+            why: None,
+        };
         audit::record(tx, &entry, now)?;
     }
     Ok(is_stopped)

@@ -6,7 +6,6 @@
 
 pub mod act;
 pub mod api;
-pub mod audit;
 pub mod bulk;
 pub mod guard;
 pub mod headroom;

@@ -53,6 +53,8 @@ pub enum What {
     Analysed,
     /// The result stands beside the file.
     Written,
+    /// The file was moved, shared or locked because of it.
+    Acted,
 }
 
 impl What {
@@ -73,6 +75,7 @@ impl What {
             What::Answered => "answered",
             What::Analysed => "analysed",
             What::Written => "written",
+            What::Acted => "acted",
         }
     }
 }

@@ -155,6 +155,11 @@ assumptions! {
         for ["src/fastio/lock.rs", "src/outside/remove.rs"],
         holds "",
         otherwise "a job that releases a lock may end dead though there is none; discard it";
+    FILE_SHARE_IS_LISTED: "A link to a file for people who are named can be made, and is listed at once by its title",
+        from "Fastio's guide for agents and its official client; the names of a list's fields are inferred",
+        for ["src/fastio/file_share.rs", "src/run/action/mod.rs"],
+        holds "",
+        otherwise "leave share out of actions in [rule.run]: a link whose making was not answered may be made twice";
     TEXT_IS_EXTRACTED: "The text that Fastio read out of a file comes in pieces, and says of which version it is",
         from "Fastio's API reference; how soon, and for which workspaces, is in no document",
         for ["src/fastio/text.rs", "src/sync/upload/instead.rs"],

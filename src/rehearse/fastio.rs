@@ -1,10 +1,11 @@
 //! A small life in a folder of its own in Fastio: files come, are edited, renamed, moved, locked, deleted and restored; then
-//! the change feed and the event search are asked what they know of it. An address is `fetched` meanwhile, texts are `read`, and
-//! Fastio's AI is `asked`.
+//! the change feed and the event search are asked what they know of it. An address is `fetched` meanwhile, texts are `read`,
+//! a file is `shared`, and Fastio's AI is `asked`.
 
 mod asked;
 mod fetched;
 mod read;
+mod shared;
 
 use std::time::Duration;
 
@@ -156,6 +157,7 @@ impl Stage<'_> {
         let edited = self.edit(book, made, &file).await?;
         let moved = self.rename_and_move(book, &edited, &folder).await?;
         let written = self.lock(book, made, &moved.file).await?;
+        self.share(book, made, &written).await;
         self.read_texts(book, (&written, &folder)).await;
         self.ask(book, made, &written).await;
         self.delete_and_restore(book, &written, &moved.folder).await?;

@@ -4,7 +4,7 @@
 use tokio::time::{Instant, sleep};
 
 use super::Patience;
-use crate::fastio::{self, NodeId, Profile, UploadId, WebUploadStatus};
+use crate::fastio::{self, FileShareId, NodeId, Profile, UploadId, WebUploadStatus};
 use crate::http::{CallError, CallErrorKind};
 use crate::openai::{
     self, BatchStatus, ContainerId, ConversationId, FileId, RequestBatch, ResponseId, VectorStoreId,
@@ -21,6 +21,11 @@ pub fn question(mark: &str) -> String {
     format!("{mark} question")
 }
 
+/// What the link to a rehearsal's file is called.
+pub fn link(mark: &str) -> String {
+    format!("{mark} link")
+}
+
 /// What is there because of this rehearsal. Folders hold the files.
 #[derive(Debug, Default)]
 pub struct Made {
@@ -28,6 +33,7 @@ pub struct Made {
     pub uploads: Vec<UploadId>,
     /// Imports by address that may go on.
     pub imports: Vec<UploadId>,
+    pub shares: Vec<FileShareId>,
     /// Threads of Fastio's AI.
     pub talks: Vec<String>,
     pub stores: Vec<VectorStoreId>,
@@ -108,7 +114,7 @@ impl Made {
         self.find_work_at_fastio((client, profile), mark, removed).await;
     }
 
-    /// Imports that go on, and threads. What a service refuses to list it has not made for us.
+    /// Imports that go on, links and threads. What a service refuses to list it has not made for us.
     async fn find_work_at_fastio(
         &mut self,
         (client, profile): (&fastio::Client, &Profile),
@@ -126,6 +132,15 @@ impl Made {
             }
             Err(error) if is_refused(&error) => {}
             Err(error) => removed.left.push(format!("whether an import {mark}… goes on at Fastio: {error}")),
+        }
+        match client.file_shares(profile).await {
+            Ok(all) => {
+                let ours = all.into_iter().filter(|one| one.is_titled_like(mark));
+                self.shares.extend(ours.map(|one| one.id));
+                once(&mut self.shares);
+            }
+            Err(error) if is_refused(&error) => {}
+            Err(error) => removed.left.push(format!("whether a link {mark}… is left in {profile}: {error}")),
         }
         match client.talks_beginning(profile, mark).await {
             Ok(talks) => {
@@ -204,6 +219,14 @@ impl Made {
             removed.settle(gone.map_err(|error| {
                 format!("the import {import} at Fastio, which may still make a file: {error}")
             }));
+        }
+        for share in self.shares.drain(..) {
+            let gone = gone(client.end_file_share(&share).await);
+            removed.settle(
+                gone.map_err(|error| {
+                    format!("the link {} to a file of {profile}; delete it: {error}", share.0)
+                }),
+            );
         }
         for thread in self.talks.drain(..) {
             // One that goes on may go on to answer. Whether it can be deleted then is in no document.

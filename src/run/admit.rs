@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::action;
 use super::frame;
 use super::row::{Outcome, Run, RunId, State};
 use super::settings::Definition;
@@ -12,7 +13,7 @@ use crate::database::{Connection, Error};
 use crate::fastio::{FileKey, NodeId};
 use crate::job::{self, Task};
 use crate::queue::{Priority, Verdict};
-use crate::result::judgement::Judgement;
+use crate::result::judgement::{Judgement, Said};
 use crate::sync::copy::{Copy, Source};
 use crate::sync::store::{self as files, FileRow, Indexed};
 
@@ -251,12 +252,13 @@ pub fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, 
     Ok(true)
 }
 
-/// Keeps what a person says of a run's answer, or takes back what was said, and has it shown beside the file. False where there is no
+/// Keeps what a person says of a run's answer, or takes back what was said, has it shown beside the file, and done what its rule lists
+/// for one that is accepted. False where there is no
 /// answer, or nothing to take back.
 pub fn judge(
     connection: &mut Connection,
-    id: RunId,
-    judgement: Option<&Judgement>,
+    definitions: &[Arc<Definition>],
+    (id, judgement): (RunId, Option<&Judgement>),
     now: i64,
 ) -> Result<bool, Error> {
     let Some(run) = store::get(connection, id)? else { return Ok(false) };
@@ -265,6 +267,12 @@ pub fn judge(
         None => store::withdraw_judgement(connection, id, now)?,
     };
     if is_kept {
+        let definition = definitions.iter().find(|definition| definition.rule.name == run.rule);
+        if let Some(definition) =
+            definition.filter(|_| judgement.is_some_and(|its| its.said == Said::Accepted))
+        {
+            action::want(connection, &run, &definition.actions, now)?;
+        }
         job::enqueue(connection, &Task::run(run.key, run.rule), Priority::Live, now)?;
     }
     Ok(is_kept)

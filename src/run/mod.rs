@@ -22,12 +22,15 @@
 //! finds the response, the file or the lock instead of making a second. A response that is being waited for holds no
 //! worker: its job comes back later, or at once when OpenAI's webhook says that there is something to see.
 //!
+//! What follows from a result besides, its rule lists ([`action`]).
+//!
 //! Fastio's own AI may be asked alone, or before OpenAI is ([`ask`]); the run is `wanted` meanwhile.
 //!
 //! It reads what [`crate::sync`] has on record of files and copies, and never writes it. What is run over is decided by
 //! content: a rename or a touch runs nothing. What stands beside a file is decided in [`publish`], whenever something becomes
 //! of the file, of its runs or of its rule.
 
+mod action;
 mod admit;
 mod again;
 mod answer;
@@ -71,6 +74,7 @@ use crate::{fastio, openai};
 
 use publish::{Looks, Publisher};
 
+pub use action::store::{ActionRow, all as actions};
 pub use admit::{cancel, judge};
 pub use again::{
     Again, BITE, Bite, Estimate, estimate, estimate_one, file, judgement_of, survey, want_missing, want_one,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Runs;
+use super::action;
 use super::admit::FileState;
 use super::batch;
 use super::engine::ResponseState;
@@ -293,9 +294,13 @@ impl Runs {
     ) -> Result<(), Verdict> {
         let (run, now) = (run.clone(), self.clock.now());
         let stays_ms = definition.map_or(0, |definition| definition.rule.leaves_after_ms);
+        let actions = definition.map(|definition| definition.actions.clone()).unwrap_or_default();
         let write = move |tx: &mut Connection| {
             changes.iter().try_for_each(|change| change.write(tx, run.id, now))?;
             batch::store::leave(tx, run.id)?;
+            if run.outcome == Some(Outcome::Completed) {
+                action::want(tx, &run, &actions, now)?;
+            }
             if files::let_go(tx, &run.key, &run.rule, now + stays_ms)? && stays_ms == 0 {
                 let FileKey { profile, node } = run.key.clone();
                 job::enqueue(tx, &Task::File { profile, node }, Priority::Live, now)?;

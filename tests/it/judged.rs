@@ -10,13 +10,16 @@ const NOTE: &str = "checked with Lee\u{202e} ✔ <img src=x> =1+1";
 
 impl Harness {
     /// Says so of a run's answer, as `docket runs accept` and `reject` do, or takes back what was said, as `withdraw` does.
-    async fn judge(&self, run: i64, said: Option<Said>) -> bool {
+    pub async fn judge(&self, run: i64, said: Option<Said>) -> bool {
         let now = self.clock.now();
         let judgement = said.map(|said| {
             let (by, note) = ("Kim".to_owned(), NOTE.to_owned());
             Judgement { said, by, note, at: now }
         });
-        let judge = move |tx: &mut Connection| docket::run::judge(tx, RunId(run), judgement.as_ref(), now);
+        let definitions = self.work.runs.definitions().to_vec();
+        let judge = move |tx: &mut Connection| {
+            docket::run::judge(tx, &definitions, (RunId(run), judgement.as_ref()), now)
+        };
         let is_kept = self.database.write(judge).await.unwrap();
         self.settle().await;
         is_kept

@@ -53,6 +53,7 @@ mod result_forms;
 mod retention;
 mod rotation;
 mod run;
+mod run_actions;
 mod run_again;
 mod run_alone;
 mod run_answers;

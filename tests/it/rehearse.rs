@@ -279,6 +279,7 @@ fn otherwise() -> Vec<(usize, &'static str, Value)> {
         (2, "fastio", changed("/current/web_upload/*/details/", "\"status\"", "\"progress\"")),
         (1, "fastio", json!({"kind": "bad_import", "code": "silent"})),
         (1, "fastio", changed("/current/cloudsync/**", "\"identities\"", "\"accounts\"")),
+        (1, "fastio", changed("/current/workspace/*/list/fileshares/", "\"title\"", "\"name\"")),
         (1, "fastio", changed("/current/workspace/*/storage/*/content/", "Liability", "Something")),
         (1, "fastio", changed("/current/workspace/*/storage/*/readnote/", "This note", "That note")),
         (1, "fastio", changed(node, "\"share\":", "\"leads_to\":")),

@@ -15,6 +15,7 @@ mod comment;
 mod content;
 mod control;
 mod event;
+mod file_share;
 mod id;
 mod lock;
 mod many;

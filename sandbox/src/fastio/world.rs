@@ -11,6 +11,7 @@ use super::cloud::Cloud;
 use super::comment::Comments;
 use super::content::Stored;
 use super::event::{Event, EventKind, Log};
+use super::file_share::FileShares;
 use super::id::{IdKind, Ids, is_well_formed};
 use super::many::Many;
 use super::refusal::Refusal;
@@ -40,6 +41,7 @@ pub struct World {
     pub talks: Talks,
     pub tokens: Tokens,
     pub comments: Comments,
+    pub file_shares: FileShares,
     trees: BTreeMap<Profile, Tree>,
     many: BTreeMap<Profile, Many>,
     /// Those that are hidden from every key for now.
@@ -59,6 +61,7 @@ impl World {
             talks: Talks::default(),
             tokens: Tokens::default(),
             comments: Comments::default(),
+            file_shares: FileShares::default(),
             trees: BTreeMap::new(),
             many: BTreeMap::new(),
             hidden: BTreeMap::new(),

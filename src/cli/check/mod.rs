@@ -157,9 +157,12 @@ impl CheckReport {
             }
         };
         for definition in &definitions {
-            match definition.warning() {
-                Some(warning) => self.warn("runs", warning)?,
-                None => self.ok("runs", definition.rule.name.clone())?,
+            let warnings = definition.warnings();
+            if warnings.is_empty() {
+                self.ok("runs", definition.rule.name.clone())?;
+            }
+            for warning in warnings {
+                self.warn("runs", warning)?;
             }
         }
         runs::local(self, &definitions)?;

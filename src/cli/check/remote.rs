@@ -50,6 +50,7 @@ pub async fn fastio(report: &mut CheckReport, checked: &Checked<'_>) -> io::Resu
     }
     runs::shared(report, &subject.definitions, &shared)?;
     runs::fastio(report, &client, &subject.definitions).await?;
+    runs::actions(report, &client, &subject.definitions).await?;
     runs::tools(report, base, &subject.definitions).await?;
     super::ways::learn(report, &client, &seen, &config.feed).await
 }

@@ -50,8 +50,10 @@ pub async fn fastio(
     definitions: &[Definition],
 ) -> io::Result<()> {
     const CHECK: &str = "write-back";
-    let writing =
-        definitions.iter().filter(|one| one.write_back.is_some() || one.digest.is_some() || one.lock);
+    let writes = |one: &&Definition| {
+        one.write_back.is_some() || one.digest.is_some() || one.lock || !one.actions.is_empty()
+    };
+    let writing = definitions.iter().filter(writes);
     let mut places: Vec<&Profile> = Vec::new();
     for definition in writing {
         if !places.contains(&definition.profile()) {
@@ -82,6 +84,28 @@ pub async fn fastio(
                     format!("whether the key may write in {place} cannot be told ({error}); {needs}"),
                 )?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the folders are there that actions move files to.
+pub async fn actions(
+    report: &mut CheckReport,
+    client: &fastio::Client,
+    definitions: &[Definition],
+) -> io::Result<()> {
+    const CHECK: &str = "actions";
+    let moves = definitions.iter().flat_map(|one| one.folders_moved_to().map(move |to| (one, to)));
+    for (definition, to) in moves {
+        let (place, rule) = (definition.profile(), &definition.rule.name);
+        match client.folder_at(place, to).await {
+            Ok(Some(_)) => report.ok(CHECK, format!("rule `{rule}` moves files to {to}, which is there"))?,
+            Ok(None) => report.fail(
+                CHECK,
+                format!("rule `{rule}` moves files to {to}, and {place} has no such folder: make it"),
+            )?,
+            Err(error) => report.fail(CHECK, format!("whether {to} is there cannot be told: {error}"))?,
         }
     }
     Ok(())

@@ -152,7 +152,7 @@ async fn show(source: &Source, one: &RowArguments) -> Result<Outcome, Failure> {
         output::json(&[whole])?;
         return Ok(Outcome::Done);
     }
-    let RunWhole { run: row, result, .. } = whole;
+    let RunWhole { run: row, result, actions, .. } = whole;
     let now = Clock::default().now();
     let at = |at: Option<i64>| at.map_or_else(|| "–".to_owned(), |at| when(at, now));
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
@@ -178,6 +178,9 @@ async fn show(source: &Source, one: &RowArguments) -> Result<Outcome, Failure> {
     ];
     for (name, value) in lines {
         output::line(format!("{name:<13} {value}"))?;
+    }
+    for action in &actions {
+        output::line(format!("{:<13} {}", "action", action.words()))?;
     }
     if !result.is_null() {
         for check in run::doubtful(&result) {

@@ -31,6 +31,7 @@ INSERT INTO run_existing (rule, source_id, content_hash, found_at)
 VALUES ('ended', 'workspace:1:e', 'h', 1), ('ended', 'workspace:1:s', 'h', 1);
 INSERT INTO run_file (run_id, filename, container, file_id, content, reason)
 VALUES (500, 'z.csv', 'cntr_1', 'cfile_2', x'00ff27', NULL), (500, 'a.csv', 'cntr_1', 'cfile_1', NULL, 'too large');
+INSERT INTO run_action VALUES (500, '{"do":"lock"}', 0, 'left', 1, 'it''s gone', 'x', 5);
 DELETE FROM run_object WHERE object = 'cntr_1';
 INSERT INTO run_object VALUES ('response', 'resp_1', 'workspace:1:e', 500, 1), ('conversation', 'conv_0', 'workspace:1:x', 3, 1);
 INSERT INTO own_file (owner, profile, folder, name, state, node, sha256, size, since)

@@ -101,6 +101,7 @@ pub const TABLES: &[Table] = &[
     numbered("news", &["news_id"]),
     numbered("import", &["import_id"]),
     plain("run_turn", &["run_id"]),
+    plain("run_action", &["run_id", "action"]),
     numbered("batch", &["batch_id"]),
     plain("batch_run", &["run_id"]),
     // Last, so that no trigger makes news of the rows that are copied.

@@ -40,7 +40,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 24] = migrations! {
+const MIGRATIONS: [Migration; 25] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
     3 "0003_tenure",
@@ -65,6 +65,7 @@ const MIGRATIONS: [Migration; 24] = migrations! {
     30 "0030_batch",
     32 "0032_talk",
     33 "0033_look_ups",
+    34 "0034_action",
 };
 
 /// The table of those that were applied. Its row 0 is what whoever migrates holds.

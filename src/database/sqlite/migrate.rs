@@ -81,6 +81,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0106_batch"
     "0110_talk"
     "0111_look_ups"
+    "0112_action"
 };
 
 /// Those of the inbox beside it.

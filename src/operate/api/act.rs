@@ -12,13 +12,14 @@ use utoipa::ToSchema;
 
 use super::answered::{self, Answered, Key};
 use super::{Api, Named};
+use crate::audit;
 use crate::database::{Connection, Error};
 use crate::job::{self, Task};
 use crate::listen::problem::Problem;
 use crate::operate::act::{self, Action, Deed};
 use crate::operate::guard::{Admin, Role, Who};
 use crate::operate::routes::Routes;
-use crate::operate::{audit, unreadable};
+use crate::operate::unreadable;
 use crate::queue::Priority;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -158,7 +159,7 @@ impl Api {
             answered::once(tx, (key.as_ref(), now), |tx| {
                 job::enqueue(tx, &Task::Relist { profile: None }, Priority::Backfill, now)?;
                 let entry = audit::Entry {
-                    who,
+                    who: who.as_str(),
                     name: None,
                     action: "relist",
                     about: "relist",

@@ -3,7 +3,8 @@
 use utoipa::OpenApi;
 use utoipa::openapi;
 
-use super::{act, again, audit, bulk, imports};
+use super::{act, again, bulk, imports};
+use crate::audit;
 
 #[derive(OpenApi)]
 #[openapi(

@@ -32,7 +32,8 @@ use super::query::sweeps::{Limits, LimitsView, Sweep, SweepWhole, Sweeps, Sweeps
 use super::query::watch::{SeenPage, Watch};
 use super::query::{Known, Question, Wrong};
 use super::routes::Routes;
-use super::{audit, unreadable};
+use super::unreadable;
+use crate::audit;
 use crate::clock::Clock;
 use crate::database::{Connection, Database};
 use crate::listen::problem::Problem;

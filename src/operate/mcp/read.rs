@@ -256,7 +256,7 @@ pub async fn get_result(api: &Api, asked: GetResult) -> Result<Told, Problem> {
         (None, Some(place)) => newest_run(api, place, asked.rule.as_deref()).await?,
         (None, None) => return Err(Problem::new(StatusCode::BAD_REQUEST, "name a `run`, or a `file`")),
     };
-    let RunWhole { run, word, result } = api.ask(Run { id }).await?;
+    let RunWhole { run, word, result, actions } = api.ask(Run { id }).await?;
     let file = explain(api, &run.source_id).await?;
     let present =
         one(&file).map(|rows| rows[0].copy.content_hash.as_deref() == Some(run.content_hash.as_str()));
@@ -271,6 +271,8 @@ pub async fn get_result(api: &Api, asked: GetResult) -> Result<Told, Problem> {
         unproven.map(|check| json!({"at": check.pointer, "why": short(&check.proof.words(short))})).collect();
     told.set("quotes_not_proven", doubtful.len());
     told.set("not_proven", (!unproven.is_empty()).then_some(unproven));
+    let actions: Vec<String> = actions.iter().map(|action| short(&action.words())).collect();
+    told.set("actions", (!actions.is_empty()).then_some(actions));
     if result.is_null() {
         told.next(match has_ended {
             true => "It came to nothing, for the reason above; start_run makes another.",

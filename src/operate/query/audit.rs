@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::{Known, Question, Wrong, ask, most, range};
+use crate::audit::{self, Row};
 use crate::database::{Connection, Error};
-use crate::operate::audit::{self, Row};
+use crate::operate::range::Bounds;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
@@ -33,7 +34,7 @@ impl Question for AuditLog {
     }
 
     fn answer(&self, connection: &mut Connection, known: &Known) -> Result<Result<Vec<Row>, Wrong>, Error> {
-        let bounds = ask!(range(self.since.as_ref(), self.until.as_ref(), known.now));
-        Ok(Ok(audit::page(connection, (bounds, self.after), most(self.limit))?))
+        let Bounds { since, until } = ask!(range(self.since.as_ref(), self.until.as_ref(), known.now));
+        Ok(Ok(audit::page(connection, (since, until), self.after, most(self.limit))?))
     }
 }

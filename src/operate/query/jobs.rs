@@ -156,6 +156,7 @@ fn about(connection: &mut Connection, task: &Value) -> Result<(Option<String>, O
             Task::File { profile, node }
             | Task::Reading { profile, node }
             | Task::Run { profile, node, .. }
+            | Task::Act { profile, node, .. }
             | Task::Erase { profile, node },
         ) => {
             let source_id = FileKey::new(profile, node).to_string();

@@ -8,8 +8,8 @@ use super::{Known, Question, Wrong, ask, cursor, cut, listed, most, place, range
 use crate::database::{Connection, Error};
 use crate::operate::range::Bounds;
 use crate::queue::presence;
-use crate::run::RunId;
 use crate::run::store::{self, Page, Place, RunRow};
+use crate::run::{self, ActionRow, RunId};
 
 /// How a run stands whose job the queue has given up.
 pub const DEAD: &str = "dead";
@@ -55,6 +55,9 @@ pub struct RunWhole {
     pub word: String,
     #[schema(value_type = Object)]
     pub result: Value,
+    /// What its rule lists to be done with the file because of it, and what became of that.
+    #[serde(default)]
+    pub actions: Vec<ActionRow>,
 }
 
 /// There is no such run.
@@ -119,6 +122,6 @@ impl Question for Run {
         let Some(RunView { run, word }) = views(connection, vec![row])?.pop() else {
             return Ok(Err(nothing(self.id)));
         };
-        Ok(Ok(RunWhole { run, word, result }))
+        Ok(Ok(RunWhole { run, word, result, actions: run::actions(connection, id)? }))
     }
 }

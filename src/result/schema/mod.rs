@@ -151,6 +151,18 @@ impl Schema {
         if differences.is_empty() { Ok(()) } else { Err(Problems(differences)) }
     }
 
+    /// Whether the field `name` of a result may be `value`; none where a result has no such field.
+    pub fn takes(&self, name: &str, value: &Value) -> Option<bool> {
+        let field = self.sent.get("properties")?.get(name)?;
+        let mut whole = serde_json::json!({"allOf": [field]});
+        for shared in ["$defs", "definitions"] {
+            if let Some(theirs) = self.sent.get(shared) {
+                whole[shared] = theirs.clone();
+            }
+        }
+        Some(jsonschema::validator_for(&whole).is_ok_and(|validator| validator.is_valid(value)))
+    }
+
     /// Whether any field is a quote.
     pub fn has_quotes(&self) -> bool {
         walk::any_mark(&self.whole)

@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use super::action::Action;
 use super::{Runs, frame};
 use crate::fastio::Profile;
 use crate::result::name::Pattern;
@@ -50,6 +51,8 @@ pub struct Definition {
     pub schema: Option<Arc<Schema>>,
     pub write_back: Option<Pattern>,
     pub lock: bool,
+    /// What may be done with the file because of a result.
+    pub actions: Vec<Action>,
     /// Whether what was there before the rule is run over unasked.
     pub existing: bool,
     pub when_gone: WhenGone,
@@ -213,6 +216,7 @@ impl Definition {
             schema,
             write_back,
             lock: run.lock,
+            actions: run.actions,
             existing: run.existing,
             digest,
             when_gone: run.when_gone,
@@ -232,6 +236,10 @@ impl Definition {
             folder: common_folder(&settings.include),
             hash: String::new(),
         };
+        for (number, action) in (1..).zip(&definition.actions) {
+            let checked = action.check(&rule.profile, definition.schema.as_deref());
+            checked.map_err(|why| format!("action {number} ({}): {why}", action.as_str()))?;
+        }
         if definition.in_batches
             && let Some(fault) = Runs::batch_fault(&definition)
         {
@@ -251,7 +259,30 @@ impl Definition {
     }
 
     /// What a person should know about this rule at the start.
-    pub fn warning(&self) -> Option<String> {
+    pub fn warnings(&self) -> Vec<String> {
+        let away = self.folders_moved_to().filter(|to| {
+            let example = format!("{}/example.pdf", to.trim_end_matches('/'));
+            !self.rule.covers(&self.rule.profile, &example)
+        });
+        let away = away.map(|to| {
+            format!(
+                "rule `{}` moves files to {to}, where it does not cover them: they leave its vector store there, and with their results is \
+                 done what when_gone says",
+                self.rule.name
+            )
+        });
+        self.covers_its_own().into_iter().chain(away).collect()
+    }
+
+    /// Where its actions move files.
+    pub fn folders_moved_to(&self) -> impl Iterator<Item = &str> {
+        self.actions.iter().filter_map(|action| match action {
+            Action::Move { to, .. } => Some(to.as_str()),
+            Action::Share { .. } | Action::Lock { .. } => None,
+        })
+    }
+
+    fn covers_its_own(&self) -> Option<String> {
         let pattern = self.write_back.as_ref()?;
         let folder: String = self.folder.iter().flat_map(|name| ["/", name]).collect();
         let example = format!("{folder}/{}", pattern.name_for("example.pdf"));

@@ -71,6 +71,15 @@ fn a_mistake_is_named_with_its_rule() {
             "model = 'm'\nprompt = 'p'\nwrite_back = '{stem}.a.xlsx'",
             "must end in .md, .csv, .json, .docx or .html",
         ),
+        ("model = 'm'\nprompt = 'p'\nactions = [{ do = 'delete' }]", "unknown variant `delete`"),
+        (
+            "model = 'm'\nprompt = 'p'\nactions = [{ do = 'lock' }, { do = 'move', to = 'a' }]",
+            "action 2 (move file): `to` is",
+        ),
+        (
+            "model = 'm'\nprompt = 'p'\nactions = [{ do = 'lock', when = { risk = 'high' } }]",
+            "needs a schema",
+        ),
         ("model = 'm'\nprompt = 'p'\nmax_output_tokens = 3", "at least 16"),
         ("model = 'm'\nprompt = 'p'\nmax_runs_per_day = 0", "at least 1"),
     ] {
@@ -91,9 +100,13 @@ fn assistants_are_refused_where_they_were_shut_down_and_need_an_id_elsewhere() {
 fn the_hash_names_the_question_and_not_the_limits() {
     let hash = |more: &str| read(&format!("{LEAST}{more}")).unwrap().hash;
     let base = hash("");
-    for same in
-        ["lock = true", "deadline_seconds = 9", "max_output_tokens = 500", "write_back = '{stem}.a.md'"]
-    {
+    for same in [
+        "lock = true",
+        "deadline_seconds = 9",
+        "max_output_tokens = 500",
+        "write_back = '{stem}.a.md'",
+        "actions = [{ do = 'lock' }]",
+    ] {
         assert_eq!(hash(same), base, "{same}");
     }
     for other in [
@@ -119,9 +132,13 @@ fn a_result_is_named_after_its_source() {
 
 #[test]
 fn a_rule_that_covers_its_own_results_is_warned_of() {
-    let warned = read(&format!("{LEAST}write_back = '{{stem}}.analysis.md'")).unwrap().warning().unwrap();
+    let warned = read(&format!("{LEAST}write_back = '{{stem}}.analysis.md'")).unwrap().warnings().remove(0);
     assert!(warned.contains("**/*.analysis.md"), "{warned}");
-    assert!(read(LEAST).unwrap().warning().is_none());
+    assert_eq!(read(LEAST).unwrap().warnings(), [""; 0]);
+    let moves =
+        |to: &str| read(&format!("{LEAST}actions = [{{ do = 'move', to = '{to}' }}]")).unwrap().warnings();
+    assert!(moves("/Escalated")[0].contains("moves files to /Escalated, where it does not cover them"));
+    assert!(moves("/Contracts/Escalated/").is_empty());
 }
 
 #[test]
@@ -146,5 +163,5 @@ fn the_example_for_lawyers_is_sound() {
     let examples = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/legal"));
     let url = "https://api.openai.com/v1".parse().unwrap();
     let found = definitions(&settings, &rules, (examples, &url)).unwrap();
-    assert!(found[0].warning().is_none());
+    assert!(found[0].warnings().is_empty());
 }

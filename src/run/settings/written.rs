@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::action::Action;
 use super::money::{TooLarge, default_max_runs_per_day, default_max_tokens_per_day};
 use crate::result::render::Form;
 
@@ -51,6 +52,10 @@ pub struct RunSettings {
     /// top, or removed.
     #[serde(default)]
     pub when_gone: WhenGone,
+    /// What may be done with the file because of a result that may be relied on, as in
+    /// `{ do = "move", when = { risk = "high" }, to = "/Escalated" }`: `move`, `share` and `lock`. Nothing else is ever done with it.
+    #[serde(default)]
+    pub actions: Vec<Action>,
     /// A table over all current results, such as `"overview.csv"`, in the rule's folder.
     pub digest: Option<String>,
     /// How the table is written: `comma`, `semicolon`, `xlsx` or `markdown`. Default: as the name's ending says, `.csv` with commas.

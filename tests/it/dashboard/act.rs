@@ -1,7 +1,6 @@
 //! What a person does in the pages is done once, written down, and told as it is.
 
-use docket::operate::audit;
-use docket::operate::range::Bounds;
+use docket::audit;
 use docket::sync::listing::{Filter, Standing};
 use reqwest::StatusCode;
 
@@ -11,7 +10,10 @@ use crate::harness::Harness;
 
 impl Harness {
     async fn deeds(&self) -> Vec<audit::Row> {
-        self.database.read(|connection| audit::page(connection, (Bounds::ALL, None), 100)).await.unwrap()
+        self.database
+            .read(|connection| audit::page(connection, (i64::MIN, i64::MAX), None, 100))
+            .await
+            .unwrap()
     }
 }
 

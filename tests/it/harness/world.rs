@@ -65,6 +65,10 @@ impl World {
         self.control(Method::POST, "names", body).await;
     }
 
+    pub async fn make_folder(&self, path: &str) {
+        self.control(Method::PUT, &format!("folders/{WORKSPACE}{path}"), Value::Null).await;
+    }
+
     /// The id of the folder that is at `path` now.
     pub async fn folder(&self, path: &str) -> String {
         let state = self.fastio_state().await;

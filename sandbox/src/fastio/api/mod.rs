@@ -8,6 +8,7 @@ mod change;
 mod cloud;
 mod comments;
 mod events;
+mod file_shares;
 mod listing;
 mod locks;
 mod nodes;
@@ -129,6 +130,9 @@ async fn dispatch(mut call: Call, segments: Vec<String>) -> Answer {
             let profile = if *kind == "share" { Profile::share(*id) } else { Profile::workspace(*id) };
             talk::answer(&mut call, (method, &profile), rest).await
         }
+        ("POST", ["workspace", id, "create", "fileshare"]) => file_shares::make(&mut call, id).await,
+        ("GET", ["workspace", id, "list", "fileshares"]) => file_shares::list(&call, id),
+        (_, ["fileshare", rest @ ..]) => file_shares::answer(&mut call, method, rest).await,
         (_, ["upload", rest @ ..]) => upload(&mut call, method, rest).await,
         (_, ["web_upload", rest @ ..]) => web::answer(&mut call, method, rest).await,
         (_, [root @ ("cloudsync" | "imports"), rest @ ..]) => {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Failed, at, missing, profile};
 use crate::control::Pretty;
+use crate::fastio::file_share::FileShare;
 use crate::fastio::id::shown;
 use crate::fastio::lock::held;
 use crate::fastio::profile::{Profile, ProfileKind};
@@ -114,6 +115,7 @@ pub fn snapshot(state: &State, events: usize) -> Value {
             "folders": folders,
             "locks": locks,
             "turns_asked": world.talks.asked().collect::<Vec<Value>>(),
+            "file_shares": world.file_shares.all().map(FileShare::whole).collect::<Vec<Value>>(),
             "talks": world.talks.all().map(|talk| talk.shown(now)).collect::<Vec<Value>>(),
             "web_uploads": world.web.all().map(|import| import.shown(now)).collect::<Vec<Value>>(),
             "uploads": world.uploads.all().map(Session::shown).collect::<Vec<Value>>(),

@@ -1,10 +1,9 @@
-//! What people did through the operator listener, on record: who, when, to what, by which filter, how many and why.
+//! What people did through the operator listener, and what rules had done with files, on record: who, when, to what, by which filter, how
+//! many and why.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::guard::Who;
-use super::range::Bounds;
 use crate::database::{Connection, Error, from_row, params, statements};
 
 /// Rows that are kept: years of what a few people do.
@@ -13,8 +12,9 @@ const KEPT: i64 = 100_000;
 /// What was done, to be written down in the transaction that does it.
 #[derive(Debug, Clone)]
 pub struct Entry<'a> {
-    pub who: Who,
-    /// As the person says.
+    /// `admin token`, `view token`, `this machine`, or `a rule`.
+    pub who: &'a str,
+    /// As the person says; a rule's is its own.
     pub name: Option<&'a str>,
     pub action: &'a str,
     /// `job:5`, `run:12`, `file:` and its id, `sweep:` and its, `rule:` and its name, `bulk:3`, `import:4`.
@@ -46,17 +46,18 @@ from_row!(Row { audit_id, at, who, name, action, about, filter, number, why });
 /// Writes it down, and forgets what came so long before.
 pub fn record(tx: &mut Connection, entry: &Entry<'_>, now: i64) -> Result<(), Error> {
     let Entry { who, name, action, about, filter, number, why } = entry;
-    let id: i64 = tx.one(RECORD, params![now, who.as_str(), name, action, about, filter, number, why])?;
+    let id: i64 = tx.one(RECORD, params![now, who, name, action, about, filter, number, why])?;
     tx.run(FORGET, params![id - KEPT]).map(drop)
 }
 
-/// The newest of that time first; behind `after`, when it is given.
+/// The newest from `since` on and before `until` first; behind `after`, when it is given.
 pub fn page(
     connection: &mut Connection,
-    (bounds, after): (Bounds, Option<i64>),
+    (since, until): (i64, i64),
+    after: Option<i64>,
     most: u32,
 ) -> Result<Vec<Row>, Error> {
-    connection.all(PAGE, params![after.unwrap_or(i64::MAX), bounds.since, bounds.until, most])
+    connection.all(PAGE, params![after.unwrap_or(i64::MAX), since, until, most])
 }
 
 /// What was done to this one, the newest first.
