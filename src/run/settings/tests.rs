@@ -71,7 +71,7 @@ fn a_mistake_is_named_with_its_rule() {
             "model = 'm'\nprompt = 'p'\nwrite_back = '{stem}.a.xlsx'",
             "must end in .md, .csv, .json, .docx or .html",
         ),
-        ("model = 'm'\nprompt = 'p'\nactions = [{ do = 'delete' }]", "unknown variant `delete`"),
+        ("model = 'm'\nprompt = 'p'\nactions = [{ do = 'delete' }]", "must be move, share, lock"),
         (
             "model = 'm'\nprompt = 'p'\nactions = [{ do = 'lock' }, { do = 'move', to = 'a' }]",
             "action 2 (move file): `to` is",
