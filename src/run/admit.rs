@@ -52,18 +52,23 @@ impl FileState {
 
     /// Whether a run is about what the file is now. Of a file that is gone every one is.
     pub(super) fn is_about(&self, run: &Run) -> bool {
-        let is_version = |source: &Source| {
-            source.version.as_ref().is_some_and(|version| run.version.as_ref() == Some(&version.0))
-        };
         match self {
             FileState::Unruled | FileState::Gone(_) => true,
             FileState::Left(row) | FileState::Unreadable(row, _) | FileState::Unindexed(row) => {
-                is_version(&row.source)
+                is_version(&row.source, run)
             }
             FileState::Present(indexed) => {
                 let same = indexed.content_hash.as_ref() == Some(&run.content_hash);
-                (indexed.is_present() && same) || is_version(&indexed.source)
+                (indexed.is_present() && same) || is_version(&indexed.source, run)
             }
+        }
+    }
+
+    /// Whether a run is about what the file was last, before it was gone from where the rule applies, as far as its version tells.
+    pub(super) fn was_last(&self, run: &Run) -> bool {
+        match self {
+            FileState::Gone(Some(row)) | FileState::Left(row) => is_version(&row.source, run),
+            _ => false,
         }
     }
 
@@ -101,6 +106,10 @@ impl FileState {
             }
         }
     }
+}
+
+fn is_version(source: &Source, run: &Run) -> bool {
+    source.version.as_ref().is_some_and(|version| run.version.as_ref() == Some(&version.0))
 }
 
 impl Runs {

@@ -130,6 +130,22 @@ async fn a_result_of_a_file_that_is_gone_says_so_or_goes_as_the_rule_says() {
     }
 }
 
+/// The rule asks again what it asked about a version before that.
+#[tokio::test]
+async fn a_result_of_a_file_that_is_gone_is_of_its_last_version() {
+    let settings = legal("");
+    let mut h = analysed(&settings).await;
+    h.restart(&settings.replace("Extract every", "Find each")).await;
+    h.put("/Contracts/a.txt", &contract(7)).await;
+    h.settle().await;
+    h.restart(&settings).await;
+    h.trash("/Contracts/a.txt").await;
+    h.settle().await;
+    let page = h.read("/Contracts/a.analysis.md").await;
+    assert!(page.contains("was deleted") && page.contains("under contract 7"), "{page}");
+    h.finish().await;
+}
+
 #[tokio::test]
 async fn a_result_of_an_earlier_version_says_so_when_the_present_one_has_none() {
     let h = analysed(&legal("max_runs_per_day = 1\ndigest = 'overview.csv'\nexisting = true")).await;

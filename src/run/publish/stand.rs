@@ -45,8 +45,16 @@ impl<'r> Stand<'r> {
     /// What is to stand beside a file that is `file` to the rule, given the runs of the rule over it, oldest first.
     pub fn of(definition: &Definition, file: &'r FileState, runs: &'r [Run], at: At<'_>) -> Stand<'r> {
         let answers = runs.iter().filter(|run| has_answer(run));
-        let rank =
-            |run: &&Run| (file.is_about(run), run.definition == definition.hash, run.answered_at, run.id);
+        // Of a file that is gone the last that was known of it counts, whatever was asked then.
+        let newest = answers.clone().map(|run| (run.id, &run.content_hash)).max();
+        let is_of_last = |run: &Run| {
+            let is_newest = newest.is_some_and(|(_, content)| *content == run.content_hash);
+            (file.gone_because().is_some()).then(|| (file.was_last(run), is_newest))
+        };
+        let rank = |run: &&Run| {
+            let is_asked_now = run.definition == definition.hash;
+            (file.is_about(run), is_of_last(run), is_asked_now, run.answered_at, run.id)
+        };
         let Some(run) = answers.max_by_key(rank) else { return Stand::AsItIs };
         if at.is_out_of_sight && at.stuck.is_none() {
             // It is about to be looked at, or a person has given that up.
