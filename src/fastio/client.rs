@@ -16,7 +16,7 @@ use super::answer::{Answer, Opened};
 use super::envelope::Envelope;
 use super::node::{self, Missing};
 use super::write::Listed;
-use super::{Error, ErrorKind, Node, NodeId, Page, Profile};
+use super::{Error, ErrorKind, Node, NodeId, Page, Profile, Version};
 
 /// How many nodes one call of [`Client::nodes`] may ask for (Fastio's API reference).
 pub const MAX_NODES_PER_CALL: usize = 25;
@@ -126,6 +126,18 @@ impl Client {
         let reply = self.call(OPERATION, &storage(profile, &[node.as_str(), "details"]), &[]).await?;
         let node = reply.envelope.get("node").and_then(Node::read);
         node.ok_or_else(|| Error::unreadable(OPERATION, &reply.head, "no node with an id"))
+    }
+
+    /// The versions that a file has had: `GET {profile}/storage/{node}/versions/`. Those that cannot be read are left out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for a node that is not there, and those of every call.
+    pub async fn versions(&self, profile: &Profile, node: &NodeId) -> Result<Vec<Version>, Error> {
+        const OPERATION: &str = "listing a file's versions";
+        let reply = self.call(OPERATION, &storage(profile, &[node.as_str(), "versions"]), &[]).await?;
+        let rows = reply.envelope.list("versions");
+        let rows = rows.ok_or_else(|| Error::unreadable(OPERATION, &reply.head, "no list of versions"))?;
+        Ok(rows.iter().filter_map(Version::read).collect())
     }
 
     /// Up to [`MAX_NODES_PER_CALL`] nodes in one call; those that Fastio does not find are left out.

@@ -30,7 +30,7 @@ pub use feed::{Category, ChangePage, Changes, EventSearch, FoundEvents, Inventor
 pub use file_share::{Capability, FileShare, FileShareId};
 pub use id::{BadFileKey, BadProfile, FileKey, NodeId, Profile, ProfileKind, VersionId};
 pub use lock::{LOCK_SECONDS, Lock, LockState};
-pub use node::{Extraction, Hash, Node, NodeKind, Page};
+pub use node::{Extraction, Hash, Node, NodeKind, Page, Version};
 pub use scope::{Scopes, Writes};
 pub use talk::{LONGEST_QUESTION, Question, Subject, TalkId, TurnAnswer, TurnState};
 pub use text::{Extract, Piece};

@@ -43,8 +43,8 @@ pub async fn settle(options: &Options, fleet: &mut Fleet, worked: Worked) -> any
         stuck = quiet(options, fleet).await?;
     }
     let (mut before, mut differences, mut found) = (Vec::new(), Vec::new(), Value::Null);
-    if stuck.is_empty() {
-        // What was made outside and forgotten in a failover only a sweep finds.
+    // What was made outside and forgotten in a failover only a sweep finds, and what lost its job there only a sweep asks for again.
+    if stuck.is_empty() || has_forgotten {
         if !has_forgotten && !options.sweeps() {
             before = check::broken_before_sweep(&look((options, fleet), &worked, Vec::new()).await?);
         }

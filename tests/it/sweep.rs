@@ -153,6 +153,23 @@ async fn a_second_copy_goes() {
     h.finish().await;
 }
 
+/// As after a failover that lost commits: it has neither the name of its file now nor the one that its attributes tell.
+#[tokio::test]
+async fn an_old_version_that_no_table_knows_goes_whatever_its_file_is_called_since() {
+    let h = with_files().await;
+    h.rename("/b.txt", "/renamed.txt").await;
+    h.sweep().await;
+    h.converges().await;
+    h.meddle("DELETE FROM copy WHERE filename = 'b.txt'").await;
+    h.put("/renamed.txt", "another text").await;
+    h.rename("/renamed.txt", "/once more.txt").await;
+    let report = h.sweep().await;
+    assert_eq!((count(&report, "unknown"), report.strangers), (1, 0), "{report:#?}");
+    h.converges().await;
+    is_clean(&h).await;
+    h.finish().await;
+}
+
 #[tokio::test]
 async fn a_ghost_that_no_table_knows_is_removed() {
     let h = with_files().await;

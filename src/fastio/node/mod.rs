@@ -134,6 +134,23 @@ impl Node {
     }
 }
 
+/// One version of a file, as the list of all has it. Its fields are inferred to be called as a node's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Version {
+    pub id: VersionId,
+    pub size: Option<u64>,
+    pub hash: Option<Hash>,
+}
+
+impl Version {
+    /// None where `value` is not an object with an id.
+    pub(super) fn read(value: &Value) -> Option<Self> {
+        let fields = Fields::of(value)?;
+        let id = fields.id("id").or_else(|| fields.id("version_id"))?;
+        Some(Version { id: VersionId(id), size: fields.unsigned("size"), hash: hash(fields) })
+    }
+}
+
 fn kind(name: &str) -> NodeKind {
     match name {
         "file" => NodeKind::File,

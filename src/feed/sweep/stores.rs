@@ -7,7 +7,7 @@ use super::{Finding, Sweeper, Tell};
 use crate::database::Connection;
 use crate::fastio::{self, FileKey};
 use crate::feed::Error;
-use crate::feed::adopt::{adopted, is_borne_out, owner};
+use crate::feed::adopt::{adopted, is_borne_out, owner, was_version};
 use crate::feed::patience::{first, patiently};
 use crate::http::pages::Pages;
 use crate::job;
@@ -194,10 +194,23 @@ impl Sweeper<'_> {
     async fn is_borne_out(&mut self, key: &FileKey, held: &StoreFile, object: &File) -> Result<bool, Error> {
         let call = || self.feed.fastio.node(&key.profile, &key.node);
         match patiently(self.feed.sweeps.page_tries, fastio::Error::retry, call).await {
-            Ok(node) => Ok(is_borne_out(held, object, Some(&node))),
+            Ok(node) if is_borne_out(held, object, Some(&node)) => Ok(true),
+            Ok(_) => self.was_version(key, held, object).await,
             Err(error) if error.is_not_found() => Ok(is_borne_out(held, object, None)),
             Err(error) => {
                 self.incomplete(format!("the file {key}"), &error);
+                Ok(false)
+            }
+        }
+    }
+
+    async fn was_version(&mut self, key: &FileKey, held: &StoreFile, object: &File) -> Result<bool, Error> {
+        let call = || self.feed.fastio.versions(&key.profile, &key.node);
+        match patiently(self.feed.sweeps.page_tries, fastio::Error::retry, call).await {
+            Ok(versions) => Ok(was_version(held, object, &versions)),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => {
+                self.incomplete(format!("the versions of {key}"), &error);
                 Ok(false)
             }
         }
