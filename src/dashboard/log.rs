@@ -1,4 +1,4 @@
-//! What people did here, on record.
+//! What people did here and rules had done, on record.
 
 use askama::Template;
 use axum::extract::State;
@@ -105,7 +105,7 @@ pub fn table(rows: &[audit::Row], now: i64) -> Table {
         ])
     };
     Table {
-        caption: "What people did",
+        caption: "What people did, and rules had done",
         head: vec!["when", "who", "what", "to", "how many", "which", "why"],
         rows: rows.iter().map(line).collect(),
         chosen: "",

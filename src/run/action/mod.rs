@@ -19,7 +19,7 @@ use super::admit::FileState;
 use super::row::{Outcome, Run, RunId};
 use crate::audit::{self, Entry};
 use crate::database::{Connection, Error};
-use crate::fastio::{FileShareId, Node};
+use crate::fastio::{FileKey, FileShareId, Node, NodeId};
 use crate::job::verdict::fastio_verdict;
 use crate::job::{self, Task};
 use crate::queue::trail::{self, What};
@@ -128,13 +128,22 @@ impl Runs {
         (action, begun): (&Action, bool),
         node: &Node,
     ) -> Result<End, Verdict> {
+        let FileKey { profile, node: file } = &run.key;
         match action {
             Action::Move { to, .. } => self.move_file(run, to, node).await,
-            Action::Share { .. } => self.share_file(run, (action, begun), node).await,
+            Action::Share { with, may, days, .. } => {
+                let share = self.shared(run, (action, begun), (&node.name, *days)).await?;
+                for email in with {
+                    let granted = self.fastio.grant(&share, email, *may).await;
+                    granted.map_err(|error| fastio_verdict(&error))?;
+                }
+                let reason = format!("shared with {} for {days} days", with.join(", "));
+                Ok(End::Done { reason, object: Some(share.0) })
+            }
             Action::Lock { minutes, .. } => {
                 // Nobody keeps its token: it runs out, and Docket's own user can take it once more.
                 let device = format!("Docket, rule {}", run.rule);
-                let locked = self.fastio.lock(&run.key.profile, &run.key.node, minutes * 60, &device).await;
+                let locked = self.fastio.lock(profile, file, minutes * 60, &device).await;
                 locked.map_err(|error| fastio_verdict(&error))?;
                 Ok(done(format!("locked for {minutes} minutes")))
             }
@@ -144,63 +153,46 @@ impl Runs {
     /// Fastio puts what has the same name in that folder into the trash, so it is looked for first. Who puts a file of that name there in
     /// that moment finds theirs in the trash.
     async fn move_file(&self, run: &Run, to: &str, node: &Node) -> Result<End, Verdict> {
-        let profile = &run.key.profile;
+        let FileKey { profile, node: file } = &run.key;
         let folder = self.fastio.folder_at(profile, to).await.map_err(|error| fastio_verdict(&error))?;
         let Some(folder) = folder else {
             return Err(dead(format!("there is no folder {to} to move {} into: make it", run.path)));
         };
-        let is_there = node.parent.as_ref().is_some_and(|parent| parent.canonical() == folder.canonical());
-        if is_there {
+        let parent = node.parent.clone().unwrap_or_else(NodeId::root);
+        if parent.canonical() == folder.canonical() {
             return Ok(done(format!("it is in {to}")));
         }
-        let taken =
-            self.fastio.child(profile, &folder, &node.name).await.map_err(|error| fastio_verdict(&error))?;
-        if taken.is_some() {
+        let taken = self.fastio.child(profile, &folder, &node.name).await;
+        if taken.map_err(|error| fastio_verdict(&error))?.is_some() {
             return Err(dead(format!(
                 "{to} has another {}, which Fastio would put into the trash: rename one of them",
                 node.name
             )));
         }
-        let moved = self.fastio.move_to(profile, &run.key.node, &folder).await;
+        let moved = self.fastio.move_to(profile, file, &folder).await;
         moved.map_err(|error| fastio_verdict(&error))?;
         Ok(done(format!("moved from {} to {to}", run.path)))
     }
 
-    async fn share_file(
+    /// The link to a file: the one that was begun, should it have been made, which its title tells, or a new one.
+    async fn shared(
         &self,
         run: &Run,
         (action, begun): (&Action, bool),
-        node: &Node,
-    ) -> Result<End, Verdict> {
-        let Action::Share { with, may, days, .. } = action else { return Ok(done(String::new())) };
-        let (profile, file) = (&run.key.profile, &run.key.node);
-        // By which it is found again where its making was not answered.
-        let title = format!("{} (Docket run {})", node.name, run.id);
-        let found = match begun {
-            true => {
-                let all = self.fastio.file_shares(profile).await.map_err(|error| fastio_verdict(&error))?;
-                all.into_iter().find(|share| share.is(file, &title)).map(|share| share.id)
+        (name, days): (&str, u32),
+    ) -> Result<FileShareId, Verdict> {
+        let FileKey { profile, node: file } = &run.key;
+        let title = format!("{name} (Docket run {})", run.id);
+        if begun {
+            let all = self.fastio.file_shares(profile).await.map_err(|error| fastio_verdict(&error))?;
+            if let Some(share) = all.into_iter().find(|share| share.is(file, &title)) {
+                return Ok(share.id);
             }
-            false => None,
-        };
-        let share = match found {
-            Some(share) => share,
-            None => {
-                let (id, its, now) = (run.id, text(action), self.clock.now());
-                self.database.write(move |tx| store::begin(tx, id, &its, now)).await?;
-                let made =
-                    self.fastio.share_file(profile, file, (&title, u64::from(*days) * SECONDS_A_DAY)).await;
-                made.map_err(|error| fastio_verdict(&error))?
-            }
-        };
-        for email in with {
-            self.fastio.grant(&share, email, *may).await.map_err(|error| fastio_verdict(&error))?;
         }
-        let FileShareId(object) = share;
-        Ok(End::Done {
-            reason: format!("shared with {} for {days} days", with.join(", ")),
-            object: Some(object),
-        })
+        let (id, its, now) = (run.id, text(action), self.clock.now());
+        self.database.write(move |tx| store::begin(tx, id, &its, now)).await?;
+        let made = self.fastio.share_file(profile, file, (&title, u64::from(days) * SECONDS_A_DAY)).await;
+        made.map_err(|error| fastio_verdict(&error))
     }
 
     /// Writes down what became of it, once, and has the file looked at.
