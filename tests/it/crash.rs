@@ -127,6 +127,14 @@ fn the_judge_misses_nothing_that_is_lost_or_left() {
         seen.rows.unanswered_conversations = 1;
     });
     assert_eq!(unknown, [""; 0]);
+    for (created_at, broken) in [(99, [].as_slice()), (90, &["no conversation is left that came to nothing"])]
+    {
+        let forgotten = after(|seen| {
+            seen.forgetful = vec![Failover { from: 100_000, until: 102_000 }];
+            seen.openai["conversations"] = json!([{"created_at": created_at, "items": []}]);
+        });
+        assert_eq!(forgotten, broken, "a failover may have lost what was made just before");
+    }
     let answered = json!([{"items": [{"role": "user"}, {"role": "assistant"}]}]);
     assert_eq!(after(|seen| seen.openai["conversations"] = answered), [""; 0]);
     assert_eq!(after(|seen| seen.differences.push("one".to_owned())), ["a sweep finds nothing"]);

@@ -94,9 +94,9 @@ impl Seen {
         !self.forgetful.is_empty()
     }
 
-    /// Whether it may have been lost that a copy was attached at this time.
-    fn may_have_forgotten(&self, attached: &Value) -> bool {
-        attached.as_i64().is_some_and(|at| self.forgetful.iter().any(|failover| failover.may_lose(at)))
+    /// Whether it may have been lost that something was made at this time.
+    fn may_have_forgotten(&self, made: &Value) -> bool {
+        made.as_i64().is_some_and(|at| self.forgetful.iter().any(|failover| failover.may_lose(at)))
     }
 }
 
@@ -248,12 +248,17 @@ fn talks(seen: &Seen) -> Vec<String> {
     if seen.has_forgotten() { Vec::new() } else { listed(&seen.fastio["talks"]) }
 }
 
-/// Conversations without an answer, but those that cannot be known of.
+/// Conversations without an answer, but those that cannot be known of, because OpenAI has no list of them: their creation was not answered, or
+/// a failover lost that it was.
 fn empty_conversations(seen: &Seen) -> Vec<String> {
     let all = seen.openai["conversations"].as_array().into_iter().flatten();
     let answered =
         |one: &&Value| one["items"].as_array().into_iter().flatten().any(|item| item["role"] != "user");
-    let empty = all.filter(|one| !answered(one)).count();
+    let is_forgotten = |one: &&Value| {
+        let made = one["created_at"].as_i64().map(|second| second * 1000);
+        seen.may_have_forgotten(&made.into())
+    };
+    let empty = all.filter(|one| !answered(one) && !is_forgotten(one)).count();
     let unanswered = usize::try_from(seen.rows.unanswered_conversations).unwrap_or(0);
     let words = || format!("{empty} hold no answer, and the creation of {unanswered} was not answered");
     if empty > unanswered { vec![words()] } else { Vec::new() }
