@@ -1,4 +1,4 @@
-//! `docket audit`: what people did through the operator listener: who, when, to what, how many and why.
+//! `docket audit`: what people did through the operator listener and rules had done with files: who, when, to what, how many and why.
 
 use clap::Args;
 
@@ -43,7 +43,9 @@ pub async fn run(arguments: Arguments, settings: &SettingsArgs) -> Result<Outcom
     if list.form.json {
         output::json(&rows)?;
     } else if rows.is_empty() {
-        output::line("Nothing is on record. What people do through pages, the operator API or commands is.")?;
+        output::line(
+            "Nothing is on record. What people do through pages, the operator API or commands is, and what a rule has done with a file.",
+        )?;
     } else {
         output::lines(table(&rows, Clock::default().now()).render(Paint::stdout()))?;
     }

@@ -118,7 +118,7 @@ enum Command {
     Watch(watch::Arguments),
     /// List the events that were received
     Events(events::Arguments),
-    /// List what people did through pages, the operator API and commands
+    /// List what people did through pages, the operator API and commands, and what rules had done with files
     Audit(audit::Arguments),
     /// Queue what was in Fastio before Docket, behind live traffic
     Backfill(backfill::Arguments),

@@ -73,7 +73,7 @@ pub async fn fastio(
             )?,
             Ok(Writes::No) => report.fail(
                 CHECK,
-                format!("the key only reads in {place}, and results are written there: {needs}"),
+                format!("the key only reads in {place}, and something is written there: {needs}"),
             )?,
             Ok(Writes::Unsaid) => {
                 report.ok(CHECK, format!("whether the key may write in {place} cannot be told; {needs}"))?

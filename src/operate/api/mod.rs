@@ -315,7 +315,7 @@ async fn settings(_: Admin, State(api): State<Api>) -> Response {
     Json(&api.0.settings).into_response()
 }
 
-/// What people did here, the newest first.
+/// What people did here and rules had done with files, the newest first.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "server", params(AuditLog), responses((status = 200, body = Vec<audit::Row>)))]
 async fn audit_log(_: Admin, State(api): State<Api>, Asked(asked): Asked<AuditLog>) -> Response {
     api.answer(asked).await

@@ -1,4 +1,4 @@
-//! What people did through the operator listener, the newest first.
+//! What people did through the operator listener and rules had done with files, the newest first.
 
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
