@@ -6,11 +6,8 @@ use crate::http::SMALL_CALL_LIMIT;
 
 use super::answer::Opened;
 use super::client::{Client, storage};
-use super::write::Listed;
+use super::write::{Listed, NAMES};
 use super::{Error, Node, NodeId, Profile, UploadId};
-
-/// What a folder, a file or a note stands under in an answer.
-pub(super) const NAMES: [&str; 4] = ["node", "folder", "file", "note"];
 
 impl Client {
     /// Makes a folder; where there is one of that name already, Fastio answers with it.

@@ -27,6 +27,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(45);
 /// Pages of a folder looked through for a name: 100,000 nodes.
 const MAX_PAGES: usize = 200;
 
+/// What a folder, a file or a note stands under in an answer.
+pub(super) const NAMES: [&str; 4] = ["node", "folder", "file", "note"];
+
 /// The id of an upload. Opaque.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -264,13 +267,7 @@ impl Client {
     /// Those of every call. When [`Error::may_have_happened`], the node says where it is.
     pub async fn move_to(&self, profile: &Profile, node: &NodeId, folder: &NodeId) -> Result<Node, Error> {
         let form = [("parent", folder.as_str())];
-        self.change(
-            "moving a node",
-            &storage(profile, &[node.as_str(), "move"]),
-            &form,
-            &["node", "folder", "file", "note"],
-        )
-        .await
+        self.change("moving a node", &storage(profile, &[node.as_str(), "move"]), &form, &NAMES).await
     }
 
     /// What is called `name` in `folder`, if anything is: exactly so, in this case, and not in the trash.

@@ -6,7 +6,7 @@
 //! Every key of the project can write such attributes. So what they say is believed as far as Fastio and the File
 //! object bear it out.
 
-use crate::fastio::{FileKey, Node, NodeKind, ProfileKind, Version, VersionId};
+use crate::fastio::{FileKey, Hash, Node, NodeKind, ProfileKind, Version, VersionId};
 use crate::openai::{AttributeValue, Attributes, File, IndexStatus, StoreFile, VectorStoreId};
 use crate::rule::Rules;
 use crate::sync::copy::{Segment, Source};
@@ -59,20 +59,23 @@ pub fn is_borne_out(held: &StoreFile, object: &File, node: Option<&Node>) -> boo
         (None, Some(_)) => node.kind == NodeKind::Link && is_named,
         _ => false,
     };
-    let sha256 = node.hash.as_ref().filter(|hash| hash.algorithm == "sha256");
-    is_sized && sha256.is_none_or(|hash| text(&held.attributes, "content_hash") == Some(hash.value.as_str()))
+    is_sized && has_hash(held, node.hash.as_ref())
 }
 
 /// Whether one of the versions that the file has had bears them out: it was renamed since, and the File object has another name.
 pub fn was_version(held: &StoreFile, object: &File, versions: &[Version]) -> bool {
-    let says = |name: &str| text(&held.attributes, name);
     versions.iter().any(|version| {
-        let sha256 = version.hash.as_ref().filter(|hash| hash.algorithm == "sha256");
-        says("version") == Some(version.id.0.as_str())
+        text(&held.attributes, "version") == Some(version.id.0.as_str())
             && version.size.is_some()
             && version.size == object.bytes
-            && sha256.is_none_or(|hash| says("content_hash") == Some(hash.value.as_str()))
+            && has_hash(held, version.hash.as_ref())
     })
+}
+
+/// Whether the attributes have the hash that Fastio announces, where that is of their kind.
+fn has_hash(held: &StoreFile, announced: Option<&Hash>) -> bool {
+    let sha256 = announced.filter(|hash| hash.algorithm == "sha256");
+    sha256.is_none_or(|hash| text(&held.attributes, "content_hash") == Some(hash.value.as_str()))
 }
 
 /// Whether a File object is called as the file that its attributes tell of.

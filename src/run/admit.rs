@@ -262,8 +262,7 @@ pub fn cancel(connection: &mut Connection, id: RunId, now: i64) -> Result<bool, 
 }
 
 /// Keeps what a person says of a run's answer, or takes back what was said, has it shown beside the file, and done what its rule lists
-/// for one that is accepted. False where there is no
-/// answer, or nothing to take back.
+/// for one that is accepted. False where there is no answer, or nothing to take back.
 pub fn judge(
     connection: &mut Connection,
     definitions: &[Arc<Definition>],

@@ -47,9 +47,10 @@ impl<'r> Stand<'r> {
         let answers = runs.iter().filter(|run| has_answer(run));
         // Of a file that is gone the last that was known of it counts, whatever was asked then.
         let newest = answers.clone().map(|run| (run.id, &run.content_hash)).max();
+        let gone = file.gone_because();
         let is_of_last = |run: &Run| {
             let is_newest = newest.is_some_and(|(_, content)| *content == run.content_hash);
-            (file.gone_because().is_some()).then(|| (file.was_last(run), is_newest))
+            gone.is_some().then(|| (file.was_last(run), is_newest))
         };
         let rank = |run: &&Run| {
             let is_asked_now = run.definition == definition.hash;
@@ -60,7 +61,7 @@ impl<'r> Stand<'r> {
             // It is about to be looked at, or a person has given that up.
             return Stand::AsItIs;
         }
-        if let Some(why) = file.gone_because() {
+        if let Some(why) = gone {
             return match definition.when_gone {
                 WhenGone::Keep => Stand::AsItIs,
                 WhenGone::Mark => Stand::Answer(Shown {
