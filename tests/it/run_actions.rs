@@ -132,7 +132,7 @@ async fn a_name_that_is_taken_and_a_folder_that_is_missing_are_a_persons() {
 }
 
 #[tokio::test]
-async fn a_result_of_an_earlier_version_moves_nothing() {
+async fn a_result_of_what_the_file_is_no_more_moves_nothing() {
     let h = Harness::with(&acting(MOVE)).await;
     h.put(FILE, &contract(1)).await;
     h.settle_to_dead().await;
@@ -142,6 +142,20 @@ async fn a_result_of_an_earlier_version_moves_nothing() {
     h.settle().await;
     let (action, why) = h.acted().await.remove(0);
     assert!(action == "move file" && why.ends_with("left, because the file is gone"), "{why}");
+    h.finish().await;
+
+    let h = Harness::with(&acting(MOVE)).await;
+    h.put(FILE, &contract(1)).await;
+    h.settle_to_dead().await;
+    h.put(FILE, &contract(2)).await;
+    h.settle_to_dead().await;
+    h.make_folder("/Contracts/Escalated").await;
+    h.retry_dead().await;
+    h.settle().await;
+    let whys: Vec<String> = h.acted().await.into_iter().map(|(_, why)| why).collect();
+    let left = whys.iter().filter(|why| why.ends_with("left, because the file has a newer version")).count();
+    assert_eq!((whys.len(), left), (2, 1), "{whys:?}");
+    assert!(h.read(MOVED).await.contains(&contract(2)));
     h.finish().await;
 }
 
@@ -156,7 +170,7 @@ async fn a_server_that_dies_at_any_step_of_an_action_does_it_once() {
         let h = Harness::with(&acting(MOVE)).await;
         h.make_folder("/Contracts/Escalated").await;
         h.put(FILE, &contract(1)).await;
-        h.settle_killed(step, dies).await;
+        assert!(h.settle_killed(step, dies).await, "the server did not die at {step:?}");
         assert_eq!(h.paths().await, ["/Contracts/Escalated/nda.analysis.md", MOVED], "{step:?} {dies:?}");
         assert_eq!(h.acted().await.len(), 1, "{step:?} {dies:?}");
         h.finish().await;
