@@ -18,7 +18,7 @@ const PER_PAGE: usize = 100;
 const MOST_PAGES: usize = 100;
 
 /// Characters of a title (its official command-line client).
-const LONGEST_TITLE: usize = 255;
+pub const LONGEST_TITLE: usize = 255;
 
 /// What somebody may do who has the link. There is a third, `edit`, which Docket gives nobody: what is written through it is no person's of
 /// the workspace.
@@ -53,10 +53,11 @@ pub struct FileShare {
 }
 
 impl FileShare {
-    /// Whether it is of this file, as far as is said, under this title.
-    pub fn is(&self, node: &NodeId, title: &str) -> bool {
+    /// Whether it is of this file, as far as is said, and its title ends so.
+    pub fn is(&self, node: &NodeId, ending: &str) -> bool {
         let is_of = |its: &NodeId| its.canonical() == node.canonical();
-        self.title.as_deref() == Some(&title_of(title)) && self.node.as_ref().is_none_or(is_of)
+        self.title.as_ref().is_some_and(|title| title.ends_with(ending))
+            && self.node.as_ref().is_none_or(is_of)
     }
 
     pub fn is_titled_like(&self, beginning: &str) -> bool {
@@ -64,13 +65,9 @@ impl FileShare {
     }
 }
 
-/// A title that Fastio takes.
-fn title_of(title: &str) -> String {
-    title.chars().take(LONGEST_TITLE).collect()
-}
-
 impl Client {
-    /// Makes a link to a file, for `seconds`, that only those can follow who are then named with [`Client::grant`].
+    /// Makes a link to a file, for `seconds`, that only those can follow who are then named with [`Client::grant`]. Its title has at
+    /// most [`LONGEST_TITLE`] characters.
     ///
     /// # Errors
     /// [`super::ErrorKind::Rejected`] for a node that is no file, and those of every call. When [`Error::may_have_happened`],
@@ -82,10 +79,10 @@ impl Client {
         (title, seconds): (&str, u64),
     ) -> Result<FileShareId, Error> {
         const OPERATION: &str = "sharing a file";
-        let (title, seconds) = (title_of(title), seconds.to_string());
+        let seconds = seconds.to_string();
         let form = [
             ("node", node.as_str()),
-            ("title", &title),
+            ("title", title),
             ("access_option", "named_people"),
             ("expires", &seconds),
         ];

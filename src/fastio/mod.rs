@@ -27,7 +27,7 @@ pub use cloud::{Cloud, CloudSource, Drives, Identity, NewSource, SourceChange, S
 pub use download::Download;
 pub use error::{Error, ErrorKind};
 pub use feed::{Category, ChangePage, Changes, EventSearch, FoundEvents, Inventoried};
-pub use file_share::{Capability, FileShare, FileShareId};
+pub use file_share::{Capability, FileShare, FileShareId, LONGEST_TITLE};
 pub use id::{BadFileKey, BadProfile, FileKey, NodeId, Profile, ProfileKind, VersionId};
 pub use lock::{LOCK_SECONDS, Lock, LockState};
 pub use node::{Extraction, Hash, Node, NodeKind, Page, Version};

@@ -13,6 +13,7 @@ use check::beside::{EDITED, contract};
 use check::failover::{Failover, unsaid};
 use check::forms::Cut;
 use check::imports::Import;
+use check::links::{Link, SHARED_WITH};
 use check::runs::Run;
 use check::twice::{Doing, Stop, doings, overlaps};
 use check::{Broken, IMPORTS, PINNED, Rows, Seen, broken, broken_before_sweep};
@@ -33,6 +34,12 @@ fn held(node: &str, path: &str) -> Value {
 /// When it could be found.
 fn interval(node: &str, from: i64, until: Option<i64>) -> Value {
     json!({"attributes": {"source_id": format!("workspace:1:{node}")}, "from_ms": from, "until_ms": until})
+}
+
+/// A link to a contract.
+fn link(id: &str) -> Value {
+    json!({"id": id, "title": "contract 0.txt (Docket run 1)", "access_option": "named_people",
+           "grants": [{"email": SHARED_WITH, "capability": "view"}]})
 }
 
 const CONTRACT: &str = "/Contracts/contract 0.txt";
@@ -56,10 +63,11 @@ fn well() -> Seen {
             events: HashSet::from(["e1".to_owned()]),
             copies: 2,
             runs: vec![run],
+            links: vec![Link { run: 1, state: "done".to_owned(), object: "57".to_owned() }],
             ..Rows::default()
         },
         fastio: json!({"files": [file("2a", "/a.txt"), file("2b", CONTRACT), file("2c", RESULT)],
-                       "locks": [], "uploads": []}),
+                       "locks": [], "uploads": [], "file_shares": [link("57")]}),
         openai: json!({
             "files": [{"id": "file-2a"}, {"id": "file-2b"}],
             "vector_stores": [{"name": "all", "files": [held("2a", "/a.txt")]},
@@ -304,6 +312,39 @@ fn before_a_sweep_the_judge_excuses_a_purge_and_nothing_that_was_told() {
     assert_eq!(before(|seen| seen.fastio["files"][0]["trashed"] = json!(true)), [EQUAL]);
     assert_eq!(before(|seen| seen.fastio["files"][0]["path"] = json!("/moved.txt")), [EQUAL]);
     assert_eq!(before(|seen| seen.openai["vector_stores"][0]["files"] = json!([])), [EQUAL]);
+}
+
+#[test]
+fn the_judge_sees_a_link_that_is_missing_made_twice_or_for_others() {
+    const LINKS: &str = "each result has one link, for who is named";
+    let changed = |change: fn(&mut Seen)| after(change);
+    assert_eq!(changed(|seen| seen.rows.links.clear()), [LINKS]);
+    assert_eq!(changed(|seen| seen.fastio["file_shares"] = json!([])), [LINKS]);
+    assert_eq!(changed(|seen| seen.rows.links[0].state = "wanted".to_owned()), [LINKS]);
+    assert_eq!(
+        changed(|seen| seen.fastio["file_shares"][0]["grants"][0]["capability"] = json!("edit")),
+        [LINKS]
+    );
+    assert_eq!(
+        changed(|seen| seen.fastio["file_shares"][0]["access_option"] = json!("anyone_with_link")),
+        [LINKS]
+    );
+    let twice = |seen: &mut Seen| push(&mut seen.fastio["file_shares"], link("58"));
+    assert_eq!(after(twice), [LINKS]);
+    let left = |seen: &mut Seen| {
+        seen.rows.links[0] = Link { run: 1, state: "left".to_owned(), object: String::new() }
+    };
+    assert_eq!(after(left), [LINKS], "the link that was begun is there");
+    let ended = |seen: &mut Seen| {
+        left(seen);
+        seen.fastio["file_shares"] = json!([]);
+    };
+    assert_eq!(after(ended), [""; 0]);
+    let forgotten = |seen: &mut Seen| {
+        seen.forgetful = vec![Failover { from: 0, until: 0 }];
+        twice(seen);
+    };
+    assert_eq!(after(forgotten), [""; 0]);
 }
 
 #[test]

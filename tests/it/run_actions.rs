@@ -62,6 +62,16 @@ async fn a_file_is_moved_with_its_result_as_the_rule_lists_it() {
     h.finish().await;
 }
 
+/// After a move to where the rule does not apply, a look at the file would have what else is to be done left.
+#[tokio::test]
+async fn what_moves_a_file_is_done_last_wherever_the_rule_lists_it() {
+    let h = analysed(&format!("{MOVE}, {SHARE}, {LOCK}")).await;
+    let acted: Vec<String> = h.acted().await.into_iter().map(|(action, _)| action).collect();
+    assert_eq!(acted, ["share file", "lock file", "move file"]);
+    h.pass(31 * 60 * 1000);
+    h.finish().await;
+}
+
 #[tokio::test]
 async fn nothing_is_done_that_the_answer_does_not_say() {
     let h = analysed(&format!(
@@ -202,5 +212,46 @@ async fn a_share_whose_making_was_not_answered_is_found_again() {
     h.put(FILE, &contract(1)).await;
     h.settle().await;
     assert_eq!((h.shares().await.len(), h.acted().await.len()), (1, 1));
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn each_link_that_a_rule_lists_is_one_of_its_own_and_has_a_title_that_fastio_takes() {
+    let other = SHARE.replace("kim@example.com", "sam@example.com").replace("download", "view");
+    let h = Harness::with(&acting(&format!("{SHARE}, {other}"))).await;
+    let make = "/current/workspace/*/create/fileshare/";
+    h.fastio_fails(json!({"kind": "lost_reply", "method": "POST", "path": make, "skip": 1, "count": 1}))
+        .await;
+    h.put(&format!("/Contracts/{}.txt", "ñ".repeat(237)), &contract(1)).await;
+    h.settle().await;
+    let shares = h.shares().await;
+    let named = |share: &Value| share[2].as_array().unwrap().iter().map(|one| one["email"].clone()).collect();
+    let named: Vec<Vec<Value>> = shares.iter().map(named).collect();
+    assert_eq!(named, [["kim@example.com", "lee@example.com"], ["lee@example.com", "sam@example.com"]]);
+    assert!(
+        shares.iter().all(|share| share[0].as_str().unwrap().ends_with("ñ.tx (Docket run 1)")),
+        "{shares:?}"
+    );
+    h.finish().await;
+}
+
+#[tokio::test]
+async fn a_link_that_was_begun_and_is_not_wanted_any_more_is_ended() {
+    let h = Harness::with(&acting(SHARE)).await;
+    let grant = "/current/fileshare/*/grants/";
+    h.fastio_fails(json!({"kind": "refusal", "status": 400, "message": "no", "method": "POST", "path": grant, "skip": 1, "count": 1}))
+        .await;
+    h.put(FILE, &contract(1)).await;
+    h.settle_to_dead().await;
+    assert_eq!(h.shares().await.len(), 1, "kim has it, and lee was refused");
+    h.put(FILE, &contract(2)).await;
+    h.rename(FILE, "/Contracts/msa.txt").await;
+    h.settle_to_dead().await;
+    h.retry_dead().await;
+    h.settle().await;
+    let titles: Vec<Value> = h.shares().await.into_iter().map(|share| share[0].clone()).collect();
+    assert_eq!(titles, ["msa.txt (Docket run 2)"]);
+    let left = h.acted().await.into_iter().filter(|(_, why)| why.contains("left, because")).count();
+    assert_eq!(left, 1);
     h.finish().await;
 }

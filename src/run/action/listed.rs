@@ -134,6 +134,11 @@ impl Action {
         self.when().holds(&result["data"])
     }
 
+    /// Whether the file is somewhere else afterwards.
+    pub fn is_move(&self) -> bool {
+        matches!(self, Action::Move { .. })
+    }
+
     /// What the audit log calls it.
     pub fn as_str(&self) -> &'static str {
         match self {

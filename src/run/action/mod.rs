@@ -19,7 +19,7 @@ use super::admit::FileState;
 use super::row::{Outcome, Run, RunId};
 use crate::audit::{self, Entry};
 use crate::database::{Connection, Error};
-use crate::fastio::{FileKey, FileShareId, Node, NodeId};
+use crate::fastio::{FileKey, FileShareId, LONGEST_TITLE, Node, NodeId};
 use crate::job::verdict::fastio_verdict;
 use crate::job::{self, Task};
 use crate::queue::trail::{self, What};
@@ -35,7 +35,8 @@ const RULE: &str = "a rule";
 
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
-/// Has done what the rule lists for this result. Whether there is anything to do.
+/// Has done what the rule lists for this result, in its order, but what moves the file last: where the rule does not apply any more,
+/// nothing else would be done. Whether there is anything to do.
 pub(super) fn want(
     connection: &mut Connection,
     run: &Run,
@@ -43,11 +44,11 @@ pub(super) fn want(
     now: i64,
 ) -> Result<bool, Error> {
     let Some(result) = &run.result else { return Ok(false) };
+    let (moves, others): (Vec<_>, Vec<_>) =
+        listed.iter().filter(|action| action.follows_from(result)).partition(|action| action.is_move());
     let mut any = false;
-    for (position, action) in (0..).zip(listed) {
-        if action.follows_from(result) {
-            any |= store::want(connection, run.id, (position, &text(action)), now)?;
-        }
+    for (position, action) in (0..).zip(others.into_iter().chain(moves)) {
+        any |= store::want(connection, run.id, (position, &text(action)), now)?;
     }
     if any {
         job::enqueue(connection, &task(run), Priority::Live, now)?;
@@ -83,7 +84,12 @@ impl Runs {
                     trail::done(What::Acted, (begun, self.clock.now()), action.words());
                     done
                 }
-                Err(reason) => End::Left { reason },
+                Err(reason) => {
+                    if one.begun {
+                        self.take_back(&run).await?;
+                    }
+                    End::Left { reason }
+                }
             };
             self.acted(&run, &one.action, ended).await?;
         }
@@ -174,7 +180,7 @@ impl Runs {
         Ok(done(format!("moved from {} to {to}", run.path)))
     }
 
-    /// The link to a file: the one that was begun, should it have been made, which its title tells, or a new one.
+    /// The link to a file: the one that was begun, should it have been made, or a new one.
     async fn shared(
         &self,
         run: &Run,
@@ -182,17 +188,33 @@ impl Runs {
         (name, days): (&str, u32),
     ) -> Result<FileShareId, Verdict> {
         let FileKey { profile, node: file } = &run.key;
-        let title = format!("{name} (Docket run {})", run.id);
-        if begun {
-            let all = self.fastio.file_shares(profile).await.map_err(|error| fastio_verdict(&error))?;
-            if let Some(share) = all.into_iter().find(|share| share.is(file, &title)) {
-                return Ok(share.id);
-            }
+        if begun && let Some(share) = self.begun_link(run).await? {
+            return Ok(share);
         }
         let (id, its, now) = (run.id, text(action), self.clock.now());
         self.database.write(move |tx| store::begin(tx, id, &its, now)).await?;
+        let title = titled(name, run);
         let made = self.fastio.share_file(profile, file, (&title, u64::from(days) * SECONDS_A_DAY)).await;
         made.map_err(|error| fastio_verdict(&error))
+    }
+
+    /// The link that was begun for a run, should it have been made: its title tells, and what else the run has made is on record.
+    async fn begun_link(&self, run: &Run) -> Result<Option<FileShareId>, Verdict> {
+        let (FileKey { profile, node: file }, id, ending) = (&run.key, run.id, ending(run));
+        let known = self.database.read(move |connection| store::all(connection, id)).await?;
+        let is_known = |share: &FileShareId| known.iter().any(|one| one.object.as_ref() == Some(&share.0));
+        let all = self.fastio.file_shares(profile).await.map_err(|error| fastio_verdict(&error))?;
+        let begun = all.into_iter().find(|share| share.is(file, &ending) && !is_known(&share.id));
+        Ok(begun.map(|share| share.id))
+    }
+
+    /// Ends the link that was begun and is not wanted any more, should it have been made.
+    async fn take_back(&self, run: &Run) -> Result<(), Verdict> {
+        let Some(share) = self.begun_link(run).await? else { return Ok(()) };
+        match self.fastio.end_file_share(&share).await {
+            Err(error) if !error.is_not_found() => Err(fastio_verdict(&error)),
+            _ => Ok(()),
+        }
     }
 
     /// Writes down what became of it, once, and has the file looked at.
@@ -233,6 +255,17 @@ impl Runs {
         self.wake.notify_waiters();
         Ok(())
     }
+}
+
+/// The title of a run's link, by which it is known.
+fn titled(name: &str, run: &Run) -> String {
+    let ending = ending(run);
+    let name: String = name.chars().take(LONGEST_TITLE - ending.chars().count()).collect();
+    name + &ending
+}
+
+fn ending(run: &Run) -> String {
+    format!(" (Docket run {})", run.id)
 }
 
 fn done(reason: String) -> End {

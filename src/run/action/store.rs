@@ -56,7 +56,7 @@ pub(super) fn want(
     Ok(connection.run(WANT, params![id.0, action, position, now])? == 1)
 }
 
-/// Those that are to be done, in the order of the rule.
+/// Those that are to be done, in that order.
 pub(super) fn open(connection: &mut Connection, id: RunId) -> Result<Vec<Open>, Error> {
     connection.all(OPEN, params![id.0])
 }
@@ -87,7 +87,7 @@ pub(super) fn end(
     Ok(connection.run(END, params![id.0, action, state, reason, object, now])? == 1)
 }
 
-/// All of a run, in the order of the rule.
+/// All of a run, in the order in which they are done.
 pub fn all(connection: &mut Connection, id: RunId) -> Result<Vec<ActionRow>, Error> {
     connection.all(ALL, params![id.0])
 }

@@ -5,6 +5,7 @@ pub mod beside;
 pub mod failover;
 pub mod forms;
 pub mod imports;
+pub mod links;
 pub mod room;
 pub mod runs;
 pub mod twice;
@@ -18,6 +19,7 @@ use serde_json::Value;
 use failover::Failover;
 use forms::Cut;
 use imports::Import;
+use links::Link;
 use runs::Run;
 
 /// The folders of the contracts that OpenAI is asked about, and of those that Fastio's AI is asked about before it.
@@ -45,6 +47,7 @@ pub struct Rows {
     /// Conversations whose creation was not answered: OpenAI has no list of them, so they may be there for good.
     pub unanswered_conversations: i64,
     pub runs: Vec<Run>,
+    pub links: Vec<Link>,
     pub imports: Vec<Import>,
     /// The files that are out because there is no room: their ids.
     pub out: HashSet<String>,
@@ -141,6 +144,7 @@ pub fn broken(seen: &Seen) -> Vec<Broken> {
         ("of what there is no room for exactly so much is held", room::broken(seen, &sides)),
         ("each import is made once", imports::broken(seen)),
         ("each run is made once and its result written once", runs::broken(seen)),
+        ("each result has one link, for who is named", links::broken(seen)),
         ("what stands beside a contract is true of it", untrue(seen)),
         ("a sweep finds nothing", seen.differences.clone()),
     ];

@@ -12,6 +12,7 @@ use anyhow::Context;
 
 use crate::check::Rows;
 use crate::check::imports::Import;
+use crate::check::links::Link;
 use crate::check::runs::Run;
 
 /// What is left to do. A job that looks for minutes whether an upload session or an import appears whose creation was not answered
@@ -50,6 +51,8 @@ const RUNS: &str = "
                SELECT state FROM outside WHERE owner = 'run:' || run_id AND kind = 'lock' AND state <> 'unwanted'), 'none'),
            coalesce(reason, '')
     FROM run";
+
+const LINKS: &str = "SELECT run_id, state, coalesce(object, '') FROM run_action";
 
 const OUT: &str = "SELECT source_id FROM file_out";
 
@@ -174,6 +177,7 @@ impl Looks {
             out: self.texts(OUT).await?.into_iter().collect(),
             imports: self.rows_of(IMPORTS).await?.iter().map(import).collect::<anyhow::Result<_>>()?,
             runs: self.rows_of(RUNS).await?.iter().map(run).collect::<anyhow::Result<_>>()?,
+            links: self.rows_of(LINKS).await?.iter().map(link).collect::<anyhow::Result<_>>()?,
         })
     }
 }
@@ -185,6 +189,10 @@ fn named(process: u32) -> String {
 
 fn import(row: &Cells) -> anyhow::Result<Import> {
     Ok(Import { name: row.get(0)?, state: row.get(1)?, reason: row.get(2)? })
+}
+
+fn link(row: &Cells) -> anyhow::Result<Link> {
+    Ok(Link { run: row.get(0)?, state: row.get(1)?, object: row.get(2)? })
 }
 
 fn run(row: &Cells) -> anyhow::Result<Run> {
