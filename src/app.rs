@@ -108,7 +108,7 @@ impl App {
             });
         }
         let Receive { public, drain, upkeep } = receive;
-        let counters = public.counters();
+        let (counters, inbox) = (public.counters(), public.level());
         let until = stop.clone();
         parts.spawn(async move {
             public.serve(listener, until).await;
@@ -144,6 +144,7 @@ impl App {
                 headroom: headroom(config, &beneath)?,
                 meters,
                 counters: counters.clone(),
+                inbox,
                 about: config.about(),
             });
             let pages = pages(config, &beneath, (observer.clone(), operate.guard()))?

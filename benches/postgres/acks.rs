@@ -1,13 +1,15 @@
-//! Bursts of deliveries on Docket, and beside each a client that does nothing but insert rows of the same size, as many a commit as
-//! there are connections: no commit of Docket's has more.
+//! Bursts of deliveries on Docket, and beside each a client that does nothing but insert rows of the same size in the same batches: as
+//! many a commit as Docket put into one on average.
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use serde_json::json;
 use tokio_postgres::NoTls;
 
 use super::Run;
 use crate::ack::{Measured, median};
+use crate::http;
 use crate::load::{self, Deliveries, Load, Pace};
 use crate::server::{Place, UNCOVERED};
 use crate::stands::Stands;
@@ -20,19 +22,20 @@ const MOST: usize = 60_000;
 impl Run {
     pub(super) fn acks(&mut self) -> anyhow::Result<()> {
         let stands = Stands::start(&self.base, &[])?;
-        self.report.say("acknowledgements           a second  only inserted   ratio  p50 ms  p99 ms");
+        self.report
+            .say("acknowledgements           a second  a commit  only inserted   ratio  p50 ms  p99 ms");
         let mut ratios = Vec::new();
         for round in 0..self.options.rounds {
-            let (Measured { rate, p50, p99, .. }, body_bytes) = self.burst(&stands, round)?;
-            let bare = self.inserts(body_bytes)?;
+            let (Measured { rate, p50, p99, .. }, batch, body_bytes) = self.burst(&stands, round)?;
+            let bare = self.inserts(batch, body_bytes)?;
             let ratio = rate / bare;
             ratios.push(ratio);
             self.report.row(
                 &format!(
-                    "burst, uncovered           {rate:>8.0} {bare:>14.0} {:>6.1}% {p50:>7.2} {p99:>7.2}",
+                    "burst, uncovered           {rate:>8.0} {batch:>9} {bare:>14.0} {:>6.1}% {p50:>7.2} {p99:>7.2}",
                     100.0 * ratio
                 ),
-                json!({"what": "burst", "acks_per_second": rate, "inserts_per_second": bare, "ratio": ratio, "p50_ms": p50,
+                json!({"what": "burst", "acks_per_second": rate, "acks_per_commit": batch, "inserts_per_second": bare, "ratio": ratio, "p50_ms": p50,
                        "p99_ms": p99}),
             );
         }
@@ -48,8 +51,8 @@ impl Run {
     }
 
     /// A burst on a server of its own on a database of its own, which is killed at its end; all that it acknowledged has to be there.
-    /// Answers how long a body was, too.
-    fn burst(&mut self, stands: &Stands, round: usize) -> anyhow::Result<(Measured, usize)> {
+    /// Answers how many came into one commit, and how long a body was, too.
+    fn burst(&mut self, stands: &Stands, round: usize) -> anyhow::Result<(Measured, usize, usize)> {
         let (database, url) = self.server.database()?;
         let place = Place::on(&self.base, stands, &url)?;
         let mut server = place.serve()?;
@@ -59,22 +62,22 @@ impl Run {
         let (connections, duration) = (self.options.connections, Duration::from_secs(seconds));
         let load = Load { address: place.address, connections, duration, pace: Pace::Closed };
         let before = server.usage()?;
-        let (outcome, after) = load::run(&load, deliveries, || {
+        let (outcome, (after, batch)) = load::run(&load, deliveries, || {
             let used = server.usage()?;
+            let batch = a_commit(&http::must(place.operator, "GET", "/metrics", "")?)?;
             server.kill()?;
-            Ok(used)
+            Ok((used, batch))
         })?;
         anyhow::ensure!(!outcome.ran_out, "no signed delivery was left");
         let lost = outcome.lost(&self.server.kept(&database, KEPT, (&name, signed))?);
         anyhow::ensure!(lost == 0, "{lost} deliveries were acknowledged and are not there");
-        Ok((Measured::of("burst", &load, &outcome, (before, after)), body_bytes))
+        Ok((Measured::of("burst", &load, &outcome, (before, after)), batch, body_bytes))
     }
 
     /// How many rows a second a client inserts that does nothing else.
-    fn inserts(&mut self, body_bytes: usize) -> anyhow::Result<f64> {
+    fn inserts(&mut self, batch: usize, body_bytes: usize) -> anyhow::Result<f64> {
         let (_, url) = self.server.database()?;
         let seconds = Duration::from_secs(self.options.seconds);
-        let batch = self.options.connections;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
@@ -91,6 +94,16 @@ impl Run {
             Ok(rows as f64 / began.elapsed().as_secs_f64())
         })
     }
+}
+
+/// How many deliveries came into one commit, by what a server counts.
+fn a_commit(metrics: &str) -> anyhow::Result<usize> {
+    let counted = |name: &str| -> anyhow::Result<f64> {
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.with_context(|| format!("no {name} in the metrics"))?.parse()?)
+    };
+    let mean = counted("docket_acknowledgement_seconds_count")? / counted("docket_inbox_commits_total")?;
+    Ok(mean.round().max(1.0) as usize)
 }
 
 /// The ids of all events that are there, be they drained or not.

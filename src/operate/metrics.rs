@@ -18,7 +18,7 @@ use super::verdict::Verdict;
 use crate::clock::Clock;
 use crate::database::{Connection, Database, Error};
 use crate::notify::{self, Channel};
-use crate::receive::Counters;
+use crate::receive::{Counters, Level};
 use crate::sync::budget::store::Held;
 use crate::sync::budget::{Amount, Of};
 use crate::sync::freshness::{Freshness, freshness};
@@ -36,6 +36,7 @@ pub struct Sources {
     pub headroom: Headroom,
     pub meters: Meters,
     pub counters: Arc<Counters>,
+    pub inbox: Arc<Level>,
     pub about: About,
 }
 
@@ -66,6 +67,11 @@ impl Metrics {
             "docket_acknowledgement_seconds",
             "How long deliveries of Fastio's took until they were on disk and acknowledged",
             sources.counters.acknowledgements(),
+        );
+        measured.register(
+            "docket_inbox_commits",
+            "Commits that put deliveries on disk; those that come together share one",
+            sources.inbox.commits_counted(),
         );
         for (lane, waits) in sources.database.waits() {
             measured.sub_registry_with_label(("lane".into(), lane.into())).register(

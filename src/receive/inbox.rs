@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::{Notify, oneshot};
 
 use super::memory::Share;
@@ -83,7 +84,7 @@ pub struct Limits {
 #[derive(Debug, Default)]
 pub struct Level {
     rows: AtomicI64,
-    commits: AtomicU64,
+    commits: Counter,
 }
 
 impl Level {
@@ -95,7 +96,11 @@ impl Level {
 
     /// Transactions that put deliveries in the inbox, since the start.
     pub fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+        self.commits.get()
+    }
+
+    pub fn commits_counted(&self) -> Counter {
+        self.commits.clone()
     }
 
     /// So many are there, by whichever server.
@@ -161,7 +166,7 @@ impl Health {
 /// Opens the inbox of `database`. `drain` is notified after each commit.
 pub async fn open(database: Database, limits: Limits, drain: Arc<Notify>) -> Result<Inbox, Error> {
     let rows = database.read_inbox(store::waiting).await?;
-    let level = Arc::new(Level { rows: AtomicI64::new(rows), commits: AtomicU64::new(0) });
+    let level = Arc::new(Level { rows: AtomicI64::new(rows), commits: Counter::default() });
     let health =
         Health { start: Instant::now(), tried_at: AtomicU64::new(0), writable: AtomicBool::new(true) };
     let (gate, gathered) = (Gate::default(), Mutex::default());
@@ -326,7 +331,7 @@ impl Posted for Commit {
             Ok(()) => {
                 inbox.level.rows.fetch_add(i64::try_from(rows).unwrap_or(i64::MAX), Ordering::Relaxed);
                 if rows > 0 {
-                    inbox.level.commits.fetch_add(1, Ordering::Relaxed);
+                    inbox.level.commits.inc();
                 }
                 // Committed and synced, but only worth an answer where the next start will find it.
                 inbox.database.in_place().map_err(Refused::Displaced)

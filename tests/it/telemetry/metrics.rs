@@ -44,6 +44,7 @@ async fn the_metrics_of_a_server_that_did_something_are_those_of_the_documents()
         (accepted, 1.0),
         ("docket_events_total{told=\"new\"}", 1.0),
         ("docket_acknowledgement_seconds_count", 1.0),
+        ("docket_inbox_commits_total", 1.0),
         ("docket_remote_calls_total{service=\"openai\",call=\"starting a run\",status=\"2xx\"}", 1.0),
         ("docket_uploads_total", 1.0),
         ("docket_freshness_seconds{rule=\"liability\"}", 0.0),
