@@ -191,6 +191,8 @@ pub struct Copy {
     pub given: Option<Attributes>,
     /// When an attach ended without an answer after a long wait. Unix milliseconds.
     pub unanswered_at: Option<i64>,
+    /// When OpenAI first answered that it is deleted, if it was shown all the same. Unix milliseconds.
+    pub deleted_at: Option<i64>,
     /// What its store is to be told of it, while it waits to be attached with others.
     pub awaits: Option<Attributes>,
     /// The batch that it was attached in, until that has told what became of it.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::Sync;
 use super::apply::{LOOK_AGAIN, Progress, Subject, later, tell};
 use super::copy::{Copy, CopyState};
-use super::{Sync, store};
+use super::store::{self, Change};
 use crate::job::verdict::{openai_has, openai_verdict};
 use crate::openai::{self, Deletion, FileId, Listed, VectorStoreId};
 use crate::queue::Verdict;
@@ -53,12 +54,17 @@ impl Sync {
             tell(path.as_deref(), copy, self.age(copy), what);
             return Ok(forgotten);
         }
-        if copy.state == CopyState::Retiring && self.age(copy) >= FORGETS_WITHIN {
-            return Err(Verdict::Dead {
-                reason: format!(
-                    "OpenAI still shows file {file_id} a quarter of an hour after it was deleted"
-                ),
-            });
+        // Not from when it was to go: OpenAI may have been away since.
+        match copy.deleted_at {
+            None => drop(self.note([Change::Deleted(copy.id)]).await?),
+            Some(at) if Duration::from_millis(self.clock.since(at).unsigned_abs()) >= FORGETS_WITHIN => {
+                return Err(Verdict::Dead {
+                    reason: format!(
+                        "OpenAI still shows file {file_id} a quarter of an hour after it was deleted"
+                    ),
+                });
+            }
+            Some(_) => {}
         }
         Err(later(LOOK_AGAIN, "OpenAI still shows what was deleted"))
     }

@@ -77,6 +77,24 @@ async fn deletes_may_be_refused_and_may_take_their_time() {
     survives(json!({"kind": "slow_delete", "delay_ms": 20_000})).await;
 }
 
+/// The quarter of an hour in which OpenAI may show what it deleted begins when it has deleted it.
+#[tokio::test]
+async fn what_could_not_be_deleted_for_long_may_be_shown_for_a_while_all_the_same() {
+    let h = Harness::start().await;
+    h.put("/nda.txt", TEXT).await;
+    h.converges().await;
+    let begun = h.clock.now();
+    h.openai_fails(json!([
+        {"kind": "server_error", "method": "DELETE", "count": 20},
+        {"kind": "slow_delete", "delay_ms": 20_000},
+    ]))
+    .await;
+    h.trash("/nda.txt").await;
+    h.settle().await;
+    assert!(h.clock.now() - begun > 16 * 60 * 1000, "only {} ms", h.clock.now() - begun);
+    h.finish().await;
+}
+
 #[tokio::test]
 async fn errors_and_limits_of_openai_pass() {
     survives(json!({"kind": "server_error", "status": 500, "probability": 0.4})).await;

@@ -40,7 +40,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: [Migration; 25] = migrations! {
+const MIGRATIONS: [Migration; 26] = migrations! {
     1 "0001_schema",
     2 "0002_folder",
     3 "0003_tenure",
@@ -66,6 +66,7 @@ const MIGRATIONS: [Migration; 25] = migrations! {
     32 "0032_talk",
     33 "0033_look_ups",
     34 "0034_action",
+    35 "0035_deleted",
 };
 
 /// The table of those that were applied. Its row 0 is what whoever migrates holds.

@@ -82,6 +82,7 @@ pub const MAIN: Migrations = migrations! { "sqlite":
     "0110_talk"
     "0111_look_ups"
     "0112_action"
+    "0113_deleted"
 };
 
 /// Those of the inbox beside it.

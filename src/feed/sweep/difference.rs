@@ -221,6 +221,7 @@ mod tests {
             attaches: 1,
             given: None,
             unanswered_at: None,
+            deleted_at: None,
             awaits: None,
             batch: None,
             since: 0,

@@ -62,6 +62,7 @@ pub(in crate::sync) fn copy(number: i64, store: u8, version: u8, state: CopyStat
         attaches: 0,
         given: None,
         unanswered_at: None,
+        deleted_at: None,
         awaits: None,
         batch: None,
         since: 0,

@@ -54,6 +54,8 @@ pub enum Change {
     Relabelled(CopyId, Told, Source),
     /// The vector store was told and did not answer for long.
     Unanswered(CopyId),
+    /// OpenAI says that it is deleted, and shows it.
+    Deleted(CopyId),
     /// The vector store shows it with these attributes.
     Shown(CopyId, Told),
     /// The file was read, and has this SHA-256 and not the hash that was announced.
@@ -103,6 +105,7 @@ impl Change {
             Change::Moved(copy, to) => connection.run(MOVED, params![copy.0, to.0, now]),
             Change::StoreFull(store) => return refused(connection, store, now),
             Change::Unanswered(copy) => connection.run(UNANSWERED, params![copy.0, now]),
+            Change::Deleted(copy) => connection.run(DELETED, params![copy.0, now]),
             Change::Shown(copy, Told { attributes, given }) => {
                 connection.run(SHOWN, params![copy.0, json(attributes), given.as_ref().map(json)])
             }
@@ -184,6 +187,7 @@ statements! {
         FROM copy WHERE id = $1
         ON CONFLICT (file_id) DO NOTHING";
     UNANSWERED = "UPDATE copy SET unanswered_at = $2 WHERE id = $1";
+    DELETED = "UPDATE copy SET deleted_at = $2 WHERE id = $1";
     SHOWN = "UPDATE copy SET attributes = $2, given = $3 WHERE id = $1";
     READ_AS = "UPDATE file SET read_of = $2, read_sha256 = $3, read_agreed_at = NULL WHERE source_id = $1";
     /// A second read had the same bytes, and these are what was uploaded. Where no hash is doubted there was only a damaged read.

@@ -50,6 +50,7 @@ from_row!(row => Copy {
     attaches: row.get::<i64>("attaches")?.try_into().unwrap_or(u16::MAX),
     given: json_attributes(row.get("given")?)?,
     unanswered_at,
+    deleted_at,
     awaits: json_attributes(row.get("awaits")?)?,
     batch,
     since,

@@ -1,0 +1,2 @@
+-- From when on OpenAI has time to show a File object no more that it says it deleted.
+ALTER TABLE copy ADD COLUMN deleted_at INTEGER;
