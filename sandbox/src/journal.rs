@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::Notify;
 
 pub use super::trace::Trace;
 
@@ -86,6 +87,8 @@ pub struct Page {
 #[derive(Debug, Default)]
 pub struct Journal {
     kept: Mutex<Kept>,
+    /// Notified when an entry is made or ends.
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -128,7 +131,20 @@ impl Journal {
         entry.seq = kept.newest;
         kept.entries.push_back((entry, 0));
         kept.trim();
+        self.changed.notify_waiters();
         kept.newest
+    }
+
+    /// Waits until the newest entry is so.
+    #[cfg(test)]
+    pub(super) async fn until(&self, is_so: impl Fn(&Entry) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            if self.requests().last().is_some_and(&is_so) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     pub(super) fn close(&self, seq: u64, fill: impl FnOnce(&mut Entry), bytes: usize) {
@@ -141,6 +157,7 @@ impl Journal {
             *size = bytes;
             kept.body_bytes += bytes;
             kept.trim();
+            self.changed.notify_waiters();
         }
     }
 

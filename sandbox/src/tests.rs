@@ -177,15 +177,11 @@ async fn a_file_is_measured_as_it_arrives() {
 async fn a_client_that_leaves_is_noted() {
     let server = server().await;
     server.set(json!({"kind": "latency", "delay_ms": 60_000})).await;
-    let echo = server.echo();
-    assert!(tokio::time::timeout(std::time::Duration::from_millis(300), echo).await.is_err());
-    for _ in 0..50 {
-        if server.last().outcome == RequestEnd::Abandoned {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    tokio::select! {
+        _ = server.echo() => panic!("it was answered"),
+        () = server.core.journal.until(|_| true) => {}
     }
-    panic!("{:?}", server.last().outcome);
+    server.core.journal.until(|entry| entry.outcome == RequestEnd::Abandoned).await;
 }
 
 #[tokio::test]
@@ -196,7 +192,6 @@ async fn stopping_ends_idle_connections_and_frees_the_ports() {
     client.get(sandbox.openai_url().join("models").unwrap()).bearer_auth("k").send().await.unwrap();
     let address = sandbox.openai_url().socket_addrs(|| None).unwrap()[0];
     stop.cancel();
-    let ended = tokio::time::timeout(std::time::Duration::from_millis(500), sandbox.run_until_stopped());
-    assert!(ended.await.is_ok());
+    sandbox.run_until_stopped().await;
     assert!(TcpListener::bind(address).await.is_ok());
 }
