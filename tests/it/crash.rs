@@ -463,6 +463,28 @@ fn an_edit_that_overlaps_is_no_gap_and_a_forgotten_history_is_no_proof() {
 }
 
 #[test]
+fn a_gap_is_excused_by_what_a_failover_lost_of_the_copies_before_it_and_by_nothing_else() {
+    const SECOND: i64 = 1_000;
+    // One after the other, from when until when; and a gap from the end of the second on.
+    let copies = [(10, 60), (50, 70), (80, 90)].map(|(from, until)| (from * SECOND, until * SECOND));
+    for (failover, excused) in [(20, false), (50, true), (60, true), (85, false)] {
+        let broken = after(|seen| {
+            let failover = failover * SECOND;
+            seen.forgetful = vec![Failover { from: failover, until: failover + SECOND }];
+            let intervals = copies.map(|(from, until)| {
+                let mut interval = interval("2a", from, Some(until));
+                interval["attached_ms"] = json!(from);
+                interval
+            });
+            seen.searchable["intervals"] = json!(intervals);
+            push(&mut seen.searchable["intervals"], interval("2a", 90 * SECOND, None));
+        });
+        let expected: &[&str] = if excused { &[] } else { &["a file that is there is found all the time"] };
+        assert_eq!(broken, expected, "with a failover at {failover} s");
+    }
+}
+
+#[test]
 fn many_examples_are_counted_and_few_are_shown() {
     assert_eq!(Broken::of("nothing", Vec::new()), None);
     let many = Broken::of("a promise", (0..9).map(|number| number.to_string()).collect()).unwrap();

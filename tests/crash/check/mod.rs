@@ -274,7 +274,6 @@ fn unsearchable(seen: &Seen) -> Vec<String> {
     }
     let there = absences(&seen.fastio, &seen.wanderers);
     let mut gaps = gaps(&seen.searchable, &there);
-    // A copy of which a failover lost that it was attached goes like one that never was.
     gaps.retain(|gap| !is_forgotten(seen, gap));
     let words = |gap: Gap| {
         format!("{} was not found for {} ms from {}", gap.source_id, gap.until_ms - gap.from_ms, gap.from_ms)
@@ -282,12 +281,19 @@ fn unsearchable(seen: &Seen) -> Vec<String> {
     gaps.into_iter().map(words).collect()
 }
 
+/// A copy of which a failover lost that it was attached goes like one that never was; and so does one that took the place of another, of
+/// which it lost that it was removed: that one is counted on.
 fn is_forgotten(seen: &Seen, gap: &Gap) -> bool {
-    let mut intervals = seen.searchable["intervals"].as_array().into_iter().flatten();
-    intervals.any(|interval| {
-        interval["attributes"]["source_id"] == gap.source_id.as_str()
-            && interval["until_ms"] == gap.from_ms
-            && seen.may_have_forgotten(&interval["attached_ms"])
+    let is_of_it = |interval: &&Value| interval["attributes"]["source_id"] == gap.source_id.as_str();
+    let of_it: Vec<&Value> =
+        seen.searchable["intervals"].as_array().into_iter().flatten().filter(is_of_it).collect();
+    let before = |last: &Value, other: &Value| {
+        let (from, until) = (last["from_ms"].as_i64(), other["until_ms"].as_i64());
+        from <= until && until < Some(gap.from_ms) && seen.may_have_forgotten(&other["until_ms"])
+    };
+    let last = of_it.iter().filter(|interval| interval["until_ms"] == gap.from_ms);
+    last.into_iter().any(|last| {
+        seen.may_have_forgotten(&last["attached_ms"]) || of_it.iter().any(|other| before(last, other))
     })
 }
 
