@@ -55,16 +55,16 @@ impl Sync {
             return Ok(forgotten);
         }
         // Not from when it was to go: OpenAI may have been away since.
-        match copy.deleted_at {
-            None => drop(self.note([Change::Deleted(copy.id)]).await?),
-            Some(at) if Duration::from_millis(self.clock.since(at).unsigned_abs()) >= FORGETS_WITHIN => {
-                return Err(Verdict::Dead {
-                    reason: format!(
-                        "OpenAI still shows file {file_id} a quarter of an hour after it was deleted"
-                    ),
-                });
-            }
-            Some(_) => {}
+        if copy.deleted_at.is_none() {
+            self.note([Change::Deleted(copy.id)]).await?;
+        }
+        let shown_for = copy.deleted_at.map_or(0, |at| self.clock.since(at));
+        if Duration::from_millis(shown_for.unsigned_abs()) >= FORGETS_WITHIN {
+            return Err(Verdict::Dead {
+                reason: format!(
+                    "OpenAI still shows file {file_id} a quarter of an hour after it was deleted"
+                ),
+            });
         }
         Err(later(LOOK_AGAIN, "OpenAI still shows what was deleted"))
     }
