@@ -1,5 +1,7 @@
 //! A stand-in's server, over real connections: what a client sees of each fault that concerns any request.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::Multipart;
 use axum::http::{HeaderMap, Response};
@@ -16,8 +18,11 @@ use super::Core;
 use super::content::Generated;
 use super::faults::StandIn;
 use super::form::Form;
-use super::journal::{RequestEnd, Trace};
+use super::journal::{Entry, RequestEnd, Trace};
 use super::server::{Download, FaultRefusal, Service, Stamp, serve};
+
+/// What takes longer does not come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Server {
     core: Core,
@@ -85,8 +90,14 @@ impl Server {
         reqwest::Client::new().post(format!("{}/echo", self.base)).json(&body).send().await
     }
 
-    fn last(&self) -> super::journal::Entry {
+    fn last(&self) -> Entry {
         self.core.journal.requests().pop().unwrap()
+    }
+
+    /// Waits until the newest request is on record so.
+    async fn notes(&self, is_so: impl Fn(&Entry) -> bool) {
+        let noted = tokio::time::timeout(PATIENCE, self.core.journal.until(is_so)).await;
+        assert!(noted.is_ok(), "{:?}", self.core.journal.requests().last());
     }
 }
 
@@ -179,9 +190,9 @@ async fn a_client_that_leaves_is_noted() {
     server.set(json!({"kind": "latency", "delay_ms": 60_000})).await;
     tokio::select! {
         _ = server.echo() => panic!("it was answered"),
-        () = server.core.journal.until(|_| true) => {}
+        () = server.notes(|_| true) => {}
     }
-    server.core.journal.until(|entry| entry.outcome == RequestEnd::Abandoned).await;
+    server.notes(|entry| entry.outcome == RequestEnd::Abandoned).await;
 }
 
 #[tokio::test]
@@ -192,6 +203,7 @@ async fn stopping_ends_idle_connections_and_frees_the_ports() {
     client.get(sandbox.openai_url().join("models").unwrap()).bearer_auth("k").send().await.unwrap();
     let address = sandbox.openai_url().socket_addrs(|| None).unwrap()[0];
     stop.cancel();
-    sandbox.run_until_stopped().await;
+    let ended = tokio::time::timeout(Duration::from_millis(500), sandbox.run_until_stopped());
+    assert!(ended.await.is_ok());
     assert!(TcpListener::bind(address).await.is_ok());
 }
