@@ -35,8 +35,8 @@ impl Run {
                     "burst, uncovered           {rate:>8.0} {batch:>9} {bare:>14.0} {:>6.1}% {p50:>7.2} {p99:>7.2}",
                     100.0 * ratio
                 ),
-                json!({"what": "burst", "acks_per_second": rate, "acks_per_commit": batch, "inserts_per_second": bare, "ratio": ratio, "p50_ms": p50,
-                       "p99_ms": p99}),
+                json!({"what": "burst", "acks_per_second": rate, "acks_per_commit": batch, "inserts_per_second": bare,
+                       "ratio": ratio, "p50_ms": p50, "p99_ms": p99}),
             );
         }
         let ratio = median(ratios);

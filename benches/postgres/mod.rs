@@ -17,7 +17,7 @@ pub use server::Postgres;
 ///
 /// PostgreSQL is started from the binaries that are installed, with its defaults, on the disk that is measured; every commit is synced.
 ///
-/// It exits 1 when a promise does not hold. The whole form takes about thirteen minutes, of which a snapshot is held for ten.
+/// It exits 1 when a promise does not hold. The whole form takes about thirteen minutes; for twelve of them a snapshot is held.
 #[derive(Debug, Args)]
 pub struct Options {
     /// Print one JSON object instead of lines
@@ -35,7 +35,7 @@ pub struct Options {
     /// How long a burst is, and each time for which claims are counted
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     seconds: u64,
-    /// How long the snapshot is held
+    /// How long the snapshot is held before claims are counted beside it
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     snapshot: u64,
     /// Only these parts

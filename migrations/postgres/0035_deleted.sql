@@ -1,3 +1,3 @@
--- From when on OpenAI has time to show a File object no more that it says it deleted.
+-- When OpenAI first answered that a File object is deleted, if it still showed it. It has a quarter of an hour from then on to stop that.
 -- needs 34
 ALTER TABLE copy ADD COLUMN deleted_at BIGINT;

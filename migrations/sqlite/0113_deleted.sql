@@ -1,2 +1,2 @@
--- From when on OpenAI has time to show a File object no more that it says it deleted.
+-- When OpenAI first answered that a File object is deleted, if it still showed it. It has a quarter of an hour from then on to stop that.
 ALTER TABLE copy ADD COLUMN deleted_at INTEGER;

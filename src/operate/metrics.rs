@@ -71,7 +71,7 @@ impl Metrics {
         measured.register(
             "docket_inbox_commits",
             "Commits that put deliveries on disk; those that come together share one",
-            sources.inbox.commits_counted(),
+            sources.inbox.commits(),
         );
         for (lane, waits) in sources.database.waits() {
             measured.sub_registry_with_label(("lane".into(), lane.into())).register(

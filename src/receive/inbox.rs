@@ -95,11 +95,7 @@ impl Level {
     }
 
     /// Transactions that put deliveries in the inbox, since the start.
-    pub fn commits(&self) -> u64 {
-        self.commits.get()
-    }
-
-    pub fn commits_counted(&self) -> Counter {
+    pub fn commits(&self) -> Counter {
         self.commits.clone()
     }
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use crate::check::forms::Cut;
-use crate::check::links;
+use crate::check::links::SHARED_WITH;
 use crate::check::{ASKED, CONTRACTS, PINNED, SCARCE};
 use crate::cluster::{Cluster, free_port};
 use crate::database::Looks;
@@ -270,8 +270,7 @@ fn desk((name, store, folder): (&str, &str, &str), engine: &str) -> String {
          [rule.run]\n{engine}model = 'sandbox-rules'\ninstructions = 'You are a contracts analyst.'\n\
          prompt = 'Extract every liability clause.'\nschema = '{schema}'\n\
          write_back = '{{stem}}.analysis.md'\nlock = true\n\
-         actions = [{{ do = 'share', with = ['{}'] }}]\ndigest = 'overview.csv'\ndigest_quiet_seconds = 1\n\
-         max_runs_per_file_hour = 100000\nmax_runs_per_day = 10000000\nmax_tokens_per_day = 100000000000\ndeadline_seconds = 5\n",
-        links::SHARED_WITH
+         actions = [{{ do = 'share', with = ['{SHARED_WITH}'] }}]\ndigest = 'overview.csv'\ndigest_quiet_seconds = 1\n\
+         max_runs_per_file_hour = 100000\nmax_runs_per_day = 10000000\nmax_tokens_per_day = 100000000000\ndeadline_seconds = 5\n"
     )
 }

@@ -291,8 +291,7 @@ fn is_forgotten(seen: &Seen, gap: &Gap) -> bool {
         let (from, until) = (last["from_ms"].as_i64(), other["until_ms"].as_i64());
         from <= until && until < Some(gap.from_ms) && seen.may_have_forgotten(&other["until_ms"])
     };
-    let last = of_it.iter().filter(|interval| interval["until_ms"] == gap.from_ms);
-    last.into_iter().any(|last| {
+    of_it.iter().filter(|last| last["until_ms"] == gap.from_ms).any(|last| {
         seen.may_have_forgotten(&last["attached_ms"]) || of_it.iter().any(|other| before(last, other))
     })
 }

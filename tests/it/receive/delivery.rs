@@ -143,7 +143,8 @@ async fn a_burst_shares_commits_and_every_acknowledged_delivery_is_kept() {
         result.unwrap();
     }
     let deliveries = senders * each;
-    assert!(world.level.commits() < deliveries, "{} commits", world.level.commits());
+    let commits = world.level.commits().get();
+    assert!(commits < deliveries, "{commits} commits");
     world.drain().await;
     assert_eq!(world.number("SELECT count(*) FROM event").await, i64::try_from(deliveries).unwrap());
     assert_eq!(world.jobs().await, 5);
