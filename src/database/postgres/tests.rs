@@ -20,6 +20,7 @@ const COUNT: Sql = Sql::listed("SELECT count(*) FROM receive_count");
 const SLEEP: Sql = Sql::listed("SELECT 1 FROM pg_sleep(600)");
 const LOCK: Sql = Sql::listed("LOCK TABLE event IN ACCESS EXCLUSIVE MODE");
 const EVENTS: Sql = Sql::listed("SELECT count(*) FROM event");
+const PLANS: Sql = Sql::listed("SELECT current_setting('plan_cache_mode')");
 
 async fn open() -> (String, Database) {
     let url = testing::url();
@@ -397,6 +398,21 @@ async fn a_claim_goes_by_its_index_however_many_jobs_there_are() {
             assert!(!plan.contains("Seq Scan") && read < PAGES, "{jobs} jobs: {plan}");
         }
     }
+}
+
+#[tokio::test]
+async fn no_lane_plans_a_statement_anew_for_each_value() {
+    let (_, database) = open().await;
+    let plans = |c: &mut Connection| c.one::<String>(PLANS, params![]);
+    let lanes = [
+        database.read(plans).await,
+        database.observe(plans).await,
+        database.write(plans).await,
+        database.write_inbox(plans).await,
+        database.read_inbox(plans).await,
+    ];
+    let is_kept = |set: &Result<String, Error>| set.as_ref().is_ok_and(|set| set == "force_generic_plan");
+    assert!(lanes.iter().all(is_kept), "{lanes:?}");
 }
 
 #[tokio::test]

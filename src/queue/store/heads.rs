@@ -18,9 +18,9 @@ use crate::database::{Connection, Error, Sql, json_list, params};
 
 /// How long what has come in front may stand there while there is something else to do: for as long as such a look takes, so many times
 /// over, but so long at least and at most.
-const PAUSE: u32 = 50;
+const PAUSE: u32 = 100;
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// More lanes than there are; if there are more, they are looked at from the beginning.
 const MOST_LANES: usize = 256;
