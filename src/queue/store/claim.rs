@@ -120,8 +120,20 @@ pub fn next_due(
 /// Jobs that others may take before this claim does, until it is left to the next look. So many claims are hardly ever made at once.
 const RIVALS: usize = 16;
 
-/// What a claim reads of its job: key, task, attempt, lease and request; and when the database was started.
-type Taken = (String, String, i64, i64, Option<String>, i64);
+/// What a claim reads of its job.
+struct Taken {
+    id: i64,
+    key: String,
+    task: String,
+    attempt: i64,
+    request_id: Option<String>,
+    due_at: i64,
+    lease: i64,
+    /// When the database was started.
+    life: i64,
+}
+
+from_row!(row => Taken { id, key, task, attempt, request_id, due_at, lease, life });
 
 /// Who takes a job, and for how long from when.
 #[derive(Debug, Clone, Copy)]
@@ -139,38 +151,38 @@ pub fn claim(
     breaker: &Breaker,
     claimant: &Claimant<'_>,
 ) -> Result<Option<Claimed>, Error> {
-    let Claimant { now, lease, replica, .. } = *claimant;
-    let mut taken = Vec::new();
-    let (first, row) = loop {
+    let now = claimant.now;
+    let mut gone = Vec::new();
+    let (first, taken) = loop {
         // Another job's failure proves more than that of one which has struck already.
         let struck = breaker.struck();
-        let but: Vec<i64> = struck.iter().chain(&taken).copied().collect();
+        let mut but: Vec<i64> = struck.iter().chain(&gone).copied().collect();
         let mut first = most_urgent(connection, breaker, claimant, &but)?;
         if first.is_none() && !struck.is_empty() {
-            first = most_urgent(connection, breaker, claimant, &taken)?;
+            but.clone_from(&gone);
+            first = most_urgent(connection, breaker, claimant, &but)?;
         }
         let Some(first) = first else { return Ok(None) };
-        let row: Option<Taken> = match breaker::store::probes_alone(connection, breaker, (&first.needs, now))?
-        {
-            true => connection.first(CLAIM, params![first.id, now, now + millis(lease), replica])?,
+        let taken = match breaker::store::probes_alone(connection, breaker, (&first.needs, now))? {
+            true => take(connection, claimant, (&first, &but))?,
             false => None,
         };
-        match row {
-            Some(row) => break (first, row),
+        match taken {
+            Some(taken) => break (first, taken),
             // Others were faster, which in SQLite nobody can be.
-            None if taken.len() == RIVALS => return Ok(None),
-            None => taken.push(first.id),
+            None if gone.len() == RIVALS => return Ok(None),
+            None => gone.push(first.id),
         }
     };
-    let (key, task, attempt, token, request_id, life) = row;
-    let lease = Lease { id: first.id, token };
+    let Taken { id, key, task, attempt, request_id, due_at, lease: token, life } = taken;
+    let lease = Lease { id, token };
     Ok(Some(Claimed {
-        id: first.id,
+        id,
         key,
         task,
         attempt: attempt.try_into().unwrap_or(u16::MAX),
         request_id,
-        due_at: first.due_at,
+        due_at,
         claimed_at: now,
         // In hand before the commit, after which another worker could take it for one whose worker is dead.
         in_hand: breaker.take(lease, &first.needs, now),
@@ -179,6 +191,18 @@ pub fn claim(
         lease,
         life,
     }))
+}
+
+/// Takes the first of a lane, but none of these.
+fn take(
+    connection: &mut Connection,
+    claimant: &Claimant<'_>,
+    (first, but): (&First, &[i64]),
+) -> Result<Option<Taken>, Error> {
+    let Claimant { now, lease, replica, .. } = *claimant;
+    let First { id, priority, due_at, needs } = first;
+    let until = now + millis(lease);
+    connection.first(CLAIM, params![id, now, until, replica, needs.text(), priority, due_at, json_list(but)])
 }
 
 fn most_urgent(
@@ -314,20 +338,26 @@ statements! {
                 ORDER BY needs LIMIT 1) AS next)
         SELECT id, priority, due_at, needs FROM first";
 
+    /// The first of a lane, which in SQLite nobody else can have taken meanwhile.
     CLAIM = "
         UPDATE job SET state = 'running', lease = lease + 1, lease_until = $3, claimed = generation,
                        attempt = attempt + 1, updated_at = $2, replica = $4
-        WHERE id = $1 AND state = 'waiting'
-        RETURNING key, task, attempt, lease, request_id, 0",
-    // By chance: a standby that was behind when it took over would count once more.
+        WHERE id = $1 AND state = 'waiting' AND needs = $5 AND priority = $6 AND due_at = $7
+          AND id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each($8))
+        RETURNING id, key, task, attempt, request_id, due_at, lease, 0 AS life",
+    // Or the next one of its lane that nobody takes just now: who comes second would else look at the lane again, and so would all others.
+    // The lease by chance: a standby that was behind when it took over would count once more.
     postgres: "
         WITH free AS MATERIALIZED (
-            SELECT id FROM job WHERE id = $1 AND state = 'waiting' FOR UPDATE SKIP LOCKED)
+            SELECT id FROM job
+            WHERE state = 'waiting' AND needs = $5 AND priority = $6 AND due_at <= $2 AND (due_at, id) >= ($7, $1)
+              AND id <> ALL ($8::text[]::bigint[])
+            ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
         UPDATE job SET state = 'running', lease = 1 + floor(random() * 9e15)::bigint, lease_until = $3,
                        claimed = generation, attempt = attempt + 1, updated_at = $2, replica = $4
         FROM free WHERE job.id = free.id
-        RETURNING key, task, attempt, lease, request_id,
-                  (extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint";
+        RETURNING job.id, key, task, attempt, request_id, due_at, lease,
+                  (extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint AS life";
 
     FIRST_LEASE = "
         SELECT min(lease_until) FROM job
@@ -365,13 +395,17 @@ statements! {
 
 #[cfg(test)]
 mod tests {
+    use tokio::runtime::Handle;
+
     use super::*;
-    use crate::database::{Sql, in_memory, steps};
+    use crate::database::{Sql, in_memory, in_postgres, steps};
     use crate::queue::Verdict;
     use crate::queue::breaker::Outcome;
     use crate::queue::store::{NewJob, enqueue};
 
     const NOW: i64 = 1_000_000;
+
+    const HOLD: Sql = Sql::listed("SELECT key FROM job ORDER BY due_at, id LIMIT $1 FOR UPDATE");
 
     fn claimant(heads: &Heads) -> Claimant<'_> {
         Claimant { now: NOW, lease: Duration::from_secs(15), replica: None, heads }
@@ -401,6 +435,28 @@ mod tests {
             [took(FIRSTS, params!["[]"]), took(FIRST_LEASE, params!["[]", None::<i64>])]
         });
         assert_eq!(measured[0], measured[1], "steps of SQLite's machine");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn beside_many_that_claim_the_next_job_of_the_lane_is_taken() {
+        let (database, runtime) = (in_postgres().await, Handle::current());
+        let others = i64::try_from(RIVALS).unwrap() + 1;
+        let add = move |tx: &mut Connection| {
+            (0..=others).try_for_each(|number| {
+                let key = format!("file:{number}");
+                let job = NewJob { key: &key, task: "{}", needs: &["fastio"], priority: Priority::Live };
+                enqueue(tx, &job, NOW).map(drop)
+            })
+        };
+        database.write(add).await.unwrap();
+        let ours = database.clone();
+        let beside = database.write(move |tx| {
+            let held: Vec<String> = tx.all(HOLD, params![others])?;
+            assert!(held.len() > RIVALS);
+            runtime.block_on(ours.claim(|tx| claim(tx, &Breaker::default(), &claimant(&Heads::default()))))
+        });
+        let claimed = beside.await.unwrap().expect("one that nobody takes");
+        assert_eq!((claimed.key, claimed.due_at), (format!("file:{others}"), NOW));
     }
 
     #[test]
