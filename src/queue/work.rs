@@ -94,7 +94,7 @@ pub struct Queue {
 enum Look {
     /// Nothing: it is looked first whether anything is due.
     First,
-    /// A job was added.
+    /// A job was added, or there was one just now.
     Told,
 }
 
@@ -187,7 +187,7 @@ impl Queue {
             // Before the claim, or a job added between the claim and the wait would be missed.
             let woken = self.wake.notified();
             match self.work_next(handler, &abandon, look).await {
-                Ok(true) => look = Look::First,
+                Ok(true) => look = Look::Told,
                 Ok(false) => {
                     let idle = self.idle().await;
                     look = tokio::select! {
@@ -299,6 +299,7 @@ impl Queue {
         let replica = self.replica;
         let (breaker, heads, told) = (self.breaker.clone(), self.heads.clone(), self.told());
         let claim = move |tx: &mut Connection| {
+            breaker::store::look(tx, &breaker, (replica, now))?;
             let expiry = Expiry { now, max_attempts, replica, in_hand: &breaker.in_hand() };
             let claimant = Claimant { now, lease, replica, heads: &heads };
             // Where many have the queue, a look at what they have in hand may cost much more than a claim.

@@ -8,6 +8,8 @@ use docket::database::{Connection, Database, ServerLock};
 use docket::govern::{Governor, Limit};
 use docket::queue::{Claimed, Handler, NewJob, Outcome, Priority, Queue, Settings, Verdict, enqueue};
 use docket::{govern, queue};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::{join, new_database, sql};
@@ -39,9 +41,13 @@ impl Two {
     }
 
     async fn add(&self, key: &str) {
+        self.add_that_needs("openai", key).await;
+    }
+
+    async fn add_that_needs(&self, service: &'static str, key: &str) {
         let (key, now) = (key.to_owned(), self.clock.now());
         let add = move |tx: &mut Connection| {
-            enqueue(tx, &NewJob { key: &key, task: "{}", needs: &["openai"], priority: Priority::Live }, now)
+            enqueue(tx, &NewJob { key: &key, task: "{}", needs: &[service], priority: Priority::Live }, now)
         };
         self.one.1.write(add).await.unwrap();
     }
@@ -194,6 +200,45 @@ async fn what_one_server_holds_the_others_hold_and_one_of_them_probes_it() {
     }
     assert_eq!(sql(&two.url, "SELECT count(*) FROM job"), "0");
     assert_eq!(sql(&two.url, "SELECT count(*) FROM pause"), "0");
+}
+
+/// Says what it is given, and does it as soon as it may.
+struct Says {
+    given: UnboundedSender<String>,
+    may: Semaphore,
+}
+
+impl Handler for Says {
+    async fn handle(&self, job: &Claimed) -> Verdict {
+        self.given.send(job.key.clone()).unwrap();
+        self.may.acquire().await.unwrap().forget();
+        Verdict::Done
+    }
+}
+
+#[tokio::test]
+async fn who_goes_from_job_to_job_learns_what_another_server_holds_meanwhile() {
+    let two = Two::start().await;
+    let [one, other] = two.queues();
+    let (stop, never) = (CancellationToken::new(), CancellationToken::new());
+    let (given, mut gets) = unbounded_channel();
+    let says = Says { given, may: Semaphore::new(0) };
+    two.add("file:1").await;
+    let refused = one.claim().await.unwrap().unwrap();
+    two.add_that_needs("fastio", "listing:1").await;
+    let story = async {
+        assert_eq!(gets.recv().await.as_deref(), Some("listing:1"));
+        let verdict = Verdict::Hold { target: "openai".to_owned(), reason: "no credit".to_owned() };
+        let held = Outcome { verdict: Some(verdict), ..Outcome::default() };
+        one.settle(refused, held, &never).await.unwrap();
+        two.add("file:2").await;
+        two.add_that_needs("fastio", "listing:2").await;
+        says.may.add_permits(2);
+        assert_eq!(gets.recv().await.as_deref(), Some("listing:2"));
+        stop.cancel();
+    };
+    tokio::join!(other.work(&says, stop.clone(), never.clone()), story);
+    assert_eq!(sql(&two.url, "SELECT key FROM job ORDER BY key"), "file:1\nfile:2");
 }
 
 /// Its claim is lost in the middle of the work, as a standby loses it that was behind when it took over.
