@@ -376,13 +376,18 @@ impl Database {
         Ok(Shed { is_folded, free_pages })
     }
 
+    /// Whether the numbers that are kept are kept as changes, which [`Database::fold_counts`] puts together.
+    pub fn keeps_changes(&self) -> bool {
+        matches!(*self.engine, Engine::Postgres { .. })
+    }
+
     /// Puts together what has gathered of the numbers that are kept, where they are kept as changes. Now and then, or asking for one takes
     /// ever longer.
     ///
     /// # Errors
     /// The database's.
     pub async fn fold_counts(&self) -> Result<(), Error> {
-        if matches!(*self.engine, Engine::Postgres { .. }) {
+        if self.keeps_changes() {
             while !self.claim(postgres::fold).await? {}
         }
         Ok(())

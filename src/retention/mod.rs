@@ -26,6 +26,9 @@ pub use settings::Settings;
 /// How often it is looked whether anything may go. Days are kept to the minute.
 const PAUSE: Duration = Duration::from_secs(60);
 
+/// How often what has gathered of the numbers is put together: whoever asks for one adds up all that has come since.
+const FOLDED: Duration = Duration::from_secs(10);
+
 /// Rows of a table that one bite looks at or removes.
 const BITE: u32 = 500;
 
@@ -59,10 +62,14 @@ pub struct Forgotten {
 }
 
 impl Retention {
-    /// Forgets what is old until `stop`, now and then.
+    /// Forgets what is old until `stop`, now and then, and puts the numbers together that are kept as changes.
     pub async fn run(self, stop: CancellationToken) {
+        tokio::join!(self.forget(&stop), self.fold(&stop));
+    }
+
+    async fn forget(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            match self.pass(&stop).await {
+            match self.pass(stop).await {
                 Ok(Forgotten { events: 0, files: 0, runs: 0, own_files: 0, .. }) => {}
                 Ok(Forgotten { events, files, runs, own_files, pages }) => {
                     tracing::debug!(events, files, runs, own_files, pages, "forgot what is old");
@@ -72,6 +79,18 @@ impl Retention {
                 }
             }
             tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(PAUSE) => {} }
+        }
+    }
+
+    async fn fold(&self, stop: &CancellationToken) {
+        if !self.database.keeps_changes() {
+            return;
+        }
+        while !stop.is_cancelled() {
+            if let Err(error) = self.database.fold_counts().await {
+                tracing::warn!(error = %error, "the kept numbers cannot be put together now; trying again");
+            }
+            tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(FOLDED) => {} }
         }
     }
 
@@ -105,7 +124,6 @@ impl Retention {
         if let Some(keep) = self.settings.erasure_record_ms() {
             self.bites(stop, now - keep, erasure::store::prune).await?;
         }
-        self.database.fold_counts().await?;
         self.shed(now).await?;
         forgotten.pages = self.give_back(stop).await?;
         Ok(forgotten)
