@@ -171,12 +171,36 @@ fn come(tx: &mut Connection, is_alone: bool) -> Result<Result<i64, String>, Erro
     Ok(Ok(id))
 }
 
+/// A server that was removed.
+pub(super) struct Removed {
+    name: String,
+    /// It had said that it stops.
+    has_stopped: bool,
+}
+
+impl Removed {
+    fn tell(self) {
+        match self {
+            Removed { name, has_stopped: true } => {
+                tracing::info!(replica = name, "a server has stopped; the others do what it left");
+            }
+            Removed { name, has_stopped: false } => {
+                tracing::warn!(
+                    replica = name,
+                    "a server was not heard of; the others do what it had in hand"
+                );
+            }
+        }
+    }
+}
+
 /// Removes those whose lease is over. What they still try to write fails from then on.
-pub(super) fn remove(tx: &mut Connection) -> Result<Vec<String>, Error> {
-    let over: Vec<i64> = tx.all(END_LEASES, params![])?;
+pub(super) fn remove(tx: &mut Connection) -> Result<Vec<Removed>, Error> {
+    let over: Vec<(i64, i64)> = tx.all(END_LEASES, params![])?;
     let mut removed = Vec::new();
-    for id in over {
-        removed.extend(tx.first::<String>(REMOVE, params![id])?);
+    for (id, has_stopped) in over {
+        let name: Option<String> = tx.first(REMOVE, params![id])?;
+        removed.extend(name.map(|name| Removed { name, has_stopped: has_stopped != 0 }));
     }
     Ok(removed)
 }
@@ -266,12 +290,7 @@ impl Keeper {
         match self.ask(Manner::Claim, move |tx| tx.one::<Option<i64>>(NEXT_END, params![id])) {
             Ok(Some(..=0)) if self.heard.is_long() => match self.ask(Manner::Durable, remove) {
                 Ok(removed) => {
-                    for name in removed {
-                        tracing::warn!(
-                            replica = name,
-                            "a server was not heard of; the others do what it had in hand"
-                        );
-                    }
+                    removed.into_iter().for_each(Removed::tell);
                     SOONEST
                 }
                 // Another one removes it.
@@ -347,8 +366,9 @@ const NEXT_END: Sql = Sql::listed(
     "SELECT CASE WHEN count(*) > 0 THEN (extract(epoch FROM greatest(min(until), 'epoch') - clock_timestamp()) * 1000)::bigint END
      FROM replica_lease WHERE replica_id <> $1",
 );
-const END_LEASES: Sql =
-    Sql::listed("DELETE FROM replica_lease WHERE until < clock_timestamp() RETURNING replica_id");
+const END_LEASES: Sql = Sql::listed(
+    "DELETE FROM replica_lease WHERE until < clock_timestamp() RETURNING replica_id, (until = '-infinity')::int::bigint",
+);
 const REMOVE: Sql = Sql::listed("DELETE FROM replica WHERE replica_id = $1 RETURNING name");
 const IS_KNOWN: Sql = Sql::listed("SELECT to_regclass('replica_lease') IS NOT NULL");
 
