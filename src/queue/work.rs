@@ -42,9 +42,9 @@ pub trait Handler: Send + Sync + 'static {
     /// failed attempt of this job.
     fn handle(&self, job: &Claimed) -> impl Future<Output = Verdict> + Send;
 
-    /// How often `cause` has answered any request so far. What is held for an outage resumes only when this has grown.
-    fn answers(&self, _cause: &str) -> u64 {
-        0
+    /// How often `cause` has answered any request so far, where that is counted. What is held resumes only when this has grown.
+    fn answers(&self, _cause: &str) -> Option<u64> {
+        None
     }
 
     /// How often the work was done so far that a cause may refuse, for each cause of which it is counted.
@@ -246,8 +246,8 @@ impl Queue {
         let kind = claimed.kind().to_owned();
         let span = trace::job(claimed.request_id.as_deref(), &kind, claimed.attempt);
         let begun = Instant::now();
-        let count = |cause: &str| (cause.to_owned(), handler.answers(cause));
-        let before: Vec<(String, u64)> = claimed.causes().map(count).collect();
+        let count = |cause: &str| Some((cause.to_owned(), handler.answers(cause)?));
+        let before: Vec<(String, u64)> = claimed.causes().filter_map(count).collect();
         let done_before = handler.done();
         // In a box too: it is the largest of what is nested here.
         let work = Box::pin(claimed::scope(claimed.claim(), handler.handle(&claimed)));
@@ -264,12 +264,14 @@ impl Queue {
             }
             () = abandon.cancelled() => None,
         };
-        let heard = before.into_iter().filter(|(cause, answers)| handler.answers(cause) > *answers);
-        let heard = heard.map(|(cause, _)| cause).collect();
+        let (heard, unheard): (Vec<_>, Vec<_>) =
+            before.into_iter().partition(|(cause, answers)| handler.answers(cause) > Some(*answers));
+        let [heard, unheard] =
+            [heard, unheard].map(|causes| causes.into_iter().map(|(cause, _)| cause).collect());
         let grew =
             |(cause, times): &(String, u64)| done_before.get(cause).is_none_or(|before| before < times);
         let done = handler.done().into_iter().filter(grew).map(|(cause, _)| cause).collect();
-        let outcome = Outcome { verdict, heard, done };
+        let outcome = Outcome { verdict, heard, unheard, done };
         let Settlement { settled, changes } =
             self.settle_on(claimed, (outcome.clone(), trail), abandon).await?;
         let word = ended(outcome.verdict.as_ref(), &settled);

@@ -17,6 +17,8 @@ pub struct Outcome {
     pub verdict: Option<Verdict>,
     /// The causes that answered any request while it ran.
     pub heard: Vec<String>,
+    /// Those whose answers are counted, and that answered none.
+    pub unheard: Vec<String>,
     /// The causes whose work was seen to succeed while it ran, by whichever job.
     pub done: Vec<String>,
 }
@@ -124,12 +126,17 @@ impl Judging<'_> {
         };
         let done = |cause: &str| outcome.done.iter().any(|done| done == cause);
         let heard = |cause: &str| outcome.heard.iter().any(|heard| heard == cause);
+        let unheard = |cause: &str| outcome.unheard.iter().any(|unheard| unheard == cause);
         let went_well = matches!(outcome.verdict, Some(Verdict::Done | Verdict::Later { .. }));
         for name in self.claimed.causes().filter(|name| Some(*name) != blamed) {
             let Some(cause) = self.state.causes.get_mut(name) else { continue };
             if let Some(pause) = &mut cause.pause {
                 // What a job got done does not prove that a service answers: it may never have come to ask.
-                let answers = if pause.kind == Kind::Outage { heard(name) } else { went_well };
+                let answers = match pause.kind {
+                    Kind::Outage => heard(name),
+                    // What refuses answers, too.
+                    Kind::Refusal => went_well && !unheard(name),
+                };
                 if answers || done(name) {
                     resume(cause, name, (self.now, workers), &mut self.judgement);
                 } else if self.probes && pause.is_held() {

@@ -74,8 +74,11 @@ impl Bench {
     }
 
     async fn settle(&self, claimed: Claimed, verdict: Verdict, heard: &[&str]) -> Vec<Change> {
-        let heard = heard.iter().map(ToString::to_string).collect();
-        let outcome = Outcome { verdict: Some(verdict), heard, ..Outcome::default() };
+        let (heard, unheard): (Vec<&str>, Vec<&str>) =
+            ["fastio", "openai"].into_iter().partition(|service| heard.contains(service));
+        let [heard, unheard] =
+            [heard, unheard].map(|services| services.into_iter().map(String::from).collect());
+        let outcome = Outcome { verdict: Some(verdict), heard, unheard, ..Outcome::default() };
         self.queue.settle(claimed, outcome, &CancellationToken::new()).await.unwrap().changes
     }
 
@@ -254,6 +257,26 @@ async fn a_job_that_never_asked_openai_does_not_prove_that_it_answers() {
     let probe = bench.probe().await;
     bench.fails(probe).await;
     assert_eq!(bench.attempts().await, 0);
+}
+
+/// A service that refuses the key is asked by few of the jobs that wait for it: a file may be gone, or unchanged.
+#[tokio::test]
+async fn a_job_that_never_asked_openai_does_not_prove_that_it_takes_the_key_again() {
+    let bench = Bench::with(2).await;
+    let refused = || Verdict::Hold { target: "openai".to_owned(), reason: "no such key".to_owned() };
+    for claimed in bench.claim_all().await {
+        bench.settle(claimed, refused(), &["fastio", "openai"]).await;
+    }
+    for verdict in
+        [Verdict::Done, Verdict::Later { after: Duration::from_secs(1), reason: "once more".to_owned() }]
+    {
+        bench.add("gone").await;
+        let probe = bench.probe().await;
+        assert!(bench.settle(probe, verdict, &["fastio"]).await.is_empty());
+        assert_eq!(bench.pauses().await.len(), 1);
+    }
+    let probe = bench.probe().await;
+    assert_eq!(bench.settle(probe, Verdict::Done, &["fastio", "openai"]).await.len(), 1);
 }
 
 #[tokio::test]

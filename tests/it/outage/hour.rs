@@ -58,7 +58,7 @@ impl Handler for Together {
         self.work.handle(job).await
     }
 
-    fn answers(&self, cause: &str) -> u64 {
+    fn answers(&self, cause: &str) -> Option<u64> {
         self.work.answers(cause)
     }
 }
