@@ -30,6 +30,8 @@ const LOOK: Duration = Duration::from_millis(1);
 /// The folder of one Docket: its settings, its database, its log.
 pub struct Place {
     folder: TempDir,
+    /// The URL of its database.
+    database: String,
     binary: PathBuf,
     pub address: SocketAddr,
     /// Where the operator listener listens.
@@ -40,12 +42,17 @@ impl Place {
     /// A place with one rule over [`COVERED`], between the stand-ins, for an account whose limits are out of the way: `drain`
     /// measures those.
     pub fn new(base: &Base, stands: &Stands) -> anyhow::Result<Place> {
-        Place::on(base, stands, &format!("sqlite://{DATABASE}"))
+        let folder = folder(base)?;
+        let database = format!("sqlite://{}", folder.path().join(DATABASE).display());
+        Place::within(folder, base, stands, database)
     }
 
     /// The same, on the database at this URL.
     pub fn on(base: &Base, stands: &Stands, database: &str) -> anyhow::Result<Place> {
-        let folder = tempfile::Builder::new().prefix("docket-bench-").tempdir_in(&base.folder)?;
+        Place::within(folder(base)?, base, stands, database.to_owned())
+    }
+
+    fn within(folder: TempDir, base: &Base, stands: &Stands, database: String) -> anyhow::Result<Place> {
         let (address, operator) = (free_address()?, free_address()?);
         let settings = format!(
             "[database]\nurl = '{database}'\n\
@@ -58,7 +65,11 @@ impl Place {
             stands.fastio_url, stands.openai_url
         );
         std::fs::write(folder.path().join("docket.toml"), settings)?;
-        Ok(Place { folder, binary: base.binary.clone(), address, operator })
+        Ok(Place { folder, database, binary: base.binary.clone(), address, operator })
+    }
+
+    pub fn database(&self) -> &str {
+        &self.database
     }
 
     pub fn path(&self) -> &Path {
@@ -139,6 +150,11 @@ impl BaseOptions {
         std::fs::create_dir_all(folder)?;
         Ok(Base { folder: folder.canonicalize()?, binary: binary.canonicalize()? })
     }
+}
+
+/// For one Docket.
+fn folder(base: &Base) -> std::io::Result<TempDir> {
+    tempfile::Builder::new().prefix("docket-bench-").tempdir_in(&base.folder)
 }
 
 /// An address that nothing listens at, and nothing else will be given by the system at once.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::load::{Deliveries, Latencies, Load, Outcome, Pace};
+use crate::load::{Deliveries, Load, Outcome, Pace};
 use crate::machine::Machine;
 use crate::process::{Process, Usage};
 use crate::report::Report;
@@ -163,8 +163,7 @@ pub struct Measured {
 impl Measured {
     /// What a load of so many seconds came to, with what the server had used before and after it.
     pub fn of(what: &str, load: &Load, outcome: &Outcome, used: (Usage, Usage)) -> Measured {
-        let within = outcome.answered.iter().filter(|one| u128::from(one.at_us) <= load.duration.as_micros());
-        let latencies = Latencies::new(within.map(|one| one.latency_us).collect());
+        let latencies = outcome.latencies(load.duration);
         let thousands = latencies.len() as f64 / 1000.0;
         Measured {
             what: what.to_owned(),
@@ -221,7 +220,7 @@ impl Ack {
 
     fn closed(&self, address: std::net::SocketAddr) -> Load {
         let duration = Duration::from_secs(self.options.seconds);
-        Load { address, connections: self.options.connections, duration, pace: Pace::Closed }
+        Load { addresses: vec![address], connections: self.options.connections, duration, pace: Pace::Closed }
     }
 
     fn show(&mut self, measured: &Measured) {

@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
+use serde_json::Value;
+
 use super::Took;
 use crate::http;
 use crate::load::{self, Deliveries, Load, Lone, Pace};
@@ -105,6 +108,13 @@ impl Asked {
     }
 }
 
+/// How many jobs wait in a place.
+pub fn waiting(place: &Place) -> anyhow::Result<u64> {
+    let status: Vec<Value> = serde_json::from_str(&place.docket(&["status", "--json"])?)?;
+    let waiting = status.iter().find(|row| row["name"] == "job" && row["label"] == "waiting");
+    waiting.and_then(|row| row["value"].as_u64()).context("the status does not say how many jobs wait")
+}
+
 /// Measures in one place and then in the other, so many times.
 fn in_turn(
     what: &str,
@@ -185,7 +195,8 @@ fn each_of_burst(place: &Place, burst: usize) -> anyhow::Result<u32> {
     const MOST_A_SECOND: usize = 120_000;
     let count = MOST_A_SECOND * BURST.as_secs() as usize;
     let deliveries = Deliveries::spread(&format!("evt_{burst}"), COVERED, count);
-    let load = Load { address: place.address, connections: 64, duration: BURST, pace: Pace::Closed };
+    let addresses = vec![place.address];
+    let load = Load { addresses, connections: 64, duration: BURST, pace: Pace::Closed };
     let (outcome, ()) = load::run(&load, deliveries, || Ok(()))?;
     Ok((1e6 / outcome.rate(Duration::ZERO, BURST)) as u32)
 }

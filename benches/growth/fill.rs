@@ -13,6 +13,8 @@ pub struct Size {
     /// Files, each with a copy and a held job.
     pub files: u32,
     pub events: u32,
+    /// Lanes, each of one held job: as many vector stores wait for something.
+    pub lanes: u32,
 }
 
 /// Jobs that nothing holds: one is claimed at a time.
@@ -25,7 +27,7 @@ impl Size {
     /// No list has less to show than one page.
     pub fn at_least_a_page(self) -> Size {
         const PAGE: u32 = 200;
-        Size { files: self.files.max(PAGE), events: self.events.max(PAGE) }
+        Size { files: self.files.max(PAGE), events: self.events.max(PAGE), ..self }
     }
 }
 
@@ -42,22 +44,12 @@ pub fn fill(folder: &Path, size: Size) -> anyhow::Result<u64> {
     }
     database.execute(HOLD, [])?;
     chunks(&database, EVENTS, size.events, &[&COVERED, &size.files, &size.events])?;
+    chunks(&database, LANES, size.lanes, &[])?;
     // Without statistics, as Docket itself has none.
     database.execute_batch("PRAGMA journal_mode = WAL")?;
     let file: String = database.path().unwrap_or_default().to_owned();
     drop(database);
     Ok(std::fs::metadata(file)?.len())
-}
-
-/// Adds so many lanes, each of one held job: as many vector stores wait for something.
-pub fn lanes(folder: &Path, lanes: u32) -> anyhow::Result<()> {
-    chunks(&having(folder, "job")?, LANES, lanes, &[]).map_err(Into::into)
-}
-
-/// How many jobs wait for OpenAI.
-pub fn held(folder: &Path) -> anyhow::Result<u32> {
-    let held = "SELECT count(*) FROM job WHERE state = 'waiting' AND needs = ' fastio openai '";
-    Ok(having(folder, "job")?.query_row(held, [], |row| row.get(0))?)
 }
 
 /// Runs a statement for the rows from 1 to `rows`. Its parameters are the first and the last of a chunk, and then `more`.

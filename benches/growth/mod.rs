@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::load::Latencies;
 use crate::machine::Machine;
+use crate::postgres::Postgres;
 use crate::report::Report;
 use crate::server::{Base, BaseOptions, Place};
 use crate::stands::Stands;
@@ -40,7 +41,8 @@ const NOTHING_MS: f64 = 0.05;
 /// acknowledgement, the status, each command that lists something, and each page; and in the large one what open pages take from
 /// acknowledgements.
 ///
-/// The whole form needs 9 GB of disk for a while and takes about ten minutes. It exits 1 when a promise does not hold.
+/// The whole form needs 9 GB of disk for a while and takes about ten minutes; on PostgreSQL 30 GB and longer. It exits 1 when a promise does
+/// not hold.
 #[derive(Debug, Args)]
 pub struct Options {
     /// Print one JSON object instead of lines
@@ -55,6 +57,9 @@ pub struct Options {
     /// Events in it
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     events: u32,
+    /// On PostgreSQL, which `docket database copy` brings both databases to
+    #[arg(long)]
+    postgres: bool,
     #[command(flatten)]
     base: BaseOptions,
 }
@@ -78,24 +83,33 @@ impl Took {
     }
 }
 
+/// Where databases are filled.
+struct Ground {
+    base: Base,
+    stands: Stands,
+    /// Where they are brought to.
+    postgres: Option<Postgres>,
+}
+
 pub fn run(options: Options) -> anyhow::Result<ExitCode> {
     let large = match options.short {
-        true => Size { files: 5_000, events: 25_000 },
-        false => Size { files: options.files, events: options.events },
+        true => Size { files: 5_000, events: 25_000, lanes: 0 },
+        false => Size { files: options.files, events: options.events, lanes: 0 },
     };
-    let small = Size { files: large.files / 1000, events: large.events / 1000 }.at_least_a_page();
+    let small = Size { files: large.files / 1000, events: large.events / 1000, ..large }.at_least_a_page();
     let base = options.base.open()?;
     let mut report = Report::begin("growth", Machine::now(&base.folder), options.json);
     let stands = Stands::start(&base, &[])?;
+    let postgres = options.postgres.then(|| Postgres::start(&base.folder)).transpose()?;
+    let mut ground = Ground { base, stands, postgres };
     let sizes = [small, large];
-    let (small, large) =
-        (filled(&mut report, &base, &stands, small)?, filled(&mut report, &base, &stands, large)?);
+    let (small, large) = (ground.filled(&mut report, small)?, ground.filled(&mut report, large)?);
     report.say("what                                         small ms  large ms  times");
-    let claims = jobs::claim_and_settle("claim and settle a job", [small.path(), large.path()])?;
+    let claims = jobs::claim_and_settle("claim and settle a job", [&small, &large])?;
     show(&mut report, &claims, options.short);
-    claims_among_lanes(&mut report, &base, &stands)?;
+    claims_among_lanes(&mut report, &mut ground)?;
     // A server asks a little after its start whether the key is still refused.
-    stands.refuse_key()?;
+    ground.stands.refuse_key()?;
     let mut servers = [small.serve()?, large.serve()?];
     for asked in ask::ALL {
         show(&mut report, &asked.measure([&small, &large])?, options.short);
@@ -109,24 +123,27 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
         format!("{:.2} times", looked_at.times()),
         holds,
     );
+    for (place, size) in [(&small, sizes[0]), (&large, sizes[1])] {
+        let held = ask::waiting(place)?;
+        anyhow::ensure!(
+            held >= u64::from(size.files),
+            "{held} of {} held jobs are left: some were let go",
+            size.files
+        );
+    }
     for server in &mut servers {
         anyhow::ensure!(server.stop()?, "the server did not stop in order");
-    }
-    for (place, size) in [(&small, sizes[0]), (&large, sizes[1])] {
-        let held = fill::held(place.path())?;
-        anyhow::ensure!(held >= size.files, "{held} of {} held jobs are left: some were let go", size.files);
     }
     Ok(report.end())
 }
 
 /// Jobs are held by what they need, and each set of needs is looked at: with a lane for each vector store a claim costs more. Nothing
 /// is promised of that.
-fn claims_among_lanes(report: &mut Report, base: &Base, stands: &Stands) -> anyhow::Result<()> {
-    let few = Size { files: 0, events: 0 };
-    let (two, many) = (filled(report, base, stands, few)?, filled(report, base, stands, few)?);
-    fill::lanes(many.path(), LANES)?;
+fn claims_among_lanes(report: &mut Report, ground: &mut Ground) -> anyhow::Result<()> {
+    let few = Size { files: 0, events: 0, lanes: 0 };
+    let (two, many) = (ground.filled(report, few)?, ground.filled(report, Size { lanes: LANES, ..few })?);
     let what = format!("claim and settle, 2 lanes and {LANES}");
-    tell(report, &jobs::claim_and_settle(&what, [two.path(), many.path()])?);
+    tell(report, &jobs::claim_and_settle(&what, [&two, &many])?);
     Ok(())
 }
 
@@ -162,17 +179,28 @@ fn show(report: &mut Report, took: &Took, short: bool) {
     }
 }
 
-/// A place with a database of this size.
-fn filled(report: &mut Report, base: &Base, stands: &Stands, size: Size) -> anyhow::Result<Place> {
-    let place = Place::new(base, stands)?;
-    // The server makes the tables.
-    place.serve()?.stop()?;
-    let began = Instant::now();
-    let megabytes = fill::fill(place.path(), size)? / 1_000_000;
-    let (Size { files, events }, seconds) = (size, began.elapsed().as_secs_f64());
-    report.row(
-        &format!("{files} files, {events} events, {files} held jobs: {megabytes} MB, filled in {seconds:.0} s"),
-        json!({"files": files, "events": events, "held_jobs": files, "megabytes": megabytes, "fill_seconds": seconds}),
-    );
-    Ok(place)
+impl Ground {
+    /// A place with a database of this size.
+    fn filled(&mut self, report: &mut Report, size: Size) -> anyhow::Result<Place> {
+        let place = Place::new(&self.base, &self.stands)?;
+        // The server makes the tables.
+        place.serve()?.stop()?;
+        let began = Instant::now();
+        let megabytes = fill::fill(place.path(), size)? / 1_000_000;
+        let (Size { files, events, .. }, seconds) = (size, began.elapsed().as_secs_f64());
+        report.row(
+            &format!("{files} files, {events} events, {files} held jobs: {megabytes} MB, filled in {seconds:.0} s"),
+            json!({"files": files, "events": events, "held_jobs": files, "megabytes": megabytes, "fill_seconds": seconds}),
+        );
+        let Some(postgres) = &mut self.postgres else { return Ok(place) };
+        let (_, url) = postgres.database()?;
+        let began = Instant::now();
+        place.docket(&["database", "copy", "--to", &url])?;
+        let seconds = began.elapsed().as_secs_f64();
+        report.row(
+            &format!("brought to PostgreSQL, and each row compared, in {seconds:.0} s"),
+            json!({"files": files, "events": events, "copy_seconds": seconds}),
+        );
+        Place::on(&self.base, &self.stands, &url)
+    }
 }

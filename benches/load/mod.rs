@@ -34,7 +34,8 @@ pub enum Pace {
 }
 
 pub struct Load {
-    pub address: SocketAddr,
+    /// Where to: the connections are spread over them.
+    pub addresses: Vec<SocketAddr>,
     pub connections: usize,
     pub duration: Duration,
     pub pace: Pace,
@@ -72,7 +73,6 @@ struct Shared {
     ran_out: AtomicBool,
     begin: Instant,
     pace: Pace,
-    address: SocketAddr,
 }
 
 /// Puts `load` on a server. When its time is over, and while deliveries are still under way, `at_end` is called, which may
@@ -86,8 +86,8 @@ pub fn run<T>(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut connections = Vec::new();
-        for _ in 0..load.connections {
-            connections.push(Connection::open(load.address).await?);
+        for address in load.addresses.iter().cycle().take(load.connections) {
+            connections.push((*address, Connection::open(*address).await?));
         }
         let shared = Arc::new(Shared {
             deliveries,
@@ -96,7 +96,6 @@ pub fn run<T>(
             ran_out: AtomicBool::new(false),
             begin: Instant::now(),
             pace: load.pace,
-            address: load.address,
         });
         let cpu = own_cpu_ms();
         let senders: Vec<_> = connections
@@ -120,7 +119,10 @@ pub fn run<T>(
 }
 
 /// One connection's part of the load.
-async fn send(shared: Arc<Shared>, mut connection: Connection) -> anyhow::Result<Outcome> {
+async fn send(
+    shared: Arc<Shared>,
+    (address, mut connection): (SocketAddr, Connection),
+) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut request = Vec::new();
     while !shared.over.load(Ordering::Relaxed) {
@@ -143,7 +145,7 @@ async fn send(shared: Arc<Shared>, mut connection: Connection) -> anyhow::Result
             // The server was killed, as it was to be; or it hung up by itself, and a sender comes again.
             Err(_) => {
                 outcome.unanswered += 1;
-                match Connection::open(shared.address).await {
+                match Connection::open(address).await {
                     Ok(again) => connection = again,
                     Err(_) if shared.over.load(Ordering::Relaxed) => break,
                     Err(error) => anyhow::bail!("the server hung up and does not listen: {error}"),
@@ -165,6 +167,12 @@ impl Outcome {
         let within = |at: u32| (from.as_micros()..until.as_micros()).contains(&u128::from(at));
         let count = self.answered.iter().filter(|one| within(one.at_us)).count();
         count as f64 / (until - from).as_secs_f64()
+    }
+
+    /// How long those took that were acknowledged until then.
+    pub fn latencies(&self, until: Duration) -> Latencies {
+        let within = self.answered.iter().filter(|one| u128::from(one.at_us) <= until.as_micros());
+        Latencies::new(within.map(|one| one.latency_us).collect())
     }
 }
 

@@ -1,5 +1,5 @@
 //! Bursts of deliveries on Docket, and beside each a client that does nothing but insert rows of the same size in the same batches: as
-//! many a commit as Docket put into one on average.
+//! many a commit as Docket put into one on average. And bursts on two servers of one database, beside those on one.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio_postgres::NoTls;
 
 use super::Run;
-use crate::ack::{Measured, median};
+use crate::ack::median;
 use crate::http;
 use crate::load::{self, Deliveries, Load, Pace};
 use crate::server::{Place, UNCOVERED};
@@ -26,7 +26,8 @@ impl Run {
             .say("acknowledgements           a second  a commit  only inserted   ratio  p50 ms  p99 ms");
         let mut ratios = Vec::new();
         for round in 0..self.options.rounds {
-            let (Measured { rate, p50, p99, .. }, batch, body_bytes) = self.burst(&stands, round)?;
+            let Burst { rate, p50, p99, batch, body_bytes } =
+                self.burst(&stands, &format!("evt_pg{round:04}"), 1)?;
             let bare = self.inserts(batch, body_bytes)?;
             let ratio = rate / bare;
             ratios.push(ratio);
@@ -50,28 +51,53 @@ impl Run {
         Ok(())
     }
 
-    /// A burst on a server of its own on a database of its own, which is killed at its end; all that it acknowledged has to be there.
-    /// Answers how many came into one commit, and how long a body was, too.
-    fn burst(&mut self, stands: &Stands, round: usize) -> anyhow::Result<(Measured, usize, usize)> {
+    /// Bursts on one server and on two of one database, in turn.
+    pub(super) fn acks_of_two(&mut self) -> anyhow::Result<f64> {
+        let stands = Stands::start(&self.base, &[])?;
+        let mut ratios = Vec::new();
+        for round in 0..self.options.rounds {
+            let one = self.burst(&stands, &format!("evt_one{round:04}"), 1)?.rate;
+            let two = self.burst(&stands, &format!("evt_two{round:04}"), 2)?.rate;
+            ratios.push(self.tell_two("acknowledgements", one, two));
+        }
+        Ok(median(ratios))
+    }
+
+    /// A burst on so many servers of its own on a database of its own, which are killed at its end; all that they acknowledged has to be
+    /// there.
+    fn burst(&mut self, stands: &Stands, name: &str, servers: usize) -> anyhow::Result<Burst> {
         let (database, url) = self.server.database()?;
-        let place = Place::on(&self.base, stands, &url)?;
-        let mut server = place.serve()?;
-        let (name, seconds) = (format!("evt_pg{round:04}"), self.options.seconds);
-        let deliveries = Deliveries::sign(&name, UNCOVERED, MOST * usize::try_from(seconds)?);
+        let (mut places, mut running) = (Vec::new(), Vec::new());
+        for _ in 0..servers {
+            let place = Place::on(&self.base, stands, &url)?;
+            running.push(place.serve()?);
+            places.push(place);
+        }
+        let seconds = self.options.seconds;
+        let deliveries = Deliveries::sign(name, UNCOVERED, MOST * usize::try_from(seconds)?);
         let (signed, body_bytes) = (deliveries.len(), deliveries.body_bytes());
         let (connections, duration) = (self.options.connections, Duration::from_secs(seconds));
-        let load = Load { address: place.address, connections, duration, pace: Pace::Closed };
-        let before = server.usage()?;
-        let (outcome, (after, batch)) = load::run(&load, deliveries, || {
-            let used = server.usage()?;
-            let batch = a_commit(&http::must(place.operator, "GET", "/metrics", "")?)?;
-            server.kill()?;
-            Ok((used, batch))
+        let addresses = places.iter().map(|place| place.address).collect();
+        let load = Load { addresses, connections, duration, pace: Pace::Closed };
+        let (outcome, batch) = load::run(&load, deliveries, || {
+            let metrics: Vec<String> = places
+                .iter()
+                .map(|place| http::must(place.operator, "GET", "/metrics", ""))
+                .collect::<anyhow::Result<_>>()?;
+            running.iter_mut().try_for_each(|server| server.kill())?;
+            a_commit(&metrics)
         })?;
         anyhow::ensure!(!outcome.ran_out, "no signed delivery was left");
-        let lost = outcome.lost(&self.server.kept(&database, KEPT, (&name, signed))?);
+        let lost = outcome.lost(&self.server.kept(&database, KEPT, (name, signed))?);
         anyhow::ensure!(lost == 0, "{lost} deliveries were acknowledged and are not there");
-        Ok((Measured::of("burst", &load, &outcome, (before, after)), batch, body_bytes))
+        let latencies = outcome.latencies(duration);
+        Ok(Burst {
+            rate: outcome.rate(Duration::ZERO, duration),
+            p50: latencies.ms(0.5),
+            p99: latencies.ms(0.99),
+            batch,
+            body_bytes,
+        })
     }
 
     /// How many rows a second a client inserts that does nothing else.
@@ -96,11 +122,28 @@ impl Run {
     }
 }
 
-/// How many deliveries came into one commit, by what a server counts.
-fn a_commit(metrics: &str) -> anyhow::Result<usize> {
+/// What came of a burst.
+struct Burst {
+    /// Acknowledgements a second.
+    rate: f64,
+    /// Milliseconds that one took.
+    p50: f64,
+    p99: f64,
+    /// How many came into one commit.
+    batch: usize,
+    /// How long a body was.
+    body_bytes: usize,
+}
+
+/// How many deliveries came into one commit, by what each server counts.
+fn a_commit(servers: &[String]) -> anyhow::Result<usize> {
     let counted = |name: &str| -> anyhow::Result<f64> {
-        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        Ok(value.with_context(|| format!("no {name} in the metrics"))?.parse()?)
+        let mut all = 0.0;
+        for metrics in servers {
+            let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            all += value.with_context(|| format!("no {name} in the metrics"))?.parse::<f64>()?;
+        }
+        Ok(all)
     };
     let mean = counted("docket_acknowledgement_seconds_count")? / counted("docket_inbox_commits_total")?;
     Ok(mean.round().max(1.0) as usize)

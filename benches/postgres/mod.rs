@@ -7,17 +7,19 @@ mod server;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use crate::machine::Machine;
 use crate::report::Report;
 use crate::server::{Base, BaseOptions};
 pub use server::Postgres;
 
-/// Measures Docket on PostgreSQL: acknowledgements beside a client that only inserts, and claims while a snapshot is held.
+/// Measures Docket on PostgreSQL: acknowledgements beside a client that only inserts, claims while a snapshot is held, and what two servers
+/// of one database do beside one.
 ///
 /// PostgreSQL is started from the binaries that are installed, with its defaults, on the disk that is measured; every commit is synced.
 ///
-/// It exits 1 when a promise does not hold. The whole form takes about thirteen minutes; for twelve of them a snapshot is held.
+/// It exits 1 when a promise does not hold. The whole form takes about seventeen minutes; for twelve of them a snapshot is held.
 #[derive(Debug, Args)]
 pub struct Options {
     /// Print one JSON object instead of lines
@@ -51,7 +53,12 @@ enum Part {
     Acks,
     /// Claims without and with a snapshot that is held
     Claims,
+    /// Two servers of one database, beside one
+    Replicas,
 }
+
+/// What two servers do at least of what one does. What is less than one by so little is the machine's mood.
+const PART_OF_ONE: f64 = 0.95;
 
 impl Options {
     fn shortened(mut self) -> Options {
@@ -86,10 +93,36 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
     if run.options.has(Part::Claims) {
         run.claims()?;
     }
+    if run.options.has(Part::Replicas) {
+        run.replicas()?;
+    }
     Ok(run.report.end())
 }
 
 impl Run {
+    /// What two servers of one database do, beside one.
+    fn replicas(&mut self) -> anyhow::Result<()> {
+        self.report.say("two servers beside one       one a second  two a second   ratio");
+        for (what, ratio) in
+            [("acknowledgements", self.acks_of_two()?), ("claims and settlements", self.claims_of_two()?)]
+        {
+            let measured = format!("{:.1} %", 100.0 * ratio);
+            let goal = "no fewer than by one, but for 5 %";
+            self.judge(&format!("{what} by two servers"), goal, measured, ratio >= PART_OF_ONE);
+        }
+        Ok(())
+    }
+
+    /// Says what one server did and what two did, and answers how many times as much that is.
+    fn tell_two(&mut self, what: &str, one: f64, two: f64) -> f64 {
+        let ratio = two / one;
+        self.report.row(
+            &format!("{what:<26} {one:>14.0} {two:>13.0} {:>6.1}%", 100.0 * ratio),
+            json!({"what": what, "one_per_second": one, "two_per_second": two, "ratio": ratio}),
+        );
+        ratio
+    }
+
     /// A goal, judged unless this is the short form.
     fn judge(&mut self, what: &str, goal: &str, measured: String, holds: bool) {
         self.report.judge(what, goal, measured, (!self.options.short).then_some(holds));
