@@ -20,7 +20,7 @@ use super::lane::Manner;
 use super::open_error::OpenError;
 use super::schema::{Purpose, UNFINISHED};
 use super::server_lock::ServerLock;
-use super::{Connection, Database, Settings, params, sqlite, statements};
+use super::{Connection, Database, Settings, params, postgres, sqlite, statements};
 use crate::contain::blocking;
 use rows::{Reader, clear, count, is_same, write};
 #[cfg(test)]
@@ -101,6 +101,13 @@ impl Database {
         };
         let copied = filled.await;
         source.close().await;
+        if copied.is_ok() && to.is_postgres() {
+            let server = postgres::Server::of(to).map_err(CopyError::To)?;
+            // It does so by itself, too, in a while.
+            if let Err(error) = blocking(move || postgres::tidy(&server)).await {
+                tracing::warn!(%error, "the database is copied, and PostgreSQL cannot be had to clear away what that left");
+            }
+        }
         copied
     }
 }

@@ -9,6 +9,9 @@ use crate::database::statement::Sql;
 /// Rows that are put together in one transaction: some tens of milliseconds.
 const BITE: i64 = 20_000;
 
+/// Rows that cost nothing to add up, and are left as they are.
+const FEW: i64 = 500;
+
 /// Puts a bite of the rows of each number together. False when there is more.
 ///
 /// # Errors
@@ -16,19 +19,21 @@ const BITE: i64 = 20_000;
 pub fn fold(connection: &mut Connection) -> Result<bool, Error> {
     let mut is_all = true;
     for sql in FOLD {
-        let folded: i64 = connection.one(sql, params![BITE])?;
+        let folded: i64 = connection.one(sql, params![FEW, BITE])?;
         is_all &= folded < BITE;
     }
     Ok(is_all)
 }
 
-/// Takes what it sees and nobody else has taken, and adds it up. What comes meanwhile is not among it.
+/// Takes what it sees and nobody else has taken, if it is more than a few, and adds it up. What comes meanwhile is not among it.
 macro_rules! fold {
     ($table:literal, $keys:literal, $($number:literal),+) => {
         Sql::listed(concat!(
             "WITH these AS (SELECT ctid FROM ",
             $table,
-            " LIMIT $1 FOR UPDATE SKIP LOCKED),
+            " WHERE EXISTS (SELECT FROM ",
+            $table,
+            " OFFSET $1) LIMIT $2 FOR UPDATE SKIP LOCKED),
                   gone AS (DELETE FROM ",
             $table,
             " WHERE ctid = ANY (ARRAY(SELECT ctid FROM these)) RETURNING *),

@@ -18,6 +18,7 @@ mod session;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod tidy;
 mod tls;
 mod turn;
 mod value;
@@ -37,6 +38,7 @@ pub use migrate::{as_of_this_version, inspect, wait_for_schema};
 pub use replica::{Company, PATIENCE, Replica, Timed, holder};
 pub use server::Server;
 pub use session::Session;
+pub use tidy::tidy;
 pub use turn::{Unbegun, do_in_turn};
 pub use value::{at, named};
 
