@@ -108,11 +108,16 @@ impl Asked {
     }
 }
 
-/// How many jobs wait in a place.
-pub fn waiting(place: &Place) -> anyhow::Result<u64> {
+/// How many jobs wait in a place where OpenAI is held still.
+pub fn held(place: &Place) -> anyhow::Result<u64> {
     let status: Vec<Value> = serde_json::from_str(&place.docket(&["status", "--json"])?)?;
-    let waiting = status.iter().find(|row| row["name"] == "job" && row["label"] == "waiting");
-    waiting.and_then(|row| row["value"].as_u64()).context("the status does not say how many jobs wait")
+    let value = |name: &str, label: &str| {
+        let row = status.iter().find(|row| row["name"] == name && row["label"] == label);
+        row.and_then(|row| row["value"].as_u64())
+    };
+    value("pause", "openai")
+        .context("nothing holds OpenAI any more, so what was measured was measured beside work")?;
+    value("job", "waiting").context("the status does not say how many jobs wait")
 }
 
 /// Measures in one place and then in the other, so many times.

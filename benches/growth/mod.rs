@@ -124,7 +124,7 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
         holds,
     );
     for (place, size) in [(&small, sizes[0]), (&large, sizes[1])] {
-        let held = ask::waiting(place)?;
+        let held = ask::held(place)?;
         anyhow::ensure!(
             held >= u64::from(size.files),
             "{held} of {} held jobs are left: some were let go",
