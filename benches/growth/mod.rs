@@ -41,8 +41,8 @@ const NOTHING_MS: f64 = 0.05;
 /// acknowledgement, the status, each command that lists something, and each page; and in the large one what open pages take from
 /// acknowledgements.
 ///
-/// The whole form needs 9 GB of disk for a while and takes about ten minutes; on PostgreSQL 30 GB and longer. It exits 1 when a promise does
-/// not hold.
+/// The whole form needs 9 GB of disk for a while and takes about ten minutes; on PostgreSQL it needs room for what is brought there as well,
+/// and longer. It exits 1 when a promise does not hold.
 #[derive(Debug, Args)]
 pub struct Options {
     /// Print one JSON object instead of lines

@@ -3,7 +3,7 @@
 //!
 //! All of it happens in small bites, each a transaction of a few milliseconds, so that no work waits for it. What is
 //! found is looked for by readers, and looked at once more in the transaction that removes it. It owns no table: each module
-//! says of its own rows which may go.
+//! says of its own rows which may go. On PostgreSQL the changes of the kept numbers are put together as well.
 
 mod settings;
 

@@ -102,9 +102,9 @@ impl Database {
         let copied = filled.await;
         source.close().await;
         if copied.is_ok() && to.is_postgres() {
-            let server = postgres::Server::of(to).map_err(CopyError::To)?;
+            let to = to.clone();
             // It does so by itself, too, in a while.
-            if let Err(error) = blocking(move || postgres::tidy(&server)).await {
+            if let Err(error) = blocking(move || postgres::tidy(&to)).await {
                 tracing::warn!(%error, "the database is copied, and PostgreSQL cannot be had to clear away what that left");
             }
         }

@@ -262,10 +262,14 @@ const LOOK: &str = "
     SELECT current_setting('server_version_num')::int8, current_setting('server_version'), getdatabaseencoding()::text,
            pg_is_in_recovery()";
 
-/// What a session is set to. A serializable transaction that reads a whole table conflicts with each that writes there, so an index is
-/// used wherever there is one, however few rows there are; and what is joined is looked up by it, row by row, because a page is a few rows of
-/// tables that may have millions: a plan that is kept takes it for a tenth of them, and would read the whole table. Each statement has one way that is good for all values: planned anew for each
-/// of them once the tables have statistics, claims beside a snapshot that is held were measured to be a quarter fewer.
+/// What a session is set to.
+///
+/// A serializable transaction that reads a whole table conflicts with each that writes there, so an index is used wherever there is one,
+/// however few rows there are. Joins look rows up by it, too: every join has one, which SQLite's plans are tested for, and PostgreSQL would
+/// read a whole table for a page of rows, because it takes a page whose size is a parameter for a tenth of the table.
+///
+/// A statement keeps its one plan. Planned anew for each value once the tables have statistics, claims beside a snapshot that is held were
+/// measured to be a quarter fewer.
 fn settings(access: Access, version: i64) -> Vec<(&'static str, String)> {
     let ms = |duration: Duration| duration.as_millis().to_string();
     let statement = deadline(access);

@@ -7,6 +7,7 @@ use crate::database::connection::Connection;
 use crate::database::lane::{Access, Manner};
 use crate::database::open_error::OpenError;
 use crate::database::params;
+use crate::database::settings::Settings;
 use crate::database::statement::Sql;
 
 /// The tables that this user may clear away in: those of changes of numbers, of which next to nothing is left once they are put together,
@@ -25,7 +26,8 @@ const UNHURRIED: &str = "SELECT set_config(name, '0', false) FROM pg_settings WH
 ///
 /// # Errors
 /// Those of a server that cannot be asked.
-pub fn tidy(server: &Server) -> Result<(), OpenError> {
+pub fn tidy(settings: &Settings) -> Result<(), OpenError> {
+    let server = Server::of(settings)?;
     // By the way that a pooler does not share: what is set here is the session's.
     let mut connection = Connection::postgres(server.migration().connect(Access::Write)?);
     let ours: Vec<(i64, String)> =

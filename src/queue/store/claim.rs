@@ -1,7 +1,8 @@
 //! Claiming jobs, and what becomes of claims whose workers have died.
 //!
 //! Jobs of one priority with the same needs are a *lane*: what holds one of them holds all. A claim looks at the first job of
-//! each lane and at no other, so it costs the same however many are held or not yet due. There are few lanes.
+//! each lane and at no other, so it costs the same however many are held or not yet due. There are few lanes. Where many servers share the
+//! queue, it takes the next job of the lane that nobody else takes at the moment.
 
 use std::time::Duration;
 
